@@ -1,0 +1,91 @@
+"""The CustomResourceDefinitions of both kinds, as values and as the text that is committed under `crds/`.
+
+The models are the one source: what `kubectl explain` says of a field is its docstring, what the API server
+refuses is its type. The text is stable, so that a change of the public contract shows as a diff and
+nothing else does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+from agentrollouts.api.meta import GROUP, VERSION, ApiModel, Column, Resource
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.schema import Schema, structural, without_defaults
+
+Manifest = dict[str, Any]
+
+_HEADER: Final = "# Generated from agentrollouts.api by `agentrollouts crds`. Do not edit.\n"
+
+_API_VERSION: Final = {
+    "type": "string",
+    "description": "Group and version of this object's form: agentrollouts.dev/v1alpha1.",
+}
+_KIND: Final = {"type": "string", "description": "Kind of this object."}
+
+
+def crds() -> tuple[Manifest, ...]:
+    """The two CustomResourceDefinitions."""
+    return (_crd(AgentRelease, AgentRelease.resource), _crd(AgentRollout, AgentRollout.resource))
+
+
+def render() -> dict[str, str]:
+    """The YAML text of each CustomResourceDefinition by its file name."""
+    return {f"{GROUP}_{crd['spec']['names']['plural']}.yaml": _HEADER + _to_yaml(crd) for crd in crds()}
+
+
+def _crd(model: type[ApiModel], resource: Resource) -> Manifest:
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{resource.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "shortNames": [resource.short_name],
+                "categories": ["agentrollouts"],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": [_column(column) for column in resource.columns],
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": _root(structural(model))},
+                }
+            ],
+        },
+    }
+
+
+def _root(schema: Schema) -> Schema:
+    """The whole object: the API server looks after the metadata, the operator after the status."""
+    properties = schema["properties"]
+    return schema | {
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": _API_VERSION,
+            "kind": _KIND,
+            "metadata": {"type": "object"},
+            "spec": properties["spec"],
+            "status": without_defaults(properties["status"]),
+        },
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    wide = {"priority": 1} if column.wide else {}
+    return {"name": column.name, "type": column.type, "jsonPath": column.path} | wide
+
+
+def _to_yaml(manifest: Manifest) -> str:
+    return yaml.safe_dump(manifest, sort_keys=False, width=110, allow_unicode=True)

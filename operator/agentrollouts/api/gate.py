@@ -1,0 +1,252 @@
+"""How a user says what to judge the canary by: gates, which compare, and caps, which do not.
+
+Almost every field of a gate is optional. What is absent is filled in by the template when the gate is
+resolved, in `core.catalogue`, and never written back, so a better default of a later version reaches every
+rollout that did not choose its own.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from agentrollouts.api.meta import LIST_SET, ApiModel, Between, DecimalStr, DnsLabel, cel, rules
+from agentrollouts.api.verdict import Severity
+
+Selector = Annotated[str, Field(min_length=1, max_length=1024)]
+"""A metric with optional label matchers, such as `agent_runs_total{outcome="failed"}`."""
+
+BurstFactor = Annotated[
+    Literal["Auto"] | DecimalStr,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 32,
+            "pattern": r"^(Auto|[0-9]+(\.[0-9]+)?)$",
+            **rules(
+                cel("self == 'Auto' || double(self) >= 1.0", "must be `Auto` or a decimal of at least 1")
+            ),
+        }
+    ),
+]
+"""`Auto`, or a decimal of at least 1."""
+
+
+class GateType(StrEnum):
+    """What a gate compares."""
+
+    RATIO = "Ratio"
+    MEAN = "Mean"
+    HISTOGRAM = "Histogram"
+    SHIFT = "Shift"
+    LIMIT = "Limit"
+    COUNT = "Count"
+
+
+class Better(StrEnum):
+    """Which direction of a gate's metric is good."""
+
+    LOWER = "Lower"
+    HIGHER = "Higher"
+
+
+class NoDataPolicy(StrEnum):
+    """What a gate does when it has nothing to judge."""
+
+    HOLD = "Hold"
+    IGNORE = "Ignore"
+    FAIL = "Fail"
+
+
+class During(StrEnum):
+    """When a gate is asked."""
+
+    CANARY = "Canary"
+    FULL = "Full"
+    VERIFY = "Verify"
+
+
+class Action(StrEnum):
+    """What follows from a Fail or an exceeded cap."""
+
+    ROLL_BACK = "RollBack"
+    HOLD = "Hold"
+    WARN = "Warn"
+
+
+class OnTimeout(StrEnum):
+    """What happens when a phase is still undecided after its extensions."""
+
+    HOLD = "Hold"
+    PROMOTE = "Promote"
+    ROLL_BACK = "RollBack"
+
+
+class GateSource(ApiModel):
+    """Counters of your own.
+
+    The operator adds the release's labels, the window and the correction for new series.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "has(self.buckets) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)",
+                "must have either `bad` and `total`, or `buckets`",
+            )
+        )
+    )
+
+    bad: Selector | None = None
+    """Counter of undesired outcomes, or for type Mean of the sum, such as
+    `agent_runs_total{outcome="failed"}`."""
+    total: Selector | None = None
+    """Counter of all runs, such as `agent_runs_total`."""
+    buckets: Selector | None = None
+    """For type Histogram, instead of the two others: the `_bucket` series, such as
+    `agent_run_duration_seconds_bucket`."""
+
+
+class GateLimit(ApiModel):
+    """An absolute limit, judged without a comparison.
+
+    Stable beyond it at the same time means a shared cause.
+    """
+
+    value: DecimalStr
+    """The limit: a share of bad runs ("0.15" is 15 %), or for latency the seconds of the 99th percentile."""
+    for_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
+    """How long it must be exceeded at every check, in seconds. Default 120."""
+    window_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
+    """The window that is looked at, in seconds. Default 300."""
+    severity: Severity = Severity.CRITICAL
+    """How bad it is: Critical (the default), High, Medium or Low."""
+
+
+class Gate(ApiModel):
+    """A named question about the canary: is it worse than stable, surely enough and by enough to matter?
+
+    Everything but the name and where the counts come from has a default by the template.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("has(self.template) != has(self.source)", "must have exactly one of `template` and `source`"),
+            cel(
+                "!has(self.maxRatio) || !has(self.minRatio)",
+                "may have only one of `maxRatio` (better Lower) and `minRatio` (better Higher)",
+                "minRatio",
+            ),
+            cel(
+                "!has(self.better) || (self.better == 'Lower' ? !has(self.minRatio) : !has(self.maxRatio))",
+                "`better: Lower` goes with `maxRatio`, `better: Higher` with `minRatio`",
+                "better",
+            ),
+            cel(
+                "!has(self.source) || "
+                "has(self.source.buckets) == (has(self.type) && self.type == 'Histogram')",
+                "`type: Histogram` needs `source.buckets`, every other type `source.bad` and `source.total`",
+                "type",
+            ),
+        )
+    )
+
+    name: DnsLabel
+    """Name of the gate, unique in the rollout. It stands in status, Events and metrics."""
+    template: DnsLabel | None = None
+    """A built-in gate: error-rate, task-completion, latency, cost-per-run and others. Either this or
+    `source`."""
+    source: GateSource | None = None
+    """Counters of your own. Either this or `template`."""
+    type: GateType | None = None
+    """What is compared. Ratio: bad runs per run. Mean: a sum per run, such as cost. Histogram: how many
+    runs are slower. Shift: a distribution. Limit: `limit` alone. Count: `maxCount` alone. By default the
+    template's; Ratio for `source`."""
+    better: Better | None = None
+    """Which direction is good. Lower: judged by `maxRatio`. Higher: judged by `minRatio`. By default the
+    template's."""
+    severity: Severity | None = None
+    """What a Fail means. Critical: roll back at once. High: roll back. Medium: hold and tell people. Low:
+    warn. By default the template's; High for `source`."""
+    max_ratio: Annotated[DecimalStr, Between(1, 1000)] | None = None
+    """How much worse matters: a Fail needs the canary's rate to be more than this many times stable's,
+    such as "1.10"."""
+    min_ratio: Annotated[DecimalStr, Between(0, 1)] | None = None
+    """How much worse matters where more is better: a Fail needs the canary's good rate to be less than
+    this many times stable's, such as "0.98"."""
+    confidence: Annotated[DecimalStr, Between(0.5, 0.9999)] | None = None
+    """How sure a Fail must be: "0.99" rolls back at most 1 % of harmless releases by this gate. By default
+    "0.99", and "0.95" for Critical gates."""
+    limit: GateLimit | None = None
+    """An absolute limit besides the comparison."""
+    max_count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """For type Count: how many bad outcomes are allowed; one more is a Fail at once. By default the
+    template's."""
+    min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How many canary runs are needed before this gate may pass a phase. Not needed to fail it. By default
+    100."""
+    min_bad: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many bad canary outcomes are needed for a Fail. By default 3."""
+    burst_factor: BurstFactor | None = None
+    """How strongly failures come in clusters; evidence is divided by it. Auto (the default) measures it on
+    stable when the attempt starts; a decimal of at least 1 sets it."""
+    for_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
+    """How long a Fail must stand before it acts, in seconds. By default 0: the test already allows for
+    being repeated."""
+    no_data: NoDataPolicy | None = None
+    """What to do when the metric does not exist. Hold (the default): do not go on. Ignore: go on without
+    this gate. Fail: roll back."""
+    during: (
+        Annotated[tuple[During, ...], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)] | None
+    ) = None
+    """When the gate is asked. Canary: beside stable. Full: at 100 %. Verify: after a rollback. By default
+    wherever it makes sense."""
+    action: Action | None = None
+    """What follows from a Fail: RollBack, Hold or Warn. By default the severity's."""
+
+
+class Analysis(ApiModel):
+    """How often and how patiently the gates are asked."""
+
+    interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How often Prometheus is asked, in seconds. Default 30. Looking often makes no false alarms."""
+    warmup_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
+    """How long after a new weight latency and cost are left out, in seconds. Default 120. Failures count
+    at once."""
+    stale_after_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
+    """How old the newest sample may be, in seconds. Default 120. Older is no data, and the phase's clock
+    stops."""
+    max_extensions: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often an undecided phase is extended. Default 2; all extensions together last as long as the
+    phase."""
+    on_timeout: OnTimeout = OnTimeout.HOLD
+    """What happens when a phase is undecided after that: Hold (the default, a person decides), Promote or
+    RollBack."""
+
+
+class Cap(ApiModel):
+    """A ceiling on what the canary may do, independent of every comparison.
+
+    It is a circuit breaker, not a quota: metrics lag by up to a minute.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("has(self.max) != has(self.maxPerRun)", "must have exactly one of `max` and `maxPerRun`")
+        )
+    )
+
+    name: DnsLabel
+    """Name of the cap, unique in the rollout."""
+    metric: Selector
+    """Counter to watch, such as `agent_run_cost_usd_sum`."""
+    per_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
+    """The window over which it is counted, in seconds. Default 3600."""
+    max: DecimalStr | None = None
+    """Most that the canary may add within the window, such as "50"."""
+    max_per_run: DecimalStr | None = None
+    """Most that the canary may add per run within the window, such as "5"."""
+    action: Action = Action.ROLL_BACK
+    """What follows: RollBack (the default), Hold or Warn."""

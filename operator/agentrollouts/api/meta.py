@@ -1,0 +1,307 @@
+"""The ground that both kinds stand on: names, the base model and the few scalar types of the API.
+
+An object of the API server is parsed here once, at the edge, and is a frozen value from then on. The API
+server has already enforced the schema, so a rule that only CEL states (see `cel`) is not repeated in
+Python: whoever reads a model must be total over everything the types allow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
+
+GROUP: Final = "agentrollouts.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = "agentrollouts.dev/v1alpha1"
+FIELD_MANAGER: Final = "agentrollouts"
+
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+LABEL_AGENT: Final = f"{GROUP}/agent"
+LABEL_RELEASE: Final = f"{GROUP}/release"
+LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
+
+ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
+ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
+ANNOTATION_ROLLBACK_TRIGGER: Final = f"{GROUP}/rollback-trigger"
+
+SECONDS_MAX: Final = 30 * 24 * 3600
+"""The longest span that a plan may ask for: 30 days."""
+
+
+class ApiModel(BaseModel):
+    """Base of all that is in the two kinds: frozen, camelCase outside, unknown fields ignored."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        extra="ignore",
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """The value as the API server wants it: camelCase, JSON types only, absent where Python says None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def replace(self, **changes: object) -> Self:
+        """A validated copy with the named fields changed.
+
+        Raises:
+            pydantic.ValidationError: a new value breaks its field's bounds.
+        """
+        return type(self).model_validate(dict(self) | changes)
+
+
+def cel(rule: str, message: str, field: str | None = None) -> dict[str, str]:
+    """One validation rule for the API server, declared beside the model that it guards.
+
+    Args:
+        rule: A CEL expression over `self`; must hold.
+        message: What is wrong and what to do, with field names in backquotes.
+        field: The child field to blame, without the leading dot; by default the object itself.
+    """
+    return {"rule": rule, "message": message} | ({"fieldPath": f".{field}"} if field else {})
+
+
+def rules(*cels: dict[str, str]) -> dict[str, Any]:
+    """The `json_schema_extra` of a model or a field that carries these CEL rules."""
+    return {"x-kubernetes-validations": list(cels)}
+
+
+def list_map(key: str) -> dict[str, Any]:
+    """The `json_schema_extra` of a list whose items one field tells apart; server-side apply merges by it."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+LIST_SET: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set"}
+"""The `json_schema_extra` of a list of scalars without repetition or order. A list without a mark is
+atomic."""
+
+
+def _read_decimal(value: object) -> object:
+    return float(value) if isinstance(value, str) else value
+
+
+def _write_decimal(value: float) -> str:
+    """All digits that tell the float from its neighbours, and no exponent."""
+    return format(Decimal(repr(value + 0.0)), "f").removesuffix(".0")
+
+
+def _write_measured(value: float) -> str:
+    """The shortest text that reads back as the same float; what is too small or large for it is rounded."""
+    return repr(min(float(value), _LARGEST)).removesuffix(".0") if value >= _SMALLEST else "0"
+
+
+def _absent_if_infinite(value: object) -> object:
+    return None if isinstance(value, float) and math.isinf(value) else value
+
+
+_LARGEST: Final = 9e307
+_SMALLEST: Final = 1e-300
+
+DecimalStr = Annotated[
+    float,
+    Field(allow_inf_nan=False, ge=0),
+    BeforeValidator(_read_decimal),
+    PlainSerializer(_write_decimal, return_type=str),
+    WithJsonSchema({"type": "string", "maxLength": 32, "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
+]
+"""A number that is not negative, written as a decimal string ("1.10"), since the API has no floats."""
+
+Measured = Annotated[
+    float,
+    Field(allow_inf_nan=False, ge=0),
+    BeforeValidator(_read_decimal),
+    PlainSerializer(_write_measured, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 32,
+            "pattern": r"^([0-9]+(\.[0-9]+)?|[0-9](\.[0-9]+)?e[+-]?([12]?[0-9]{1,2}|30[0-7]))$",
+        }
+    ),
+]
+"""A number of a status: like a `DecimalStr`, but it may have an exponent ("2.4e+16")."""
+
+MaybeMeasured = Annotated[Measured | None, BeforeValidator(_absent_if_infinite)]
+"""A measured number that is absent where it is infinite or unknown; NaN is refused as the bug it is."""
+
+
+class Between:
+    """Inclusive bounds of a `DecimalStr`, enforced in Python and, as a CEL rule, by the API server."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        rule = f"double(self) >= {float(self.low)} && double(self) <= {float(self.high)}"
+        return handler(schema) | rules(cel(rule, self._message()))
+
+    def _check(self, value: float) -> float:
+        if not self.low <= value <= self.high:
+            raise ValueError(self._message())
+        return value
+
+    def _message(self) -> str:
+        return f"must be a decimal between {_write_decimal(self.low)} and {_write_decimal(self.high)}"
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _write_time(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+Time = Annotated[
+    AwareDatetime,
+    AfterValidator(_to_utc),
+    PlainSerializer(_write_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""An instant in UTC, to the microsecond; RFC 3339 with a `Z` outside."""
+
+
+def _shorten(limit: int) -> Callable[[object], object]:
+    """Cut text to the limit, so that a long error of somebody else never makes a status unwritable."""
+
+    def cut(value: object) -> object:
+        return f"{value[: limit - 1]}…" if isinstance(value, str) and len(value) > limit else value
+
+    return cut
+
+
+DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+SEMVER: Final = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+
+DnsLabel = Annotated[str, Field(max_length=63, pattern=DNS_LABEL)]
+"""The name of a Service, agent, phase or gate."""
+ReleaseName = Annotated[str, Field(max_length=63, pattern=DNS_SUBDOMAIN)]
+"""The name of an AgentRelease: short enough to be the value of a label."""
+ObjectName = Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN)]
+"""The name of any other object."""
+SemVer = Annotated[str, Field(max_length=64, pattern=SEMVER)]
+"""A semantic version, `major.minor.patch`."""
+VersionRange = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z.,<>=!~^*+ |-]+$")]
+"""Versions that are accepted, such as `>=3.0.0,<4.0.0`."""
+Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+"""`sha256:` and 64 hexadecimal digits."""
+ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+"""One CamelCase word of `reasons.Reason`. A string, so that a status written by a newer version can still
+be read."""
+Message = Annotated[str, Field(max_length=1024), BeforeValidator(_shorten(1024))]
+"""A sentence for people; cut at 1,024 characters, never refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`."""
+
+    name: str
+    path: str
+    """JSONPath into the object."""
+    type: str = "string"
+    wide: bool = False
+    """Whether it shows only with `-o wide`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How a kind is called and listed; what its CustomResourceDefinition says besides the schema."""
+
+    kind: str
+    plural: str
+    short_name: str
+    columns: tuple[Column, ...]
+
+
+class OwnerReference(ApiModel):
+    """Who an object goes away with."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+    block_owner_deletion: bool = False
+
+
+class ObjectMeta(ApiModel):
+    """What we read of an object's metadata."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
+class ConditionStatus(StrEnum):
+    """The three values of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(ApiModel):
+    """One aspect of an object's state, in the standard form that kubectl, Flux and Argo CD read."""
+
+    type: Annotated[str, Field(max_length=316, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """Aspect that this condition is about, such as Ready."""
+    status: ConditionStatus
+    """Whether it holds: True, False or Unknown."""
+    reason: ReasonStr
+    """Why, in one CamelCase word."""
+    message: Annotated[str, Field(max_length=32768), BeforeValidator(_shorten(32768))]
+    """Why, in a sentence with the numbers that decided it."""
+    last_transition_time: Time
+    """When `status` last changed."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the spec that this condition speaks of; older than metadata.generation means out
+    of date."""
+
+
+def ready_column(name: str, field: str, *, wide: bool = False) -> Column:
+    """A column that shows one field of the condition Ready."""
+    return Column(name, f'.status.conditions[?(@.type=="Ready")].{field}', wide=wide)
+
+
+AGE: Final = Column("Age", ".metadata.creationTimestamp", "date")
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=list_map("type"))]
+"""The conditions of an object, one of each type."""

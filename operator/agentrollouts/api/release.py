@@ -1,0 +1,252 @@
+"""AgentRelease: one immutable bundle of everything that an agent's behaviour is made of.
+
+People and GitOps tools write `spec` once; the operator resolves it, writes the snapshot that agents read,
+and reports in `status`. What of the content makes sense together is judged in `core.bundle`; here is only
+its form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from agentrollouts.api.components import (
+    COMPONENTS,
+    Artifact,
+    Component,
+    ComponentName,
+    Components,
+    ConfigMapRef,
+    MemoryComponent,
+    MemorySnapshot,
+    ModelComponent,
+    ModelId,
+    RuntimeComponent,
+    Tool,
+    ToolsComponent,
+)
+from agentrollouts.api.meta import (
+    AGE,
+    API_VERSION,
+    LIST_SET,
+    ApiModel,
+    Column,
+    Conditions,
+    Digest,
+    DnsLabel,
+    ObjectMeta,
+    ObjectName,
+    ReleaseName,
+    Resource,
+    SemVer,
+    VersionRange,
+    cel,
+    list_map,
+    ready_column,
+    rules,
+)
+
+__all__ = [
+    "COMPONENTS",
+    "AgentRelease",
+    "AgentReleaseSpec",
+    "AgentReleaseStatus",
+    "Artifact",
+    "Change",
+    "Component",
+    "ComponentDiff",
+    "ComponentName",
+    "Components",
+    "ConfigMapRef",
+    "MemoryComponent",
+    "MemorySnapshot",
+    "ModelComponent",
+    "ModelId",
+    "ReleaseRef",
+    "Requirement",
+    "RiskTier",
+    "RuntimeComponent",
+    "ServiceRef",
+    "Serving",
+    "SnapshotRef",
+    "Source",
+    "Tool",
+    "ToolsComponent",
+]
+
+
+class RiskTier(StrEnum):
+    """How much harm a bad release of this agent can do."""
+
+    STATELESS = "Stateless"
+    STANDARD = "Standard"
+    HIGH_STAKES = "HighStakes"
+
+
+class ReleaseRef(ApiModel):
+    """An AgentRelease in the same namespace."""
+
+    name: ReleaseName
+    """Name of the AgentRelease."""
+
+
+class Source(ApiModel):
+    """Where a release came from, for the audit."""
+
+    repository: Annotated[str, Field(max_length=512)] | None = None
+    """Repository that holds the release."""
+    revision: Annotated[str, Field(max_length=128)] | None = None
+    """Commit."""
+    author: Annotated[str, Field(max_length=256)] | None = None
+    """Who made it."""
+
+
+class ServiceRef(ApiModel):
+    """A Service in the same namespace."""
+
+    name: DnsLabel
+    """Name of the Service."""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """Port of the Service, 1 to 65535."""
+
+
+class Serving(ApiModel):
+    """How requests reach the agents that run this release."""
+
+    service: ServiceRef
+    """Service that selects the pods of this release and of no other."""
+
+
+class Requirement(ApiModel):
+    """Another agent that this release works with."""
+
+    agent: DnsLabel
+    """Name of the other agent."""
+    versions: VersionRange
+    """Versions of its release that this release works with, such as `>=2.0.0,<3.0.0`."""
+
+
+class AgentReleaseSpec(ApiModel):
+    """One immutable bundle. To change anything, make a new AgentRelease."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(cel("self == oldSelf", "`spec` may not be changed; make a new AgentRelease"))
+    )
+
+    agent: DnsLabel
+    """Agent that this is a release of. An AgentRollout serves it only under the same name."""
+    version: SemVer
+    """Semantic version of the bundle as a whole."""
+    parent: ReleaseRef | None = None
+    """Release that this one was derived from; status.diff compares the two."""
+    description: Annotated[str, Field(max_length=1024)] | None = None
+    """What changed and why, in a sentence or two."""
+    source: Source | None = None
+    """Where it came from, for the audit."""
+    approved_by: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
+        Field(max_length=16, json_schema_extra=LIST_SET),
+    ] = ()
+    """Who approved it. At most 16 names."""
+    risk_tier: RiskTier = RiskTier.STANDARD
+    """How much harm a bad release can do: Stateless, Standard (the default) or HighStakes."""
+    components: Components
+    """The parts of the bundle. `prompt` and `model` are required."""
+    serving: Serving | None = None
+    """How requests reach this release. Needed when the rollout moves traffic by an HTTPRoute."""
+    requires: Annotated[
+        tuple[Requirement, ...], Field(max_length=16, json_schema_extra=list_map("agent"))
+    ] = ()
+    """Other agents that this release works with, and in which versions. At most 16."""
+
+
+class Change(StrEnum):
+    """What kind of change a component made against the parent."""
+
+    MAJOR = "Major"
+    MINOR = "Minor"
+    PATCH = "Patch"
+    CONTENT_ONLY = "ContentOnly"
+    ADDED = "Added"
+    REMOVED = "Removed"
+    WIDENED = "Widened"
+    NARROWED = "Narrowed"
+
+
+class ComponentDiff(ApiModel):
+    """How one component differs from the parent's."""
+
+    component: ComponentName
+    """The component."""
+    from_: Annotated[SemVer | None, Field(alias="from")] = None
+    """Version in the parent; absent when added."""
+    to: SemVer | None = None
+    """Version in this release; absent when removed."""
+    change: Change
+    """Major, Minor or Patch by version; ContentOnly where only the content differs; Added; Removed; for
+    permissions Widened or Narrowed."""
+
+
+class SnapshotRef(ApiModel):
+    """The immutable ConfigMap that holds the resolved bundle."""
+
+    name: ObjectName
+    """Name of the ConfigMap, `<agent>-<first 16 hex digits of the digest>`. It outlives the AgentRelease."""
+
+
+class AgentReleaseStatus(ApiModel):
+    """What the operator made of the release."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the spec that this status speaks of."""
+    digest: Digest | None = None
+    """`sha256:` over the canonical JSON of the resolved components: the identity of this behaviour."""
+    component_digests: Annotated[Mapping[str, Digest], Field(max_length=10)] = Field(default_factory=dict)
+    """The digest of each component by itself."""
+    snapshot: SnapshotRef | None = None
+    """The snapshot that agents read."""
+    diff: Annotated[
+        tuple[ComponentDiff, ...], Field(max_length=10, json_schema_extra=list_map("component"))
+    ] = ()
+    """How it differs from `spec.parent`; only components that differ."""
+    conditions: Conditions = ()
+    """Ready, with a reason and a sentence."""
+
+
+class AgentRelease(ApiModel):
+    """One immutable, versioned bundle of an agent: prompt, model, tools, permissions and everything else."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "self.metadata.name.size() <= 63",
+                "`metadata.name` may not be longer than 63 characters; it is the value of a label",
+            )
+        )
+    )
+
+    resource: ClassVar[Resource] = Resource(
+        kind="AgentRelease",
+        plural="agentreleases",
+        short_name="arel",
+        columns=(
+            ready_column("Ready", "status"),
+            ready_column("Reason", "reason"),
+            Column("Version", ".spec.version"),
+            Column("Agent", ".spec.agent"),
+            Column("Digest", ".status.digest", wide=True),
+            ready_column("Message", "message", wide=True),
+            AGE,
+        ),
+    )
+
+    api_version: Literal["agentrollouts.dev/v1alpha1"] = API_VERSION
+    kind: Literal["AgentRelease"] = "AgentRelease"
+    metadata: ObjectMeta
+    spec: AgentReleaseSpec
+    """What the release is made of. Immutable."""
+    status: AgentReleaseStatus = AgentReleaseStatus()
+    """What the operator made of it."""

@@ -1,0 +1,149 @@
+"""From a pydantic model to the structural OpenAPI v3 schema that a CustomResourceDefinition takes.
+
+pydantic knows types, bounds, defaults and the docstrings of fields; what Kubernetes has beyond that (CEL
+rules, list types) stands beside the models as `json_schema_extra`. Here the two become one tree without
+references, titles, nulls or anything else that the API server would refuse. A keyword that has no place in
+such a tree is an error, not a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from agentrollouts.api.meta import ApiModel
+
+Schema = dict[str, Any]
+
+_RULES: Final = "x-kubernetes-validations"
+_INT32_MAX: Final = 2**31 - 1
+
+_COPIED: Final = (
+    "type",
+    "format",
+    "enum",
+    "default",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "required",
+    "oneOf",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-preserve-unknown-fields",
+    _RULES,
+)
+"""What a structural schema may say of one node, in the order in which it is written."""
+
+_SPECIAL: Final = {
+    "$ref",
+    "$defs",
+    "title",
+    "description",
+    "const",
+    "properties",
+    "items",
+    "additionalProperties",
+}
+"""What is translated."""
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's generator, with absence instead of null and with defaults as a user would write them."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def encode_default(self, dft: object) -> object:
+        match dft:
+            case ApiModel():
+                return dft.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+            case tuple():
+                return [self.encode_default(item) for item in dft]
+            case _:
+                return super().encode_default(dft)
+
+
+def structural(model: type[ApiModel]) -> Schema:
+    """The structural schema of a model.
+
+    Raises:
+        TypeError: the model says something that a CustomResourceDefinition cannot.
+    """
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
+    return _node(schema, schema.get("$defs", {}))
+
+
+def without_defaults(schema: Schema) -> Schema:
+    """The same schema without any default: a status is reported, never filled in."""
+    return {key: _strip(key, value) for key, value in schema.items() if key != "default"}
+
+
+def _strip(key: str, value: Any) -> Any:  # noqa: ANN401 - the value of any keyword
+    match key:
+        case "properties":
+            return {name: without_defaults(child) for name, child in value.items()}
+        case "items" | "additionalProperties":
+            return without_defaults(value)
+        case _:
+            return value
+
+
+def _node(node: Schema, defs: Schema) -> Schema:
+    node = _resolved(node, defs)
+    if unknown := node.keys() - _SPECIAL - set(_COPIED):
+        raise TypeError(f"{sorted(unknown)} have no place in a structural schema: {node}")
+    if "const" in node:
+        node["enum"] = [node["const"]]
+    return _described(node) | _copied(node) | _children(node, defs)
+
+
+def _resolved(node: Schema, defs: Schema) -> Schema:
+    """The node in place of its reference; what stands beside the reference wins, rules add up."""
+    if "$ref" not in node:
+        return dict(node)
+    target = _resolved(defs[node["$ref"].rpartition("/")[2]], defs)
+    both = [*target.get(_RULES, ()), *node.get(_RULES, ())]
+    return target | node | ({_RULES: both} if both else {})
+
+
+def _described(node: Schema) -> Schema:
+    text = node.get("description")
+    return {"description": "\n\n".join(_unwrapped(text.split("\n\n")))} if text else {}
+
+
+def _unwrapped(paragraphs: Iterable[str]) -> Iterable[str]:
+    return (" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _copied(node: Schema) -> Schema:
+    copied: Schema = {key: deepcopy(node[key]) for key in _COPIED if key in node}
+    if copied.get("default", ...) in (None, []):
+        del copied["default"]
+    if copied.get("type") == "integer":
+        copied["format"] = "int32" if copied.get("maximum", _INT32_MAX + 1) <= _INT32_MAX else "int64"
+    if copied.get("type") == "array":
+        copied.setdefault("x-kubernetes-list-type", "atomic")
+    return copied
+
+
+def _children(node: Schema, defs: Schema) -> Schema:
+    children: Schema = {}
+    if "properties" in node:
+        children["properties"] = {name: _node(child, defs) for name, child in node["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in node:
+            children[key] = _node(node[key], defs)
+    if children.get("items", {}).get("type") == "string":
+        children["items"].pop("description", None)  # the list's own says it all
+    return children

@@ -1,0 +1,284 @@
+"""The status of an AgentRollout: all that the operator must remember, and why it did what it did.
+
+There is no other memory. A process that starts with this status goes on where the last one was: the state
+of the attempt, its clocks, the frozen counts of finished segments, and enough of every healthy release to
+serve it again.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from agentrollouts.api.meta import (
+    ApiModel,
+    Conditions,
+    Digest,
+    DnsLabel,
+    Message,
+    ObjectName,
+    ReasonStr,
+    ReleaseName,
+    SemVer,
+    Time,
+    list_map,
+)
+from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.release import ServiceRef
+from agentrollouts.api.verdict import (
+    BoundCounts,
+    Counts,
+    GateStatus,
+    PhaseIndex,
+    SegmentStatus,
+    Severity,
+    Verdict,
+)
+
+__all__ = [
+    "AffectedWindow",
+    "AgentRolloutStatus",
+    "Attempt",
+    "BoundCounts",
+    "Counts",
+    "GateStatus",
+    "HistoryEntry",
+    "Hold",
+    "LastRollback",
+    "Outcome",
+    "PhaseIndex",
+    "Quarantined",
+    "ReleaseRecord",
+    "SegmentStatus",
+    "Severity",
+    "State",
+    "Verdict",
+    "VerifyOutcome",
+    "Weight",
+    "WeightsStatus",
+]
+
+Weight = Annotated[int, Field(ge=0, le=100)]
+"""A share of the traffic in percent."""
+
+
+class State(StrEnum):
+    """The states of an attempt; the moves between them are the table of `core.states`."""
+
+    PENDING = "Pending"
+    INITIAL = "Initial"
+    CANARY = "Canary"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    HELD = "Held"
+    BAKING = "Baking"
+    HEALTHY = "Healthy"
+    ROLLING_BACK = "RollingBack"
+    VERIFYING = "Verifying"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    HEALTHY = "Healthy"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+
+
+class VerifyOutcome(StrEnum):
+    """Whether a rollback helped."""
+
+    RECOVERED = "Recovered"
+    NOT_RECOVERED = "NotRecovered"
+    UNVERIFIED = "Unverified"
+
+
+class ReleaseRecord(ApiModel):
+    """A release, with all that is needed to serve it after its AgentRelease is gone."""
+
+    release: ReleaseName
+    """Name of the AgentRelease."""
+    version: SemVer
+    """Version of the bundle."""
+    digest: Digest
+    """Identity of the behaviour."""
+    service: ServiceRef | None = None
+    """Service that its agents are behind."""
+    snapshot: ObjectName
+    """Name of the ConfigMap that holds the bundle."""
+    healthy_time: Time | None = None
+    """When it was found healthy."""
+
+
+class WeightsStatus(ApiModel):
+    """Shares of the traffic, in percent, as the route was last seen to have them."""
+
+    stable: Weight
+    """Share of the stable release."""
+    canary: Weight
+    """Share of the canary."""
+
+
+class Hold(ApiModel):
+    """Why the attempt waits at its weight with its clocks stopped."""
+
+    reason: ReasonStr
+    """Why, in one word."""
+    message: Message
+    """Why, in a sentence, and what would release it."""
+    since: Time
+    """When it began."""
+    until: Time | None = None
+    """When it ends by itself, if it does."""
+    resumes: State
+    """The state that the attempt goes back to."""
+
+
+class Attempt(ApiModel):
+    """One try to bring one digest to 100 % under one plan."""
+
+    number: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    """Number of the attempt, from 1."""
+    state: State
+    """Where it is."""
+    digest: Digest
+    """What is tried."""
+    plan_hash: Annotated[str, Field(max_length=71, pattern=r"^[0-9a-z:]*$")] = ""
+    """Hash of the plan under which it is tried. A change of the plan restarts the phase's clock and its
+    counts."""
+    phase_index: PhaseIndex = 0
+    """The phase, counted from 0."""
+    phase_name: DnsLabel | None = None
+    """Name of the phase."""
+    step: Annotated[int, Field(ge=0, le=10)] = 0
+    """Step of the ramp, counted from 0."""
+    weight: Weight = 0
+    """Share of the traffic that the attempt asks for the canary, in percent."""
+    start_time: Time
+    """When the attempt began."""
+    phase_start_time: Time | None = None
+    """When the phase's weight was first seen on the route; absent until then."""
+    clock_start_time: Time | None = None
+    """When the phase's clock last started to run; absent while it is stopped."""
+    counting_start_time: Time | None = None
+    """When the present segment's counts began."""
+    elapsed_seconds: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+    """Seconds of the phase that had run before `clockStartTime`."""
+    extensions: Annotated[int, Field(ge=0, le=10)] = 0
+    """How often the phase was extended."""
+    trigger: Trigger | None = None
+    """What made it roll back."""
+    hold: Hold | None = None
+    """Why it waits, if it does."""
+
+
+class LastRollback(ApiModel):
+    """The last rollback: from where to where, why, how fast, and whether it helped."""
+
+    from_: Annotated[ReleaseName, Field(alias="from")]
+    """Release that was taken back."""
+    to: ReleaseName | None = None
+    """Release that serves instead; absent when there was none."""
+    trigger: Trigger
+    """What caused it: Breach, Cap, SpecReverted, Timeout or Action."""
+    reason: ReasonStr
+    """Why, in one word."""
+    message: Message = ""
+    """Why, in a sentence with its numbers."""
+    decided_time: Time
+    """When it was decided."""
+    routed_time: Time | None = None
+    """When the route was written."""
+    observed_time: Time | None = None
+    """When the route was seen to have the new weights."""
+    verified_time: Time | None = None
+    """When it was known whether it helped."""
+    outcome: VerifyOutcome | None = None
+    """Whether it helped: Recovered, NotRecovered (the cause is elsewhere) or Unverified."""
+
+
+class AffectedWindow(ApiModel):
+    """The time during which a bad release had traffic: what it wrote and sent may need repair."""
+
+    release: ReleaseName
+    """The bad release."""
+    start_time: Time
+    """When it first had traffic."""
+    end_time: Time | None = None
+    """When it had none any more."""
+
+
+class Quarantined(ApiModel):
+    """A digest that was rolled back for a breach; no resync, relabel or restart tries it again."""
+
+    digest: Digest
+    """What is not tried again."""
+    release: ReleaseName
+    """The release that had it."""
+    reason: ReasonStr
+    """Why, in one word."""
+    message: Message = ""
+    """Why, in a sentence."""
+    time: Time
+    """Since when."""
+
+
+class HistoryEntry(ApiModel):
+    """A past attempt, with enough to serve its release again."""
+
+    number: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    """Number of the attempt."""
+    release: ReleaseName
+    """Name of the AgentRelease."""
+    version: SemVer
+    """Version of the bundle."""
+    digest: Digest
+    """Identity of the behaviour."""
+    service: ServiceRef | None = None
+    """Service that its agents are behind."""
+    snapshot: ObjectName
+    """Name of the ConfigMap that holds the bundle."""
+    outcome: Outcome
+    """How it ended: Healthy, RolledBack or Superseded."""
+    reason: ReasonStr
+    """Why, in one word."""
+    message: Message = ""
+    """Why, in a sentence."""
+    start_time: Time
+    """When it began."""
+    end_time: Time
+    """When it ended."""
+
+
+class AgentRolloutStatus(ApiModel):
+    """Where the rollout stands, and why."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the spec that this status speaks of."""
+    stable: ReleaseRecord | None = None
+    """The release that was last found healthy: where a rollback goes."""
+    canary: ReleaseRecord | None = None
+    """The release under trial; absent when no attempt is under way."""
+    weights: WeightsStatus | None = None
+    """Shares of the traffic, as the route was last seen to have them."""
+    attempt: Attempt | None = None
+    """The attempt under way, or the last one."""
+    gates: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """The last answer of each gate."""
+    last_rollback: LastRollback | None = None
+    """The last rollback."""
+    affected_window: AffectedWindow | None = None
+    """The time during which the last bad release had traffic."""
+    quarantined: Annotated[
+        tuple[Quarantined, ...], Field(max_length=20, json_schema_extra=list_map("digest"))
+    ] = ()
+    """Digests that are not tried again. The way out is a new digest. Newest 20."""
+    history: Annotated[
+        tuple[HistoryEntry, ...], Field(max_length=50, json_schema_extra=list_map("number"))
+    ] = ()
+    """Past attempts, newest first, at most `spec.historyLimit`."""
+    conditions: Conditions = ()
+    """Ready sums up; Reconciling, Stalled, TrafficApplied and MetricsAvailable say more."""

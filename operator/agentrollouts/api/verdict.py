@@ -1,0 +1,103 @@
+"""What a gate answered, and the counts behind the answer.
+
+Small enough to live in a rollout's status, complete enough to go on judging after a restart: a finished
+stretch of the attempt is a few frozen numbers, and only the present one is asked from Prometheus.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from agentrollouts.api.meta import ApiModel, Measured, DnsLabel, MaybeMeasured, Message, ReasonStr, Time
+
+PhaseIndex = Annotated[int, Field(ge=0, le=19)]
+"""The place of a phase in the plan, from 0."""
+
+
+class Severity(StrEnum):
+    """What a Fail means: Critical and High roll back, Medium holds, Low warns."""
+
+    CRITICAL = "Critical"
+    HIGH = "High"
+    MEDIUM = "Medium"
+    LOW = "Low"
+
+
+class Verdict(StrEnum):
+    """The answer of a gate. Only Pass advances."""
+
+    PASS = "Pass"  # noqa: S105 - an answer, not a password
+    FAIL = "Fail"
+    INCONCLUSIVE = "Inconclusive"
+    NO_DATA = "NoData"
+    ERROR = "Error"
+    SHARED_CAUSE = "SharedCause"
+    TRAFFIC_MISMATCH = "TrafficMismatch"
+
+
+class Counts(ApiModel):
+    """Outcomes of one release. Not whole numbers: Prometheus extrapolates to the edges of the window."""
+
+    bad: Measured = 0.0
+    """Undesired outcomes, or for a gate of type Mean the sum."""
+    total: Measured = 0.0
+    """Runs."""
+
+
+class BoundCounts(ApiModel):
+    """Runs that were slower than one bucket bound."""
+
+    le: Measured
+    """The bound, in the metric's unit."""
+    canary: Measured
+    """Canary runs above the bound."""
+    stable: Measured
+    """Stable runs above the bound."""
+
+
+class SegmentStatus(ApiModel):
+    """The frozen counts of a stretch at one weight: a phase, or one step of a ramp."""
+
+    phase_index: PhaseIndex
+    """The phase that the stretch belongs to."""
+    canary: Counts = Counts()
+    """Outcomes of the canary."""
+    stable: Counts = Counts()
+    """Outcomes of stable."""
+    bounds: Annotated[tuple[BoundCounts, ...], Field(max_length=64)] = ()
+    """For a histogram, one entry for each bucket bound."""
+
+
+class GateStatus(ApiModel):
+    """The last answer of a gate, with the numbers behind it."""
+
+    name: DnsLabel
+    """Name of the gate."""
+    verdict: Verdict
+    """The answer. Only Pass lets the canary go on."""
+    reason: ReasonStr
+    """Why, in one word."""
+    message: Message = ""
+    """Why, in a sentence that can be checked."""
+    severity: Severity
+    """What a Fail of this gate means."""
+    canary: Counts = Counts()
+    """Outcomes of the canary in the whole attempt."""
+    stable: Counts = Counts()
+    """Outcomes of stable beside it."""
+    evidence: MaybeMeasured = None
+    """How sure it is that the canary is worse, as the odds to one; "100" is needed at a confidence of
+    "0.99"."""
+    ratio: MaybeMeasured = None
+    """How many times worse the canary is; absent when nothing bad was expected."""
+    burst_factor: MaybeMeasured = None
+    """How strongly failures come in clusters, measured on stable and frozen for the attempt."""
+    last_sample_time: Time | None = None
+    """When the newest sample was taken."""
+    present: SegmentStatus | None = None
+    """The stretch under way, as it was last read."""
+    segments: Annotated[tuple[SegmentStatus, ...], Field(max_length=200)] = ()
+    """The finished stretches of the attempt."""

@@ -1,0 +1,323 @@
+"""The chart, rendered by the real helm and judged by the real API server."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agentrollouts import settings
+from agentrollouts.adapters.resources import KINDS
+from sandbox import parts
+from sandbox.errors import CommandError
+from sandbox.stack import Stack
+from tests.contract.server import ApiServer
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "agentrollouts"
+NAME = "charttest"
+FULL_NAME = f"{NAME}-agentrollouts"
+NAMESPACE = "chart"
+EVERYWHERE: Mapping[str, Any] = {}
+NAMESPACED: Mapping[str, Any] = {"namespaces": ["team-a", "team-b"]}
+
+RULES = {
+    ("agentrollouts.dev", "agentreleases"): {"get", "list", "watch"},
+    ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
+    ("agentrollouts.dev", "agentreleases/status"): {"update"},
+    ("agentrollouts.dev", "agentrollouts/status"): {"update"},
+    ("", "configmaps"): {"get", "list", "watch", "create", "patch"},
+    ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch"},
+    ("discovery.k8s.io", "endpointslices"): {"list"},
+    ("", "events"): {"create"},
+}
+"""What the operator may do: get, list, watch for what kopf watches, create and patch for server-side apply, update for a
+status. A right that is added here needs a caller, and its reason in templates/_rules.tpl."""
+DISCOVERY = {
+    ("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"},
+    ("", "namespaces"): {"list", "watch"},
+}
+"""What it may see beside that where it looks after all namespaces."""
+
+
+def helm(*arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run helm; whether it succeeded is for the test to say."""
+    command = [str(parts.helm()), *arguments]
+    cluster = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    return subprocess.run([*command, *cluster], capture_output=True, text=True, timeout=60, check=False)
+
+
+def with_values(values: Mapping[str, Any]) -> list[str]:
+    """Values as arguments of helm."""
+    return [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def rendered(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All objects of the chart."""
+    done = helm("template", NAME, str(CHART), f"--namespace={NAMESPACE}", *with_values(values))
+    assert done.returncode == 0, done.stderr
+    return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+
+def of_kind(objects: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    """The objects of some kinds."""
+    return [found for found in objects if found["kind"] in kinds]
+
+
+def rights(role: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """A role's rules, by API group and resource; each pair may stand in one rule only."""
+    found = [
+        ((group, resource), set(rule["verbs"]))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    ]
+    assert len(found) == len(dict(found))
+    return dict(found)
+
+
+def operators_roles(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The roles that are for the operator and not for people."""
+    return [role for role in of_kind(objects, "Role", "ClusterRole") if role["metadata"]["name"] == FULL_NAME]
+
+
+def test_lint() -> None:
+    """Helm finds nothing to say against the chart."""
+    done = helm("lint", "--strict", str(CHART))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rights_for_all_namespaces() -> None:
+    """By default one ClusterRole has exactly the known rights, and is bound to the operator's account."""
+    objects = rendered(EVERYWHERE)
+    [role] = operators_roles(objects)
+    [binding] = of_kind(objects, "ClusterRoleBinding")
+
+    assert (role["kind"], rights(role)) == ("ClusterRole", RULES | DISCOVERY)
+    assert (binding["roleRef"]["name"], binding["subjects"], of_kind(objects, "RoleBinding")) == (
+        FULL_NAME,
+        [{"kind": "ServiceAccount", "name": FULL_NAME, "namespace": NAMESPACE}],
+        [],
+    )
+
+
+def test_rights_for_some_namespaces() -> None:
+    """With namespaces named there is a Role in each and no right outside them."""
+    objects = rendered(NAMESPACED)
+    roles, bindings = operators_roles(objects), of_kind(objects, "RoleBinding")
+
+    assert [(role["kind"], role["metadata"]["namespace"], rights(role)) for role in roles] == [
+        ("Role", "team-a", RULES),
+        ("Role", "team-b", RULES),
+    ]
+    assert [binding["metadata"]["namespace"] for binding in bindings] == ["team-a", "team-b"]
+    assert of_kind(objects, "ClusterRoleBinding") == []
+
+
+@pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
+def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
+    """No role has a wildcard, reads Secrets, deletes as the operator, or hands on rights."""
+    objects = rendered(values)
+    named = {
+        text
+        for role in of_kind(objects, "Role", "ClusterRole")
+        for rule in role["rules"]
+        for key in ("apiGroups", "resources", "verbs")
+        for text in rule[key]
+    }
+    own = {verb for role in operators_roles(objects) for verbs in rights(role).values() for verb in verbs}
+
+    assert not {"*", "secrets", "escalate", "bind", "impersonate"} & named
+    assert not {"delete", "deletecollection"} & own
+
+
+def test_rights_are_for_kinds_that_the_operator_touches() -> None:
+    """Each resource in the rules is one that the adapter for the cluster knows, in the same API group."""
+    known = {(kind.api_version.rpartition("/")[0].removesuffix("/"), kind.plural) for kind in KINDS.values()}
+
+    assert {(group, resource.removesuffix("/status")) for group, resource in RULES} <= known
+
+
+def test_crds_are_those_of_the_repository() -> None:
+    """The chart's copies are the generated files to the byte, and are rendered as they are, but kept."""
+    files = {path.name: path.read_text() for path in (ROOT / "crds").glob("*.yaml")}
+    copies = {path.name: path.read_text() for path in (CHART / "files" / "crds").glob("*.yaml")}
+    assert copies == files
+
+    found = of_kind(rendered(EVERYWHERE), "CustomResourceDefinition")
+    marks = [crd["metadata"].pop("annotations") for crd in found]
+
+    assert marks == [{"helm.sh/resource-policy": "keep"}] * len(files)
+    assert sorted(map(json.dumps, found)) == sorted(
+        json.dumps(yaml.safe_load(text)) for text in files.values()
+    )
+
+
+def test_crds_can_be_left_out_or_given_up() -> None:
+    """Without install there are none; without keep they go with the release."""
+    assert of_kind(rendered({"crds": {"install": False}}), "CustomResourceDefinition") == []
+    given_up = of_kind(rendered({"crds": {"keep": False}}), "CustomResourceDefinition")
+    assert [crd["metadata"].get("annotations") for crd in given_up] == [None, None]
+
+
+def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
+    """The rendered file is one that the operator accepts, with the chart's namespaces and port in it."""
+    prometheus = [{"name": "default", "url": "http://prometheus.example:9090"}]
+    objects = rendered(NAMESPACED | {"port": 9000, "settings": {"prometheus": prometheus, "workers": 2}})
+    [config_map] = of_kind(objects, "ConfigMap")
+    [deployment] = of_kind(objects, "Deployment")
+    file = tmp_path / "settings.yaml"
+    file.write_text(config_map["data"]["settings.yaml"])
+
+    read = settings.load(file)
+
+    assert (read.namespaces, read.serve.port, read.workers, read.prometheus[0].url) == (
+        ("team-a", "team-b"),
+        9000,
+        2,
+        "http://prometheus.example:9090",
+    )
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == [{"name": "http", "containerPort": 9000}]
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"replicas": 2}, "replicas"),
+        ({"port": "8080"}, "port"),
+        ({"namespaces": ["Team A"]}, "namespaces"),
+        ({"settings": {"namespaces": ["a"]}}, "settings"),
+        ({"settings": {"serve": {"port": 1}}}, "settings"),
+        ({"image": {"repository": ""}}, "repository"),
+        ({"image": {"digest": "latest"}}, "digest"),
+    ],
+)
+def test_wrong_values_are_refused(values: Mapping[str, Any], field: str) -> None:
+    """A value that is unknown or has a wrong form is refused by the schema, by name."""
+    done = helm("template", NAME, str(CHART), *with_values(values))
+
+    assert (done.returncode != 0, field in done.stderr) == (True, True), done.stderr
+
+
+def test_image() -> None:
+    """The tag is the chart's version unless named, and a digest wins."""
+    digest = "sha256:" + "ab" * 32
+    images = [
+        of_kind(rendered({"image": image}), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0][
+            "image"
+        ]
+        for image in ({"repository": "a/b"}, {"tag": "main"}, {"tag": "main", "digest": digest})
+    ]
+
+    assert images == ["a/b:0.1.0", "agentrollouts:main", f"agentrollouts@{digest}"]
+
+
+@pytest.fixture
+def namespaces(stack: Stack) -> Iterator[Stack]:
+    """The namespaces that the chart is for; the operator's own admits restricted pods only."""
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    for name, labels in ((NAMESPACE, restricted), ("team-a", {}), ("team-b", {})):
+        stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield stack
+    stack.kubectl(
+        "delete", "clusterrole,clusterrolebinding", "--selector=app.kubernetes.io/instance=charttest"
+    )
+
+
+@pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
+def test_api_server_accepts_all_of_it(namespaces: Stack, values: Mapping[str, Any]) -> None:
+    """Everything that is rendered passes the real API server's validation and admission, unknown fields refused."""
+    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": rendered(values)})
+
+    done = namespaces.kubectl(
+        "apply",
+        "--server-side",
+        "--dry-run=server",
+        "--validate=strict",
+        "--force-conflicts",
+        "-f",
+        "-",
+        stdin=objects,
+    )
+
+    assert "agentrollouts.agentrollouts.dev serverside-applied (server dry run)" in done
+
+
+def test_pod_is_restricted(namespaces: Stack) -> None:
+    """The pod of the Deployment is admitted where only restricted pods are, and one that is less so is not."""
+    objects = rendered(EVERYWHERE)
+    namespaces.apply(of_kind(objects, "ServiceAccount"))
+    pod = of_kind(objects, "Deployment")[0]["spec"]["template"]
+    pod |= {"apiVersion": "v1", "kind": "Pod"}
+    pod["metadata"] |= {"name": "operator", "namespace": NAMESPACE}
+    create = ("create", "--dry-run=server", "--validate=strict", "-f", "-")
+
+    assert namespaces.kubectl(*create, stdin=json.dumps(pod)) == "pod/operator created (server dry run)\n"
+
+    del pod["spec"]["containers"][0]["securityContext"]["capabilities"]
+    with pytest.raises(CommandError, match="violates PodSecurity"):
+        namespaces.kubectl(*create, stdin=json.dumps(pod))
+
+
+@pytest.mark.parametrize(
+    ("values", "elsewhere"), [(EVERYWHERE, "yes"), (NAMESPACED, "no")], ids=["everywhere", "namespaced"]
+)
+def test_what_the_account_may_do(namespaces: Stack, values: Mapping[str, Any], elsewhere: str) -> None:
+    """The real authorizer says yes to what is needed, no to specs, Secrets and deletion, and no outside its namespaces."""
+    namespaces.kubectl("delete", "clusterrolebinding", FULL_NAME, "--ignore-not-found")
+    namespaces.apply(
+        of_kind(
+            rendered(values), "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"
+        )
+    )
+
+    def may(verb: str, resource: str, namespace: str, part: str = "") -> str:
+        user = f"--as=system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
+        arguments = ["auth", "can-i", verb, resource, f"--namespace={namespace}", user]
+        try:
+            return namespaces.kubectl(*arguments, *([f"--subresource={part}"] if part else [])).strip()
+        except CommandError:  # kubectl says no by its exit code
+            return "no"
+
+    rollouts = "agentrollouts.agentrollouts.dev"
+    assert {
+        "status": may("update", rollouts, "team-a", "status"),
+        "spec": may("update", rollouts, "team-a"),
+        "snapshot": may("create", "configmaps", "team-a"),
+        "delete": may("delete", "configmaps", "team-a"),
+        "secrets": may("get", "secrets", "team-a"),
+        "elsewhere": may("list", "configmaps", "default"),
+    } == {
+        "status": "yes",
+        "spec": "no",
+        "snapshot": "yes",
+        "delete": "no",
+        "secrets": "no",
+        "elsewhere": elsewhere,
+    }
+
+
+def test_install_and_uninstall(namespaces: Stack, api_server: ApiServer) -> None:
+    """Helm installs on a cluster whose CRDs somebody applied before, upgrades, and leaves the CRDs on uninstall."""
+    assert api_server
+    where = [NAME, f"--namespace={NAMESPACE}"]
+    install = helm("install", *where, str(CHART), "--take-ownership", kubeconfig=namespaces.kubeconfig)
+    assert install.returncode == 0, install.stderr
+    upgrade = helm("upgrade", *where, str(CHART), *with_values(NAMESPACED), kubeconfig=namespaces.kubeconfig)
+    assert upgrade.returncode == 0, upgrade.stderr
+
+    uninstall = helm("uninstall", *where, kubeconfig=namespaces.kubeconfig)
+
+    assert uninstall.returncode == 0, uninstall.stderr
+    left = namespaces.kubectl("get", "crd", "--output=name").split()
+    gone = namespaces.kubectl("get", "deployments,serviceaccounts", where[1], "--output=name").split()
+    assert {
+        f"customresourcedefinition.apiextensions.k8s.io/{name}.agentrollouts.dev"
+        for name in ("agentreleases", "agentrollouts")
+    } <= set(left)
+    assert gone == ["serviceaccount/default"]

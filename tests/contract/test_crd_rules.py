@@ -1,0 +1,189 @@
+"""The Kubernetes API rules that a machine can check, over the committed YAML."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agentrollouts.api.crd import render
+
+CRDS = Path(__file__).parents[2] / "crds"
+Schema = dict[str, Any]
+Nodes = list[tuple[str, Schema]]
+
+KINDS = {
+    crd["spec"]["names"]["kind"]: crd
+    for path in CRDS.glob("*.yaml")
+    if (crd := yaml.safe_load(path.read_text()))
+}
+ROOTS = {kind: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for kind, crd in KINDS.items()}
+
+
+def walk(path: str, node: Schema) -> Iterator[tuple[str, Schema]]:
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from walk(f"{path}.{name}", child)
+    if "items" in node:
+        yield from walk(f"{path}[]", node["items"])
+    if "additionalProperties" in node:
+        yield from walk(f"{path}[*]", node["additionalProperties"])
+
+
+@pytest.fixture(params=sorted(ROOTS))
+def nodes(request: pytest.FixtureRequest) -> Nodes:
+    """Every node of one kind's spec and status, with its path."""
+    root = ROOTS[request.param]["properties"]
+    return [*walk("spec", root["spec"]), *walk("status", root["status"])]
+
+
+def test_the_committed_text_is_the_generated_one() -> None:
+    """Models and CRDs do not drift apart; `agentrollouts crds` writes them anew."""
+    committed = {path.name: path.read_text() for path in CRDS.glob("*.yaml")}
+
+    assert committed == render()
+
+
+def test_only_the_standard_roots_exist() -> None:
+    """An object has metadata, spec and status, and spec is required."""
+    roots = {kind: (sorted(root["properties"]), root["required"]) for kind, root in ROOTS.items()}
+
+    standard = (["apiVersion", "kind", "metadata", "spec", "status"], ["spec"])
+    assert roots == {"AgentRelease": standard, "AgentRollout": standard}
+
+
+def test_every_field_is_described(nodes: Nodes) -> None:
+    """`kubectl explain` has a sentence for every field."""
+    bare = [
+        path
+        for path, node in nodes
+        if not path.endswith("]") and not node.get("description", "").endswith(".")
+    ]
+
+    assert bare == []
+
+
+def test_there_are_no_floats(nodes: Nodes) -> None:
+    """A fraction is a decimal string."""
+    assert [path for path, node in nodes if node.get("type") == "number"] == []
+
+
+def test_there_is_no_phase_and_no_null(nodes: Nodes) -> None:
+    """No field is called phase, since conditions say it better, and none tells null from absent."""
+    assert [path for path, node in nodes if path.endswith(".phase") or "nullable" in node] == []
+
+
+def test_every_string_is_bounded(nodes: Nodes) -> None:
+    """A string has a greatest length, a list of values or a format."""
+    strings = [(path, node) for path, node in nodes if node.get("type") == "string"]
+
+    assert [path for path, node in strings if not {"maxLength", "enum", "format"} & node.keys()] == []
+
+
+def test_every_integer_is_bounded(nodes: Nodes) -> None:
+    """An integer has a least and, but for generations, a greatest value, and a format that holds it."""
+    integers = [(path, node) for path, node in nodes if node.get("type") == "integer"]
+
+    assert [path for path, node in integers if "minimum" not in node] == []
+    unbounded = {path.rpartition(".")[2] for path, node in integers if "maximum" not in node}
+    assert unbounded == {"observedGeneration"}
+    assert {node["format"] for _, node in integers if "maximum" in node} <= {"int32"}
+
+
+def test_every_list_is_bounded_and_has_a_list_type(nodes: Nodes) -> None:
+    """A list has a greatest length and says how it is merged; the keys of a map are required fields."""
+    lists = [(path, node) for path, node in nodes if node.get("type") == "array"]
+
+    assert [path for path, node in lists if not {"maxItems", "x-kubernetes-list-type"} <= node.keys()] == []
+    maps = [(path, node) for path, node in lists if node["x-kubernetes-list-type"] == "map"]
+    assert [
+        path
+        for path, node in maps
+        if not {*node["x-kubernetes-list-map-keys"]} <= {*node["items"]["required"]}
+    ] == []
+    sets = [node for _, node in lists if node["x-kubernetes-list-type"] == "set"]
+    assert {node["items"]["type"] for node in sets} <= {"string"}
+
+
+def test_every_map_is_bounded(nodes: Nodes) -> None:
+    """A map with free keys has a greatest size."""
+    assert [
+        path for path, node in nodes if "additionalProperties" in node and "maxProperties" not in node
+    ] == []
+
+
+def test_durations_carry_their_unit(nodes: Nodes) -> None:
+    """No field is a text like "5m"; times end in Time, durations in Seconds."""
+    times = {path for path, node in nodes if node.get("format") == "date-time"}
+
+    assert {path.rpartition(".")[2] for path in times if not path.endswith("Time")} <= {
+        "since",
+        "until",
+        "time",
+    }
+    assert [path for path, node in nodes if "duration" in path.lower() and node["type"] != "integer"] == []
+
+
+def test_a_status_has_no_defaults(nodes: Nodes) -> None:
+    """What the operator did not report is absent, not filled in."""
+    assert [path for path, node in nodes if path.startswith("status") and "default" in node] == []
+
+
+def test_every_rule_speaks_to_a_person(nodes: Nodes) -> None:
+    """A CEL rule has a message that says must, may or needs, and is short enough to be read."""
+    found = [rule for _, node in nodes for rule in node.get("x-kubernetes-validations", ())]
+
+    assert found
+    assert [rule for rule in found if not {"must", "may", "needs", "goes"} & {*rule["message"].split()}] == []
+    assert [rule for rule in found if len(rule["rule"]) > 120] == []
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_status_is_a_subresource_with_standard_conditions(kind: str) -> None:
+    """Status has its own endpoint, an observed generation, and conditions that every tool can read."""
+    version = KINDS[kind]["spec"]["versions"][0]
+    status = ROOTS[kind]["properties"]["status"]["properties"]
+    conditions = status["conditions"]
+
+    assert version["subresources"] == {"status": {}}
+    assert status["observedGeneration"]["type"] == "integer"
+    assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == (
+        "map",
+        ["type"],
+    )
+    assert {*conditions["items"]["required"]} == {
+        "type",
+        "status",
+        "reason",
+        "message",
+        "lastTransitionTime",
+    }
+    assert conditions["items"]["properties"]["status"]["enum"] == ["True", "False", "Unknown"]
+
+
+def test_the_first_screen_answers_whether_all_is_well() -> None:
+    """`kubectl get` shows Ready first and Age last, and what is long only with `-o wide`."""
+    columns = {
+        kind: [f"{c['name']}{'*' if c.get('priority') else ''}" for c in crd["spec"]["versions"][0][key]]
+        for key in ["additionalPrinterColumns"]
+        for kind, crd in KINDS.items()
+    }
+
+    assert columns == {
+        "AgentRelease": ["Ready", "Reason", "Version", "Agent", "Digest*", "Message*", "Age"],
+        "AgentRollout": ["Ready", "State", "Release", "Stable", "Weight", "Message*", "Age"],
+    }
+
+
+def test_names_are_short_and_in_a_category_of_their_own() -> None:
+    """The kinds are listed as arel and aro, and never under `kubectl get all`."""
+    names = {
+        kind: (crd["spec"]["names"]["shortNames"], crd["spec"]["names"]["categories"])
+        for kind, crd in KINDS.items()
+    }
+
+    assert names == {
+        "AgentRelease": (["arel"], ["agentrollouts"]),
+        "AgentRollout": (["aro"], ["agentrollouts"]),
+    }

@@ -1,0 +1,118 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, InvalidError
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.core.observation import Write
+from agentrollouts.core.snapshot import owner_write, snapshot_write
+from sandbox.stack import Stack
+from tests.contract.server import ApiServer
+from tests.core.releases import SMALL, a_release, bundle_of
+
+NAMESPACE = "snapshot-owners"
+BUNDLE = bundle_of()
+SNAPSHOT = Ref("ConfigMap", NAMESPACE, "support-agent-391c0d796c6e7474")
+
+
+@pytest.fixture
+async def cluster(api_server: ApiServer, stack: Stack) -> AsyncIterator[Cluster]:
+    """A connection to the real API server, with our kinds and without a snapshot."""
+    assert api_server
+    stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    stack.kubectl("delete", "configmaps", "--all", f"--namespace={NAMESPACE}")
+    connection = await Cluster.connect(stack.kubeconfig)
+    yield connection
+    await connection.close()
+
+
+async def owner(cluster: Cluster, name: str) -> AgentRelease:
+    """A release that exists: the garbage collector would take a snapshot whose owners do not."""
+    wanted = a_release(SMALL, name, metadata={"namespace": NAMESPACE})
+    manifest = {
+        "apiVersion": wanted.api_version,
+        "kind": wanted.kind,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": wanted.spec.to_json(),
+    }
+    return AgentRelease.model_validate(await cluster.apply(manifest))
+
+
+async def write(cluster: Cluster, wanted: Write, *, force: bool = False) -> None:
+    """Carry out one write."""
+    await cluster.apply(dict(wanted.manifest), manager=wanted.manager, force=force)
+
+
+async def stored(cluster: Cluster) -> ObjectMeta:
+    """The snapshot's metadata as the API server has them, its data checked on the way."""
+    found = await cluster.get(SNAPSHOT)
+    assert found is not None
+    assert (found["immutable"], found["data"]["bundle.json"]) == (True, BUNDLE.text)
+    return ObjectMeta.model_validate(found["metadata"])
+
+
+def owners(metadata: ObjectMeta) -> set[str]:
+    """Names of the owners."""
+    return {reference.name for reference in metadata.owner_references}
+
+
+async def test_owners_come_one_by_one(cluster: Cluster) -> None:
+    """Each owner adds itself to an immutable ConfigMap and touches neither the others nor the data."""
+    await write(cluster, snapshot_write(await owner(cluster, "r1"), BUNDLE))
+    for name in ("r2", "r3"):
+        await write(cluster, owner_write(await stored(cluster), await owner(cluster, name)))
+
+    assert owners(await stored(cluster)) == {"r1", "r2", "r3"}
+
+
+async def test_owner_twice_changes_nothing(cluster: Cluster) -> None:
+    """The same owner once more leaves the object at its version: no write is stored, no watch event sent."""
+    await write(cluster, snapshot_write(await owner(cluster, "r1"), BUNDLE))
+    await write(cluster, owner_write(await stored(cluster), await owner(cluster, "r2")))
+    before = await stored(cluster)
+
+    await write(cluster, owner_write(before, await owner(cluster, "r2")))
+
+    assert (await stored(cluster)).resource_version == before.resource_version
+
+
+async def test_owner_whose_entry_was_taken_away_comes_back(cluster: Cluster, stack: Stack) -> None:
+    """The maker's entry can be put back alone, and the data that it wrote at first stay."""
+    await write(cluster, snapshot_write(await owner(cluster, "r1"), BUNDLE))
+    patch = '[{"op": "remove", "path": "/metadata/ownerReferences"}]'
+    stack.kubectl(
+        "patch", "configmap", SNAPSHOT.name, f"--namespace={NAMESPACE}", "--type=json", f"--patch={patch}"
+    )
+    assert owners(await stored(cluster)) == set()
+
+    await write(cluster, owner_write(await stored(cluster), await owner(cluster, "r1")))
+
+    assert owners(await stored(cluster)) == {"r1"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_owner_of_a_snapshot_that_is_gone(cluster: Cluster, stack: Stack, *, force: bool) -> None:
+    """A late write for a snapshot that is gone is a conflict, and never makes an empty ConfigMap."""
+    await write(cluster, snapshot_write(await owner(cluster, "r1"), BUNDLE))
+    late = owner_write(await stored(cluster), await owner(cluster, "r2"))
+    stack.kubectl("delete", "configmap", SNAPSHOT.name, f"--namespace={NAMESPACE}")
+
+    with pytest.raises(ConflictError):
+        await write(cluster, late, force=force)
+    assert await cluster.get(SNAPSHOT) is None
+
+
+@pytest.mark.parametrize(("force", "error"), [(False, ConflictError), (True, InvalidError)])
+async def test_two_releases_of_one_content_at_once(
+    cluster: Cluster, *, force: bool, error: type[ClusterError]
+) -> None:
+    """Of two first writes the second is refused and leaves the first one's snapshot as it is."""
+    await write(cluster, snapshot_write(await owner(cluster, "r1"), BUNDLE))
+    before = await stored(cluster)
+
+    with pytest.raises(error):
+        await write(cluster, snapshot_write(await owner(cluster, "r2"), BUNDLE), force=force)
+    assert await stored(cluster) == before
