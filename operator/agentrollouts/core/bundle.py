@@ -1,0 +1,102 @@
+"""From a release to its bundle: every reference replaced by content, checked, and named by a digest.
+
+Called by `release` until the snapshot is written, once in the life of most releases. The bundle's text is
+what the snapshot holds as `bundle.json` and what the digest is taken over, byte for byte: `sha256sum` of
+the one proves the other. What cannot become a bundle is answered with a `Refusal`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import rfc8785
+from semantic_version import validate
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.core.components import ConfigMaps, present, referenced, resolved
+from agentrollouts.core.refusals import Refusal, find_refusals
+
+MAX_BYTES: Final = 900 * 1024
+"""Size of the largest bundle: the API server lets a ConfigMap have 1 MiB, metadata and managed fields
+included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The resolved components of a release."""
+
+    text: str
+    """Canonical JSON (RFC 8785) of all components: `{"prompt": {"version": ..., "content": {...}}, ...}`.
+
+    It holds all that decides behaviour, and so neither the release's name nor who made or approved it.
+    """
+    digest: str
+    """`sha256:` and 64 hexadecimal digits over `text`: the identity of this behaviour."""
+    component_digests: Mapping[str, str]
+    """The same over the canonical JSON of each component by itself."""
+
+
+def references(release: AgentRelease) -> tuple[str, ...]:
+    """Names of the ConfigMaps that a release's content comes from, each once."""
+    names = {referenced(component) for _, component in present(release.spec.components)}
+    return tuple(sorted(name for name in names if name))
+
+
+def resolve(release: AgentRelease, config_maps: ConfigMaps) -> Bundle | Refusal:
+    """Resolve a release.
+
+    Args:
+        release: As the API server has it, so that its form is right; whether it makes sense is asked here.
+        config_maps: Those that `references` names.
+
+    Returns:
+        The bundle, or the first thing that is wrong with it.
+    """
+    refusal = next(find_refusals(release, config_maps), None)
+    if refusal is not None:
+        return refusal
+    components = {
+        name: resolved(component, config_maps) for name, component in present(release.spec.components)
+    }
+    texts = {name: rfc8785.dumps(component) for name, component in components.items()}
+    text = rfc8785.dumps(components)
+    if len(text) > MAX_BYTES:
+        return _too_large(len(text), max(texts, key=lambda name: len(texts[name])))
+    return Bundle(text.decode(), digest_of(text), {name: digest_of(part) for name, part in texts.items()})
+
+
+def read_bundle(text: str) -> Bundle:
+    """The bundle that a snapshot holds.
+
+    Args:
+        text: Of a bundle that `resolve` made.
+    """
+    parts = {name: rfc8785.dumps(component) for name, component in json.loads(text).items()}
+    digests = {name: digest_of(part) for name, part in parts.items()}
+    return Bundle(text, digest_of(text.encode()), digests)
+
+
+def is_bundle(text: str) -> bool:
+    """Whether a text that anybody may have written has the form of a bundle."""
+    try:
+        components = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(components, dict) and all(
+        isinstance(part, dict) and validate(str(part.get("version"))) for part in components.values()
+    )
+
+
+def digest_of(text: bytes) -> str:
+    """`sha256:` and 64 hexadecimal digits."""
+    return f"sha256:{hashlib.sha256(text).hexdigest()}"
+
+
+def _too_large(size: int, largest: str) -> Refusal:
+    path = f"spec.components.{largest}"
+    advice = f"hold {path}, its largest part, as an artifact"
+    message = f"The bundle has {size:,} bytes and may have {MAX_BYTES:,}; {advice}"
+    return Refusal(Reason.TOO_LARGE, path, message)

@@ -1,0 +1,48 @@
+"""Conditions: how a decision says what is so, since when, and for which generation of the spec.
+
+The last step of a decision of either kind. The one rule that clients rely on: the time of a condition moves
+when its status changes and never because its reason or message does.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.reasons import Reason
+
+READY: Final = "Ready"
+"""The one summary condition of either kind."""
+
+
+def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    """The condition of that type, if there is one."""
+    return next((condition for condition in conditions if condition.type == kind), None)
+
+
+def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Condition, ...]:
+    """`conditions` with `new` in the place of the one of its type, or at the end.
+
+    Where the status stays what it was, the old time is kept: `new.last_transition_time` counts only for a
+    change.
+    """
+    old = find_condition(conditions, new.type)
+    if old is None:
+        return (*conditions, new)
+    if old.status is new.status:
+        new = new.replace(last_transition_time=old.last_transition_time)
+    return tuple(new if condition is old else condition for condition in conditions)
+
+
+def condition(
+    kind: str, status: ConditionStatus, reason: Reason, message: str, *, generation: int, now: datetime
+) -> Condition:
+    """A condition as of now, to be put in its place by `set_condition`."""
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason.value,
+        message=message,
+        observed_generation=generation,
+        last_transition_time=now,
+    )

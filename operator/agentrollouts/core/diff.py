@@ -1,0 +1,76 @@
+"""How a bundle differs from its parent's, component by component.
+
+Written into a release's status for whoever approves it. The parent is known by its snapshot alone, since its
+AgentRelease may be gone long before; so both sides are texts of `bundle.json`.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from semantic_version import Version
+
+from agentrollouts.api.release import COMPONENTS, Change, ComponentDiff
+
+
+def diff(parent: str, bundle: str) -> tuple[ComponentDiff, ...]:
+    """The components that differ, in the order in which people read them.
+
+    Args:
+        parent: `bundle.json` of the parent.
+        bundle: `bundle.json` of the release.
+
+    Returns:
+        One entry for each component that differs. Which change it is follows from the versions, since they
+        are what an author says of a change; for permissions from the scopes, since those are what it does.
+    """
+    before, after = json.loads(parent), json.loads(bundle)
+    return tuple(
+        ComponentDiff.model_validate(
+            {
+                "component": name,
+                "from": before.get(name, {}).get("version"),
+                "to": after.get(name, {}).get("version"),
+                "change": _change(name, before.get(name), after.get(name)),
+            }
+        )
+        for name in COMPONENTS
+        if before.get(name) != after.get(name)
+    )
+
+
+def _change(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Change:
+    if before is None:
+        return Change.ADDED
+    if after is None:
+        return Change.REMOVED
+    scopes = _change_of_scopes(before, after) if name == "permissions" else None
+    return scopes or _change_of_version(Version(before["version"]), Version(after["version"]))
+
+
+def _change_of_scopes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change | None:
+    """Widened where any scope is new, whatever was given up for it.
+
+    Scopes are compared as names: one that another contains (`orders.*`, `orders.read`) counts as new.
+    """
+    old, new = _scopes(before), _scopes(after)
+    if old is None or new is None or old == new:
+        return None
+    return Change.NARROWED if new < old else Change.WIDENED
+
+
+def _scopes(permissions: Mapping[str, Any]) -> frozenset[str] | None:
+    """The scopes, or None where the content is held elsewhere or has another form."""
+    content = permissions.get("content")
+    scopes = content.get("scopes") if isinstance(content, Mapping) else None
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        return None
+    return frozenset(scopes)
+
+
+def _change_of_version(before: Version, after: Version) -> Change:
+    if before == after:
+        return Change.CONTENT_ONLY
+    if before.major != after.major:
+        return Change.MAJOR
+    return Change.MINOR if before.minor != after.minor else Change.PATCH

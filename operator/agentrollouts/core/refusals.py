@@ -1,0 +1,169 @@
+"""What can be wrong with a release: a chain of checks, the first that finds something decides.
+
+Asked by `bundle.resolve` before anything is put together. The API server has already enforced the schema;
+here is what a schema cannot say. Each refusal names the field and what to do, and never a value.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from semantic_version import SimpleSpec, Version
+
+from agentrollouts.api.meta import GROUP
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease, Component, Components
+from agentrollouts.core.components import ConfigMaps, parts, present, referenced
+from agentrollouts.core.credentials import find_credentials
+from agentrollouts.core.leaves import MAX_DEPTH, Leaf, leaves
+
+MAX_NUMBER: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exactly (RFC 7493, which RFC 8785 rests on)."""
+ANNOTATION_ALLOW: Final = f"{GROUP}/allow-credential-like"
+"""Field paths, with commas between, whose values may look like credentials."""
+
+_PATH_LENGTH: Final = 256
+"""Characters of a field path that a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a release cannot become a bundle."""
+
+    reason: Reason
+    path: str
+    """The field to correct."""
+    message: str
+    """What is wrong there and what to do, the path included."""
+
+
+def find_refusals(release: AgentRelease, config_maps: ConfigMaps) -> Iterator[Refusal]:
+    """All that is wrong with a release, found lazily, in the order in which it is worth saying."""
+    components = release.spec.components
+    yield from _unreadable_versions(release)  # the form of the spec first: only a new release can mend it
+    yield from _unreadable_range(components)
+    yield from _unpinned_artifacts(components)  # content that could change unseen
+    yield from _tools_that_do_not_fit(components)
+    yield from _missing_references(components, config_maps)  # from here on all content is at hand
+    values = list(parts(components, config_maps))
+    yield from _credentials(release, values)  # before a message below could name a field that is one
+    yield from _too_deep(values)
+    yield from _inexact(values)  # the digest needs one spelling for one value
+
+
+def _unreadable_versions(release: AgentRelease) -> Iterator[Refusal]:
+    components, path = release.spec.components, "spec.components"
+    versions = [("spec.version", release.spec.version)]
+    versions += [(f"{path}.{name}.version", component.version) for name, component in present(components)]
+    tools = components.tools.items if components.tools else ()
+    versions += [(f"{path}.tools.items[{i}].version", tool.version) for i, tool in enumerate(tools)]
+    for field, version in versions:
+        if _version(version) is None:
+            yield _invalid(field, "is no semantic version; write it as 4.2.0 or 4.2.0-rc.1")
+
+
+def _unreadable_range(components: Components) -> Iterator[Refusal]:
+    wanted = components.tools.compatible_prompt if components.tools else None
+    if wanted is not None and _range(wanted) is None:
+        field = "spec.components.tools.compatiblePrompt"
+        yield _invalid(field, "is no range of versions; write it as >=3.0.0,<4.0.0")
+
+
+def _unpinned_artifacts(components: Components) -> Iterator[Refusal]:
+    for name, component in present(components):
+        artifact = component.artifact if isinstance(component, Component) else None
+        if artifact is not None and artifact.digest is None:
+            field = f"spec.components.{name}.artifact.digest"
+            advice = "give the sha256 digest of the content, so that it cannot change unseen"
+            yield Refusal(Reason.ARTIFACT_WITHOUT_DIGEST, field, f"{field} is missing; {advice}")
+
+
+def _tools_that_do_not_fit(components: Components) -> Iterator[Refusal]:
+    wanted, prompt = components.tools and components.tools.compatible_prompt, components.prompt.version
+    if wanted and _version(prompt) not in (_range(wanted) or ()):
+        field = "spec.components.tools.compatiblePrompt"
+        message = (
+            f"{field} accepts {wanted}, but spec.components.prompt.version is {prompt}; change one of them"
+        )
+        yield Refusal(Reason.TOOLS_DO_NOT_FIT_PROMPT, field, message)
+
+
+def _missing_references(components: Components, config_maps: ConfigMaps) -> Iterator[Refusal]:
+    for name, component in present(components):
+        source, field = referenced(component), f"spec.components.{name}.configMapRef"
+        if source is None:
+            continue
+        found = config_maps.get(source)
+        if found is None:
+            message = f"{field} names ConfigMap {source}, which is not in this namespace; create it"
+            yield Refusal(Reason.REFERENCE_MISSING, field, message)
+        elif found.binary_keys:
+            keys = ", ".join(found.binary_keys)
+            problem = f"names ConfigMap {source} with binaryData ({keys}); use an artifact for it"
+            yield _invalid(field, problem)
+
+
+def _credentials(release: AgentRelease, values: list[Leaf]) -> Iterator[Refusal]:
+    allowed = {field.strip() for field in release.metadata.annotations.get(ANNOTATION_ALLOW, "").split(",")}
+    for part in values:
+        for finding in find_credentials(part.value, part.path):
+            if finding.path not in allowed:
+                problem = f"{_shown(finding.path)} looks like {finding.kind}; many can read a bundle"
+                advice = (
+                    f"keep it in a Secret or, if it is none, list the path in annotation {ANNOTATION_ALLOW}"
+                )
+                yield Refusal(Reason.LOOKS_LIKE_CREDENTIAL, finding.path, f"{problem}, so {advice}")
+
+
+def _too_deep(values: list[Leaf]) -> Iterator[Refusal]:
+    for leaf in _all_leaves(values):
+        if leaf.value and isinstance(leaf.value, Mapping | list):
+            yield _invalid(leaf.path, f"is nested more than {MAX_DEPTH} levels deep; make it flatter")
+
+
+def _inexact(values: list[Leaf]) -> Iterator[Refusal]:
+    for leaf in _all_leaves(values):
+        # Turned round on purpose: NaN compares as false with everything, and so is refused too.
+        if isinstance(leaf.value, int | float) and not -MAX_NUMBER <= leaf.value <= MAX_NUMBER:
+            problem = (
+                f"is no number up to {MAX_NUMBER}, which is what JSON keeps exactly; write it as a string"
+            )
+            yield _invalid(leaf.path, problem)
+        if not (_is_unicode(leaf.path) and (not isinstance(leaf.value, str) or _is_unicode(leaf.value))):
+            yield _invalid(leaf.path, "has half of a surrogate pair, which is no Unicode text; remove it")
+
+
+def _all_leaves(values: list[Leaf]) -> Iterator[Leaf]:
+    return (leaf for part in values for leaf in leaves(part.value, part.path))
+
+
+def _invalid(path: str, problem: str) -> Refusal:
+    return Refusal(Reason.INVALID_SPEC, path, f"{_shown(path)} {problem}")
+
+
+def _shown(path: str) -> str:
+    """A path for people: bounded, and text that can be sent."""
+    text = path if len(path) <= _PATH_LENGTH else f"{path[: _PATH_LENGTH - 1]}…"
+    return text.encode(errors="replace").decode()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except ValueError:
+        return None
+
+
+def _range(text: str) -> SimpleSpec | None:
+    try:
+        return SimpleSpec(text.replace(" ", ""))
+    except ValueError:
+        return None

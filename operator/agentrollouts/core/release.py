@@ -1,0 +1,205 @@
+"""What to do about a release: the decision for one AgentRelease, from what is known to what is written.
+
+`shell.observe` reads what `reads` names, `decide_release` answers, `shell.act` writes the snapshot first
+and the status after it. Pure and level-triggered: decided again from what it has made, it asks for nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
+from agentrollouts.core.bundle import Bundle, read_bundle, references, resolve
+from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
+from agentrollouts.core.diff import diff
+from agentrollouts.core.observation import Event, Problem, Write
+from agentrollouts.core.refusals import Refusal
+from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
+
+RETRY_FIRST: Final = timedelta(seconds=5)
+RETRY_LAST: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseObservation:
+    """The world of one release as it is now."""
+
+    now: datetime
+    release: AgentRelease
+    config_maps: Mapping[str, ConfigMapData | None] = field(default_factory=dict)
+    """The ConfigMaps that `reads` named; None for one that does not exist."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """All snapshots of the release's agent in its namespace."""
+    problem: Problem | None = None
+    """Why the last write of the snapshot failed; None once one succeeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseDecision:
+    """What to do, in this order: the snapshot, then the status once, then Events.
+
+    Where a write fails the status is not written: it would promise what is not there. Observe again, with
+    `problem`.
+    """
+
+    writes: tuple[Write, ...] = ()
+    status: AgentReleaseStatus | None = None
+    """The whole new status; None where the persisted one already says it."""
+    events: tuple[Event, ...] = ()
+    wake_at: datetime | None = None
+    """When to look again though nothing changed; None while only the release or a snapshot can matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What the release's status should come to say."""
+
+    status: AgentReleaseStatus
+    ready: ConditionStatus
+    reason: Reason
+    message: str
+    writes: tuple[Write, ...] = ()
+    retry: bool = False
+
+
+def reads(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> tuple[str, ...]:
+    """Names of the ConfigMaps to read before deciding: none once the release is materialised."""
+    return () if _materialised(release, snapshots) else references(release)
+
+
+def decide_release(observation: ReleaseObservation) -> ReleaseDecision:
+    """Decide what one release needs."""
+    release, now = observation.release, observation.now
+    if release.metadata.deletion_timestamp is not None:
+        return ReleaseDecision()  # its snapshot stays for whoever else owns it
+    finding = _find(observation)
+    generation = release.metadata.generation
+    ready = condition(READY, finding.ready, finding.reason, finding.message, generation=generation, now=now)
+    status = finding.status.replace(
+        observed_generation=generation, conditions=set_condition(release.status.conditions, ready)
+    )
+    return ReleaseDecision(
+        writes=finding.writes,
+        status=status if status != release.status else None,
+        events=_events(release, finding),
+        wake_at=now + _pause(release, now) if finding.retry else None,
+    )
+
+
+def _find(observation: ReleaseObservation) -> _Finding:
+    """The chain: first match wins."""
+    release, snapshots = observation.release, observation.snapshots
+    kept = _materialised(release, snapshots)
+    if kept is not None:  # once it stands, references are never read again: their content may differ by now
+        status = release.status if release.status.digest else _telling(release, read_bundle(kept.bundle))
+        return _ready(observation, status, kept.bundle, _owner_writes(release, kept))
+    bundle = resolve(release, observation.config_maps)
+    if isinstance(bundle, Refusal):  # only content that is referred to can change and heal this
+        return _not_ready(release, bundle.reason, bundle.message, retry=bool(references(release)))
+    if release.status.digest not in {None, bundle.digest}:  # a digest that was told is never taken back
+        return _not_ready(release, Reason.NAME_REUSED, _lost(release, bundle))
+    for snapshot in snapshots:  # a name is one behaviour for ever: it labels metrics and history
+        if release.metadata.name in snapshot.releases and snapshot.digest != bundle.digest:
+            return _not_ready(release, Reason.NAME_REUSED, _reused(release, bundle, snapshot))
+    return _materialise(observation, bundle)
+
+
+def _materialise(observation: ReleaseObservation, bundle: Bundle) -> _Finding:
+    """Write the snapshot, or share the one that another release of the same content has."""
+    release = observation.release
+    name = snapshot_name(release.spec.agent, bundle.digest)
+    there = _named(name, observation.snapshots)
+    if there is not None and there.digest != bundle.digest:
+        message = f"ConfigMap {name} exists with other content and is immutable; delete it if nothing uses it"
+        return _not_ready(release, Reason.NAME_TAKEN, message)
+    writes = _owner_writes(release, there) if there else (snapshot_write(release, bundle),)
+    if writes and observation.problem is not None:
+        problem = observation.problem
+        return replace(_not_ready(release, problem.reason, problem.message), writes=writes)
+    return _ready(observation, _telling(release, bundle), bundle.text, writes)
+
+
+def _ready(
+    observation: ReleaseObservation, status: AgentReleaseStatus, text: str, writes: tuple[Write, ...]
+) -> _Finding:
+    parent = _parent(observation)
+    if parent is not None and not status.diff:  # the parent may be materialised later, or gone by now
+        status = status.replace(diff=diff(parent.bundle, text))
+    where = status.snapshot.name if status.snapshot else ""
+    message = f"{len(status.component_digests)} components, {status.digest}, are in ConfigMap {where}"
+    retry = bool(writes) and observation.problem is not None
+    return _Finding(status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry)
+
+
+def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bool = True) -> _Finding:
+    return _Finding(release.status, ConditionStatus.FALSE, reason, message, retry=retry)
+
+
+def _materialised(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
+    """The snapshot that is this release's for good.
+
+    The one of the digest that was told or, where that was never written or is lost, the one that the release
+    owns: the snapshot's first write decides, whatever happens after it.
+    """
+    digest = release.status.digest
+    if digest is None:
+        return next((snapshot for snapshot in snapshots if is_owned(snapshot.metadata, release)), None)
+    found = _named(snapshot_name(release.spec.agent, digest), snapshots)
+    return found if found is not None and found.digest == digest else None
+
+
+def _named(name: str, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
+    return next((snapshot for snapshot in snapshots if snapshot.metadata.name == name), None)
+
+
+def _telling(release: AgentRelease, bundle: Bundle) -> AgentReleaseStatus:
+    """The status that tells what the release became."""
+    return release.status.replace(
+        digest=bundle.digest,
+        component_digests=bundle.component_digests,
+        snapshot=SnapshotRef(name=snapshot_name(release.spec.agent, bundle.digest)),
+    )
+
+
+def _parent(observation: ReleaseObservation) -> Snapshot | None:
+    wanted = observation.release.spec.parent
+    if wanted is None:
+        return None
+    return next((snapshot for snapshot in observation.snapshots if wanted.name in snapshot.releases), None)
+
+
+def _owner_writes(release: AgentRelease, snapshot: Snapshot) -> tuple[Write, ...]:
+    return () if is_owned(snapshot.metadata, release) else (owner_write(snapshot.metadata, release),)
+
+
+def _lost(release: AgentRelease, bundle: Bundle) -> str:
+    return (
+        f"The snapshot of {release.status.digest} is gone, and the content that the release refers to is now"
+        f" {bundle.digest}; put the old content back, or make a release with a new name"
+    )
+
+
+def _reused(release: AgentRelease, bundle: Bundle, snapshot: Snapshot) -> str:
+    return (
+        f"The name {release.metadata.name} was used for {snapshot.digest}, in ConfigMap"
+        f" {snapshot.metadata.name}, and this is {bundle.digest}; give the release a new name"
+    )
+
+
+def _events(release: AgentRelease, finding: _Finding) -> tuple[Event, ...]:
+    """One Event for each change of the answer, none while it stays."""
+    told = find_condition(release.status.conditions, READY)
+    if told is not None and (told.status, told.reason) == (finding.ready, finding.reason):
+        return ()
+    return (Event(finding.reason, finding.message, is_warning=finding.ready is not ConditionStatus.TRUE),)
+
+
+def _pause(release: AgentRelease, now: datetime) -> timedelta:
+    """As long as it has been so, within bounds: the distance between two looks doubles."""
+    told = find_condition(release.status.conditions, READY)
+    since = told.last_transition_time if told is not None and told.status is not ConditionStatus.TRUE else now
+    return min(max(now - since, RETRY_FIRST), RETRY_LAST)

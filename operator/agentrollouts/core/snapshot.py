@@ -1,0 +1,149 @@
+"""The immutable ConfigMap that holds a bundle: what agents read, and all that a way back needs.
+
+Made by a release's decision; owned by every AgentRelease and AgentRollout that needs it, so that the garbage
+collector removes it with the last of them. Each owner is written by server-side apply under a field manager
+of its own: a later write by one owner can then never drop another, and no list has to be read before it is
+written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import rfc8785
+from pydantic import ValidationError
+
+from agentrollouts.api.meta import (
+    FIELD_MANAGER,
+    LABEL_AGENT,
+    LABEL_MANAGED_BY,
+    LABEL_RELEASE,
+    ObjectMeta,
+)
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.bundle import Bundle, digest_of, is_bundle
+from agentrollouts.core.observation import Manifest, Write
+
+BUNDLE_KEY: Final = "bundle.json"
+RELEASE_KEY: Final = "release.json"
+RELEASE_ANNOTATION: Final = "release.agentrollouts.dev/"
+"""Followed by the name of a further release with the same content; its value is that release's version."""
+
+Owner = AgentRelease | AgentRollout
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot as the API server has it."""
+
+    metadata: ObjectMeta
+    bundle: str
+    """The text of `bundle.json`."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self | None:
+        """Read a ConfigMap; None for one that is no snapshot of ours."""
+        try:
+            metadata = ObjectMeta.model_validate(manifest.get("metadata"))
+        except ValidationError:
+            return None
+        text = (manifest.get("data") or {}).get(BUNDLE_KEY)
+        is_ours = metadata.labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER and LABEL_RELEASE in metadata.labels
+        return cls(metadata, text) if is_ours and isinstance(text, str) and is_bundle(text) else None
+
+    @property
+    def digest(self) -> str:
+        """The digest of what it really holds, whatever it is called."""
+        return digest_of(self.bundle.encode())
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """Names of all releases that had this content, also of those that are gone."""
+        marks = [mark for mark in self.metadata.annotations if mark.startswith(RELEASE_ANNOTATION)]
+        names = {mark.removeprefix(RELEASE_ANNOTATION) for mark in marks}
+        return frozenset(names | {self.metadata.labels[LABEL_RELEASE]})
+
+
+def is_owned(snapshot: ObjectMeta, owner: Owner) -> bool:
+    """Whether the snapshot stays for as long as this owner does."""
+    return any(reference.uid == owner.metadata.uid for reference in snapshot.owner_references)
+
+
+def snapshot_name(agent: str, digest: str) -> str:
+    """`<agent>-<first 16 hex digits of the digest>`."""
+    return f"{agent}-{digest.removeprefix('sha256:')[:16]}"
+
+
+def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
+    """The first write of a snapshot, with the release as its first owner.
+
+    Labels and annotations of the release are not copied: they would carry the marks of the tool that
+    applied it, and that tool would then prune what is not in Git.
+    """
+    told = {
+        "agent": release.spec.agent,
+        "digest": bundle.digest,
+        "name": release.metadata.name,
+        "version": release.spec.version,
+    }
+    metadata = {
+        "name": snapshot_name(release.spec.agent, bundle.digest),
+        "namespace": release.metadata.namespace,
+        "labels": {
+            LABEL_MANAGED_BY: FIELD_MANAGER,
+            "app.kubernetes.io/part-of": FIELD_MANAGER,
+            "app.kubernetes.io/component": "snapshot",
+            LABEL_AGENT: release.spec.agent,
+            LABEL_RELEASE: release.metadata.name,
+        },
+        "ownerReferences": [_reference(release)],
+    }
+    data = {BUNDLE_KEY: bundle.text, RELEASE_KEY: rfc8785.dumps(told).decode()}
+    return Write(_config_map(metadata) | {"immutable": True, "data": data}, _maker(release))
+
+
+def owner_write(snapshot: ObjectMeta, owner: Owner) -> Write:
+    """The write that adds an owner to a snapshot which exists.
+
+    It carries the uid, so that the API server refuses it (409) where the snapshot is gone, and never makes
+    an empty one. A release leaves its name too, since a name may not come back with other content.
+    """
+    metadata: dict[str, Any] = {
+        "name": snapshot.name,
+        "namespace": snapshot.namespace,
+        "uid": snapshot.uid,
+        "ownerReferences": [_reference(owner)],
+    }
+    if isinstance(owner, AgentRelease) and snapshot.labels.get(LABEL_RELEASE) != owner.metadata.name:
+        metadata["annotations"] = {f"{RELEASE_ANNOTATION}{owner.metadata.name}": owner.spec.version}
+    return Write(_config_map(metadata), owner_manager(owner))
+
+
+def owner_manager(owner: Owner) -> str:
+    """The field manager in whose name an owner's entry is kept."""
+    return f"{FIELD_MANAGER}-owner-{owner.metadata.uid}"
+
+
+def _maker(release: AgentRelease) -> str:
+    """The field manager of a first write.
+
+    Another one than the owner's: an owner whose entry was taken away applies its entry alone, and would
+    thereby give up all else that it applied before. One for each release: of two that make the same
+    snapshot at once, both stay.
+    """
+    return f"{FIELD_MANAGER}-snapshot-{release.metadata.uid}"
+
+
+def _reference(owner: Owner) -> dict[str, str]:
+    """Neither controller nor blocking: there are several owners, and none waits for a snapshot to go."""
+    return {
+        "apiVersion": owner.api_version,
+        "kind": owner.kind,
+        "name": owner.metadata.name,
+        "uid": owner.metadata.uid,
+    }
+
+
+def _config_map(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
