@@ -1,0 +1,251 @@
+"""From Prometheus to counts: what an answer says about one gate, or why it says nothing.
+
+Between `queries` (which wrote the question) and `gates` (which judges). Three facts shape this module.
+`increase()` does not see the first value of a series, so births are added. A hole in Prometheus makes old
+series look new-born, so births of a release that was there before are believed only where the counting start
+is covered. And a missing row can mean zero, too early, never existed or stale: those are different answers
+here, and none is a count.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from agentrollouts.api.rollout import GateType
+from agentrollouts.core.answers import Answer, Cell, Table, to_answer
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.histograms import Bound, compare
+from agentrollouts.core.queries import QueryPlan, Source, Term, bad_source, total_source, window_seconds
+
+__all__ = [
+    "Answer",
+    "NoData",
+    "Present",
+    "Reading",
+    "Tally",
+    "TooEarly",
+    "Uncovered",
+    "Unreadable",
+    "read_all",
+    "to_answer",
+]
+
+MIN_SCRAPES: Final = 4
+"""Counts over a shorter window are mostly extrapolation."""
+
+STALE_SCRAPES: Final = 3
+"""Missed scrapes that are still no news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The counts of one gate over one segment.
+
+    A histogram's bad outcomes are in `bounds`; those of its segment are 0.
+    """
+
+    phase: int
+    segment: Segment
+    bounds: tuple[Bound, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Counts that can be judged."""
+
+    segment: Segment
+    bounds: tuple[Bound, ...]
+    last_sample_time: datetime
+    """Time of the older one of the two releases' newest samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooEarly:
+    """Nothing can be known yet, and nothing is wrong."""
+
+    message: str
+    is_warm_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """Nothing is known though it should be: the series never existed, or has gone stale."""
+
+    message: str
+    is_stale: bool
+    last_sample_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """Prometheus has a hole at the counting start: counting has to start anew, now."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The query failed, or the answer holds what no count can be."""
+
+    message: str
+    is_final: bool = False
+    """Whether asking again cannot help."""
+
+
+Present = Reading | TooEarly | NoData | Uncovered | Unreadable
+"""What is known about the present segment."""
+
+
+def read_all(
+    plan: QueryPlan,
+    answer: Answer | Unreadable | None,
+    gates: Iterable[ResolvedGate],
+    *,
+    now: datetime,
+    stale_after_seconds: float,
+) -> dict[str, Present]:
+    """Read an answer for every gate, by name.
+
+    Args:
+        plan: The plan that was asked, of the present segment. None of an older plan's numbers belong to it.
+        answer: The newest answer; None before the first one.
+        gates: Those that the plan was made for.
+        now: Time of the decision; an answer ages while nobody asks again.
+        stale_after_seconds: How long a release may give no sample before it counts as silent.
+    """
+    gates = tuple(gates)
+    if answer is None:
+        return {gate.name: TooEarly("waits for the first answer of Prometheus") for gate in gates}
+    table = Table.of(plan, answer) if isinstance(answer, Answer) else answer
+    if isinstance(table, str):
+        table = Unreadable(table)
+    if isinstance(table, Unreadable):
+        return {gate.name: table for gate in gates}
+    reader = _Reader(table, now, stale_after_seconds)
+    return {gate.name: reader.read(gate) for gate in gates}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads gates from one table; the checks stand in the order in which one explains the next."""
+
+    table: Table
+    now: datetime
+    stale_after_seconds: float
+
+    def read(self, gate: ResolvedGate) -> Present:
+        total = total_source(gate)
+        newest = self._newest(total)
+        return (
+            self._garbled(gate)
+            or self._not_begun(total)
+            or self._missing(gate, total)
+            or self._too_short(total)
+            or self._stale(total, newest)
+            or self._uncovered(total)
+            or self._counted(gate, newest)
+        )
+
+    def _garbled(self, gate: ResolvedGate) -> Unreadable | None:
+        problems = self.table.problems
+        found = problems.get(bad_source(gate)) or problems.get(total_source(gate))
+        return Unreadable(found) if found else None
+
+    @property
+    def _releases(self) -> tuple[str, ...]:
+        return self.table.plan.subject.releases
+
+    def _window(self, source: Source) -> int:
+        return window_seconds(self.table.plan.start(source), self.table.at)
+
+    def _not_begun(self, total: Source) -> TooEarly | None:
+        if self._window(total) >= 1:
+            return None
+        start = self.table.plan.start(total).astimezone(UTC)
+        return TooEarly(f"counts from {start:%H:%M:%S} UTC on", is_warm_up=True)
+
+    def _missing(self, gate: ResolvedGate, total: Source) -> TooEarly | NoData | None:
+        """No run of a release yet, or ever: told apart by how long silence may last."""
+        absent = [release for release in self._releases if not self.table.counts(total, release)]
+        if not absent:
+            return None
+        message = f"no series {gate.total} of release {' or '.join(absent)}"
+        if self._window(total) <= self.stale_after_seconds:
+            return TooEarly(f"{message} yet")
+        return NoData(f"{message}; does the agent export it, with its labels?", is_stale=False)
+
+    def _scrapes(self, source: Source, release: str) -> float:
+        return self.table.value(source, Term.SCRAPES, release) or 0.0
+
+    def _too_short(self, total: Source) -> TooEarly | None:
+        scrapes = max(self._scrapes(total, release) for release in self._releases)
+        if scrapes >= MIN_SCRAPES:
+            return None
+        return TooEarly(f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the counting start")
+
+    def _newest(self, total: Source) -> dict[str, float]:
+        """Time of the newest sample of each release that has one, in seconds since 1970."""
+        found = ((release, self.table.value(total, Term.NEWEST, release)) for release in self._releases)
+        return {release: seconds for release, seconds in found if seconds is not None}
+
+    def _stale(self, total: Source, newest: Mapping[str, float]) -> NoData | Unreadable | None:
+        """A release whose samples stopped: a comparison with what it did before would not be one."""
+        limit = max(STALE_SCRAPES * self._scrape_seconds(total, newest), self.stale_after_seconds)
+        for release in self._releases:
+            if release not in newest:
+                return NoData(f"{release} gives no samples of {total.selector} any more", is_stale=True)
+            if newest[release] > self.table.at.timestamp():
+                return Unreadable(f"Prometheus has a sample of {release} from the future; check the clocks")
+            age = self.now.timestamp() - newest[release]
+            if age > limit:
+                message = f"newest sample of {release} is {age:.0f} s old, more than {limit:.0f} s"
+                return NoData(message, is_stale=True, last_sample_time=_time(newest[release]))
+        return None
+
+    def _scrape_seconds(self, total: Source, newest: Mapping[str, float]) -> float:
+        """The scrape interval as seen; that of the busier release, as a series just born has few samples."""
+        start = self.table.plan.start(total).timestamp()
+        scrapes = {release: self._scrapes(total, release) for release in newest}
+        return min(((newest[r] - start) / n for r, n in scrapes.items() if n), default=0.0)
+
+    def _uncovered(self, total: Source) -> Uncovered | None:
+        """Series that seem new-born only because Prometheus did not look when they were there.
+
+        Asked of totals: a kind of failure that stable never had before is born within the window by right.
+        """
+        plan = self.table.plan
+        known = [plan.subject.stable] if plan.subject.stable else []
+        known += [plan.subject.canary] if plan.canary_was_counted else []
+        for release in known:
+            if not self.table.term(total, Term.COVERED, release):
+                start = plan.start(total).astimezone(UTC)
+                message = (
+                    f"Prometheus has no sample of {release} at {start:%H:%M:%S} UTC; counting starts anew"
+                )
+                return Uncovered(message)
+        return None
+
+    def _counted(self, gate: ResolvedGate, newest: Mapping[str, float]) -> Present:
+        last = _time(min(newest.values()))
+        canary_bad, stable_bad = self._both(bad_source(gate))
+        if gate.kind is GateType.HISTOGRAM:
+            found = compare(canary_bad, stable_bad)
+            if isinstance(found, str):
+                return Unreadable(found, is_final=True)
+            return Reading(found.segment, found.bounds, last)
+        canary_total, stable_total = self._both(total_source(gate))
+        # No row of bad outcomes is zero of them: both totals were seen above, so both releases are scraped.
+        cells = (canary_bad, canary_total, stable_bad, stable_total)
+        return Reading(Segment(*(cell.get(None, 0.0) for cell in cells)), (), last)
+
+    def _both(self, source: Source) -> tuple[Cell, Cell]:
+        """Counts of canary and stable, by bound; empty without a stable release."""
+        subject = self.table.plan.subject
+        canary = self.table.counts(source, subject.canary)
+        return canary, self.table.counts(source, subject.stable) if subject.stable else {}
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

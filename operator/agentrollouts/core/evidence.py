@@ -1,0 +1,125 @@
+"""The share test: how sure we are that a canary is worse, and by how much. The arithmetic under every gate.
+
+The canary had 5 % of the runs but 27 % of the failures: that is all the test looks at. Under "no worse" a bad
+outcome falls on the canary with probability at most its share of the runs, whatever happens to both releases
+together. So the evidence may be asked as often as one likes: by Ville's inequality it ever reaches 100 with a
+probability of at most 1 %.
+
+Counts stay floats, as Prometheus extrapolates. `counts` reads them, `gates` turns the answers into verdicts.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+WORSE: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+"""How many times worse the canary might be; the evidence is the mean over these guesses."""
+
+_GUESSES: Final = tuple((math.log(worse), worse - 1.0) for worse in WORSE)
+
+MAX_EXPONENT: Final = 700.0
+"""Evidence is capped at e^700, the largest power that a float holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Counts of both releases over a stretch at one constant weight.
+
+    `*_bad` are bad runs, or the sum itself (dollars, tool calls); `*_total` are runs. None is negative.
+    """
+
+    canary_bad: float
+    canary_total: float
+    stable_bad: float
+    stable_total: float
+
+    @property
+    def compares(self) -> bool:
+        """Whether both releases had runs."""
+        return self.canary_total > 0 and self.stable_total > 0
+
+
+def evidence(phases: Sequence[Sequence[Segment]], *, planned_phases: int, burst: float = 1.0) -> float:
+    """How many to one the counts speak for "the canary is worse".
+
+    The mean, over the planned phases, of the evidence gathered since the start of that phase; 1 for phases to
+    come. So it finds what was there from the start about as fast as what appears only later.
+
+    Args:
+        phases: Segments of each phase that has begun, in order; a ramp has several segments.
+        planned_phases: Length of the plan.
+        burst: Factor by which bad outcomes come in clusters; for sums, in the unit of the sum. Positive.
+
+    Returns:
+        At least 0, exactly 1 when nothing bad happened, at most e^700.
+    """
+    since = [0.0] * len(WORSE)
+    by_start: list[float] = []
+    for segments in reversed(phases):
+        for segment in segments:
+            if segment.compares and (segment.canary_bad or segment.stable_bad):
+                since = _add(since, segment, burst)
+        by_start.append(_log_mean_exp(since))
+    by_start += [0.0] * (planned_phases - len(phases))
+    return math.exp(min(_log_mean_exp(by_start), MAX_EXPONENT)) if by_start else 1.0
+
+
+def _add(logs: Sequence[float], segment: Segment, burst: float) -> list[float]:
+    """Add the log likelihood ratios of one segment, one for each guess in `WORSE`.
+
+    With the share w of the canary, t = g w / (g w + 1 - w) has ln(t / w) = ln g - ln(1 + (g - 1) w) and
+    ln((1 - t) / (1 - w)) = -ln(1 + (g - 1) w): no division, so a share near 0 or 1 needs no special case.
+    """
+    canary_bad, bad = segment.canary_bad / burst, (segment.canary_bad + segment.stable_bad) / burst
+    share = segment.canary_total / (segment.canary_total + segment.stable_total)
+    return [
+        log + canary_bad * log_worse - bad * math.log1p(more * share)
+        for log, (log_worse, more) in zip(logs, _GUESSES, strict=True)
+    ]
+
+
+def _log_mean_exp(logs: Sequence[float]) -> float:
+    """Logarithm of the mean of e^log, with the maximum subtracted so that no power overflows."""
+    top = max(logs)
+    return top + math.log(sum([math.exp(log - top) for log in logs]) / len(logs))
+
+
+def bad_ratio(segments: Sequence[Segment]) -> float:
+    """Bad outcomes of the canary over those that stable's rate would give, summed over segments.
+
+    Raw counts of different weights are never pooled: a bad hour of both releases at 5 % would hide a
+    regression at 25 %.
+
+    Returns:
+        1 when nothing was bad on either side, infinity when nothing was expected and something happened.
+    """
+    happened, expected = expectation(segments)
+    if expected:
+        return happened / expected
+    return math.inf if happened else 1.0
+
+
+def expectation(segments: Sequence[Segment]) -> tuple[float, float]:
+    """Bad outcomes of the canary, and how many it would have had at stable's rate.
+
+    Segments in which one of the two had no runs compare nothing and are left out.
+    """
+    compared = [s for s in segments if s.compares]
+    happened = sum([s.canary_bad for s in compared])
+    return happened, sum([s.canary_total * s.stable_bad / s.stable_total for s in compared])
+
+
+def good_ratio(segments: Sequence[Segment]) -> float:
+    """Good outcomes of the canary over those that stable's rate would give; for completion, accuracy."""
+    return bad_ratio([of_good(segment) for segment in segments])
+
+
+def of_good(segment: Segment) -> Segment:
+    """The segment with its good outcomes counted as if they were the bad ones."""
+    return Segment(
+        max(0.0, segment.canary_total - segment.canary_bad),
+        segment.canary_total,
+        max(0.0, segment.stable_total - segment.stable_bad),
+        segment.stable_total,
+    )

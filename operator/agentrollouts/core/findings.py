@@ -1,0 +1,103 @@
+"""What the counts of one gate say in numbers: how sure, how much worse, and over which counts.
+
+Between `counts` and `gates`. The three kinds of gates differ only here: a ratio and a mean are one share
+test, a histogram is one for each bucket bound, averaged, so that nobody has to choose what "slow" means.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agentrollouts.api.rollout import Better, GateType
+from agentrollouts.core.burst import effective
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.counts import Tally
+from agentrollouts.core.evidence import Segment, bad_ratio, evidence, good_ratio
+from agentrollouts.core.words import Words
+
+HISTOGRAM_RUNS: Final = 10
+"""Canary runs below which a histogram fails nobody."""
+
+ORDINARY: Final = 0.5
+"""A bound that this share of stable's runs exceeds tells nothing: it lies below the ordinary run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The numbers that a verdict rests on."""
+
+    evidence: float
+    """How many to one for "the canary is worse"."""
+    ratio: float
+    """How many times worse (better Lower) or as good (better Higher)."""
+    burst: float
+    """The factor by which evidence was divided."""
+    segments: Sequence[Segment]
+    """Counts of the whole attempt; for a histogram at the bound with the most evidence."""
+    words: Words
+    """How these counts are called."""
+
+    @property
+    def total(self) -> Segment:
+        """All segments added up: what happened, not what can be compared."""
+        return Segment(
+            sum(s.canary_bad for s in self.segments),
+            sum(s.canary_total for s in self.segments),
+            sum(s.stable_bad for s in self.segments),
+            sum(s.stable_total for s in self.segments),
+        )
+
+
+def find(
+    gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, measured: float | None
+) -> Finding:
+    """Weigh the counts of an attempt.
+
+    Args:
+        gate: What is judged.
+        tallies: Counts of all its segments, the present one included.
+        planned_phases: Length of the plan.
+        measured: The burst factor, measured or set; None where stable has no history.
+    """
+    if gate.kind is GateType.HISTOGRAM:
+        return _of_bounds(gate, tallies, planned_phases, measured or 1.0)
+    segments = [tally.segment for tally in tallies]
+    factor = effective(gate.kind, measured, segments)
+    sure = evidence(_by_phase(tallies, segments), planned_phases=planned_phases, burst=factor)
+    ratio = good_ratio(segments) if gate.better is Better.HIGHER else bad_ratio(segments)
+    return Finding(sure, ratio, factor, segments, gate.words)
+
+
+def _of_bounds(gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, factor: float) -> Finding:
+    """Mean of the evidence over all bounds; the rest is told of the bound with the most.
+
+    A bound below the ordinary run counts as evidence of 1.
+    """
+    bounds = sorted({bound.le for tally in tallies for bound in tally.bounds})
+    runs = sum(tally.segment.stable_total for tally in tallies)
+    found: list[tuple[float, float, list[Segment]]] = []
+    for le in bounds:
+        segments = [_at(tally, le) for tally in tallies]
+        if sum(s.stable_bad for s in segments) < ORDINARY * runs:
+            by_phase = _by_phase(tallies, segments)
+            found.append((evidence(by_phase, planned_phases=planned_phases, burst=factor), le, segments))
+    if not found:
+        return Finding(1.0, 1.0, factor, [tally.segment for tally in tallies], gate.words.about(0.0))
+    _, le, segments = max(found, key=lambda entry: entry[0])
+    mean = (sum(sure for sure, _, _ in found) + len(bounds) - len(found)) / len(bounds)
+    return Finding(mean, bad_ratio(segments), factor, segments, gate.words.about(le))
+
+
+def _at(tally: Tally, le: float) -> Segment:
+    """The segment with the runs above one bound as the bad ones; none where it did not have that bound."""
+    bound = next((bound for bound in tally.bounds if bound.le == le), None)
+    canary, stable = (bound.canary, bound.stable) if bound else (0.0, 0.0)
+    return Segment(canary, tally.segment.canary_total, stable, tally.segment.stable_total)
+
+
+def _by_phase(tallies: Sequence[Tally], segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Segments by the phase that their tally belongs to; a phase without counts is empty."""
+    phases: list[list[Segment]] = [[] for _ in range(1 + max((tally.phase for tally in tallies), default=-1))]
+    for tally, segment in zip(tallies, segments, strict=True):
+        phases[tally.phase].append(segment)
+    return phases

@@ -1,0 +1,216 @@
+"""What is asked of Prometheus: one query text per rollout and tick, for counts and for nothing else.
+
+Between `catalogue` (which series a gate counts) and `counts` (which reads the answer). Sources that gates
+share are asked once; each term is tagged with the label `src`, so that no row can be taken for another.
+Prometheus is never asked to divide or to compare: 0/0 would vanish from its answer without a trace.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from agentrollouts.api.rollout import GateType
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.series import (
+    DEFAULT_LABELS,
+    SOURCE_LABEL,
+    LabelNames,
+    Matcher,
+    Selector,
+    alternatives,
+    quoted,
+)
+
+BOUND_LABEL: Final = "le"
+
+BURST_STEP: Final = timedelta(minutes=1)
+BURST_HISTORY: Final = timedelta(hours=4)
+
+
+class Term(StrEnum):
+    """One number that is asked of a source, for each release."""
+
+    INCREASE = "increase"
+    """Counted since the counting start, in series with at least two samples since."""
+    BIRTHS = "births"
+    """First values of series born since the counting start, which `increase` does not count."""
+    COVERED = "covered"
+    """How many series had a sample at the counting start; of totals only."""
+    NEWEST = "newest"
+    """Time of the newest sample in seconds since 1970; of totals only."""
+    SCRAPES = "scrapes"
+    """Most samples that a series has since the counting start; of totals only."""
+
+
+COUNTED: Final = (Term.INCREASE, Term.BIRTHS)
+WATCHED: Final = (Term.COVERED, Term.NEWEST, Term.SCRAPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose metrics are asked for."""
+
+    namespace: str
+    agent: str
+    canary: str
+    """Value of the release label: the AgentRelease's name."""
+    stable: str | None
+    labels: LabelNames = DEFAULT_LABELS
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The release label's values that belong to the comparison."""
+        return (self.canary,) if self.stable is None else (self.canary, self.stable)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A selector as it is asked for; gates share it."""
+
+    selector: Selector
+    by_bound: bool
+    """Grouped by histogram bucket as well."""
+    is_warm: bool
+    """Counted from the end of the warm-up instead of from the first second of the weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """Everything that is asked about one segment of an attempt. Equal plans ask the same question."""
+
+    subject: Subject
+    counting_start: datetime
+    warm_start: datetime
+    sources: tuple[Source, ...]
+    """The position is the tag of the answer's rows."""
+    totals: frozenset[Source]
+    """Those that count runs: these are asked for coverage and freshness too."""
+    canary_was_counted: bool = False
+    """The canary had runs in an earlier segment, so its series must be known at the counting start."""
+
+    def start(self, source: Source) -> datetime:
+        """When the source's counting starts."""
+        return self.warm_start if source.is_warm else self.counting_start
+
+
+def plan_queries(
+    gates: Iterable[ResolvedGate],
+    subject: Subject,
+    *,
+    counting_start: datetime,
+    warmup_seconds: float,
+    canary_was_counted: bool = False,
+) -> QueryPlan:
+    """Collect the sources of the gates, each once.
+
+    Args:
+        gates: All gates of the rollout.
+        subject: Whose metrics.
+        counting_start: When the present segment's weight was seen on the route, or later where Prometheus has
+            a hole.
+        warmup_seconds: How much later means and histograms start to count: cold caches are no fault of the
+            release.
+        canary_was_counted: Whether the attempt has finished segments in which the canary had runs.
+    """
+    gates = tuple(gates)
+    totals = [total_source(gate) for gate in gates]
+    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates)])
+    warm_start = counting_start + timedelta(seconds=warmup_seconds)
+    return QueryPlan(
+        subject, counting_start, warm_start, tuple(sources), frozenset(totals), canary_was_counted
+    )
+
+
+def bad_source(gate: ResolvedGate) -> Source:
+    """Where the gate's bad outcomes are counted; for a histogram all buckets."""
+    return Source(gate.bad, gate.kind is GateType.HISTOGRAM, gate.kind is not GateType.RATIO)
+
+
+def total_source(gate: ResolvedGate) -> Source:
+    """Where the gate's runs are counted; for a histogram the buckets themselves."""
+    return Source(gate.total, gate.kind is GateType.HISTOGRAM, gate.kind is not GateType.RATIO)
+
+
+def window_seconds(start: datetime, at: datetime) -> int:
+    """Whole seconds from a counting start to the instant of evaluation; not positive before the start."""
+    return int((at - start).total_seconds())
+
+
+def render(plan: QueryPlan, at: datetime) -> str | None:
+    """The query text, to be evaluated at `at`; None while no source has begun to count."""
+    return " or ".join(_terms(plan, at)) or None
+
+
+def tag(plan: QueryPlan, source: Source, term: Term) -> str:
+    """Value of the label `src` in the rows of this term: position in the plan and term, `0.increase`."""
+    return f"{plan.sources.index(source)}.{term}"
+
+
+def _terms(plan: QueryPlan, at: datetime) -> Iterator[str]:
+    for source in plan.sources:
+        window = window_seconds(plan.start(source), at)
+        if window < 1:
+            continue
+        selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
+        for term in (*COUNTED, *WATCHED) if source in plan.totals else COUNTED:
+            yield _tagged(
+                _expression(term, selector, window, _grouping(plan, source)), tag(plan, source, term)
+            )
+
+
+def _expression(term: Term, selector: str, window: int, grouping: tuple[str, str]) -> str:
+    """One term; `grouping` is what its counts and what its properties are grouped by."""
+    counts_by, release_by = grouping
+    match term:
+        case Term.INCREASE:
+            return f"sum by ({counts_by}) (increase({selector}[{window}s]))"
+        case Term.BIRTHS:
+            born = f"min_over_time({selector}[{window}s]) unless {selector} offset {window}s"
+            return f"sum by ({counts_by}) ({born})"
+        case Term.COVERED:
+            return f"count by ({release_by}) ({selector} offset {window}s)"
+        case Term.NEWEST:
+            return f"max by ({release_by}) (timestamp({selector}))"
+        case Term.SCRAPES:
+            return f"max by ({release_by}) (count_over_time({selector}[{window}s]))"
+
+
+def _grouping(plan: QueryPlan, source: Source) -> tuple[str, str]:
+    release = plan.subject.labels.release
+    return (f"{release}, {BOUND_LABEL}" if source.by_bound else release), release
+
+
+def _tagged(expression: str, src: str) -> str:
+    return f'label_replace({expression}, "{SOURCE_LABEL}", {quoted(src)}, "", "")'
+
+
+def _enforced(subject: Subject, releases: tuple[str, ...]) -> tuple[Matcher, ...]:
+    """The matchers that keep a query inside its namespace, its agent and its comparison."""
+    one_of = Matcher(subject.labels.release, "=~", alternatives(releases))
+    return (
+        Matcher("namespace", "=", subject.namespace),
+        Matcher(subject.labels.agent, "=", subject.agent),
+        one_of if len(releases) > 1 else Matcher(subject.labels.release, "=", releases[0]),
+    )
+
+
+def render_burst(plan: QueryPlan) -> str | None:
+    """The query of stable's counts per minute, to be asked once as a range; None without a stable release.
+
+    Ask from `BURST_HISTORY` before the attempt to its start, in steps of `BURST_STEP`; `burst` reads the
+    series.
+    """
+    stable = plan.subject.stable
+    if stable is None:
+        return None
+    step = int(BURST_STEP.total_seconds())
+    return " or ".join(
+        _tagged(
+            f"sum by ({_grouping(plan, source)[0]}) "
+            f"(increase({source.selector.narrowed(_enforced(plan.subject, (stable,)))}[{step}s]))",
+            tag(plan, source, Term.INCREASE),
+        )
+        for source in plan.sources
+    )

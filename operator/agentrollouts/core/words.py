@@ -1,0 +1,83 @@
+"""Numbers and units of the sentences by which gates explain themselves.
+
+Used by `gates`. A sentence must be checkable without statistics by a person who has Prometheus open, so
+numbers are rounded as people round them, and never across the limit that they are compared with.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+DOLLARS: Final = "$"
+THREE_DIGITS: Final = 100
+"""From here on a number is shown whole: three digits are enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the things that a gate counts are called."""
+
+    total: str = "runs"
+    """What is counted in all, in the plural."""
+    bad: str = "bad runs"
+    """What is bad, in the plural; for a mean what is summed: `$`, tool calls, or nothing."""
+    good: str = "good"
+    """What the others are, where more is better: completed."""
+
+    def about(self, bound: float) -> "Words":
+        """The words for one bucket bound of a histogram."""
+        return Words(self.total, self.bad.format(bound=f"{bound:g}"), self.good)
+
+    @property
+    def named(self) -> str:
+        """The name of what is bad, to be put behind an amount; nothing where the currency says it."""
+        return "" if self.bad in ("", DOLLARS) else f" {self.bad}"
+
+    @property
+    def bad_word(self) -> str:
+        """The name of what is bad, to be put behind `no`."""
+        return {"": "amount", DOLLARS: "dollars"}.get(self.bad, self.bad)
+
+    def amount(self, value: float) -> str:
+        """A sum, with its currency: $74.04."""
+        return f"${money(value)}" if self.bad == DOLLARS else count(value)
+
+
+def count(value: float) -> str:
+    """A count that Prometheus may have extrapolated: 8, 12.6, 1,000."""
+    is_whole = abs(value - round(value)) < 0.05  # noqa: PLR2004 half of the last digit shown
+    return f"{value:,.0f}" if is_whole or value >= THREE_DIGITS else f"{value:,.1f}"
+
+
+def money(value: float) -> str:
+    """Dollars: cents from one dollar on, two digits below."""
+    return f"{value:,.2f}" if value >= 1 or not value else f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1: 42 %, 5.0 %, 0.034 %."""
+    value = 100 * share
+    if not value or value >= 9.95:  # noqa: PLR2004 one decimal would show 10.0
+        return f"{value:.0f} %"
+    return f"{value:.1f} %" if value >= 0.1 else f"{value:.2g} %"  # noqa: PLR2004 one decimal would show 0.0
+
+
+def times(ratio: float) -> str:
+    """A ratio: 13.8x, 0.85x, 1,200x."""
+    if math.isinf(ratio):
+        return "infinitely more"
+    return f"{ratio:,.0f}x" if ratio >= THREE_DIGITS else f"{ratio:.3g}x"
+
+
+def odds(evidence: float, needed: float) -> str:
+    """Evidence as odds: 18,000:1, 163:1, 0.39:1; rounded down where rounding up would make it seem enough."""
+    if evidence >= 1e6:  # noqa: PLR2004 nobody reads more digits
+        return "over 1,000,000:1"
+    if evidence <= 0:
+        return "0:1"
+    digits = 2 if evidence < 1 or evidence >= 1000 else 3  # noqa: PLR2004 as said above
+    unit = 10.0 ** (math.floor(math.log10(evidence)) - digits + 1)
+    shown = round(evidence / unit) * unit
+    if evidence < needed <= shown:
+        shown -= unit
+    return f"{shown:,.0f}:1" if shown >= THREE_DIGITS else f"{shown:.3g}:1"
