@@ -1,0 +1,122 @@
+"""Which digest `spec.releaseRef` asks for, and what that means for the attempt under way.
+
+First step of `decide`. The digest is compared with what the status knows, in the order of `Request`: so that going
+back never needs the release object, a metric, or anything else that could be missing.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.core.conditions import READY, find_condition
+from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.states import is_under_way
+
+
+class Request(Enum):
+    """What the asked-for release is to the rollout, in the order in which it is looked at."""
+
+    CANARY = auto()
+    """It is under trial: go on."""
+    STABLE = auto()
+    """It serves: nothing to do, or give up the attempt under way."""
+    QUARANTINED = auto()
+    """It was rolled back: not tried again by a resync, a relabel or a restart."""
+    KNOWN_HEALTHY = auto()
+    """It was healthy before: one write back to it, then bake."""
+    NEW = auto()
+    """Start an attempt at the first phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The release that is asked for, as it would be served, and what it is to the rollout."""
+
+    request: Request
+    record: ReleaseRecord
+
+
+def identify(obs: Observation) -> Asked | Problem:
+    """Compare the asked-for release with the status; its name is enough where the object is gone.
+
+    A `Problem` is the answer where no digest is known: the release is missing, not ready or of another agent.
+    """
+    rollout, status = obs.rollout, obs.status
+    found = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
+    return found if isinstance(found, Problem) else Asked(_classify(found, status), found)
+
+
+def under_trial(status: AgentRolloutStatus) -> str | None:
+    """The digest of the attempt under way; None at rest."""
+    return status.attempt.digest if status.attempt and is_under_way(status) else None
+
+
+def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
+    """Whether the history has this digest as healthy."""
+    return any(entry.digest == record.digest and entry.outcome is Outcome.HEALTHY for entry in status.history)
+
+
+def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
+    digest = record.digest
+    if digest == under_trial(status):
+        return Request.CANARY
+    if status.stable and digest == status.stable.digest:
+        return Request.STABLE
+    if any(digest == entry.digest for entry in status.quarantined):
+        return Request.QUARANTINED
+    if was_healthy(record, status):
+        return Request.KNOWN_HEALTHY
+    return Request.NEW
+
+
+def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
+    """A release that the status remembers serves without its object: a name is never used for another digest."""
+    present = (record for record in (status.canary, status.stable) if record)
+    past = (
+        ReleaseRecord(
+            release=entry.release,
+            version=entry.version,
+            digest=entry.digest,
+            service=entry.service,
+            snapshot=entry.snapshot,
+        )
+        for entry in status.history
+    )
+    return next((record for record in (*present, *past) if record.release == name), None)
+
+
+def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> ReleaseRecord | Problem:
+    name = rollout.spec.release_ref.name
+    if release is None:
+        return Problem(
+            Reason.RELEASE_NOT_FOUND,
+            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; create it or name another",
+        )
+    if release.spec.agent != rollout.spec.agent:
+        return Problem(
+            Reason.AGENT_MISMATCH,
+            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, this rollout is of {rollout.spec.agent}",
+        )
+    status = release.status
+    ready = find_condition(status.conditions, READY)
+    is_ready = ready is not None and ready.status is ConditionStatus.TRUE
+    if not is_ready or status.digest is None or status.snapshot is None:
+        why = f": {ready.message}" if ready and ready.message else ""
+        return Problem(Reason.RELEASE_NOT_READY, f"spec.releaseRef: release {name} is not ready{why}")
+    service = release.spec.serving.service if release.spec.serving else None
+    if service is None and rollout.spec.traffic.http_route:
+        return Problem(
+            Reason.SERVICE_MISSING,
+            f"spec.releaseRef: release {name} has no `serving.service`, which `traffic.httpRoute` needs to send requests to",
+        )
+    return ReleaseRecord(
+        release=name,
+        version=release.spec.version,
+        digest=status.digest,
+        service=service,
+        snapshot=status.snapshot.name,
+    )

@@ -1,0 +1,75 @@
+"""The checks of a rollout at rest, and how an attempt begins.
+
+`decide` holds their order.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import ReleaseRecord, State
+from agentrollouts.core import moves
+from agentrollouts.core.asked import Request, was_healthy
+from agentrollouts.core.observation import Problem
+from agentrollouts.core.situation import Situation
+
+ENDPOINT_POLL: Final = timedelta(seconds=2)
+"""How often endpoints are looked at while an attempt stands in line for them."""
+
+
+def unknown(s: Situation) -> moves.Move | None:
+    """The release is missing, not ready or not of this agent."""
+    return moves.Rest(s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
+
+
+def serving(s: Situation) -> moves.Move | None:
+    """What is asked for is what serves."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+        return None
+    return moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+
+
+def quarantined(s: Situation) -> moves.Move | None:
+    """What is asked for was tried and taken back."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.QUARANTINED:
+        return None
+    digest = s.asked.record.digest
+    entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
+    return moves.Rest(
+        Reason.QUARANTINED,
+        f"{entry.release} was rolled back and is not tried again; ship another release. {entry.message}",
+    )
+
+
+def begin(s: Situation) -> moves.Move | None:
+    """A digest that was not tried before, or that was healthy before: an attempt begins, or stands in line."""
+    if isinstance(s.asked, Problem):
+        return None
+    record = s.asked.record
+    obstacle = next(_obstacles(s, record), None)
+    if obstacle:
+        return moves.Queue(record, obstacle.reason, obstacle.message, s.now + ENDPOINT_POLL)
+    if s.status.stable is None:
+        return moves.Begin(record, State.INITIAL)
+    return moves.Begin(record, State.BAKING if was_healthy(record, s.status) else State.CANARY)
+
+
+def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
+    """What is in the way of a beginning, the most lasting first."""
+    if s.unservable:
+        yield s.unservable
+    if s.spec.paused:
+        yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
+    stable = s.status.stable
+    if s.spec.traffic.http_route and stable and stable.service == record.service:
+        yield Problem(
+            Reason.SERVICE_SHARED,
+            f"{record.release} names the same service as {stable.release}, so a route cannot tell them apart; "
+            "give each release a service of its own",
+        )
+    if s.obs.endpoints_ready is False and record.service:
+        yield Problem(
+            Reason.NO_READY_ENDPOINTS,
+            f"service {record.service.name} of {record.release} has no ready endpoint; start its agents",
+        )

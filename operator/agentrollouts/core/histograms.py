@@ -1,0 +1,69 @@
+"""Histograms: from cumulative buckets to runs above each bound.
+
+Used by `counts`. No quantile is computed: on buckets twice as wide each it could not tell 1.5 times slower
+from nothing. "How many runs were slower than this" needs no interpolation.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agentrollouts.core.evidence import Segment
+
+MAX_BOUNDS: Final = 64
+"""As many as a segment of the status can hold."""
+
+Buckets = Mapping[str | None, float]
+"""Runs up to each bound, by the text of the label `le`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many runs were slower than one bucket bound (above it, for other histograms)."""
+
+    le: float
+    canary: float
+    stable: float
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Runs of both releases; how many of them were bad depends on the bound, so the segment counts none."""
+
+    segment: Segment
+    bounds: tuple[Bound, ...]
+
+
+def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
+    """Runs above each bound that both releases have, or what is wrong with the buckets.
+
+    An empty `stable` means that there is nothing to compare with.
+    """
+    below, stable_below = _by_value(canary), _by_value(stable)
+    if math.inf not in below or (stable and math.inf not in stable_below):
+        return "these are no histogram buckets up to +Inf; name a `_bucket` metric"
+    bounds = sorted(below.keys() & stable_below.keys() - {math.inf})
+    if stable and not bounds:
+        return "the releases have no bucket bound in common; use the same buckets"
+    if len(bounds) > MAX_BOUNDS:
+        return f"the histogram has {len(bounds)} bounds, more than {MAX_BOUNDS}; use fewer buckets"
+    runs, stable_runs = below[math.inf], stable_below.get(math.inf, 0.0)
+    return Histogram(
+        Segment(0.0, runs, 0.0, stable_runs),
+        tuple(
+            Bound(le, max(0.0, runs - below[le]), max(0.0, stable_runs - stable_below[le])) for le in bounds
+        ),
+    )
+
+
+def _by_value(buckets: Buckets) -> dict[float, float]:
+    """Counts by the value of the bound, since agents write 1 and 1.0; empty where a bound is no number."""
+    counts: dict[float, float] = {}
+    for text, count in buckets.items():
+        try:
+            le = float(text or "")
+        except ValueError:
+            return {}
+        counts[le] = counts.get(le, 0.0) + count
+    return counts

@@ -1,0 +1,151 @@
+"""What a rollout can do next, as a closed union of values.
+
+The chain in `decide` picks exactly one; `progress` turns it into the next status and the Events that tell of it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import ReleaseRecord, State, VerifyOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing is under way and nothing begins; a problem, if there is one, says why not."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The attempt stays as it is; looked at again at `until`, or when something changes."""
+
+    message: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A new attempt stands in line until its release can be served; looked at again at `until`."""
+
+    record: ReleaseRecord
+    reason: Reason
+    message: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """An attempt starts to take traffic: in its first phase, as the first release, or as a switch to a known one."""
+
+    record: ReleaseRecord
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class EnterPhase:
+    """On to phase `index`."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """On to the next step of the ramp, which asks for `weight`."""
+
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """The phase goes on for a while, as its gates are undecided."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskApproval:
+    """The phase passed; a person is asked before the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bake:
+    """After the last phase: keep watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """The canary becomes stable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Clocks stop, the weight stays."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The hold's cause is gone: back to the state it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    """The plan changed in mid-attempt: the phase's clock and evidence start anew at the present weight."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Stable 100, canary 0, for good."""
+
+    trigger: Trigger
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The route shows the way back; the gateway is asked whether it follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """The rollback is over."""
+
+    outcome: VerifyOutcome
+    observed: bool
+    """Whether the gateway was seen to follow the route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """Another release was asked for: this attempt ends without the canary."""
+
+    message: str
+
+
+Move = (
+    Rest
+    | Wait
+    | Queue
+    | Begin
+    | EnterPhase
+    | Rise
+    | Extend
+    | AskApproval
+    | Bake
+    | Promote
+    | Hold
+    | Resume
+    | Replan
+    | RollBack
+    | Verify
+    | Conclude
+    | Supersede
+)

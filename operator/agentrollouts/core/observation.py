@@ -1,0 +1,106 @@
+"""What a decision reads and what it gives: the two values between which `decide` is a pure function.
+
+`shell.observe` builds an `Observation` from the cache, `core.decide` answers with a `Decision`, `shell.act` carries
+it out. Time is a field like any other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.burst import Series
+from agentrollouts.core.counts import Answer, Unreadable
+from agentrollouts.core.queries import QueryPlan
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something that an earlier decision asked for could not be done; an input of the next one."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a decision wants to know from Prometheus, again and again."""
+
+    plan: QueryPlan
+    source: str
+    """Name of the Prometheus source in the administrator's settings."""
+    interval_seconds: float
+    history_before: datetime | None = None
+    """Also ask, once, for stable's history until then, from which the burst factors are measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """The newest answer of Prometheus, with the plan that was asked."""
+
+    plan: QueryPlan
+    answer: Answer | Unreadable
+    history: Series | None = None
+    """Stable's counts per minute before the attempt; None while that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The world of one rollout as it is now."""
+
+    now: datetime
+    rollout: AgentRollout
+    release: AgentRelease | None = None
+    """The release that `spec.releaseRef` names; None where no such object exists."""
+    endpoints_ready: bool | None = None
+    """Whether that release's service has a ready endpoint; None where nobody looked, since nothing depends on it."""
+    traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
+    """Our traffic objects as the API server has them, by (kind, name)."""
+    traffic_problem: Problem | None = None
+    """Why the last write of a traffic object failed; None once one succeeded."""
+    snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
+    """Metadata of the agent's snapshot ConfigMaps, by name."""
+    heard: Heard | None = None
+
+    @property
+    def status(self) -> AgentRolloutStatus:
+        """The persisted status; empty on the first visit."""
+        return self.rollout.status
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event to be sent after the status was written; `reason` is also in status where it can be acted on."""
+
+    reason: Reason
+    message: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One object to be applied by server-side apply, as `manager`."""
+
+    manifest: Manifest
+    manager: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, in this order: traffic and owners, then the status once, then Events."""
+
+    writes: tuple[Write, ...] = ()
+    status: AgentRolloutStatus | None = None
+    """The whole new status; None where the persisted one already says it."""
+    events: tuple[Event, ...] = ()
+    asking: Asking | None = None
+    """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
+    wake_at: datetime | None = None
+    """When to look again though nothing changed; None while only a change can matter."""

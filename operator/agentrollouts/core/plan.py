@@ -1,0 +1,78 @@
+"""The plan of a rollout as arithmetic: hash, clock, ramp steps. Read by `decide` and by its moves."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import rfc8785
+
+from agentrollouts.api.rollout import AgentRolloutSpec, Phase
+from agentrollouts.api.status import Attempt
+
+MAX_RAMP_STEPS: Final = 10
+"""Each ramp step is a counting segment that the status keeps, so their number is bounded."""
+
+
+def plan_hash(spec: AgentRolloutSpec) -> str:
+    """Identity of everything that an attempt is judged by; progress is keyed by it together with the digest."""
+    plan = spec.model_dump(
+        mode="json", by_alias=True, include={"phases", "gates", "analysis", "metrics", "bake"}
+    )
+    return hashlib.sha256(rfc8785.dumps(plan)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class RampStep:
+    """One small rise of a ramp: the canary's weight in percent, and when it is due in seconds of the phase's clock."""
+
+    weight: int
+    due_seconds: float
+
+
+def ramp(phase: Phase, start_weight: int) -> tuple[RampStep, ...]:
+    """The steps of a phase from the weight before it; a phase without a ramp is one step at once."""
+    rise = phase.weight - start_weight
+    if not phase.ramp_seconds or rise <= 0:
+        return (RampStep(phase.weight, 0),)
+    count = min(MAX_RAMP_STEPS, rise)
+    return tuple(
+        RampStep(start_weight + round(rise * (index + 1) / count), phase.ramp_seconds * index / count)
+        for index in range(count)
+    )
+
+
+def steps_of(spec: AgentRolloutSpec, phase_index: int) -> tuple[RampStep, ...]:
+    """The steps of phase `phase_index`, which starts from the weight of the phase before it."""
+    before = spec.phases[phase_index - 1].weight if phase_index else 0
+    return ramp(spec.phases[phase_index], before)
+
+
+def phase_at_weight(spec: AgentRolloutSpec, weight: int) -> int:
+    """Index of the last phase whose weight does not exceed `weight`; the first where all do."""
+    return max((index for index, phase in enumerate(spec.phases) if phase.weight <= weight), default=0)
+
+
+def elapsed(attempt: Attempt, now: datetime) -> float:
+    """Seconds of the phase's clock: what was consumed before the last stop, and since then if it runs."""
+    if attempt.clock_start_time is None:
+        return attempt.elapsed_seconds
+    running = (now - attempt.clock_start_time).total_seconds()
+    return attempt.elapsed_seconds + max(0.0, running)
+
+
+def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> float:
+    """How long the present phase lasts, extensions included: all of them together at most double it."""
+    duration = spec.phases[attempt.phase_index].duration_seconds
+    return duration * (1 + attempt.extensions / max(1, spec.analysis.max_extensions))
+
+
+def due_time(attempt: Attempt, clock_seconds: float, now: datetime) -> datetime:
+    """When the phase's running clock will show `clock_seconds`, at the earliest now."""
+    return now + timedelta(seconds=max(0.0, clock_seconds - elapsed(attempt, now)))
+
+
+def warmup_left(spec: AgentRolloutSpec, attempt: Attempt, counting_start: datetime) -> float:
+    """Seconds after `counting_start` from which latency and cost count: the warm-up is once a phase, not once a step."""
+    warm = (attempt.phase_start_time or counting_start) + timedelta(seconds=spec.analysis.warmup_seconds)
+    return max(0.0, (warm - counting_start).total_seconds())

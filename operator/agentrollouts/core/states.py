@@ -1,0 +1,57 @@
+"""The states of an attempt, and every move between them.
+
+This table is the one source: `decide` asks it before each move, the tests walk it, the diagram in the docs is
+drawn from it.
+
+Rule 1. Everything that decides whether a move is legal lives in this file.
+Rule 2. From every state that is under way, one move takes the canary's traffic away: `ROLLING_BACK` or `SUPERSEDED`.
+Rule 3. Once in `ROLLING_BACK`, the only way is on to `VERIFYING` and `ROLLED_BACK`: the canary's weight never
+        rises again in that attempt.
+Rule 4. An end is an end. What comes after it is a new attempt with a new number.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from agentrollouts.api.status import AgentRolloutStatus, State
+
+
+_BACK: Final = frozenset({State.ROLLING_BACK, State.SUPERSEDED})
+
+TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
+    State.PENDING: frozenset({State.INITIAL, State.CANARY, State.BAKING, State.SUPERSEDED}),
+    State.INITIAL: frozenset({State.BAKING, State.HELD, State.SUPERSEDED}),
+    State.CANARY: frozenset({State.AWAITING_APPROVAL, State.HELD, State.BAKING}) | _BACK,
+    State.AWAITING_APPROVAL: frozenset({State.CANARY, State.HELD, State.BAKING}) | _BACK,
+    State.HELD: frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.BAKING}) | _BACK,
+    State.BAKING: frozenset({State.HEALTHY, State.HELD}) | _BACK,
+    State.HEALTHY: frozenset(),
+    State.ROLLING_BACK: frozenset({State.VERIFYING}),
+    State.VERIFYING: frozenset({State.ROLLED_BACK}),
+    State.ROLLED_BACK: frozenset(),
+    State.SUPERSEDED: frozenset(),
+}
+
+ENDS: Final = frozenset(state for state, moves in TRANSITIONS.items() if not moves)
+"""States from which an attempt does not move."""
+
+LATCHED: Final = frozenset({State.ROLLING_BACK, State.VERIFYING, State.ROLLED_BACK})
+"""States in which the canary's weight is 0 whatever else is true."""
+
+JUDGED: Final = frozenset({State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD})
+"""States in which gates are asked."""
+
+
+class IllegalMoveError(Exception):
+    """A move that the table does not have: a bug in the decision, never a user's fault."""
+
+
+def check_move(origin: State, target: State) -> None:
+    """Raise `IllegalMoveError` unless the table has the move; staying where one is needs no permission."""
+    if origin is not target and target not in TRANSITIONS[origin]:
+        raise IllegalMoveError(f"An attempt cannot go from {origin} to {target}")
+
+
+def is_under_way(status: AgentRolloutStatus) -> bool:
+    """Whether an attempt is between its beginning and its end."""
+    return status.attempt is not None and status.attempt.state not in ENDS

@@ -1,0 +1,212 @@
+"""The end of a decision: a move becomes the next status, its conditions, the writes and what to ask next.
+
+After the chain. A status is written only if it says something new, so that a rollout at rest writes nothing and one
+under way does not write at every answer of Prometheus.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.meta import FIELD_MANAGER, Condition, ConditionStatus
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, State
+from agentrollouts.core import moves, traffic
+from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
+from agentrollouts.core.observation import Asking, Decision, Observation, Write
+from agentrollouts.core.progress import Progress, advance
+from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_compared, query_plan
+from agentrollouts.core.snapshot import is_owned, owner_write
+from agentrollouts.core.states import is_under_way
+from agentrollouts.core.traffic import is_latched, key_of, render, shows
+
+NEEDS_A_PERSON: Final = frozenset(
+    {
+        Reason.AGENT_MISMATCH,
+        Reason.GATE_FAILED,
+        Reason.INCONCLUSIVE,
+        Reason.INVALID_GATE,
+        Reason.QUARANTINED,
+        Reason.SERVICE_MISSING,
+        Reason.SERVICE_SHARED,
+        Reason.SHARED_CAUSE,
+        Reason.UNSUPPORTED,
+    }
+)
+"""Reasons that waiting does not cure: `Stalled` is True with them."""
+
+NUMBERS_TICKS: Final = 2
+"""Numbers alone are written at every second tick: 500 attempts at 30 s then write 8.3 statuses a second."""
+
+
+def conclude(s: Situation, move: moves.Move) -> Decision:
+    """Turn the move into a decision."""
+    progress = advance(Progress(s.spec, s.status, s.now), move)
+    status = progress.status.model_copy(update={"observed_generation": s.obs.rollout.metadata.generation})
+    for found in _conditions(s, status, move):
+        status = status.model_copy(update={"conditions": set_condition(status.conditions, found)})
+    return Decision(
+        writes=(*_traffic_writes(s.obs, status), *_owner_writes(s.obs, status)),
+        status=status if _says_something_new(s.obs, status) else None,
+        events=progress.events,
+        asking=_asking(s, status),
+        wake_at=getattr(move, "until", None),
+    )
+
+
+def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+    """What the traffic objects do not show yet: of the persisted status going forward, of the new one going back."""
+    basis = status if is_latched(status) else obs.status
+    for wanted in render(obs.rollout, basis):
+        if not shows(obs.traffic.get(key_of(wanted)), wanted):
+            yield Write(wanted, FIELD_MANAGER)
+
+
+def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+    """A snapshot that this rollout may have to serve (again) must outlive its release."""
+    serving = [record.snapshot for record in (status.stable, status.canary) if record]
+    healthy = [entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY]
+    for name in dict.fromkeys([*serving, *healthy]):
+        snapshot = obs.snapshots.get(name)
+        if snapshot and not is_owned(snapshot, obs.rollout):
+            yield owner_write(snapshot, obs.rollout)
+
+
+def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
+    """What to ask Prometheus from now on."""
+    plan = query_plan(s.obs, status, s.gates)
+    if plan is None or status.attempt is None:
+        return None
+    is_measured = all(gate.burst_factor is not None for gate in status.gates) and bool(status.gates)
+    return Asking(
+        plan=plan,
+        source=s.spec.metrics.source,
+        interval_seconds=s.spec.analysis.interval_seconds,
+        history_before=None if is_measured else status.attempt.start_time,
+    )
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+
+def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
+    """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
+    reason, message = _headline(status, move)
+    busy = is_under_way(status)
+    stalled = reason in NEEDS_A_PERSON or (
+        status.attempt is not None
+        and status.attempt.hold is not None
+        and status.attempt.hold.reason in NEEDS_A_PERSON
+    )
+
+    def made(kind: str, holds: bool | None, why: Reason, text: str) -> Condition:  # noqa: FBT001 a condition is a boolean
+        value = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}[
+            holds
+        ]
+        return condition(kind, value, why, text, generation=s.obs.rollout.metadata.generation, now=s.now)
+
+    yield made(READY, reason is Reason.HEALTHY and not busy, reason, message)
+    waiting = busy or reason in {Reason.RELEASE_NOT_FOUND, Reason.RELEASE_NOT_READY}
+    if stalled:
+        yield made("Reconciling", False, Reason.SETTLED, "")
+        yield made("Stalled", True, reason, message)
+    else:
+        yield made(
+            "Reconciling",
+            waiting,
+            Reason.PROGRESSING if waiting else Reason.SETTLED,
+            message if waiting else "",
+        )
+        yield made("Stalled", False, Reason.NOT_STALLED, "")
+    yield made("TrafficApplied", *_traffic(s, status))
+    yield made(METRICS_CONDITION, *_metrics(s, status))
+
+
+def _headline(status: AgentRolloutStatus, move: moves.Move) -> tuple[Reason, str]:
+    """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
+    attempt = status.attempt
+    if isinstance(move, moves.Rest):
+        return move.reason, move.message
+    if attempt is None:
+        return Reason.PENDING, ""
+    reason = Reason.of(attempt.state)
+    subject = status.canary.release if status.canary else ""
+    match attempt.state:
+        case State.PENDING:
+            return (move.reason if isinstance(move, moves.Queue) else reason), getattr(move, "message", "")
+        case State.HELD if attempt.hold:
+            return (
+                reason,
+                f"{subject} is held at {attempt.weight} % since {attempt.hold.since:%H:%M:%S} UTC: {attempt.hold.message}",
+            )
+        case State.CANARY | State.AWAITING_APPROVAL:
+            return reason, f"{subject} has {attempt.weight} % in phase {attempt.phase_name}"
+        case State.INITIAL | State.BAKING:
+            return reason, f"{subject} has {attempt.weight} % and is watched"
+        case _ if status.last_rollback and is_latched(status):
+            return (
+                reason,
+                f"{status.last_rollback.from_} goes back to {status.last_rollback.to}: {status.last_rollback.message}",
+            )
+        case _:
+            return reason, reason.sentence
+
+
+def _traffic(s: Situation, status: AgentRolloutStatus) -> tuple[bool | None, Reason, str]:
+    if traffic.asked_weights(status) is None:
+        return None, Reason.PENDING, "No release serves yet"
+    if s.obs.traffic_problem:
+        return False, s.obs.traffic_problem.reason, s.obs.traffic_problem.message
+    refused = traffic.refused_by_gateway(s.obs.traffic.values())
+    if refused:
+        return False, Reason.NOT_ACCEPTED, refused
+    if not s.shown:
+        return False, Reason.APPLYING, Reason.APPLYING.sentence
+    return True, Reason.APPLIED, ""
+
+
+def _metrics(s: Situation, status: AgentRolloutStatus) -> tuple[bool | None, Reason, str]:
+    if not is_compared(status):
+        return None, Reason.METRICS_NOT_NEEDED, ""
+    if s.silence:
+        return False, s.silence.reason, s.silence.message
+    if s.judgements:
+        return True, Reason.METRICS_AVAILABLE, ""
+    known = find_condition(status.conditions, METRICS_CONDITION)
+    if known and known.status is not ConditionStatus.UNKNOWN:
+        return known.status is ConditionStatus.TRUE, Reason.of(known.reason), known.message
+    return None, Reason.METRICS_UNKNOWN, ""
+
+
+# --- is it worth a write? --------------------------------------------------------------------------------------------
+
+
+def _says_something_new(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs by more than numbers, or by numbers that are due to be shown again."""
+    old = obs.status
+    if old == status:
+        return False
+    if not is_compared(status) or _without_numbers(old) != _without_numbers(status):
+        return True
+    pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
+    shown = [gate.last_sample_time for gate in old.gates if gate.last_sample_time]
+    return not shown or obs.now - max(shown) >= pause
+
+
+def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """The status without what changes at every answer of Prometheus."""
+    blank: dict[str, object] = {
+        "message": "",
+        "canary": None,
+        "stable": None,
+        "evidence": None,
+        "ratio": None,
+    }
+    gates = tuple(
+        gate.model_copy(update=blank | {"present": None, "last_sample_time": None}) for gate in status.gates
+    )
+    attempt = status.attempt
+    if attempt and attempt.hold:
+        attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
+    conditions = tuple(found.model_copy(update={"message": ""}) for found in status.conditions)
+    return status.model_copy(update={"gates": gates, "attempt": attempt, "conditions": conditions})

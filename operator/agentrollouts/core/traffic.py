@@ -1,0 +1,259 @@
+"""What the traffic objects must say: a pure function of the persisted status.
+
+Between `decide` and `act`. Forward moves are persisted in the status first and rendered from it on the next pass;
+a move back is rendered from the decision itself, so that stable gets its traffic with the first write. Another
+router is one more renderer beside `render_route`, and nothing else.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agentrollouts.api.meta import (
+    ANNOTATION_ROLLBACK_TRIGGER,
+    ANNOTATION_ROLLED_BACK,
+    API_VERSION,
+    LABEL_AGENT,
+    LABEL_MANAGED_BY,
+    LABEL_ROLLOUT,
+    FIELD_MANAGER,
+)
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.states import LATCHED
+
+Manifest = Mapping[str, Any]
+
+ROUTE_API: Final = "gateway.networking.k8s.io"
+FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Shares of traffic in percent; the only place where they are built, so their sum is 100 by type."""
+
+    canary: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.canary <= 100:
+            raise ValueError(f"A weight is 0 to 100 percent, not {self.canary}")
+
+    @property
+    def stable(self) -> int:
+        """What the canary does not have."""
+        return 100 - self.canary
+
+
+BACK: Final = Weights(canary=0)
+"""The way back: a constant, so that no arithmetic can keep the canary in traffic."""
+
+
+def is_latched(status: AgentRolloutStatus) -> bool:
+    """Whether the present attempt was rolled back, for good."""
+    return status.attempt is not None and status.attempt.state in LATCHED
+
+
+def asked_weights(status: AgentRolloutStatus) -> Weights | None:
+    """The split that the status asks for; None while there is nothing to serve."""
+    attempt = status.attempt
+    if status.canary is None or attempt is None or is_latched(status):
+        return BACK if status.stable else None
+    if status.stable is None:
+        return Weights(canary=100) if attempt.weight else None
+    return Weights(canary=attempt.weight)
+
+
+def render_route(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest | None:
+    """The HTTPRoute that the operator owns, whole; None where none is wanted or nothing can be served yet."""
+    wanted = rollout.spec.traffic.http_route
+    weights = asked_weights(status)
+    if wanted is None or weights is None:
+        return None
+    parents = [
+        {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
+        for parent in wanted.parent_refs
+    ]
+    backends = [
+        {"group": "", "kind": "Service", "weight": weight} | record.service.model_dump(by_alias=True)
+        for record, weight in ((status.stable, weights.stable), (status.canary, weights.canary))
+        if record is not None and record.service is not None
+    ]
+    rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
+    spec: dict[str, Any] = {"parentRefs": parents, "rules": [rule]}
+    if wanted.hostnames:
+        spec["hostnames"] = list(wanted.hostnames)
+    return {
+        "apiVersion": f"{ROUTE_API}/v1",
+        "kind": "HTTPRoute",
+        "metadata": _metadata(rollout, status, rollout.metadata.name),
+        "spec": spec,
+    }
+
+
+def render_config(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest | None:
+    """The `<rollout>-traffic` ConfigMap for agents that split by themselves; None while nothing is served."""
+    weights = asked_weights(status)
+    if weights is None:
+        return None
+    split = {
+        "agent": rollout.spec.agent,
+        "attempt": status.attempt.number if status.attempt else 0,
+        "generation": rollout.metadata.generation,
+        "stable": _side(status.stable, weights.stable),
+        "canary": _side(status.canary, weights.canary),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(rollout, status, f"{rollout.metadata.name}-traffic"),
+        "data": {
+            "split.json": _json(split),
+            "flags.json": _json(_flags(rollout.spec.agent, status, weights)),
+        },
+    }
+
+
+def render(rollout: AgentRollout, status: AgentRolloutStatus) -> tuple[Manifest, ...]:
+    """All traffic objects in the order in which they are written: the one that moves requests first."""
+    manifests = (render_route(rollout, status), render_config(rollout, status))
+    return tuple(manifest for manifest in manifests if manifest is not None)
+
+
+def key_of(manifest: Manifest) -> tuple[str, str]:
+    """Kind and name: what an object is found by in an observation."""
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def covers(actual: object, wanted: object) -> bool:
+    """Whether `actual` says all that `wanted` says; fields that others or the API server added do not matter.
+
+    Lists are compared whole, as Gateway API's lists are atomic. The latch annotations count in both directions:
+    one that is left over from an earlier attempt is not covered.
+    """
+    if isinstance(wanted, Mapping):
+        return isinstance(actual, Mapping) and all(
+            covers(actual.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list | tuple):
+        return (
+            isinstance(actual, list | tuple)
+            and len(actual) == len(wanted)
+            and all(covers(theirs, ours) for theirs, ours in zip(actual, wanted, strict=True))
+        )
+    return actual == wanted
+
+
+def shows(actual: Manifest | None, wanted: Manifest) -> bool:
+    """Whether the object in the API server is as wanted, a missing or left-over latch included."""
+    return actual is not None and covers(actual, wanted) and latch(actual) == latch(wanted)
+
+
+def latch(manifest: Manifest | None) -> int | None:
+    """The number of the attempt that this object says was rolled back; None where it says nothing readable."""
+    text = _annotations(manifest).get(ANNOTATION_ROLLED_BACK, "")
+    return int(text) if text.isdecimal() else None
+
+
+def latched_trigger(manifest: Manifest | None) -> str | None:
+    """Why the attempt of `latch` was rolled back."""
+    return _annotations(manifest).get(ANNOTATION_ROLLBACK_TRIGGER)
+
+
+def _parent_conditions(routes: Iterable[Manifest], kind: str) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:
+    """What gateways say about our routes, as far as they speak of the present generation."""
+    for route in routes:
+        for parent in (route.get("status") or {}).get("parents") or ():
+            for found in parent.get("conditions") or ():
+                is_current = found.get("observedGeneration", 0) >= route["metadata"].get("generation", 0)
+                if found.get("type") == kind and is_current:
+                    yield route, found
+
+
+def gateway_follows(routes: Iterable[Manifest]) -> bool:
+    """Whether a gateway has reported that it took over the present generation of the route."""
+    return any(True for _ in _parent_conditions(routes, "Accepted"))
+
+
+def refused_by_gateway(routes: Iterable[Manifest]) -> str | None:
+    """What a gateway has against our route; None where it has nothing."""
+    for route, found in _parent_conditions(routes, "Accepted"):
+        if found.get("status") == "False":
+            name = route["metadata"]["name"]
+            return (
+                f"the gateway does not accept HTTPRoute {name}: {found.get('reason')}: {found.get('message')}"
+            )
+    return None
+
+
+def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:
+    """Whether an object of the name that we want was made by us for this rollout."""
+    labels = (actual.get("metadata") or {}).get("labels") or {}
+    return (
+        labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER and labels.get(LABEL_ROLLOUT) == rollout.metadata.name
+    )
+
+
+def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
+    return ((manifest or {}).get("metadata") or {}).get("annotations") or {}
+
+
+def _metadata(rollout: AgentRollout, status: AgentRolloutStatus, name: str) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": rollout.metadata.namespace,
+        "labels": {
+            LABEL_MANAGED_BY: FIELD_MANAGER,
+            LABEL_AGENT: rollout.spec.agent,
+            LABEL_ROLLOUT: rollout.metadata.name,
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": "AgentRollout",
+                "name": rollout.metadata.name,
+                "uid": rollout.metadata.uid,
+                "controller": True,
+            }
+        ],
+    }
+    if status.attempt and is_latched(status):
+        metadata["annotations"] = {ANNOTATION_ROLLED_BACK: str(status.attempt.number)}
+        if status.attempt.trigger:
+            metadata["annotations"][ANNOTATION_ROLLBACK_TRIGGER] = status.attempt.trigger
+    return metadata
+
+
+def _side(record: ReleaseRecord | None, weight: int) -> Mapping[str, Any] | None:
+    if record is None:
+        return None
+    return {
+        "release": record.release,
+        "version": record.version,
+        "digest": record.digest,
+        "snapshot": record.snapshot,
+        "weight": weight,
+    }
+
+
+def _flags(agent: str, status: AgentRolloutStatus, weights: Weights) -> Mapping[str, Any]:
+    """One flag in flagd's format.
+
+    The canary stands first and the total is constant: then a user who got the canary at 5 % keeps it at 25 %
+    (measured with openfeature-provider-flagd 0.6.1).
+    """
+    sides = [(status.canary, weights.canary), (status.stable, weights.stable)]
+    shares = [[record.release, weight] for record, weight in sides if record is not None]
+    flag: dict[str, Any] = {
+        "state": "ENABLED",
+        "variants": {record.release: record.snapshot for record, _ in sides if record is not None},
+        "defaultVariant": shares[-1][0],
+    }
+    if len(shares) > 1:
+        key = {"cat": [{"var": "$flagd.flagKey"}, {"var": "targetingKey"}]}
+        flag["targeting"] = {"fractional": [key, *shares]}
+    return {"$schema": FLAG_SCHEMA, "flags": {f"{agent}-release": flag}}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,225 @@
+"""The checks that an attempt under way is asked, each a question with a move for an answer.
+
+`decide` holds their order. A check answers None where it has nothing to say, and then the next one is asked.
+"""
+
+from typing import Final
+
+from agentrollouts.api.meta import ANNOTATION_APPROVE
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollout import Action, Approval, OnTimeout
+from agentrollouts.api.status import State, Verdict, VerifyOutcome
+from agentrollouts.core import moves, traffic
+from agentrollouts.core.asked import Asked, Request
+from agentrollouts.core.beginning import begin
+from agentrollouts.core.observation import Problem
+from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, steps_of
+from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+
+_REASONS: Final = {
+    Trigger.BREACH: Reason.GATE_FAILED,
+    Trigger.CAP: Reason.CAP_EXCEEDED,
+    Trigger.SPEC_REVERTED: Reason.SPEC_REVERTED,
+    Trigger.TIMEOUT: Reason.TIMED_OUT,
+    Trigger.ACTION: Reason.ROLLBACK_STARTED,
+}
+
+
+def latched(s: Situation) -> moves.Move | None:
+    """A rollback that was begun is finished, whatever else is true."""
+    match s.attempt.state:
+        case State.ROLLING_BACK:
+            return moves.Verify() if s.shown else moves.Wait("Stable 100, canary 0 is being written")
+        case State.VERIFYING:
+            return _verifying(s)
+        case _:
+            return _latch_on_traffic(s)
+
+
+def _latch_on_traffic(s: Situation) -> moves.Move | None:
+    """The traffic was taken back and the process ended before the status said so."""
+    marked = [o for o in s.obs.traffic.values() if traffic.latch(o) == s.attempt.number]
+    if not marked or s.status.stable is None or s.status.canary is None:
+        return None
+    trigger = traffic.latched_trigger(marked[0])
+    known = Trigger(trigger) if trigger in set(Trigger) else Trigger.BREACH
+    return moves.RollBack(
+        known, _REASONS[known], "The route was found to be rolled back already; the rollback is finished"
+    )
+
+
+def _verifying(s: Situation) -> moves.Move:
+    """Traffic is back; the end waits for the gateway's word, but not for ever."""
+    deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
+    follows = traffic.gateway_follows(s.obs.traffic.values())
+    if follows or deadline <= s.now:
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, observed=follows)
+    return moves.Wait("The gateway has not reported the route yet", deadline)
+
+
+def asked_to_go_back(s: Situation) -> moves.Move | None:
+    """`releaseRef` names the stable release again."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+        return None
+    message = f"spec.releaseRef asks for {s.asked.record.release} again"
+    if s.attempt.state is State.PENDING:
+        return moves.Supersede(message)
+    return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
+
+
+def breached(s: Situation) -> moves.Move | None:
+    """A gate whose failure rolls back has failed."""
+    failing = s.failing(Action.ROLL_BACK)
+    return moves.RollBack(Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)) if failing else None
+
+
+def superseded(s: Situation) -> moves.Move | None:
+    """Another digest is asked for, or one that is not known."""
+    match s.asked:
+        case Problem(reason, message):
+            return moves.Wait(message) if s.attempt.state is State.PENDING else moves.Hold(reason, message)
+        case Asked(Request.CANARY):
+            return None
+        case Asked(_, record):
+            return moves.Supersede(f"spec.releaseRef asks for {record.release} instead")
+
+
+def plan_changed(s: Situation) -> moves.Move | None:
+    """The plan was edited: evidence for old gates says nothing about new ones."""
+    if s.attempt.state is State.PENDING or s.attempt.plan_hash == plan_hash(s.spec):
+        return None
+    return moves.Replan(phase_at_weight(s.spec, s.attempt.weight))
+
+
+def standing_in_line(s: Situation) -> moves.Move | None:
+    """An attempt that has not begun to take traffic."""
+    return begin(s) if s.attempt.state is State.PENDING else None
+
+
+def paused(s: Situation) -> moves.Move | None:
+    """A person stopped forward moves."""
+    if not s.spec.paused:
+        return None
+    return moves.Hold(Reason.PAUSED, "spec.paused is true; set it to false to go on")
+
+
+def unservable(s: Situation) -> moves.Move | None:
+    """The plan holds something that cannot be served as it is written."""
+    return moves.Hold(s.unservable.reason, s.unservable.message) if s.unservable else None
+
+
+def worrying(s: Situation) -> moves.Move | None:
+    """A verdict that neither advances nor rolls back."""
+    for reason, gates in (
+        (Reason.GATE_FAILED, s.failing(Action.HOLD)),
+        (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),
+        (Reason.TRAFFIC_MISMATCH, s.having(Verdict.TRAFFIC_MISMATCH)),
+    ):
+        if gates:
+            return moves.Hold(reason, sentences(gates))
+    return None
+
+
+def blind(s: Situation) -> moves.Move | None:
+    """Prometheus has failed, or been silent, for longer than can be waited out."""
+    silence = s.silence
+    if silence is None:
+        return None
+    grace = ERROR_GRACE if silence.reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
+    if s.silent_for < grace and silence.reason is not Reason.INVALID_GATE:
+        return moves.Wait(silence.message, s.now + grace - s.silent_for)
+    return moves.Hold(silence.reason, silence.message)
+
+
+def released(s: Situation) -> moves.Move | None:
+    """Nothing holds the attempt any more; one held as undecided needs its gates to pass."""
+    hold = s.attempt.hold
+    if hold is None:
+        return None
+    if hold.reason == Reason.INCONCLUSIVE and not s.passed:
+        return _undecided(s)
+    return moves.Resume()
+
+
+def not_in_effect(s: Situation) -> moves.Move | None:
+    """The weight that was asked for is not on the route yet; no clock runs before it is."""
+    if s.shown:
+        return None
+    problem = s.obs.traffic_problem
+    return moves.Wait(problem.message if problem else "The weights are being written")
+
+
+def first_release(s: Situation) -> moves.Move | None:
+    """No stable release exists: the first one has all traffic and only has to bake."""
+    return moves.Bake() if s.base is State.INITIAL else None
+
+
+def rising(s: Situation) -> moves.Move | None:
+    """On a ramp, the next small step; it is an advance, so every gate must pass."""
+    if s.base is not State.CANARY:
+        return None
+    left = steps_of(s.spec, s.attempt.phase_index)[s.attempt.step + 1 :]
+    if not left:
+        return None
+    if s.clock < left[0].due_seconds:
+        return moves.Wait("On the ramp", due_time(s.attempt, left[0].due_seconds, s.now))
+    if s.passed:
+        return moves.Rise(left[0].weight)
+    return _undecided(s) if s.clock >= s.limit else moves.Wait("The ramp waits for its gates to pass")
+
+
+def too_soon(s: Situation) -> moves.Move | None:
+    """The phase's time, or the bake's, is not over."""
+    if s.base is State.AWAITING_APPROVAL or s.clock >= s.limit:
+        return None
+    return moves.Wait("The phase's time is not over", due_time(s.attempt, s.limit, s.now))
+
+
+def undecided(s: Situation) -> moves.Move | None:
+    """Time is over and some gate does not say Pass."""
+    return None if s.passed else _undecided(s)
+
+
+def _undecided(s: Situation) -> moves.Move:
+    waiting = [j for j in s.judgements if not j.lets_pass]
+    message = sentences(tuple(waiting)) or "The gates have not been answered yet"
+    if not waiting:
+        return moves.Wait(message)
+    if (
+        s.base is State.CANARY
+        and s.attempt.hold is None
+        and s.attempt.extensions < s.spec.analysis.max_extensions
+    ):
+        return moves.Extend(message)
+    match s.spec.analysis.on_timeout:
+        case OnTimeout.ROLL_BACK:
+            return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, message)
+        case OnTimeout.PROMOTE:
+            return _onward(s)
+        case OnTimeout.HOLD:
+            return moves.Hold(Reason.INCONCLUSIVE, message)
+
+
+def unapproved(s: Situation) -> moves.Move | None:
+    """The phase passed and the plan wants a person to agree."""
+    phase = s.spec.phases[s.attempt.phase_index]
+    if s.base is State.BAKING or phase.approval is not Approval.REQUIRED:
+        return None
+    wanted = f"{s.attempt.number}/{phase.name}"
+    if s.obs.rollout.metadata.annotations.get(ANNOTATION_APPROVE) == wanted:
+        return None
+    if s.base is State.CANARY:
+        return moves.AskApproval()
+    return moves.Wait(f"Phase {phase.name} passed; annotate {ANNOTATION_APPROVE}={wanted} to go on")
+
+
+def onward(s: Situation) -> moves.Move:
+    """Everything passed: the next phase, then the bake, then stable."""
+    return _onward(s)
+
+
+def _onward(s: Situation) -> moves.Move:
+    if s.base is State.BAKING:
+        return moves.Promote()
+    following = s.attempt.phase_index + 1
+    return moves.EnterPhase(following) if following < len(s.spec.phases) else moves.Bake()
