@@ -1,0 +1,283 @@
+"""The API server as the shell sees it: few verbs, plain dicts in and out, one hard timeout around every call.
+
+The outermost layer on the way in (`observe` gets and lists) and on the way out (`act` applies and replaces).
+Dicts and not the client's models: those drop the fields that they do not know, so writing one back would
+erase newer fields of a HTTPRoute. Nothing is retried here, since only the caller can tell what is still true
+after a failure; the one exception is an expired token, which is read again and the call repeated. Every
+error is a `ClusterError` whose text is fit for a condition. `kubernetes.aio` serves for credentials, TLS and
+the connection pool; its API classes are not used.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from agentrollouts.adapters.cluster_errors import (
+    NoCredentialsError,
+    NotFoundError,
+    UnavailableError,
+    error_of,
+)
+from agentrollouts.adapters.credentials import bearer_token, read_credentials
+from agentrollouts.adapters.resources import KINDS, Manifest, Ref
+from agentrollouts.api.meta import FIELD_MANAGER
+
+OnCall = Callable[[str, str, str, float], None]
+"""Told of every call: verb, kind, code (HTTP status, "timeout" or "unreachable"), seconds."""
+
+_APPLY: Final = "application/apply-patch+yaml"
+_KEEP_ALIVE_SECONDS: Final = 75
+"""How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
+_RENEWAL_PAUSE_SECONDS: Final = 10
+"""The least time between two readings of the credentials for a 401; reading them may start a program."""
+
+
+class _Answer(NamedTuple):
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request, and the words for its error."""
+
+    verb: str
+    kind: str
+    target: str
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    body: Manifest | None = None
+    content_type: str = "application/json"
+
+    @property
+    def what(self) -> str:
+        """The opening of an error's text."""
+        return f"Failed to {self.verb.replace('_', ' ')} {self.target}"
+
+
+class Cluster:
+    """A connection to one API server; built by `connect`, used by many tasks at once, ended by `close`.
+
+    At most `connections` calls are on the wire at a time; waiting for a free one counts against the timeout.
+    """
+
+    def __init__(
+        self,
+        credentials: Callable[[], Awaitable[Configuration]],
+        configuration: Configuration,
+        *,
+        on_call: OnCall,
+        timeout_seconds: float,
+    ) -> None:
+        self._credentials = credentials
+        self._configuration = configuration
+        self._on_call = on_call
+        self._timeout_seconds = timeout_seconds
+        self._renewal = asyncio.Lock()
+        self._renewable_at = 0.0
+        self._transport = RESTClientObject(configuration)
+        self._transport.pool_manager = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=configuration.connection_pool_maxsize,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                ssl=self._transport.ssl_context,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": FIELD_MANAGER},
+        )
+
+    @classmethod
+    async def connect(
+        cls,
+        kubeconfig: Path | None = None,
+        *,
+        on_call: OnCall = lambda *_: None,
+        timeout_seconds: float = 10.0,
+        connections: int = 32,
+    ) -> Self:
+        """Reads credentials and opens the connection pool; no request is sent yet.
+
+        Args:
+            kubeconfig: The file; by default `$KUBECONFIG`, then the pod's service account, then
+                `~/.kube/config`.
+            on_call: Told of every call, for metrics.
+            timeout_seconds: The hard limit of each call, from asking for a connection to the last byte.
+            connections: How many calls may be on the wire at a time.
+
+        Raises:
+            NoCredentialsError: there is no usable kubeconfig and this is no pod.
+        """
+
+        async def credentials() -> Configuration:
+            return await read_credentials(kubeconfig, timeout_seconds)
+
+        configuration = await credentials()
+        configuration.connection_pool_maxsize = connections
+        try:
+            return cls(credentials, configuration, on_call=on_call, timeout_seconds=timeout_seconds)
+        except OSError as error:  # a certificate or key that TLS cannot read; ssl.SSLError is an OSError
+            raise NoCredentialsError(f"Failed to load the cluster's certificates: {error}") from error
+
+    async def close(self) -> None:
+        """Closes all connections; calls under way fail."""
+        await self._transport.close()
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """The object as it is now (no cache), or None when there is none.
+
+        Raises:
+            NotServedError: the API server does not know the kind at all.
+            ClusterError: any other failure.
+        """
+        try:
+            return await self._send(_Call("get", ref.kind, str(ref), "GET", ref.path))
+        except NotFoundError:
+            return None
+
+    async def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """All objects of a kind, in one namespace or in all, that carry all the given labels.
+
+        Raises:
+            NotServedError: the API server does not know the kind at all.
+            ClusterError: any other failure.
+        """
+        resource = KINDS[kind]
+        selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in (labels or {}).items())}
+        target = f"{kind} in {namespace or 'all namespaces'}"
+        call = _Call("list", kind, target, "GET", resource.path(namespace), selector if labels else None)
+        items = (await self._send(call)).get("items") or []
+        return [{"apiVersion": resource.api_version, "kind": kind} | item for item in items]
+
+    async def apply(
+        self, manifest: Manifest, *, manager: str = FIELD_MANAGER, force: bool = True
+    ) -> Manifest:
+        """Server-side apply: creates the object, or makes the fields that `manager` owns equal to these.
+
+        Args:
+            manifest: The fields wanted, all of them: a field applied before and left out now is removed.
+            manager: The field manager, in whose name the fields are owned.
+            force: Take over fields that somebody else owns. Only for objects that are wholly ours.
+
+        Raises:
+            ConflictError: not forced, and somebody else owns one of the fields.
+            NotServedError: the API server does not know the kind, e.g. the Gateway API is not installed.
+            ClusterError: any other failure.
+        """
+        ref = Ref.of(manifest)
+        query = {"fieldManager": manager} | ({"force": "true"} if force else {})
+        return await self._send(
+            _Call("apply", ref.kind, str(ref), "PATCH", ref.path, query, manifest, _APPLY)
+        )
+
+    async def replace_status(self, manifest: Manifest) -> Manifest:
+        """Replaces the status of the very version that `metadata.resourceVersion` names.
+
+        Args:
+            manifest: kind, name, namespace, resourceVersion and status are read; the rest is not sent.
+
+        Returns:
+            The whole object as stored, with its new resourceVersion.
+
+        Raises:
+            ConflictError: the object has changed since. Observe and decide again; never repeat the same body.
+            NotFoundError: the object is gone.
+            ClusterError: any other failure.
+        """
+        ref = Ref.of(manifest)
+        kept = ("name", "namespace", "resourceVersion", "uid")
+        body = {
+            "apiVersion": KINDS[ref.kind].api_version,
+            "kind": ref.kind,
+            "metadata": {key: manifest["metadata"][key] for key in kept if key in manifest["metadata"]},
+            "status": manifest["status"],
+        }
+        if not body["metadata"].get("resourceVersion"):
+            raise ValueError(f"status of {ref} without a resourceVersion: it could overwrite a newer one")
+        path, query = f"{ref.path}/status", {"fieldManager": FIELD_MANAGER}
+        return await self._send(_Call("replace_status", ref.kind, str(ref), "PUT", path, query, body))
+
+    async def create_event(self, event: Manifest) -> Manifest:
+        """Creates a core/v1 Event.
+
+        Raises:
+            ConflictError: an Event of that name exists already.
+            ClusterError: any other failure.
+        """
+        ref = Ref.of(event)
+        path, query = KINDS["Event"].path(ref.namespace), {"fieldManager": FIELD_MANAGER}
+        return await self._send(_Call("create", "Event", str(ref), "POST", path, query, event))
+
+    async def _send(self, call: _Call) -> Manifest:
+        """The one place where calls are made: bounded in time, counted, errors translated."""
+        started, code = time.monotonic(), "unreachable"
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await self._request(call)
+            code = str(answer.status)
+            return _content(call, answer)
+        except TimeoutError:
+            code = "timeout"
+            message = f"the API server did not answer in {self._timeout_seconds:g} s"
+            raise UnavailableError(f"{call.what}: {message}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"the API server is not reachable ({type(error).__name__})"
+            raise UnavailableError(f"{call.what}: {message}") from None
+        finally:
+            self._on_call(call.verb, call.kind, code, time.monotonic() - started)
+
+    async def _request(self, call: _Call) -> _Answer:
+        token = await bearer_token(self._configuration)
+        answer = await self._exchange(call, token)
+        if answer.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
+            token = await bearer_token(self._configuration)
+            answer = await self._exchange(call, token)
+        return answer
+
+    async def _exchange(self, call: _Call, token: str | None) -> _Answer:
+        headers = {"Content-Type": call.content_type, "Accept": "application/json"}
+        headers |= {"Authorization": token} if token else {}
+        url = f"{self._configuration.host}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")
+        response = await self._transport.request(  # type: ignore[no-untyped-call]  # it has no types
+            call.method, url, headers=headers, body=call.body, _request_timeout=self._timeout_seconds
+        )
+        return _Answer(response.status, response.getheader("Retry-After"), await response.read())
+
+    async def _renew(self, refused: str | None) -> bool:
+        """Reads the credentials again after a 401; says whether it is worth another try."""
+        async with self._renewal:
+            if await bearer_token(self._configuration) != refused:
+                return True  # another call has renewed it meanwhile
+            if time.monotonic() < self._renewable_at:
+                return False
+            self._renewable_at = time.monotonic() + _RENEWAL_PAUSE_SECONDS
+            self._configuration = await self._credentials()
+            return True
+
+
+def _content(call: _Call, answer: _Answer) -> Manifest:
+    """The object in a good answer.
+
+    Raises:
+        ClusterError: the answer is not a good one.
+    """
+    try:
+        content = json.loads(answer.body)
+    except ValueError:
+        content = None
+    if answer.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(content, dict):
+        return content
+    raise error_of(call.what, answer.status, content, answer.retry_after)

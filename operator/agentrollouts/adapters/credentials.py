@@ -1,0 +1,71 @@
+"""Where the API server is and how to speak to it: from a kubeconfig, or from the pod's service account.
+
+The readers are the Kubernetes client's own; this module chooses between them as kubectl users expect, bounds
+them in time (a kubeconfig may start a program that prints a token), and turns their many exceptions into one
+sentence.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import yaml
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from agentrollouts.adapters.cluster_errors import NoCredentialsError
+
+_UNREADABLE = (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError)
+"""What the readers raise for files of the wrong form; they check little and stumble over the rest."""
+
+
+async def read_credentials(kubeconfig: Path | None, timeout_seconds: float) -> Configuration:
+    """Address, certificates and token; a pod's token follows the rotation of its file by itself.
+
+    Args:
+        kubeconfig: The file; by default `$KUBECONFIG`, then the pod's service account, then `~/.kube/config`.
+        timeout_seconds: The hard limit for a program that the kubeconfig names.
+
+    Raises:
+        NoCredentialsError: none are usable; the text says where they were looked for.
+    """
+    place = _kubeconfig(kubeconfig)
+    configuration = Configuration()
+    try:
+        if place is None:
+            load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # it has no types
+        else:
+            async with asyncio.timeout(timeout_seconds):
+                await load_kube_config(  # type: ignore[no-untyped-call]  # it has no types
+                    place, client_configuration=configuration, persist_config=False
+                )
+    except TimeoutError:
+        raise NoCredentialsError(f"Failed to read {place}: not done in {timeout_seconds:g} s") from None
+    except _UNREADABLE as error:
+        where = place or "the pod's service account"
+        raise NoCredentialsError(
+            f"Failed to read credentials for the cluster from {where}: {error}"
+        ) from error
+    return configuration
+
+
+async def bearer_token(configuration: Configuration) -> str | None:
+    """The value of the Authorization header, read again from its file if that is due; None without a token.
+
+    Raises:
+        NoCredentialsError: the file is gone or empty.
+    """
+    try:
+        token: str | None = await configuration.get_api_key_with_prefix("BearerToken")
+    except (ConfigException, OSError) as error:
+        raise NoCredentialsError(f"Failed to read the pod's service account token: {error}") from error
+    return token
+
+
+def _kubeconfig(explicit: Path | None) -> str | None:
+    """The kubeconfig to read (several joined by a colon are merged), or None inside a pod."""
+    if explicit is not None:
+        return str(explicit)
+    if named := os.environ.get("KUBECONFIG"):
+        return named
+    return None if "KUBERNETES_SERVICE_HOST" in os.environ else str(Path.home() / ".kube" / "config")

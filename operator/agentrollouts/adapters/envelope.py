@@ -1,0 +1,232 @@
+"""What a Prometheus server said, as values: rows, or the one reason why there is no complete answer.
+
+`prometheus` fetches the bytes and calls this in its worker threads. The format is that of the HTTP API
+(Prometheus documentation, "HTTP API", "Format overview"). Everything is checked before any of it is
+believed: success, the kind of result, no warnings (Thanos and Mimir announce a partial answer by one), the
+instant. `infos` are remarks about style and are not looked at. A body may come from anywhere, so none of
+its text is repeated in a message.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+
+class QueryErrorKind(StrEnum):
+    """Why there is no answer; also a metric label."""
+
+    UNREACHABLE = "Unreachable"
+    """No connection, or our own credentials for it cannot be read."""
+    TIMEOUT = "Timeout"
+    """Not done within the deadline, here or on the server."""
+    REFUSED = "Refused"
+    """The server will not answer this: wrong query, wrong credentials, wrong address."""
+    SERVER_ERROR = "ServerError"
+    """The server failed or is overloaded."""
+    PARTIAL = "Partial"
+    """An answer with warnings: something is missing from it."""
+    MALFORMED = "Malformed"
+    """Not the answer of a Prometheus server to this question."""
+    TOO_LARGE = "TooLarge"
+    """More bytes than an honest answer can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryError:
+    """Why there is no answer, for people; free of anything that the server sent."""
+
+    kind: QueryErrorKind
+    message: str
+
+
+class Row(NamedTuple):
+    """One series at one instant."""
+
+    labels: Mapping[str, str]
+    value: float
+    """May be NaN or infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A complete answer to an instant query; no rows means that nothing matched."""
+
+    at: datetime
+    rows: tuple[Row, ...]
+
+
+class Series(NamedTuple):
+    """One series over a range."""
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A complete answer to a range query."""
+
+    series: tuple[Series, ...]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+
+
+_Sample = tuple[Annotated[float, Field(ge=0, le=253_402_300_799)], str]
+"""Time in seconds since 1970, up to the year 9999; value as text."""
+
+
+class _VectorRow(_Part):
+    metric: dict[str, str]
+    value: _Sample
+
+
+class _VectorData(_Part):
+    result_type: Literal["vector"]
+    result: list[_VectorRow]
+
+
+class _MatrixRow(_Part):
+    metric: dict[str, str]
+    values: list[_Sample]
+
+
+class _MatrixData(_Part):
+    result_type: Literal["matrix"]
+    result: list[_MatrixRow]
+
+
+class _Envelope(_Part):
+    status: Literal["success"]
+    warnings: list[str] | None = None
+
+
+class _VectorEnvelope(_Envelope):
+    data: _VectorData
+
+
+class _MatrixEnvelope(_Envelope):
+    data: _MatrixData
+
+
+class _Refusal(_Part):
+    status: Literal["error"]
+    error_type: str
+
+
+E = TypeVar("E", bound=_Envelope)
+
+_CLOCK_TOLERANCE_SECONDS: Final = 1.0
+"""How far a row's time may be from the instant asked for; the API rounds to milliseconds, old servers to
+seconds."""
+
+
+def read_vector(body: bytes, at: datetime) -> Vector | QueryError:
+    """The rows of an answer to an instant query that was evaluated at `at`."""
+    envelope = _parse(_VectorEnvelope, body)
+    if isinstance(envelope, QueryError):
+        return envelope
+    for row in envelope.data.result:
+        if abs(row.value[0] - at.timestamp()) > _CLOCK_TOLERANCE_SECONDS:
+            return _malformed("it is for another time than the one asked for; is there a cache in between?")
+    try:
+        return Vector(at, tuple(Row(row.metric, float(row.value[1])) for row in envelope.data.result))
+    except ValueError:
+        return _malformed("a value is not a number")
+
+
+def read_matrix(body: bytes) -> Matrix | QueryError:
+    """The series of an answer to a range query."""
+    envelope = _parse(_MatrixEnvelope, body)
+    if isinstance(envelope, QueryError):
+        return envelope
+    try:
+        return Matrix(tuple(Series(row.metric, _samples(row)) for row in envelope.data.result))
+    except ValueError:
+        return _malformed("a value is not a number")
+
+
+def read_refusal(status: int, body: bytes) -> QueryError:
+    """What an answer means that is not a success: by the API's own error type, else by the HTTP status."""
+    try:
+        told = _Refusal.model_validate_json(body).error_type
+    except ValidationError:
+        told = ""
+    if told in _ERROR_TYPES:
+        return QueryError(_ERROR_TYPES[told], f"it answered HTTP {status} with the error type {told}")
+    return _by_status(status)
+
+
+def _samples(row: _MatrixRow) -> tuple[tuple[datetime, float], ...]:
+    return tuple((datetime.fromtimestamp(at, UTC), float(value)) for at, value in row.values)
+
+
+def _parse(form: type[E], body: bytes) -> E | QueryError:
+    try:
+        envelope = form.model_validate_json(body)
+    except ValidationError as error:
+        return _unexpected(form, error, body)
+    if envelope.warnings:
+        count = len(envelope.warnings)
+        return QueryError(
+            QueryErrorKind.PARTIAL, f"it answered with {count} warning(s), so something may be missing"
+        )
+    return envelope
+
+
+def _unexpected(form: type[_Envelope], error: ValidationError, body: bytes) -> QueryError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    match first["loc"]:
+        case ():
+            return _malformed("it is not JSON, or it breaks off")
+        case ("status",):
+            return read_refusal(HTTPStatus.OK, body)
+        case ("data", "resultType"):
+            wanted = "vector" if form is _VectorEnvelope else "matrix"
+            return _malformed(f"the result of the query is not a {wanted}")
+        case place:
+            return _malformed(f"it has not the form of the HTTP API at {'.'.join(map(str, place[:4]))}")
+
+
+def _malformed(why: str) -> QueryError:
+    return QueryError(QueryErrorKind.MALFORMED, f"its answer is of no use: {why}")
+
+
+_ERROR_TYPES: Final[Mapping[str, QueryErrorKind]] = {
+    "bad_data": QueryErrorKind.REFUSED,
+    "canceled": QueryErrorKind.TIMEOUT,
+    "execution": QueryErrorKind.REFUSED,
+    "internal": QueryErrorKind.SERVER_ERROR,
+    "not_acceptable": QueryErrorKind.REFUSED,
+    "not_found": QueryErrorKind.REFUSED,
+    "timeout": QueryErrorKind.TIMEOUT,
+    "unavailable": QueryErrorKind.SERVER_ERROR,
+}
+"""The error types that Prometheus documents in web/api/v1 of its source; other texts are not repeated."""
+
+
+_ADVICE: Final[Mapping[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: ": check bearerTokenFile and headers in the settings",
+    HTTPStatus.FORBIDDEN: ": check bearerTokenFile and headers in the settings",
+    HTTPStatus.NOT_FOUND: ": there is no query API at this address; check url in the settings",
+    HTTPStatus.TOO_MANY_REQUESTS: ": it is asked too often",
+}
+
+
+def _by_status(status: int) -> QueryError:
+    said = f"it answered HTTP {status}{_ADVICE.get(status, '')}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return QueryError(QueryErrorKind.SERVER_ERROR, said)
+    if status >= HTTPStatus.BAD_REQUEST:
+        return QueryError(QueryErrorKind.REFUSED, said)
+    if status >= HTTPStatus.MULTIPLE_CHOICES:
+        cure = "a redirect, which is not followed; put the final address into url in the settings"
+        return QueryError(QueryErrorKind.REFUSED, f"{said}, {cure}")
+    return QueryError(QueryErrorKind.MALFORMED, f"{said}, but not in the form of the HTTP API")

@@ -1,0 +1,82 @@
+"""The kinds that the operator touches and where the API server keeps them.
+
+The chart's Role grants exactly these. `cluster` turns a reference into a URL path here, and whoever speaks
+of an object speaks of it as a `Ref`. A name is checked before it enters a path: references come from the
+objects of tenants, and `..` would ask for another object.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Self
+
+from agentrollouts.adapters.cluster_errors import InvalidError
+from agentrollouts.api.meta import API_VERSION
+
+Manifest = dict[str, Any]
+"""A Kubernetes object in its JSON form."""
+
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+"""A DNS subdomain (RFC 1123), the form of every name of these kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Where the objects of a kind live."""
+
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """The URL path of the collection (of all namespaces without one), or of one object.
+
+        Raises:
+            InvalidError: a text that cannot be a name.
+        """
+        root = "apis" if "/" in self.api_version else "api"
+        within = f"/namespaces/{_checked(namespace)}" if namespace is not None else ""
+        which = f"/{_checked(name)}" if name is not None else ""
+        return f"/{root}/{self.api_version}{within}/{self.plural}{which}"
+
+
+KINDS: Final[Mapping[str, Resource]] = {
+    "AgentRelease": Resource(API_VERSION, "agentreleases"),
+    "AgentRollout": Resource(API_VERSION, "agentrollouts"),
+    "ConfigMap": Resource("v1", "configmaps"),
+    "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
+    "Event": Resource("v1", "events"),
+    "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
+    "Service": Resource("v1", "services"),
+}
+
+
+class Ref(NamedTuple):
+    """The address of one object."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """The address that a manifest names."""
+        metadata = manifest["metadata"]
+        return cls(manifest["kind"], metadata["namespace"], metadata["name"])
+
+    @property
+    def path(self) -> str:
+        """The URL path of the object.
+
+        Raises:
+            InvalidError: a text that cannot be a name.
+        """
+        return KINDS[self.kind].path(self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidError(f"{name!r:.260} cannot be the name of a Kubernetes object")
+    return name
