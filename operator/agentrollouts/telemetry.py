@@ -1,0 +1,143 @@
+"""What the operator says about itself: metrics, and the endpoint that serves them with the probes.
+
+Built by `main`, handed to shell and adapters as plain callables, so that nothing below knows of
+Prometheus. Labels come from closed vocabularies (kinds, codes, reasons) or from the administrator
+(sources); no label holds what a tenant wrote, so the number of series is bounded.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+Probe = Callable[[], str | None]
+"""What is wrong, in a sentence; None if nothing is."""
+
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Telemetry:
+    """Our metrics, each moved by one method; `registry` is what `/metrics` shows."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._reconcile = self._histogram(
+            "reconcile_duration_seconds", "One pass of observe, decide, act", ["kind"]
+        )
+        self._api = self._histogram(
+            "api_call_duration_seconds", "Calls to the API server", ["verb", "kind", "code"]
+        )
+        self._conflicts = self._counter(
+            "conflicts", "Writes refused since the object had changed (409)", ["kind"]
+        )
+        self._polls = self._histogram("poll_duration_seconds", "Queries to Prometheus", ["source", "outcome"])
+        self._rollback = self._histogram(
+            "rollback_duration_seconds",
+            "From the decision to roll back to the route that shows it",
+            ["trigger"],
+            _SLOW,
+        )
+        self._attempts = self._counter("attempts", "Attempts that ended", ["outcome"])
+        self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
+        self._depth = self._gauge("queue_depth", "Objects that wait to be reconciled")
+        self._oldest = self._gauge("queue_oldest_seconds", "How long the oldest of them has waited")
+        Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
+            {"version": version("agentrollouts")}
+        )
+
+    def reconciled(self, kind: str, seconds: float) -> None:
+        """A pass over one object ended."""
+        self._reconcile.labels(kind).observe(seconds)
+
+    def api_call(self, verb: str, kind: str, code: str, seconds: float) -> None:
+        """A call to the API server ended; `code` is the HTTP status, "timeout" or "unreachable"."""
+        self._api.labels(verb, kind, code).observe(seconds)
+        if code == "409":
+            self._conflicts.labels(kind).inc()
+
+    def polled(self, source: str, outcome: str, seconds: float) -> None:
+        """A query to Prometheus ended; `outcome` is "Ok" or the kind of the error."""
+        self._polls.labels(source, outcome).observe(seconds)
+
+    def rolled_back(self, trigger: str, seconds: float) -> None:
+        """The route shows a rollback that was decided `seconds` before."""
+        self._rollback.labels(trigger).observe(seconds)
+
+    def attempt_ended(self, outcome: str) -> None:
+        """An attempt reached a final state."""
+        self._attempts.labels(outcome).inc()
+
+    def settings_reloaded(self, *, ok: bool) -> None:
+        """The settings file has changed, and its new content was taken or refused."""
+        self._reloads.labels("ok" if ok else "failed").inc()
+
+    def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
+        """Asks these whenever the metrics are read, so that the figures are never those of the past."""
+        self._depth.set_function(depth)
+        self._oldest.set_function(oldest_seconds)
+
+    def _histogram(
+        self, name: str, text: str, labels: list[str], buckets: tuple[float, ...] = _FAST
+    ) -> Histogram:
+        return Histogram(f"agentrollouts_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(f"agentrollouts_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"agentrollouts_{name}", text, registry=self.registry)
+
+
+def endpoint(telemetry: Telemetry, *, healthy: Probe, ready: Probe) -> web.Application:
+    """/metrics for Prometheus; /healthz and /readyz for the kubelet: 200, or 503 with what is wrong."""
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    def probe(check: Probe) -> Callable[[web.Request], Any]:
+        async def answer(_: web.Request) -> web.Response:
+            problem = check()
+            return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
+
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", probe(healthy))
+    app.router.add_get("/readyz", probe(ready))
+    return app
+
+
+@asynccontextmanager
+async def serve(app: web.Application, address: str, port: int) -> AsyncIterator[int]:
+    """Serves `app` while the context lasts; gives the port, which the system chose if `port` is 0.
+
+    Raises:
+        OSError: the address is in use or not ours.
+    """
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, address, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,90 @@
+"""Inputs: what shell and adapters report. Outputs: what a scrape and a probe get over real HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientSession
+from prometheus_client.parser import text_string_to_metric_families
+
+from agentrollouts.telemetry import Probe, Telemetry, endpoint, serve
+
+
+def fine() -> None:
+    """A probe that finds nothing wrong."""
+
+
+@asynccontextmanager
+async def getting(
+    telemetry: Telemetry, healthy: Probe = fine, ready: Probe = fine
+) -> AsyncIterator[ClientSession]:
+    """A client of the endpoint, on a free port."""
+    async with (
+        serve(endpoint(telemetry, healthy=healthy, ready=ready), "127.0.0.1", 0) as port,
+        ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
+        yield session
+
+
+async def scraped(telemetry: Telemetry) -> dict[str, float]:
+    """Our own samples of one scrape, without buckets and times of creation."""
+    async with getting(telemetry) as session, session.get("/metrics") as response:
+        families = text_string_to_metric_families(await response.text())
+        return {
+            f"{sample.name}{sorted(sample.labels.values())}": sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name.startswith("agentrollouts_") and not sample.name.endswith(("_bucket", "_created"))
+        }
+
+
+async def test_everything_reported_is_in_the_scrape() -> None:
+    """Each report moves exactly its own metric."""
+    telemetry = Telemetry()
+    telemetry.reconciled("AgentRollout", 0.5)
+    telemetry.api_call("apply", "HTTPRoute", "200", 0.25)
+    telemetry.api_call("replace_status", "AgentRollout", "409", 0.125)
+    telemetry.polled("default", "Ok", 0.5)
+    telemetry.rolled_back("Breach", 2.0)
+    telemetry.attempt_ended("Healthy")
+    telemetry.settings_reloaded(ok=True)
+    telemetry.settings_reloaded(ok=False)
+    telemetry.watch_queue(lambda: 3, lambda: 1.5)
+    assert await scraped(telemetry) == {
+        "agentrollouts_reconcile_duration_seconds_count['AgentRollout']": 1,
+        "agentrollouts_reconcile_duration_seconds_sum['AgentRollout']": 0.5,
+        "agentrollouts_api_call_duration_seconds_count['200', 'HTTPRoute', 'apply']": 1,
+        "agentrollouts_api_call_duration_seconds_sum['200', 'HTTPRoute', 'apply']": 0.25,
+        "agentrollouts_api_call_duration_seconds_count['409', 'AgentRollout', 'replace_status']": 1,
+        "agentrollouts_api_call_duration_seconds_sum['409', 'AgentRollout', 'replace_status']": 0.125,
+        "agentrollouts_conflicts_total['AgentRollout']": 1,
+        "agentrollouts_poll_duration_seconds_count['Ok', 'default']": 1,
+        "agentrollouts_poll_duration_seconds_sum['Ok', 'default']": 0.5,
+        "agentrollouts_rollback_duration_seconds_count['Breach']": 1,
+        "agentrollouts_rollback_duration_seconds_sum['Breach']": 2.0,
+        "agentrollouts_attempts_total['Healthy']": 1,
+        "agentrollouts_settings_reloads_total['ok']": 1,
+        "agentrollouts_settings_reloads_total['failed']": 1,
+        "agentrollouts_queue_depth[]": 3,
+        "agentrollouts_queue_oldest_seconds[]": 1.5,
+        "agentrollouts_build_info['0.1.0']": 1,
+    }
+
+
+async def test_the_queue_is_looked_at_when_metrics_are_read() -> None:
+    """A stuck loop cannot leave a figure of better days behind."""
+    telemetry, depth = Telemetry(), [1.0]
+    telemetry.watch_queue(lambda: depth[0], lambda: 0.0)
+    before = await scraped(telemetry)
+    depth[0] = 7.0
+    after = await scraped(telemetry)
+    assert (before["agentrollouts_queue_depth[]"], after["agentrollouts_queue_depth[]"]) == (1.0, 7.0)
+
+
+async def test_a_probe_tells_what_is_wrong() -> None:
+    """A probe answers 200, or 503 with the sentence, each for its own question."""
+    async with getting(Telemetry(), ready=lambda: "The cache is not filled yet") as session:
+        answers = []
+        for path in ("/healthz", "/readyz"):
+            async with session.get(path) as response:
+                answers.append((response.status, await response.text()))
+    assert answers == [(200, "ok\n"), (503, "The cache is not filled yet\n")]
