@@ -1,0 +1,84 @@
+"""The entry: the command line, and the operator as kopf runs it.
+
+`agentrollouts operator` is the normal way; `kopf run -m agentrollouts.main` does the same with kopf's own options.
+The settings file is read before anything else, so that a mistake in it is a sentence and exit code 2, not a crash.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from agentrollouts.adapters.cluster_errors import ClusterError
+from agentrollouts.cli.arguments import Command, parse
+from agentrollouts.cli.crds import write_crds
+from agentrollouts.logs import set_up_logging
+from agentrollouts.settings import SettingsError, Watcher
+from agentrollouts.shell import watch
+from agentrollouts.shell.running import Operator
+
+SETTINGS_VARIABLE: Final = "AGENTROLLOUTS_SETTINGS"
+DEFAULT_SETTINGS: Final = "/etc/agentrollouts/settings.yaml"
+
+WRONG_USE: Final = 2
+
+
+@kopf.on.startup(backoff=2)
+async def start(settings: kopf.OperatorSettings, memo: Any, **_: object) -> None:  # noqa: ANN401 kopf's own type
+    """Fill the cache and start the workers, then let kopf watch; tried again while there is no API server."""
+    watcher = Watcher(_settings_path())
+    set_up_logging(watcher.settings.log.format, watcher.settings.log.level, watcher.settings.secrets())
+    operator = Operator(watcher, _kubeconfig())
+    try:
+        inputs = await operator.start()
+    except ClusterError as error:
+        raise kopf.TemporaryError(str(error), delay=2) from None
+    memo.operator = operator
+    watch.configure(settings)
+    watch.register(kopf.get_default_registry(), inputs)
+
+
+@kopf.on.cleanup()
+async def stop(memo: Any, **_: object) -> None:  # noqa: ANN401 kopf's own type
+    """End the workers."""
+    if "operator" in memo:
+        await memo.operator.stop()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name; the exit code is 0, or 2 where it was used wrongly."""
+    command, options = parse(arguments)
+    match command:
+        case Command.OPERATOR:
+            return _run_operator(options.settings)
+        case Command.CRDS:
+            write_crds(options.directory)
+            return 0
+
+
+def _run_operator(settings: Path | None) -> int:
+    if settings is not None:
+        os.environ[SETTINGS_VARIABLE] = str(settings)
+    try:
+        loaded = Watcher(_settings_path()).settings
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return WRONG_USE
+    kopf.run(standalone=True, clusterwide=not loaded.namespaces, namespaces=loaded.namespaces)
+    return 0
+
+
+def _settings_path() -> Path:
+    return Path(os.environ.get(SETTINGS_VARIABLE, DEFAULT_SETTINGS))
+
+
+def _kubeconfig() -> Path | None:
+    path = os.environ.get("KUBECONFIG")
+    return Path(path) if path else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The process around the core: watches, queue, poller, and observe, decide, act."""

@@ -1,0 +1,113 @@
+"""The last known state of every object that we watch: what `observe` reads instead of asking the API server.
+
+Between the watch and the queue. Events, the answers to our own writes, and the lists at start all end here; the
+newest resource version wins, so their order does not matter, and a write of ours is seen by the next decision even
+if its watch event is late.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable, Iterator
+from typing import Final
+
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
+
+CONFIG_MAP: Final = "ConfigMap"
+RELEASE: Final = "AgentRelease"
+ROLLOUT: Final = "AgentRollout"
+ROUTE: Final = "HTTPRoute"
+
+TOMBSTONES: Final = 10_000
+"""How many deletions are remembered, so that a late event cannot bring an object back."""
+
+
+class Cache:
+    """Objects by key, with an index of what belongs together."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Ref, Manifest] = {}
+        self._gone: OrderedDict[Ref, int] = OrderedDict()
+        self._index: dict[Hashable, set[Ref]] = defaultdict(set)
+
+    def get(self, key: Ref) -> Manifest | None:
+        """The object, or None where none is known."""
+        return self._objects.get(key)
+
+    def put(self, manifest: Manifest) -> bool:
+        """Take in an object; False where what is known is as new or newer."""
+        key, version = Ref.of(manifest), _version(manifest)
+        known = self._objects.get(key)
+        if (known is not None and _version(known) >= version) or self._gone.get(key, 0) >= version:
+            return False
+        self.forget(key)
+        self._gone.pop(key, None)
+        self._objects[key] = manifest
+        for entry in _entries(key, manifest):
+            self._index[entry].add(key)
+        return True
+
+    def drop(self, manifest: Manifest) -> bool:
+        """Take in that an object is gone; False where a newer one of that name is known."""
+        key, version = Ref.of(manifest), _version(manifest)
+        known = self._objects.get(key)
+        if known is not None and _version(known) > version:
+            return False
+        self.forget(key)
+        self._gone[key] = version
+        if len(self._gone) > TOMBSTONES:
+            self._gone.popitem(last=False)
+        return True
+
+    def forget(self, key: Ref) -> None:
+        """Drop what is known of an object, whatever its version: the API server said that there is none."""
+        known = self._objects.pop(key, None)
+        for entry in _entries(key, known) if known is not None else ():
+            self._index[entry].discard(key)
+            if not self._index[entry]:
+                del self._index[entry]
+
+    def touched_by(self, manifest: Manifest) -> Iterator[Ref]:
+        """The rollouts and releases that have to be looked at when this object changes."""
+        key, agent = Ref.of(manifest), _agent(manifest)
+        labels = manifest["metadata"].get("labels") or {}
+        if key.kind in {ROLLOUT, RELEASE}:
+            yield key
+        elif rollout := labels.get(LABEL_ROLLOUT):
+            yield Ref(ROLLOUT, key.namespace, rollout)
+        else:  # a snapshot
+            yield from self._found(RELEASE, key.namespace, agent)
+            yield from self._found(ROLLOUT, key.namespace, agent)
+        if key.kind == RELEASE:
+            yield from self._found(key)
+
+    def snapshots_of(self, namespace: str, agent: str) -> list[Manifest]:
+        """The snapshot ConfigMaps of an agent."""
+        return [self._objects[key] for key in self._found(CONFIG_MAP, namespace, agent)]
+
+    def _found(self, *entry: Hashable) -> tuple[Ref, ...]:
+        return tuple(self._index.get(entry, ()))
+
+
+def _entries(key: Ref, manifest: Manifest) -> Iterator[tuple[Hashable, ...]]:
+    """Under what an object is found: its agent, and for a rollout the release that it asks for."""
+    yield key.kind, key.namespace, _agent(manifest)
+    if key.kind == ROLLOUT:
+        yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
+
+
+def _agent(manifest: Manifest) -> str | None:
+    """The agent of a release, a rollout or a snapshot; our traffic ConfigMaps are found by name alone."""
+    if manifest["kind"] in {ROLLOUT, RELEASE}:
+        return _spec(manifest).get("agent")
+    labels = manifest["metadata"].get("labels") or {}
+    return None if LABEL_ROLLOUT in labels else labels.get(LABEL_AGENT)
+
+
+def _version(manifest: Manifest) -> int:
+    """Resource versions grow and may be compared as numbers since Kubernetes 1.35."""
+    return int(manifest["metadata"].get("resourceVersion") or 0)
+
+
+def _spec(manifest: Manifest) -> Manifest:
+    spec = manifest.get("spec")
+    return spec if isinstance(spec, dict) else {}

@@ -1,0 +1,30 @@
+"""The one door through which the world comes in: an object is taken into the cache and what it touches is marked dirty.
+
+Used alike by the watch, by the lists at start, and by `act` for the answers to our own writes.
+"""
+
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.queue import DirtyQueue
+
+
+class Inputs:
+    """Feeds the cache and the queue."""
+
+    def __init__(self, cache: Cache, queue: DirtyQueue[Ref]) -> None:
+        self._cache = cache
+        self._queue = queue
+
+    def put(self, manifest: Manifest) -> None:
+        """An object is as in `manifest`; nothing happens where that is no news."""
+        if self._cache.put(manifest):
+            self._mark(manifest)
+
+    def drop(self, manifest: Manifest) -> None:
+        """An object is gone."""
+        if self._cache.drop(manifest):
+            self._mark(manifest)
+
+    def _mark(self, manifest: Manifest) -> None:
+        for key in self._cache.touched_by(manifest):
+            self._queue.mark(key)

@@ -1,0 +1,103 @@
+"""Builds the one frozen value that a decision reads: from the cache, and from the API server only where it must.
+
+First step of `reconcile`. The API server is asked for what we do not watch, and only when a decision depends on it:
+the endpoints of a release that is about to begin, and the ConfigMaps that a new release refers to. Going back asks
+for nothing.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import ValidationError
+
+from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import ReleaseRecord, State
+from agentrollouts.core.asked import Asked, Request, identify
+from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.release import ReleaseObservation, reads
+from agentrollouts.core.snapshot import Snapshot
+from agentrollouts.core.states import is_under_way
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROUTE, Cache
+from agentrollouts.shell.poller import Poller
+
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+
+
+class Observer:
+    """Looks at the world on behalf of one object at a time."""
+
+    def __init__(self, cache: Cache, cluster: Cluster, poller: Poller) -> None:
+        self._cache = cache
+        self._cluster = cluster
+        self._poller = poller
+
+    async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
+        """The world of a rollout. Raises `ClusterError` where endpoints had to be asked for and could not."""
+        namespace, name = rollout.metadata.namespace, rollout.metadata.name
+        seen = {
+            (kind, child): manifest
+            for kind, child in ((ROUTE, name), (CONFIG_MAP, f"{name}-traffic"))
+            if (manifest := self._cache.get(Ref(kind, namespace, child))) is not None
+        }
+        obs = Observation(
+            now=datetime.now(UTC),
+            rollout=rollout,
+            release=self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name)),
+            traffic=seen,
+            traffic_problem=problem,
+            snapshots={
+                manifest["metadata"]["name"]: ObjectMeta.model_validate(manifest["metadata"])
+                for manifest in self._cache.snapshots_of(namespace, rollout.spec.agent)
+            },
+            heard=self._poller.newest(Ref("AgentRollout", namespace, name)),
+        )
+        beginning = _about_to_begin(obs)
+        if beginning is None or beginning.service is None:
+            return obs
+        ready = await self._has_ready_endpoint(namespace, beginning.service.name)
+        return replace(obs, endpoints_ready=ready)
+
+    async def release(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
+        """The world of a release. Raises `ClusterError` where a ConfigMap had to be asked for and could not."""
+        namespace = release.metadata.namespace
+        manifests = self._cache.snapshots_of(namespace, release.spec.agent)
+        snapshots = tuple(found for manifest in manifests if (found := Snapshot.of(manifest)))
+        texts = {name: await self._config_map(namespace, name) for name in reads(release, snapshots)}
+        return ReleaseObservation(
+            now=datetime.now(UTC), release=release, config_maps=texts, snapshots=snapshots, problem=problem
+        )
+
+    def _release(self, key: Ref) -> AgentRelease | None:
+        manifest = self._cache.get(key)
+        try:
+            return AgentRelease.model_validate(manifest) if manifest else None
+        except ValidationError:  # its own reconcile tells what is wrong with it
+            return None
+
+    async def _config_map(self, namespace: str, name: str) -> ConfigMapData | None:
+        found = await self._cluster.get(Ref(CONFIG_MAP, namespace, name))
+        if found is None:
+            return None
+        return ConfigMapData(found.get("data") or {}, tuple(found.get("binaryData") or ()))
+
+    async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
+        slices = await self._cluster.list("EndpointSlice", namespace, {SERVICE_LABEL: service})
+        endpoints = (endpoint for found in slices for endpoint in found.get("endpoints") or ())
+        return any((endpoint.get("conditions") or {}).get("ready", True) for endpoint in endpoints)
+
+
+def _about_to_begin(obs: Observation) -> ReleaseRecord | None:
+    """The release that would get traffic next, if nothing stood in the way; only a route needs endpoints."""
+    attempt, asked = obs.status.attempt, identify(obs)
+    if not isinstance(asked, Asked) or obs.rollout.spec.traffic.http_route is None:
+        return None
+    if attempt is not None and is_under_way(obs.status):
+        waits = attempt.state is State.PENDING and asked.request is Request.CANARY
+        return asked.record if waits else None
+    return asked.record if asked.request in {Request.NEW, Request.KNOWN_HEALTHY} else None

@@ -1,0 +1,137 @@
+"""Asks Prometheus on behalf of attempts under way, each on its own interval; an input like any other.
+
+Between Prometheus and the queue. A decision says what it wants to know (`follow`); a task per rollout asks again and
+again, keeps the newest answer for `observe` and marks the rollout dirty. `reconcile` never waits for this, so a
+server that hangs delays no rollback, and a slow rollout delays no other.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Vector
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.core.burst import Series
+from agentrollouts.core.counts import Answer, Unreadable, to_answer
+from agentrollouts.core.observation import Asking, Heard
+from agentrollouts.core.queries import BURST_HISTORY, BURST_STEP, render, render_burst
+
+JITTER: Final = 0.05
+"""Part of the interval by which ticks are spread, so that rollouts do not ask in step."""
+
+
+class Server(Protocol):
+    """A Prometheus server; `adapters.prometheus.Prometheus` is one."""
+
+    async def query(self, text: str, at: datetime) -> Vector | QueryError:
+        """An instant query."""
+
+    async def query_range(
+        self, text: str, start: datetime, end: datetime, step: timedelta
+    ) -> Matrix | QueryError:
+        """A range query."""
+
+
+FindServer = Callable[[str, str], Server | None]
+"""The server of that source name, if rollouts of that namespace may use it."""
+
+
+class Poller:
+    """The questions under way and the newest answers, by rollout.
+
+    Args:
+        find_server: Where to ask; looked up anew for every question, as settings may change.
+        heard: Told of every rollout that got an answer.
+        polled: Told of every question: source, outcome, seconds.
+    """
+
+    def __init__(
+        self, find_server: FindServer, heard: Callable[[Ref], None], polled: Callable[[str, str, float], None]
+    ) -> None:
+        self._find_server = find_server
+        self._heard = heard
+        self._polled = polled
+        self._followed: dict[Ref, _Follower] = {}
+
+    def newest(self, key: Ref) -> Heard | None:
+        """The newest answer for a rollout."""
+        follower = self._followed.get(key)
+        return follower.newest if follower else None
+
+    def follow(self, key: Ref, asking: Asking | None) -> None:
+        """From now on ask this for the rollout, or nothing any more; to say the same again changes nothing."""
+        follower = self._followed.get(key)
+        if asking is None:
+            if follower is not None:
+                follower.task.cancel()
+                del self._followed[key]
+        elif follower is not None:
+            follower.asking = asking
+        else:
+            self._followed[key] = follower = _Follower(asking)
+            follower.task = asyncio.create_task(self._keep_asking(key, follower), name=f"poll {key}")
+
+    def close(self) -> None:
+        """Ask nothing any more."""
+        for key in tuple(self._followed):
+            self.follow(key, None)
+
+    async def _keep_asking(self, key: Ref, follower: "_Follower") -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            if await self._ask(key, follower):
+                self._heard(key)
+            interval = follower.asking.interval_seconds * random.uniform(1 - JITTER, 1 + JITTER)
+            await asyncio.sleep(max(0.0, started + interval - loop.time()))
+
+    async def _ask(self, key: Ref, follower: "_Follower") -> bool:
+        """One tick; False where nothing was to be asked yet."""
+        asking, at = follower.asking, datetime.now(UTC)
+        text = render(asking.plan, at)
+        if text is None:
+            return False
+        server = self._find_server(asking.source, key.namespace)
+        if server is None:
+            message = f"spec.metrics.source: the settings have no source {asking.source} for this namespace"
+            follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, is_final=True))
+            return True
+        history = await self._history(server, follower, asking)
+        started = asyncio.get_running_loop().time()
+        found = await server.query(text, at)
+        outcome = found.kind.value if isinstance(found, QueryError) else "Answered"
+        self._polled(asking.source, outcome, asyncio.get_running_loop().time() - started)
+        follower.newest = Heard(plan=asking.plan, answer=_answer(asking, at, found), history=history)
+        return True
+
+    async def _history(self, server: Server, follower: "_Follower", asking: Asking) -> Series | None:
+        """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
+        before, text = asking.history_before, render_burst(asking.plan)
+        if before is None or text is None:
+            return None
+        if follower.history_before != before:
+            found = await server.query_range(text, before - BURST_HISTORY, before, BURST_STEP)
+            if isinstance(found, QueryError):
+                return None
+            follower.history_before, follower.history = before, found.series
+        return follower.history
+
+
+class _Follower:
+    """One rollout's questions."""
+
+    task: "asyncio.Task[None]"
+
+    def __init__(self, asking: Asking) -> None:
+        self.asking = asking
+        self.newest: Heard | None = None
+        self.history_before: datetime | None = None
+        self.history: Series | None = None
+
+
+def _answer(asking: Asking, at: datetime, found: Vector | QueryError) -> Answer | Unreadable:
+    if isinstance(found, QueryError):
+        return Unreadable(found.message, is_final=found.kind is QueryErrorKind.REFUSED)
+    return to_answer(asking.plan, at, found.rows)

@@ -1,0 +1,188 @@
+"""One pass over one object: observe, decide, act; and what happens when a pass fails.
+
+The workers take dirty keys from the queue. A pass that changed something is followed by another, until nothing is
+left to do. A failed one is tried again with growing pauses, and keeps nobody else waiting.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import ApiModel
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.decide import decide
+from agentrollouts.core.invalid import invalid_status
+from agentrollouts.core.observation import Problem
+from agentrollouts.core.release import decide_release
+from agentrollouts.core.states import ENDS, is_under_way
+from agentrollouts.shell.act import Actor
+from agentrollouts.shell.cache import ROLLOUT, Cache
+from agentrollouts.shell.observe import Observer
+from agentrollouts.shell.poller import Poller
+from agentrollouts.shell.queue import DirtyQueue
+from agentrollouts.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+
+PAUSE_FIRST: Final = 0.5
+"""Seconds before the first retry; each further one waits twice as long."""
+PAUSE_LAST: Final = 30.0
+"""Seconds between retries at the most."""
+PAUSE_UNDER_WAY: Final = 2.0
+"""The same while an attempt is under way: a way back that the API server could not take is tried again soon."""
+
+Model = TypeVar("Model", bound=ApiModel)
+
+
+class Reconciler:
+    """The workers and what they need.
+
+    Args:
+        queue: Where dirty keys come from; due times are monotonic seconds of the running loop.
+        cache: What is known.
+        observer: Builds observations.
+        actor: Carries out decisions.
+        poller: Follows what a decision wants to know.
+        telemetry: The operator's own metrics.
+    """
+
+    def __init__(  # noqa: PLR0913 the six parts of the shell, put together in one place
+        self,
+        queue: DirtyQueue[Ref],
+        cache: Cache,
+        observer: Observer,
+        actor: Actor,
+        poller: Poller,
+        telemetry: Telemetry,
+    ) -> None:
+        self._queue = queue
+        self._cache = cache
+        self._observer = observer
+        self._actor = actor
+        self._poller = poller
+        self._telemetry = telemetry
+        self._failures: dict[Ref, int] = {}
+        self._problems: dict[Ref, Problem] = {}
+
+    async def work(self) -> None:
+        """Take keys for ever; one worker. An unexpected exception is a bug: logged, and the key tried again later."""
+        loop = asyncio.get_running_loop()
+        while True:
+            key = await self._queue.take()
+            started = loop.time()
+            try:
+                await self.reconcile(key)
+            except ConflictError as error:
+                logger.info("Looking again: %s", error)
+                self._retry(key)
+            except ClusterError as error:
+                logger.warning("%s", error)
+                self._retry(key)
+            except Exception:
+                logger.exception("Failed to reconcile %s", key)
+                self._retry(key)
+            finally:
+                self._queue.done(key)
+                self._telemetry.reconciled(key.kind, loop.time() - started)
+
+    async def reconcile(self, key: Ref) -> None:
+        """One pass over one object. Raises `ClusterError` where it has to be tried again."""
+        manifest = self._cache.get(key)
+        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+            self._forget(key)
+        elif key.kind == ROLLOUT:
+            await self._rollout(key, manifest)
+        else:
+            await self._release(key, manifest)
+
+    async def _rollout(self, key: Ref, manifest: Manifest) -> None:
+        rollout = await self._parsed(AgentRollout, manifest)
+        if rollout is None:
+            return
+        obs = await self._observer.rollout(rollout, self._problems.get(key))
+        decision = decide(obs)
+        self._poller.follow(key, decision.asking)
+        problem = await self._actor.apply(decision.writes)
+        self._note(key, problem)
+        if decision.status is not None:
+            await self._write_status(key, manifest, decision.status)
+            self._measure(obs.status, decision.status)
+        await self._actor.tell(manifest, decision.events)
+        self._wake(key, decision.wake_at)
+
+    async def _release(self, key: Ref, manifest: Manifest) -> None:
+        release = await self._parsed(AgentRelease, manifest)
+        if release is None:
+            return
+        known = self._problems.get(key)
+        decision = decide_release(await self._observer.release(release, known))
+        problem = await self._actor.apply(decision.writes)
+        self._note(key, problem)
+        if decision.status is not None and (problem is None or known is not None):
+            await self._write_status(key, manifest, decision.status)
+            await self._actor.tell(manifest, decision.events)
+        self._wake(key, decision.wake_at)
+
+    async def _parsed(self, model: type[Model], manifest: Manifest) -> Model | None:
+        """The object as a value; where it cannot be read, its condition says so."""
+        try:
+            return model.model_validate(manifest)
+        except ValidationError as error:
+            status = invalid_status(manifest, error, datetime.now(UTC))
+            if status is not None:
+                await self._actor.replace_status(manifest, status)
+            return None
+
+    async def _write_status(self, key: Ref, manifest: Manifest, status: ApiModel) -> None:
+        try:
+            await self._actor.replace_status(manifest, status.to_json())
+        except NotFoundError:  # deleted, and the watch has not said so (yet)
+            self._cache.forget(key)
+            self._forget(key)
+
+    def _measure(self, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+        rollback, ended = after.last_rollback, after.attempt
+        if rollback and rollback.routed_time and (before.last_rollback or rollback).routed_time is None:
+            seconds = (rollback.routed_time - rollback.decided_time).total_seconds()
+            self._telemetry.rolled_back(rollback.trigger, seconds)
+        if ended and is_under_way(before) and not is_under_way(after):
+            self._telemetry.attempt_ended(ended.state)
+
+    def _note(self, key: Ref, problem: Problem | None) -> None:
+        """Remember why a write failed, for the next observation, which comes after a pause."""
+        if problem is None:
+            self._problems.pop(key, None)
+        else:
+            self._problems[key] = problem
+
+    def _wake(self, key: Ref, wake_at: datetime | None) -> None:
+        """Look again when the decision wants it, or after a pause where a write failed."""
+        if key in self._problems:
+            self._retry(key)
+            return
+        self._failures.pop(key, None)
+        due = None
+        if wake_at is not None:
+            due = asyncio.get_running_loop().time() + (wake_at - datetime.now(UTC)).total_seconds()
+        self._queue.mark_at(key, due)
+
+    def _retry(self, key: Ref) -> None:
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        attempt = (((self._cache.get(key) or {}).get("status") or {}).get("attempt")) or {}
+        longest = PAUSE_LAST if attempt.get("state") in ENDS | {None} else PAUSE_UNDER_WAY
+        pause = min(PAUSE_FIRST * 2 ** min(failures, 10), longest)
+        self._queue.mark_at(key, asyncio.get_running_loop().time() + pause)
+
+    def _forget(self, key: Ref) -> None:
+        self._poller.follow(key, None)
+        self._problems.pop(key, None)
+        self._failures.pop(key, None)
+        self._queue.mark_at(key, None)

@@ -1,0 +1,162 @@
+"""The operator as a whole: its parts put together, started in order, and stopped.
+
+Called by `main` inside kopf's start-up and clean-up. The cache is filled by one list of each kind before any worker
+starts, so that no decision is made on half of the world.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.cluster_errors import NotServedError
+from agentrollouts.adapters.prometheus import Prometheus
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.settings import Settings, SettingsError, Watcher
+from agentrollouts.shell.act import Actor
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.observe import Observer
+from agentrollouts.shell.poller import Poller
+from agentrollouts.shell.queue import DirtyQueue
+from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.telemetry import Telemetry, endpoint, serve
+
+logger = logging.getLogger(__name__)
+
+STUCK_SECONDS: Final = 60.0
+"""A key that has been dirty for longer means that the workers are stuck: the probe fails."""
+
+OURS: Final = {LABEL_MANAGED_BY: FIELD_MANAGER}
+
+
+class Sources:
+    """The Prometheus servers of the settings, by name; replaced when the settings change."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._servers: dict[str, Prometheus] = {}
+        self._settings = settings
+        self.replace(settings)
+
+    def replace(self, settings: Settings) -> None:
+        """Use these settings from now on; a server that did not change keeps its connections."""
+        known = {source.name: source for source in self._settings.prometheus}
+        old, self._settings = self._servers, settings
+        self._servers = {
+            source.name: old.pop(source.name)
+            if source.name in old and known.get(source.name) == source
+            else Prometheus(source)
+            for source in settings.prometheus
+        }
+        for server in old.values():
+            server.close()
+
+    def find(self, name: str, namespace: str) -> Prometheus | None:
+        """The server of that name, if rollouts of that namespace may use it."""
+        source = next((source for source in self._settings.prometheus if source.name == name), None)
+        if source is None or (source.namespaces and namespace not in source.namespaces):
+            return None
+        return self._servers[name]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for server in self._servers.values():
+            server.close()
+
+
+class Operator:
+    """Everything but the watch.
+
+    Args:
+        watcher: The settings, as last found good.
+        kubeconfig: Where the API server is; None for the pod's own service account.
+    """
+
+    def __init__(self, watcher: Watcher, kubeconfig: Path | None) -> None:
+        self._watcher = watcher
+        self._kubeconfig = kubeconfig
+        self._exit = AsyncExitStack()
+        self._is_ready = False
+        self.telemetry = Telemetry()
+
+    async def start(self) -> Inputs:
+        """Connect, fill the cache, start the workers; the answer is where watch events go.
+
+        Raises:
+            ClusterError: the API server cannot be reached or refuses a list; the process should end and be restarted.
+        """
+        settings, telemetry = self._watcher.settings, self.telemetry
+        cluster = await Cluster.connect(self._kubeconfig, on_call=telemetry.api_call)
+        self._exit.push_async_callback(cluster.close)
+        loop = asyncio.get_running_loop()
+        queue: DirtyQueue[Ref] = DirtyQueue(loop.time)
+        telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
+        cache = Cache()
+        inputs = Inputs(cache, queue)
+        sources = Sources(settings)
+        self._exit.callback(sources.close)
+        poller = Poller(sources.find, queue.mark, telemetry.polled)
+        self._exit.callback(poller.close)
+        await self._exit.enter_async_context(self._serve(settings, queue))
+        await _fill(cluster, inputs, settings.namespaces)
+        reconciler = Reconciler(
+            queue, cache, Observer(cache, cluster, poller), Actor(cluster, cache, inputs), poller, telemetry
+        )
+        for index in range(settings.workers):
+            self._spawn(reconciler.work(), f"worker {index}")
+        self._spawn(self._follow_settings(sources), "settings")
+        self._is_ready = True
+        return inputs
+
+    async def stop(self) -> None:
+        """End the workers and close all connections. What is half done is done again by the next process."""
+        self._is_ready = False
+        await self._exit.aclose()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._exit.callback(task.cancel)
+
+    def _serve(self, settings: Settings, queue: DirtyQueue[Ref]) -> AbstractAsyncContextManager[object]:
+        def healthy() -> str | None:
+            waited = queue.oldest_seconds()
+            return f"an object has waited for {waited:.0f} s" if waited > STUCK_SECONDS else None
+
+        def ready() -> str | None:
+            return None if self._is_ready else "the cache is being filled"
+
+        app = endpoint(self.telemetry, healthy=healthy, ready=ready)
+        return serve(app, settings.serve.address, settings.serve.port)
+
+    async def _follow_settings(self, sources: Sources) -> None:
+        async for news in self._watcher.changes():
+            self.telemetry.settings_reloaded(ok=not isinstance(news, SettingsError))
+            if isinstance(news, SettingsError):
+                logger.warning("Kept the old settings: %s", news)
+            else:
+                sources.replace(news)
+                logger.info("Took new settings")
+
+
+async def _fill(cluster: Cluster, inputs: Inputs, namespaces: tuple[str, ...]) -> None:
+    """List what we watch, once, in all namespaces or in those that the settings name."""
+    for kind, labels in ((CONFIG_MAP, OURS), (ROUTE, OURS), (RELEASE, None), (ROLLOUT, None)):
+        for namespace in namespaces or (None,):
+            for manifest in await _list(cluster, kind, namespace, labels):
+                inputs.put(manifest)
+
+
+async def _list(
+    cluster: Cluster, kind: str, namespace: str | None, labels: Mapping[str, str] | None
+) -> list[Manifest]:
+    try:
+        return await cluster.list(kind, namespace, labels)
+    except NotServedError:
+        if kind != ROUTE:
+            raise
+        logger.info("The cluster has no Gateway API; rollouts that split by ConfigMap are served")
+        return []

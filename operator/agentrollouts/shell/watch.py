@@ -1,0 +1,46 @@
+"""kopf as the source of events: every handler takes an object in, and nothing else.
+
+The outermost layer of the shell. No kopf patch, result, timer, daemon or finalizer: each was measured to lose work
+or to block a deletion when the API server stumbles (reliability notes, traps K1 to K6).
+"""
+
+from typing import Any, Final
+
+import kopf
+
+from agentrollouts.adapters.resources import KINDS
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.inputs import Inputs
+
+OURS: Final = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+
+
+def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
+    """Watch our kinds and our children; all handlers feed `inputs`."""
+    for kind in (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE):
+        resource = KINDS[kind]
+        group, _, version = resource.api_version.rpartition("/")
+
+        async def seen(event: kopf.RawEvent, _kind: str = kind, **_: Any) -> None:
+            manifest = {"apiVersion": KINDS[_kind].api_version, "kind": _kind} | dict(event["object"])
+            (inputs.drop if event["type"] == "DELETED" else inputs.put)(manifest)
+
+        kopf.on.event(group, version, resource.plural, registry=registry, id=f"see-{resource.plural}")(seen)
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Bounds on everything that kopf does on the network; reasons in the reliability notes, section 1.4."""
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = (1, 2, 4, 8)
+    settings.networking.enforce_retry_after = True
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.reconnect_backoff = 1
+    settings.watching.label_selectors["", "v1", "configmaps"] = OURS
+    settings.watching.label_selectors["gateway.networking.k8s.io", "v1", "httproutes"] = OURS
+    settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
+    settings.process.ultimate_exiting_timeout = 10
