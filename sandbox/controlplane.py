@@ -1,0 +1,191 @@
+"""etcd, the API server and the controller manager: which flags they get, and the keys and tokens they share.
+
+The API server makes its own serving certificate, which is also what clients trust. The administrator has a
+static bearer token and no client certificate, so the one secret that must exist beforehand is the key that
+signs ServiceAccount tokens, and Python can write that without any library for cryptography.
+"""
+
+import base64
+import dataclasses
+import functools
+import secrets
+from pathlib import Path
+
+import yaml
+
+from sandbox import namespace, web
+from sandbox.parts import ControlPlane
+from sandbox.process import Process
+
+API_URL = "https://127.0.0.1:6443"
+
+_ETCD_URL = "http://127.0.0.1:2379"
+_PEER_URL = "http://127.0.0.1:2380"
+_MANAGER_PORT = 10257
+_CONTROLLERS = (
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "endpointslice-controller",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client of the API server needs, and the files of the server itself.
+
+    All of it is made anew for every sandbox, in a folder in memory.
+    """
+
+    folder: Path
+    admin_token: str
+
+    @property
+    def ca_file(self) -> Path:
+        """The serving certificate with its own authority; the API server writes it when it starts."""
+        return self.folder / "apiserver.crt"
+
+    @property
+    def token_file(self) -> Path:
+        """The static token of the administrator, for the API server."""
+        return self.folder / "tokens.csv"
+
+    @property
+    def account_key(self) -> Path:
+        """The key that signs ServiceAccount tokens."""
+        return self.folder / "accounts.key"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.folder / "admin.kubeconfig"
+
+
+def make_credentials(folder: Path) -> Credentials:
+    """Write the token and the key that the API server reads, and the administrator's kubeconfig."""
+    credentials = Credentials(folder, admin_token=secrets.token_urlsafe(32))
+    folder.mkdir(parents=True, mode=0o700)
+    credentials.token_file.write_text(f'{credentials.admin_token},admin,admin,"system:masters"\n')
+    credentials.account_key.write_text(_signing_key())
+    write_kubeconfig(credentials.kubeconfig, credentials, credentials.admin_token)
+    return credentials
+
+
+def write_kubeconfig(path: Path, credentials: Credentials, token: str, namespace: str = "default") -> None:
+    """Write a kubeconfig for whoever the token belongs to."""
+    cluster = {"server": API_URL, "certificate-authority": str(credentials.ca_file)}
+    context = {"cluster": "sandbox", "user": "user", "namespace": namespace}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "sandbox",
+        "clusters": [{"name": "sandbox", "cluster": cluster}],
+        "users": [{"name": "user", "user": {"token": token}}],
+        "contexts": [{"name": "sandbox", "context": context}],
+    }
+    path.write_text(yaml.safe_dump(config))
+    path.chmod(0o600)
+
+
+def processes(commands: ControlPlane, credentials: Credentials, data: Path, logs: Path) -> dict[str, Process]:
+    """The programs in the order in which they start.
+
+    Args:
+        commands: how they are called.
+        credentials: from `make_credentials`.
+        data: a folder for etcd, best in memory.
+        logs: a folder for their logs.
+    """
+    admin = {"Authorization": f"Bearer {credentials.admin_token}"}
+    ready = functools.partial(web.answers, f"{API_URL}/readyz", headers=admin, ca_file=credentials.ca_file)
+    has_manager = commands.controller_manager is not None
+    found = {
+        "etcd": Process(
+            "etcd",
+            [*commands.etcd, *_etcd_flags(data / "etcd")],
+            logs / "etcd.log",
+            healthy=functools.partial(web.answers, f"{_ETCD_URL}/health"),
+        ),
+        "apiserver": Process(
+            "apiserver",
+            [*commands.apiserver, *_apiserver_flags(credentials, accounts=has_manager)],
+            logs / "apiserver.log",
+            healthy=ready,
+        ),
+    }
+    if commands.controller_manager is not None:
+        found["controller_manager"] = Process(
+            "controller_manager",
+            [*commands.controller_manager, *_manager_flags(credentials)],
+            logs / "controller_manager.log",
+            healthy=functools.partial(web.answers_tcp, "127.0.0.1", _MANAGER_PORT),
+        )
+    return found
+
+
+def _etcd_flags(data: Path) -> list[str]:
+    return [
+        f"--data-dir={data}",
+        "--unsafe-no-fsync",  # nothing here has to survive a power cut
+        "--log-level=warn",
+        f"--listen-client-urls={_ETCD_URL}",
+        f"--advertise-client-urls={_ETCD_URL}",
+        f"--listen-peer-urls={_PEER_URL}",
+        f"--initial-advertise-peer-urls={_PEER_URL}",
+        f"--initial-cluster=default={_PEER_URL}",
+    ]
+
+
+def _apiserver_flags(credentials: Credentials, *, accounts: bool) -> list[str]:
+    """Flags of the API server.
+
+    Args:
+        credentials: its files.
+        accounts: whether somebody creates the default ServiceAccounts that the admission plugin asks for.
+    """
+    flags = [
+        f"--etcd-servers={_ETCD_URL}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={API_URL.rpartition(':')[2]}",
+        f"--advertise-address={namespace.ADDRESSES[0]}",  # else the default route's, and there is none
+        "--endpoint-reconciler-type=none",
+        f"--cert-dir={credentials.folder}",
+        f"--token-auth-file={credentials.token_file}",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--allow-privileged=true",
+        "--authorization-mode=RBAC",
+        f"--service-account-issuer={API_URL}/",
+        f"--service-account-key-file={credentials.account_key}",
+        f"--service-account-signing-key-file={credentials.account_key}",
+    ]
+    return flags if accounts else [*flags, "--disable-admission-plugins=ServiceAccount"]
+
+
+def _manager_flags(credentials: Credentials) -> list[str]:
+    return [
+        f"--kubeconfig={credentials.kubeconfig}",
+        f"--authentication-kubeconfig={credentials.kubeconfig}",
+        f"--authorization-kubeconfig={credentials.kubeconfig}",
+        "--leader-elect=false",
+        f"--service-account-private-key-file={credentials.account_key}",
+        f"--root-ca-file={credentials.ca_file}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={_MANAGER_PORT}",
+        f"--cert-dir={credentials.folder / 'controller_manager'}",
+        f"--controllers={','.join(_CONTROLLERS)}",
+    ]
+
+
+def _signing_key() -> str:
+    """A new private key on the curve P-256, as the PEM text of RFC 5915.
+
+    The structure holds the secret number and the name of the curve; the public point is optional and left to
+    the reader. Any number below the curve's order will do, and 2^255 is below it.
+    """
+    number = (1 + secrets.randbelow(2**255 - 1)).to_bytes(32, "big")
+    version = bytes.fromhex("020101")
+    curve = bytes.fromhex("a00a06082a8648ce3d030107")  # [0] OBJECT IDENTIFIER prime256v1
+    body = version + b"\x04\x20" + number + curve
+    text = base64.encodebytes(bytes([0x30, len(body)]) + body).decode()
+    return f"-----BEGIN EC PRIVATE KEY-----\n{text}-----END EC PRIVATE KEY-----\n"

