@@ -1,0 +1,196 @@
+"""The agent over HTTP: answers, metrics, and the process itself."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+from prometheus_client.parser import text_string_to_metric_families
+
+from sandbox import scenarios
+from sandbox.agent.bundle import Bundle
+from sandbox.agent.run import run_agent
+from sandbox.agent.service import parse_request
+from sandbox.load import Load, LoadPlan
+from sandbox.traffic import customer_request
+
+Serve = Callable[[str], AbstractAsyncContextManager[TestServer]]
+Sample = tuple[str, frozenset[tuple[str, str]]]
+IDENTITY = {"namespace": "support", "agent": "support-agent"}
+
+
+async def scrape(server: TestServer) -> dict[Sample, float]:
+    """All samples that the agent exposes, by name and labels."""
+    async with aiohttp.ClientSession() as client, client.get(server.make_url("/metrics")) as response:
+        text = await response.text()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def sample(name: str, release: str, **labels: str) -> Sample:
+    """The key of a sample in what `scrape` returns."""
+    return name, frozenset({**IDENTITY, "release": release, **labels}.items())
+
+
+async def test_answer_names_the_release_and_the_outcome(serve: Serve) -> None:
+    """A completed run is a 200 whose header and body say who answered and how."""
+    async with (
+        serve(scenarios.HEALTHY) as server,
+        aiohttp.ClientSession() as client,
+        client.post(server.make_url("/run"), data=customer_request(1, 10).body) as response,
+    ):
+        body = await response.json()
+
+    assert (response.status, response.headers["x-agent-release"], response.headers["x-agent-outcome"]) == (
+        200,
+        scenarios.HEALTHY,
+        "completed",
+    )
+    assert (body["release"], body["outcome"]) == (scenarios.HEALTHY, "completed")
+
+
+async def test_same_request_same_answer(serve: Serve) -> None:
+    """A request that is sent twice is answered twice alike, cost included."""
+    bodies = []
+    async with serve(scenarios.HEALTHY) as server, aiohttp.ClientSession() as client:
+        for _ in range(2):
+            async with client.post(server.make_url("/run"), data=customer_request(7, 10).body) as response:
+                bodies.append(await response.read())
+
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"user": "u"}', b'{"user": "u", "message": "m", "order": {"number": "A"}}']
+)
+async def test_malformed_request(serve: Serve, body: bytes) -> None:
+    """A body of another shape is a 400 that says which shape is wanted, and no run."""
+    async with serve(scenarios.HEALTHY) as server, aiohttp.ClientSession() as client:
+        async with client.post(server.make_url("/run"), data=body) as response:
+            answer = await response.json()
+        started = (await scrape(server))[sample("agent_runs_started_total", scenarios.HEALTHY)]
+
+    shape = "the body must be {user, message, order: {number, totalUsd, ageDays}}"
+    assert (response.status, answer, started) == (400, {"error": shape}, 0)
+
+
+async def test_metrics_are_what_the_client_saw(serve: Serve, bundle_of: Callable[[str], Bundle]) -> None:
+    """The counters equal what the client counted, and about 30 % of the bad release's runs failed."""
+    release = scenarios.BAD_PROMPT
+    async with serve(release) as server:
+        ledger = await Load(LoadPlan(str(server.make_url("/run")), rate=None, limit=600)).run()
+        samples = await scrape(server)
+
+    seen = ledger.outcomes(release)
+    counted = {
+        outcome: samples.get(sample("agent_runs_total", release, outcome=outcome), 0) for outcome in seen
+    }
+    assert counted == dict(seen)
+    assert ledger.statuses() == Counter({200: 600 - seen["failed"], 500: seen["failed"]})
+    assert 0.25 <= seen["failed"] / 600 <= 0.36
+    bundle = bundle_of(release)
+    runs = [run_agent(bundle, parse_request(customer_request(number, 1000).body)) for number in range(600)]
+    assert samples[sample("agent_runs_started_total", release)] == 600
+    assert samples[sample("agent_run_duration_seconds_count", release)] == 600
+    assert samples[sample("agent_run_steps_sum", release)] == sum(run.steps for run in runs)
+    assert samples[sample("agent_run_cost_usd_sum", release)] == pytest.approx(
+        sum(run.cost_usd for run in runs)
+    )
+    bad_args = samples[sample("agent_tool_calls_total", release, tool="issue_refund", result="bad_args")]
+    assert bad_args == samples[sample("agent_decisions_total", release, decision="approve")]
+    assert sample("agent_external_actions_total", release, kind="issue_refund") not in samples
+
+
+async def test_runs_take_their_time(serve: Serve) -> None:
+    """No run is faster than the model allows, and all runs together no slower than the clients saw."""
+    release = scenarios.HEALTHY
+    async with serve(release) as server:
+        ledger = await Load(LoadPlan(str(server.make_url("/run")), rate=None, limit=100, connections=4)).run()
+        samples = await scrape(server)
+
+    waited = sum(answer.answered - answer.sent for answer in ledger.answers())
+    assert samples[sample("agent_run_duration_seconds_bucket", release, le="0.0025")] == 0
+    assert 100 * 0.004 <= samples[sample("agent_run_duration_seconds_sum", release)] <= waited
+
+
+async def test_children_at_zero(serve: Serve) -> None:
+    """An agent that makes its children at the start exposes all of them at 0, the other one none."""
+    async with serve(scenarios.HEALTHY) as early, serve(scenarios.BAD_PROMPT) as late:
+        samples = [await scrape(server) for server in (early, late)]
+
+    names = [Counter(name for name, _ in found if not name.endswith("_bucket")) for found in samples]
+    assert names == [
+        Counter(
+            {
+                "agent_runs_started_total": 1,
+                "agent_runs_total": 5,
+                "agent_tool_calls_total": 20,
+                "agent_decisions_total": 3,
+                "agent_external_actions_total": 1,
+                "agent_run_duration_seconds_count": 1,
+                "agent_run_duration_seconds_sum": 1,
+                "agent_run_cost_usd_count": 1,
+                "agent_run_cost_usd_sum": 1,
+                "agent_run_steps_count": 1,
+                "agent_run_steps_sum": 1,
+            }
+        ),
+        Counter(),
+    ]
+    assert set(samples[0].values()) == {0.0}
+
+
+async def test_process_serves_a_bundle_file_until_it_is_told_to_stop(
+    tmp_path: Path, bundle_text: Callable[[str], str]
+) -> None:
+    """The process says where it listens, names its bundle by digest, and ends with 0 on SIGTERM."""
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(bundle_text(scenarios.FIXED))
+    process = await start_agent("--bundle-file", str(bundle))
+    assert process.stdout is not None
+    url = (await process.stdout.readline()).decode().split()[-1]
+    async with aiohttp.ClientSession() as client, client.get(f"{url}/healthz") as response:
+        health = await response.json()
+    process.send_signal(signal.SIGTERM)
+
+    assert await process.wait() == 0
+    assert health["release"] == "r"
+    assert health["digest"].startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory"),
+        (json.dumps({"prompt": {}}), "Cannot serve r: prompt.system must be a text that is not empty\n"),
+    ],
+)
+async def test_process_with_a_bundle_it_cannot_serve(tmp_path: Path, content: str | None, said: str) -> None:
+    """A missing or unservable bundle ends the process with code 2 and one sentence."""
+    bundle = tmp_path / "bundle.json"
+    if content is not None:
+        bundle.write_text(content)
+    process = await start_agent("--bundle-file", str(bundle))
+    _, stderr = await process.communicate()
+
+    assert process.returncode == 2
+    assert stderr.decode().count("\n") == 1
+    assert said in stderr.decode()
+
+
+async def start_agent(*arguments: str) -> asyncio.subprocess.Process:
+    """Start an agent of release `r` on a free port of loopback."""
+    flags = ("--listen", "127.0.0.1:0", "--release", "r", "--agent", "a", "--namespace", "n")
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "sandbox.agent", *arguments, *flags)
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
