@@ -1,0 +1,54 @@
+{{/*
+What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate, no
+delete: children go by owner reference.
+*/}}
+{{- define "agentrollouts.rules" -}}
+- apiGroups: [agentrollouts.dev]
+  resources: [agentreleases, agentrollouts]
+  verbs:
+    - get    # the newest version before a write, after a conflict
+    - list   # the start of every watch
+    - watch  # the events that set a reconcile off
+- apiGroups: [agentrollouts.dev]
+  resources: [agentreleases/status, agentrollouts/status]
+  verbs:
+    - update  # status whole, with its resourceVersion; the spec belongs to people and Git and is never written
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs:
+    - get     # content that a release refers to by name
+    - list    # the start of the watch; by label, which RBAC cannot say
+    - watch   # our snapshots and traffic objects, to put foreign writes right
+    - create  # snapshots, and <rollout>-traffic
+    - patch   # server-side apply: new weights, a further owner of a snapshot
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs:
+    - get     # what the route shows after a write
+    - list    # the start of the watch
+    - watch   # foreign writes to a route of ours
+    - create  # the route that a rollout owns
+    - patch   # server-side apply of its weights
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs:
+    - list  # by service: has the release under trial a ready endpoint
+- apiGroups: [""]
+  resources: [events]
+  verbs:
+    - create  # what happened, once a change, after the status write
+{{- end -}}
+
+{{/* What kopf needs to find out which kinds and namespaces exist; only where all namespaces are looked after. */}}
+{{- define "agentrollouts.discoveryRules" -}}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs:
+    - list   # the start of the watch
+    - watch  # CRDs that appear later, such as those of the Gateway API, are used without a restart
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs:
+    - list   # the start of the watch
+    - watch  # namespaces that appear later
+{{- end -}}
