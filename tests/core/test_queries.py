@@ -1,0 +1,178 @@
+"""The query text: one request, every selector within its namespace, agent and releases, however named."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import promql_parser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.queries import (
+    QueryPlan,
+    Source,
+    Subject,
+    Term,
+    bad_source,
+    plan_queries,
+    render,
+    render_burst,
+    tag,
+    total_source,
+)
+from agentrollouts.core.series import LabelNames, Matcher, Selector, alternatives
+
+START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+SHOP = Subject("shop", "support", "support-4.2.0", "support-4.1.0")
+
+
+def gates(*templates: str) -> tuple[ResolvedGate, ...]:
+    """Gates of these templates, named after them; the default ones where none is named."""
+    named = [{"name": name, "template": name} for name in templates]
+    spec = {"agent": "a", "releaseRef": {"name": "r"}} | ({"gates": named} if named else {})
+    return resolve_all(AgentRolloutSpec.model_validate(spec)).gates
+
+
+def plan(*templates: str, subject: Subject = SHOP) -> QueryPlan:
+    """The plan for these templates, counted from `START`, two minutes later where it has to be warm."""
+    return plan_queries(gates(*templates), subject, counting_start=START, warmup_seconds=120)
+
+
+def selectors(text: str) -> list[promql_parser.VectorSelector]:
+    """All selectors of a query, those with a range included."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(expr: promql_parser.Expr) -> None:
+        if isinstance(expr, promql_parser.VectorSelector):
+            found.append(expr)
+
+    promql_parser.walk(promql_parser.parse(text), visit)
+    return found
+
+
+def matchers(selector: promql_parser.VectorSelector) -> list[tuple[str, str]]:
+    """Labels and values of a selector, in order."""
+    return [(matcher.name, matcher.value) for matcher in selector.matchers.matchers]
+
+
+def test_the_terms_of_one_gate() -> None:
+    """Bad outcomes are counted; runs are counted and watched for coverage, freshness and scrapes."""
+    text = render(plan("error-rate"), START + timedelta(seconds=600.9))
+
+    shop = r'namespace="shop",agent="support",release=~"support-4\\.2\\.0|support-4\\.1\\.0"'
+    runs, bad = f"agent_runs_total{{{shop}}}", f'agent_runs_total{{{shop},outcome="failed"}}'
+    terms = [
+        ("0.increase", f"sum by (release) (increase({runs}[600s]))"),
+        ("0.births", f"sum by (release) (min_over_time({runs}[600s]) unless {runs} offset 600s)"),
+        ("0.covered", f"count by (release) ({runs} offset 600s)"),
+        ("0.newest", f"max by (release) (timestamp({runs}))"),
+        ("0.scrapes", f"max by (release) (count_over_time({runs}[600s]))"),
+        ("1.increase", f"sum by (release) (increase({bad}[600s]))"),
+        ("1.births", f"sum by (release) (min_over_time({bad}[600s]) unless {bad} offset 600s)"),
+    ]
+    expected = " or ".join(f'label_replace({term}, "src", "{src}", "", "")' for src, term in terms)
+    assert text == expected
+
+
+def test_histograms_are_grouped_by_bound_and_counted_from_the_end_of_the_warm_up() -> None:
+    """Only the counts are by bound; coverage and freshness are those of the release."""
+    text = render(plan("latency"), START + timedelta(seconds=600)) or ""
+
+    assert text.count("by (release, le)") == 2
+    assert text.count("by (release)") == 3
+    assert "[480s]" in text
+    assert "[600s]" not in text
+
+
+def test_nothing_is_asked_before_it_counts() -> None:
+    """During the warm-up only gates that need none are asked; before the first second none is."""
+    both = plan("error-rate", "cost-per-run")
+
+    assert render(both, START) is None
+    assert "cost" not in (render(both, START + timedelta(seconds=120)) or "")
+    assert "agent_run_cost_usd_sum" in (render(both, START + timedelta(seconds=121)) or "")
+
+
+def test_gates_share_sources() -> None:
+    """Error rate and completion ask once for the runs; what is counted from another time is another source."""
+    found = plan("error-rate", "task-completion", "tool-calls-per-run")
+
+    runs, cold = Selector("agent_runs_total"), {"by_bound": False, "is_warm": False}
+    assert found.sources == (
+        Source(runs, **cold),
+        Source(runs, by_bound=False, is_warm=True),
+        Source(Selector("agent_runs_total", (Matcher("outcome", "=", "failed"),)), **cold),
+        Source(Selector("agent_runs_total", (Matcher("outcome", "!=", "completed"),)), **cold),
+        Source(Selector("agent_tool_calls_total"), by_bound=False, is_warm=True),
+    )
+    assert found.totals == {found.sources[0], found.sources[1]}
+
+
+def test_equal_questions_are_equal_plans() -> None:
+    """A plan tells whether an answer belongs to it: another counting start is another question."""
+    later = plan_queries(gates(), SHOP, counting_start=START + timedelta(seconds=1), warmup_seconds=120)
+
+    assert plan() == plan()
+    assert plan() != later
+
+
+def test_tags_tell_all_terms_apart() -> None:
+    """No two terms of a plan have the same tag, so no row can be taken for another."""
+    found = plan()
+
+    tags = [tag(found, source, term) for source in found.sources for term in Term]
+    assert len(set(tags)) == len(tags)
+    assert all(bad_source(gate) in found.sources and total_source(gate) in found.sources for gate in gates())
+
+
+def test_without_stable_only_the_canary_is_asked_for() -> None:
+    """The first release of an agent has nothing beside it, and no history to measure."""
+    alone = plan("error-rate", subject=Subject("shop", "support", "support-4.2.0", None))
+
+    found = selectors(render(alone, START + timedelta(seconds=60)) or "")
+    assert all(("release", "support-4.2.0") in matchers(selector) for selector in found)
+    assert render_burst(alone) is None
+
+
+def test_the_burst_query_asks_for_stable_alone_minute_by_minute() -> None:
+    """The canary's own clusters are no measure of how failures come."""
+    text = render_burst(plan("error-rate")) or ""
+
+    assert all(matchers(found)[2] == ("release", "support-4.1.0") for found in selectors(text))
+    assert text.count("[60s]") == 2
+    assert '"0.increase"' in text
+    assert '"1.increase"' in text
+
+
+any_name = st.text(min_size=1, max_size=30)
+labels = st.from_regex(r"[a-z]{3}_[a-z]{1,8}", fullmatch=True)
+
+
+@given(
+    any_name,
+    any_name,
+    st.lists(any_name, min_size=2, max_size=2, unique=True),
+    st.lists(labels, min_size=2, max_size=2, unique=True),
+)
+def test_no_name_gets_out_of_its_matcher(
+    namespace: str, agent: str, releases: Iterable[str], names: Iterable[str]
+) -> None:
+    """Whatever the names, the query parses, and every selector has the enforced matchers in front."""
+    canary, stable = releases
+    label = LabelNames(*names)
+    subject = Subject(namespace, agent, canary, stable, label)
+    found = plan(subject=subject)
+    enforced = [
+        ("namespace", namespace),
+        (label.agent, agent),
+        (label.release, alternatives((canary, stable))),
+    ]
+    only_stable = [*enforced[:2], (label.release, stable)]
+
+    asked = selectors(render(found, START + timedelta(hours=1)) or "")
+    history = selectors(render_burst(found) or "")
+
+    assert len(asked) == sum(6 if source in found.totals else 3 for source in found.sources)
+    assert all(matchers(selector)[:3] == enforced for selector in asked)
+    assert all(matchers(selector)[:3] == only_stable for selector in history)
