@@ -56,7 +56,7 @@ class Formatter(logging.Formatter):
             .isoformat(timespec="milliseconds")
             .replace("+00:00", "Z")
         )
-        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD | _KOPF}
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
         head = {
@@ -79,7 +79,9 @@ _REVEALING: Final = (
 """Authorization values, JSON web tokens, user and password in a URL, and keys with a known prefix."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""Attributes that every record has; all others are fields of ours."""
+"""Attributes that every record has."""
+_KOPF: Final = frozenset({"settings", "k8s_skip"})
+"""What kopf hangs onto its records for its own use; all other attributes are fields."""
 
 
 def _console(head: dict[str, str], fields: dict[str, Any]) -> str:

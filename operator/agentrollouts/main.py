@@ -1,7 +1,8 @@
 """The entry: the command line, and the operator as kopf runs it.
 
-`agentrollouts operator` is the normal way; `kopf run -m agentrollouts.main` does the same with kopf's own options.
-The settings file is read before anything else, so that a mistake in it is a sentence and exit code 2, not a crash.
+`agentrollouts operator` is the normal way; `kopf run -m agentrollouts.main` does the same with kopf's own
+options. The settings file is read before anything else, so that a mistake in it is a sentence and exit code
+2, not a crash.
 """
 
 import os
@@ -65,7 +66,7 @@ def _run_operator(settings: Path | None) -> int:
     try:
         loaded = Watcher(_settings_path()).settings
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return WRONG_USE
     kopf.run(standalone=True, clusterwide=not loaded.namespaces, namespaces=loaded.namespaces)
     return 0

@@ -164,11 +164,11 @@ async def test_a_list_names_kind_and_labels(tmp_path: Path) -> None:
     """Items of a list carry their kind, as single objects do, and the selector is that of the labels."""
     items = good({"kind": "ServiceList", "items": [{"metadata": {"name": "a"}}]})
     async with serving(items) as server, connected(tmp_path, server.url) as cluster:
-        listed = await cluster.list("Service", "support", {"a": "b", "c/d": "e"})
-    assert listed == [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}]
+        listed = await cluster.list("ConfigMap", "support", {"a": "b", "c/d": "e"})
+    assert listed == [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}]
     target = urlsplit(server.requests[0].line.split(" ")[1])
     assert (target.path, parse_qs(target.query)) == (
-        "/api/v1/namespaces/support/services",
+        "/api/v1/namespaces/support/configmaps",
         {"labelSelector": ["a=b,c/d=e"]},
     )
 

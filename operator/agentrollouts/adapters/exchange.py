@@ -37,10 +37,10 @@ class Exchange:
         self._socket = None  # it is in the pool again, and another's
 
     def begin_reading(self, sock: socket.socket) -> None:
-        """Announce the socket.
+        """Announce the socket. Either this finds that `end` came before, or `end` will find the socket.
 
-        Raises: TimeoutError: `end` was called before. Otherwise `end` will find the socket: one of both
-        always holds.
+        Raises:
+            TimeoutError: the exchange was ended before it began to read.
         """
         self._socket = sock
         if self._is_over:

@@ -1,8 +1,8 @@
-"""The kinds that the operator touches and where the API server keeps them.
+"""The kinds that the operator speaks of and where the API server keeps them.
 
-The chart's Role grants exactly these. `cluster` turns a reference into a URL path here, and whoever speaks
-of an object speaks of it as a `Ref`. A name is checked before it enters a path: references come from the
-objects of tenants, and `..` would ask for another object.
+`cluster` turns a reference into a URL path here, and whoever speaks of an object speaks of it as a `Ref`.
+A name is checked before it enters a path: references come from the objects of tenants, and `..` would ask
+for another object. Which verbs are allowed on which kind is the business of the chart's Role.
 """
 
 import re
@@ -46,7 +46,6 @@ KINDS: Final[Mapping[str, Resource]] = {
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
     "Event": Resource("v1", "events"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
-    "Service": Resource("v1", "services"),
 }
 
 

@@ -109,9 +109,14 @@ def _write_decimal(value: float) -> str:
     return format(Decimal(repr(value + 0.0)), "f").removesuffix(".0")
 
 
+def _rounded(value: float) -> float:
+    """The same number, but for the extremes at which a text of bounded form ends."""
+    return min(value, _LARGEST) if value >= _SMALLEST else 0.0
+
+
 def _write_measured(value: float) -> str:
-    """The shortest text that reads back as the same float; what is too small or large for it is rounded."""
-    return repr(min(float(value), _LARGEST)).removesuffix(".0") if value >= _SMALLEST else "0"
+    """The shortest text that reads back as the same float."""
+    return repr(value).removesuffix(".0")
 
 
 def _absent_if_infinite(value: object) -> object:
@@ -134,6 +139,7 @@ Measured = Annotated[
     float,
     Field(allow_inf_nan=False, ge=0),
     BeforeValidator(_read_decimal),
+    AfterValidator(_rounded),
     PlainSerializer(_write_measured, return_type=str),
     WithJsonSchema(
         {

@@ -14,7 +14,7 @@ class Command(StrEnum):
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:
-    """Read the arguments, those of the process by default. Exits with 2 and a usage line where they are wrong."""
+    """Read the arguments, by default the process's. Exits with 2 and a usage line where they are wrong."""
     parser = argparse.ArgumentParser(
         prog="agentrollouts",
         description="Ships AI agents as immutable bundles, judges them, and takes them back in seconds.",
@@ -25,7 +25,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]
         "--settings",
         type=Path,
         metavar="FILE",
-        help="the administrator's settings (default: $AGENTROLLOUTS_SETTINGS or /etc/agentrollouts/settings.yaml)",
+        help="the settings (default: $AGENTROLLOUTS_SETTINGS, then /etc/agentrollouts/settings.yaml)",
     )
     crds = commands.add_parser(Command.CRDS, help="write the CustomResourceDefinitions as YAML files")
     crds.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to write them")

@@ -1,7 +1,7 @@
 """What to say about an object whose spec cannot be read: one condition, everything else as it was.
 
-In the place of `decide` where parsing fails, which the schema in the API server normally prevents: an object that was
-stored under an older schema, say. What serves goes on serving; nothing else can be decided.
+In the place of `decide` where parsing fails, which the schema in the API server normally prevents: an
+object that was stored under an older schema, say. What serves goes on serving; nothing else can be decided.
 """
 
 from collections.abc import Mapping

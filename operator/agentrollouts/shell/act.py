@@ -1,7 +1,8 @@
 """Carries out a decision: traffic and snapshots, then the status once, then Events.
 
-Last step of `reconcile`. Every answer of the API server comes in by the same door as a watch event, so that the next
-decision sees it. What fails becomes a `Problem`, an input of the next observation, or an exception that the worker backs off from.
+Last step of `reconcile`. Every answer of the API server comes in by the same door as a watch event, so that
+the next decision sees it. What fails becomes a `Problem`, an input of the next observation, or an exception
+that the worker backs off from.
 """
 
 import logging
@@ -31,9 +32,8 @@ REASONS: Final = (
     (NotServedError, Reason.GATEWAY_API_MISSING),
     (ForbiddenError, Reason.FORBIDDEN),
     (InvalidError, Reason.WRITE_REFUSED),
-    (ClusterError, Reason.WRITE_FAILED),
 )
-"""What an error of a write is called in a condition; the first class that fits."""
+"""What an error of a write is called in a condition; any other is `WriteFailed`."""
 
 
 class Actor:
@@ -87,7 +87,7 @@ class Actor:
             raise
         except ClusterError as error:
             logger.warning("%s", error)
-            reason = next(reason for kind, reason in REASONS if isinstance(error, kind))
+            reason = next((why for kind, why in REASONS if isinstance(error, kind)), Reason.WRITE_FAILED)
             return Problem(reason, str(error))
         return None
 

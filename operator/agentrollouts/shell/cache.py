@@ -1,8 +1,8 @@
-"""The last known state of every object that we watch: what `observe` reads instead of asking the API server.
+"""The last known state of every object that we watch, which `observe` reads instead of asking.
 
-Between the watch and the queue. Events, the answers to our own writes, and the lists at start all end here; the
-newest resource version wins, so their order does not matter, and a write of ours is seen by the next decision even
-if its watch event is late.
+Between the watch and the queue. Watch events, the answers to our own writes, and the lists at start all end
+here; the newest resource version wins, so their order does not matter, and a write of ours is seen by the
+next decision even if its watch event is late.
 """
 
 from collections import OrderedDict, defaultdict

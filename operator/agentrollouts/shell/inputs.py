@@ -1,11 +1,11 @@
-"""The one door through which the world comes in: an object is taken into the cache and what it touches is marked dirty.
+"""The one door through which the world comes in: into the cache, and what it touches is marked dirty.
 
 Used alike by the watch, by the lists at start, and by `act` for the answers to our own writes.
 """
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.queue import DirtyQueue
+from agentrollouts.shell.workqueue import DirtyQueue
 
 
 class Inputs:

@@ -1,8 +1,8 @@
-"""Builds the one frozen value that a decision reads: from the cache, and from the API server only where it must.
+"""Builds the one frozen value that a decision reads: from the cache, and by a question where it must.
 
-First step of `reconcile`. The API server is asked for what we do not watch, and only when a decision depends on it:
-the endpoints of a release that is about to begin, and the ConfigMaps that a new release refers to. Going back asks
-for nothing.
+First step of `reconcile`. The API server is asked for what we do not watch, and only when a decision depends
+on it: the endpoints of a release that is about to begin, and the ConfigMaps that a new release refers to.
+Going back asks for nothing.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ class Observer:
         self._poller = poller
 
     async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
-        """The world of a rollout. Raises `ClusterError` where endpoints had to be asked for and could not."""
+        """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
         namespace, name = rollout.metadata.namespace, rollout.metadata.name
         seen = {
             (kind, child): manifest
@@ -64,7 +64,7 @@ class Observer:
         return replace(obs, endpoints_ready=ready)
 
     async def release(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
-        """The world of a release. Raises `ClusterError` where a ConfigMap had to be asked for and could not."""
+        """The world of a release. Raises `ClusterError` where a ConfigMap could not be read."""
         namespace = release.metadata.namespace
         manifests = self._cache.snapshots_of(namespace, release.spec.agent)
         snapshots = tuple(found for manifest in manifests if (found := Snapshot.of(manifest)))

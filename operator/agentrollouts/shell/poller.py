@@ -1,8 +1,8 @@
 """Asks Prometheus on behalf of attempts under way, each on its own interval; an input like any other.
 
-Between Prometheus and the queue. A decision says what it wants to know (`follow`); a task per rollout asks again and
-again, keeps the newest answer for `observe` and marks the rollout dirty. `reconcile` never waits for this, so a
-server that hangs delays no rollback, and a slow rollout delays no other.
+Between Prometheus and the queue. A decision says what it wants to know (`follow`); a task per rollout asks
+again and again, keeps the newest answer for `observe` and marks the rollout dirty. `reconcile` never waits
+for this, so a server that hangs delays no rollback, and a slow rollout delays no other.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Poller:
         return follower.newest if follower else None
 
     def follow(self, key: Ref, asking: Asking | None) -> None:
-        """From now on ask this for the rollout, or nothing any more; to say the same again changes nothing."""
+        """Ask this for the rollout from now on, or nothing; to say the same again changes nothing."""
         follower = self._followed.get(key)
         if asking is None:
             if follower is not None:

@@ -1,7 +1,7 @@
 """One pass over one object: observe, decide, act; and what happens when a pass fails.
 
-The workers take dirty keys from the queue. A pass that changed something is followed by another, until nothing is
-left to do. A failed one is tried again with growing pauses, and keeps nobody else waiting.
+The workers take dirty keys from the queue. A pass that changed something is followed by another, until
+nothing is left to do. A failed one is tried again with growing pauses, and keeps nobody else waiting.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import ROLLOUT, Cache
 from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.poller import Poller
-from agentrollouts.shell.queue import DirtyQueue
+from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,9 @@ PAUSE_FIRST: Final = 0.5
 PAUSE_LAST: Final = 30.0
 """Seconds between retries at the most."""
 PAUSE_UNDER_WAY: Final = 2.0
-"""The same while an attempt is under way: a way back that the API server could not take is tried again soon."""
+"""The same while an attempt is under way: a way back that the API server could not take is tried again
+soon.
+"""
 
 Model = TypeVar("Model", bound=ApiModel)
 
@@ -53,7 +55,7 @@ class Reconciler:
         telemetry: The operator's own metrics.
     """
 
-    def __init__(  # noqa: PLR0913 the six parts of the shell, put together in one place
+    def __init__(
         self,
         queue: DirtyQueue[Ref],
         cache: Cache,
@@ -72,7 +74,7 @@ class Reconciler:
         self._problems: dict[Ref, Problem] = {}
 
     async def work(self) -> None:
-        """Take keys for ever; one worker. An unexpected exception is a bug: logged, and the key tried again later."""
+        """Take keys for ever, as one worker of several; a bug is logged, and its key tried again later."""
         loop = asyncio.get_running_loop()
         while True:
             key = await self._queue.take()

@@ -1,7 +1,7 @@
 """The operator as a whole: its parts put together, started in order, and stopped.
 
-Called by `main` inside kopf's start-up and clean-up. The cache is filled by one list of each kind before any worker
-starts, so that no decision is made on half of the world.
+Called by `main` inside kopf's start-up and clean-up. The cache is filled by one list of each kind before
+any worker starts, so that no decision is made on half of the world.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.poller import Poller
-from agentrollouts.shell.queue import DirtyQueue
 from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,8 @@ class Operator:
         """Connect, fill the cache, start the workers; the answer is where watch events go.
 
         Raises:
-            ClusterError: the API server cannot be reached or refuses a list; the process should end and be restarted.
+            ClusterError: the API server cannot be reached or refuses a list; the process should
+                end and be restarted.
         """
         settings, telemetry = self._watcher.settings, self.telemetry
         cluster = await Cluster.connect(self._kubeconfig, on_call=telemetry.api_call)

@@ -1,10 +1,11 @@
 """kopf as the source of events: every handler takes an object in, and nothing else.
 
-The outermost layer of the shell. No kopf patch, result, timer, daemon or finalizer: each was measured to lose work
-or to block a deletion when the API server stumbles (reliability notes, traps K1 to K6).
+The outermost layer of the shell. No kopf patch, result, timer, daemon or finalizer: each was measured to
+lose work or to block a deletion when the API server stumbles (reliability notes, traps K1 to K6).
 """
 
-from typing import Any, Final
+import logging
+from typing import Final
 
 import kopf
 
@@ -22,7 +23,7 @@ def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
         resource = KINDS[kind]
         group, _, version = resource.api_version.rpartition("/")
 
-        async def seen(event: kopf.RawEvent, _kind: str = kind, **_: Any) -> None:
+        async def seen(event: kopf.RawEvent, _kind: str = kind, **_: object) -> None:
             manifest = {"apiVersion": KINDS[_kind].api_version, "kind": _kind} | dict(event["object"])
             (inputs.drop if event["type"] == "DELETED" else inputs.put)(manifest)
 
@@ -31,6 +32,7 @@ def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
 
 def configure(settings: kopf.OperatorSettings) -> None:
     """Bounds on everything that kopf does on the network; reasons in the reliability notes, section 1.4."""
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event that we see
     settings.peering.standalone = True
     settings.posting.enabled = False
     settings.networking.request_timeout = 30

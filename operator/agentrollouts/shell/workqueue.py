@@ -1,7 +1,7 @@
-"""Which objects have to be looked at, and when: a set of dirty keys, each worked on by one worker at a time.
+"""Which objects have to be looked at, and when: dirty keys, each worked on by one worker at a time.
 
-Between the inputs (watch, poller, clock) and `reconcile`. A key carries no event and no difference: marking it ten
-times before a worker is free means one look. Waiting is a due time in a heap, never a sleeping task.
+Between the inputs (watch, poller, clock) and `reconcile`. A key carries no event and no difference: marking
+it ten times before a worker is free means one look. Waiting is a due time in a heap, never a sleeping task.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class DirtyQueue(Generic[K]):
         self._changed.set()
 
     def mark_at(self, key: K, due: float | None) -> None:
-        """Look at `key` at the monotonic time `due` though nothing may change; replaces its earlier due time."""
+        """Look at `key` at the monotonic time `due`, unless None; replaces its earlier due time."""
         if due is None:
             self._due.pop(key, None)
             return

@@ -1,0 +1,63 @@
+# The commands of the project. `make help` lists them; each sets up what it needs and does it once.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SANDBOX := $(BIN)/python -m sandbox
+CRD_COPIES := crds charts/agentrollouts/files/crds
+
+.DEFAULT_GOAL := help
+.PHONY: help demo sandbox test unit lint format crds verify check bench clean clean-cache
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: $(INSTALLED) ## Tell the whole story on real parts: a bad release is caught and taken back, a good one ships
+	@$(SANDBOX) demo
+
+sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shell there
+	@$(SANDBOX) shell
+
+test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sandbox
+	@$(SANDBOX) run -- $(BIN)/python -m pytest $(ARGS)
+
+unit: $(INSTALLED) ## Run the tests that need no sandbox
+	@$(BIN)/python -m pytest tests/core tests/api tests/shell $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types and the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(INSTALLED) ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+crds: $(INSTALLED) ## Generate the CRDs from the models
+	@for directory in $(CRD_COPIES); do $(BIN)/agentrollouts crds $$directory; done
+
+verify: crds ## Fail if what is generated differs from what is committed
+	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
+
+check: lint verify test ## All that CI runs
+
+bench: $(INSTALLED) ## Measure the figures of the README
+	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
+
+clean: ## Remove what was made in this checkout
+	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+clean-cache: $(INSTALLED) ## Remove the built parts of the sandbox from the user's cache folder
+	@$(SANDBOX) clean
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing Python packages into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
