@@ -27,17 +27,17 @@ DEFAULT_SETTINGS: Final = "/etc/agentrollouts/settings.yaml"
 WRONG_USE: Final = 2
 
 
-@kopf.on.startup(backoff=2)
+@kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: Any, **_: object) -> None:  # noqa: ANN401 kopf's own type
-    """Fill the cache and start the workers, then let kopf watch; tried again while there is no API server."""
+    """Fill the cache and start the workers, then let kopf watch."""
     watcher = Watcher(_settings_path())
     set_up_logging(watcher.settings.log.format, watcher.settings.log.level, watcher.settings.secrets())
     operator = Operator(watcher, _kubeconfig())
+    memo.operator = operator
     try:
         inputs = await operator.start()
     except ClusterError as error:
-        raise kopf.TemporaryError(str(error), delay=2) from None
-    memo.operator = operator
+        raise kopf.PermanentError(str(error)) from None
     watch.configure(settings)
     watch.register(kopf.get_default_registry(), inputs)
 

@@ -14,7 +14,7 @@ from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.beginning import begin
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, steps_of
-from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, is_compared, sentences
 
 _REASONS: Final = {
     Trigger.BREACH: Reason.GATE_FAILED,
@@ -136,6 +136,10 @@ def released(s: Situation) -> moves.Move | None:
     hold = s.attempt.hold
     if hold is None:
         return None
+    if s.gates and is_compared(s.status) and not s.judgements:
+        return moves.Wait(
+            "The gates have not been answered yet"
+        )  # after a restart, say: the cause may still be there
     if hold.reason == Reason.INCONCLUSIVE and not s.passed:
         return _undecided(s)
     return moves.Resume()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.cluster_errors import NotServedError
+from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
 from agentrollouts.adapters.prometheus import Prometheus
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
@@ -27,6 +27,9 @@ from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
+
+START_PAUSE: Final = 1.0
+"""Seconds between tries to fill the cache while the API server cannot be reached or has no CRDs yet."""
 
 STUCK_SECONDS: Final = 60.0
 """A key that has been dirty for longer means that the workers are stuck: the probe fails."""
@@ -86,9 +89,10 @@ class Operator:
     async def start(self) -> Inputs:
         """Connect, fill the cache, start the workers; the answer is where watch events go.
 
+        Waits for the API server as long as it takes; the probes say so meanwhile.
+
         Raises:
-            ClusterError: the API server cannot be reached or refuses a list; the process should
-                end and be restarted.
+            NoCredentialsError: there is no usable way to reach an API server.
         """
         settings, telemetry = self._watcher.settings, self.telemetry
         cluster = await Cluster.connect(self._kubeconfig, on_call=telemetry.api_call)
@@ -144,11 +148,18 @@ class Operator:
 
 
 async def _fill(cluster: Cluster, inputs: Inputs, namespaces: tuple[str, ...]) -> None:
-    """List what we watch, once, in all namespaces or in those that the settings name."""
-    for kind, labels in ((CONFIG_MAP, OURS), (ROUTE, OURS), (RELEASE, None), (ROLLOUT, None)):
-        for namespace in namespaces or (None,):
-            for manifest in await _list(cluster, kind, namespace, labels):
-                inputs.put(manifest)
+    """List what we watch, in all namespaces or in those that the settings name; tried until it succeeds."""
+    while True:
+        try:
+            for kind, labels in ((CONFIG_MAP, OURS), (ROUTE, OURS), (RELEASE, None), (ROLLOUT, None)):
+                for namespace in namespaces or (None,):
+                    for manifest in await _list(cluster, kind, namespace, labels):
+                        inputs.put(manifest)
+        except ClusterError as error:
+            logger.warning("%s", error)
+            await asyncio.sleep(START_PAUSE)
+        else:
+            return
 
 
 async def _list(

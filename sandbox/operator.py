@@ -1,0 +1,157 @@
+"""The operator on a running stack: installed as an administrator would, and run as a process of the stack.
+
+The chart goes in with the real helm. No kubelet runs its Deployment here, so the same command is started as
+a process of ours: with the settings of the chart's ConfigMap and the token of the chart's ServiceAccount. It
+never acts as an administrator, so a right that the chart forgets is missing here too.
+"""
+# ruff: noqa: A005  # sandbox.operator; nothing here imports the standard library's module of that name
+
+import functools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sandbox import parts, web
+from sandbox.errors import CommandError
+from sandbox.process import Process
+from sandbox.stack import Stack
+
+CHART: Final = Path(__file__).resolve().parent.parent / "charts" / "agentrollouts"
+
+_INSTALL_SECONDS: Final = 60
+_KINDS_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.1
+
+
+class OperatorProcess:
+    """The one operator of a stack; `install` once, then start, stop and kill it as often as you like.
+
+    Args:
+        stack: it must run.
+        namespace: where the chart goes; made if it is not there.
+        values: the chart's values beside the address of Prometheus, the port and the log format.
+        port: of its metrics and probes.
+    """
+
+    name: Final = "agentrollouts"
+
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        namespace: str = "agentrollouts",
+        values: Mapping[str, Any] | None = None,
+        port: int = 8090,
+    ) -> None:
+        self.namespace = namespace
+        self.url = f"http://127.0.0.1:{port}"
+        self._stack = stack
+        prometheus = [{"name": "default", "url": stack.prometheus_url}]
+        settings = {"prometheus": prometheus, "log": {"format": "console"}}
+        self._values = {"port": port, **(values or {})}
+        self._values["settings"] = settings | dict(self._values.get("settings", {}))
+        self._process: Process | None = None
+
+    @property
+    def metrics_url(self) -> str:
+        """Where its metrics are."""
+        return f"{self.url}/metrics"
+
+    @property
+    def process(self) -> Process:
+        """The process, once installed; for `pause` and `resume`."""
+        if self._process is None:
+            self._process = self._make_process()
+        return self._process
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings that it reads, and reads again when they change."""
+        return self._stack.logs / f"{self.name}-settings.yaml"
+
+    def install(self) -> None:
+        """Install the chart, or upgrade to its present state; returns once the API server serves both kinds.
+
+        Raises:
+            CommandError: helm or the API server refused it.
+        """
+        self._helm("upgrade", "--install", self.name, str(CHART), "--create-namespace", "--values", "-")
+        self._wait_for_kinds()
+        found = self._stack.kubectl.get(f"configmap/{self.name}-settings", f"--namespace={self.namespace}")
+        self.settings_file.write_text(found["data"]["settings.yaml"])
+
+    def start(self, seconds: float = 60) -> None:
+        """Start it, after `install` if that was not done yet, and wait until it is ready.
+
+        Args:
+            seconds: how long to wait at most.
+
+        Raises:
+            CommandError: the chart could not be installed.
+            ProcessError: it ended, or was not ready in time; the text holds the end of its log.
+        """
+        if not self.settings_file.exists():
+            self.install()
+        self.process.start(seconds)
+
+    def stop(self, seconds: float = 30) -> int | None:
+        """Ask it to end, as Kubernetes does; returns its exit code, -9 if it had to be killed after all."""
+        return self.process.stop(signal.SIGTERM, seconds)
+
+    def kill(self) -> None:
+        """End it without a warning, as a crash would."""
+        self.process.stop(signal.SIGKILL)
+
+    def log_text(self) -> str:
+        """All that it logged, over all its starts."""
+        log = self.process.log
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def _wait_for_kinds(self) -> None:
+        """An established CRD is not enough: for a moment the API server answers that it sets up storage."""
+        deadline = time.monotonic() + _KINDS_SECONDS
+        while True:
+            try:
+                self._stack.kubectl("get", "agentreleases,agentrollouts", "--all-namespaces")
+            except CommandError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+
+    def _make_process(self) -> Process:
+        kubeconfig = self._stack.account_kubeconfig(self.namespace, self.name)
+        command = [
+            sys.executable,
+            "-m",
+            "agentrollouts.main",
+            "operator",
+            "--settings",
+            str(self.settings_file),
+        ]
+        return self._stack.add_process(
+            self.name,
+            command,
+            healthy=functools.partial(web.answers, f"{self.url}/readyz"),
+            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"},
+        )
+
+    def _helm(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [parts.helm(), *arguments, f"--namespace={self.namespace}"],
+            input=yaml.safe_dump(self._values),
+            env=self._stack.environment,
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_SECONDS,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise CommandError(f"helm {' '.join(arguments)}: {done.stderr.strip()}")
