@@ -38,7 +38,7 @@ async def start(settings: kopf.OperatorSettings, memo: Any, **_: object) -> None
         inputs = await operator.start()
     except ClusterError as error:
         raise kopf.PermanentError(str(error)) from None
-    watch.configure(settings)
+    watch.configure(settings, watcher.settings.namespaces)
     watch.register(kopf.get_default_registry(), inputs)
 
 

@@ -82,7 +82,11 @@ class Actor:
             if await self._is_foreign(ref, manifest):
                 reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
                 return Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
-            self._inputs.put(await self._cluster.apply(manifest, manager=write.manager))
+            self._inputs.put(
+                await self._cluster.apply(
+                    manifest, manager=write.manager, force=write.manager == FIELD_MANAGER
+                )
+            )
         except ConflictError:
             raise
         except ClusterError as error:

@@ -30,8 +30,13 @@ def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
         kopf.on.event(group, version, resource.plural, registry=registry, id=f"see-{resource.plural}")(seen)
 
 
-def configure(settings: kopf.OperatorSettings) -> None:
-    """Bounds on everything that kopf does on the network; reasons in the reliability notes, section 1.4."""
+def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
+    """Bounds on everything that kopf does on the network.
+
+    Without the right to list namespaces and CRDs, which a role in some namespaces cannot give, kopf does not
+    look for new ones; a Gateway API that is installed later is then noticed by the retries of `reconcile`.
+    """
+    settings.scanning.disabled = bool(namespaces)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event that we see
     settings.peering.standalone = True
     settings.posting.enabled = False
