@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agentrollouts.api.meta import (
-    ApiModel,
-    Condition,
-    ConditionStatus,
-    DecimalStr,
-    MaybeMeasured,
-    Message,
-    Time,
-)
+from agentrollouts.api.decimals import DecimalStr, MaybeMeasured
+from agentrollouts.api.meta import ApiModel, Condition, ConditionStatus, Message, Time
 from agentrollouts.api.schema import structural
 
 NOW = datetime(2026, 11, 21, 10, 53, 0, 123456, UTC)
@@ -77,6 +70,13 @@ def test_what_is_no_measurement_is_refused(number: float) -> None:
     """NaN or a negative count in a status is a bug of ours, and is not written."""
     with pytest.raises(ValidationError):
         Sample(evidence=number)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -1.0])
+def test_a_limit_is_a_number(number: float) -> None:
+    """A decimal that a plan rests on is finite and not negative."""
+    with pytest.raises(ValidationError):
+        Sample(max_ratio=number)
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - bounds

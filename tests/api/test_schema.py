@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ConfigDict, Field
 
 from agentrollouts.api.crd import crds, render
-from agentrollouts.api.meta import ApiModel, Between, DecimalStr, cel, rules
+from agentrollouts.api.decimals import Between, DecimalStr
+from agentrollouts.api.meta import ApiModel, cel, rules
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.schema import structural
@@ -169,7 +170,7 @@ OBJECTS = {
     )
     for kind, root in ROOTS.items()
 }
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[*HealthCheck])
+SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
 
 
 @SLOW

@@ -75,7 +75,6 @@ def test_what_is_not_spec_can_be_changed(stored: Manifest, api_server: ApiServer
     """Labels may come and go; they are no part of the behaviour."""
     changed = deepcopy(stored)
     changed["metadata"]["labels"] = {"team": "support"}
-    del changed["metadata"]["resourceVersion"]
 
     answer = api_server.update(changed)
 

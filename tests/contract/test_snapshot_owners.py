@@ -10,8 +10,9 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.observation import Write
 from agentrollouts.core.snapshot import owner_write, snapshot_write
 from sandbox.stack import Stack
-from tests.contract.server import ApiServer
 from tests.core.releases import SMALL, a_release, bundle_of
+
+pytestmark = pytest.mark.usefixtures("api_server")  # the owners are of our kinds
 
 NAMESPACE = "snapshot-owners"
 BUNDLE = bundle_of()
@@ -19,9 +20,8 @@ SNAPSHOT = Ref("ConfigMap", NAMESPACE, "support-agent-391c0d796c6e7474")
 
 
 @pytest.fixture
-async def cluster(api_server: ApiServer, stack: Stack) -> AsyncIterator[Cluster]:
-    """A connection to the real API server, with our kinds and without a snapshot."""
-    assert api_server
+async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
+    """A connection to the real API server, without a snapshot."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     stack.kubectl("delete", "configmaps", "--all", f"--namespace={NAMESPACE}")
     connection = await Cluster.connect(stack.kubeconfig)

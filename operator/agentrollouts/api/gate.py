@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from agentrollouts.api.meta import LIST_SET, ApiModel, Between, DecimalStr, DnsLabel, cel, rules
+from agentrollouts.api.decimals import Between, DecimalStr
+from agentrollouts.api.meta import LIST_SET, ApiModel, DnsLabel, cel, rules
 from agentrollouts.api.verdict import Severity
 
 Selector = Annotated[str, Field(min_length=1, max_length=1024)]

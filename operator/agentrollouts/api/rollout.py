@@ -16,7 +16,6 @@ from agentrollouts.api.gate import (
     Action,
     Analysis,
     Better,
-    BurstFactor,
     Cap,
     During,
     Gate,
@@ -25,7 +24,6 @@ from agentrollouts.api.gate import (
     GateType,
     NoDataPolicy,
     OnTimeout,
-    Selector,
 )
 from agentrollouts.api.meta import (
     AGE,
@@ -56,7 +54,6 @@ __all__ = [
     "Approval",
     "Bake",
     "Better",
-    "BurstFactor",
     "Cap",
     "During",
     "Gate",
@@ -74,7 +71,6 @@ __all__ = [
     "Phase",
     "Rollback",
     "RoutePatch",
-    "Selector",
     "Traffic",
     "Verify",
 ]

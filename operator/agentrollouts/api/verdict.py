@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.meta import ApiModel, DnsLabel, MaybeMeasured, Measured, Message, ReasonStr, Time
+from agentrollouts.api.decimals import MaybeMeasured, Measured
+from agentrollouts.api.meta import ApiModel, DnsLabel, Message, ReasonStr, Time
 
 PhaseIndex = Annotated[int, Field(ge=0, le=19)]
 """The place of a phase in the plan, from 0."""

@@ -1,0 +1,216 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agentrollouts.api.meta import ApiModel, Condition, ConditionStatus
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
+from agentrollouts.api.status import (
+    AffectedWindow,
+    AgentRolloutStatus,
+    Attempt,
+    BoundCounts,
+    Counts,
+    GateStatus,
+    HistoryEntry,
+    Hold,
+    LastRollback,
+    Outcome,
+    Quarantined,
+    ReleaseRecord,
+    SegmentStatus,
+    Severity,
+    State,
+    Verdict,
+    VerifyOutcome,
+    WeightsStatus,
+)
+from tests.contract.server import ApiServer
+
+NOW = datetime(2026, 11, 21, 10, 53, 0, 123456, UTC)
+DIGEST = "sha256:" + "ab" * 32
+READY = Condition(
+    type="Ready",
+    status=ConditionStatus.FALSE,
+    reason=Reason.HELD,
+    message="x" * 40_000,
+    last_transition_time=NOW,
+    observed_generation=7,
+)
+
+RELEASE: dict[str, Any] = {
+    "apiVersion": "agentrollouts.dev/v1alpha1",
+    "kind": "AgentRelease",
+    "metadata": {"name": "status-1.0.0"},
+    "spec": {
+        "agent": "status",
+        "version": "1.0.0",
+        "components": {
+            "prompt": {"version": "1.0.0", "inline": {}},
+            "model": {"version": "1.0.0", "provider": "openai", "name": "gpt-x-2026-08-01"},
+        },
+    },
+}
+ROLLOUT: dict[str, Any] = {
+    "apiVersion": "agentrollouts.dev/v1alpha1",
+    "kind": "AgentRollout",
+    "metadata": {"name": "status"},
+    "spec": {"agent": "status", "releaseRef": {"name": "status-1.0.0"}},
+}
+
+RELEASE_STATUS = AgentReleaseStatus(
+    observed_generation=1,
+    digest=DIGEST,
+    component_digests={"prompt": DIGEST, "model": DIGEST},
+    snapshot=SnapshotRef(name="status-abababababababab"),
+    diff=(
+        ComponentDiff(component="prompt", from_="1.0.0", to="2.0.0", change=Change.MAJOR),
+        ComponentDiff(component="tools", to="1.0.0", change=Change.ADDED),
+    ),
+    conditions=(READY,),
+)
+
+RECORD = ReleaseRecord(
+    release="status-1.0.0",
+    version="1.0.0",
+    digest=DIGEST,
+    service=ServiceRef(name="status-1-0-0", port=8080),
+    snapshot="status-abababababababab",
+    healthy_time=NOW,
+)
+SEGMENT = SegmentStatus(
+    phase_index=0,
+    canary=Counts(bad=1.7375, total=94.7),
+    stable=Counts(bad=0.1 + 0.2, total=1e17),
+    bounds=tuple(BoundCounts(le=0.1 * 2**i, canary=1 / 3, stable=2 / 3) for i in range(14)),
+)
+GATE = GateStatus(
+    name="errors",
+    verdict=Verdict.FAIL,
+    reason=Reason.GATE_FAILED,
+    message="errors: canary served 5.0 % of 1,000 runs but had 8 of 19 failures (42 %)",
+    severity=Severity.HIGH,
+    canary=Counts(bad=8, total=50),
+    stable=Counts(bad=11, total=950),
+    evidence=2.4e16,
+    ratio=13.8,
+    burst_factor=1.0,
+    last_sample_time=NOW,
+    segments=(SEGMENT,) * 13,
+    present=SEGMENT,
+)
+ROLLOUT_STATUS = AgentRolloutStatus(
+    observed_generation=7,
+    stable=RECORD,
+    canary=RECORD,
+    weights=WeightsStatus(stable=95, canary=5),
+    attempt=Attempt(
+        number=12,
+        state=State.HELD,
+        digest=DIGEST,
+        plan_hash="sha256:" + "cd" * 32,
+        phase_index=2,
+        phase_name="ramp",
+        step=3,
+        weight=46,
+        start_time=NOW,
+        phase_start_time=NOW,
+        clock_start_time=NOW,
+        counting_start_time=NOW,
+        elapsed_seconds=3600,
+        extensions=1,
+        trigger=Trigger.BREACH,
+        hold=Hold(
+            reason=Reason.PAUSED,
+            message=Reason.PAUSED.sentence,
+            since=NOW,
+            until=NOW,
+            resumes=State.CANARY,
+        ),
+    ),
+    gates=tuple(GATE.replace(name=f"gate-{i}") for i in range(16)),
+    last_rollback=LastRollback(
+        from_="status-1.0.0",
+        to="status-0.9.0",
+        trigger=Trigger.BREACH,
+        reason=Reason.GATE_FAILED,
+        message=GATE.message,
+        decided_time=NOW,
+        routed_time=NOW,
+        observed_time=NOW,
+        verified_time=NOW,
+        outcome=VerifyOutcome.RECOVERED,
+    ),
+    affected_window=AffectedWindow(release="status-1.0.0", start_time=NOW, end_time=NOW),
+    quarantined=tuple(
+        Quarantined(
+            digest=f"sha256:{i:064x}",
+            release="status-1.0.0",
+            reason=Reason.GATE_FAILED,
+            message=GATE.message,
+            time=NOW,
+        )
+        for i in range(20)
+    ),
+    history=tuple(
+        HistoryEntry(
+            number=i,
+            release="status-1.0.0",
+            version="1.0.0",
+            digest=DIGEST,
+            service=RECORD.service,
+            snapshot=RECORD.snapshot,
+            outcome=Outcome.ROLLED_BACK,
+            reason=Reason.GATE_FAILED,
+            message=GATE.message,
+            start_time=NOW,
+            end_time=NOW,
+        )
+        for i in range(50, 0, -1)
+    ),
+    conditions=(READY,),
+)
+
+
+def fields_of(value: object) -> set[str]:
+    """The dotted names of all fields that have a value somewhere."""
+    match value:
+        case ApiModel():
+            own = {name for name in type(value).model_fields if getattr(value, name) not in (None, ())}
+            return {f"{type(value).__name__}.{name}" for name in own}.union(
+                *(fields_of(getattr(value, name)) for name in own)
+            )
+        case tuple():
+            return set().union(*map(fields_of, value))
+        case _:
+            return set()
+
+
+def test_the_samples_leave_nothing_out() -> None:
+    """Every field of every part of a status is tried, so that a new one cannot be forgotten."""
+    seen = fields_of(ROLLOUT_STATUS) | fields_of(RELEASE_STATUS)
+    types = {name.partition(".")[0] for name in seen}
+
+    classes = [*ApiModel.__subclasses__()]
+    assert {
+        f"{cls.__name__}.{field}" for cls in classes if cls.__name__ in types for field in cls.model_fields
+    } == seen
+
+
+@pytest.mark.parametrize(
+    ("manifest", "status"), [(RELEASE, RELEASE_STATUS), (ROLLOUT, ROLLOUT_STATUS)], ids=["release", "rollout"]
+)
+def test_the_api_server_keeps_a_status_as_it_was_written(
+    manifest: dict[str, Any], status: ApiModel, api_server: ApiServer
+) -> None:
+    """The fullest status that the operator can write is accepted, and comes back without a loss."""
+    stored = api_server.create(manifest, dry_run=False)
+    assert stored.code == 201, stored.message
+
+    answer = api_server.update(stored.body | {"status": status.to_json()}, "/status")
+    api_server.delete(manifest)
+
+    assert answer.code == 200, answer.message
+    assert answer.body["status"] == status.to_json()
+    assert type(status).model_validate(answer.body["status"]) == status
