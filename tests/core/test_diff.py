@@ -75,6 +75,7 @@ def test_components_come_and_go() -> None:
         (["a"], ["a", "b"], Change.WIDENED),
         (["a", "b"], ["a"], Change.NARROWED),
         (["a", "b"], ["b", "c"], Change.WIDENED),
+        (["a", "b"], ["c"], Change.WIDENED),
         ([], ["a"], Change.WIDENED),
         (["a"], [], Change.NARROWED),
         (["a", "b"], ["b", "a"], Change.MINOR),

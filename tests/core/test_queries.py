@@ -95,7 +95,7 @@ def test_nothing_is_asked_before_it_counts() -> None:
 
 
 def test_gates_share_sources() -> None:
-    """Error rate and completion ask once for the runs; what is counted from another time is another source."""
+    """Error rate and completion ask for the runs once; what counts from another time is another source."""
     found = plan("error-rate", "task-completion", "tool-calls-per-run")
 
     runs, cold = Selector("agent_runs_total"), {"by_bound": False, "is_warm": False}

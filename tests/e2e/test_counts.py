@@ -219,7 +219,7 @@ def near(truth: float) -> object:
 
 
 def test_the_first_values_of_new_series_are_counted(scraped: Scraped) -> None:
-    """Three failures that were there when the canary's child appeared are three; its first 7 runs are runs."""
+    """Three failures that were there when the canary's child came are three, its first 7 runs are runs."""
     (reading,) = scraped.read("births", "errors")
 
     assert counted(reading) == (near(3), near(7 + 16 + 3), near(0), near(120))

@@ -4,11 +4,11 @@ Between `queries` and `counts`. Prometheus answers with anything: NaN, infinity,
 Whatever is no count is named here and blamed on its source, so that the other gates are still judged.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from agentrollouts.core.evidence import LARGEST, settled
 from agentrollouts.core.queries import BOUND_LABEL, COUNTED, QueryPlan, Source, Term, tag
 from agentrollouts.core.series import SOURCE_LABEL
 
@@ -46,7 +46,7 @@ def to_answer(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, s
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The values of an answer by tag, release and bound: none is negative, infinite or NaN."""
+    """The values of an answer by tag, release and bound; each can be a count."""
 
     plan: QueryPlan
     at: datetime
@@ -65,12 +65,12 @@ class Table:
             if source is None or row.release not in plan.subject.releases:
                 return f"Prometheus answered with a row that was not asked for: {row.src} of {row.release}"
             cell = cells.setdefault((row.src, row.release), {})
-            if not math.isfinite(row.value) or row.value < 0:
+            if not 0 <= row.value <= LARGEST:  # nor NaN
                 problems[source] = f"{source.selector} of {row.release} is {row.value}, which is no count"
             elif row.le in cell:
                 problems[source] = f"{source.selector} of {row.release} was answered twice"
             else:
-                cell[row.le] = row.value
+                cell[row.le] = settled(row.value)
         return cls(plan, answer.at, cells, problems)
 
     def term(self, source: Source, term: Term, release: str) -> Cell:

@@ -74,7 +74,7 @@ def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
 
 
 def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
-    """A release that the status remembers serves without its object: a name is never used for another digest."""
+    """What serves, or was healthy, needs no object: its snapshot is kept, and a name means one digest for ever."""
     present = (record for record in (status.canary, status.stable) if record)
     past = (
         ReleaseRecord(
@@ -85,6 +85,7 @@ def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
             snapshot=entry.snapshot,
         )
         for entry in status.history
+        if entry.outcome is Outcome.HEALTHY
     )
     return next((record for record in (*present, *past) if record.release == name), None)
 

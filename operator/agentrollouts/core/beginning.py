@@ -49,7 +49,9 @@ def begin(s: Situation) -> moves.Move | None:
     record = s.asked.record
     obstacle = next(_obstacles(s, record), None)
     if obstacle:
-        return moves.Queue(record, obstacle.reason, obstacle.message, s.now + ENDPOINT_POLL)
+        is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
+        until = s.now + ENDPOINT_POLL if is_polled else None
+        return moves.Queue(record, obstacle.reason, obstacle.message, until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)
     return moves.Begin(record, State.BAKING if was_healthy(record, s.status) else State.CANARY)

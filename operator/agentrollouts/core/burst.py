@@ -13,7 +13,7 @@ from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
 from agentrollouts.core.queries import BOUND_LABEL, QueryPlan, Term, bad_source, tag, total_source
 from agentrollouts.core.series import SOURCE_LABEL
 
@@ -44,7 +44,7 @@ def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> d
     table: _Table = {}
     for labels, samples in series:
         key = (labels.get(SOURCE_LABEL, ""), labels.get(BOUND_LABEL))
-        table[key] = {time: value for time, value in samples if math.isfinite(value) and value >= 0}
+        table[key] = {time: settled(value) for time, value in samples if 0 <= value <= LARGEST}
     measured = ((gate.name, _measure(plan, gate, table)) for gate in gates if gate.burst is None)
     return {name: factor for name, factor in measured if factor is not None}
 
@@ -55,7 +55,7 @@ def effective(kind: GateType, measured: float | None, segments: Sequence[Segment
     Without history, counts are taken as independent. For sums the factor has the unit of the sum and cannot
     be 1; it is made from stable's mean per run so far, or from the canary's where stable's sum is 0.
     """
-    if measured:
+    if measured and measured >= SMALLEST:
         return measured
     if kind is not GateType.MEAN:
         return 1.0
@@ -132,8 +132,9 @@ def _dispersion(block: Sequence[Minute]) -> float:
     busy = [(min(x, n), n) for x, n in block if n]
     if len(busy) < 2:  # noqa: PLR2004 one minute has no dispersion
         return 1.0
-    p = (math.fsum(x for x, _ in busy) + 0.5) / (math.fsum(n for _, n in busy) + 1)
-    return math.fsum((x - n * p) ** 2 / (n * p * (1 - p)) for x, n in busy) / (len(busy) - 1)
+    bad, runs = math.fsum(x for x, _ in busy), math.fsum(n for _, n in busy)
+    p, q = (bad + 0.5) / (runs + 1), (runs - bad + 0.5) / (runs + 1)
+    return math.fsum((x - n * p) ** 2 / (n * p * q) for x, n in busy) / (len(busy) - 1)
 
 
 def _mean(total: float, runs: float) -> float:

@@ -22,11 +22,19 @@ MAX_EXPONENT: Final = 700.0
 """Evidence is capped at e^700, the largest power that a float holds."""
 
 
+SMALLEST: Final = 1e-9
+"""Less than this is no count and no cost, but a residue of arithmetic."""
+
+LARGEST: Final = 1e15
+"""More than this is no count: a float could not tell it from the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Counts of both releases over a stretch at one constant weight.
 
-    `*_bad` are bad runs, or the sum itself (dollars, tool calls); `*_total` are runs. None is negative.
+    `*_bad` are bad runs, or the sum itself (dollars, tool calls); `*_total` are runs. Each is
+    0 or between `SMALLEST` and about `LARGEST`, so that no quotient of two overflows.
     """
 
     canary_bad: float
@@ -63,6 +71,11 @@ def evidence(phases: Sequence[Sequence[Segment]], *, planned_phases: int, burst:
         by_start.append(_log_mean_exp(since))
     by_start += [0.0] * (planned_phases - len(phases))
     return math.exp(min(_log_mean_exp(by_start), MAX_EXPONENT)) if by_start else 1.0
+
+
+def settled(count: float) -> float:
+    """The count without a residue, and no larger than a count can be."""
+    return min(count, LARGEST) if count >= SMALLEST else 0.0
 
 
 def _add(logs: Sequence[float], segment: Segment, burst: float) -> list[float]:

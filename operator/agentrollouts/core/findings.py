@@ -41,10 +41,10 @@ class Finding:
     def total(self) -> Segment:
         """All segments added up: what happened, not what can be compared."""
         return Segment(
-            sum(s.canary_bad for s in self.segments),
-            sum(s.canary_total for s in self.segments),
-            sum(s.stable_bad for s in self.segments),
-            sum(s.stable_total for s in self.segments),
+            sum([s.canary_bad for s in self.segments]),
+            sum([s.canary_total for s in self.segments]),
+            sum([s.stable_bad for s in self.segments]),
+            sum([s.stable_total for s in self.segments]),
         )
 
 

@@ -23,7 +23,7 @@ from agentrollouts.core.counts import (
     Uncovered,
     Unreadable,
 )
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.evidence import Segment, settled
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.sentences import describe
@@ -158,11 +158,12 @@ class _Answer:
 def _answer(gate: ResolvedGate, course: Course, tallies: Sequence[Tally], finding: Finding) -> _Answer:
     """The situation table for gates that have counts; the first line that fits."""
     is_sure = finding.evidence >= gate.needed
-    lacks = _lacks(gate, finding)
-    if is_sure and _matters(gate, finding) and not lacks:  # waits neither for time nor for minSamples
+    is_worse = is_sure and _matters(gate, finding)
+    lacks = _lacks(gate, finding) if is_worse else ""
+    if is_worse and not lacks:  # waits neither for time nor for minSamples
         return _Answer(Verdict.FAIL, Reason.GATE_FAILED)
     phase = [tally.segment for tally in tallies if tally.phase == course.phase]
-    doubt = _doubt(gate, phase) or (lacks if is_sure and _matters(gate, finding) else "")
+    doubt = _doubt(gate, phase) or lacks
     if doubt or not course.time_over:
         reason = Reason.INCONCLUSIVE if course.time_over else Reason.COLLECTING
         return _Answer(Verdict.INCONCLUSIVE, reason, doubt or "the phase still runs")
@@ -246,8 +247,10 @@ def _to_segment(tally: Tally) -> SegmentStatus:
 
 
 def _from_segment(status: SegmentStatus) -> Tally:
+    """As persisted; what no count can be, since a status may be forged, is made one."""
+    canary, stable = status.canary, status.stable
     return Tally(
         status.phase_index,
-        Segment(status.canary.bad, status.canary.total, status.stable.bad, status.stable.total),
-        tuple(Bound(b.le, b.canary, b.stable) for b in status.bounds),
+        Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total)),
+        tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in status.bounds),
     )

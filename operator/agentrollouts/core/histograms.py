@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.evidence import Segment, settled
 
 MAX_BOUNDS: Final = 64
 """As many as a segment of the status can hold."""
@@ -51,9 +51,7 @@ def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
     runs, stable_runs = below[math.inf], stable_below.get(math.inf, 0.0)
     return Histogram(
         Segment(0.0, runs, 0.0, stable_runs),
-        tuple(
-            Bound(le, max(0.0, runs - below[le]), max(0.0, stable_runs - stable_below[le])) for le in bounds
-        ),
+        tuple(Bound(le, settled(runs - below[le]), settled(stable_runs - stable_below[le])) for le in bounds),
     )
 
 

@@ -33,7 +33,7 @@ class Queue:
     record: ReleaseRecord
     reason: Reason
     message: str
-    until: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,11 @@ class Replan:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewatch:
+    """The plan changed when no phase was left, or none ever: the watch and its evidence start anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class RollBack:
     """Stable 100, canary 0, for good."""
 
@@ -144,6 +149,7 @@ Move = (
     | Hold
     | Resume
     | Replan
+    | Rewatch
     | RollBack
     | Verify
     | Conclude

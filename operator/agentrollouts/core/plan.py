@@ -48,9 +48,21 @@ def steps_of(spec: AgentRolloutSpec, phase_index: int) -> tuple[RampStep, ...]:
     return ramp(spec.phases[phase_index], before)
 
 
+def step_at(spec: AgentRolloutSpec, phase_index: int, weight: int) -> int:
+    """Index of the phase's last step that does not exceed `weight`; the first where all do."""
+    steps = steps_of(spec, phase_index)
+    return max((index for index, step in enumerate(steps) if step.weight <= weight), default=0)
+
+
 def phase_at_weight(spec: AgentRolloutSpec, weight: int) -> int:
-    """Index of the last phase whose weight does not exceed `weight`; the first where all do."""
-    return max((index for index, phase in enumerate(spec.phases) if phase.weight <= weight), default=0)
+    """Index of the last phase that begins at `weight` or below; the first where all begin above."""
+    begun = (i for i in range(len(spec.phases)) if steps_of(spec, i)[0].weight <= weight)
+    return max(begun, default=0)
+
+
+def rises_left(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RampStep, ...]:
+    """The steps of the present phase that are still above the attempt's weight."""
+    return tuple(step for step in steps_of(spec, attempt.phase_index) if step.weight > attempt.weight)
 
 
 def elapsed(attempt: Attempt, now: datetime) -> float:
@@ -61,10 +73,13 @@ def elapsed(attempt: Attempt, now: datetime) -> float:
     return attempt.elapsed_seconds + max(0.0, running)
 
 
-def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> float:
-    """How long the present phase lasts, extensions included: all of them together at most double it."""
+def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
+    """How long the present phase lasts, extensions included: all of them together at most double it.
+
+    Whole seconds, like the stopped clock that is compared with it.
+    """
     duration = spec.phases[attempt.phase_index].duration_seconds
-    return duration * (1 + attempt.extensions / max(1, spec.analysis.max_extensions))
+    return duration + duration * attempt.extensions // max(1, spec.analysis.max_extensions)
 
 
 def due_time(attempt: Attempt, clock_seconds: float, now: datetime) -> datetime:

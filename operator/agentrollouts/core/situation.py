@@ -21,10 +21,10 @@ from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.counts import read_all
 from agentrollouts.core.gates import Course, Judgement, finished, judge, to_status
 from agentrollouts.core.observation import Heard, Observation, Problem
-from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, steps_of, warmup_left
+from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
 from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.series import LabelNames
-from agentrollouts.core.states import JUDGED
+from agentrollouts.core.states import JUDGED, base_state
 
 FULL: Final = 100
 ERROR_GRACE: Final = timedelta(seconds=600)
@@ -138,11 +138,6 @@ def sentences(judgements: Iterable[Judgement]) -> str:
     return "; ".join(f"{judgement.name}: {judgement.message}" for judgement in judgements)
 
 
-def base_state(attempt: Attempt) -> State:
-    """The attempt's state, or the one that it is held in."""
-    return attempt.hold.resumes if attempt.hold else attempt.state
-
-
 def time_limit(spec: AgentRolloutSpec, attempt: Attempt) -> float:
     """Seconds that the phase, or the bake, has to run."""
     is_baking = base_state(attempt) is State.BAKING
@@ -240,7 +235,7 @@ def _judged(
 
 def _is_due(spec: AgentRolloutSpec, attempt: Attempt, now: datetime) -> bool:
     """Whether it is time for the next advance, of the phase or of its ramp, so that a gate may say Pass."""
-    left = steps_of(spec, attempt.phase_index)[attempt.step + 1 :]
+    left = rises_left(spec, attempt)
     on_ramp = base_state(attempt) is State.CANARY and left
     return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else time_limit(spec, attempt))
 

@@ -13,8 +13,7 @@ Rule 4. An end is an end. What comes after it is a new attempt with a new number
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.status import AgentRolloutStatus, State
-
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, State
 
 _BACK: Final = frozenset({State.ROLLING_BACK, State.SUPERSEDED})
 
@@ -50,6 +49,11 @@ def check_move(origin: State, target: State) -> None:
     """Raise `IllegalMoveError` unless the table has the move; staying where one is needs no permission."""
     if origin is not target and target not in TRANSITIONS[origin]:
         raise IllegalMoveError(f"An attempt cannot go from {origin} to {target}")
+
+
+def base_state(attempt: Attempt) -> State:
+    """The attempt's state, or the one that it is held in."""
+    return attempt.hold.resumes if attempt.hold else attempt.state
 
 
 def is_under_way(status: AgentRolloutStatus) -> bool:

@@ -5,16 +5,17 @@ under way does not write at every answer of Prometheus.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.meta import FIELD_MANAGER, Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, State
 from agentrollouts.core import moves, traffic
+from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
 from agentrollouts.core.observation import Asking, Decision, Observation, Write
-from agentrollouts.core.progress import Progress, advance
+from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_compared, query_plan
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.states import is_under_way
@@ -174,8 +175,13 @@ def _metrics(s: Situation, status: AgentRolloutStatus) -> tuple[bool | None, Rea
         return True, Reason.METRICS_AVAILABLE, ""
     known = find_condition(status.conditions, METRICS_CONDITION)
     if known and known.status is not ConditionStatus.UNKNOWN:
-        return known.status is ConditionStatus.TRUE, Reason.of(known.reason), known.message
+        return known.status is ConditionStatus.TRUE, _word(known.reason), known.message
     return None, Reason.METRICS_UNKNOWN, ""
+
+
+def _word(text: str) -> Reason:
+    """A persisted word; another version of the operator may have written one that we do not know."""
+    return Reason.of(text) if text in set(Reason) else Reason.METRICS_UNKNOWN
 
 
 # --- is it worth a write? --------------------------------------------------------------------------------------------
@@ -189,8 +195,12 @@ def _says_something_new(obs: Observation, status: AgentRolloutStatus) -> bool:
     if not is_compared(status) or _without_numbers(old) != _without_numbers(status):
         return True
     pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
-    shown = [gate.last_sample_time for gate in old.gates if gate.last_sample_time]
-    return not shown or obs.now - max(shown) >= pause
+    shown, known = _newest_sample(old), _newest_sample(status)
+    return known is not None and (shown is None or known - shown >= pause)
+
+
+def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
+    return max((gate.last_sample_time for gate in status.gates if gate.last_sample_time), default=None)
 
 
 def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:

@@ -26,6 +26,10 @@ from agentrollouts.core.states import LATCHED
 Manifest = Mapping[str, Any]
 
 ROUTE_API: Final = "gateway.networking.k8s.io"
+OWNERS: Final = "ownerReferences"
+LATCH_DIGITS: Final = 10
+"""Digits of the largest number that an attempt can have."""
+FULL: Final = 100
 FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 
 
@@ -36,13 +40,13 @@ class Weights:
     canary: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.canary <= 100:
+        if not 0 <= self.canary <= FULL:
             raise ValueError(f"A weight is 0 to 100 percent, not {self.canary}")
 
     @property
     def stable(self) -> int:
         """What the canary does not have."""
-        return 100 - self.canary
+        return FULL - self.canary
 
 
 BACK: Final = Weights(canary=0)
@@ -60,7 +64,7 @@ def asked_weights(status: AgentRolloutStatus) -> Weights | None:
     if status.canary is None or attempt is None or is_latched(status):
         return BACK if status.stable else None
     if status.stable is None:
-        return Weights(canary=100) if attempt.weight else None
+        return Weights(canary=FULL) if attempt.weight else None
     return Weights(canary=attempt.weight)
 
 
@@ -133,7 +137,8 @@ def covers(actual: object, wanted: object) -> bool:
     """
     if isinstance(wanted, Mapping):
         return isinstance(actual, Mapping) and all(
-            covers(actual.get(key), value) for key, value in wanted.items()
+            _has_owners(actual.get(key), value) if key == OWNERS else covers(actual.get(key), value)
+            for key, value in wanted.items()
         )
     if isinstance(wanted, list | tuple):
         return (
@@ -144,6 +149,12 @@ def covers(actual: object, wanted: object) -> bool:
     return actual == wanted
 
 
+def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether we are among the owners; that list is merged, so others may stand beside us."""
+    owners = actual if isinstance(actual, list | tuple) else ()
+    return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
+
+
 def shows(actual: Manifest | None, wanted: Manifest) -> bool:
     """Whether the object in the API server is as wanted, a missing or left-over latch included."""
     return actual is not None and covers(actual, wanted) and latch(actual) == latch(wanted)
@@ -152,7 +163,7 @@ def shows(actual: Manifest | None, wanted: Manifest) -> bool:
 def latch(manifest: Manifest | None) -> int | None:
     """The number of the attempt that this object says was rolled back; None where it says nothing readable."""
     text = _annotations(manifest).get(ANNOTATION_ROLLED_BACK, "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= LATCH_DIGITS else None
 
 
 def latched_trigger(manifest: Manifest | None) -> str | None:

@@ -13,7 +13,7 @@ from agentrollouts.core import moves, traffic
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.beginning import begin
 from agentrollouts.core.observation import Problem
-from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, steps_of
+from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, is_compared, sentences
 
 _REASONS: Final = {
@@ -52,7 +52,7 @@ def _verifying(s: Situation) -> moves.Move:
     """Traffic is back; the end waits for the gateway's word, but not for ever."""
     deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
     follows = traffic.gateway_follows(s.obs.traffic.values())
-    if follows or deadline <= s.now:
+    if follows or deadline <= s.now or s.spec.traffic.http_route is None:
         return moves.Conclude(VerifyOutcome.UNVERIFIED, observed=follows)
     return moves.Wait("The gateway has not reported the route yet", deadline)
 
@@ -88,6 +88,8 @@ def plan_changed(s: Situation) -> moves.Move | None:
     """The plan was edited: evidence for old gates says nothing about new ones."""
     if s.attempt.state is State.PENDING or s.attempt.plan_hash == plan_hash(s.spec):
         return None
+    if s.base in {State.INITIAL, State.BAKING}:
+        return moves.Rewatch()
     return moves.Replan(phase_at_weight(s.spec, s.attempt.weight))
 
 
@@ -136,12 +138,12 @@ def released(s: Situation) -> moves.Move | None:
     hold = s.attempt.hold
     if hold is None:
         return None
-    if s.gates and is_compared(s.status) and not s.judgements:
-        return moves.Wait(
-            "The gates have not been answered yet"
-        )  # after a restart, say: the cause may still be there
+    if (
+        s.gates and is_compared(s.status) and not s.judgements
+    ):  # after a restart, say: the cause may still be there
+        return moves.Wait("The gates have not been answered yet")
     if hold.reason == Reason.INCONCLUSIVE and not s.passed:
-        return _undecided(s)
+        return _undecided(s) or moves.Resume()
     return moves.Resume()
 
 
@@ -162,14 +164,16 @@ def rising(s: Situation) -> moves.Move | None:
     """On a ramp, the next small step; it is an advance, so every gate must pass."""
     if s.base is not State.CANARY:
         return None
-    left = steps_of(s.spec, s.attempt.phase_index)[s.attempt.step + 1 :]
+    left = rises_left(s.spec, s.attempt)
     if not left:
         return None
     if s.clock < left[0].due_seconds:
         return moves.Wait("On the ramp", due_time(s.attempt, left[0].due_seconds, s.now))
     if s.passed:
         return moves.Rise(left[0].weight)
-    return _undecided(s) if s.clock >= s.limit else moves.Wait("The ramp waits for its gates to pass")
+    if s.clock < s.limit:
+        return moves.Wait("The ramp waits for its gates to pass", due_time(s.attempt, s.limit, s.now))
+    return _undecided(s) or moves.Rise(left[0].weight)
 
 
 def too_soon(s: Situation) -> moves.Move | None:
@@ -184,7 +188,8 @@ def undecided(s: Situation) -> moves.Move | None:
     return None if s.passed else _undecided(s)
 
 
-def _undecided(s: Situation) -> moves.Move:
+def _undecided(s: Situation) -> moves.Move | None:
+    """What follows from time that is over without a Pass; None where the plan says to go on all the same."""
     waiting = [j for j in s.judgements if not j.lets_pass]
     message = sentences(tuple(waiting)) or "The gates have not been answered yet"
     if not waiting:
@@ -199,7 +204,7 @@ def _undecided(s: Situation) -> moves.Move:
         case OnTimeout.ROLL_BACK:
             return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, message)
         case OnTimeout.PROMOTE:
-            return _onward(s)
+            return None
         case OnTimeout.HOLD:
             return moves.Hold(Reason.INCONCLUSIVE, message)
 
@@ -219,10 +224,6 @@ def unapproved(s: Situation) -> moves.Move | None:
 
 def onward(s: Situation) -> moves.Move:
     """Everything passed: the next phase, then the bake, then stable."""
-    return _onward(s)
-
-
-def _onward(s: Situation) -> moves.Move:
     if s.base is State.BAKING:
         return moves.Promote()
     following = s.attempt.phase_index + 1

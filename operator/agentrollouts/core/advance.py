@@ -1,0 +1,203 @@
+"""What each move does to an attempt: which clocks start and stop, what is frozen and what is remembered.
+
+After the chain in `decide`; nothing is judged here. The moves that take the canary back are in `back`.
+"""
+
+from typing import Final, assert_never
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome, ReleaseRecord, State
+from agentrollouts.core import back, moves
+from agentrollouts.core.gates import freeze
+from agentrollouts.core.plan import plan_hash, step_at, steps_of
+from agentrollouts.core.progress import Progress
+from agentrollouts.core.states import base_state
+
+FULL: Final = 100
+
+
+def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PLR0911, PLR0912 one line per move
+    """Apply `move`. Raises `IllegalMoveError` for a move that the table of states does not have."""
+    match move:
+        case moves.Rest() | moves.Wait():
+            return progress
+        case moves.Queue(record):
+            return _queue(progress, record)
+        case moves.Begin(record, state):
+            return _begin(progress, record, state)
+        case moves.EnterPhase(index):
+            return _enter_phase(progress, index, _first_weight(progress, index))
+        case moves.Rise(weight):
+            return _rise(progress, weight)
+        case moves.Extend(message):
+            return progress.moved(State.CANARY, extensions=progress.attempt.extensions + 1).tell(
+                Reason.PHASE_EXTENDED, f"Phase {progress.attempt.phase_name} goes on: {message}"
+            )
+        case moves.AskApproval():
+            return _ask_approval(progress)
+        case moves.Bake():
+            return progress.moved(State.BAKING, elapsed_seconds=0, clock_start_time=progress.now).tell(
+                Reason.BAKING, f"All phases passed; watched for {progress.spec.bake.duration_seconds} s more"
+            )
+        case moves.Promote():
+            return _promote(progress)
+        case moves.Hold(reason, message):
+            return _hold(progress, reason, message)
+        case moves.Resume():
+            return _resume(progress)
+        case moves.Replan(index):
+            return _replan(progress, index)
+        case moves.Rewatch():
+            return _rewatch(progress)
+        case moves.RollBack():
+            return back.roll_back(progress, move)
+        case moves.Verify():
+            return back.verify(progress)
+        case moves.Conclude(outcome, observed):
+            return back.conclude(progress, outcome, observed=observed)
+        case moves.Supersede(message):
+            return progress.ended(Outcome.SUPERSEDED, Reason.SUPERSEDED, message).tell(
+                Reason.SUPERSEDED, message
+            )
+        case _:
+            assert_never(move)
+
+
+def _next_number(status: AgentRolloutStatus) -> int:
+    known = [status.attempt.number] if status.attempt else [entry.number for entry in status.history]
+    return max(known, default=0) + 1
+
+
+def _stands_in_line(status: AgentRolloutStatus, record: ReleaseRecord) -> bool:
+    attempt = status.attempt
+    return attempt is not None and attempt.state is State.PENDING and attempt.digest == record.digest
+
+
+def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
+    """The attempt that stands in line goes on under its number; anything else gets the next one."""
+    if _stands_in_line(progress.status, record):
+        return progress.moved(state, start_time=progress.now, plan_hash=plan_hash(progress.spec))
+    attempt = Attempt(
+        number=_next_number(progress.status),
+        state=state,
+        digest=record.digest,
+        plan_hash=plan_hash(progress.spec),
+        start_time=progress.now,
+    )
+    return progress.then(attempt=attempt, gates=())
+
+
+def _queue(progress: Progress, record: ReleaseRecord) -> Progress:
+    if _stands_in_line(progress.status, record):
+        return progress
+    return _new_attempt(progress, record, State.PENDING)
+
+
+def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
+    begun = _new_attempt(progress, record, state).then(canary=record)
+    told = begun.tell(Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is on trial")
+    return (
+        _enter_phase(told, 0, _first_weight(told, 0))
+        if state is State.CANARY
+        else told.moved(state, weight=FULL)
+    )
+
+
+def _first_weight(progress: Progress, index: int) -> int:
+    """The phase's first step, or more where the plan was changed and the canary has more already."""
+    return max(progress.attempt.weight, steps_of(progress.spec, index)[0].weight)
+
+
+def _enter_phase(progress: Progress, index: int, weight: int) -> Progress:
+    phase = progress.spec.phases[index]
+    return (
+        _freeze_segment(progress)
+        .moved(
+            State.CANARY,
+            phase_index=index,
+            phase_name=phase.name,
+            step=step_at(progress.spec, index, weight),
+            weight=weight,
+            phase_start_time=None,
+            counting_start_time=None,
+            clock_start_time=None,
+            elapsed_seconds=0,
+            extensions=0,
+        )
+        .tell(Reason.PHASE_STARTED, f"Phase {phase.name}: canary weight {weight} %")
+    )
+
+
+def _rise(progress: Progress, weight: int) -> Progress:
+    step = step_at(progress.spec, progress.attempt.phase_index, weight)
+    return _freeze_segment(progress).moved(State.CANARY, step=step, weight=weight, counting_start_time=None)
+
+
+def _freeze_segment(progress: Progress) -> Progress:
+    """A segment at one constant weight is over: its counts become four frozen numbers."""
+    return progress.then(gates=tuple(freeze(gate) for gate in progress.status.gates))
+
+
+def _ask_approval(progress: Progress) -> Progress:
+    attempt = progress.attempt
+    wanted = f"{attempt.number}/{attempt.phase_name}"
+    return progress.moved(State.AWAITING_APPROVAL, **progress.stopped).tell(
+        Reason.AWAITING_APPROVAL, f"Phase {attempt.phase_name} passed; approval {wanted} is awaited"
+    )
+
+
+def _promote(progress: Progress) -> Progress:
+    canary = progress.status.canary
+    if canary is None:
+        raise ValueError("There is no canary to promote")
+    healthy = canary.model_copy(update={"healthy_time": progress.now})
+    message = f"{canary.release} passed all phases and is stable now"
+    return (
+        progress.ended(Outcome.HEALTHY, Reason.HEALTHY, message)
+        .then(stable=healthy)
+        .tell(Reason.PROMOTED, message)
+    )
+
+
+def _hold(progress: Progress, reason: Reason, message: str) -> Progress:
+    attempt, now = progress.attempt, progress.now
+    if attempt.hold and attempt.hold.reason == reason:
+        return progress.then(
+            attempt=attempt.model_copy(update={"hold": attempt.hold.replace(message=message)})
+        )
+    resumes = attempt.hold.resumes if attempt.hold else attempt.state
+    hold = Hold(reason=reason, message=message, since=now, resumes=resumes)
+    return progress.moved(State.HELD, hold=hold, **progress.stopped).tell(reason, message, warn=True)
+
+
+def _resume(progress: Progress) -> Progress:
+    hold = progress.attempt.hold
+    if hold is None:
+        raise ValueError("Only a held attempt can be resumed")
+    running = progress.now if progress.attempt.phase_start_time else None
+    return progress.moved(hold.resumes, hold=None, clock_start_time=running).tell(
+        Reason.HOLD_ENDED, f"No longer held for {hold.reason}"
+    )
+
+
+def _rewatch(progress: Progress) -> Progress:
+    state = base_state(progress.attempt)
+    fresh = {"clock_start_time": None, "counting_start_time": None, "phase_start_time": None}
+    return (
+        progress.moved(state, plan_hash=plan_hash(progress.spec), hold=None, elapsed_seconds=0, **fresh)
+        .then(gates=())
+        .tell(Reason.BAKING, "The plan changed: the watch starts anew")
+    )
+
+
+def _replan(progress: Progress, index: int) -> Progress:
+    weight = progress.attempt.weight
+    return (
+        _enter_phase(progress, index, weight)
+        .moved(State.CANARY, plan_hash=plan_hash(progress.spec), hold=None)
+        .then(gates=())
+        .tell(
+            Reason.PHASE_STARTED,
+            f"The plan changed: phase {progress.spec.phases[index].name} starts anew at {weight} %",
+        )
+    )

@@ -1,0 +1,86 @@
+"""The bookkeeping of a rollback: what is remembered of it, from the decision to the gateway's word.
+
+Beside `advance`, for the moves that take the canary back. The traffic is not written from here: `traffic` renders
+stable 100, canary 0 from the state alone.
+"""
+
+from typing import Final
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import (
+    AffectedWindow,
+    LastRollback,
+    Outcome,
+    Quarantined,
+    ReleaseRecord,
+    State,
+    VerifyOutcome,
+)
+from agentrollouts.core import moves
+from agentrollouts.core.progress import Progress
+
+QUARANTINE_LIMIT: Final = 20
+"""Newest digests kept in quarantine; the bound of the list in the CRD."""
+
+
+def roll_back(progress: Progress, move: moves.RollBack) -> Progress:
+    """The canary is taken back, for good; what failed by itself is not tried again."""
+    status, now = progress.status, progress.now
+    if status.stable is None or status.canary is None:
+        raise ValueError("Rolling back needs a stable release and a canary")
+    record = LastRollback(
+        from_=status.canary.release,
+        to=status.stable.release,
+        trigger=move.trigger,
+        reason=move.reason,
+        message=move.message,
+        decided_time=now,
+    )
+    back = progress.moved(
+        State.ROLLING_BACK, weight=0, trigger=move.trigger, hold=None, **progress.stopped
+    ).then(last_rollback=record)
+    if move.trigger is not Trigger.SPEC_REVERTED:
+        back = back.then(quarantined=_quarantine(status.canary, move, progress))
+    return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
+
+
+def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress) -> tuple[Quarantined, ...]:
+    """The spec still asks for this digest, so it has to be remembered that it was tried."""
+    entry = Quarantined(
+        digest=canary.digest,
+        release=canary.release,
+        reason=move.reason,
+        message=move.message,
+        time=progress.now,
+    )
+    others = (old for old in progress.status.quarantined if old.digest != entry.digest)
+    return (entry, *others)[:QUARANTINE_LIMIT]
+
+
+def verify(progress: Progress) -> Progress:
+    """The route shows the way back: the bad release has no traffic any more."""
+    status, now = progress.status, progress.now
+    window = None
+    if status.canary:
+        window = AffectedWindow(
+            release=status.canary.release, start_time=progress.attempt.start_time, end_time=now
+        )
+    rollback = status.last_rollback and status.last_rollback.model_copy(update={"routed_time": now})
+    return progress.moved(State.VERIFYING, clock_start_time=now, elapsed_seconds=0).then(
+        last_rollback=rollback, affected_window=window
+    )
+
+
+def conclude(progress: Progress, outcome: VerifyOutcome, *, observed: bool) -> Progress:
+    """The rollback is over; the spec may still ask for what failed."""
+    now, rollback = progress.now, progress.status.last_rollback
+    if rollback is None:
+        raise ValueError("Only a rollback can be concluded")
+    seconds = ((rollback.routed_time or now) - rollback.decided_time).total_seconds()
+    message = f"{rollback.from_} was rolled back to {rollback.to} in {seconds:.2f} s: {rollback.message}"
+    done = rollback.model_copy(update={"outcome": outcome, "observed_time": now if observed else None})
+    return (
+        progress.ended(Outcome.ROLLED_BACK, rollback.reason, rollback.message)
+        .then(last_rollback=done)
+        .tell(Reason.ROLLED_BACK, message, warn=rollback.trigger != Trigger.SPEC_REVERTED)
+    )

@@ -1,0 +1,311 @@
+"""Resolving gates: what a template fills in, what a user may change, and what is refused by name."""
+
+from typing import Any
+
+import promql_parser
+import pytest
+
+from agentrollouts.api.rollout import Action, AgentRolloutSpec, Better, GateType, NoDataPolicy
+from agentrollouts.api.status import Severity
+from agentrollouts.core.catalogue import SERVED, Resolution, ResolvedGate, resolve_all
+from agentrollouts.core.series import Matcher, Refusal, Selector
+from agentrollouts.core.templates import TEMPLATES
+from agentrollouts.core.words import Words
+
+RUNS = Selector("agent_runs_total")
+SOURCE = {"bad": 'jobs_total{state="lost"}', "total": "jobs_total"}
+
+
+def resolve(*gates: dict[str, Any], **spec: Any) -> Resolution:  # noqa: ANN401 fields of a spec
+    """Resolve gates as a user writes them; each is named g unless it says otherwise."""
+    named = [{"name": "g", **gate} for gate in gates]
+    return resolve_all(
+        AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}, "gates": named, **spec})
+    )
+
+
+def only(**gate: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
+    """The one gate that these fields resolve to."""
+    found = resolve(gate)
+    assert found.refusals == ()
+    return found.gates[0]
+
+
+def test_the_default_gates_resolve() -> None:
+    """A rollout that names no gates gets four that can be asked."""
+    found = resolve_all(AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}}))
+
+    assert found.refusals == ()
+    assert [(gate.name, gate.kind) for gate in found.gates] == [
+        ("errors", GateType.RATIO),
+        ("completion", GateType.RATIO),
+        ("latency", GateType.HISTOGRAM),
+        ("cost", GateType.MEAN),
+    ]
+
+
+def test_a_template_answers_every_question() -> None:
+    """A name and a template are a complete gate."""
+    assert only(template="error-rate") == ResolvedGate(
+        name="g",
+        kind=GateType.RATIO,
+        bad=Selector("agent_runs_total", (Matcher("outcome", "=", "failed"),)),
+        total=RUNS,
+        better=Better.LOWER,
+        margin=1.10,
+        confidence=0.99,
+        min_samples=100,
+        min_bad=3.0,
+        severity=Severity.HIGH,
+        action=Action.ROLL_BACK,
+        no_data=NoDataPolicy.HOLD,
+        burst=None,
+        words=Words("runs", "failures"),
+    )
+
+
+def test_a_user_overrides_every_answer() -> None:
+    """What the user writes goes before the template."""
+    found = only(
+        template="error-rate",
+        severity="Medium",
+        action="Warn",
+        maxRatio="1.5",
+        confidence="0.999",
+        minSamples=20,
+        minBad=5,
+        burstFactor="2.5",
+        noData="Ignore",
+    )
+
+    assert (found.severity, found.action, found.no_data) == (
+        Severity.MEDIUM,
+        Action.WARN,
+        NoDataPolicy.IGNORE,
+    )
+    assert (found.margin, found.confidence, found.min_samples) == (1.5, 0.999, 20)
+    assert (found.min_bad, found.burst) == (5.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("severity", "action", "needed"),
+    [
+        ("Critical", Action.ROLL_BACK, 20),
+        ("High", Action.ROLL_BACK, 100),
+        ("Medium", Action.HOLD, 100),
+        ("Low", Action.WARN, 100),
+    ],
+)
+def test_severity_decides_what_follows_and_how_sure(severity: str, action: Action, needed: float) -> None:
+    """Critical and High roll back, Medium holds, Low warns; what is critical is stopped sooner."""
+    found = only(template="error-rate", severity=severity)
+
+    assert found.action is action
+    assert found.needed == pytest.approx(needed)
+
+
+SERVED_TEMPLATES = [name for name, template in TEMPLATES.items() if template.kind in SERVED and template.bad]
+LATER_TEMPLATES = [name for name in TEMPLATES if name not in SERVED_TEMPLATES]
+
+
+def test_the_catalogue_is_the_specifications() -> None:
+    """Every name of the specification's table is known; those not served yet are refused, not unknown."""
+    assert SERVED_TEMPLATES == [
+        "error-rate",
+        "task-completion",
+        "accuracy",
+        "validation-pass",
+        "escalation",
+        "refusal",
+        "tool-errors",
+        "tool-hallucination",
+        "acceptance",
+        "human-correction",
+        "tool-calls-per-run",
+        "cost-per-run",
+        "latency",
+        "loop",
+    ]
+    assert LATER_TEMPLATES == ["tokens-per-run", "violations", "decision-mix", "tool-mix", "output-length"]
+
+
+@pytest.mark.parametrize("name", SERVED_TEMPLATES)
+def test_every_served_template_resolves_to_selectors_that_parse(name: str) -> None:
+    """A row of the table is enough for a gate."""
+    found = only(template=name)
+
+    assert isinstance(promql_parser.parse(str(found.bad)), promql_parser.VectorSelector)
+    assert isinstance(promql_parser.parse(str(found.total)), promql_parser.VectorSelector)
+    assert (found.margin < 1) == (found.better is Better.HIGHER)
+
+
+@pytest.mark.parametrize("name", LATER_TEMPLATES)
+def test_a_template_that_is_not_served_yet_is_refused(name: str) -> None:
+    """It is named, and nothing is judged in its place."""
+    found = resolve({"template": name})
+
+    assert found.gates == ()
+    assert [refusal.field for refusal in found.refusals] == ["spec.gates[0].template"]
+
+
+def test_a_source_of_ones_own_is_a_ratio_by_default() -> None:
+    """Two counters are a gate."""
+    found = only(source=SOURCE)
+
+    assert (found.kind, found.margin, found.severity) == (GateType.RATIO, 1.10, Severity.HIGH)
+    assert found.bad == Selector("jobs_total", (Matcher("state", "=", "lost"),))
+    assert found.total == Selector("jobs_total")
+    assert found.words == Words("runs", "bad runs")
+
+
+@pytest.mark.parametrize(
+    ("gate", "kind", "better", "margin", "min_bad"),
+    [
+        ({"type": "Mean", "source": SOURCE}, GateType.MEAN, Better.LOWER, 1.25, 2.0),
+        (
+            {"type": "Histogram", "source": {"buckets": "t_bucket"}},
+            GateType.HISTOGRAM,
+            Better.LOWER,
+            1.25,
+            3.0,
+        ),
+        ({"better": "Higher", "source": SOURCE}, GateType.RATIO, Better.HIGHER, 0.98, 3.0),
+        ({"minRatio": "0.9", "source": SOURCE}, GateType.RATIO, Better.HIGHER, 0.9, 3.0),
+        ({"better": "Higher", "template": "error-rate"}, GateType.RATIO, Better.HIGHER, 0.98, 3.0),
+        ({"better": "Lower", "template": "accuracy"}, GateType.RATIO, Better.LOWER, 1.10, 3.0),
+        ({"minRatio": "0", "template": "accuracy"}, GateType.RATIO, Better.HIGHER, 0.0, 3.0),
+    ],
+)
+def test_defaults_follow_type_and_direction(
+    gate: dict[str, Any], kind: GateType, better: Better, margin: float, min_bad: float
+) -> None:
+    """What the user leaves out fits what the user wrote."""
+    found = only(**gate)
+
+    assert (found.kind, found.better, found.margin, found.min_bad) == (kind, better, margin, min_bad)
+
+
+def test_a_histogram_counts_runs_in_its_own_buckets() -> None:
+    """Bad and total are the same series."""
+    found = only(type="Histogram", source={"buckets": 't_bucket{kind="chat"}'})
+
+    assert found.bad == found.total == Selector("t_bucket", (Matcher("kind", "=", "chat"),))
+
+
+REFUSED = {
+    "an unknown template": (
+        {"template": "happiness"},
+        "template",
+        f"there is no template happiness; one of: {', '.join(TEMPLATES)}",
+    ),
+    "a type that the template does not have": (
+        {"template": "error-rate", "type": "Mean"},
+        "type",
+        "template error-rate is of type Ratio; leave the type out",
+    ),
+    "a type that is not served": (
+        {"source": SOURCE, "type": "Count"},
+        "type",
+        "type Count is not served yet; use Ratio, Mean or Histogram",
+    ),
+    "a limit": (
+        {"template": "error-rate", "limit": {"value": "0.15"}},
+        "limit",
+        "absolute limits are not served yet; leave it out",
+    ),
+    "a count": (
+        {"template": "error-rate", "maxCount": 0},
+        "maxCount",
+        "belongs to type Count, which is not served yet; leave it out",
+    ),
+    "a waiting time": (
+        {"template": "error-rate", "forSeconds": 60},
+        "forSeconds",
+        "is not served yet; leave it out, the test allows for being repeated",
+    ),
+    "another time": (
+        {"template": "error-rate", "during": ["Canary", "Full"]},
+        "during",
+        "only [Canary] is served yet",
+    ),
+    "a mean where more is better": (
+        {"template": "cost-per-run", "better": "Higher"},
+        "better",
+        "a Mean cannot be better Higher; count the undesired outcome",
+    ),
+    "a maximum where more is better": (
+        {"template": "accuracy", "maxRatio": "1.1"},
+        "maxRatio",
+        "goes with better Lower; here set minRatio",
+    ),
+    "a minimum where less is better": (
+        {"template": "error-rate", "minRatio": "0.9"},
+        "minRatio",
+        "goes with better Higher; here set maxRatio",
+    ),
+    "a query instead of a selector": (
+        {"source": SOURCE | {"total": "sum(jobs_total)"}},
+        "source.total",
+        (
+            'must be one metric with matchers, like agent_runs_total{outcome="failed"}; '
+            "the operator adds increase, range and grouping"
+        ),
+    ),
+    "another namespace's metrics": (
+        {"source": SOURCE | {"bad": 'jobs_total{namespace="other"}'}},
+        "source.bad",
+        "may not match on namespace, which the operator sets itself; leave it out",
+    ),
+}
+
+
+@pytest.mark.parametrize(("gate", "field", "message"), REFUSED.values(), ids=list(REFUSED))
+def test_what_cannot_be_served_is_refused_by_field(gate: dict[str, Any], field: str, message: str) -> None:
+    """No field is ignored in silence: the refusal names it and says what to do."""
+    assert resolve(gate) == Resolution((), (Refusal(f"spec.gates[0].{field}", message),))
+
+
+def test_a_gate_that_is_asked_during_the_canary_is_served() -> None:
+    """Saying what is the case anyway is no request for more."""
+    assert only(template="error-rate", during=["Canary"], forSeconds=0) == only(template="error-rate")
+
+
+def test_every_refused_gate_is_listed() -> None:
+    """A user sees all that is wrong at once, each by its place in the list."""
+    found = resolve(
+        {"name": "a", "template": "x"}, {"name": "b", "template": "latency"}, {"name": "c", "template": "y"}
+    )
+
+    assert [refusal.field for refusal in found.refusals] == [
+        "spec.gates[0].template",
+        "spec.gates[2].template",
+    ]
+    assert [gate.name for gate in found.gates] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "refusal"),
+    [
+        (
+            {"convention": "LiteLLM"},
+            Refusal(
+                "spec.metrics.convention",
+                "LiteLLM is not served yet; leave it out and name your metrics by `source` in each gate",
+            ),
+        ),
+        (
+            {"labels": {"agent": "release"}},
+            Refusal("spec.metrics.labels.release", "release is the agent label already; the two must differ"),
+        ),
+    ],
+)
+def test_metrics_that_cannot_be_served_refuse_the_rollout(metrics: dict[str, Any], refusal: Refusal) -> None:
+    """Where no gate can be asked, none is."""
+    assert resolve({"template": "latency"}, metrics=metrics) == Resolution((), (refusal,))
+
+
+def test_a_rollout_without_gates_has_none() -> None:
+    """A plan by approvals alone is judged by people."""
+    phases = [{"name": "p", "weight": 5, "durationSeconds": 60, "approval": "Required"}]
+
+    assert resolve(phases=phases) == Resolution((), ())

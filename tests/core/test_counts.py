@@ -1,0 +1,355 @@
+"""Reading an answer of Prometheus: every row of it, and every row that is not there.
+
+`tests/e2e/test_counts.py` asks a real Prometheus the same; here are the answers that it rarely gives.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.core.answers import Answer, Row, to_answer
+from agentrollouts.core.catalogue import resolve_all
+from agentrollouts.core.counts import NoData, Present, Reading, TooEarly, Uncovered, Unreadable, read_all
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.histograms import Bound
+from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
+
+START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+AT = START + timedelta(seconds=600)
+NOW = AT + timedelta(seconds=2)
+STABLE, CANARY = "support-4.1.0", "support-4.2.0"
+
+ERRORS, _, LATENCY, COST = GATES = resolve_all(
+    AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}})
+).gates
+PLAN = plan_queries(
+    GATES, Subject("shop", "support", CANARY, STABLE), counting_start=START, warmup_seconds=120
+)
+RUNS, FAILURES = (
+    tag(PLAN, source, Term.INCREASE)[0] for source in (total_source(ERRORS), bad_source(ERRORS))
+)
+
+Rows = dict[tuple[str, str], float]
+"""Values by tag and release."""
+
+HEALTHY: Rows = {
+    (f"{RUNS}.increase", CANARY): 49.5,
+    (f"{RUNS}.increase", STABLE): 950.0,
+    (f"{RUNS}.births", CANARY): 0.5,
+    (f"{FAILURES}.increase", CANARY): 5.0,
+    (f"{FAILURES}.births", CANARY): 3.0,
+    (f"{FAILURES}.increase", STABLE): 11.0,
+    (f"{RUNS}.covered", STABLE): 4.0,
+    (f"{RUNS}.newest", CANARY): AT.timestamp() - 7,
+    (f"{RUNS}.newest", STABLE): AT.timestamp() - 3,
+    (f"{RUNS}.scrapes", CANARY): 12.0,
+    (f"{RUNS}.scrapes", STABLE): 40.0,
+}
+
+
+def answer(rows: Rows, at: datetime = AT) -> Answer:
+    """An answer with these rows."""
+    return Answer(at, tuple(Row(src, release, None, value) for (src, release), value in rows.items()))
+
+
+def without(*keys: tuple[str, str]) -> Rows:
+    """The healthy answer without some rows."""
+    return {key: value for key, value in HEALTHY.items() if key not in keys}
+
+
+def read(given: Answer | Unreadable | None, *, now: datetime = NOW, stale_after: float = 120) -> Present:
+    """What the error gate makes of an answer."""
+    return read_all(PLAN, given, [ERRORS], now=now, stale_after_seconds=stale_after)["errors"]
+
+
+def test_increase_and_births_are_added_as_floats() -> None:
+    """Nothing is rounded; the time is that of the older release."""
+    expected = Reading(Segment(8.0, 50.0, 11.0, 950.0), (), AT - timedelta(seconds=7))
+
+    assert read(answer(HEALTHY)) == expected
+
+
+def test_no_row_of_failures_is_zero_where_the_runs_exist() -> None:
+    """A release that never failed has no child that counts failures."""
+    rows = without((f"{FAILURES}.increase", STABLE))
+
+    found = read(answer(rows))
+
+    assert isinstance(found, Reading)
+    assert found.segment == Segment(8.0, 50.0, 0.0, 950.0)
+
+
+def test_births_of_stable_failures_count_where_the_runs_are_covered() -> None:
+    """A kind of failure that stable never had before is born by right."""
+    rows = HEALTHY | {(f"{FAILURES}.births", STABLE): 2.0}
+
+    found = read(answer(rows))
+
+    assert isinstance(found, Reading)
+    assert found.segment.stable_bad == 13.0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e-9, 1e16])
+@pytest.mark.parametrize("key", list(HEALTHY))
+def test_what_is_no_count_is_never_counted(key: tuple[str, str], value: float) -> None:
+    """NaN, infinity or a negative number in any row of a gate makes its answer unreadable."""
+    found = read(answer(HEALTHY | {key: value}))
+
+    assert isinstance(found, Unreadable)
+    assert found.message.endswith("which is no count")
+    assert not found.is_final
+
+
+def test_a_bad_row_spoils_the_gates_that_use_its_source_and_no_other() -> None:
+    """A release whose failures are NaN is still judged by everything else."""
+    rows = HEALTHY | {(f"{FAILURES}.increase", CANARY): math.nan}
+
+    found = read_all(PLAN, answer(rows), GATES, now=NOW, stale_after_seconds=120)
+
+    assert isinstance(found["errors"], Unreadable)
+    assert isinstance(found["completion"], Reading)
+
+
+def test_a_value_that_is_given_twice_is_not_counted() -> None:
+    """Two rows for one number: which of them is it?"""
+    twice = answer(HEALTHY)
+    twice = replace(twice, rows=(*twice.rows, twice.rows[0]))
+
+    assert read(twice) == Unreadable(f"agent_runs_total of {CANARY} was answered twice")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row(f"{RUNS}.increase", "intruder", None, 1.0),
+        Row("99.increase", CANARY, None, 1.0),
+        Row("", "", None, 1.0),
+    ],
+)
+def test_rows_that_nobody_asked_for_make_the_answer_unreadable(row: Row) -> None:
+    """An answer to another question is no answer."""
+    foreign = answer(HEALTHY)
+    foreign = replace(foreign, rows=(*foreign.rows, row))
+
+    found = read(foreign)
+
+    assert found == Unreadable(
+        f"Prometheus answered with a row that was not asked for: {row.src} of {row.release}"
+    )
+
+
+def test_an_empty_answer_is_no_data() -> None:
+    """Nothing at all is not zero runs; after the time that silence may last it is missing."""
+    assert read(answer({})) == NoData(
+        f"no series agent_runs_total of release {CANARY} or {STABLE}; "
+        "does the agent export it, with its labels?",
+        is_stale=False,
+    )
+    assert read(answer({}), stale_after=600) == TooEarly(
+        f"no series agent_runs_total of release {CANARY} or {STABLE} yet"
+    )
+
+
+def test_failures_without_runs_are_no_reading() -> None:
+    """A numerator alone proves that something is wrong with the metrics, not with the release."""
+    rows = without((f"{RUNS}.increase", CANARY), (f"{RUNS}.births", CANARY))
+
+    found = read(answer(rows))
+
+    assert isinstance(found, NoData)
+    assert CANARY in found.message
+
+
+def test_nothing_is_read_before_four_scrapes() -> None:
+    """Counts over so short a window are mostly extrapolation, so they wait; the busier release decides."""
+    short = HEALTHY | {(f"{RUNS}.scrapes", STABLE): 3.0, (f"{RUNS}.scrapes", CANARY): 1.0}
+
+    assert read(answer(short)) == TooEarly("3 of 4 scrapes since the counting start")
+    assert isinstance(read(answer(short | {(f"{RUNS}.scrapes", STABLE): 4.0})), Reading)
+
+
+@pytest.mark.parametrize(
+    ("scrape_seconds", "stale_after", "age", "is_stale"),
+    [
+        (15, 120, 119, False),
+        (15, 120, 125, True),
+        (60, 120, 150, False),  # two scrapes missed of 60 s are no news
+        (60, 120, 300, True),
+        (1, 5, 4, False),
+        (1, 5, 8, True),
+    ],
+)
+def test_samples_are_stale_after_three_scrapes_or_the_users_time(
+    scrape_seconds: float,
+    stale_after: float,
+    age: float,
+    is_stale: bool,  # noqa: FBT001 a column of the table
+) -> None:
+    """The longer of the two counts, and the age is taken at the time of the decision."""
+    newest = AT - timedelta(seconds=1)
+    rows = HEALTHY | {
+        (f"{RUNS}.newest", CANARY): newest.timestamp(),
+        (f"{RUNS}.newest", STABLE): newest.timestamp(),
+        (f"{RUNS}.scrapes", STABLE): 600 / scrape_seconds,
+        (f"{RUNS}.scrapes", CANARY): 4.0,  # born lately: few samples are no long interval
+    }
+
+    found = read(answer(rows), now=newest + timedelta(seconds=age), stale_after=stale_after)
+
+    assert isinstance(found, NoData if is_stale else Reading)
+    assert not isinstance(found, NoData) or (found.is_stale, found.last_sample_time) == (True, newest)
+
+
+@pytest.mark.parametrize("release", [CANARY, STABLE])
+def test_a_release_without_a_newest_sample_is_stale(release: str) -> None:
+    """What it did earlier in the window is still counted by Prometheus, and not believed."""
+    found = read(answer(without((f"{RUNS}.newest", release))))
+
+    assert found == NoData(f"{release} gives no samples of agent_runs_total any more", is_stale=True)
+
+
+def test_a_sample_from_the_future_is_unreadable() -> None:
+    """It would stay fresh for ever."""
+    rows = HEALTHY | {(f"{RUNS}.newest", CANARY): AT.timestamp() + 1}
+
+    assert read(answer(rows)) == Unreadable(
+        f"Prometheus has a sample of {CANARY} from the future; check the clocks"
+    )
+
+
+def test_a_hole_at_the_counting_start_starts_counting_anew() -> None:
+    """Stable's series look new-born, so its lifetime would be counted."""
+    rows = without((f"{RUNS}.covered", STABLE)) | {(f"{RUNS}.births", STABLE): 100_410.0}
+
+    assert read(answer(rows)) == Uncovered(
+        f"Prometheus has no sample of {STABLE} at 10:00:00 UTC; counting starts anew"
+    )
+
+
+def test_only_the_first_segment_may_see_the_canary_born() -> None:
+    """In a later one its series were there before, and births would count its earlier runs again."""
+    later = replace(PLAN, canary_was_counted=True)
+
+    found = read_all(later, answer(HEALTHY), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+    covered = answer(HEALTHY | {(f"{RUNS}.covered", CANARY): 1.0})
+    again = read_all(later, covered, [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+
+    assert isinstance(found, Uncovered)
+    assert CANARY in found.message
+    assert isinstance(again, Reading)
+
+
+def test_warm_gates_wait_for_the_end_of_the_warm_up() -> None:
+    """Latency and cost say from when on they count."""
+    early = answer(HEALTHY, at=START + timedelta(seconds=100))
+
+    found = read_all(PLAN, early, [LATENCY, COST], now=NOW, stale_after_seconds=120)
+
+    expected = TooEarly("counts from 10:02:00 UTC on", is_warm_up=True)
+    assert found == {"latency": expected, "cost": expected}
+
+
+def test_without_an_answer_there_is_nothing_to_read() -> None:
+    """Before the first answer nothing is wrong; a failed query is what it is."""
+    failed = Unreadable("Prometheus did not answer within 10 s")
+
+    assert read(None) == TooEarly("waits for the first answer of Prometheus")
+    assert read(failed) == failed
+
+
+def test_without_stable_the_canary_alone_is_read() -> None:
+    """Its counts are there, and nothing beside them."""
+    alone = replace(PLAN, subject=replace(PLAN.subject, stable=None))
+    rows = {key: value for key, value in HEALTHY.items() if key[1] == CANARY}
+
+    found = read_all(alone, answer(rows), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+
+    assert isinstance(found, Reading)
+    assert found.segment == Segment(8.0, 50.0, 0.0, 0.0)
+
+
+def buckets(canary: Mapping[str | None, float], stable: Mapping[str | None, float]) -> Present:
+    """What the latency gate makes of these buckets."""
+    src = tag(PLAN, total_source(LATENCY), Term.INCREASE)[0]
+    watched = (
+        Row(f"{src}.{term}", release, None, value)
+        for term, value in (("covered", 1.0), ("newest", AT.timestamp()), ("scrapes", 40.0))
+        for release in (CANARY, STABLE)
+    )
+    counted = (
+        Row(f"{src}.increase", release, le, value)
+        for release, cell in ((CANARY, canary), (STABLE, stable))
+        for le, value in cell.items()
+    )
+    rows = Answer(AT, (*watched, *counted))
+    return read_all(PLAN, rows, [LATENCY], now=NOW, stale_after_seconds=120)["latency"]
+
+
+def test_buckets_become_runs_above_each_common_bound() -> None:
+    """Bounds are compared as numbers, only where both releases have them; noise never goes below 0."""
+    found = buckets(
+        {"10": 60.0, "+Inf": 50.0, "1": 20.0, "7": 1.0},
+        {"+Inf": 950.0, "1.0": 900.0, "10.0": 940.0, "5": 930.0},
+    )
+
+    expected = Reading(Segment(0.0, 50.0, 0.0, 950.0), (Bound(1.0, 30.0, 50.0), Bound(10.0, 0.0, 10.0)), AT)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("canary", "stable", "message"),
+    [
+        ({None: 5.0}, {None: 9.0}, "these are no histogram buckets up to +Inf; name a `_bucket` metric"),
+        ({"1": 5.0}, {"1": 9.0}, "these are no histogram buckets up to +Inf; name a `_bucket` metric"),
+        ({"x": 5.0}, {"+Inf": 9.0}, "these are no histogram buckets up to +Inf; name a `_bucket` metric"),
+        (
+            {"1": 5.0, "+Inf": 6.0},
+            {"2": 5.0, "+Inf": 6.0},
+            "the releases have no bucket bound in common; use the same buckets",
+        ),
+        (
+            {str(le): 1.0 for le in range(65)} | {"+Inf": 2.0},
+            {str(le): 1.0 for le in range(65)} | {"+Inf": 2.0},
+            "the histogram has 65 bounds, more than 64; use fewer buckets",
+        ),
+    ],
+)
+def test_buckets_that_cannot_be_compared_are_a_final_error(
+    canary: Mapping[str | None, float], stable: Mapping[str | None, float], message: str
+) -> None:
+    """Asking again cannot help: the gate or the agent's metrics must change."""
+    assert buckets(canary, stable) == Unreadable(message, is_final=True)
+
+
+def test_rows_are_named_by_the_users_label() -> None:
+    """The release stands under the label that the rollout names."""
+    found = to_answer(PLAN, AT, [({"src": "0.increase", "release": CANARY, "le": "1"}, 2.0), ({}, 1.0)])
+
+    assert found == Answer(AT, (Row("0.increase", CANARY, "1", 2.0), Row("", "", None, 1.0)))
+
+
+tags = st.sampled_from([tag(PLAN, source, term) for source in PLAN.sources for term in Term])
+values = st.floats() | st.floats(0, 1e12) | st.floats(AT.timestamp() - 500, AT.timestamp())
+any_row = st.builds(
+    Row, tags, st.sampled_from([CANARY, STABLE]), st.sampled_from([None, "1", "+Inf", "x"]), values
+)
+
+
+@given(st.lists(any_row, max_size=60, unique_by=lambda row: (row.src, row.release, row.le)))
+def test_no_answer_makes_reading_fail(rows: list[Row]) -> None:
+    """Whatever stands in an answer, each gate is told something, and what is counted is a count."""
+    found = read_all(PLAN, Answer(AT, tuple(rows)), GATES, now=NOW, stale_after_seconds=120)
+
+    counted = [present.segment for present in found.values() if isinstance(present, Reading)]
+    assert found.keys() == {"errors", "completion", "latency", "cost"}
+    assert all(
+        0 <= value < math.inf
+        for s in counted
+        for value in (s.canary_bad, s.canary_total, s.stable_bad, s.stable_total)
+    )
