@@ -10,7 +10,7 @@ from enum import Enum, auto
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.observation import Observation, Problem
@@ -58,6 +58,16 @@ def under_trial(status: AgentRolloutStatus) -> str | None:
 def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
     """Whether the history has this digest as healthy."""
     return any(entry.digest == record.digest and entry.outcome is Outcome.HEALTHY for entry in status.history)
+
+
+def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
+    """Why no route can send requests to this release; None where one can, or none is wanted."""
+    if record is None or record.service or spec.traffic.http_route is None:
+        return None
+    return Problem(
+        Reason.SERVICE_MISSING,
+        f"release {record.release} has no `serving.service`, which `spec.traffic.httpRoute` needs",
+    )
 
 
 def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
@@ -108,16 +118,11 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
     if not is_ready or status.digest is None or status.snapshot is None:
         why = f": {ready.message}" if ready and ready.message else ""
         return Problem(Reason.RELEASE_NOT_READY, f"spec.releaseRef: release {name} is not ready{why}")
-    service = release.spec.serving.service if release.spec.serving else None
-    if service is None and rollout.spec.traffic.http_route:
-        return Problem(
-            Reason.SERVICE_MISSING,
-            f"spec.releaseRef: release {name} has no `serving.service`, which `traffic.httpRoute` needs to send requests to",
-        )
-    return ReleaseRecord(
+    record = ReleaseRecord(
         release=name,
         version=release.spec.version,
         digest=status.digest,
-        service=service,
+        service=release.spec.serving.service if release.spec.serving else None,
         snapshot=status.snapshot.name,
     )
+    return missing_service(rollout.spec, record) or record

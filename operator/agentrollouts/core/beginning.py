@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core import moves
-from agentrollouts.core.asked import Request, was_healthy
+from agentrollouts.core.asked import Request, missing_service, was_healthy
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.situation import Situation
 
@@ -59,8 +59,9 @@ def begin(s: Situation) -> moves.Move | None:
 
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     """What is in the way of a beginning, the most lasting first."""
-    if s.unservable:
-        yield s.unservable
+    problem = s.unservable or missing_service(s.spec, record)
+    if problem:
+        yield problem
     if s.spec.paused:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     stable = s.status.stable

@@ -14,7 +14,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, GateStatus, State, Verdict, WeightsStatus
 from agentrollouts.core import traffic
-from agentrollouts.core.asked import Asked, identify
+from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.burst import factors
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
@@ -117,7 +117,7 @@ def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
     shown = all(
         traffic.shows(obs.traffic.get(traffic.key_of(wanted)), wanted)
-        for wanted in traffic.render(obs.rollout, obs.status)
+        for wanted in traffic.render(obs.rollout, obs.status, obs.traffic)
     )
     status = _confirmed(obs.status, obs.now) if shown else obs.status
     gates, refusals = resolve_all(obs.rollout.spec)
@@ -127,7 +127,7 @@ def assess(obs: Observation) -> Situation:
         status=_with_verdicts(status, judgements, obs.now),
         asked=identify(obs),
         shown=shown,
-        unservable=_unservable(obs.rollout.spec, [str(refusal) for refusal in refusals]),
+        unservable=_unservable(obs.rollout.spec, status, "; ".join(map(str, refusals))),
         gates=gates,
         judgements=judgements,
     )
@@ -195,16 +195,16 @@ def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     return confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)})
 
 
-def _unservable(spec: AgentRolloutSpec, refusals: list[str]) -> Problem | None:
+def _unservable(spec: AgentRolloutSpec, status: AgentRolloutStatus, refusals: str) -> Problem | None:
     if refusals:
-        return Problem(Reason.INVALID_GATE, "; ".join(refusals))
+        return Problem(Reason.INVALID_GATE, refusals)
     if spec.traffic.route_patch:
         return Problem(
             Reason.UNSUPPORTED, "spec.traffic.routePatch is not served by this version; use httpRoute"
         )
     if spec.caps:
         return Problem(Reason.UNSUPPORTED, "spec.caps is not served by this version; leave it out")
-    return None
+    return missing_service(spec, status.stable) or missing_service(spec, status.canary)
 
 
 def _judged(

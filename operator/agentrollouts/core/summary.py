@@ -58,7 +58,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
 def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
     """What the traffic objects do not show yet: of the persisted status going forward, of the new one going back."""
     basis = status if is_latched(status) else obs.status
-    for wanted in render(obs.rollout, basis):
+    for wanted in render(obs.rollout, basis, obs.traffic):
         if not shows(obs.traffic.get(key_of(wanted)), wanted):
             yield Write(wanted, FIELD_MANAGER)
 
