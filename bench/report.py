@@ -63,6 +63,11 @@ class Result:
     notes: tuple[str, ...] = field(default=())
 
 
+def load() -> str:
+    """How many programs wanted a processor in the last minute, on average."""
+    return f"load {os.getloadavg()[0]:.1f}"
+
+
 def machine() -> str:
     """How large the machine is and how busy it was when asked."""
     memory = next(
@@ -78,8 +83,7 @@ def machine() -> str:
         ),
         "unknown processor",
     )
-    load = os.getloadavg()[0]
-    return f"{os.cpu_count()} x {model}, {memory / _KIB_PER_GIB:.0f} GiB, load {load:.1f}"
+    return f"{os.cpu_count()} x {model}, {memory / _KIB_PER_GIB:.0f} GiB, {load()}"
 
 
 def as_markdown(result: Result) -> str:

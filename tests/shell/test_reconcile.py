@@ -448,6 +448,8 @@ def test_a_release_is_materialised_once_and_ready_only_with_its_snapshot() -> No
             assert all(Snapshot.of(found) for found in snapshots)
             assert snapshots[0]["metadata"]["labels"][LABEL_MANAGED_BY] == "agentrollouts"
             assert len(shell.api.effects) == done
+            told = [event["reason"] for event in shell.api.events]
+            assert told == ["WriteFailed", "Materialized"], "Ready was told before there was a snapshot"
 
     run(scenario())
 

@@ -23,8 +23,8 @@ from agentrollouts.shell.clock import Clock, utc_now
 logger = logging.getLogger(__name__)
 
 JITTER: Final = 0.05
-"""Part of the interval by which ticks are late, so that rollouts do not ask in step; early ones would count one
-scrape less."""
+"""Part of the interval by which ticks are late, so that rollouts do not ask in step; an early one would count
+one scrape less."""
 
 
 class Server(Protocol):
