@@ -1,13 +1,15 @@
-"""Rollouts, releases and observations as the tests of the decision need them: whole, valid, and changed in one place.
+"""Rollouts, releases and observations as tests of the decision need them: whole, and changed in one place.
 
-`an_observation(a_rollout().serving(OLD).trying(NEW).in_phase(1))` is a world in which all is as it should be: the
-traffic shows what the status asks for, the release is ready, its snapshot is owned. A test says what differs.
+`an_observation(a_rollout().serving(OLD).trying(NEW).in_phase(1))` is a world in which all is as it should be:
+the traffic shows what the status asks for, the release is ready, its snapshot is owned. A test says what
+differs.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from agentrollouts.api.meta import API_VERSION, Condition, ConditionStatus, ObjectMeta, OwnerReference
@@ -128,7 +130,7 @@ def not_ready(
     return release.replace(status=release.status.replace(conditions=(ready,), digest=None, snapshot=None))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RolloutBuilder:
     """A rollout, one sentence after the other; every method gives a new one."""
 
@@ -137,7 +139,7 @@ class RolloutBuilder:
     annotations: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
 
-    @property
+    @cached_property
     def plan(self) -> AgentRolloutSpec:
         """The spec as a value."""
         return AgentRolloutSpec.model_validate(self.spec)
@@ -270,8 +272,8 @@ class RolloutBuilder:
         )
         return self.changing(state=state, weight=0, trigger=trigger, hold=None).having(last_rollback=record)
 
-    def in_state(self, state: State) -> "RolloutBuilder":
-        """An attempt to replace `OLD` with `NEW`, in any state that is under way; the first one where it must be."""
+    def in_state(self, state: State) -> "RolloutBuilder":  # noqa: PLR0911 one line for each state
+        """An attempt to replace `OLD` with `NEW` in any state under way; in Initial there is no `OLD`."""
         tried = self.serving(OLD).trying(NEW)
         match state:
             case State.PENDING:
@@ -339,7 +341,7 @@ def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, Object
     }
 
 
-def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Observation:  # noqa: ANN401 of any field
+def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Observation:  # noqa: ANN401 any value of JSON, or any field
     """A world in which everything is as the rollout wants it, at `START`, with these fields instead."""
     rollout = (builder or a_rollout()).build()
     usual: dict[str, Any] = {

@@ -1,9 +1,9 @@
-"""A cluster, a Prometheus and a clock in a few hundred lines, so that whole rollouts run through `decide` in no time.
+"""A cluster, a Prometheus and a clock in a few hundred lines, so that rollouts run in no time.
 
-It does what the shell does, in the same order: writes, then the status once, then Events; then again while anything
-changed; then it sleeps until the decision's `wake_at` or the next question to Prometheus. Prometheus counts runs by
-what the route says, whoever wrote it. Every decision is checked against the invariants on its way, by rules that share
-nothing with the code that they check.
+It does what the shell does, in the same order: writes, then the status once, then Events; then again while
+anything changed; then it sleeps until the decision's `wake_at` or the next question to Prometheus. Prometheus
+counts runs by what the route says, whoever wrote it. Every decision is checked against the invariants on its
+way, by rules that share nothing with the code that they check.
 """
 
 import json
@@ -11,12 +11,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from agentrollouts.api.meta import ConditionStatus, ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.api.rollout import AgentRollout, NoDataPolicy, OnTimeout
+from agentrollouts.api.rollout import NoDataPolicy, OnTimeout
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, State, Verdict
 from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.counts import Unreadable
@@ -50,7 +50,7 @@ from tests.builders import (
 
 SCRAPE: Final = 15.0
 """Seconds between samples."""
-RUNS_PER_SECOND: Final = 2.0
+RUNS_PER_SECOND: Final = 4.0
 BOUNDS: Final = (1.0, 5.0, 10.0, 30.0)
 """Bucket bounds of the runs' duration in seconds."""
 SETTLED: Final = 12
@@ -98,7 +98,7 @@ Metrics = Literal["up", "down", "refused", "silent", "garbled"]
 
 @dataclass
 class World:
-    """Everything that a rollout can see, and what becomes of it. Attributes are there to be changed by a test."""
+    """Everything that a rollout can see, and what becomes of it. A test changes its attributes."""
 
     builder: RolloutBuilder
     now: datetime = START
@@ -161,7 +161,7 @@ class World:
         self.behaviour[release] = behaviour or Behaviour()
         self.ask_for(release)
 
-    # --- time ----------------------------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------------------
 
     def run(self, seconds: float) -> None:
         """Let time pass; every decision is made when the shell would make it."""
@@ -232,26 +232,29 @@ class World:
 
     def _pass_until(self, then: datetime) -> None:
         """Requests are served by whatever the route says."""
-        seconds = (then - self.now).total_seconds()
-        for release, share in self.shares().items():
+        self.serve(self.shares(), then.timestamp(), (then - self.now).total_seconds())
+        self.now = then
+
+    def serve(self, shares: Mapping[str, int], until: float, seconds: float) -> None:
+        """Requests of so many seconds, until that instant, reach these releases."""
+        for release, share in shares.items():
             runs = RUNS_PER_SECOND * seconds * share / 100
             real = self.behaviour.get(release, Behaviour())
             amounts = {"runs": runs, "failed": runs * real.failed, "cost": runs * real.cost}
             amounts |= {f"le={bound}": runs * (real.seconds <= bound) for bound in BOUNDS}
             for name, amount in amounts.items():
-                self._counter(release, name, self.now).add(then.timestamp(), amount)
-        self.now = then
+                self._counter(release, name, until - seconds).add(until, amount)
 
-    def _counter(self, release: str, name: str, now: datetime) -> Counter:
+    def _counter(self, release: str, name: str, now: float) -> Counter:
         found = self.counters.setdefault((release, name), Counter())
-        if found.times[-1] < now.timestamp():
-            found.add(now.timestamp(), 0.0)
+        if found.times[-1] < now:
+            found.add(now, 0.0)
         return found
 
-    # --- the API server ------------------------------------------------------------------------------------------
+    # --- the API server --------------------------------------------------------------------------------
 
     def shares(self) -> dict[str, int]:
-        """Percent of the requests by release, as the route says; as the ConfigMap says where there is no route."""
+        """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
         route = self.traffic.get(ROUTE)
         if route is not None:
             backends = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
@@ -329,7 +332,7 @@ class World:
             assert rollback.to in self.ever_healthy, "rolled back to what was never found healthy"
             assert rollback.to != rollback.from_, "rolled back to what failed"
 
-    # --- Prometheus ----------------------------------------------------------------------------------------------
+    # --- Prometheus ------------------------------------------------------------------------------------
 
     def _poll(self) -> None:
         asking = self.asking
@@ -354,14 +357,14 @@ class World:
             for release in plan.subject.releases:
                 if self.metrics == "silent" and release == plan.subject.canary:
                     continue
-                if self._counter(release, "runs", self.now).at(newest) == 0:
+                if self._counter(release, "runs", at).at(newest) == 0:
                     continue
                 yield from self._counts(plan, source, release, begun, newest)
                 if source in plan.totals:
                     scrapes = float(newest // SCRAPE - begun // SCRAPE)
                     yield Row(tag(plan, source, Term.NEWEST), release, None, newest)
                     yield Row(tag(plan, source, Term.SCRAPES), release, None, scrapes)
-                    if self._counter(release, "runs", self.now).at(begun) > 0:
+                    if self._counter(release, "runs", at).at(begun) > 0:
                         yield Row(tag(plan, source, Term.COVERED), release, None, 1.0)
 
     def _counts(
@@ -370,7 +373,7 @@ class World:
         label = tag(plan, source, Term.INCREASE)
 
         def grown(name: str) -> float:
-            counter = self._counter(release, name, self.now)
+            counter = self._counter(release, name, self.now.timestamp())
             return (
                 float("nan")
                 if self.metrics == "garbled"
@@ -400,16 +403,20 @@ def weights_of(manifest: Manifest) -> dict[str, int]:
 def a_world(builder: RolloutBuilder, *releases: str) -> World:
     """A world in which these releases are ready, and nothing has happened yet."""
     names = {*releases, builder.plan.release_ref.name}
-    return World(
+    stable = builder.status.stable
+    world = World(
         builder,
         releases={name: a_ready_release(name) for name in names},
         snapshots=owned_snapshots(names, uid="uid-of-its-release"),
         behaviour={name: Behaviour() for name in names},
-        ever_healthy={builder.status.stable.release} if builder.status.stable else set(),
+        ever_healthy={stable.release} if stable else set(),
     )
+    if stable is not None:
+        world.serve({stable.release: 100}, until=START.timestamp(), seconds=86400)
+    return world
 
 
-# --- what must be true of every decision -------------------------------------------------------------------------
+# --- what must be true of every decision ---------------------------------------------------------------
 
 
 def check(obs: Observation, decision: Decision) -> None:
@@ -464,7 +471,7 @@ def _check_moves(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
 def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
     """S3: more only by the plan's next step, and only when every gate says Pass about this very segment."""
     old, new, spec = before.attempt, after.attempt, obs.rollout.spec
-    if new is None or after.stable is None and before.stable is None:
+    if new is None or (after.stable is None and before.stable is None):
         return
     begun = old is None or old.number != new.number or old.state is State.PENDING
     risen = new.weight - (0 if begun or old is None else old.weight)

@@ -11,7 +11,7 @@ from agentrollouts.core.invalid import invalid_status
 from tests.builders import NEW, OLD, START, a_rollout
 
 
-def stored(status: Any = None, **spec: object) -> dict[str, Any]:  # noqa: ANN401 JSON
+def stored(status: Any = None, **spec: object) -> dict[str, Any]:  # noqa: ANN401 any value of JSON, or any field
     """A rollout in which these fields of the spec are not what they may be."""
     manifest = a_rollout().serving(OLD).trying(NEW).build().to_json()
     return {**manifest, "spec": manifest["spec"] | spec} | ({"status": status} if status is not None else {})

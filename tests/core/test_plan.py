@@ -1,4 +1,4 @@
-"""The plan as arithmetic: ramps rise in small steps, clocks stop and go on, and every edit that matters is seen."""
+"""The plan as arithmetic: ramps rise in small steps, clocks stop and go on, edits that matter are seen."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -35,14 +35,14 @@ def tried(builder: RolloutBuilder | None = None) -> Attempt:
     return attempt
 
 
-def after(seconds: float) -> Any:  # noqa: ANN401 a time of any kind
+def after(seconds: float) -> Any:  # noqa: ANN401 any value of JSON, or any field
     """An instant so long after `START`."""
     return START + timedelta(seconds=seconds)
 
 
 @given(st.integers(1, 100), st.integers(0, 99), st.integers(1, 100_000))
 def test_a_ramp_rises_evenly_to_the_weight_of_its_phase(weight: int, start: int, seconds: int) -> None:
-    """At most ten steps, each higher than the one before and due later, the first one at once, the last one the phase's weight."""
+    """At most ten steps, each higher and due later than the one before, up to the phase's weight."""
     steps = ramp(Phase(name="ramp", weight=weight, ramp_seconds=seconds, duration_seconds=seconds), start)
 
     assert steps[0].due_seconds == 0
@@ -69,10 +69,18 @@ def test_a_phase_without_a_ramp_is_one_step() -> None:
 
 @pytest.mark.parametrize(
     ("weight", "phase", "step", "left"),
-    [(3, 0, 0, [5]), (5, 0, 0, []), (24, 0, 0, []), (25, 1, 0, []), (31, 1, 0, []), (60, 2, 4, [67, 74, 81, 88, 95]), (99, 2, 9, [])],
-)  # fmt: skip
+    [
+        (3, 0, 0, [5]),
+        (5, 0, 0, []),
+        (24, 0, 0, []),
+        (25, 1, 0, []),
+        (31, 1, 0, []),
+        (60, 2, 4, [67, 74, 81, 88, 95]),
+        (99, 2, 9, []),
+    ],
+)
 def test_the_place_of_a_weight_in_the_plan(weight: int, phase: int, step: int, left: list[int]) -> None:
-    """A weight belongs to the last step that it reaches, and every later step of that phase is still ahead."""
+    """A weight belongs to the last step that it reaches; every later step of that phase is still ahead."""
     plan = a_rollout().plan
     attempt = tried(a_rollout().serving(OLD).trying(NEW).in_phase(phase).changing(weight=weight))
 

@@ -1,4 +1,4 @@
-"""Random legal edits, faults and crashes against the decision: what must never break does not, and all comes to rest.
+"""Random legal edits, faults and crashes against the decision: no invariant breaks, and all comes to rest.
 
 `tests/world.py` checks the invariants at every decision; here are the worlds that it is led through.
 """
@@ -29,6 +29,7 @@ class Edit:
     change: Callable[[World], object]
 
     def __call__(self, world: World) -> None:
+        """Let it happen."""
         self.change(world)
 
     def __repr__(self) -> str:
@@ -179,14 +180,14 @@ OBJECTS: Final = tuple(make(release) for make in (deleting, unready, making) for
 ASKED: Final = tuple(asking_for(release) for release in (NEW, NEXT, OLD, OLDEST))
 
 edits = st.one_of(*map(st.sampled_from, (ASKED, PLANS, FAULTS, BEHAVIOURS, OBJECTS, PLANS, (approving,))))
-pauses = st.sampled_from([70.0, 0.0, 350.0, 700.0, 1900.0])
+pauses = st.sampled_from([70.0, 0.0, 350.0, 900.0])
 sequences = st.lists(st.tuples(edits, pauses), min_size=2, max_size=8)
 """What happens, each with the seconds that pass after it."""
 
 
 def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
-    """All four releases exist, one serves and the next is on trial: the world after each edit, and after its pause."""
-    plan = a_rollout(analysis={"warmupSeconds": 0, "intervalSeconds": 60})
+    """All four releases exist, one serves, the next is on trial: the world after each edit and each pause."""
+    plan = a_rollout(analysis={"warmupSeconds": 0, "intervalSeconds": 90})
     world = a_world(plan.serving(OLD).remembering(OLDEST), *RELEASES)
     world.run(100)
     for edit, pause in sequence:
@@ -196,7 +197,7 @@ def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
         yield world
 
 
-few = settings(derandomize=True, deadline=None, max_examples=40)
+few = settings(derandomize=True, deadline=None, max_examples=30)
 many = settings(few, max_examples=200)
 
 
@@ -230,7 +231,7 @@ def test_the_same_observation_gives_the_same_decision(sequence: list[tuple[Edit,
 @few
 @given(sequences)
 def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit, float]]) -> None:
-    """Set `releaseRef` to the stable release, whatever is missing or wrong: the very next decision writes 100/0."""
+    """`releaseRef` set to the stable release, whatever is wrong: the very next decision writes 100/0."""
     for world in a_world_of_four(sequence):
         stable = world.status.stable
         attempt = world.status.attempt
@@ -258,7 +259,7 @@ def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit
 @few
 @given(sequences)
 def test_no_edit_keeps_a_rollout_from_its_end(sequence: list[tuple[Edit, float]]) -> None:
-    """Once nothing is wrong any more and time passes, every attempt ends; a good release serves in the end."""
+    """Once nothing is wrong any more and time passes, a good release serves in the end."""
     *_, world = a_world_of_four(sequence)
 
     setting(metrics="up", has_endpoints=True, has_gateway_api=True, gateway_follows=True)(world)

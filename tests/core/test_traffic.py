@@ -11,6 +11,7 @@ from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import State
 from agentrollouts.core.observation import Manifest
 from agentrollouts.core.traffic import (
+    Objects,
     Weights,
     asked_weights,
     covers,
@@ -38,7 +39,7 @@ from tests.builders import (
 TRYING = a_rollout().serving(OLD).trying(NEW)
 
 
-def objects(builder: RolloutBuilder, seen: dict[tuple[str, str], Manifest] | None = None) -> dict[str, Any]:
+def objects(builder: RolloutBuilder, seen: Objects | None = None) -> dict[str, Any]:
     """The rendered objects by kind."""
     rollout = builder.build()
     return {found["kind"]: found for found in render(rollout, rollout.status, seen or {})}
@@ -65,6 +66,7 @@ def test_there_are_no_other_weights(canary: int) -> None:
 
 def test_the_whole_route_of_a_canary() -> None:
     """Everything that the operator owns in its route, and nothing more."""
+    service = {"group": "", "kind": "Service", "port": 8080}
     expected = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -92,8 +94,8 @@ def test_the_whole_route_of_a_canary() -> None:
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                     "backendRefs": [
-                        {"group": "", "kind": "Service", "weight": 95, "name": "support-agent-4-1-0", "port": 8080},
-                        {"group": "", "kind": "Service", "weight": 5, "name": "support-agent-4-2-0", "port": 8080},
+                        service | {"weight": 95, "name": "support-agent-4-1-0"},
+                        service | {"weight": 5, "name": "support-agent-4-2-0"},
                     ],
                 }
             ],
@@ -120,7 +122,7 @@ def test_the_whole_route_of_a_canary() -> None:
     ],
 )
 def test_the_weights_that_each_state_asks_for(builder: RolloutBuilder, expected: int | None) -> None:
-    """The attempt's, unless it is latched, stands in line or is over; nothing while there is nothing to serve."""
+    """The attempt's, unless it is latched, in line or over; nothing while there is nothing to serve."""
     weights = asked_weights(builder.status)
 
     assert (weights and weights.canary) == expected
@@ -140,9 +142,21 @@ def test_the_split_for_agents_that_split_by_themselves() -> None:
         "agent": "support-agent",
         "attempt": 2,
         "generation": 1,
-        "stable": {"release": OLD, "version": "4.1.0", "digest": digest_of(OLD), "snapshot": snapshot_of(OLD), "weight": 95},
-        "canary": {"release": NEW, "version": "4.2.0", "digest": digest_of(NEW), "snapshot": snapshot_of(NEW), "weight": 5},
-    }  # fmt: skip
+        "stable": {
+            "release": OLD,
+            "version": "4.1.0",
+            "digest": digest_of(OLD),
+            "snapshot": snapshot_of(OLD),
+            "weight": 95,
+        },
+        "canary": {
+            "release": NEW,
+            "version": "4.2.0",
+            "digest": digest_of(NEW),
+            "snapshot": snapshot_of(NEW),
+            "weight": 5,
+        },
+    }
 
 
 @pytest.mark.parametrize("phase", range(3))
@@ -178,7 +192,7 @@ def test_the_latch_is_on_both_objects() -> None:
 
 
 def test_a_share_is_never_given_to_the_other_release() -> None:
-    """Where one of the two has no service, a route with the other alone would send it everything: there is none."""
+    """Where one of the two has no service, a route with the other alone would send it all: there is none."""
     without = TRYING.having(stable=a_record(OLD, service=None))
     back = TRYING.having(canary=a_record(NEW, service=None)).rolling_back()
 
@@ -197,7 +211,7 @@ def test_a_route_of_ours_is_kept_right_while_it_exists() -> None:
     assert set(objects(back, theirs)) == {"ConfigMap"}
 
 
-def route() -> Any:  # noqa: ANN401 JSON, to be changed freely
+def route() -> Any:  # noqa: ANN401 any value of JSON, or any field
     """The route of a canary as the API server has it."""
     return json.loads(json.dumps(shown(TRYING.build())[ROUTE]))
 
@@ -215,29 +229,29 @@ def test_what_others_add_does_not_matter() -> None:
     assert shows(actual, wanted)
 
 
-def _weights(found: Any) -> None:  # noqa: ANN401
+def _weights(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
     found["spec"]["rules"][0]["backendRefs"][0]["weight"] = 50
 
 
-def _more_backends(found: Any) -> None:  # noqa: ANN401
+def _more_backends(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
     found["spec"]["rules"][0]["backendRefs"].append({"name": "theirs", "weight": 1})
 
 
-def _no_owner(found: Any) -> None:  # noqa: ANN401
+def _no_owner(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
     found["metadata"]["ownerReferences"] = [{"kind": "Other", "uid": "theirs"}]
 
 
-def _no_rules(found: Any) -> None:  # noqa: ANN401
+def _no_rules(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
     found["spec"]["rules"] = "none"
 
 
-def _latch(found: Any) -> None:  # noqa: ANN401
+def _latch(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
     found["metadata"]["annotations"]["agentrollouts.dev/rolled-back"] = "1"
 
 
 @pytest.mark.parametrize("change", [_weights, _more_backends, _no_owner, _no_rules, _latch])
-def test_what_is_ours_must_be_as_wanted(change: Any) -> None:  # noqa: ANN401
-    """A changed weight, one more backend, a lost owner, a list that is none, a left-over latch: write again."""
+def test_what_is_ours_must_be_as_wanted(change: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
+    """A changed weight, another backend, a lost owner, a list that is none, an old latch: write again."""
     found = route()
     change(found)
 

@@ -49,6 +49,11 @@ class Mistake:
         """The release that the rollout wants."""
         return f"{self.name}-{FIRST}"
 
+    @property
+    def told_on(self) -> str:
+        """Name of the object that says so."""
+        return self.asks_for if self.on == RELEASE else self.name
+
 
 def inline(**content: object) -> Manifest:
     """A component with its content."""

@@ -56,7 +56,7 @@ def bad(open_scene: Callable[[], AbstractContextManager[Scene]]) -> Iterator[Bad
 @each_mistake
 def test_a_mistake_is_named(bad: Bad, mistake: Mistake) -> None:
     """The object says by a condition what is wrong and in which field; nothing is served."""
-    name = mistake.asks_for if mistake.on == RELEASE else mistake.name
+    name = mistake.told_on
 
     message = bad.scene.says(mistake.on, name, mistake.condition, mistake.reason)
 
@@ -71,7 +71,8 @@ def test_a_mistake_is_named(bad: Bad, mistake: Mistake) -> None:
 def test_nothing_is_tried_in_haste(bad: Bad) -> None:
     """With all mistakes in place nobody writes a status, and the API server is asked little."""
     for mistake in MISTAKES:
-        bad.scene.witness.wait(mistake.name, partial(told, bad.scene, mistake), 30)
+        bad.scene.says(mistake.on, mistake.told_on, mistake.condition, mistake.reason)
+    bad.scene.witness.wait_for_rest(2, within=20)
     before, since = calls(bad.scene), now()
 
     bad.scene.witness.holds("", lambda: True, QUIET_SECONDS)
@@ -85,11 +86,6 @@ def test_nothing_is_tried_in_haste(bad: Bad) -> None:
         if version.time > since
     ]
     assert versions == []
-
-
-def told(scene: Scene, mistake: Mistake) -> bool:
-    """Whether the rollout says anything yet."""
-    return condition_of(scene.manifest("AgentRollout", mistake.name), "Ready") != {}
 
 
 def calls(scene: Scene) -> Counter[str]:

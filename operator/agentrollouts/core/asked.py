@@ -1,7 +1,7 @@
 """Which digest `spec.releaseRef` asks for, and what that means for the attempt under way.
 
-First step of `decide`. The digest is compared with what the status knows, in the order of `Request`: so that going
-back never needs the release object, a metric, or anything else that could be missing.
+First step of `decide`. The digest is compared with what the status knows, in the order of `Request`: so that
+going back never needs the release object, a metric, or anything else that could be missing.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
 
 
 def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
-    """What serves, or was healthy, needs no object: its snapshot is kept, and a name means one digest for ever."""
+    """What serves or was healthy needs no object: its snapshot is kept, and a name means one digest."""
     present = (record for record in (status.canary, status.stable) if record)
     past = (
         ReleaseRecord(
@@ -105,12 +105,14 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
     if release is None:
         return Problem(
             Reason.RELEASE_NOT_FOUND,
-            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; create it or name another",
+            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; "
+            "create it or name another",
         )
     if release.spec.agent != rollout.spec.agent:
         return Problem(
             Reason.AGENT_MISMATCH,
-            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, this rollout is of {rollout.spec.agent}",
+            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, "
+            f"this rollout is of {rollout.spec.agent}",
         )
     status = release.status
     ready = find_condition(status.conditions, READY)

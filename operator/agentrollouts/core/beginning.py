@@ -43,7 +43,7 @@ def quarantined(s: Situation) -> moves.Move | None:
 
 
 def begin(s: Situation) -> moves.Move | None:
-    """A digest that was not tried before, or that was healthy before: an attempt begins, or stands in line."""
+    """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
     if isinstance(s.asked, Problem):
         return None
     record = s.asked.record
@@ -68,8 +68,8 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     if s.spec.traffic.http_route and stable and stable.service == record.service:
         yield Problem(
             Reason.SERVICE_SHARED,
-            f"{record.release} names the same service as {stable.release}, so a route cannot tell them apart; "
-            "give each release a service of its own",
+            f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
+            "apart; give each release a service of its own",
         )
     if s.obs.endpoints_ready is False and record.service:
         yield Problem(

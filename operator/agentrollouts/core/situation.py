@@ -1,7 +1,7 @@
 """Where a rollout stands, worked out once: what the chain in `decide` asks its questions of.
 
-First half of a decision: the persisted status with what the traffic objects now confirm, the release that is asked
-for, and the gates' verdicts on the newest answer of Prometheus.
+First half of a decision: the persisted status with what the traffic objects now confirm, the release that is
+asked for, and the gates' verdicts on the newest answer of Prometheus.
 """
 
 from collections.abc import Iterable
@@ -159,7 +159,7 @@ def is_compared(status: AgentRolloutStatus) -> bool:
 def query_plan(
     obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
 ) -> QueryPlan | None:
-    """What is asked about the present segment; None while nothing is compared or its weight is not in effect."""
+    """What is asked about the present segment; None while nothing is compared or its weight is not there."""
     attempt, spec = status.attempt, obs.rollout.spec
     if not gates or not is_compared(status) or attempt is None or attempt.plan_hash != plan_hash(spec):
         return None

@@ -1,8 +1,8 @@
 """What the traffic objects must say: a pure function of the persisted status.
 
-Between `decide` and `act`. Forward moves are persisted in the status first and rendered from it on the next pass;
-a move back is rendered from the decision itself, so that stable gets its traffic with the first write. Another
-router is one more renderer beside `render_route`, and nothing else.
+Between `decide` and `act`. Forward moves are persisted in the status first and rendered from it on the next
+pass; a move back is rendered from the decision itself, so that stable gets its traffic with the first write.
+Another router is one more renderer beside `render_route`, and nothing else.
 """
 
 import json
@@ -156,8 +156,8 @@ def key_of(manifest: Manifest) -> tuple[str, str]:
 def covers(actual: object, wanted: object) -> bool:
     """Whether `actual` says all that `wanted` says; fields that others or the API server added do not matter.
 
-    Lists are compared whole, as Gateway API's lists are atomic. The latch annotations count in both directions:
-    one that is left over from an earlier attempt is not covered.
+    Lists are compared whole, as Gateway API's lists are atomic; only owners are merged, so others may stand
+    beside us.
     """
     if isinstance(wanted, Mapping):
         return isinstance(actual, Mapping) and all(
@@ -185,7 +185,7 @@ def shows(actual: Manifest | None, wanted: Manifest) -> bool:
 
 
 def latch(manifest: Manifest | None) -> int | None:
-    """The number of the attempt that this object says was rolled back; None where it says nothing readable."""
+    """The number of the attempt that this object says was rolled back; None where it says no number."""
     text = _annotations(manifest).get(ANNOTATION_ROLLED_BACK, "")
     return int(text) if text.isdecimal() and len(text) <= LATCH_DIGITS else None
 
