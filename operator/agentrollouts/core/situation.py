@@ -115,10 +115,7 @@ class Situation:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    shown = all(
-        traffic.shows(obs.traffic.get(traffic.key_of(wanted)), wanted)
-        for wanted in traffic.render(obs.rollout, obs.status, obs.traffic)
-    )
+    shown = is_shown(obs, obs.status)
     status = _confirmed(obs.status, obs.now) if shown else obs.status
     gates, refusals = resolve_all(obs.rollout.spec)
     judgements = _judged(obs, status, gates)
@@ -130,6 +127,14 @@ def assess(obs: Observation) -> Situation:
         unservable=_unservable(obs.rollout.spec, status, "; ".join(map(str, refusals))),
         gates=gates,
         judgements=judgements,
+    )
+
+
+def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the traffic objects show what this status asks for."""
+    return all(
+        traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted)
+        for wanted in traffic.render(obs.rollout, status, obs.traffic)
     )
 
 

@@ -16,10 +16,10 @@ from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
 from agentrollouts.core.observation import Asking, Decision, Observation, Write
 from agentrollouts.core.progress import Progress
-from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_compared, query_plan
+from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_compared, is_shown, query_plan
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import is_latched, key_of, render, shows
+from agentrollouts.core.traffic import covers, is_latched, key_of, render
 
 NEEDS_A_PERSON: Final = frozenset(
     {
@@ -59,7 +59,7 @@ def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Wr
     """What the traffic objects do not show yet: of the persisted status forward, of the new one back."""
     basis = status if is_latched(status) else obs.status
     for wanted in render(obs.rollout, basis, obs.traffic):
-        if not shows(obs.traffic.get(key_of(wanted)), wanted):
+        if not covers(obs.traffic.get(key_of(wanted)), wanted):
             yield Write(wanted, FIELD_MANAGER)
 
 
@@ -108,7 +108,7 @@ def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> I
 
     waiting = not stalled and (busy or reason in {Reason.RELEASE_NOT_FOUND, Reason.RELEASE_NOT_READY})
     rows: tuple[tuple[str, _Word], ...] = (
-        (READY, (reason is Reason.HEALTHY and not busy, reason, message)),
+        (READY, _ready(s, status, reason, message)),
         ("Reconciling", (True, Reason.PROGRESSING, message) if waiting else (False, Reason.SETTLED, "")),
         ("Stalled", (True, reason, message) if stalled else (False, Reason.NOT_STALLED, "")),
         ("TrafficApplied", _traffic(s, status)),
@@ -117,6 +117,13 @@ def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> I
     for kind, (holds, why, text) in rows:
         generation = s.obs.rollout.metadata.generation
         yield condition(kind, _STATUSES[holds], why, text, generation=generation, now=s.now)
+
+
+def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str) -> _Word:
+    """Healthy only once the traffic says so too."""
+    if reason is not Reason.HEALTHY or is_under_way(status):
+        return False, reason, message
+    return (True, reason, message) if is_shown(s.obs, status) else (False, Reason.APPLYING, message)
 
 
 def _headline(status: AgentRolloutStatus, move: moves.Move) -> tuple[Reason, str]:
@@ -157,7 +164,7 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
     refused = traffic.refused_by_gateway(s.obs.traffic.values())
     if refused:
         return False, Reason.NOT_ACCEPTED, refused
-    if not s.shown:
+    if not is_shown(s.obs, status):
         return False, Reason.APPLYING, Reason.APPLYING.sentence
     return True, Reason.APPLIED, ""
 

@@ -179,11 +179,6 @@ def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
     return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
 
 
-def shows(actual: Manifest | None, wanted: Manifest) -> bool:
-    """Whether the object in the API server is as wanted, a missing or left-over latch included."""
-    return actual is not None and covers(actual, wanted) and latch(actual) == latch(wanted)
-
-
 def latch(manifest: Manifest | None) -> int | None:
     """The number of the attempt that this object says was rolled back; None where it says no number."""
     text = _annotations(manifest).get(ANNOTATION_ROLLED_BACK, "")
