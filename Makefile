@@ -20,7 +20,7 @@ sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shel
 
 test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sandbox
 	@$(SANDBOX) build
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-e2e test-others
+	@$(MAKE) --no-print-directory --jobs=2 test-e2e test-others
 
 # Two sandboxes side by side: the end-to-end tests mostly wait, the others mostly compute.
 test-e2e: $(INSTALLED)
