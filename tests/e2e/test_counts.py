@@ -25,7 +25,7 @@ from agentrollouts.core.counts import (
     read_all,
     to_answer,
 )
-from agentrollouts.core.queries import Subject, plan_queries, render
+from agentrollouts.core.queries import Subject, plan_queries, render, total_source
 from agentrollouts.core.series import Matcher, Selector
 from sandbox.stack import Stack
 
@@ -174,7 +174,7 @@ class Scraped:
             Subject("shop", agent, CANARY, STABLE),
             counting_start=self.start,
             warmup_seconds=0,
-            canary_was_counted=canary_was_counted,
+            counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
         )
         query = {"query": render(plan, self.at), "time": self.at.timestamp()}
         answer = requests.post(f"{self.url}/api/v1/query", data=query, timeout=10).json()

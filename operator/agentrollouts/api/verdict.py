@@ -96,6 +96,19 @@ class GateStatus(ApiModel):
     """How many times worse the canary is; absent when nothing bad was expected."""
     burst_factor: MaybeMeasured = None
     """How strongly failures come in clusters, measured on stable and frozen for the attempt."""
+    baseline: Counts | None = None
+    """Outcomes of stable in the hours before the attempt, frozen for it; a stable that is much worse now is
+    no fault of the canary."""
+    source: Annotated[str, Field(max_length=2200)] = ""
+    """What is counted, in what: the selectors as they were resolved."""
+    failing_start_time: Time | None = None
+    """Since when the canary has been found worse at every check; with `forSeconds` it waits to be a Fail."""
+    beyond_start_time: Time | None = None
+    """Since when the canary has been beyond `limit` at every check."""
+    stray_start_time: Time | None = None
+    """Since when the canary has finished far too few runs for its weight at every check."""
+    looks: Annotated[int, Field(ge=0, le=100)] = 0
+    """For type Shift: how many of the planned looks of the present stretch were taken."""
     last_sample_time: Time | None = None
     """When the newest sample was taken."""
     present: SegmentStatus | None = None

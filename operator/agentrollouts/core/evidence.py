@@ -9,7 +9,7 @@ Counts stay floats, as Prometheus extrapolates. `counts` reads them, `gates` tur
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +41,12 @@ class Segment:
     canary_total: float
     stable_bad: float
     stable_total: float
+
+    @classmethod
+    def sum(cls, segments: "Iterable[Segment]") -> "Segment":
+        """All of them added up: what happened, not what can be compared."""
+        rows = [(s.canary_bad, s.canary_total, s.stable_bad, s.stable_total) for s in segments]
+        return cls(*map(sum, zip(*rows, strict=True))) if rows else cls(0.0, 0.0, 0.0, 0.0)
 
     @property
     def compares(self) -> bool:

@@ -15,15 +15,16 @@ from agentrollouts.api.rollout import Action, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, GateStatus, State, Verdict, WeightsStatus
 from agentrollouts.core import traffic
 from agentrollouts.core.asked import Asked, identify
-from agentrollouts.core.burst import factors
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.burst import baselines, factors
+from agentrollouts.core.catalogue import ResolvedGate, labels_of, resolve_all
 from agentrollouts.core.conditions import find_condition
-from agentrollouts.core.counts import read_all
-from agentrollouts.core.gates import Course, Judgement, finished, judge, to_status
+from agentrollouts.core.counts import Answer, Unreadable, read_all
+from agentrollouts.core.gates import NOTHING, Course, Judgement, judge
+from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
 from agentrollouts.core.observation import Heard, Observation, Problem
-from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
-from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
-from agentrollouts.core.series import LabelNames
+from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, steps_of, warmup_left
+from agentrollouts.core.queries import QueryPlan, Source, Subject, plan_queries, total_source
+from agentrollouts.core.shifts import looks_until
 from agentrollouts.core.states import JUDGED, base_state
 
 FULL: Final = 100
@@ -165,17 +166,26 @@ def query_plan(
         return None
     if attempt.counting_start_time is None or status.canary is None or status.stable is None:
         return None
-    labels = LabelNames(spec.metrics.labels.agent, spec.metrics.labels.release)
     subject = Subject(
-        obs.rollout.metadata.namespace, spec.agent, status.canary.release, status.stable.release, labels
+        obs.rollout.metadata.namespace,
+        spec.agent,
+        status.canary.release,
+        status.stable.release,
+        labels_of(spec),
     )
     return plan_queries(
         gates,
         subject,
         counting_start=attempt.counting_start_time,
         warmup_seconds=warmup_left(spec, attempt, attempt.counting_start_time),
-        canary_was_counted=any(segment.canary.total for gate in status.gates for segment in gate.segments),
+        counted=_counted(status, gates),
     )
+
+
+def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> frozenset[Source]:
+    """Totals in which the canary had runs in finished segments."""
+    had_runs = {gate.name for gate in status.gates if any(segment.canary.total for segment in gate.segments)}
+    return frozenset(total_source(gate) for gate in gates if gate.name in had_runs)
 
 
 def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
@@ -218,18 +228,33 @@ def _judged(
     present = read_all(
         plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds
     )
-    known = {gate.name: gate for gate in status.gates}
-    bursts = _bursts(gates, known, heard)
-    course = Course(attempt.phase_index, len(spec.phases), _is_due(spec, attempt, obs.now))
+    course = _course(spec, attempt, heard.answer, obs.now)
+    past = _past(status, gates, heard)
     return tuple(
         judge(
             gate,
             present[gate.name],
             course,
-            finished=finished(known[gate.name]) if gate.name in known else (),
-            burst=bursts.get(gate.name),
+            finished=finished(past[gate.name]) if gate.name in past else (),
+            burst=past[gate.name].burst_factor if gate.name in past else None,
+            memory=memory_of(past[gate.name]) if gate.name in past else NOTHING,
         )
         for gate in gates
+    )
+
+
+def _course(spec: AgentRolloutSpec, attempt: Attempt, answer: Answer | Unreadable, now: datetime) -> Course:
+    start = attempt.counting_start_time or now
+    counted = (answer.at - start).total_seconds() if isinstance(answer, Answer) else 0.0
+    steps = steps_of(spec, attempt.phase_index)
+    seconds = time_limit(spec, attempt) / len(steps)
+    return Course(
+        phase=attempt.phase_index,
+        planned_phases=len(spec.phases),
+        time_over=_is_due(spec, attempt, now),
+        weight=attempt.weight,
+        counted_seconds=counted,
+        planned_looks=len(steps) * max(1, looks_until(seconds)),
     )
 
 
@@ -240,14 +265,18 @@ def _is_due(spec: AgentRolloutSpec, attempt: Attempt, now: datetime) -> bool:
     return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else time_limit(spec, attempt))
 
 
-def _bursts(
-    gates: tuple[ResolvedGate, ...], known: dict[str, GateStatus], heard: Heard
-) -> dict[str, float | None]:
-    """The factors that are frozen in the status; measured now for gates that have none."""
-    frozen = {name: gate.burst_factor for name, gate in known.items() if gate.burst_factor is not None}
-    if not heard.history or all(gate.name in frozen for gate in gates):
-        return dict(frozen)
-    return {**factors(heard.plan, gates, heard.history), **frozen}
+def _past(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard) -> dict[str, GateStatus]:
+    """What the status knows of the gates; what is measured on stable is measured now if it was not yet."""
+    by_name = {gate.name: gate for gate in status.gates}
+    past = {gate.name: found for gate in gates if (found := known(by_name.get(gate.name), gate))}
+    if not heard.history or all(gate.name in past and is_measured(gate, past[gate.name]) for gate in gates):
+        return past
+    history = tuple(heard.history)
+    bursts, before = factors(heard.plan, gates, history), baselines(heard.plan, gates, history)
+    return {
+        gate.name: measured(gate, past.get(gate.name), bursts.get(gate.name), before.get(gate.name))
+        for gate in gates
+    }
 
 
 def _with_verdicts(

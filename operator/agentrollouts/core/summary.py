@@ -14,6 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome, State
 from agentrollouts.core import moves, traffic
 from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
+from agentrollouts.core.memory import is_measured
 from agentrollouts.core.observation import Asking, Decision, Observation, Write
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_compared, query_plan
@@ -78,12 +79,13 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     plan = query_plan(s.obs, status, s.gates)
     if plan is None or status.attempt is None:
         return None
-    is_measured = all(gate.burst_factor is not None for gate in status.gates) and bool(status.gates)
+    past = {gate.name: gate for gate in status.gates}
+    is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
     return Asking(
         plan=plan,
         source=s.spec.metrics.source,
         interval_seconds=s.spec.analysis.interval_seconds,
-        history_before=None if is_measured else status.attempt.start_time,
+        history_before=None if is_known else status.attempt.start_time,
     )
 
 
