@@ -72,6 +72,33 @@ class SegmentStatus(ApiModel):
     """For a histogram, one entry for each bucket bound."""
 
 
+class CapStatus(ApiModel):
+    """What the canary has added within the window of a cap."""
+
+    name: DnsLabel
+    """Name of the cap."""
+    value: Measured
+    """What it added, in all or per run."""
+    exceeded: bool
+    """Whether that is more than the cap allows."""
+    time: Time
+    """When it was asked."""
+    message: Message = ""
+    """The same in a sentence."""
+
+
+class QueryStatus(ApiModel):
+    """The question behind a gate's counts, to be pasted into Prometheus."""
+
+    gate: DnsLabel
+    """The gate that is shown: the first that does not say Pass, or else the first."""
+    time: Time
+    """The instant to evaluate it at."""
+    text: Annotated[str, Field(max_length=8192)]
+    """PromQL: bad outcomes and runs of both releases since the counting start, each with the series that were
+    born since."""
+
+
 class GateStatus(ApiModel):
     """The last answer of a gate, with the numbers behind it."""
 

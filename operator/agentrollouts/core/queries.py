@@ -199,16 +199,32 @@ def tag(plan: QueryPlan, source: Source, term: Term) -> str:
     return f"{plan.sources.index(source)}.{term}"
 
 
+def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
+    """The counts of one gate as they are asked for, for a person; None while it has not begun to count."""
+    sources = {bad_source(gate): "bad", total_source(gate): "total"}
+    terms = (
+        _tagged(text, f"{name}.{term}")
+        for source, name in sources.items()
+        for term, text in _asked(plan, source, at)
+        if term in COUNTED
+    )
+    return " or ".join(terms) or None
+
+
 def _terms(plan: QueryPlan, at: datetime) -> Iterator[str]:
     for source in plan.sources:
-        window = plan.window(source, at)
-        if window < 1:
-            continue
-        selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
-        for term in plan.terms(source):
-            yield _tagged(
-                _expression(term, selector, window, _grouping(plan, source)), tag(plan, source, term)
-            )
+        for term, text in _asked(plan, source, at):
+            yield _tagged(text, tag(plan, source, term))
+
+
+def _asked(plan: QueryPlan, source: Source, at: datetime) -> Iterator[tuple[Term, str]]:
+    """The terms of one source; none before it counts."""
+    window = plan.window(source, at)
+    if window < 1:
+        return
+    selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
+    for term in plan.terms(source):
+        yield term, _expression(term, selector, window, _grouping(plan, source))
 
 
 def _expression(term: Term, selector: str, window: int, grouping: tuple[str, str]) -> str:
