@@ -1,4 +1,4 @@
-"""The command line of the sandbox: `python -m sandbox build | run | shell | clean`.
+"""The command line of the sandbox: `python -m sandbox build | run | shell | demo | clean`.
 
 `run` is what everything else goes through: it makes sure that all parts are built, while there still is a
 network, and then runs a command inside fresh namespaces.
@@ -10,8 +10,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from sandbox import cache, namespace, parts
+from sandbox import cache, demo, namespace, parts
 from sandbox.errors import SandboxError
+from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
@@ -38,8 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="build, then run a command inside a sandbox's namespaces")
     run.add_argument("command", nargs="+", help="after `--`: the program and its arguments")
     run.set_defaults(act=_run)
-    shell = commands.add_parser("shell", help="start the stack and open a shell in it")
+    shell = commands.add_parser("shell", help="start the stack with the operator in it and open a shell")
     shell.set_defaults(act=_shell)
+    story = commands.add_parser("demo", help="a bad release is caught and taken back, then the fix ships")
+    story.set_defaults(act=_demo)
     clean = commands.add_parser("clean", help="remove every built part and all of Go's caches that are ours")
     clean.set_defaults(act=_clean)
     return parser
@@ -60,16 +63,26 @@ def _shell(_: argparse.Namespace) -> int:
         parts.build()
         return namespace.run([sys.executable, "-m", "sandbox", "shell"], _without_proxies(os.environ))
     with Stack() as stack:
+        operator = OperatorProcess(stack)
+        operator.start()
         print(
             f"Kubernetes API  {stack.api_url}  (kubectl and helm are ready)\n"
             f"Prometheus      {stack.prometheus_url}\n"
             f"Gateway         {stack.gateway_url}\n"
+            f"Operator        {operator.url}  (installed by its chart; /metrics, /readyz)\n"
             f"Logs            {stack.logs}\n"
             "Leave the shell to end the sandbox.",
             flush=True,
         )
         shell = os.environ.get("SHELL", "/bin/sh")
         return subprocess.run([shell], env=stack.environment, check=False).returncode
+
+
+def _demo(_: argparse.Namespace) -> int:
+    if namespace.inside():
+        return demo.run()
+    parts.build()
+    return namespace.run([sys.executable, "-m", "sandbox", "demo"], _without_proxies(os.environ))
 
 
 def _clean(_: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ class LoadPlan:
     seconds: float = 600.0
     """After this long nothing new is sent."""
     users: int = 1000
-    connections: int = 16
+    connections: int = 64
     """Kept alive, and the bound of requests under way."""
     first: int = 0
     """Number of the first request; give two generators different ranges and their customers differ."""

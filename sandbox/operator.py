@@ -81,7 +81,16 @@ class OperatorProcess:
         Raises:
             CommandError: helm or the API server refused it.
         """
-        self._helm("upgrade", "--install", self.name, str(CHART), "--create-namespace", "--values", "-")
+        self._helm(
+            "upgrade",
+            "--install",
+            self.name,
+            str(CHART),
+            "--create-namespace",
+            "--take-ownership",
+            "--values",
+            "-",
+        )
         self._wait_for_kinds()
         found = self._stack.kubectl.get(f"configmap/{self.name}-settings", f"--namespace={self.namespace}")
         self.settings_file.write_text(found["data"]["settings.yaml"])

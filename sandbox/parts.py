@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,10 +109,14 @@ def build() -> None:
     Raises:
         SandboxError: a build failed, or a wheel is not installed.
     """
-    if _ASSETS not in os.environ:
-        _make(_CONTROL_PLANE, _compile)
-    _make(_PROMETHEUS, _compile)
-    _make(_HELM, _compile)
+    programs = [_PROMETHEUS, _HELM] if os.environ.get(_ASSETS) else [_CONTROL_PLANE, _PROMETHEUS, _HELM]
+    missing = [module for module in programs if not module.place().exists()]
+    if missing:
+        names = ", ".join(module.name for module in missing)
+        seconds = sum(module.expected for module in missing)
+        print(f"building once, for about {seconds} s on two cores: {names}", file=sys.stderr, flush=True)
+    for module in missing:
+        _make(module, _compile)
     _make(_GATEWAY_API, _copy_crds)
     control_plane()
     kubectl()
@@ -125,7 +130,7 @@ def control_plane() -> ControlPlane:
         MissingPartError: it is not built, or that folder lacks a binary.
     """
     assets = os.environ.get(_ASSETS)
-    if assets is None:
+    if not assets:
         program = str(_CONTROL_PLANE.find())
         return ControlPlane(
             (program, "etcd"), (program, "kube-apiserver"), (program, "kube-controller-manager")

@@ -17,8 +17,8 @@ from sandbox.agent.tools import Tool, ToolResult
 disable_created_metrics()  # type: ignore[no-untyped-call]  # and none of the second series per child
 
 _IDENTITY: Final = ("namespace", "agent", "release")
-SECONDS: Final = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)
-"""Bounds around 2 to 20 ms, where runs of this agent end, and a few far above for what goes wrong."""
+SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56)
+"""Bounds around 0.03 to 0.2 s, where nine in ten runs end, and some above for what goes wrong."""
 USD: Final = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.05)
 """Bounds around 0.002 US dollars, which a run costs with the usual model, and above for dearer ones."""
 _STEPS: Final = (1, 2, 3, 4, 6, 8)

@@ -10,8 +10,8 @@ the arguments as the prompt names them**. The tool's schema is not consulted: a 
 parameter which the tool no longer has leads to a call that the tool layer refuses, as with real models that
 trust an explicit instruction.
 
-All that looks random (difficulty, length of the answer) is a hash of user and message: two releases with
-the same model find the same messages hard, and the same request always has the same answer.
+All that looks random (difficulty, length of the answer, pace) is a hash of user and message: two releases
+with the same model find the same messages hard, and the same request always has the same answer.
 """
 
 import hashlib
@@ -55,6 +55,9 @@ _TOKEN_CHARACTERS: Final = 4
 _MEDIAN_ANSWER_TOKENS: Final = 60
 _ANSWER_SPREAD: Final = 0.35
 """Sigma of the lognormal answer length."""
+_PACE_SPREAD: Final = 0.5
+"""Sigma of the lognormal pace, as when a hosted model is sometimes busy: run times are spread so widely that
+a few milliseconds which a crowded machine adds move few runs over any bucket bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,14 @@ class Model:
         return (input_tokens * self.usd_per_million_input + output_tokens * self.usd_per_million_output) / 1e6
 
     def seconds(self, output_tokens: int) -> float:
-        """Return how long one completion takes; a thousandth of what a hosted model would need."""
+        """Return how long one completion takes at pace 1; a fraction of what a hosted model would need."""
         return self.seconds_per_call + output_tokens * self.seconds_per_output_token
 
 
 MODELS: Final[dict[str, Model]] = {
-    "gpt-x-2026-08-01": Model(2.5, 10.0, 0.0015, 0.00003, 0.992),
-    "gpt-x-pro-2026-10-01": Model(7.5, 30.0, 0.0015, 0.00003, 0.992),
-    "gpt-x-mini-2026-08-01": Model(0.5, 2.0, 0.001, 0.00002, 0.95),
+    "gpt-x-2026-08-01": Model(2.5, 10.0, 0.015, 0.0003, 0.992),
+    "gpt-x-pro-2026-10-01": Model(7.5, 30.0, 0.015, 0.0003, 0.992),
+    "gpt-x-mini-2026-08-01": Model(0.5, 2.0, 0.01, 0.0002, 0.95),
 }
 """The models that can be had, by name. `pro` costs three times as much and does no better at this work."""
 
@@ -105,6 +108,7 @@ class Completion:
     text: str | None
     input_tokens: int
     output_tokens: int
+    seconds: float
 
 
 def complete(model: Model, conversation: Conversation, max_tokens: int) -> Completion:
@@ -113,14 +117,16 @@ def complete(model: Model, conversation: Conversation, max_tokens: int) -> Compl
     answers = conversation.answers
     spoken = len(conversation.system) + len(conversation.message) + sum(len(a.text) for a in answers)
     length = _MEDIAN_ANSWER_TOKENS * math.exp(_ANSWER_SPREAD * _normal(f"{seed}/{len(answers)}"))
-    tokens = (spoken // _TOKEN_CHARACTERS, min(max_tokens, round(length)))
+    output_tokens = min(max_tokens, round(length))
+    pace = math.exp(_PACE_SPREAD * _normal(f"{seed}/pace"))
+    spent = (spoken // _TOKEN_CHARACTERS, output_tokens, pace * model.seconds(output_tokens))
     if draw(f"{seed}/difficulty") >= model.skill:
-        return Completion(None, None, *tokens)
+        return Completion(None, None, *spent)
     steps = _instruction(conversation.system, conversation.message)
     if len(answers) == len(steps):
-        return Completion(None, answers[-1].text if answers else "How can I help you?", *tokens)
+        return Completion(None, answers[-1].text if answers else "How can I help you?", *spent)
     tool, names = steps[len(answers)]
-    return Completion(Call(tool, _arguments(names, conversation)), None, *tokens)
+    return Completion(Call(tool, _arguments(names, conversation)), None, *spent)
 
 
 def draw(seed: str) -> float:

@@ -67,7 +67,7 @@ def run_agent(bundle: Bundle, request: Request) -> Run:
         completion = complete(model, _conversation(bundle, request, progress), bundle.max_tokens)
         progress.steps += 1
         progress.cost_usd += model.cost_usd(completion.input_tokens, completion.output_tokens)
-        progress.seconds += model.seconds(completion.output_tokens)
+        progress.seconds += completion.seconds
         if ending := _go_on(bundle, request.order, completion, progress):
             return progress.end(*ending)
     return progress.end(Outcome.ABORTED, f"no answer after {MAX_STEPS} steps")

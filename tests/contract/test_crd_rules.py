@@ -177,13 +177,13 @@ def test_the_first_screen_answers_whether_all_is_well() -> None:
 
 
 def test_names_are_short_and_in_a_category_of_their_own() -> None:
-    """The kinds are listed as arel and aro, and never under `kubectl get all`."""
+    """The kinds are listed as arel and aro, and together by a word that is no plural and not `all`."""
     names = {
         kind: (crd["spec"]["names"]["shortNames"], crd["spec"]["names"]["categories"])
         for kind, crd in KINDS.items()
     }
 
     assert names == {
-        "AgentRelease": (["arel"], ["agentrollouts"]),
-        "AgentRollout": (["aro"], ["agentrollouts"]),
+        "AgentRelease": (["arel"], ["agentrollouts-dev"]),
+        "AgentRollout": (["aro"], ["agentrollouts-dev"]),
     }

@@ -30,7 +30,7 @@ from agentrollouts.core.observation import Decision, Heard, Observation
 from agentrollouts.core.plan import plan_hash
 from agentrollouts.core.queries import Source, Start, Subject, Term, plan_queries, tag
 from agentrollouts.core.series import Matcher, Refusal, Selector
-from agentrollouts.core.traffic import key_of, render
+from tests.builders import shown
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=400)
@@ -90,8 +90,7 @@ def rollout(state: State = State.CANARY, *, stable: str | None = STABLE, **spec:
 
 def observed(found: AgentRollout, heard: Heard | None = None) -> Observation:
     """The world with the traffic as the status asks for it."""
-    traffic = {key_of(manifest): manifest for manifest in render(found, found.status)}
-    return Observation(now=AT, rollout=found, traffic=traffic, heard=heard)
+    return Observation(now=AT, rollout=found, traffic=shown(found), heard=heard)
 
 
 def counting(found: AgentRollout, counted: Counted) -> Heard:

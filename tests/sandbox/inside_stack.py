@@ -77,6 +77,10 @@ def test_environment(stack: Stack) -> None:
     eventually(lambda: not tools.running)
 
     assert tools.stop() == 0, tools.tail()
+    remembered = (
+        stack.kubeconfig.parent / "kubectl"
+    )  # of this API server; another sandbox has the same address
+    assert (remembered / "discovery").is_dir()
 
 
 def test_garbage_collection(stack: Stack) -> None:

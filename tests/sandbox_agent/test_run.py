@@ -118,6 +118,16 @@ def test_times_and_costs_fill_several_buckets(bundle_of: BundleOf) -> None:
         assert sum(count >= len(done) / 20 for count in filled.values()) >= 3
 
 
+def test_a_crowded_machine_is_not_a_slow_release(bundle_of: BundleOf) -> None:
+    """20 ms more on every run raise the share above no bucket bound by the latency gate's margin of 1.25."""
+    seconds = [run.seconds for run in runs(bundle_of(scenarios.HEALTHY))]
+    for bound in SECONDS:
+        above = sum(value > bound for value in seconds)
+
+        if above >= 100:  # fewer are too few for a share
+            assert sum(value + 0.020 > bound for value in seconds) < 1.25 * above
+
+
 def test_missing_permission(bundle_of: BundleOf) -> None:
     """A bundle without the scope of a tool fails the runs that need it."""
     healthy = bundle_of(scenarios.HEALTHY)

@@ -111,16 +111,20 @@ async def test_metrics_are_what_the_client_saw(serve: Serve, bundle_of: Callable
     assert sample("agent_external_actions_total", release, kind="issue_refund") not in samples
 
 
-async def test_runs_take_their_time(serve: Serve) -> None:
-    """No run is faster than the model allows, and all runs together no slower than the clients saw."""
+async def test_runs_take_their_time(serve: Serve, bundle_of: Callable[[str], Bundle]) -> None:
+    """All runs together take at least what the model needs for them, and no longer than the clients saw."""
     release = scenarios.HEALTHY
+    bundle = bundle_of(release)
+    runs = [run_agent(bundle, parse_request(customer_request(number, 1000).body)) for number in range(100)]
     async with serve(release) as server:
-        ledger = await Load(LoadPlan(str(server.make_url("/run")), rate=None, limit=100, connections=4)).run()
+        ledger = await Load(
+            LoadPlan(str(server.make_url("/run")), rate=None, limit=100, connections=16)
+        ).run()
         samples = await scrape(server)
 
     waited = sum(answer.answered - answer.sent for answer in ledger.answers())
-    assert samples[sample("agent_run_duration_seconds_bucket", release, le="0.0025")] == 0
-    assert 100 * 0.004 <= samples[sample("agent_run_duration_seconds_sum", release)] <= waited
+    needed = sum(run.seconds for run in runs)
+    assert needed <= samples[sample("agent_run_duration_seconds_sum", release)] <= waited
 
 
 async def test_children_at_zero(serve: Serve) -> None:

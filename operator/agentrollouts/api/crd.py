@@ -20,6 +20,10 @@ Manifest = dict[str, Any]
 
 _HEADER: Final = "# Generated from agentrollouts.api by `agentrollouts crds`. Do not edit.\n"
 
+CATEGORY: Final = GROUP.replace(".", "-")
+"""What lists both kinds at once. Not a plural: kubectl would then take `delete agentrollouts --all` for both
+kinds, and refuse `get agentrollouts NAME`."""
+
 _API_VERSION: Final = {
     "type": "string",
     "description": "Group and version of this object's form: agentrollouts.dev/v1alpha1.",
@@ -50,7 +54,7 @@ def _crd(model: type[ApiModel], resource: Resource) -> Manifest:
                 "plural": resource.plural,
                 "singular": resource.kind.lower(),
                 "shortNames": [resource.short_name],
-                "categories": ["agentrollouts"],
+                "categories": [CATEGORY],
             },
             "scope": "Namespaced",
             "versions": [

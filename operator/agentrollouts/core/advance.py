@@ -181,10 +181,18 @@ def _resume(progress: Progress) -> Progress:
 
 
 def _rewatch(progress: Progress) -> Progress:
-    state = base_state(progress.attempt)
+    """A bake is more of the last phase, which may be another one now."""
     anew = {"clock_start_time": None, "counting_start_time": None, "phase_start_time": None}
     return (
-        progress.moved(state, plan_hash=plan_hash(progress.spec), hold=None, elapsed_seconds=0, **anew)
+        progress.moved(
+            base_state(progress.attempt),
+            phase_index=len(progress.spec.phases) - 1,
+            phase_name=progress.spec.phases[-1].name,
+            plan_hash=plan_hash(progress.spec),
+            elapsed_seconds=0,
+            hold=None,
+            **anew,
+        )
         .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
         .tell(Reason.BAKING, "The plan changed: the watch starts anew")
     )

@@ -1,7 +1,7 @@
 """Which digest `spec.releaseRef` asks for, and what that means for the attempt under way.
 
-First step of `decide`. The digest is compared with what the status knows, in the order of `Request`: so that going
-back never needs the release object, a metric, or anything else that could be missing.
+First step of `decide`. The digest is compared with what the status knows, in the order of `Request`: so that
+going back never needs the release object, a metric, or anything else that could be missing.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from enum import Enum, auto
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.observation import Observation, Problem
@@ -60,6 +60,16 @@ def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
     return any(entry.digest == record.digest and entry.outcome is Outcome.HEALTHY for entry in status.history)
 
 
+def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
+    """Why no route can send requests to this release; None where one can, or none is wanted."""
+    if record is None or record.service or spec.traffic.http_route is None:
+        return None
+    return Problem(
+        Reason.SERVICE_MISSING,
+        f"release {record.release} has no `serving.service`, which `spec.traffic.httpRoute` needs",
+    )
+
+
 def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
     digest = record.digest
     if digest == under_trial(status):
@@ -74,7 +84,7 @@ def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
 
 
 def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
-    """What serves, or was healthy, needs no object: its snapshot is kept, and a name means one digest for ever."""
+    """What serves or was healthy needs no object: its snapshot is kept, and a name means one digest."""
     present = (record for record in (status.canary, status.stable) if record)
     past = (
         ReleaseRecord(
@@ -95,12 +105,14 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
     if release is None:
         return Problem(
             Reason.RELEASE_NOT_FOUND,
-            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; create it or name another",
+            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; "
+            "create it or name another",
         )
     if release.spec.agent != rollout.spec.agent:
         return Problem(
             Reason.AGENT_MISMATCH,
-            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, this rollout is of {rollout.spec.agent}",
+            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, "
+            f"this rollout is of {rollout.spec.agent}",
         )
     status = release.status
     ready = find_condition(status.conditions, READY)
@@ -108,16 +120,11 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
     if not is_ready or status.digest is None or status.snapshot is None:
         why = f": {ready.message}" if ready and ready.message else ""
         return Problem(Reason.RELEASE_NOT_READY, f"spec.releaseRef: release {name} is not ready{why}")
-    service = release.spec.serving.service if release.spec.serving else None
-    if service is None and rollout.spec.traffic.http_route:
-        return Problem(
-            Reason.SERVICE_MISSING,
-            f"spec.releaseRef: release {name} has no `serving.service`, which `traffic.httpRoute` needs to send requests to",
-        )
-    return ReleaseRecord(
+    record = ReleaseRecord(
         release=name,
         version=release.spec.version,
         digest=status.digest,
-        service=service,
+        service=release.spec.serving.service if release.spec.serving else None,
         snapshot=status.snapshot.name,
     )
+    return missing_service(rollout.spec, record) or record

@@ -1,7 +1,7 @@
 """The bookkeeping of a rollback: what is remembered of it, from the decision to the gateway's word.
 
-Beside `advance`, for the moves that take the canary back. The traffic is not written from here: `traffic` renders
-stable 100, canary 0 from the state alone.
+Beside `advance`, for the moves that take the canary back. The traffic is not written from here: `traffic`
+renders stable 100, canary 0 from the state alone.
 """
 
 from typing import Final

@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core import moves
-from agentrollouts.core.asked import Request, was_healthy
+from agentrollouts.core.asked import Request, missing_service, was_healthy
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.situation import Situation
 
@@ -43,7 +43,7 @@ def quarantined(s: Situation) -> moves.Move | None:
 
 
 def begin(s: Situation) -> moves.Move | None:
-    """A digest that was not tried before, or that was healthy before: an attempt begins, or stands in line."""
+    """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
     if isinstance(s.asked, Problem):
         return None
     record = s.asked.record
@@ -59,16 +59,17 @@ def begin(s: Situation) -> moves.Move | None:
 
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     """What is in the way of a beginning, the most lasting first."""
-    if s.unservable:
-        yield s.unservable
+    problem = s.unservable or missing_service(s.spec, record)
+    if problem:
+        yield problem
     if s.spec.paused:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     stable = s.status.stable
     if s.spec.traffic.http_route and stable and stable.service == record.service:
         yield Problem(
             Reason.SERVICE_SHARED,
-            f"{record.release} names the same service as {stable.release}, so a route cannot tell them apart; "
-            "give each release a service of its own",
+            f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
+            "apart; give each release a service of its own",
         )
     if s.obs.endpoints_ready is False and record.service:
         yield Problem(

@@ -1,7 +1,7 @@
 """The decision: one observation in, one `Decision` out; pure and total.
 
-The two chains below are the product. Their checks are asked in order and the first that answers decides; the comment
-at each line says why it stands there. Going back stands before everything that could be missing or wrong.
+The two chains below are the product. Their checks are asked in order and the first that answers decides; the
+comment at each line says why it stands there. Going back stands before all that could be missing or wrong.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Check = Callable[[Situation], moves.Move | None]
 
 UNDER_WAY: Final[tuple[Check, ...]] = (
     under_way.latched,  # a rollback is never reconsidered: not by new metrics, a new spec or a restart
-    under_way.asked_to_go_back,  # a person's word needs no metric, no release object and no working Prometheus
+    under_way.asked_to_go_back,  # a person's word needs no metric, no release object, no working Prometheus
     under_way.breached,  # proof of harm outranks every wish to go on, wait or try something else
     under_way.over_cap,  # so does a ceiling, which needs no comparison
     under_way.superseded,  # nobody asks for this canary any more; its plan, pauses and gates do not matter

@@ -1,6 +1,7 @@
 """What a rollout can do next, as a closed union of values.
 
-The chain in `decide` picks exactly one; `progress` turns it into the next status and the Events that tell of it.
+The chain in `decide` picks exactly one; `advance` turns it into the next status and the Events that tell of
+it.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """An attempt starts to take traffic: in its first phase, as the first release, or as a switch to a known one."""
+    """An attempt starts to take traffic: in phase 0, as the first release, or as a switch to a known one."""
 
     record: ReleaseRecord
     state: State

@@ -1,7 +1,7 @@
 """What a decision reads and what it gives: the two values between which `decide` is a pure function.
 
-`shell.observe` builds an `Observation` from the cache, `core.decide` answers with a `Decision`, `shell.act` carries
-it out. Time is a field like any other.
+`shell.observe` builds an `Observation` from the cache, `core.decide` answers with a `Decision`, `shell.act`
+carries it out. Time is a field like any other.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,10 @@ class Observation:
     release: AgentRelease | None = None
     """The release that `spec.releaseRef` names; None where no such object exists."""
     endpoints_ready: bool | None = None
-    """Whether that release's service has a ready endpoint; None where nobody looked, since nothing depends on it."""
+    """Whether that release's service has a ready endpoint.
+
+    None where nobody looked, since nothing depends on it.
+    """
     traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
     """Our traffic objects as the API server has them, by (kind, name)."""
     traffic_problem: Problem | None = None
@@ -77,7 +80,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A Kubernetes Event to be sent after the status was written; `reason` is also in status where it can be acted on."""
+    """A Kubernetes Event to be sent after the status was written.
+
+    Its `reason` is also in the status, where it can be acted on.
+    """
 
     reason: Reason
     message: str

@@ -15,7 +15,7 @@ MAX_RAMP_STEPS: Final = 10
 
 
 def plan_hash(spec: AgentRolloutSpec) -> str:
-    """Identity of everything that an attempt is judged by; progress is keyed by it together with the digest."""
+    """Identity of everything that an attempt is judged by; progress is keyed by it and by the digest."""
     plan = spec.model_dump(
         mode="json", by_alias=True, include={"phases", "gates", "analysis", "metrics", "bake"}
     )
@@ -24,7 +24,7 @@ def plan_hash(spec: AgentRolloutSpec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RampStep:
-    """One small rise of a ramp: the canary's weight in percent, and when it is due in seconds of the phase's clock."""
+    """One small rise of a ramp: the canary's weight in percent, due at a second of the phase's clock."""
 
     weight: int
     due_seconds: float
@@ -88,6 +88,9 @@ def due_time(attempt: Attempt, clock_seconds: float, now: datetime) -> datetime:
 
 
 def warmup_left(spec: AgentRolloutSpec, attempt: Attempt, counting_start: datetime) -> float:
-    """Seconds after `counting_start` from which latency and cost count: the warm-up is once a phase, not once a step."""
+    """Seconds after `counting_start` from which latency and cost count.
+
+    The warm-up is once a phase, not once a step of a ramp.
+    """
     warm = (attempt.phase_start_time or counting_start) + timedelta(seconds=spec.analysis.warmup_seconds)
     return max(0.0, (warm - counting_start).total_seconds())

@@ -1,7 +1,7 @@
 """A status on its way through one move: how a move changes it, and what is told of that.
 
-Below `advance` and `back`, which know what each move means. Every change of state is checked against the table
-in `states`.
+Below `advance` and `back`, which know what each move means. Every change of state is checked against the
+table in `states`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Where a rollout stands, worked out once: what the chain in `decide` asks its questions of.
 
-First half of a decision: the persisted status with what the traffic objects now confirm, the release that is asked
-for, and the gates' verdicts on the newest answer of Prometheus.
+First half of a decision: the persisted status with what the traffic objects now confirm, the release that is
+asked for, and the gates' verdicts on the newest answer of Prometheus.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from agentrollouts.api.status import (
     WeightsStatus,
 )
 from agentrollouts.core import traffic
-from agentrollouts.core.asked import Asked, identify
+from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
@@ -131,10 +131,7 @@ class Situation:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    shown = all(
-        traffic.shows(obs.traffic.get(traffic.key_of(wanted)), wanted)
-        for wanted in traffic.render(obs.rollout, obs.status)
-    )
+    shown = is_shown(obs, obs.status)
     status = _confirmed(obs.status, obs.now) if shown else obs.status
     gates, refusals = resolve_all(obs.rollout.spec)
     caps, refused_caps = resolve_caps(obs.rollout.spec)
@@ -151,11 +148,19 @@ def assess(obs: Observation) -> Situation:
         ),
         asked=identify(obs),
         shown=shown,
-        unservable=_unservable(obs.rollout.spec, [str(refusal) for refusal in (*refusals, *refused_caps)]),
+        unservable=_unservable(obs.rollout.spec, status, "; ".join(map(str, (*refusals, *refused_caps)))),
         gates=gates,
         judgements=judgements,
         caps=caps,
         cap_readings=cap_readings,
+    )
+
+
+def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the traffic objects show what this status asks for."""
+    return all(
+        traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted)
+        for wanted in traffic.render(obs.rollout, status, obs.traffic)
     )
 
 
@@ -181,11 +186,11 @@ def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     return confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)})
 
 
-def _unservable(spec: AgentRolloutSpec, refusals: list[str]) -> Problem | None:
+def _unservable(spec: AgentRolloutSpec, status: AgentRolloutStatus, refusals: str) -> Problem | None:
     if refusals:
-        return Problem(Reason.INVALID_GATE, "; ".join(refusals))
+        return Problem(Reason.INVALID_GATE, refusals)
     if spec.traffic.route_patch:
         return Problem(
             Reason.UNSUPPORTED, "spec.traffic.routePatch is not served by this version; use httpRoute"
         )
-    return None
+    return missing_service(spec, status.stable) or missing_service(spec, status.canary)

@@ -4,7 +4,8 @@ This table is the one source: `decide` asks it before each move, the tests walk 
 drawn from it.
 
 Rule 1. Everything that decides whether a move is legal lives in this file.
-Rule 2. From every state that is under way, one move takes the canary's traffic away: `ROLLING_BACK` or `SUPERSEDED`.
+Rule 2. From every state that is under way, one move takes the canary's traffic away: `ROLLING_BACK` or
+        `SUPERSEDED`.
 Rule 3. Once in `ROLLING_BACK`, the only way is on to `VERIFYING` and `ROLLED_BACK`: the canary's weight never
         rises again in that attempt.
 Rule 4. An end is an end. What comes after it is a new attempt with a new number.

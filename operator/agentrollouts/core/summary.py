@@ -1,7 +1,7 @@
 """The end of a decision: a move becomes the next status, its conditions, the writes and what to ask next.
 
-After the chain. A status is written only if it says something new, so that a rollout at rest writes nothing and one
-under way does not write at every answer of Prometheus.
+After the chain. A status is written only if it says something new, so that a rollout at rest writes nothing
+and one under way does not write at every answer of Prometheus.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.meta import FIELD_MANAGER, Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, State, Verdict
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, Outcome, State, Verdict
 from agentrollouts.core import moves, traffic
 from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
@@ -19,10 +19,10 @@ from agentrollouts.core.judging import is_compared, query_plan
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.observation import Asking, Decision, Event, Observation, Write
 from agentrollouts.core.progress import Progress
-from agentrollouts.core.situation import METRICS_CONDITION, Situation
+from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import is_latched, key_of, render, shows
+from agentrollouts.core.traffic import covers, is_latched, key_of, render
 
 NEEDS_A_PERSON: Final = frozenset(
     {
@@ -73,10 +73,10 @@ def _warnings(s: Situation) -> Iterator[Event]:
 
 
 def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
-    """What the traffic objects do not show yet: of the persisted status going forward, of the new one going back."""
+    """What the traffic objects do not show yet: of the persisted status forward, of the new one back."""
     basis = status if is_latched(status) else obs.status
-    for wanted in render(obs.rollout, basis):
-        if not shows(obs.traffic.get(key_of(wanted)), wanted):
+    for wanted in render(obs.rollout, basis, obs.traffic):
+        if not covers(obs.traffic.get(key_of(wanted)), wanted):
             yield Write(wanted, FIELD_MANAGER)
 
 
@@ -105,7 +105,13 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     )
 
 
-# --- conditions ------------------------------------------------------------------------------------------------------
+# --- conditions ---------------------------------------------------------------------------------------------
+
+
+_Word = tuple[bool | None, Reason, str]
+"""Whether a condition holds, why in one word, and in a sentence."""
+
+_STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 
 
 def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
@@ -118,60 +124,57 @@ def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> I
         and status.attempt.hold.reason in NEEDS_A_PERSON
     )
 
-    def made(kind: str, holds: bool | None, why: Reason, text: str) -> Condition:  # noqa: FBT001 a condition is a boolean
-        value = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}[
-            holds
-        ]
-        return condition(kind, value, why, text, generation=s.obs.rollout.metadata.generation, now=s.now)
+    waiting = not stalled and (busy or reason in {Reason.RELEASE_NOT_FOUND, Reason.RELEASE_NOT_READY})
+    rows: tuple[tuple[str, _Word], ...] = (
+        (READY, _ready(s, status, reason, message)),
+        ("Reconciling", (True, Reason.PROGRESSING, message) if waiting else (False, Reason.SETTLED, "")),
+        ("Stalled", (True, reason, message) if stalled else (False, Reason.NOT_STALLED, "")),
+        ("TrafficApplied", _traffic(s, status)),
+        (METRICS_CONDITION, _metrics(s, status)),
+    )
+    for kind, (holds, why, text) in rows:
+        generation = s.obs.rollout.metadata.generation
+        yield condition(kind, _STATUSES[holds], why, text, generation=generation, now=s.now)
 
-    yield made(READY, reason is Reason.HEALTHY and not busy, reason, message)
-    waiting = busy or reason in {Reason.RELEASE_NOT_FOUND, Reason.RELEASE_NOT_READY}
-    if stalled:
-        yield made("Reconciling", False, Reason.SETTLED, "")
-        yield made("Stalled", True, reason, message)
-    else:
-        yield made(
-            "Reconciling",
-            waiting,
-            Reason.PROGRESSING if waiting else Reason.SETTLED,
-            message if waiting else "",
-        )
-        yield made("Stalled", False, Reason.NOT_STALLED, "")
-    yield made("TrafficApplied", *_traffic(s, status))
-    yield made(METRICS_CONDITION, *_metrics(s, status))
+
+def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str) -> _Word:
+    """Healthy only once the traffic says so too."""
+    if reason is not Reason.HEALTHY or is_under_way(status):
+        return False, reason, message
+    return (True, reason, message) if is_shown(s.obs, status) else (False, Reason.APPLYING, message)
 
 
 def _headline(status: AgentRolloutStatus, move: moves.Move) -> tuple[Reason, str]:
     """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
-    attempt = status.attempt
-    if isinstance(move, moves.Rest):
+    if isinstance(move, moves.Rest | moves.Queue):
         return move.reason, move.message
-    if attempt is None:
+    if status.attempt is None:
         return Reason.PENDING, ""
-    reason = Reason.of(attempt.state)
+    reason = Reason.of(status.attempt.state)
+    return reason, _sentence(status, status.attempt, move) or reason.sentence
+
+
+def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) -> str:
+    """Where the attempt is, with its numbers; empty where there are none."""
     subject = status.canary.release if status.canary else ""
+    back = status.last_rollback
     match attempt.state:
         case State.PENDING:
-            return (move.reason if isinstance(move, moves.Queue) else reason), getattr(move, "message", "")
+            return getattr(move, "message", "")
         case State.HELD if attempt.hold:
-            return (
-                reason,
-                f"{subject} is held at {attempt.weight} % since {attempt.hold.since:%H:%M:%S} UTC: {attempt.hold.message}",
-            )
+            since = f"{attempt.hold.since:%H:%M:%S} UTC"
+            return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"
         case State.CANARY | State.AWAITING_APPROVAL:
-            return reason, f"{subject} has {attempt.weight} % in phase {attempt.phase_name}"
+            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}"
         case State.INITIAL | State.BAKING:
-            return reason, f"{subject} has {attempt.weight} % and is watched"
-        case _ if status.last_rollback and is_latched(status):
-            return (
-                reason,
-                f"{status.last_rollback.from_} goes back to {status.last_rollback.to}: {status.last_rollback.message}",
-            )
+            return f"{subject} has {attempt.weight} % and is watched"
+        case _ if back and is_latched(status):
+            return f"{back.from_} goes back to {back.to}: {back.message}"
         case _:
-            return reason, reason.sentence
+            return ""
 
 
-def _traffic(s: Situation, status: AgentRolloutStatus) -> tuple[bool | None, Reason, str]:
+def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
     if traffic.asked_weights(status) is None:
         return None, Reason.PENDING, "No release serves yet"
     if s.obs.traffic_problem:
@@ -179,12 +182,12 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> tuple[bool | None, Rea
     refused = traffic.refused_by_gateway(s.obs.traffic.values())
     if refused:
         return False, Reason.NOT_ACCEPTED, refused
-    if not s.shown:
+    if not is_shown(s.obs, status):
         return False, Reason.APPLYING, Reason.APPLYING.sentence
     return True, Reason.APPLIED, ""
 
 
-def _metrics(s: Situation, status: AgentRolloutStatus) -> tuple[bool | None, Reason, str]:
+def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
     if not is_compared(status):
         return None, Reason.METRICS_NOT_NEEDED, ""
     if s.silence:
@@ -202,7 +205,7 @@ def _word(text: str) -> Reason:
     return Reason.of(text) if text in set(Reason) else Reason.METRICS_UNKNOWN
 
 
-# --- is it worth a write? --------------------------------------------------------------------------------------------
+# --- is it worth a write? -----------------------------------------------------------------------------------
 
 
 def _says_something_new(obs: Observation, status: AgentRolloutStatus) -> bool:

@@ -1,8 +1,8 @@
 """What the traffic objects must say: a pure function of the persisted status.
 
-Between `decide` and `act`. Forward moves are persisted in the status first and rendered from it on the next pass;
-a move back is rendered from the decision itself, so that stable gets its traffic with the first write. Another
-router is one more renderer beside `render_route`, and nothing else.
+Between `decide` and `act`. Forward moves are persisted in the status first and rendered from it on the next
+pass; a move back is rendered from the decision itself, so that stable gets its traffic with the first write.
+Another router is one more renderer beside `render_route`, and nothing else.
 """
 
 import json
@@ -10,20 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from agentrollouts.api.meta import (
     ANNOTATION_ROLLBACK_TRIGGER,
     ANNOTATION_ROLLED_BACK,
     API_VERSION,
+    FIELD_MANAGER,
     LABEL_AGENT,
     LABEL_MANAGED_BY,
     LABEL_ROLLOUT,
-    FIELD_MANAGER,
 )
-from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.states import LATCHED
 
 Manifest = Mapping[str, Any]
+Objects = Mapping[tuple[str, str], Manifest]
+"""Manifests by kind and name."""
 
 ROUTE_API: Final = "gateway.networking.k8s.io"
 OWNERS: Final = "ownerReferences"
@@ -68,19 +72,22 @@ def asked_weights(status: AgentRolloutStatus) -> Weights | None:
     return Weights(canary=attempt.weight)
 
 
-def render_route(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest | None:
-    """The HTTPRoute that the operator owns, whole; None where none is wanted or nothing can be served yet."""
-    wanted = rollout.spec.traffic.http_route
+def render_route(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> Manifest | None:
+    """The HTTPRoute that the operator owns, whole; None where there is none or nothing can be served yet."""
+    wanted = rollout.spec.traffic.http_route or _left_route(rollout, seen)
     weights = asked_weights(status)
     if wanted is None or weights is None:
         return None
+    sides = ((status.stable, weights.stable), (status.canary, weights.canary))
+    if any(weight and not (record and record.service) for record, weight in sides):
+        return None  # a route without one of the two would send its share to the other
     parents = [
         {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
         for parent in wanted.parent_refs
     ]
     backends = [
         {"group": "", "kind": "Service", "weight": weight} | record.service.model_dump(by_alias=True)
-        for record, weight in ((status.stable, weights.stable), (status.canary, weights.canary))
+        for record, weight in sides
         if record is not None and record.service is not None
     ]
     rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
@@ -93,6 +100,17 @@ def render_route(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest 
         "metadata": _metadata(rollout, status, rollout.metadata.name),
         "spec": spec,
     }
+
+
+def _left_route(rollout: AgentRollout, seen: Objects) -> HttpRouteTraffic | None:
+    """A route of ours that `spec` wants no more: while it exists it moves requests, so it is kept right."""
+    found = seen.get(("HTTPRoute", rollout.metadata.name))
+    if found is None or not is_ours(found, rollout):
+        return None
+    try:
+        return HttpRouteTraffic.model_validate(found.get("spec"))
+    except ValidationError:  # somebody made it another route
+        return None
 
 
 def render_config(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest | None:
@@ -118,9 +136,15 @@ def render_config(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest
     }
 
 
-def render(rollout: AgentRollout, status: AgentRolloutStatus) -> tuple[Manifest, ...]:
-    """All traffic objects in the order in which they are written: the one that moves requests first."""
-    manifests = (render_route(rollout, status), render_config(rollout, status))
+def render(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> tuple[Manifest, ...]:
+    """All traffic objects in the order in which they are written: the one that moves requests first.
+
+    Args:
+        rollout: Its spec and its name.
+        status: What is asked for.
+        seen: Our traffic objects as the API server has them.
+    """
+    manifests = (render_route(rollout, status, seen), render_config(rollout, status))
     return tuple(manifest for manifest in manifests if manifest is not None)
 
 
@@ -132,8 +156,8 @@ def key_of(manifest: Manifest) -> tuple[str, str]:
 def covers(actual: object, wanted: object) -> bool:
     """Whether `actual` says all that `wanted` says; fields that others or the API server added do not matter.
 
-    Lists are compared whole, as Gateway API's lists are atomic. The latch annotations count in both directions:
-    one that is left over from an earlier attempt is not covered.
+    Lists are compared whole, as Gateway API's lists are atomic; only owners are merged, so others may stand
+    beside us.
     """
     if isinstance(wanted, Mapping):
         return isinstance(actual, Mapping) and all(
@@ -155,13 +179,8 @@ def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
     return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
 
 
-def shows(actual: Manifest | None, wanted: Manifest) -> bool:
-    """Whether the object in the API server is as wanted, a missing or left-over latch included."""
-    return actual is not None and covers(actual, wanted) and latch(actual) == latch(wanted)
-
-
 def latch(manifest: Manifest | None) -> int | None:
-    """The number of the attempt that this object says was rolled back; None where it says nothing readable."""
+    """The number of the attempt that this object says was rolled back; None where it says no number."""
     text = _annotations(manifest).get(ANNOTATION_ROLLED_BACK, "")
     return int(text) if text.isdecimal() and len(text) <= LATCH_DIGITS else None
 

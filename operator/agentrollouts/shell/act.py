@@ -8,10 +8,9 @@ that the worker backs off from.
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
-from agentrollouts.adapters.cluster import Cluster
 from agentrollouts.adapters.cluster_errors import (
     ClusterError,
     ConflictError,
@@ -36,10 +35,26 @@ REASONS: Final = (
 """What an error of a write is called in a condition; any other is `WriteFailed`."""
 
 
+class Writer(Protocol):
+    """What is done to an API server; `adapters.cluster.Cluster` is one. All raise `ClusterError`."""
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """The object, or None when there is none."""
+
+    async def apply(self, manifest: Manifest, *, manager: str, force: bool) -> Manifest:
+        """Server-side apply."""
+
+    async def replace_status(self, manifest: Manifest) -> Manifest:
+        """Replace the status of the very version that the manifest names."""
+
+    async def create_event(self, event: Manifest) -> Manifest:
+        """Create a core/v1 Event."""
+
+
 class Actor:
     """The hands of the operator."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, inputs: Inputs) -> None:
+    def __init__(self, cluster: Writer, cache: Cache, inputs: Inputs) -> None:
         self._cluster = cluster
         self._cache = cache
         self._inputs = inputs

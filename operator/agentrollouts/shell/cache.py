@@ -39,7 +39,7 @@ class Cache:
         known = self._objects.get(key)
         if (known is not None and _version(known) >= version) or self._gone.get(key, 0) >= version:
             return False
-        self.forget(key)
+        self._remove(key)
         self._gone.pop(key, None)
         self._objects[key] = manifest
         for entry in _entries(key, manifest):
@@ -52,19 +52,19 @@ class Cache:
         known = self._objects.get(key)
         if known is not None and _version(known) > version:
             return False
-        self.forget(key)
-        self._gone[key] = version
+        self._remove(key)
+        self._gone[key] = max(version, self._gone.pop(key, 0))
         if len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)
         return True
 
-    def forget(self, key: Ref) -> None:
-        """Drop what is known of an object, whatever its version: the API server said that there is none."""
-        known = self._objects.pop(key, None)
-        for entry in _entries(key, known) if known is not None else ():
-            self._index[entry].discard(key)
-            if not self._index[entry]:
-                del self._index[entry]
+    def of_kind(self, kind: str, namespace: str | None) -> list[Manifest]:
+        """All objects of a kind, in one namespace or in all."""
+        return [
+            manifest
+            for key, manifest in self._objects.items()
+            if key.kind == kind and namespace in {None, key.namespace}
+        ]
 
     def touched_by(self, manifest: Manifest) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
@@ -83,6 +83,13 @@ class Cache:
     def snapshots_of(self, namespace: str, agent: str) -> list[Manifest]:
         """The snapshot ConfigMaps of an agent."""
         return [self._objects[key] for key in self._found(CONFIG_MAP, namespace, agent)]
+
+    def _remove(self, key: Ref) -> None:
+        known = self._objects.pop(key, None)
+        for entry in _entries(key, known) if known is not None else ():
+            self._index[entry].discard(key)
+            if not self._index[entry]:
+                del self._index[entry]
 
     def _found(self, *entry: Hashable) -> tuple[Ref, ...]:
         return tuple(self._index.get(entry, ()))

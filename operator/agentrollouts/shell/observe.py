@@ -5,14 +5,13 @@ on it: the endpoints of a release that is about to begin, and the ConfigMaps tha
 Going back asks for nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
@@ -24,18 +23,32 @@ from agentrollouts.core.release import ReleaseObservation, reads
 from agentrollouts.core.snapshot import Snapshot
 from agentrollouts.core.states import is_under_way
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROUTE, Cache
+from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.poller import Poller
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 
 
+class Reader(Protocol):
+    """What is asked of an API server; `adapters.cluster.Cluster` is one."""
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """The object, or None when there is none. Raises `ClusterError`."""
+
+    async def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """All objects of a kind that carry the labels. Raises `ClusterError`."""
+
+
 class Observer:
     """Looks at the world on behalf of one object at a time."""
 
-    def __init__(self, cache: Cache, cluster: Cluster, poller: Poller) -> None:
+    def __init__(self, cache: Cache, cluster: Reader, poller: Poller, clock: Clock = utc_now) -> None:
         self._cache = cache
         self._cluster = cluster
         self._poller = poller
+        self._clock = clock
 
     async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
         """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
@@ -46,7 +59,7 @@ class Observer:
             if (manifest := self._cache.get(Ref(kind, namespace, child))) is not None
         }
         obs = Observation(
-            now=datetime.now(UTC),
+            now=self._clock(),
             rollout=rollout,
             release=self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name)),
             traffic=seen,
@@ -70,7 +83,7 @@ class Observer:
         snapshots = tuple(found for manifest in manifests if (found := Snapshot.of(manifest)))
         texts = {name: await self._config_map(namespace, name) for name in reads(release, snapshots)}
         return ReleaseObservation(
-            now=datetime.now(UTC), release=release, config_maps=texts, snapshots=snapshots, problem=problem
+            now=self._clock(), release=release, config_maps=texts, snapshots=snapshots, problem=problem
         )
 
     def _release(self, key: Ref) -> AgentRelease | None:
@@ -89,7 +102,7 @@ class Observer:
     async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
         slices = await self._cluster.list("EndpointSlice", namespace, {SERVICE_LABEL: service})
         endpoints = (endpoint for found in slices for endpoint in found.get("endpoints") or ())
-        return any((endpoint.get("conditions") or {}).get("ready", True) for endpoint in endpoints)
+        return any((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints)
 
 
 def _about_to_begin(obs: Observation) -> ReleaseRecord | None:

@@ -6,9 +6,10 @@ for this, so a server that hangs delays no rollback, and a slow rollout delays n
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Vector
@@ -17,9 +18,13 @@ from agentrollouts.core.burst import Series
 from agentrollouts.core.counts import Answer, Unreadable, to_answer
 from agentrollouts.core.observation import Asking, Heard
 from agentrollouts.core.queries import BURST_HISTORY, BURST_STEP, render, render_burst
+from agentrollouts.shell.clock import Clock, utc_now
+
+logger = logging.getLogger(__name__)
 
 JITTER: Final = 0.05
-"""Part of the interval by which ticks are spread, so that rollouts do not ask in step."""
+"""Part of the interval by which ticks are late, so that rollouts do not ask in step; an early one would count
+one scrape less."""
 
 
 class Server(Protocol):
@@ -45,14 +50,20 @@ class Poller:
         find_server: Where to ask; looked up anew for every question, as settings may change.
         heard: Told of every rollout that got an answer.
         polled: Told of every question: source, outcome, seconds.
+        clock: The times that are asked about.
     """
 
     def __init__(
-        self, find_server: FindServer, heard: Callable[[Ref], None], polled: Callable[[str, str, float], None]
+        self,
+        find_server: FindServer,
+        heard: Callable[[Ref], None],
+        polled: Callable[[str, str, float], None],
+        clock: Clock = utc_now,
     ) -> None:
         self._find_server = find_server
         self._heard = heard
         self._polled = polled
+        self._clock = clock
         self._followed: dict[Ref, _Follower] = {}
 
     def newest(self, key: Ref) -> Heard | None:
@@ -67,29 +78,38 @@ class Poller:
             if follower is not None:
                 follower.task.cancel()
                 del self._followed[key]
-        elif follower is not None:
-            follower.asking = asking
-        else:
+        elif follower is None:
             self._followed[key] = follower = _Follower(asking)
-            follower.task = asyncio.create_task(self._keep_asking(key, follower), name=f"poll {key}")
+            self._start(key, follower)
+        else:
+            known, follower.asking = follower.asking, asking
+            if asking.interval_seconds != known.interval_seconds:  # do not sit out the old one
+                follower.task.cancel()
+                self._start(key, follower)
 
     def close(self) -> None:
         """Ask nothing any more."""
         for key in tuple(self._followed):
             self.follow(key, None)
 
+    def _start(self, key: Ref, follower: "_Follower") -> None:
+        follower.task = asyncio.create_task(self._keep_asking(key, follower), name=f"poll {key}")
+
     async def _keep_asking(self, key: Ref, follower: "_Follower") -> None:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            if await self._ask(key, follower):
-                self._heard(key)
-            interval = follower.asking.interval_seconds * random.uniform(1 - JITTER, 1 + JITTER)
+            try:
+                if await self._ask(key, follower):
+                    self._heard(key)
+            except Exception:  # a bug; the rollout sees its data grow old, and the next tick may fare better
+                logger.exception("Failed to ask Prometheus for %s", key)
+            interval = follower.asking.interval_seconds * random.uniform(1, 1 + JITTER)
             await asyncio.sleep(max(0.0, started + interval - loop.time()))
 
     async def _ask(self, key: Ref, follower: "_Follower") -> bool:
         """One tick; False where nothing was to be asked yet."""
-        asking, at = follower.asking, datetime.now(UTC)
+        asking, at = follower.asking, self._clock()
         text = render(asking.plan, at)
         if text is None:
             return False
@@ -98,18 +118,24 @@ class Poller:
             message = f"spec.metrics.source: the settings have no source {asking.source} for this namespace"
             follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, is_final=True))
             return True
-        history = await self._history(server, follower, asking)
+        history, found = await asyncio.gather(
+            self._history(server, follower, asking), self._query(server, asking.source, text, at)
+        )
+        follower.newest = Heard(plan=asking.plan, answer=_answer(asking, at, found), history=history)
+        return True
+
+    async def _query(self, server: Server, source: str, text: str, at: datetime) -> Vector | QueryError:
         started = asyncio.get_running_loop().time()
         found = await server.query(text, at)
         outcome = found.kind.value if isinstance(found, QueryError) else "Answered"
-        self._polled(asking.source, outcome, asyncio.get_running_loop().time() - started)
-        follower.newest = Heard(plan=asking.plan, answer=_answer(asking, at, found), history=history)
-        return True
+        self._polled(source, outcome, asyncio.get_running_loop().time() - started)
+        return found
 
     async def _history(self, server: Server, follower: "_Follower", asking: Asking) -> Series | None:
         """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
         before, text = asking.history_before, render_burst(asking.plan)
         if before is None or text is None:
+            follower.history_before = follower.history = None  # it is long, and no longer needed
             return None
         if follower.history_before != before:
             found = await server.query_range(text, before - BURST_HISTORY, before, BURST_STEP)

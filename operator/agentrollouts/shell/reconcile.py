@@ -6,6 +6,7 @@ nothing is left to do. A failed one is tried again with growing pauses, and keep
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -19,12 +20,13 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.decide import decide
 from agentrollouts.core.invalid import invalid_status
-from agentrollouts.core.observation import Problem
+from agentrollouts.core.observation import Problem, Write
 from agentrollouts.core.release import decide_release
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import ROLLOUT, Cache
 from agentrollouts.shell.observe import Observer
+from agentrollouts.shell.pace import Pace
 from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry
@@ -72,6 +74,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._failures: dict[Ref, int] = {}
         self._problems: dict[Ref, Problem] = {}
+        self._pace: Pace[Ref] = Pace(asyncio.get_running_loop().time)
 
     async def work(self) -> None:
         """Take keys for ever, as one worker of several; a bug is logged, and its key tried again later."""
@@ -99,38 +102,41 @@ class Reconciler:
         manifest = self._cache.get(key)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
             self._forget(key)
-        elif key.kind == ROLLOUT:
-            await self._rollout(key, manifest)
-        else:
-            await self._release(key, manifest)
+            return
+        try:
+            await (self._rollout if key.kind == ROLLOUT else self._release)(key, manifest)
+        except NotFoundError:  # deleted, and the watch has not said so yet
+            self._cache.drop(manifest)
+            self._forget(key)
 
     async def _rollout(self, key: Ref, manifest: Manifest) -> None:
         rollout = await self._parsed(AgentRollout, manifest)
         if rollout is None:
+            self._forget(key)
             return
         obs = await self._observer.rollout(rollout, self._problems.get(key))
         decision = decide(obs)
         self._poller.follow(key, decision.asking)
-        problem = await self._actor.apply(decision.writes)
-        self._note(key, problem)
+        pause = await self._write(key, decision.writes)
         if decision.status is not None:
-            await self._write_status(key, manifest, decision.status)
+            await self._actor.replace_status(manifest, decision.status.to_json())
             self._measure(obs.status, decision.status)
         await self._actor.tell(manifest, decision.events)
-        self._wake(key, decision.wake_at)
+        self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _release(self, key: Ref, manifest: Manifest) -> None:
         release = await self._parsed(AgentRelease, manifest)
         if release is None:
+            self._forget(key)
             return
         known = self._problems.get(key)
-        decision = decide_release(await self._observer.release(release, known))
-        problem = await self._actor.apply(decision.writes)
-        self._note(key, problem)
-        if decision.status is not None and (problem is None or known is not None):
-            await self._write_status(key, manifest, decision.status)
+        obs = await self._observer.release(release, known)
+        decision = decide_release(obs)
+        pause = await self._write(key, decision.writes)
+        if decision.status is not None and (key not in self._problems or known is not None):
+            await self._actor.replace_status(manifest, decision.status.to_json())
             await self._actor.tell(manifest, decision.events)
-        self._wake(key, decision.wake_at)
+        self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _parsed(self, model: type[Model], manifest: Manifest) -> Model | None:
         """The object as a value; where it cannot be read, its condition says so."""
@@ -142,12 +148,12 @@ class Reconciler:
                 await self._actor.replace_status(manifest, status)
             return None
 
-    async def _write_status(self, key: Ref, manifest: Manifest, status: ApiModel) -> None:
-        try:
-            await self._actor.replace_status(manifest, status.to_json())
-        except NotFoundError:  # deleted, and the watch has not said so (yet)
-            self._cache.forget(key)
-            self._forget(key)
+    async def _write(self, key: Ref, writes: Sequence[Write]) -> float:
+        """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not."""
+        pause = self._pace.pause(key, writes)
+        if not pause:
+            self._note(key, await self._actor.apply(writes))
+        return pause
 
     def _measure(self, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
         rollback, ended = after.last_rollback, after.attempt
@@ -164,27 +170,34 @@ class Reconciler:
         else:
             self._problems[key] = problem
 
-    def _wake(self, key: Ref, wake_at: datetime | None) -> None:
-        """Look again when the decision wants it, or after a pause where a write failed."""
-        if key in self._problems:
+    def _wake(self, key: Ref, pause: float, wait: float | None) -> None:
+        """Look again when the decision wants it, or sooner where something has to be written again."""
+        if pause:
+            self._look_in(key, pause)
+        elif key in self._problems:
             self._retry(key)
-            return
-        self._failures.pop(key, None)
-        due = None
-        if wake_at is not None:
-            due = asyncio.get_running_loop().time() + (wake_at - datetime.now(UTC)).total_seconds()
-        self._queue.mark_at(key, due)
+        else:
+            self._failures.pop(key, None)
+            self._look_in(key, wait)
+
+    def _look_in(self, key: Ref, seconds: float | None) -> None:
+        self._queue.mark_at(key, None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     def _retry(self, key: Ref) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         attempt = (((self._cache.get(key) or {}).get("status") or {}).get("attempt")) or {}
         longest = PAUSE_LAST if attempt.get("state") in ENDS | {None} else PAUSE_UNDER_WAY
-        pause = min(PAUSE_FIRST * 2 ** min(failures, 10), longest)
-        self._queue.mark_at(key, asyncio.get_running_loop().time() + pause)
+        self._look_in(key, min(PAUSE_FIRST * 2 ** min(failures, 10), longest))
 
     def _forget(self, key: Ref) -> None:
         self._poller.follow(key, None)
         self._problems.pop(key, None)
         self._failures.pop(key, None)
+        self._pace.forget(key)
         self._queue.mark_at(key, None)
+
+
+def _until(now: datetime, then: datetime | None) -> float | None:
+    """Seconds from one time to another."""
+    return None if then is None else (then - now).total_seconds()

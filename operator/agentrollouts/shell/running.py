@@ -6,35 +6,29 @@ any worker starts, so that no decision is made on half of the world.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
 from agentrollouts.adapters.prometheus import Prometheus
-from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.adapters.resources import Ref
 from agentrollouts.settings import Settings, SettingsError, Watcher
 from agentrollouts.shell.act import Actor
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.sync import Sync
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
 
-START_PAUSE: Final = 1.0
-"""Seconds between tries to fill the cache while the API server cannot be reached or has no CRDs yet."""
-
 STUCK_SECONDS: Final = 60.0
 """A key that has been dirty for longer means that the workers are stuck: the probe fails."""
-
-OURS: Final = {LABEL_MANAGED_BY: FIELD_MANAGER}
 
 
 class Sources:
@@ -84,6 +78,7 @@ class Operator:
         self._kubeconfig = kubeconfig
         self._exit = AsyncExitStack()
         self._is_ready = False
+        self._tasks: list[asyncio.Task[None]] = []
         self.telemetry = Telemetry()
 
     async def start(self) -> Inputs:
@@ -107,13 +102,15 @@ class Operator:
         poller = Poller(sources.find, queue.mark, telemetry.polled)
         self._exit.callback(poller.close)
         await self._exit.enter_async_context(self._serve(settings, queue))
-        await _fill(cluster, inputs, settings.namespaces)
+        sync = Sync(cluster, cache, inputs, settings.namespaces)
+        await sync.fill()
         reconciler = Reconciler(
             queue, cache, Observer(cache, cluster, poller), Actor(cluster, cache, inputs), poller, telemetry
         )
         for index in range(settings.workers):
             self._spawn(reconciler.work(), f"worker {index}")
         self._spawn(self._follow_settings(sources), "settings")
+        self._spawn(sync.keep(), "sync")
         self._is_ready = True
         return inputs
 
@@ -124,10 +121,13 @@ class Operator:
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
         self._exit.callback(task.cancel)
 
     def _serve(self, settings: Settings, queue: DirtyQueue[Ref]) -> AbstractAsyncContextManager[object]:
         def healthy() -> str | None:
+            if ended := [task.get_name() for task in self._tasks if task.done()]:
+                return f"ended by a bug: {', '.join(ended)}"
             waited = queue.oldest_seconds()
             return f"an object has waited for {waited:.0f} s" if waited > STUCK_SECONDS else None
 
@@ -145,30 +145,3 @@ class Operator:
             else:
                 sources.replace(news)
                 logger.info("Took new settings")
-
-
-async def _fill(cluster: Cluster, inputs: Inputs, namespaces: tuple[str, ...]) -> None:
-    """List what we watch, in all namespaces or in those that the settings name; tried until it succeeds."""
-    while True:
-        try:
-            for kind, labels in ((CONFIG_MAP, OURS), (ROUTE, OURS), (RELEASE, None), (ROLLOUT, None)):
-                for namespace in namespaces or (None,):
-                    for manifest in await _list(cluster, kind, namespace, labels):
-                        inputs.put(manifest)
-        except ClusterError as error:
-            logger.warning("%s", error)
-            await asyncio.sleep(START_PAUSE)
-        else:
-            return
-
-
-async def _list(
-    cluster: Cluster, kind: str, namespace: str | None, labels: Mapping[str, str] | None
-) -> list[Manifest]:
-    try:
-        return await cluster.list(kind, namespace, labels)
-    except NotServedError:
-        if kind != ROUTE:
-            raise
-        logger.info("The cluster has no Gateway API; rollouts that split by ConfigMap are served")
-        return []

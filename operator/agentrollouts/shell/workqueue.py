@@ -8,9 +8,12 @@ import asyncio
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 K = TypeVar("K")
+
+SLACK: Final = 64
+"""So many replaced entries may lie in the heap beyond one for each due time, before it is swept."""
 
 
 class DirtyQueue(Generic[K]):
@@ -45,6 +48,9 @@ class DirtyQueue(Generic[K]):
         self._due[key] = due
         self._count += 1
         heapq.heappush(self._heap, (due, self._count, key))
+        if len(self._heap) > 2 * len(self._due) + SLACK:
+            self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
         self._changed.set()
 
     def oldest_seconds(self) -> float:

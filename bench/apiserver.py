@@ -1,0 +1,165 @@
+"""The API server as a person's tool and as an onlooker sees it: patches in, watch events out, timed.
+
+Nothing of the operator is used here, so that what a bench measures is not also what measures it.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Self
+
+import aiohttp
+
+from sandbox.stack import Stack
+
+Manifest = dict[str, Any]
+
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+
+
+class ApiServer:
+    """A client with an administrator's rights."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, stack: Stack) -> AsyncIterator[Self]:
+        """Connect to the API server of a stack."""
+        trust = ssl.create_default_context(cafile=str(stack.ca_file))
+        async with aiohttp.ClientSession(
+            stack.api_url,
+            connector=aiohttp.TCPConnector(ssl=trust),
+            headers={"Authorization": f"Bearer {stack.admin_token}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            raise_for_status=True,
+            read_bufsize=1 << 20,  # a watch event is one line
+        ) as session:
+            yield cls(session)
+
+    async def get(self, path: str) -> Manifest:
+        """An object or a list."""
+        async with self._session.get(path) as answer:
+            found: Manifest = await answer.json()
+            return found
+
+    async def is_served(self, path: str) -> bool:
+        """Whether there is such a list or object."""
+        async with self._session.get(path, raise_for_status=False) as answer:
+            return answer.ok
+
+    async def text(self, path: str) -> str:
+        """What is not JSON, such as /metrics."""
+        async with self._session.get(path) as answer:
+            return await answer.text()
+
+    async def merge(self, path: str, patch: Mapping[str, Any]) -> None:
+        """Change some fields, as `kubectl patch` does."""
+        await self._patch(path, patch, _MERGE)
+
+    async def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
+        """Make or change an object by server-side apply, as `kubectl apply` does."""
+        await self._patch(f"{path}?fieldManager=bench&force=true", manifest, _APPLY)
+
+    async def apply_all(self, manifests: Mapping[str, Mapping[str, Any]], at_once: int = 16) -> None:
+        """Apply many objects by their paths, some at a time."""
+        places = asyncio.Semaphore(at_once)
+
+        async def apply(path: str, manifest: Mapping[str, Any]) -> None:
+            async with places:
+                await self.apply(path, manifest)
+
+        async with asyncio.TaskGroup() as group:
+            for path, manifest in manifests.items():
+                group.create_task(apply(path, manifest))
+
+    async def watch(self, path: str) -> AsyncIterator[tuple[float, Manifest]]:
+        """Objects of a list as they are and as they change, each with its `time.monotonic()` of arrival."""
+        async with self._session.get(f"{path}?watch=true") as answer:
+            async for line in answer.content:
+                arrived = time.monotonic()
+                yield arrived, json.loads(line)["object"]
+
+    async def _patch(self, path: str, body: Mapping[str, Any], kind: str) -> None:
+        data = json.dumps(body)
+        async with self._session.patch(path, data=data, headers={"Content-Type": kind}) as answer:
+            await answer.read()
+
+
+class Onlooker:
+    """Watches one list and says when an object first looked as somebody expected.
+
+    Used as an async context, which ends the watch.
+    """
+
+    def __init__(self, server: ApiServer, path: str) -> None:
+        self._server = server
+        self._path = path
+        self._newest: dict[tuple[str, str], tuple[float, Manifest]] = {}
+        self._changed = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def until(
+        self,
+        namespace: str,
+        name: str,
+        looks: Callable[[Manifest], bool],
+        *,
+        since: float = 0,
+        seconds: float = 60,
+    ) -> float:
+        """When the object came to look so; waits for it.
+
+        Args:
+            namespace: of the object.
+            name: of the object.
+            looks: asked for its newest state.
+            since: states that arrived before this are ignored.
+            seconds: how long to wait at most.
+
+        Raises:
+            TimeoutError: it did not come to look so in time.
+        """
+        key = namespace, name
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                while True:
+                    found = self._newest.get(key)
+                    if found is not None and found[0] >= since and looks(found[1]):
+                        return found[0]
+                    await self._changed.wait()
+        except TimeoutError:
+            state = self._newest.get(key, (0.0, {}))[1].get("status")
+            raise TimeoutError(f"{self._path}: {namespace}/{name} after {seconds:g} s: {state}") from None
+
+    async def quiet(self, seconds: float = 0.5, at_most: float = 10) -> None:
+        """Wait until nothing has changed for so long, so that what was begun before disturbs nothing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most):
+                while await self._changes_within(seconds):
+                    pass
+
+    async def _changes_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                return await self._changed.wait()
+        except TimeoutError:
+            return False
+
+    async def _look(self) -> None:
+        async for arrived, found in self._server.watch(self._path):
+            metadata = found["metadata"]
+            self._newest[metadata["namespace"], metadata["name"]] = arrived, found
+            async with self._changed:
+                self._changed.notify_all()

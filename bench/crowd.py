@@ -1,0 +1,170 @@
+"""A hundred agents on a real API server, each with a stable release, a next one and a rollout.
+
+No agent runs: what is measured ends at the route's write. Two Services stand for all, with endpoints made by
+hand as the demo's are.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from bench.apiserver import ApiServer, Manifest, Onlooker
+from sandbox import scenarios
+
+NAMESPACE: Final = "bench"
+ROLLOUTS: Final = "/apis/agentrollouts.dev/v1alpha1/agentrollouts"
+ROUTES: Final = "/apis/gateway.networking.k8s.io/v1/httproutes"
+
+_STABLE, _NEXT = "1.0.0", "1.1.0"
+_PORT = 8080
+
+
+class Crowd:
+    """So many rollouts.
+
+    Args:
+        server: where they are.
+        size: how many.
+    """
+
+    def __init__(self, server: ApiServer, size: int) -> None:
+        self._server = server
+        self.names: Final = tuple(f"agent-{index:03}" for index in range(size))
+
+    async def settle(self, seconds: float = 120) -> None:
+        """Make all of it and wait until every rollout is Healthy.
+
+        Raises:
+            TimeoutError: one was not in time.
+        """
+        await self._server.apply(f"/api/v1/namespaces/{NAMESPACE}", _namespace())
+        await self._server.apply_all(dict(_services()))
+        releases = (release(name, version) for name in self.names for version in (_STABLE, _NEXT))
+        await self._server.apply_all({_path("agentreleases", one): one for one in releases})
+        rollouts = (_rollout(name) for name in self.names)
+        await self._server.apply_all({_path("agentrollouts", one): one for one in rollouts})
+        await self._all(self.names, is_healthy, seconds)
+
+    async def begin_canaries(self, names: Iterable[str], seconds: float = 120) -> None:
+        """Ask for the next release of these agents and wait until it has its first share of the traffic."""
+        names = tuple(names)
+        for name in names:
+            await self.ask(name, _NEXT)
+        await self._all(names, in_canary, seconds)
+
+    async def ask_back(self, name: str) -> None:
+        """Ask for the stable release again, by a patch of one field."""
+        await self.ask(name, _STABLE)
+
+    async def ask(self, name: str, version: str) -> None:
+        """Ask for a version of an agent."""
+        path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrollouts/{name}"
+        await self._server.merge(path, {"spec": {"releaseRef": {"name": f"{name}-{version}"}}})
+
+    async def at_rest(self, names: Iterable[str], seconds: float = 60) -> None:
+        """Wait until nothing is under way any more for these agents."""
+        await self._all(names, is_over, seconds)
+
+    async def _all(self, names: Iterable[str], looks: Any, seconds: float) -> None:  # noqa: ANN401 a predicate
+        async with Onlooker(self._server, ROLLOUTS) as onlooker:
+            for name in names:
+                await onlooker.until(NAMESPACE, name, looks, seconds=seconds)
+            await onlooker.quiet()
+
+
+def weights(route: Manifest) -> list[int]:
+    """The weights of a route's backends, stable first."""
+    return [backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]]
+
+
+def is_back(route: Manifest) -> bool:
+    """Whether a route sends everything to stable."""
+    first, *others = weights(route)
+    return first == 100 and not any(others)  # noqa: PLR2004 all of it
+
+
+def is_healthy(rollout: Manifest) -> bool:
+    """Whether an attempt has ended well."""
+    return _state(rollout) == "Healthy"
+
+
+def in_canary(rollout: Manifest) -> bool:
+    """Whether the canary is seen to have its share."""
+    return _state(rollout) == "Canary" and bool(rollout["status"].get("weights", {}).get("canary"))
+
+
+def is_over(rollout: Manifest) -> bool:
+    """Whether the last attempt has ended."""
+    return _state(rollout) in {"Healthy", "RolledBack"}
+
+
+def release(agent: str, version: str) -> Manifest:
+    """A release with a bundle of the size of the demo's, and a digest of its own."""
+    manifest: Manifest = copy.deepcopy(scenarios.load_release(scenarios.HEALTHY))
+    manifest["metadata"] = {"name": f"{agent}-{version}", "namespace": NAMESPACE}
+    spec = manifest["spec"]
+    spec |= {"agent": agent, "version": version}
+    spec["components"]["prompt"]["inline"]["system"] += f"You are {agent} {version}."
+    spec["serving"]["service"] = {"name": _service_of(version), "port": _PORT}
+    return manifest
+
+
+def _rollout(agent: str) -> Manifest:
+    """A plan whose first phase lasts longer than the bench, and which ends what it rolls back at once."""
+    return {
+        "apiVersion": "agentrollouts.dev/v1alpha1",
+        "kind": "AgentRollout",
+        "metadata": {"name": agent, "namespace": NAMESPACE},
+        "spec": {
+            "agent": agent,
+            "releaseRef": {"name": f"{agent}-{_STABLE}"},
+            "bake": {"durationSeconds": 0},
+            "rollback": {"verify": {"withinSeconds": 1, "watchSeconds": 0}},
+            "traffic": {
+                "httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": [f"{agent}.example.com"]}
+            },
+        },
+    }
+
+
+def _state(rollout: Manifest) -> str | None:
+    attempt: Mapping[str, Any] = rollout.get("status", {}).get("attempt") or {}
+    return attempt.get("state")
+
+
+def _path(plural: str, manifest: Manifest) -> str:
+    return f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/{plural}/{manifest['metadata']['name']}"
+
+
+def _service_of(version: str) -> str:
+    return f"release-{version.replace('.', '-')}"
+
+
+def _namespace() -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def _services() -> Iterable[tuple[str, Manifest]]:
+    for version in (_STABLE, _NEXT):
+        name = _service_of(version)
+        metadata = {"name": name, "namespace": NAMESPACE}
+        yield (
+            f"/api/v1/namespaces/{NAMESPACE}/services/{name}",
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                "spec": {"ports": [{"port": _PORT}]},
+            },
+        )
+        yield (
+            f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices/{name}",
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": metadata | {"labels": {"kubernetes.io/service-name": name}},
+                "addressType": "IPv4",
+                "ports": [{"port": _PORT}],
+                "endpoints": [{"addresses": ["10.77.0.11"], "conditions": {"ready": True}}],
+            },
+        )

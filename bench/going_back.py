@@ -1,0 +1,121 @@
+"""Figure: a person asks for the stable release again; how long until the route sends nothing to the canary.
+
+From just before the PATCH of `spec.releaseRef` is sent, to the arrival of the route at an onlooker's watch:
+so the API server's work on the PATCH, both watches and the write are in it. In the same run, turn by turn, a
+bare kopf loop does the least that could be done.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bench import bare
+from bench.apiserver import ApiServer, Manifest, Onlooker
+from bench.crowd import NAMESPACE, ROUTES, Crowd, is_back
+from bench.report import Check, Result, Series
+from sandbox.stack import Stack
+
+RUNS: Final = 3
+PAUSE_SECONDS: Final = 0.05
+"""Between two samples, so that one does not wait for what the other left to do."""
+
+MEDIAN_MS: Final = 25
+P99_MS: Final = 100
+TIMES_BARE: Final = 3
+
+_CANARY: Final = 5
+
+
+async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
+    """Three runs over all rollouts; needs the operator to run and the crowd to be settled."""
+    loop = stack.add_process(
+        "bare-loop", [sys.executable, "-m", "bench.bare"], environment={"KUBECONFIG": str(stack.kubeconfig)}
+    )
+    ours, answered, theirs = [], [], []
+    async with Onlooker(server, ROUTES) as routes:
+        await _prepare_bare(server, crowd)
+        await asyncio.to_thread(loop.start)
+        for _ in range(RUNS):
+            await crowd.begin_canaries(crowd.names)
+            await _wish(server, routes, crowd)
+            samples = [await _sample(server, routes, crowd, name) for name in crowd.names]
+            ours.append(tuple(one[0] for one in samples))
+            answered.append(tuple(one[1] for one in samples))
+            theirs.append(tuple(one[2] for one in samples))
+            await crowd.at_rest(crowd.names)
+    await asyncio.to_thread(loop.stop)
+    return _result(
+        len(crowd.names),
+        Series("PATCH sent → route 100/0", "ms", tuple(ours)),
+        Series("PATCH answered → route 100/0", "ms", tuple(answered)),
+        Series("bare kopf loop: PATCH sent → route", "ms", tuple(theirs)),
+    )
+
+
+def _result(size: int, ours: Series, answered: Series, theirs: Series) -> Result:
+    ratio = ours.median / theirs.median
+    checks = (
+        Check(f"median ≤ {MEDIAN_MS} ms", f"{ours.median:.1f} ms", ours.median <= MEDIAN_MS),
+        Check(f"p99 ≤ {P99_MS} ms", f"{ours.p99:.1f} ms", ours.p99 <= P99_MS),
+        Check(f"median ≤ {TIMES_BARE} x the bare loop's", f"{ratio:.2f} x", ratio <= TIMES_BARE),
+    )
+    return Result(f"Asking to go back → route written, {size} rollouts", (ours, answered, theirs), checks)
+
+
+async def _sample(server: ApiServer, routes: Onlooker, crowd: Crowd, name: str) -> tuple[float, float, float]:
+    """Milliseconds: from our PATCH sent and answered, and for the bare loop from its PATCH sent."""
+    sent, answered, seen = await _timed(lambda: crowd.ask_back(name), routes, NAMESPACE, name)
+    await asyncio.sleep(PAUSE_SECONDS)
+    wish = {"spec": {"canary": 0}}
+    bare_sent, _, bare_seen = await _timed(
+        lambda: server.merge(bare.path_of(name), wish), routes, bare.NAMESPACE, name
+    )
+    await asyncio.sleep(PAUSE_SECONDS)
+    return 1000 * (seen - sent), 1000 * (seen - answered), 1000 * (bare_seen - bare_sent)
+
+
+async def _timed(
+    ask: Callable[[], Awaitable[None]], routes: Onlooker, namespace: str, name: str
+) -> tuple[float, float, float]:
+    """When the wish was sent, when it was answered, and when the route was seen to follow it."""
+    sent = time.monotonic()
+    await ask()
+    answered = time.monotonic()
+    return sent, answered, await routes.until(namespace, name, is_back, since=sent, seconds=30)
+
+
+async def _prepare_bare(server: ApiServer, crowd: Crowd) -> None:
+    metadata = {"name": bare.NAMESPACE}
+    await server.apply(
+        f"/api/v1/namespaces/{bare.NAMESPACE}",
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
+    )
+    crd = bare.crd()
+    await server.apply(
+        f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}", crd
+    )
+    await _until_served(server)
+    await server.apply_all({bare.path_of(name): bare.wish(name, _CANARY) for name in crowd.names})
+
+
+async def _until_served(server: ApiServer) -> None:
+    """An API server needs a moment until it serves a new kind."""
+    async with asyncio.timeout(30):
+        while True:
+            if await server.is_served(bare.path_of("").rstrip("/")):
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _wish(server: ApiServer, routes: Onlooker, crowd: Crowd) -> None:
+    """Bring the bare loop's routes where ours are: at a canary's share."""
+    for name in crowd.names:
+        await server.merge(bare.path_of(name), {"spec": {"canary": _CANARY}})
+
+    def has_canary(route: Manifest) -> bool:
+        return not is_back(route)
+
+    for name in crowd.names:
+        await routes.until(bare.NAMESPACE, name, has_canary)

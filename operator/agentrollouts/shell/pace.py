@@ -1,0 +1,68 @@
+"""How often the same writes may be repeated: at once a few times, then with growing pauses.
+
+Between `decide` and `act`. A write whose effect does not show is decided again at the next look, and the
+answer of the API server is reason enough to look. That must not become a loop as fast as the network where
+something else keeps changing the object back, or where the API server stores what nobody asked for. Other
+writes, such as the way back, are never held up by this.
+"""
+
+import json
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from agentrollouts.core.observation import Write
+
+K = TypeVar("K", bound=Hashable)
+
+AT_ONCE: Final = 5
+"""So often the same writes are done without a pause."""
+PAUSE_FIRST: Final = 0.5
+"""Seconds before the next repetition; each further one waits twice as long."""
+PAUSE_LAST: Final = 2.0
+"""Seconds between repetitions at the most: among them may be a way back that the API server did not take."""
+CALM_SECONDS: Final = 120.0
+"""What was not written for so long is not a repetition."""
+
+
+class _Last(NamedTuple):
+    digest: int
+    times: int
+    at: float
+
+
+class Pace(Generic[K]):
+    """What was written last for each key, and how often in a row.
+
+    Args:
+        clock: monotonic seconds, as of the running loop.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: dict[K, _Last] = {}
+
+    def pause(self, key: K, writes: Sequence[Write]) -> float:
+        """Seconds until these writes may be done; 0 for now, and then they count as done."""
+        if not writes:
+            return 0.0
+        now, digest = self._clock(), _digest(writes)
+        last = self._last.get(key)
+        times = 0
+        if last is not None and last.digest == digest and now < last.at + CALM_SECONDS:
+            times = last.times
+            if (left := last.at + _pause_after(times) - now) > 0:
+                return left
+        self._last[key] = _Last(digest, times + 1, now)
+        return 0.0
+
+    def forget(self, key: K) -> None:
+        """The object is gone."""
+        self._last.pop(key, None)
+
+
+def _pause_after(times: int) -> float:
+    return min(PAUSE_FIRST * 2 ** min(times - AT_ONCE, 10), PAUSE_LAST) if times >= AT_ONCE else 0.0
+
+
+def _digest(writes: Sequence[Write]) -> int:
+    return hash(json.dumps([write.manifest for write in writes], sort_keys=True, default=dict))

@@ -1,0 +1,99 @@
+"""The lists beside the watch: one before any worker starts, and one from time to time.
+
+A watch that had to begin anew never tells what went meanwhile, so what is known and listed no more is taken
+to be gone. Each list is an input like any other: it feeds the cache, and what is news marks keys dirty.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.inputs import Inputs
+
+logger = logging.getLogger(__name__)
+
+START_PAUSE: Final = 1.0
+"""Seconds between tries to fill the cache while the API server cannot be reached or has no CRDs yet."""
+
+SYNC_SECONDS: Final = 600.0
+"""How long an object that went while a watch was interrupted may be taken to be there."""
+
+OURS: Final = {LABEL_MANAGED_BY: FIELD_MANAGER}
+
+KINDS: Final = ((CONFIG_MAP, OURS), (ROUTE, OURS), (RELEASE, None), (ROLLOUT, None))
+"""What we watch, children first: a rollout whose route is not known yet would be taken to have none."""
+
+
+class Lister(Protocol):
+    """What is asked of an API server; `adapters.cluster.Cluster` is one."""
+
+    async def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """All objects of a kind that carry the labels. Raises `ClusterError`."""
+
+
+class Sync:
+    """Keeps the cache true where the watch cannot.
+
+    Args:
+        cluster: Who is asked.
+        cache: What is known.
+        inputs: Where the lists go.
+        namespaces: Those of the settings; all if empty.
+    """
+
+    def __init__(self, cluster: Lister, cache: Cache, inputs: Inputs, namespaces: tuple[str, ...]) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._inputs = inputs
+        self._namespaces = namespaces
+
+    async def fill(self) -> None:
+        """List everything; tried until it succeeds."""
+        while True:
+            if await self._once():
+                return
+            await asyncio.sleep(START_PAUSE)
+
+    async def keep(self) -> None:
+        """List everything from time to time, for ever."""
+        while True:
+            await asyncio.sleep(SYNC_SECONDS)
+            await self._once()
+
+    async def _once(self) -> bool:
+        try:
+            for kind, labels in KINDS:
+                for namespace in self._namespaces or (None,):
+                    await self._take_in(kind, namespace, labels)
+        except ClusterError as error:
+            logger.warning("%s", error)
+            return False
+        return True
+
+    async def _take_in(self, kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> None:
+        known = self._cache.of_kind(kind, namespace)
+        found = await self._list(kind, namespace, labels)
+        present = {Ref.of(manifest) for manifest in found}
+        for manifest in known:
+            if Ref.of(manifest) not in present:
+                self._inputs.drop(manifest)
+        for manifest in found:
+            self._inputs.put(manifest)
+
+    async def _list(
+        self, kind: str, namespace: str | None, labels: Mapping[str, str] | None
+    ) -> list[Manifest]:
+        try:
+            return await self._cluster.list(kind, namespace, labels)
+        except NotServedError:
+            if kind != ROUTE:
+                raise
+            logger.info("The cluster has no Gateway API; rollouts that split by ConfigMap are served")
+            return []

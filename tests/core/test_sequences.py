@@ -1,0 +1,286 @@
+"""Random legal edits, faults and crashes against the decision: no invariant breaks, and all comes to rest.
+
+`tests/world.py` checks the invariants at every decision; here are the worlds that it is led through.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from agentrollouts.api.status import State
+from agentrollouts.core.decide import decide
+from agentrollouts.core.states import ENDS
+from agentrollouts.core.traffic import key_of
+from tests.builders import CONFIG, NEW, NEXT, OLD, OLDEST, PLAN, ROUTE, a_ready_release, a_rollout, not_ready
+from tests.world import Behaviour, World, a_world, snapshots_needed
+
+RELEASES: Final = (OLDEST, OLD, NEW, NEXT)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Something that happens to a world, with a name that a failing example shows."""
+
+    name: str
+    change: Callable[[World], object]
+
+    def __call__(self, world: World) -> None:
+        """Let it happen."""
+        self.change(world)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def spec(**fields: object) -> Edit:
+    """Fields of the spec are set."""
+    return Edit(f"spec({fields})", lambda world: world.edit(lambda builder: builder.planning(**fields)))
+
+
+def setting(**fields: object) -> Edit:
+    """Something of the world around is so from now on."""
+
+    def edit(world: World) -> None:
+        for name, value in fields.items():
+            setattr(world, name, value)
+
+    return Edit(f"setting({fields})", edit)
+
+
+def behaving(release: str, behaviour: Behaviour) -> Edit:
+    """A release behaves so from now on."""
+    return Edit(f"{release} behaves {behaviour}", lambda world: world.behaviour.update({release: behaviour}))
+
+
+def crashing(effects: int) -> Edit:
+    """The process ends after so many effects of its next decision, and starts again."""
+
+    def edit(world: World) -> None:
+        world.step(effects)
+
+    return Edit(f"crashing({effects})", edit)
+
+
+def deleting(release: str) -> Edit:
+    """The AgentRelease is deleted; its snapshot stays for as long as the rollout owns it."""
+
+    def edit(world: World) -> None:
+        world.releases.pop(release, None)
+
+    return Edit(f"deleting({release})", edit)
+
+
+def unready(release: str) -> Edit:
+    """The AgentRelease is not materialised (any more)."""
+    return Edit(
+        f"unready({release})",
+        lambda world: world.releases.update({release: not_ready(a_ready_release(release))}),
+    )
+
+
+def making(release: str) -> Edit:
+    """The AgentRelease is there and ready."""
+    return Edit(
+        f"making({release})", lambda world: world.releases.update({release: a_ready_release(release)})
+    )
+
+
+def meddling(weight: int) -> Edit:
+    """Somebody else sets the weights of our route."""
+
+    def edit(world: World) -> None:
+        route = world.traffic.get(ROUTE)
+        if route is not None:
+            first, *others = route["spec"]["rules"][0]["backendRefs"]
+            refs = [{**first, "weight": 100 - weight}, *({**ref, "weight": weight} for ref in others)]
+            rules = [{**route["spec"]["rules"][0], "backendRefs": refs}]
+            world.traffic[ROUTE] = {**route, "spec": {**route["spec"], "rules": rules}}
+
+    return Edit(f"meddling({weight})", edit)
+
+
+def losing(key: tuple[str, str]) -> Edit:
+    """Somebody deletes one of our traffic objects."""
+
+    def edit(world: World) -> None:
+        world.traffic.pop(key, None)
+
+    return Edit(f"losing({key})", edit)
+
+
+def asking_for(release: str) -> Edit:
+    """`spec.releaseRef` names that release."""
+    return Edit(f"asking for {release}", lambda world: world.ask_for(release))
+
+
+def _approve(world: World) -> None:
+    attempt = world.status.attempt
+    if attempt is not None:
+        world.edit(lambda builder: builder.annotated(approve=f"{attempt.number}/{attempt.phase_name}"))
+
+
+approving = Edit("approving", _approve)
+
+PLANS: Final[tuple[Edit, ...]] = (
+    spec(phases=PLAN["phases"]),
+    spec(phases=[{"name": "only", "weight": 50, "durationSeconds": 300}]),
+    spec(phases=[{"name": "slow", "weight": 90, "rampSeconds": 300, "durationSeconds": 400}]),
+    spec(phases=[{"name": "all", "weight": 100, "durationSeconds": 60}]),
+    spec(phases=[{"name": f"p{n}", "weight": n, "durationSeconds": 200} for n in (1, 10, 40, 99)]),
+    spec(phases=[{"name": "asked", "weight": 20, "durationSeconds": 300, "approval": "Required"}]),
+    spec(gates=[]),
+    spec(gates=PLAN["gates"]),
+    spec(gates=[{"name": "errors", "template": "error-rate", "severity": "Medium"}]),
+    spec(gates=[{"name": "errors", "template": "error-rate", "noData": "Ignore"}]),
+    spec(gates=[{"name": name, "template": name} for name in ("error-rate", "latency", "cost-per-run")]),
+    spec(gates=[{"name": "oops", "template": "there-is-none"}]),
+    spec(analysis={"warmupSeconds": 0, "maxExtensions": 3, "onTimeout": "RollBack"}),
+    spec(analysis={"warmupSeconds": 30, "maxExtensions": 0, "onTimeout": "Promote"}),
+    spec(bake={"durationSeconds": 0}),
+    spec(historyLimit=1),
+    spec(historyLimit=10),
+    spec(traffic={}),
+    spec(traffic=PLAN["traffic"]),
+    spec(traffic={"routePatch": {"name": "theirs", "rule": "agent"}}),
+    spec(caps=[{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50"}]),
+    spec(caps=[]),
+    spec(paused=True),
+    spec(paused=False),
+)
+FAULTS: Final[tuple[Edit, ...]] = (
+    setting(metrics="down"),
+    setting(metrics="refused"),
+    setting(metrics="silent"),
+    setting(metrics="garbled"),
+    setting(metrics="up"),
+    setting(has_endpoints=False),
+    setting(has_endpoints=True),
+    setting(has_gateway_api=False),
+    setting(has_gateway_api=True),
+    setting(gateway_follows=False),
+    setting(gateway_follows=True),
+    setting(heard=None),
+    meddling(50),
+    meddling(100),
+    losing(ROUTE),
+    losing(CONFIG),
+    *(crashing(effects) for effects in range(4)),
+)
+
+BEHAVIOURS: Final = tuple(
+    behaving(release, behaviour)
+    for release in (NEW, NEXT, OLD)
+    for behaviour in (Behaviour(failed=0.3), Behaviour(seconds=25.0), Behaviour(cost=3.0), Behaviour())
+)
+OBJECTS: Final = tuple(make(release) for make in (deleting, unready, making) for release in (OLD, NEW, NEXT))
+ASKED: Final = tuple(asking_for(release) for release in (NEW, NEXT, OLD, OLDEST))
+
+edits = st.one_of(*map(st.sampled_from, (ASKED, PLANS, FAULTS, BEHAVIOURS, OBJECTS, PLANS, (approving,))))
+pauses = st.sampled_from([70.0, 0.0, 350.0, 900.0])
+sequences = st.lists(st.tuples(edits, pauses), min_size=2, max_size=8)
+"""What happens, each with the seconds that pass after it."""
+
+
+def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
+    """All four releases exist, one serves, the next is on trial: the world after each edit and each pause."""
+    plan = a_rollout(analysis={"warmupSeconds": 0, "intervalSeconds": 90})
+    world = a_world(plan.serving(OLD).remembering(OLDEST), *RELEASES)
+    world.run(100)
+    for edit, pause in sequence:
+        edit(world)
+        yield world
+        world.run(pause)
+        yield world
+
+
+few = settings(derandomize=True, deadline=None, max_examples=30)
+many = settings(few, max_examples=200)
+
+
+@many
+@given(sequences)
+def test_whatever_people_do_no_invariant_breaks_and_the_world_comes_to_rest(
+    sequence: list[tuple[Edit, float]],
+) -> None:
+    """After any edits, faults and crashes there is a fixed point, and what must never happen never does."""
+    for world in a_world_of_four(sequence):
+        world.settle()
+        event(f"in state {world.state}")
+        for later in (1, 5, 10):  # no answer of Prometheus gets stale within
+            now = world.now + timedelta(seconds=later)
+            if world.wake_at is None or now < world.wake_at:
+                decision = decide(replace(world.observe(), now=now))
+                refused = {ROUTE} if world.problem else set()
+                assert {key_of(write.manifest) for write in decision.writes} == refused
+                assert (decision.status, decision.events) == (None, ())
+
+
+@few
+@given(sequences)
+def test_the_same_observation_gives_the_same_decision(sequence: list[tuple[Edit, float]]) -> None:
+    """Nothing but the observation decides, and looking changes nothing."""
+    for world in a_world_of_four(sequence):
+        obs = world.observe()
+        assert decide(obs) == decide(obs)
+
+
+@few
+@given(sequences)
+def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit, float]]) -> None:
+    """`releaseRef` set to the stable release, whatever is wrong: the very next decision writes 100/0."""
+    for world in a_world_of_four(sequence):
+        stable = world.status.stable
+        attempt = world.status.attempt
+        if stable is None or attempt is None or attempt.state in ENDS:
+            continue
+        asked = world.builder.asking_for(stable.release)
+        back = World(asked, now=world.now, traffic=dict(world.traffic), snapshots=dict(world.snapshots))
+        back.metrics, back.has_endpoints, back.heard = world.metrics, world.has_endpoints, world.heard
+        back.ever_healthy = set(world.ever_healthy)
+        served = world.status.canary is not None and attempt.state not in {
+            State.VERIFYING,
+            State.ROLLING_BACK,
+        }
+        first = decide(back.observe()).writes[:1]
+        assert first or not served
+        if served:
+            assert key_of(first[0].manifest) == (
+                ROUTE if asked.plan.traffic.http_route or ROUTE in back.traffic else CONFIG
+            )
+        back.step(1)
+        assert back.canary_weight == 0
+        event(f"back from {attempt.state}")
+
+
+@few
+@given(sequences)
+def test_no_edit_keeps_a_rollout_from_its_end(sequence: list[tuple[Edit, float]]) -> None:
+    """Once nothing is wrong any more and time passes, a good release serves in the end."""
+    *_, world = a_world_of_four(sequence)
+
+    setting(metrics="up", has_endpoints=True, has_gateway_api=True, gateway_follows=True)(world)
+    usual = {name: PLAN[name] for name in ("phases", "gates", "traffic", "analysis")}
+    world.edit(lambda builder: builder.planning(**usual, caps=[], paused=False))
+    fresh = "support-agent-4.9.0"
+    for release in RELEASES:
+        world.behaviour[release] = Behaviour()
+    world.ship(fresh)
+    world.run(4000)
+
+    assert world.status.stable is not None
+    assert (world.state, world.status.stable.release, world.ready_reason()) == (
+        State.HEALTHY,
+        fresh,
+        "Healthy",
+    )
+    assert world.shares()[fresh] == 100
+    owned = {
+        name
+        for name, found in world.snapshots.items()
+        if any(o.uid == "uid-of-rollout" for o in found.owner_references)
+    }
+    assert snapshots_needed(world.status) <= owned

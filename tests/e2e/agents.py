@@ -1,0 +1,112 @@
+"""Agents that are only their counters: they split runs by the `<rollout>-traffic` ConfigMap.
+
+For tests in which the requests themselves do not matter; those in which they do use `sandbox.fleet`. The
+number of runs is a function of the weights that the API server shows: a weight that was only claimed brings
+none.
+"""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Self
+
+from sandbox.stack import Stack
+from tests.e2e.witness import Witness
+
+RUNS_PER_SECOND: Final = 200
+USUAL_FAILURES: Final = 0.01
+TRAFFIC: Final = "-traffic"
+
+Release = tuple[str, str, str]
+"""Namespace, agent and release, as in the labels."""
+
+
+class Agents:
+    """All agents of all namespaces, as one scrape target."""
+
+    def __init__(self, stack: Stack, witness: Witness) -> None:
+        self._stack = stack
+        self._witness = witness
+        self._runs: defaultdict[Release, float] = defaultdict(float)
+        self._failed: defaultdict[Release, float] = defaultdict(float)
+        self._shares: dict[tuple[str, str], float] = {}
+        self._namespaces: set[str] = set()
+        self._counted_until = time.monotonic()
+        self._lock = threading.Lock()
+        agents = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = agents.exposition().encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._stack.add_target("agents", f"127.0.0.1:{self._server.server_port}", {"job": "agents"})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.remove_target("agents")
+        self._server.shutdown()
+        self._server.server_close()
+
+    def serve(self, namespace: str) -> None:
+        """Count runs in a namespace from now on."""
+        self._namespaces.add(namespace)
+
+    def leave(self, namespace: str) -> None:
+        """Count there no more; the series end."""
+        with self._lock:
+            self._namespaces.discard(namespace)
+            for counts in (self._runs, self._failed):
+                for release in [found for found in counts if found[0] == namespace]:
+                    del counts[release]
+
+    def fail(self, namespace: str, release: str, share: float) -> None:
+        """From now on this share of a release's runs fails."""
+        self._shares[namespace, release] = share
+
+    def exposition(self) -> str:
+        """The counters now, in the text format of Prometheus."""
+        with self._lock:
+            self._count()
+            return "".join(f"{line}\n" for line in self._lines())
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        seconds, self._counted_until = now - self._counted_until, now
+        for namespace in self._namespaces:
+            for split in self._splits(namespace):
+                for side in (split["stable"], split["canary"]):
+                    if side is None:
+                        continue
+                    release = (namespace, split["agent"], side["release"])
+                    runs = seconds * RUNS_PER_SECOND * side["weight"] / 100
+                    share = self._shares.get((namespace, side["release"]), USUAL_FAILURES)
+                    self._runs[release] += runs
+                    self._failed[release] += runs * share
+
+    def _splits(self, namespace: str) -> Iterator[dict[str, Any]]:
+        for found in self._witness.all("ConfigMap", namespace):
+            if found["metadata"]["name"].endswith(TRAFFIC) and "split.json" in found.get("data", {}):
+                yield json.loads(found["data"]["split.json"])
+
+    def _lines(self) -> Iterator[str]:
+        yield "# TYPE agent_runs_total counter"
+        for release, runs in self._runs.items():
+            failed = self._failed[release]
+            labels = 'namespace="{}",agent="{}",release="{}"'.format(*release)
+            yield f'agent_runs_total{{{labels},outcome="completed"}} {runs - failed:.3f}'
+            yield f'agent_runs_total{{{labels},outcome="failed"}} {failed:.3f}'

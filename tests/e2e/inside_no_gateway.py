@@ -1,0 +1,49 @@
+"""A cluster without the Gateway API. Run by `test_no_gateway.py` inside a sandbox of its own.
+
+By hand: `python -m sandbox run -- python -m pytest tests/e2e/inside_no_gateway.py`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.stack import Stack
+from tests.e2e.manifests import phase, routed
+from tests.e2e.scene import Scene, is_ours
+
+HALF = [phase("half", 50, 60)]
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A stack that has never heard of an HTTPRoute."""
+    with Stack(with_gateway=False, with_gateway_api=False, quiet=True) as started:
+        yield started
+
+
+def test_the_gateway_api_comes_later(given: Scene) -> None:
+    """Without it the ConfigMap splits, and a route is missed by name until it comes; without a restart."""
+    pid = given.operator.process.pid
+    (split,) = given.serving("split")
+    split.ships("2.0.0", phases=HALF)
+    split.is_counting()
+    wanting = given.shop("wanting", traffic=routed(given.namespace))
+    message = given.says("AgentRollout", "wanting", "TrafficApplied", "GatewayAPIMissing")
+    assert "install" in message
+    assert "HTTPRoute" in message
+    assert wanting.ready["status"] == "False"
+
+    given.stack.install_gateway_api()
+
+    wanting.comes_to("Healthy")
+    wanting.ships("2.0.0", phases=HALF)
+    wanting.is_counting()
+    found = given.witness.get(wanting.route)
+    assert found is not None
+    given.api.patch(wanting.route, {"spec": {"hostnames": ["elsewhere.example.com"]}})
+    given.witness.wait("our edit", lambda: not is_ours(given.manifest("HTTPRoute", "wanting") or found), 10)
+    given.witness.wait(
+        "the route is watched now", lambda: is_ours(given.manifest("HTTPRoute", "wanting") or {}), 10
+    )
+    assert (wanting.weights(), split.weights()) == ((50, 50), (50, 50))
+    assert given.operator.process.pid == pid

@@ -1,0 +1,253 @@
+"""The words of the end-to-end tests: given a rollout that serves, when a release is shipped, then ...
+
+A `Scene` is one namespace of one test. A `Shop` is one rollout in it, with what a person does to it and what
+a person sees of it; weights are always those of the traffic objects, never those of the status.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.meta import FIELD_MANAGER
+from sandbox.operator import OperatorProcess
+from sandbox.stack import Stack
+from tests.e2e.agents import Agents
+from tests.e2e.api import Api, Manifest
+from tests.e2e.manifests import FIRST, a_release, a_rollout, an_endpoint, service_of
+from tests.e2e.prometheus import runs_seen
+from tests.e2e.witness import Witness, eventually
+
+BACK: Final = (100, 0)
+FULL: Final = 100
+PATIENCE: Final = 30.0
+"""Seconds for what takes as long as a busy machine needs; what has to be quick names its own limit."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One namespace, and all that a test needs around it."""
+
+    namespace: str
+    stack: Stack
+    operator: OperatorProcess
+    witness: Witness
+    agents: Agents
+    api: Api
+    shops: dict[str, "Shop"] = field(default_factory=dict)
+
+    def shop(self, agent: str, **spec: object) -> "Shop":
+        """A rollout of an agent and its first release, applied and not waited for."""
+        shop = Shop(self, agent, dict(spec))
+        self.shops[agent] = shop
+        shop.ships(FIRST)
+        return shop
+
+    def serving(self, *agents: str, **spec: object) -> list["Shop"]:
+        """Rollouts whose first release serves, and has served long enough for Prometheus to know it."""
+        shops = [self.shop(agent, **spec) for agent in agents]
+        for shop in shops:
+            shop.comes_to("Healthy")
+        for agent in agents:
+            eventually(f"runs of {agent}", partial(self.runs_seen, f"{agent}-{FIRST}"), PATIENCE)
+        return shops
+
+    def runs_seen(self, release: str, outcome: str = ".*") -> float:
+        """How many runs of a release Prometheus has seen."""
+        return runs_seen(self.stack, self.namespace, release, outcome)
+
+    def ref(self, kind: str, name: str) -> Ref:
+        """An object of this namespace."""
+        return Ref(kind, self.namespace, name)
+
+    def manifest(self, kind: str, name: str) -> Manifest | None:
+        """The newest version of an object of this namespace."""
+        return self.witness.get(self.ref(kind, name))
+
+    def says(self, kind: str, name: str, condition: str, reason: str, seconds: float = PATIENCE) -> str:
+        """Wait until a condition has this reason; the answer is its message."""
+
+        def found() -> Manifest | None:
+            told = condition_of(self.manifest(kind, name), condition)
+            return told if told.get("reason") == reason else None
+
+        what = f"{condition} of {kind} {name} has reason {reason}"
+        try:
+            return str(self.witness.wait(what, found, seconds).get("message", ""))
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.manifest(kind, name)}") from None
+
+    def events(self, name: str) -> list[str]:
+        """The reasons of the Events about an object, oldest first."""
+        about = [
+            event
+            for event in self.witness.all("Event", self.namespace)
+            if event["involvedObject"]["name"] == name
+        ]
+        return [
+            event["reason"] for event in sorted(about, key=lambda e: int(e["metadata"]["resourceVersion"]))
+        ]
+
+
+def condition_of(manifest: Manifest | None, kind: str) -> Manifest:
+    """One condition of an object; empty where it has none."""
+    told = (manifest or {}).get("status", {}).get("conditions", [])
+    return next((found for found in told if found["type"] == kind), {})
+
+
+class Shop:
+    """One rollout, seen from outside."""
+
+    def __init__(self, scene: Scene, agent: str, spec: dict[str, object]) -> None:
+        self.scene = scene
+        self.agent = agent
+        self.spec = spec
+        self.asked = ""
+        self.ref = scene.ref("AgentRollout", agent)
+        self.config = scene.ref("ConfigMap", f"{agent}-traffic")
+        self.route = scene.ref("HTTPRoute", agent)
+
+    # --- what people do ---
+
+    def ships(self, version: str, *, failing: float | None = None, **spec: object) -> None:
+        """Make a release and ask for it, as one commit would; `spec` changes the plan from now on."""
+        name = f"{self.agent}-{version}"
+        if failing is not None:
+            self.scene.agents.fail(self.scene.namespace, name, failing)
+        is_routed = "httpRoute" in (self.spec | spec).get("traffic", {})  # type: ignore[operator] # a JSON object
+        if is_routed:
+            self.scene.api.apply(*an_endpoint(self.scene.namespace, service_of(name)))
+        self.scene.api.apply(a_release(self.scene.namespace, self.agent, version, service=is_routed))
+        self.asks_for(version, **spec)
+
+    def asks_for(self, version: str, **spec: object) -> None:
+        """Set `releaseRef`, and with it perhaps the plan."""
+        self.spec |= spec
+        self.asked = f"{self.agent}-{version}"
+        self.scene.api.apply(a_rollout(self.scene.namespace, self.agent, self.asked, **self.spec))
+
+    # --- what people see ---
+
+    @property
+    def manifest(self) -> Manifest:
+        """The object now; empty before it was seen."""
+        return self.scene.witness.get(self.ref) or {}
+
+    @property
+    def status(self) -> Manifest:
+        """Its status now."""
+        found: Manifest = self.manifest.get("status", {})
+        return found
+
+    @property
+    def attempt(self) -> Manifest:
+        """The attempt now; empty before the first."""
+        found: Manifest = self.status.get("attempt", {})
+        return found
+
+    @property
+    def ready(self) -> Manifest:
+        """The summary."""
+        return condition_of(self.manifest, "Ready")
+
+    def weights(self) -> tuple[int, int] | None:
+        """Stable's and canary's weight as the traffic object that moves requests shows them."""
+        found = self.scene.witness.versions(self.traffic)
+        return found[-1].weights if found and not found[-1].is_gone else None
+
+    @property
+    def traffic(self) -> Ref:
+        """The object that moves requests."""
+        return self.route if "httpRoute" in self.spec.get("traffic", {}) else self.config  # type: ignore[operator] # as above
+
+    def until(self, what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+        """Wait until something is true of it.
+
+        Raises:
+            AssertionError: it did not within that time; with what the status says instead.
+        """
+        try:
+            self.scene.witness.wait(f"{self.ref}: {what}", condition, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it has {self.weights()} and says {self.manifest}") from None
+
+    def comes_to(self, state: str, *, phase: str | None = None, within: float = PATIENCE) -> None:
+        """Wait until the attempt of the release that is asked for is in a state, and in a phase."""
+
+        def arrived() -> bool:
+            side = {"Healthy": "stable", "RolledBack": None}.get(state, "canary")
+            return (
+                self.attempt.get("state") == state
+                and phase in {None, self.attempt.get("phaseName")}
+                and (side is None or self.status.get(side, {}).get("release") == self.asked)
+            )
+
+        self.until(f"state {state} {phase or ''}", arrived, within)
+
+    def is_counting(self, state: str = "Canary", *, phase: str | None = None) -> None:
+        """Wait until the attempt is in a state and its phase's clock runs."""
+        self.comes_to(state, phase=phase)
+        self.until("the clock runs", lambda: self.attempt.get("clockStartTime"))
+
+    def is_back(self, within: float) -> None:
+        """Wait until stable has everything."""
+        self.until("stable 100, canary 0", lambda: self.weights() == BACK, within)
+
+    def keeps_its_weights(self, since: float) -> None:
+        """See that every version of the traffic object since then had the same weights.
+
+        Raises:
+            AssertionError: they changed.
+        """
+        seen = self.scene.witness.versions(self.traffic, since)
+        assert seen, f"{self.traffic} was never seen"
+        assert len({version.weights for version in seen}) == 1, [version.weights for version in seen]
+
+    def progress(self) -> Manifest:
+        """What a restart must not change: which attempt, where in its plan, and its clocks."""
+        keys = ("number", "state", "digest", "phaseIndex", "phaseName", "step", "weight")
+        clocks = ("startTime", "phaseStartTime", "countingStartTime", "clockStartTime", "elapsedSeconds")
+        return {key: self.attempt.get(key) for key in (*keys, *clocks)}
+
+
+def check_every_version(scene: Scene) -> None:
+    """What no version of a traffic object of ours may show, whatever a test did.
+
+    Raises:
+        AssertionError: weights that are no split, or that rose after their attempt was rolled back.
+    """
+    for shop in scene.shops.values():
+        for ref in (shop.route, shop.config):
+            ours = [found for found in scene.witness.versions(ref) if is_ours(found.manifest)]
+            for version in ours:
+                assert version.latch is None or version.weights == BACK, version.manifest
+                assert ref == shop.route or sum(version.weights) == FULL, version.manifest
+        told = [found for found in scene.witness.versions(shop.config) if is_ours(found.manifest)]
+        latched = {version.latch for version in told if version.latch}
+        for attempt in latched:
+            first = next(index for index, version in enumerate(told) if version.latch == attempt)
+            later = [version for version in told[first:] if str(version.attempt) == attempt]
+            assert {version.weights for version in later} == {BACK}, (shop.ref, attempt)
+
+
+def is_ours(manifest: Manifest) -> bool:
+    """Whether this version of an object is as the operator wrote it: a gateway's status does not matter."""
+    managers = {
+        entry["manager"]
+        for entry in manifest["metadata"]["managedFields"]
+        if entry.get("subresource") is None
+    }
+    return managers == {FIELD_MANAGER}
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Between two times of a status."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def now() -> float:
+    """The time on the witness's clock."""
+    return time.monotonic()

@@ -1,0 +1,46 @@
+"""Prometheus is away, in two ways: nothing goes forward, and the way back is as short as ever."""
+
+from tests.e2e.manifests import phase
+from tests.e2e.prometheus import hanging, stopped
+from tests.e2e.scene import BACK, Scene, condition_of, now
+
+AT_ONCE = 1.0
+
+
+def test_stopped(given: Scene) -> None:
+    """Nothing advances beyond the phase's end, and the object says why; it goes on by itself afterwards."""
+    (shop, reverted) = given.serving("forward", "reverted")
+    for each in (shop, reverted):
+        each.ships("2.0.0", phases=[phase("half", 50, 6), phase("most", 90, 60)])
+        each.is_counting(phase="half")
+
+    with stopped(given.stack):
+        away = now()
+        message = given.says("AgentRollout", "forward", "MetricsAvailable", "MetricsUnavailable")
+        reverted.asks_for("1.0.0")
+        reverted.is_back(within=AT_ONCE)
+        given.witness.holds("the phase", lambda: shop.attempt["phaseName"] == "half", seconds=7)
+        shop.keeps_its_weights(since=away)
+        told = condition_of(shop.manifest, "MetricsAvailable")
+
+    assert told["status"] == "False"
+    assert "errors:" in message
+    shop.is_counting(phase="most")
+    assert reverted.status["lastRollback"]["trigger"] == "SpecReverted"
+
+
+def test_hanging(given: Scene) -> None:
+    """A server that answers nobody delays neither a way back nor anything else that needs no metrics."""
+    (shop, other) = given.serving("hanging", "beside")
+    shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+    shop.is_counting(phase="half")
+
+    with hanging(given.stack):
+        given.says("AgentRollout", "hanging", "MetricsAvailable", "MetricsUnavailable")
+        shop.asks_for("1.0.0")
+        shop.is_back(within=AT_ONCE)
+        other.ships("2.0.0")
+        other.until("the canary has its weight", lambda: other.weights() == (50, 50), AT_ONCE * 2)
+
+    shop.comes_to("RolledBack")
+    assert (shop.weights(), shop.status["quarantined"]) == (BACK, [])

@@ -1,0 +1,115 @@
+"""The ways back, measured at the client: real agents behind the gateway, and a record of who answered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from sandbox import scenarios
+from sandbox.fleet import Fleet
+from sandbox.load import Answer, Ledger, LoadGenerator, LoadPlan
+from tests.e2e.manifests import phase, routed
+from tests.e2e.prometheus import hanging
+from tests.e2e.scene import PATIENCE, Scene, Shop, now
+from tests.e2e.witness import eventually
+
+STABLE, CANARY, BROKEN = scenarios.HEALTHY, scenarios.FIXED, scenarios.BAD_PROMPT
+AGENT = "support-agent"
+ROUTE_SECONDS = 1.0
+LAST_SECONDS = 2.0
+"""From asking to the canary's last request: the route, and up to a third of a second of the gateway."""
+BREACH_SECONDS = 4.0
+"""From the first failure that Prometheus knows to the canary's last request, at an interval of 1 s."""
+
+
+@dataclass(frozen=True)
+class Storefront:
+    """The demo's rollout, and the agents that answer for its releases."""
+
+    shop: Shop
+    fleet: Fleet
+
+    def ships(self, release: str) -> None:
+        """Make a release of the demo, start its agent, and ask for it."""
+        scene = self.shop.scene
+        manifest = scenarios.load_release(release)
+        manifest["metadata"]["namespace"] = scene.namespace
+        scene.api.apply(manifest)
+        self.fleet.deploy(release)
+        self.shop.asks_for(version_of(release))
+
+
+@pytest.fixture
+def front(given: Scene) -> Iterator[Storefront]:
+    """The healthy release of the demo behind the gateway."""
+    fleet = Fleet(given.stack, namespace=given.namespace)
+    fleet.prepare()
+    shop = Shop(given, AGENT, {"traffic": routed(given.namespace), "phases": [phase("half", 50, 60)]})
+    given.shops[AGENT] = shop
+    front = Storefront(shop, fleet)
+    front.ships(STABLE)
+    shop.comes_to("Healthy")
+    yield front
+    for release in list(fleet.instances):
+        fleet.stop(release)
+
+
+def version_of(release: str) -> str:
+    """What follows the agent's name."""
+    return release.removeprefix(f"{AGENT}-")
+
+
+def customers(given: Scene) -> LoadGenerator:
+    """Requests through the gateway."""
+    host = f"{given.namespace}.example.com"
+    return LoadGenerator(LoadPlan(f"{given.stack.gateway_url}/run", host=host, rate=60))
+
+
+def gets_requests(ledger: Ledger, release: str) -> None:
+    """Wait until a release has answered some requests."""
+    assert ledger.wait_until(lambda: ledger.counts()[release] >= 20, seconds=PATIENCE), ledger.counts()
+
+
+def last_request(ledger: Ledger, release: str) -> float:
+    """When a release answered for the last time, seen over some seconds in which only others did."""
+    ledger.wait_until(lambda: now() - (ledger.last_seen(release) or 0) > LAST_SECONDS, seconds=PATIENCE)
+    return ledger.last_seen(release) or 0.0
+
+
+def unanswered(ledger: Ledger, since: float) -> list[Answer]:
+    """Requests that no release answered."""
+    return [answer for answer in ledger.answers(since) if not answer.release]
+
+
+def test_asked_to_go_back_while_prometheus_hangs(given: Scene, front: Storefront) -> None:
+    """The canary's last customer is served within seconds of a person's word, without any metric."""
+    with customers(given) as ledger:
+        gets_requests(ledger, STABLE)
+        settled = now()
+        front.ships(CANARY)
+        gets_requests(ledger, CANARY)
+
+        with hanging(given.stack):
+            asked = now()
+            front.shop.asks_for(version_of(STABLE))
+            front.shop.is_back(within=ROUTE_SECONDS)
+            took = last_request(ledger, CANARY) - asked
+
+    assert took < LAST_SECONDS, f"{took:.2f} s"
+    assert unanswered(ledger, settled) == []
+
+
+def test_a_breach_takes_the_canary_out_of_the_traffic(given: Scene, front: Storefront) -> None:
+    """A bundle that fails is out of the traffic within seconds of its first failures; nobody is refused."""
+    with customers(given) as ledger:
+        gets_requests(ledger, STABLE)
+        eventually("stable is scraped", lambda: given.runs_seen(STABLE), PATIENCE)
+        settled = now()
+        front.ships(BROKEN)
+        eventually("failures are scraped", lambda: given.runs_seen(BROKEN, "failed"), PATIENCE)
+        known = now()
+        front.shop.comes_to("RolledBack")
+        took = last_request(ledger, BROKEN) - known
+
+    assert took < BREACH_SECONDS, f"{took:.2f} s"
+    assert unanswered(ledger, settled) == []

@@ -1,0 +1,176 @@
+"""An independent witness: every version of every object that matters, as the API server told it, and when.
+
+Tests wait on it instead of polling, and ask it afterwards what was true in between. It believes nothing that
+the operator says of itself: weights are read from the traffic objects.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeVar
+
+import requests
+
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
+from sandbox.stack import Stack
+from tests.e2e.api import Api, Manifest
+
+WATCHED: Final = ("AgentRelease", "AgentRollout", "ConfigMap", "Event", "HTTPRoute")
+_AGAIN_SECONDS: Final = 0.2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object, or its end."""
+
+    time: float
+    """When it was seen: `time.monotonic`."""
+    manifest: Manifest
+    is_gone: bool = False
+
+    @property
+    def weights(self) -> tuple[int, int]:
+        """Stable's and canary's weight in a traffic object."""
+        if self.manifest["kind"] == "HTTPRoute":
+            backends = self.manifest["spec"]["rules"][0]["backendRefs"]
+            first, second = [*(backend["weight"] for backend in backends), 0][:2]
+            return first, second
+        sides = (self._split["stable"], self._split["canary"])
+        stable, canary = (side["weight"] if side else 0 for side in sides)
+        return stable, canary
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that a traffic ConfigMap tells of."""
+        return int(self._split["attempt"])
+
+    @property
+    def latch(self) -> str | None:
+        """The attempt that the object says was rolled back."""
+        annotations = self.manifest["metadata"].get("annotations") or {}
+        found: str | None = annotations.get(ANNOTATION_ROLLED_BACK)
+        return found
+
+    @property
+    def _split(self) -> Manifest:
+        found: Manifest = json.loads(self.manifest["data"]["split.json"])
+        return found
+
+    @property
+    def number(self) -> int:
+        """The resource version."""
+        return int(self.manifest["metadata"]["resourceVersion"])
+
+
+@dataclass(slots=True)
+class _Life:
+    versions: list[Version] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Version | None:
+        return self.versions[-1] if self.versions else None
+
+
+class Witness:
+    """Watches all namespaces from `with` on."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._lives: dict[Ref, _Life] = defaultdict(_Life)
+        self._news = threading.Condition()
+        self._is_over = threading.Event()
+
+    def __enter__(self) -> Self:
+        for kind in WATCHED:
+            threading.Thread(target=self._watch, args=(kind,), daemon=True, name=f"watch {kind}").start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()  # the threads end with their connections, when the stack does
+
+    def get(self, ref: Ref) -> Manifest | None:
+        """The newest version of an object; None where there is none."""
+        with self._news:
+            newest = self._lives[ref].newest
+            return None if newest is None or newest.is_gone else newest.manifest
+
+    def versions(self, ref: Ref, since: float = 0.0) -> list[Version]:
+        """What an object looked like since a monotonic time, beginning with how it stood then."""
+        with self._news:
+            found = self._lives[ref].versions
+            before = [version for version in found if version.time < since][-1:]
+            return [*before, *(version for version in found if version.time >= since)]
+
+    def all(self, kind: str, namespace: str) -> list[Manifest]:
+        """The newest versions of all objects of a kind in a namespace."""
+        with self._news:
+            refs = [ref for ref in self._lives if (ref.kind, ref.namespace) == (kind, namespace)]
+            return [found for ref in refs if (found := self.get(ref)) is not None]
+
+    def wait(self, what: str, condition: Callable[[], T | None], seconds: float) -> T:
+        """Wait until the condition gives something true; asked again at each change in the cluster.
+
+        Raises:
+            AssertionError: it did not within that time.
+        """
+        with self._news:
+            found = self._news.wait_for(condition, timeout=seconds)
+            assert found, f"not within {seconds} s: {what}"
+            return found
+
+    def holds(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+        """See that a condition stays true for some time.
+
+        Raises:
+            AssertionError: it did not.
+        """
+        with self._news:
+            assert not self._news.wait_for(lambda: not condition(), timeout=seconds), f"no longer: {what}"
+
+    def wait_for_rest(self, seconds: float, within: float) -> None:
+        """Wait until nothing has changed anywhere for some time: earlier tests leave work for the collector.
+
+        Raises:
+            AssertionError: it went on changing.
+        """
+        deadline = time.monotonic() + within
+        with self._news:
+            while self._news.wait(timeout=seconds):
+                assert time.monotonic() < deadline, f"still changing after {within} s"
+
+    def _watch(self, kind: str) -> None:
+        while not self._is_over.is_set():
+            with contextlib.suppress(requests.RequestException):
+                for event in Api(self._stack).watch(kind):
+                    self._record(kind, event)
+            self._is_over.wait(_AGAIN_SECONDS)
+
+    def _record(self, kind: str, event: dict[str, Any]) -> None:
+        if event["type"] not in {"ADDED", "MODIFIED", "DELETED"}:
+            return
+        version = Version(time.monotonic(), {**event["object"], "kind": kind}, event["type"] == "DELETED")
+        with self._news:
+            life = self._lives[Ref.of(version.manifest)]
+            if life.newest is None or life.newest.number < version.number:  # else told again by a new watch
+                life.versions.append(version)
+                self._news.notify_all()
+
+
+def eventually(what: str, condition: Callable[[], T | None], seconds: float) -> T:
+    """Wait for what no watch tells, such as an answer of Prometheus; only here is asked again and again.
+
+    Raises:
+        AssertionError: it did not come within that time.
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+    return found

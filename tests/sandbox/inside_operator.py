@@ -1,0 +1,82 @@
+"""`sandbox.operator` on a running stack; run by `test_operator_process.py` inside a sandbox of its own.
+
+By hand it is `python -m sandbox run -- python -m pytest tests/sandbox/inside_operator.py`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox import parts, web
+from sandbox.errors import CommandError
+from sandbox.kubectl import Kubectl
+from sandbox.operator import OperatorProcess
+from sandbox.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """One stack for all tests of this file, without the Gateway API."""
+    with Stack(with_gateway_api=False, quiet=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def operator(stack: Stack) -> OperatorProcess:
+    """The operator, installed and not started."""
+    operator = OperatorProcess(stack)
+    operator.install()
+    return operator
+
+
+def test_settings(stack: Stack, operator: OperatorProcess) -> None:
+    """The operator reads what the chart rendered: Prometheus, its port, a log for people."""
+    assert yaml.safe_load(operator.settings_file.read_text()) == {
+        "prometheus": [{"name": "default", "url": stack.prometheus_url}],
+        "log": {"format": "console"},
+        "namespaces": [],
+        "serve": {"address": "0.0.0.0", "port": 8090},  # noqa: S104  # the chart's, for a pod
+    }
+
+
+def test_ends(operator: OperatorProcess) -> None:
+    """It serves metrics, ends with 0 when asked to, starts again after a kill, and keeps one log."""
+    operator.start()
+    assert "agentrollouts_build_info" in web.get(operator.metrics_url)
+    assert operator.stop() == 0
+    assert not web.answers(operator.metrics_url)
+
+    operator.start()
+    operator.kill()
+    assert not operator.process.running
+
+    operator.start()
+    assert operator.log_text().count("Activity 'start' succeeded") == 3
+    operator.kill()
+
+
+def test_identity(operator: OperatorProcess) -> None:
+    """The running process is the chart's ServiceAccount: it may write our statuses, and read no Secret."""
+    operator.start()
+    variables = Path(f"/proc/{operator.process.pid}/environ").read_text().split("\0")
+    kubeconfig = next(
+        line.removeprefix("KUBECONFIG=") for line in variables if line.startswith("KUBECONFIG=")
+    )
+    whoever = Kubectl(parts.kubectl(), Path(kubeconfig))
+
+    told = whoever("auth", "whoami", "--output=jsonpath={.status.userInfo.username}")
+
+    assert told == "system:serviceaccount:agentrollouts:agentrollouts"
+    status = ("agentrollouts.agentrollouts.dev", "--subresource=status", "--all-namespaces")
+    assert whoever("auth", "can-i", "update", *status) == "yes\n"
+    with pytest.raises(CommandError, match='cannot list resource "secrets"'):
+        whoever("get", "secrets")
+    operator.kill()
+
+
+def test_values_that_the_chart_refuses(stack: Stack) -> None:
+    """A wrong value is an error with helm's own words."""
+    with pytest.raises(CommandError, match="additional properties 'portt' not allowed"):
+        OperatorProcess(stack, values={"portt": 1}).install()

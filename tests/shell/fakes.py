@@ -1,0 +1,219 @@
+"""In-memory counterparts of the adapters: an API server with versions and faults, and a Prometheus server.
+
+They keep to the contracts that the shell relies on: server-side apply by field manager, one resource version
+for all changes, optimistic locking of the status, watch events that may be late.
+"""
+
+import asyncio
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.envelope import Matrix, QueryError, Vector
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.shell.inputs import Inputs
+
+
+class Effect(NamedTuple):
+    """Something that was done to the API server."""
+
+    verb: str
+    target: str
+    """`Kind name`; of an Event its reason."""
+
+
+class FakeApiServer:
+    """An API server in a dictionary.
+
+    `on_write` is asked before each write and may raise a `ClusterError` or do something first; `mutate`
+    changes what an apply stores, as an admission webhook would. `inputs`, once set, are told of every change.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[Ref, Manifest] = {}
+        self.effects: list[Effect] = []
+        self.reads: list[Ref | str] = []
+        self.events: list[Manifest] = []
+        self.inputs: Inputs | None = None
+        self.on_write: Callable[[str, Ref], None] = lambda _verb, _ref: None
+        self.mutate: Callable[[Manifest], Manifest] = lambda manifest: manifest
+        self._layers: dict[Ref, dict[str, Manifest]] = {}
+        self._version = 0
+
+    # --- as the operator sees it
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """The object."""
+        self.reads.append(ref)
+        found = self.objects.get(ref)
+        return None if found is None else copy.deepcopy(found)
+
+    async def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """All of a kind."""
+        self.reads.append(kind)
+        wanted = (labels or {}).items()
+        return [
+            copy.deepcopy(found)
+            for ref, found in self.objects.items()
+            if ref.kind == kind
+            and namespace in {None, ref.namespace}
+            and wanted <= found["metadata"].get("labels", {}).items()
+        ]
+
+    async def apply(
+        self, manifest: Manifest, *, manager: str = "agentrollouts", force: bool = True
+    ) -> Manifest:
+        """Server-side apply; `force` is always."""
+        assert force or manager != "agentrollouts"
+        ref = Ref.of(manifest)
+        self._admit("apply", ref)
+        self._layers.setdefault(ref, {})[manager] = self.mutate(copy.deepcopy(manifest))
+        merged: Manifest = {}
+        for layer in self._layers[ref].values():
+            merged = _merged(merged, layer)
+        known = self.objects.get(ref, {})
+        return self._store(ref, merged | {"status": known["status"]} if "status" in known else merged)
+
+    async def replace_status(self, manifest: Manifest) -> Manifest:
+        """The status, of the very version."""
+        ref = Ref.of(manifest)
+        self._admit("replace_status", ref)
+        known = self.objects.get(ref)
+        if known is None:
+            raise NotFoundError(f"{ref} not found")
+        if known["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+            raise ConflictError(f"{ref} has changed")
+        return self._store(ref, {**known, "status": copy.deepcopy(manifest["status"])})
+
+    async def create_event(self, event: Manifest) -> Manifest:
+        """A core/v1 Event."""
+        self.on_write("create", Ref.of(event))
+        self.effects.append(Effect("create", f"Event {event['reason']}"))
+        self.events.append(event)
+        return event
+
+    # --- as everybody else does
+
+    def put(self, manifest: Manifest) -> Manifest:
+        """Somebody makes or replaces an object; a changed spec is a new generation."""
+        ref = Ref.of(manifest)
+        self._layers[ref] = {"somebody": copy.deepcopy(manifest)}
+        return self._store(ref, copy.deepcopy(manifest))
+
+    def edit(self, ref: Ref, **spec: object) -> Manifest:
+        """Somebody sets fields of the spec."""
+        known = self.objects[ref]
+        return self.put({**known, "spec": {**known["spec"], **spec}})
+
+    def delete(self, ref: Ref, *, tell: bool = True) -> Manifest:
+        """Somebody deletes an object; without `tell`, while the watch is interrupted."""
+        gone = copy.deepcopy(self.objects.pop(ref))
+        self._layers.pop(ref, None)
+        self._version += 1
+        gone["metadata"]["resourceVersion"] = str(self._version)
+        if self.inputs is not None and tell:
+            asyncio.get_running_loop().call_soon(self.inputs.drop, gone)
+        return gone
+
+    def count(self, *verbs: str) -> int:
+        """How often one of these was done."""
+        return sum(effect.verb in verbs for effect in self.effects)
+
+    def _admit(self, verb: str, ref: Ref) -> None:
+        self.on_write(verb, ref)
+        self.effects.append(Effect(verb, f"{ref.kind} {ref.name}"))
+
+    def _store(self, ref: Ref, manifest: Manifest) -> Manifest:
+        known = self.objects.get(ref)
+        metadata = {
+            **manifest["metadata"],
+            "uid": (known or manifest)["metadata"].get("uid", f"uid-of-{ref.name}"),
+            "generation": _generation(known, manifest),
+        }
+        metadata.pop("resourceVersion", None)
+        wanted = {**manifest, "metadata": metadata}
+        if known is not None and {**known, "metadata": _unversioned(known)} == wanted:
+            return copy.deepcopy(known)
+        self._version += 1
+        metadata["resourceVersion"] = str(self._version)
+        self.objects[ref] = wanted
+        if self.inputs is not None:
+            asyncio.get_running_loop().call_soon(self.inputs.put, copy.deepcopy(wanted))
+        return copy.deepcopy(wanted)
+
+
+def _unversioned(manifest: Manifest) -> Manifest:
+    return {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
+
+
+def _generation(known: Manifest | None, manifest: Manifest) -> int:
+    if known is None:
+        return int(manifest["metadata"].get("generation", 1))
+    return int(known["metadata"]["generation"]) + (known.get("spec") != manifest.get("spec"))
+
+
+def _merged(below: Manifest, above: Manifest) -> Manifest:
+    """Maps are merged, owners are a set, other lists are atomic."""
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict):
+            merged[key] = _merged(merged.get(key, {}), value)
+        elif key == "ownerReferences":
+            merged[key] = list({owner["uid"]: owner for owner in (*merged.get(key, []), *value)}.values())
+        else:
+            merged[key] = value
+    return merged
+
+
+def failing(error: ClusterError, verb: str, kind: str, times: int = 1_000_000) -> Callable[[str, Ref], None]:
+    """For `on_write`: so many of these writes fail."""
+    left = [times]
+
+    def fail(this: str, ref: Ref) -> None:
+        if (this, ref.kind) == (verb, kind) and left[0] > 0:
+            left[0] -= 1
+            raise error
+
+    return fail
+
+
+class FakePrometheus:
+    """A server that answers with `answer`, after `seconds`; None hangs for ever."""
+
+    def __init__(self, answer: Iterable[tuple[Mapping[str, str], float]] | QueryError = ()) -> None:
+        self.answer = answer
+        self.history: Matrix | QueryError = Matrix(())
+        self.seconds: float | None = 0.0
+        self.asked: list[tuple[str, datetime]] = []
+        self.histories = 0
+
+    async def query(self, text: str, at: datetime) -> Vector | QueryError:
+        """The answer."""
+        self.asked.append((text, at))
+        await self._think()
+        return self.answer if isinstance(self.answer, QueryError) else _vector(at, self.answer)
+
+    async def query_range(
+        self, text: str, start: datetime, end: datetime, step: timedelta
+    ) -> Matrix | QueryError:
+        """The history."""
+        assert text
+        assert start < end
+        assert step
+        self.histories += 1
+        await self._think()
+        return self.history
+
+    async def _think(self) -> None:
+        if self.seconds is None:
+            await asyncio.Event().wait()
+        else:
+            await asyncio.sleep(self.seconds)
+
+
+def _vector(at: datetime, rows: Any) -> Vector:  # noqa: ANN401 pairs are as good as rows
+    return Vector(at, tuple(rows))

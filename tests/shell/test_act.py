@@ -1,0 +1,224 @@
+"""Inputs: a decision's writes, status and Events. Outputs: what the API server has afterwards."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from agentrollouts.adapters.cluster_errors import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    NotServedError,
+    UnavailableError,
+)
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.reasons import Reason
+from agentrollouts.core.observation import Event, Problem, Write
+from agentrollouts.shell.act import Actor
+from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.workqueue import DirtyQueue
+from tests.shell.fakes import Effect, FakeApiServer, failing
+from tests.shell.virtual import now, run
+
+ROUTE = Ref("HTTPRoute", "support", "agent")
+CONFIG = Ref("ConfigMap", "support", "agent-traffic")
+ROLLOUT = Ref("AgentRollout", "support", "agent")
+
+
+def an_object(ref: Ref, *, ours: bool = True, **fields: object) -> Manifest:
+    """An object as we, or somebody else, would write it."""
+    labels = {LABEL_MANAGED_BY: FIELD_MANAGER if ours else "helm"}
+    versions = {"HTTPRoute": "gateway.networking.k8s.io/v1", "ConfigMap": "v1"}
+    return {
+        "apiVersion": versions.get(ref.kind, "agentrollouts.dev/v1alpha1"),
+        "kind": ref.kind,
+        "metadata": {"name": ref.name, "namespace": ref.namespace, "labels": labels},
+        **fields,
+    }
+
+
+WRITES = (
+    Write(an_object(ROUTE, spec={"weight": 5}), FIELD_MANAGER),
+    Write(an_object(CONFIG, data={"weight": "5"}), FIELD_MANAGER),
+)
+
+
+class Hands:
+    """An actor on an API server of its own."""
+
+    def __init__(self) -> None:
+        self.api = FakeApiServer()
+        self.cache = Cache()
+        self.queue: DirtyQueue[Ref] = DirtyQueue(now)
+        self.actor = Actor(self.api, self.cache, Inputs(self.cache, self.queue))
+
+
+def test_writes_are_done_in_their_order_and_their_answers_are_known_at_once() -> None:
+    """The next decision sees them, though the watch may tell of them much later."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        problem = await hands.actor.apply(WRITES)
+        effects = [Effect("apply", "HTTPRoute agent"), Effect("apply", "ConfigMap agent-traffic")]
+        assert (problem, hands.api.effects) == (None, effects)
+        assert hands.cache.get(ROUTE) == hands.api.objects[ROUTE]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NotServedError("no such kind"), Reason.GATEWAY_API_MISSING),
+        (ForbiddenError("not allowed"), Reason.FORBIDDEN),
+        (InvalidError("spec.hostnames: wrong"), Reason.WRITE_REFUSED),
+        (UnavailableError("no answer"), Reason.WRITE_FAILED),
+        (NotFoundError("no namespace"), Reason.WRITE_FAILED),
+    ],
+)
+def test_a_write_that_fails_becomes_a_problem_and_the_next_one_is_done_all_the_same(
+    error: ClusterError, reason: Reason
+) -> None:
+    """Agents that read the ConfigMap get their weights though the route cannot be written."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.on_write = failing(error, "apply", "HTTPRoute")
+        assert await hands.actor.apply(WRITES) == Problem(reason, str(error))
+        assert hands.api.objects.keys() == {CONFIG}
+
+    run(scenario())
+
+
+def test_of_several_failures_the_first_is_told() -> None:
+    """It is about the write that moves requests."""
+
+    async def scenario() -> None:
+        hands = Hands()
+
+        def fail(_verb: str, ref: Ref) -> None:
+            raise ForbiddenError(ref.kind)
+
+        hands.api.on_write = fail
+        assert await hands.actor.apply(WRITES) == Problem(Reason.FORBIDDEN, "HTTPRoute")
+
+    run(scenario())
+
+
+def test_a_conflict_ends_the_writing() -> None:
+    """What was decided no longer holds."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.on_write = failing(ConflictError("changed"), "apply", "HTTPRoute")
+        with pytest.raises(ConflictError):
+            await hands.actor.apply(WRITES)
+        assert hands.api.objects == {}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("ref", "reason"), [(ROUTE, Reason.ROUTE_NOT_OWNED), (CONFIG, Reason.NAME_TAKEN)])
+def test_an_object_of_somebody_else_is_left_alone(ref: Ref, reason: Reason) -> None:
+    """A name that is taken is told, and what is there stays as it is."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        theirs = hands.api.put(an_object(ref, ours=False, data={"theirs": "yes"}))
+        problem = await hands.actor.apply(WRITES)
+        assert problem == Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
+        assert hands.api.objects[ref] == theirs
+
+    run(scenario())
+
+
+def test_our_own_object_that_the_watch_has_not_shown_yet_is_written() -> None:
+    """After a restart we know what is ours by its label."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.put(an_object(ROUTE, spec={"weight": 0}))
+        assert await hands.actor.apply(WRITES) is None
+        assert hands.api.objects[ROUTE]["spec"] == {"weight": 5}
+
+    run(scenario())
+
+
+def test_what_is_known_is_not_asked_for_before_it_is_written() -> None:
+    """A second write, such as the way back, is one call."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        await hands.actor.apply(WRITES)
+        asked = len(hands.api.reads)
+        await hands.actor.apply([Write(an_object(ROUTE, spec={"weight": 0}), FIELD_MANAGER)])
+        assert len(hands.api.reads) == asked
+
+    run(scenario())
+
+
+def test_the_status_is_written_over_the_version_that_was_decided_on_only() -> None:
+    """Somebody else's change in between is a conflict, and the status stays as it was."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        decided_on = hands.api.put(an_object(ROLLOUT, spec={"paused": False}))
+        hands.api.edit(ROLLOUT, paused=True)
+        with pytest.raises(ConflictError):
+            await hands.actor.replace_status(decided_on, {"weight": 5})
+        assert "status" not in hands.api.objects[ROLLOUT]
+        await hands.actor.replace_status(hands.api.objects[ROLLOUT], {"weight": 5})
+        assert hands.cache.get(ROLLOUT) == hands.api.objects[ROLLOUT]
+        assert hands.api.objects[ROLLOUT]["status"] == {"weight": 5}
+
+    run(scenario())
+
+
+def test_an_event_is_about_the_very_object_and_says_how_grave_it_is() -> None:
+    """`kubectl describe` finds it by the uid."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        rollout = hands.api.put(an_object(ROLLOUT))
+        await hands.actor.tell(rollout, [Event(Reason.GATE_FAILED, "x" * 2000, is_warning=True)])
+        (event,) = hands.api.events
+        assert event["involvedObject"] == {
+            "apiVersion": "agentrollouts.dev/v1alpha1",
+            "kind": "AgentRollout",
+            "name": "agent",
+            "namespace": "support",
+            "uid": "uid-of-agent",
+            "resourceVersion": "1",
+        }
+        told = (event["reason"], event["message"], event["type"], event["metadata"]["namespace"])
+        assert told == ("GateFailed", "x" * 1024, "Warning", "support")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("no"), UnavailableError("no"), ConflictError("no")])
+def test_an_event_that_cannot_be_sent_is_only_logged(
+    error: ClusterError, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It repeats what the status says, so nothing is lost; the next one is sent all the same."""
+    caplog.set_level(logging.INFO)
+    lost: list[Callable[[str, Ref], None]] = [failing(error, "create", "Event", times=1)]
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.on_write = lost[0]
+        rollout = hands.api.put(an_object(ROLLOUT))
+        await hands.actor.tell(rollout, [Event(Reason.GATE_FAILED, "one"), Event(Reason.HEALTHY, "two")])
+        assert [event["message"] for event in hands.api.events] == ["two"]
+
+    run(scenario())
+    assert [record.getMessage() for record in caplog.records] == [
+        "AgentRollout support/agent GateFailed: one",
+        "Failed to send an Event: no",
+        "AgentRollout support/agent Healthy: two",
+    ]

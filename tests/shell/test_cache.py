@@ -1,0 +1,161 @@
+"""Inputs: objects and deletions in any order. Outputs: what the cache says is there, and what it touches."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
+
+NAMES = ("a", "b")
+AGENTS = ("support", "billing")
+
+
+def an_object(kind: str, name: str, version: int, agent: str = "support", asks: str = "a") -> Manifest:
+    """An object of one of the kinds that are watched."""
+    metadata: dict[str, Any] = {"name": name, "namespace": "here", "resourceVersion": str(version)}
+    manifest: Manifest = {"kind": kind, "metadata": metadata}
+    match kind:
+        case "AgentRollout":
+            manifest["spec"] = {"agent": agent, "releaseRef": {"name": asks}}
+        case "AgentRelease":
+            manifest["spec"] = {"agent": agent}
+        case "HTTPRoute":
+            metadata["labels"] = {LABEL_ROLLOUT: name, LABEL_AGENT: agent}
+        case _:
+            metadata["labels"] = {LABEL_AGENT: agent}
+    return manifest
+
+
+News = tuple[str, Manifest]
+"""`put` or `drop`, and the object."""
+
+objects = st.builds(
+    an_object,
+    st.sampled_from([ROLLOUT, RELEASE, CONFIG_MAP, ROUTE]),
+    st.sampled_from(NAMES),
+    st.just(0),
+    st.sampled_from(AGENTS),
+    st.sampled_from(NAMES),
+)
+
+
+few = st.builds(an_object, st.just(RELEASE), st.sampled_from(NAMES), st.just(0))
+
+
+@st.composite
+def pasts(draw: st.DrawFn, objects: st.SearchStrategy[Manifest] = objects) -> list[News]:
+    """What happened to some objects, each change with a version of its own, deletions included."""
+    past: list[News] = []
+    for version in range(1, draw(st.integers(1, 12)) + 1):
+        manifest = draw(objects)
+        manifest["metadata"]["resourceVersion"] = str(version)
+        past.append((draw(st.sampled_from(["put", "put", "drop"])), manifest))
+    return past
+
+
+def told(news: Iterable[News]) -> Cache:
+    """A cache that was told this."""
+    cache = Cache()
+    for verb, manifest in news:
+        (cache.put if verb == "put" else cache.drop)(manifest)
+    return cache
+
+
+def truth(past: Iterable[News]) -> dict[Ref, Manifest]:
+    """What is there after it all."""
+    there: dict[Ref, Manifest] = {}
+    for verb, manifest in past:
+        there.pop(Ref.of(manifest), None)
+        if verb == "put":
+            there[Ref.of(manifest)] = manifest
+    return there
+
+
+def known(cache: Cache) -> dict[Ref, Manifest]:
+    """All that a cache knows."""
+    kinds = (ROLLOUT, RELEASE, CONFIG_MAP, ROUTE)
+    return {Ref.of(manifest): manifest for kind in kinds for manifest in cache.of_kind(kind, None)}
+
+
+@given(past=pasts(few), data=st.data())
+@settings(deadline=None, max_examples=400)
+def test_the_newest_version_wins_in_any_order_and_however_often_it_is_told(
+    past: list[News], data: st.DataObject
+) -> None:
+    """Late and repeated news change nothing: no old state comes back, and nothing that was deleted."""
+    late = data.draw(st.permutations([*past, *data.draw(st.lists(st.sampled_from(past)))]))
+    assert known(told(late)) == truth(past)
+
+
+@given(past=pasts())
+@settings(deadline=None)
+def test_what_belongs_together_is_found_after_any_past(past: list[News]) -> None:
+    """The index says the same as a look at every single object."""
+    cache, there = told(past), truth(past)
+    for agent in AGENTS:
+        expected = [m for m in there.values() if m["kind"] == CONFIG_MAP and label(m, LABEL_AGENT) == agent]
+        assert by_name(cache.snapshots_of("here", agent)) == by_name(expected)
+        snapshot = an_object(CONFIG_MAP, "any", 0, agent)
+        assert set(cache.touched_by(snapshot)) == {
+            ref for ref, m in there.items() if ref.kind in {ROLLOUT, RELEASE} and m["spec"]["agent"] == agent
+        }
+    for name in NAMES:
+        release = an_object(RELEASE, name, 0)
+        assert set(cache.touched_by(release)) == {Ref.of(release)} | {
+            ref for ref, m in there.items() if ref.kind == ROLLOUT and m["spec"]["releaseRef"]["name"] == name
+        }
+
+
+def by_name(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Snapshots in no order."""
+    return {manifest["metadata"]["name"]: manifest for manifest in manifests}
+
+
+def label(manifest: Manifest, name: str) -> str | None:
+    """A label's value."""
+    value: str | None = manifest["metadata"].get("labels", {}).get(name)
+    return value
+
+
+def test_only_news_are_news() -> None:
+    """Being told what is known already, or something older, is no reason to look again."""
+    cache = Cache()
+    answers = [
+        cache.put(an_object(ROLLOUT, "a", 5)),
+        cache.put(an_object(ROLLOUT, "a", 5)),
+        cache.put(an_object(ROLLOUT, "a", 4)),
+        cache.drop(an_object(ROLLOUT, "a", 4)),
+        cache.drop(an_object(ROLLOUT, "a", 6)),
+        cache.put(an_object(ROLLOUT, "a", 6)),
+        cache.put(an_object(ROLLOUT, "a", 7)),
+    ]
+    assert answers == [True, False, False, False, True, False, True]
+
+
+def test_a_traffic_object_touches_its_rollout_alone() -> None:
+    """Routes and traffic ConfigMaps belong to one rollout, by label."""
+    cache = told([("put", an_object(ROLLOUT, name, 1)) for name in NAMES])
+    assert set(cache.touched_by(an_object(ROUTE, "a", 2))) == {Ref(ROLLOUT, "here", "a")}
+
+
+def test_an_object_that_cannot_be_read_is_kept_as_it_is() -> None:
+    """Whatever a spec looks like, the cache holds it, for its condition to say what is wrong."""
+    odd: Manifest = {
+        "kind": ROLLOUT,
+        "metadata": {"name": "odd", "namespace": "here", "resourceVersion": "1", "labels": None},
+        "spec": None,
+    }
+    cache = told([("put", odd)])
+    assert cache.get(Ref.of(odd)) == odd
+
+
+def test_deletions_are_not_remembered_for_ever() -> None:
+    """The oldest deletions are forgotten, so that a busy cluster does not fill the memory."""
+    gone = (("drop", an_object(RELEASE, f"r{index}", index + 1)) for index in range(TOMBSTONES + 1))
+    cache = told(gone)
+    answers = [cache.put(an_object(RELEASE, name, 1)) for name in ("r0", "r1", f"r{TOMBSTONES}")]
+    assert answers == [True, False, False]

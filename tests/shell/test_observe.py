@@ -1,0 +1,178 @@
+"""Inputs: what the cache knows and the API server answers. Outputs: observations, and what was asked."""
+
+from typing import Any
+
+import pytest
+
+from agentrollouts.adapters.resources import Manifest
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.observe import SERVICE_LABEL, Observer
+from agentrollouts.shell.poller import Poller
+from tests.builders import (
+    AGENT,
+    CONFIG,
+    NAMESPACE,
+    NEW,
+    OLD,
+    ROUTE,
+    START,
+    RolloutBuilder,
+    a_ready_release,
+    a_rollout,
+    owned_snapshots,
+    service_of,
+    shown,
+    snapshot_of,
+)
+from tests.shell.fakes import FakeApiServer
+from tests.shell.virtual import run
+
+PROBLEM = Problem(Reason.FORBIDDEN, "not allowed")
+
+
+class Eyes:
+    """An observer over a cache that knows of a rollout what the watch would have told."""
+
+    def __init__(self, builder: RolloutBuilder) -> None:
+        self.api = FakeApiServer()
+        self.cache = Cache()
+        self.rollout = builder.build()
+        poller = Poller(lambda _name, _namespace: None, lambda _key: None, lambda *_: None)
+        self.observer = Observer(self.cache, self.api, poller, lambda: START)
+        for manifest in shown(self.rollout).values():
+            self.cache.put(versioned(manifest))
+
+    def has_endpoints(self, *conditions: dict[str, Any], service: str = service_of(NEW)) -> None:
+        """The endpoints of a service."""
+        metadata = {"name": service, "namespace": NAMESPACE, "labels": {SERVICE_LABEL: service}}
+        endpoints = [{"addresses": ["10.77.0.11"], "conditions": found} for found in conditions]
+        self.api.put({"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints})
+
+    async def look(self, problem: Problem | None = None) -> Observation:
+        """Observe the rollout."""
+        return await self.observer.rollout(self.rollout, problem)
+
+
+def versioned(manifest: Any) -> Manifest:  # noqa: ANN401 of any kind
+    """The manifest as the API server tells it."""
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "7"}}
+
+
+def as_told(release: AgentRelease) -> Manifest:
+    """A release as the watch tells it."""
+    return versioned({"kind": "AgentRelease", **release.to_json()})
+
+
+def a_snapshot(release: str) -> Manifest:
+    """A snapshot ConfigMap as the watch tells it."""
+    metadata = owned_snapshots([release])[snapshot_of(release)].to_json()
+    labels = {"agentrollouts.dev/agent": AGENT, "app.kubernetes.io/managed-by": "agentrollouts"}
+    return versioned({"kind": "ConfigMap", "metadata": {**metadata, "labels": labels}})
+
+
+def test_an_observation_holds_the_world_of_one_rollout() -> None:
+    """Its traffic, its agent's snapshots, the release that it asks for, and why the last write failed."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD).trying(NEW))
+        eyes.cache.put(as_told(a_ready_release(NEW)))
+        eyes.cache.put(a_snapshot(NEW))
+        obs = await eyes.look(PROBLEM)
+        assert obs == Observation(
+            now=START,
+            rollout=eyes.rollout,
+            release=obs.release,
+            traffic={key: versioned(manifest) for key, manifest in shown(eyes.rollout).items()},
+            traffic_problem=PROBLEM,
+            snapshots={snapshot_of(NEW): obs.snapshots[snapshot_of(NEW)]},
+        )
+        assert (obs.release and obs.release.metadata.name, {*obs.traffic}) == (NEW, {ROUTE, CONFIG})
+        assert obs.snapshots[snapshot_of(NEW)].owner_references[0].name == AGENT
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        a_rollout().serving(OLD).trying(NEW),
+        a_rollout().serving(OLD).trying(NEW).asking_for(OLD),
+        a_rollout().serving(OLD).trying(NEW).rolling_back(),
+        a_rollout().asking_for(OLD).serving(OLD),
+        a_rollout(traffic={}).asking_for(NEW).serving(OLD),
+    ],
+    ids=["in canary", "asked to go back", "rolling back", "at rest", "without a route"],
+)
+def test_only_a_beginning_asks_the_api_server(builder: RolloutBuilder) -> None:
+    """Going back, going on and resting wait for no answer."""
+
+    async def scenario() -> None:
+        eyes = Eyes(builder)
+        eyes.cache.put(as_told(a_ready_release(builder.plan.release_ref.name)))
+        obs = await eyes.look()
+        assert (obs.endpoints_ready, eyes.api.reads) == (None, [])
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("conditions", "is_ready"),
+    [
+        ([], False),
+        ([{"ready": False}], False),
+        ([{"ready": False}, {"ready": True}], True),
+        ([{}], True),
+        ([{"ready": None}], True),
+    ],
+)
+def test_a_beginning_needs_an_endpoint_that_is_not_known_to_be_unready(
+    conditions: list[dict[str, Any]], *, is_ready: bool
+) -> None:
+    """As the API says of EndpointSlices: unknown counts as ready."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD))
+        eyes.cache.put(as_told(a_ready_release(NEW)))
+        eyes.has_endpoints(*conditions)
+        eyes.has_endpoints({"ready": not is_ready}, service=service_of(OLD))
+        assert (await eyes.look()).endpoints_ready is is_ready
+
+    run(scenario())
+
+
+def test_a_release_that_cannot_be_read_counts_as_missing() -> None:
+    """Its own conditions say what is wrong with it; the rollout goes on with what it knows."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD))
+        eyes.cache.put(versioned({"kind": "AgentRelease", "metadata": {"name": NEW, "namespace": NAMESPACE}}))
+        assert (await eyes.look()).release is None
+
+    run(scenario())
+
+
+def test_a_release_is_seen_with_the_configmaps_that_it_refers_to() -> None:
+    """Read once, for its materialisation; what is missing is told as that."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD))
+        refers = a_ready_release(NEW).to_json()
+        refers.pop("status")
+        for part, name in (("guardrails", "there"), ("routing", "gone")):
+            refers["spec"]["components"][part] = {"version": "1.0.0", "configMapRef": {"name": name}}
+        eyes.api.put(
+            {"kind": "ConfigMap", "metadata": {"name": "there", "namespace": NAMESPACE}, "data": {"a": "b"}}
+        )
+        seen = await eyes.observer.release(AgentRelease.model_validate(refers), PROBLEM)
+        assert (dict(seen.config_maps), seen.problem, seen.now) == (
+            {"there": ConfigMapData({"a": "b"}, ()), "gone": None},
+            PROBLEM,
+            START,
+        )
+        assert sorted(map(str, eyes.api.reads)) == ["ConfigMap support/gone", "ConfigMap support/there"]
+
+    run(scenario())

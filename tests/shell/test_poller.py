@@ -1,0 +1,284 @@
+"""Inputs: what decisions want to know, and a Prometheus server. Outputs: what is heard, and when."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Series
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.core.answers import to_answer
+from agentrollouts.core.catalogue import resolve_all
+from agentrollouts.core.counts import Unreadable
+from agentrollouts.core.observation import Asking, Heard
+from agentrollouts.core.queries import Subject, plan_queries, render
+from agentrollouts.shell.poller import JITTER, Poller
+from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
+from tests.shell.fakes import FakePrometheus
+from tests.shell.virtual import now, pass_time, run
+
+KEY = Ref("AgentRollout", NAMESPACE, AGENT)
+OTHER = Ref("AgentRollout", NAMESPACE, "other-agent")
+
+PLAN = plan_queries(
+    resolve_all(a_rollout().plan)[0],
+    Subject(NAMESPACE, AGENT, NEW, OLD),
+    counting_start=START - timedelta(minutes=1),
+    warmup_seconds=0,
+)
+ASKING = Asking(plan=PLAN, source="default", interval_seconds=10)
+MEASURING = replace(ASKING, history_before=START)
+HISTORY = Matrix((Series({"src": "0.increase"}, ((START, 1.0),)),))
+NEXT_PLAN = replace(PLAN, counting_start=START - timedelta(seconds=30))
+
+
+def clock() -> datetime:
+    """Wall-clock time that passes with the loop's."""
+    return START + timedelta(seconds=now())
+
+
+class Desk:
+    """A poller, its servers, and the times at which it told of news."""
+
+    def __init__(self, **servers: FakePrometheus) -> None:
+        self.heard: list[tuple[str, float]] = []
+        self.polled: list[tuple[str, str]] = []
+        self.servers = servers
+        self.poller = Poller(self._find, self._hear, self._count, clock)
+
+    def _find(self, name: str, namespace: str) -> FakePrometheus | None:
+        assert namespace == NAMESPACE
+        return self.servers.get(name)
+
+    def _hear(self, key: Ref) -> None:
+        self.heard.append((key.name, now()))
+
+    def _count(self, source: str, outcome: str, _seconds: float) -> None:
+        self.polled.append((source, outcome))
+
+    def gaps(self, name: str = AGENT) -> list[float]:
+        """Seconds between news."""
+        times = [time for key, time in self.heard if key == name]
+        return [later - earlier for earlier, later in pairwise(times)]
+
+
+def near(found: Iterable[float], seconds: float) -> bool:
+    """Whether all are so many seconds, up to the jitter."""
+    found = list(found)
+    return bool(found) and all(abs(one / seconds - 1) <= JITTER + 1e-9 for one in found)
+
+
+def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> None:
+    """Each answer comes with the time that was asked about and the question that was asked."""
+
+    async def scenario() -> None:
+        server = FakePrometheus([({"src": "0.increase", "release": NEW}, 7.0)])
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(60)
+        text, at = server.asked[-1]
+        assert (text, desk.poller.newest(KEY)) == (
+            render(PLAN, at),
+            Heard(plan=PLAN, answer=to_answer(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
+        )
+        assert near(desk.gaps(), 10)
+        assert set(desk.polled) == {("default", "Answered")}
+
+    run(scenario())
+
+
+def test_to_say_the_same_again_changes_nothing() -> None:
+    """A decision is made many times within an interval; the questions go on at their own pace."""
+
+    async def scenario() -> None:
+        desk = Desk(default=FakePrometheus())
+        for _ in range(300):
+            desk.poller.follow(KEY, replace(ASKING))
+            await pass_time(0.2)
+        assert near(desk.gaps(), 10)
+
+    run(scenario())
+
+
+def test_an_answer_to_an_old_plan_is_kept_as_that() -> None:
+    """While a slow answer is under way the plan may change; the answer then says which one it belongs to."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        server.seconds = 3
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(1)
+        desk.poller.follow(KEY, replace(ASKING, plan=NEXT_PLAN))
+        await pass_time(3)
+        first = desk.poller.newest(KEY)
+        await pass_time(15)
+        second = desk.poller.newest(KEY)
+        assert [heard and heard.plan for heard in (first, second)] == [PLAN, NEXT_PLAN]
+
+    run(scenario())
+
+
+def test_a_server_that_hangs_holds_up_nobody_else_and_can_be_left_at_once() -> None:
+    """Rollouts on another source go on, new ones begin, and to stop following needs no answer."""
+
+    async def scenario() -> None:
+        hanging = FakePrometheus()
+        hanging.seconds = None
+        desk = Desk(hanging=hanging, default=FakePrometheus())
+        desk.poller.follow(KEY, replace(ASKING, source="hanging"))
+        await pass_time(5)
+        desk.poller.follow(OTHER, ASKING)
+        await pass_time(60)
+        assert (desk.poller.newest(KEY), near(desk.gaps("other-agent"), 10)) == (None, True)
+        desk.poller.follow(KEY, None)
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(0.1)
+        assert desk.poller.newest(KEY) is not None
+
+    run(scenario())
+
+
+def test_what_is_followed_no_more_is_asked_and_known_no_more() -> None:
+    """Neither questions nor answers outlive the attempt."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, ASKING)
+        desk.poller.follow(OTHER, ASKING)
+        await pass_time(1)
+        desk.poller.follow(KEY, None)
+        desk.poller.close()
+        asked = len(server.asked)
+        await pass_time(100)
+        assert (desk.poller.newest(KEY), desk.poller.newest(OTHER), len(server.asked)) == (None, None, asked)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario())
+
+
+def test_history_is_asked_once_and_again_only_after_a_failure() -> None:
+    """It is long; what was learnt goes along with every answer until it is no longer needed."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        server.history = QueryError(QueryErrorKind.TIMEOUT, "too slow")
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, MEASURING)
+        await pass_time(1)
+        failed = desk.poller.newest(KEY)
+        server.history = HISTORY
+        await pass_time(60)
+        learnt = desk.poller.newest(KEY)
+        times = server.histories
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(11)
+        done = desk.poller.newest(KEY)
+        found = [heard and heard.history for heard in (failed, learnt, done)]
+        assert (found, times, server.histories) == ([None, HISTORY.series, None], 2, 2)
+        desk.poller.follow(KEY, MEASURING)
+        await pass_time(11)
+        assert server.histories == 3, "what is no longer needed was kept"
+
+    run(scenario())
+
+
+def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
+    """Both are asked at the same time."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        server.seconds = 4
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, MEASURING)
+        await pass_time(5)
+        assert desk.heard == [(AGENT, 4.0)]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_final"), [(QueryErrorKind.REFUSED, True), (QueryErrorKind.TIMEOUT, False)]
+)
+def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, *, is_final: bool) -> None:
+    """What does not heal by waiting is told apart from what may."""
+
+    async def scenario() -> None:
+        desk = Desk(default=FakePrometheus(QueryError(kind, "no")))
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(1)
+        heard = Heard(plan=PLAN, answer=Unreadable("no", is_final=is_final))
+        assert (desk.poller.newest(KEY), desk.polled) == (heard, [("default", str(kind))])
+
+    run(scenario())
+
+
+def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
+    """Settings may be changed while a rollout waits."""
+
+    async def scenario() -> None:
+        desk = Desk()
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(1)
+        missing = desk.poller.newest(KEY)
+        desk.servers["default"] = FakePrometheus()
+        await pass_time(11)
+        found = desk.poller.newest(KEY)
+        message = "spec.metrics.source: the settings have no source default for this namespace"
+        assert missing == Heard(plan=PLAN, answer=Unreadable(message, is_final=True))
+        assert found == Heard(
+            plan=PLAN, answer=to_answer(PLAN, START + timedelta(seconds=desk.heard[-1][1]), [])
+        )
+
+    run(scenario())
+
+
+def test_nothing_is_asked_before_there_is_anything_to_count() -> None:
+    """No question in the first second of a count, and no news from it."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        desk = Desk(default=server)
+        desk.poller.follow(
+            KEY, replace(ASKING, plan=replace(PLAN, counting_start=START + timedelta(seconds=15)))
+        )
+        await pass_time(12)
+        before = (len(server.asked), list(desk.heard))
+        await pass_time(12)
+        assert (before, len(server.asked)) == ((0, []), 1)
+
+    run(scenario())
+
+
+def test_a_shorter_interval_counts_from_now_on() -> None:
+    """Nobody has to wait for the end of a long pause that is no longer wanted."""
+
+    async def scenario() -> None:
+        desk = Desk(default=FakePrometheus())
+        desk.poller.follow(KEY, replace(ASKING, interval_seconds=3600))
+        await pass_time(20)
+        desk.poller.follow(KEY, replace(ASKING, interval_seconds=2))
+        await pass_time(20)
+        assert near(desk.gaps()[1:], 2)
+
+    run(scenario())
+
+
+def test_a_bug_is_logged_and_ends_no_questions(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody expected costs one tick, not the rollout's eyes."""
+
+    async def scenario() -> None:
+        server = FakePrometheus(answer=[None])  # type: ignore[list-item]  # a row that is none: the bug
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(1)
+        assert (desk.poller.newest(KEY), len(caplog.records)) == (None, 1)
+        server.answer = []
+        await pass_time(11)
+        assert desk.poller.newest(KEY) is not None
+
+    run(scenario())

@@ -1,0 +1,469 @@
+"""Inputs: objects, faults and the passing of time. Outputs: what is written, in which order and how often.
+
+The whole shell runs, in virtual time, between an API server and a Prometheus in memory; only the watch is
+missing, whose events the API server delivers itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agentrollouts.adapters.cluster_errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+)
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import LABEL_AGENT, LABEL_MANAGED_BY
+from agentrollouts.core.snapshot import Snapshot
+from agentrollouts.shell.act import Actor
+from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.observe import SERVICE_LABEL, Observer
+from agentrollouts.shell.poller import Poller
+from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.telemetry import Telemetry
+from tests.builders import (
+    AGENT,
+    NAMESPACE,
+    NEW,
+    OLD,
+    START,
+    RolloutBuilder,
+    a_ready_release,
+    a_rollout,
+    service_of,
+    shown,
+)
+from tests.shell.fakes import Effect, FakeApiServer, FakePrometheus, failing
+from tests.shell.virtual import now, pass_time, run
+
+ROLLOUT = Ref("AgentRollout", NAMESPACE, AGENT)
+ROUTE = Ref("HTTPRoute", NAMESPACE, AGENT)
+
+ROUTE_WRITE = Effect("apply", f"HTTPRoute {AGENT}")
+CONFIG_WRITE = Effect("apply", f"ConfigMap {AGENT}-traffic")
+STATUS_WRITE = Effect("replace_status", f"AgentRollout {AGENT}")
+
+
+class Shell:
+    """All of the shell but the watch."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self.api = FakeApiServer()
+        self.prometheus = FakePrometheus()
+        self.cache = Cache()
+        self.queue: DirtyQueue[Ref] = DirtyQueue(now)
+        self.api.inputs = Inputs(self.cache, self.queue)
+        poller = Poller(lambda _name, _ns: self.prometheus, self.queue.mark, lambda *_: None, self.clock)
+        self.poller = poller
+        observer = Observer(self.cache, self.api, poller, self.clock)
+        actor = Actor(self.api, self.cache, self.api.inputs)
+        reconciler = Reconciler(self.queue, self.cache, observer, actor, poller, Telemetry())
+        self.tasks = [asyncio.create_task(reconciler.work()) for _ in range(workers)]
+
+    @staticmethod
+    def clock() -> Any:  # noqa: ANN401 a datetime
+        """Wall-clock time that passes with the loop's."""
+        return START + timedelta(seconds=now())
+
+    def make(self, builder: RolloutBuilder, name: str = AGENT) -> Manifest:
+        """A rollout and, if it is under way, its traffic, as they would be after a restart."""
+        rollout = builder.build()
+        for manifest in shown(rollout).values():
+            self.api.put(dict(manifest))
+        manifest = rollout.to_json()
+        return self.api.put({**manifest, "metadata": {**manifest["metadata"], "name": name}})
+
+    def release(self, name: str) -> None:
+        """A release whose agents run."""
+        manifest = {"kind": "AgentRelease", **a_ready_release(name).to_json()}
+        manifest.pop("status")
+        self.api.put(manifest)
+        service = service_of(name)
+        metadata = {"name": service, "namespace": NAMESPACE, "labels": {SERVICE_LABEL: service}}
+        self.api.put(
+            {"kind": "EndpointSlice", "metadata": metadata, "endpoints": [{"conditions": {"ready": True}}]}
+        )
+
+    def ask_for(self, release: str) -> None:
+        """`spec.releaseRef` is set."""
+        self.api.edit(ROLLOUT, releaseRef={"name": release})
+
+    def status(self, ref: Ref = ROLLOUT) -> Any:  # noqa: ANN401 any JSON
+        """The persisted status."""
+        return self.api.objects[ref].get("status", {})
+
+    def ready(self, ref: Ref = ROLLOUT) -> tuple[str, str] | None:
+        """Status and reason of the summary condition."""
+        conditions = {found["type"]: found for found in self.status(ref).get("conditions", ())}
+        found = conditions.get("Ready")
+        return found and (found["status"], found["reason"])
+
+    def weights(self) -> list[int]:
+        """What the route says, stable first."""
+        return [ref["weight"] for ref in self.api.objects[ROUTE]["spec"]["rules"][0]["backendRefs"]]
+
+
+@asynccontextmanager
+async def a_shell(workers: int = 2) -> AsyncIterator[Shell]:
+    """A running shell, whose workers must all be alive at the end."""
+    shell = Shell(workers)
+    yield shell
+    assert not any(task.done() for task in shell.tasks)
+    for task in shell.tasks:
+        task.cancel()
+    shell.poller.close()
+
+
+IN_CANARY = a_rollout(bake={"durationSeconds": 0}).serving(OLD).trying(NEW)
+
+
+def test_a_first_release_is_materialised_served_and_then_nothing_more_is_written() -> None:
+    """From two applied objects to rest, in the order of the design: the route after the intent."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.release(NEW)
+            shell.make(a_rollout(bake={"durationSeconds": 0}))
+            await pass_time(60)
+            assert (shell.ready(), shell.weights()) == (("True", "Healthy"), [100])
+            ours = [effect for effect in shell.api.effects if AGENT in effect.target]
+            first_route, first_status = ours.index(ROUTE_WRITE), ours.index(STATUS_WRITE)
+            assert first_status < first_route
+            written = len(shell.api.effects)
+            await pass_time(24 * 3600)
+            assert len(shell.api.effects) == written
+
+    run(scenario())
+
+
+def test_going_back_writes_the_route_first_then_the_status_then_tells() -> None:
+    """Either write alone keeps the canary at 0; nobody is told what is not stored."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            before = len(shell.api.effects)
+            shell.ask_for(OLD)
+            await pass_time(0.1)
+            done = shell.api.effects[before:]
+            assert done[:4] == [
+                ROUTE_WRITE,
+                CONFIG_WRITE,
+                STATUS_WRITE,
+                Effect("create", "Event RollbackStarted"),
+            ]
+            assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("seconds", [None, 3600.0])
+def test_going_back_waits_for_no_prometheus(seconds: float | None) -> None:
+    """A server that hangs is never in the way."""
+
+    async def scenario() -> None:
+        async with a_shell(workers=1) as shell:
+            shell.prometheus.seconds = seconds
+            shell.make(IN_CANARY)
+            await pass_time(100)
+            shell.ask_for(OLD)
+            await pass_time(0.001)
+            assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+def test_after_a_conflict_it_looks_again_and_decides_on_what_is_there_then() -> None:
+    """Somebody pauses and goes back in the moment of our write: the stale status is never stored."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            meddled: list[bool] = []
+
+            def meddle(verb: str, ref: Ref) -> None:
+                if verb == "replace_status" and ref == ROLLOUT and not meddled:
+                    meddled.append(True)
+                    shell.ask_for(OLD)
+
+            shell.make(IN_CANARY)
+            shell.api.on_write = meddle
+            await pass_time(5)
+            assert meddled
+            assert shell.weights() == [100, 0]
+            assert shell.status()["observedGeneration"] == 2
+            assert shell.api.events
+            assert all(event["involvedObject"]["uid"] for event in shell.api.events)
+
+    run(scenario())
+
+
+def test_no_event_tells_of_a_status_that_was_not_written() -> None:
+    """With every status write in conflict nothing was decided, so nothing is told."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.api.on_write = failing(ConflictError("changed"), "replace_status", "AgentRollout")
+            shell.make(IN_CANARY.asking_for(OLD))
+            await pass_time(60)
+            assert (shell.api.events, shell.weights()) == ([], [100, 0])
+
+    run(scenario())
+
+
+def writes_that_fail(shell: Shell, kind: str) -> tuple[list[float], Callable[[str, Ref], None]]:
+    """Times at which a kind was tried to be written, and what makes all of them fail."""
+    times: list[float] = []
+
+    def fail(verb: str, ref: Ref) -> None:
+        if ref.kind == kind and verb != "create":
+            times.append(now())
+            raise UnavailableError(f"{shell.api.objects[ROLLOUT]['kind']} is not to be had")
+
+    return times, fail
+
+
+@pytest.mark.parametrize(
+    ("builder", "kind", "least", "most"),
+    [
+        (IN_CANARY.asking_for(OLD), "HTTPRoute", 200, 330),
+        (IN_CANARY.asking_for(OLD), "AgentRollout", 200, 330),
+        (a_rollout().asking_for(OLD).serving(OLD).planning(historyLimit=3), "AgentRollout", 20, 30),
+    ],
+    ids=["the route of a way back", "the status of a way back", "a status at rest"],
+)
+def test_a_write_that_fails_is_tried_again_with_bounded_pauses(
+    builder: RolloutBuilder, kind: str, least: int, most: int
+) -> None:
+    """Every 2 s while requests may go the wrong way, every 30 s where nothing hurries; never given up."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY if builder.status.attempt else builder)
+            await pass_time(1)
+            times, shell.api.on_write = writes_that_fail(shell, kind)
+            shell.make(builder) if not builder.status.attempt else shell.ask_for(OLD)
+            await pass_time(600)
+            assert least <= len(times) <= most
+            last = times[-1]
+            shell.api.on_write = lambda _verb, _ref: None
+            await pass_time(31)
+            assert last >= 565
+            assert shell.weights()[0] == 100
+
+    run(scenario())
+
+
+def test_what_cannot_be_written_is_a_condition_and_heals_by_itself() -> None:
+    """A missing right is named, and once it is given the rollout goes on without anybody's touch."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.api.on_write = failing(ForbiddenError("may not write routes"), "apply", "HTTPRoute")
+            shell.release(NEW)
+            shell.make(a_rollout(bake={"durationSeconds": 0}))
+            await pass_time(30)
+            conditions = {found["type"]: found for found in shell.status()["conditions"]}
+            applied = conditions["TrafficApplied"]
+            assert (applied["status"], applied["reason"], applied["message"]) == (
+                "False",
+                "Forbidden",
+                "may not write routes",
+            )
+            shell.api.on_write = lambda _verb, _ref: None
+            await pass_time(30)
+            assert shell.ready() == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_a_bug_in_one_object_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with its traceback, tried again with pauses, and the only worker goes on."""
+    bug = RuntimeError("nobody expected this")
+
+    async def scenario() -> None:
+        async with a_shell(workers=1) as shell:
+
+            def fail(_verb: str, ref: Ref) -> None:
+                if ref.name == "broken":
+                    raise bug
+
+            shell.api.on_write = fail
+            shell.release(NEW)
+            shell.make(a_rollout(agent="broken"), name="broken")
+            shell.make(a_rollout(bake={"durationSeconds": 0}))
+            await pass_time(60)
+            assert shell.ready() == ("True", "Healthy")
+
+    with caplog.at_level(logging.ERROR):
+        run(scenario())
+    seen = [record for record in caplog.records if record.exc_info and record.exc_info[1] is bug]
+    assert 3 <= len(seen) <= 10
+
+
+def test_an_object_that_is_gone_is_forgotten_with_all_that_was_kept_for_it() -> None:
+    """404 on its status: no Event, no question and no further try, though the watch has not said so."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(40)
+            shell.api.on_write = failing(NotFoundError("gone"), "replace_status", "AgentRollout")
+            told = len(shell.api.events)
+            shell.ask_for(OLD)
+            await pass_time(1)
+            asked, done = len(shell.prometheus.asked), len(shell.api.effects)
+            await pass_time(600)
+            assert (shell.cache.get(ROLLOUT), shell.poller.newest(ROLLOUT)) == (None, None)
+            assert (len(shell.api.events), len(shell.prometheus.asked), len(shell.api.effects)) == (
+                told,
+                asked,
+                done,
+            )
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("deletion", ["gone", "going"])
+def test_a_rollout_that_is_deleted_is_left_alone(deletion: str) -> None:
+    """Its children go by owner reference; nothing is asked or written any more."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            made = shell.make(IN_CANARY)
+            await pass_time(40)
+            if deletion == "gone":
+                shell.api.delete(ROLLOUT)
+            else:
+                shell.api.put(
+                    {**made, "metadata": {**made["metadata"], "deletionTimestamp": "2026-11-21T10:00:00Z"}}
+                )
+            await pass_time(1)
+            asked, done = len(shell.prometheus.asked), len(shell.api.effects)
+            await pass_time(600)
+            assert (len(shell.prometheus.asked), len(shell.api.effects)) == (asked, done)
+
+    run(scenario())
+
+
+def test_a_spec_that_cannot_be_read_gets_its_condition_once() -> None:
+    """The condition names the field; looking again, or a resync, writes nothing."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            made = a_rollout().build().to_json()
+            made["spec"]["phases"] = "soon"
+            shell.api.put(made)
+            await pass_time(60)
+            for _ in range(5):
+                shell.queue.mark(ROLLOUT)
+                await pass_time(60)
+            message = shell.status()["conditions"][0]["message"]
+            assert (shell.ready(), shell.api.effects) == (("False", "InvalidSpec"), [STATUS_WRITE])
+            assert message.startswith("spec.phases: ")
+
+    run(scenario())
+
+
+def counted(shell: Shell) -> int:
+    """How often the route was written."""
+    return shell.api.effects.count(ROUTE_WRITE)
+
+
+def test_an_answer_that_never_shows_what_was_written_makes_no_hot_loop() -> None:
+    """A webhook that stamps every write and drops the weights costs a write every 2 s, not thousands."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            stamps = iter(range(1_000_000))
+
+            def mutate(manifest: Manifest) -> Manifest:
+                if manifest["kind"] != "HTTPRoute":
+                    return manifest
+                return {**manifest, "spec": {**manifest["spec"], "rules": [], "stamp": next(stamps)}}
+
+            shell.api.mutate = mutate
+            shell.make(IN_CANARY)
+            shell.ask_for(OLD)
+            await pass_time(100)
+            assert 40 <= counted(shell) <= 70
+            shell.api.mutate = lambda manifest: manifest
+            await pass_time(2.1)
+            assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+def test_a_fight_over_our_route_is_slowed_down_and_never_lost() -> None:
+    """Another controller that puts its weights back at once is answered every 2 s."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            theirs = {**shell.api.objects[ROUTE]["spec"], "rules": [{"backendRefs": []}]}
+
+            async def fight() -> None:
+                while True:
+                    await pass_time(0.01)
+                    if shell.api.objects[ROUTE]["spec"] != theirs:
+                        shell.api.edit(ROUTE, **theirs)
+
+            fighting = asyncio.create_task(fight())
+            await pass_time(100)
+            fighting.cancel()
+            assert 40 <= counted(shell) <= 70
+            await pass_time(2.1)
+            assert shell.weights() == [95, 5]
+
+    run(scenario())
+
+
+def test_a_release_is_materialised_once_and_ready_only_with_its_snapshot() -> None:
+    """While the snapshot cannot be written the condition says why; then it stands, for good."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            release = Ref("AgentRelease", NAMESPACE, NEW)
+            shell.api.on_write = failing(UnavailableError("no answer"), "apply", "ConfigMap")
+            shell.release(NEW)
+            await pass_time(20)
+            failed = shell.ready(release)
+            shell.api.on_write = lambda _verb, _ref: None
+            await pass_time(120)
+            done = len(shell.api.effects)
+            await pass_time(3600)
+            snapshots = [found for ref, found in shell.api.objects.items() if ref.kind == "ConfigMap"]
+            assert (failed, shell.ready(release)) == (("False", "WriteFailed"), ("True", "Materialized"))
+            assert [found["metadata"]["labels"][LABEL_AGENT] for found in snapshots] == [AGENT]
+            assert all(Snapshot.of(found) for found in snapshots)
+            assert snapshots[0]["metadata"]["labels"][LABEL_MANAGED_BY] == "agentrollouts"
+            assert len(shell.api.effects) == done
+            told = [event["reason"] for event in shell.api.events]
+            assert told == ["WriteFailed", "Materialized"], "Ready was told before there was a snapshot"
+
+    run(scenario())
+
+
+def test_time_alone_moves_a_rollout_at_the_moment_that_was_decided() -> None:
+    """A bake ends when it ends: no event is needed, and no poll."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.release(NEW)
+            shell.make(a_rollout(bake={"durationSeconds": 300}))
+            await pass_time(299)
+            before = shell.ready()
+            await pass_time(2)
+            assert (before, shell.ready()) == (("False", "Baking"), ("True", "Healthy"))
+
+    run(scenario())

@@ -1,0 +1,97 @@
+"""Inputs: settings, and no API server. Outputs: which Prometheus serves whom, and what the probes say."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+
+from agentrollouts.settings import Settings, Watcher
+from agentrollouts.shell.running import Operator, Sources
+
+
+def sources(**servers: dict[str, Any]) -> Settings:
+    """Settings with these Prometheus servers."""
+    found = [{"name": name, "url": "http://127.0.0.1:1"} | fields for name, fields in servers.items()]
+    return Settings.model_validate({"prometheus": found})
+
+
+def test_a_source_serves_the_namespaces_that_the_administrator_names() -> None:
+    """All where none is named; a name that does not exist serves nobody."""
+    known = Sources(sources(open={}, closed={"namespaces": ["support"]}))
+    asked = [("open", "any"), ("closed", "support"), ("closed", "any"), ("none", "any")]
+    assert [known.find(*one) is not None for one in asked] == [True, True, False, False]
+    known.close()
+
+
+def test_new_settings_keep_what_did_not_change() -> None:
+    """Connections of a server live on through a reload that is about another one."""
+    known = Sources(sources(same={}, changed={}, gone={}))
+    before = {name: known.find(name, "any") for name in ("same", "changed", "gone")}
+    known.replace(sources(same={}, changed={"timeoutSeconds": 1}, new={}))
+    after = {name: known.find(name, "any") for name in ("same", "changed", "gone", "new")}
+    assert after["same"] is before["same"]
+    assert after["changed"] not in {None, before["changed"]}
+    assert (after["gone"], after["new"] is not None) == (None, True)
+    known.close()
+
+
+def a_kubeconfig(folder: Path) -> Path:
+    """A kubeconfig of an API server that does not answer."""
+    path = folder / "kubeconfig"
+    parts = {
+        "cluster": {"server": "http://127.0.0.1:1"},
+        "user": {},
+        "context": {"cluster": "c", "user": "c"},
+    }
+    config = {f"{part}s": [{"name": "c", part: content}] for part, content in parts.items()}
+    path.write_text(json.dumps(config | {"current-context": "c"}))
+    return path
+
+
+@asynccontextmanager
+async def a_waiting_operator(folder: Path) -> AsyncIterator[tuple[Operator, ClientSession]]:
+    """An operator that waits for an API server, and a client of its probes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = folder / "settings.yaml"
+    file.write_text(json.dumps({"serve": {"address": "127.0.0.1", "port": port}}))
+    operator = Operator(Watcher(file), a_kubeconfig(folder))
+    starting = asyncio.create_task(operator.start())
+    async with ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield operator, session
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await operator.stop()
+
+
+async def test_while_there_is_no_api_server_it_is_healthy_but_not_ready(tmp_path: Path) -> None:
+    """It waits, and is not restarted for that; when it is told to stop, it does."""
+    async with a_waiting_operator(tmp_path) as (_, session):
+        answers = {path: await answer(session, path) for path in ("/healthz", "/readyz")}
+    assert answers == {"/healthz": "ok", "/readyz": "the cache is being filled"}
+
+
+async def test_a_worker_that_ended_is_a_reason_to_be_restarted(tmp_path: Path) -> None:
+    """None of them ever ends by itself, so this is a bug that nothing else would show."""
+    async with a_waiting_operator(tmp_path) as (operator, session):
+        assert await answer(session, "/healthz") == "ok"
+        operator._spawn(asyncio.sleep(0), "worker 0")  # noqa: SLF001 a bug cannot be made from outside
+        await asyncio.sleep(0)
+        assert await answer(session, "/healthz") == "ended by a bug: worker 0"
+
+
+async def answer(session: ClientSession, path: str) -> str:
+    """What a probe says, once somebody listens."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with session.get(path) as response:
+                    return (await response.text()).strip()
+            except OSError:
+                await asyncio.sleep(0)

@@ -1,0 +1,144 @@
+"""Inputs: an API server's lists, and what the cache knew before. Outputs: what it knows then."""
+
+import asyncio
+
+import pytest
+
+from agentrollouts.adapters.cluster_errors import NotServedError, UnavailableError
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.sync import START_PAUSE, SYNC_SECONDS, Sync
+from agentrollouts.shell.workqueue import DirtyQueue
+from tests.shell.fakes import FakeApiServer
+from tests.shell.virtual import now, pass_time, run
+
+RELEASE = Ref("AgentRelease", "support", "one")
+CONFIG = Ref("ConfigMap", "support", "snapshot")
+
+
+def an_object(ref: Ref, **labels: str) -> Manifest:
+    """An object of an agent."""
+    metadata = {"name": ref.name, "namespace": ref.namespace, "labels": labels}
+    return {"kind": ref.kind, "metadata": metadata, "spec": {"agent": "support"}}
+
+
+class Unsteady(FakeApiServer):
+    """An API server that fails some lists first, and never serves some kinds."""
+
+    def __init__(self, failures: int = 0, unserved: str = "") -> None:
+        super().__init__()
+        self.failures = failures
+        self.unserved = unserved
+
+    async def list(self, kind: str, namespace: str | None = None, labels: object = None) -> list[Manifest]:
+        """All of a kind."""
+        assert labels is None or labels == {LABEL_MANAGED_BY: FIELD_MANAGER}
+        if self.failures:
+            self.failures -= 1
+            raise UnavailableError("not now")
+        if kind == self.unserved:
+            raise NotServedError(kind)
+        return await super().list(kind, namespace, labels if isinstance(labels, dict) else None)
+
+
+class Desk:
+    """A cache that is kept true to an API server."""
+
+    def __init__(self, api: FakeApiServer, *namespaces: str) -> None:
+        self.api = api
+        self.cache = Cache()
+        self.queue: DirtyQueue[Ref] = DirtyQueue(now)
+        self.sync = Sync(api, self.cache, Inputs(self.cache, self.queue), namespaces)
+
+
+def test_the_cache_is_filled_once_the_api_server_answers() -> None:
+    """At start nothing is decided on half of the world; foreign ConfigMaps are no part of it."""
+
+    async def scenario() -> None:
+        desk = Desk(Unsteady(failures=3))
+        release = desk.api.put(an_object(RELEASE))
+        desk.api.put(an_object(CONFIG))
+        await desk.sync.fill()
+        assert (desk.cache.get(RELEASE), desk.cache.get(CONFIG), now()) == (release, None, 3 * START_PAUSE)
+        assert await desk.queue.take() == RELEASE
+
+    run(scenario())
+
+
+def test_without_the_gateway_api_there_are_no_routes() -> None:
+    """The operator starts all the same."""
+
+    async def scenario() -> None:
+        desk = Desk(Unsteady(unserved="HTTPRoute"))
+        release = desk.api.put(an_object(RELEASE))
+        await desk.sync.fill()
+        assert desk.cache.get(RELEASE) == release
+
+    run(scenario())
+
+
+def test_without_our_own_kinds_it_waits_for_them() -> None:
+    """Nothing can be decided before they are installed."""
+
+    async def scenario() -> None:
+        desk = Desk(Unsteady(unserved="AgentRollout"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await desk.sync.fill()
+
+    run(scenario())
+
+
+def test_only_the_namespaces_of_the_settings_are_read() -> None:
+    """What an operator may not see it does not ask for."""
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer(), "support")
+        desk.api.put(an_object(RELEASE))
+        desk.api.put(an_object(Ref("AgentRelease", "elsewhere", "one")))
+        await desk.sync.fill()
+        assert len(desk.cache.of_kind("AgentRelease", None)) == 1
+
+    run(scenario())
+
+
+def test_what_went_while_the_watch_was_interrupted_is_noticed() -> None:
+    """A ghost would look like a release that can be shipped, or a route that is still there."""
+
+    async def scenario() -> None:
+        desk = Desk(FakeApiServer())
+        desk.api.put(an_object(RELEASE))
+        await desk.sync.fill()
+        await desk.queue.take()
+        desk.queue.done(RELEASE)
+        desk.api.delete(RELEASE, tell=False)
+        keeping = asyncio.create_task(desk.sync.keep())
+        await pass_time(SYNC_SECONDS + 1)
+        keeping.cancel()
+        assert (desk.cache.get(RELEASE), len(desk.queue)) == (None, 1)
+
+    run(scenario())
+
+
+def test_what_came_while_the_list_was_under_way_stays() -> None:
+    """A list is as old as its question; what the watch told meanwhile is newer."""
+
+    async def scenario() -> None:
+        api = FakeApiServer()
+        desk = Desk(api)
+        old = api.put(an_object(RELEASE))
+        await desk.sync.fill()
+        newer = {**old, "metadata": {**old["metadata"], "resourceVersion": "9"}}
+
+        class Slow(FakeApiServer):
+            async def list(self, kind: str, *_: object, **__: object) -> list[Manifest]:
+                if kind == RELEASE.kind:
+                    desk.cache.put(newer)
+                return []
+
+        await Sync(Slow(), desk.cache, Inputs(desk.cache, desk.queue), ()).fill()
+        assert desk.cache.get(RELEASE) == newer
+
+    run(scenario())

@@ -1,0 +1,60 @@
+"""Inputs: raw events as kopf hands them over. Outputs: what the cache knows, and what kopf was told to do."""
+
+from typing import Any
+
+import kopf
+import pytest
+
+from agentrollouts.adapters.resources import KINDS, Ref
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.watch import configure, register
+from agentrollouts.shell.workqueue import DirtyQueue
+
+WATCHED = (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE)
+
+
+def an_event(kind: str | None, version: int) -> dict[str, Any]:
+    """What a watch says of an object; items of a list come with the type None and without their kind."""
+    metadata = {"name": "one", "namespace": "support", "resourceVersion": str(version)}
+    return {"type": kind, "object": {"metadata": metadata, "spec": {"agent": "support"}}}
+
+
+def handlers(cache: Cache) -> dict[str, Any]:
+    """The handlers that were registered, by what they watch."""
+    registry = kopf.OperatorRegistry()
+    register(registry, Inputs(cache, DirtyQueue(lambda: 0.0)))
+    found = registry._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way to see them
+    return {str(handler.id): handler.fn for handler in found}
+
+
+@pytest.mark.parametrize("kind", WATCHED)
+async def test_every_event_of_our_kinds_reaches_the_cache(kind: str) -> None:
+    """Listed, added, changed or deleted: the object is taken in under its own kind, or dropped."""
+    cache = Cache()
+    see = handlers(cache)[f"see-{KINDS[kind].plural}"]
+    key = Ref(kind, "support", "one")
+    seen = []
+    for version, event in enumerate((None, "MODIFIED", "DELETED", "ADDED"), start=1):
+        await see(event=an_event(event, version))
+        found = cache.get(key)
+        seen.append(found and (found["kind"], found["apiVersion"], found["metadata"]["resourceVersion"]))
+    told = [(kind, KINDS[kind].api_version, version) for version in ("1", "2", "4")]
+    assert seen == [told[0], told[1], None, told[2]]
+
+
+def test_nothing_else_is_watched() -> None:
+    """Four kinds, one handler for each; no timer, daemon or finalizer."""
+    assert handlers(Cache()).keys() == {f"see-{KINDS[kind].plural}" for kind in WATCHED}
+
+
+@pytest.mark.parametrize("namespaces", [(), ("support",)])
+def test_kopf_is_bounded_and_writes_nothing(namespaces: tuple[str, ...]) -> None:
+    """No peering, no Events of its own, no call without an end; only our ConfigMaps and routes are read."""
+    settings = kopf.OperatorSettings()
+    configure(settings, namespaces)
+    assert (settings.peering.standalone, settings.posting.enabled) == (True, False)
+    assert settings.networking.request_timeout == 30
+    assert settings.scanning.disabled is bool(namespaces)
+    ours = "app.kubernetes.io/managed-by=agentrollouts"
+    assert {*settings.watching.label_selectors.values()} == {ours}
