@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
-from bench.judge import cost, labels, latency, runs
+from bench.judge import cost, labels, latency, runs, speed
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
@@ -157,12 +157,15 @@ def main() -> int:
     else:
         found = tables(_runner(lambda tasks: [*map(run_task, tasks)]), repetitions, slow, options.seed)
     title = f"{repetitions} repetitions ({slow} of latency, cost and labels), seed {options.seed}"
+    fast = speed.check()
     if options.json:
-        print(json.dumps({"title": title, "tables": [table.as_json() for table in found]}))
+        parts = {"tables": [table.as_json() for table in found], "speed": fast.as_json()}
+        print(json.dumps({"title": title, **parts}))
     else:
         intro = "Cells: 1,000 / 10,000 / 100,000 runs per hour; 5 % for 60 min, then 25 % for 240 min."
         print(f"# The judge\n\n{title}. {intro}", *(table.as_markdown() for table in found), sep="\n\n")
-    return 0 if all(check.is_met for table in found for check in table.checks) else 1
+        print(f"\n## Speed\n\n{fast.as_markdown()}")
+    return 0 if fast.is_met and all(check.is_met for table in found for check in table.checks) else 1
 
 
 if __name__ == "__main__":
