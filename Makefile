@@ -7,7 +7,7 @@ SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test unit lint format crds verify check bench clean clean-cache
+.PHONY: help demo sandbox test unit lint format crds verify check bench bench-judge clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -44,6 +44,9 @@ check: lint verify test ## All that CI runs
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
+
+bench-judge: $(INSTALLED) ## Measure the judge by Monte-Carlo, beside others (ARGS=--full: all repetitions)
+	@$(BIN)/python -m bench.judge $(ARGS)
 
 clean: ## Remove what was made in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,8 +12,9 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
-from bench.judge import cost, latency, runs
+from bench.judge import cost, labels, latency, runs, speed
 from bench.judge.cost import CostTask
+from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
 from bench.judge.runs import TRAFFIC, Ends, Task
 from bench.judge.streams import HARMLESS, WORSE
@@ -34,7 +35,7 @@ KAYENTA: Final = 100
 CHUNK: Final = 50
 """Repetitions that a process does at once."""
 
-AnyTask = Task | LatencyTask | CostTask
+AnyTask = Task | LatencyTask | CostTask | LabelTask
 
 HARMLESS_TARGETS: Final = [
     (0.06, 0.02, 0.02) if c.is_clustered else (0.03,) * 3 if c.canary != c.stable else (0.01,) * 3
@@ -48,6 +49,9 @@ LATENCY_MINUTES: Final = ((98, 15, 2), (51, 5, 1), (inf, 119, 23))
 COST_SHARES: Final = (0.01, 0.02)
 """A heavy tail has no proof: a sum is judged by a quasi-likelihood."""
 COST_MINUTES: Final = ((92, 15, 2), (44, 5, 1), (17, 2, 1))
+LABEL_SHARES: Final = (0.05, 0.05)
+"""A shift only warns by default, and has a confidence of 0.95."""
+LABEL_MINUTES: Final = ((300, 80, 10), (300, 80, 10))
 
 Run = Callable[[Sequence[AnyTask]], list[list[Ends]]]
 """Runs the tasks of a table; gives its cells by column, then by traffic."""
@@ -60,6 +64,7 @@ def tables(run: Run, repetitions: int, slow: int, seed: int) -> list[Table]:
     worse = run([Task(c, traffic, seed, everyone) for c in WORSE for traffic in TRAFFIC])
     slower = run([LatencyTask(c, t, seed, range(slow)) for c in latency.COLUMNS for t in TRAFFIC])
     dearer = run([CostTask(c, t, seed, range(slow)) for c in cost.COLUMNS for t in TRAFFIC])
+    shifted = run([LabelTask(c, t, seed, range(slow)) for c in labels.COLUMNS for t in TRAFFIC])
     return [
         Table(
             "False rollbacks on harmless releases, %",
@@ -77,6 +82,7 @@ def tables(run: Run, repetitions: int, slow: int, seed: int) -> list[Table]:
         ),
         _mixed("Latency", latency.COLUMNS, slower, LATENCY_SHARES, LATENCY_MINUTES),
         _mixed("Cost per run", cost.COLUMNS, dearer, COST_SHARES, COST_MINUTES),
+        _mixed("Mix of labels", labels.COLUMNS, shifted, LABEL_SHARES, LABEL_MINUTES),
     ]
 
 
@@ -107,6 +113,8 @@ def run_task(task: AnyTask) -> Ends:
     """One task, in whatever process."""
     if isinstance(task, LatencyTask):
         return latency.run(task)
+    if isinstance(task, LabelTask):
+        return labels.run(task)
     return cost.run(task) if isinstance(task, CostTask) else runs.run(task)
 
 
@@ -148,13 +156,16 @@ def main() -> int:
             )
     else:
         found = tables(_runner(lambda tasks: [*map(run_task, tasks)]), repetitions, slow, options.seed)
-    title = f"{repetitions} repetitions ({slow} of latency and cost), seed {options.seed}"
+    title = f"{repetitions} repetitions ({slow} of latency, cost and labels), seed {options.seed}"
+    fast = speed.check()
     if options.json:
-        print(json.dumps({"title": title, "tables": [table.as_json() for table in found]}))
+        parts = {"tables": [table.as_json() for table in found], "speed": fast.as_json()}
+        print(json.dumps({"title": title, **parts}))
     else:
         intro = "Cells: 1,000 / 10,000 / 100,000 runs per hour; 5 % for 60 min, then 25 % for 240 min."
         print(f"# The judge\n\n{title}. {intro}", *(table.as_markdown() for table in found), sep="\n\n")
-    return 0 if all(check.is_met for table in found for check in table.checks) else 1
+        print(f"\n## Speed\n\n{fast.as_markdown()}")
+    return 0 if fast.is_met and all(check.is_met for table in found for check in table.checks) else 1
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import accumulate
 from statistics import NormalDist
 from typing import Final
@@ -20,8 +21,8 @@ from agentrollouts.core.findings import ORDINARY
 from agentrollouts.core.gates import Course
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.queries import Term, bad_source, tag
-from agentrollouts.core.readings import Tally
-from bench.judge.ours import GATES, PLAN, TIMES, shipped, surprise
+from agentrollouts.core.readings import Reading, Tally
+from bench.judge.ours import GATES, NOW, PLAN, TIMES, Past, shipped, surprise
 from bench.judge.rules import EVERY, FLAGGER_THRESHOLD
 from bench.judge.runs import OURS, End
 from bench.judge.sampling import poisson
@@ -102,7 +103,8 @@ def first_fail(
         present = _tally(phase, canary, stable)
         if not screened or may_fail(gate, (*finished, present), burst or 1.0):
             course = Course(phase, len(PHASES), time_over=left == 0)
-            if shipped(gate, present, course, finished, burst).verdict is Verdict.FAIL:
+            reading = Reading(present.segment, present.bounds, NOW + timedelta(minutes=minute))
+            if shipped(gate, reading, course, Past(tuple(finished), burst)).verdict is Verdict.FAIL:
                 return minute
         if left == 0 and phase + 1 < len(PHASES):
             finished.append(present)

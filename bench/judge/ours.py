@@ -1,11 +1,13 @@
 """The shipped judge, asked every minute: the operator's own gates, burst factors and verdicts.
 
-To save time it is not asked where no Fail is possible: see `may_fail`, which is proved in its docstring and
-tested against asking always.
+To save time it is not asked where no Fail is possible: see `may_fail` and `may_be_beyond`, proved in
+their docstrings and tested against asking always.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,9 +16,9 @@ from agentrollouts.api.status import Verdict
 from agentrollouts.core.burst import factors
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.gates import Course, Judgement, judge
+from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, judge
 from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
-from agentrollouts.core.readings import Reading, Tally
+from agentrollouts.core.readings import Reading, Recent, Tally
 from bench.judge.streams import PHASES, Minute
 
 _TEMPLATES: Final = {
@@ -25,6 +27,7 @@ _TEMPLATES: Final = {
     "accuracy": "accuracy",
     "latency": "latency",
     "cost": "cost-per-run",
+    "decisions": "decision-mix",
 }
 GATES: Final[Mapping[str, ResolvedGate]] = {
     gate.name: gate
@@ -44,17 +47,25 @@ NOW: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 PLAN: Final = plan_queries(
     tuple(GATES.values()), Subject("bench", "a", "canary", "stable"), counting_start=NOW, warmup_seconds=0
 )
+EMPTY: Final = Segment(0.0, 0.0, 0.0, 0.0)
 TIMES: Final = tuple(NOW - timedelta(minutes=minutes) for minutes in range(240, 0, -1))
 
-Judge = Callable[[ResolvedGate, Tally, Course, Sequence[Tally], float | None], Judgement]
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a judge is told of the time before."""
+
+    finished: tuple[Tally, ...]
+    burst: float | None
+    memory: Memory = NOTHING
 
 
-def shipped(
-    gate: ResolvedGate, present: Tally, course: Course, finished: Sequence[Tally], burst: float | None
-) -> Judgement:
+Judge = Callable[[ResolvedGate, Reading, Course, Past], Judgement]
+
+
+def shipped(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgement:
     """What the operator would answer."""
-    reading = Reading(present.segment, present.bounds, NOW)
-    return judge(gate, reading, course, finished=finished, burst=burst)
+    return judge(gate, reading, course, finished=past.finished, burst=past.burst, memory=past.memory)
 
 
 def burst_of(gate: ResolvedGate, minutes: Sequence[tuple[float, float]]) -> float | None:
@@ -75,7 +86,7 @@ def first_fail(
     judge_of: Judge = shipped,
     screened: bool = True,
 ) -> int | None:
-    """The minute, from 1, after which the gate says Fail; None where it never does.
+    """The minute, from 1, after which the gate says Fail, by comparison or by its limit; None where never.
 
     Args:
         gate: Of type Ratio.
@@ -84,22 +95,46 @@ def first_fail(
         judge_of: Who is asked; another one only to see that the bench finds it out.
         screened: Whether not to ask where `may_fail` says no.
     """
-    finished: list[Tally] = []
+    past, counts, window = Past((), burst), EMPTY, deque[Segment](maxlen=_window(gate))
     phase, left = 0, PHASES[0][1]
-    x_c = n_c = x_s = n_s = 0.0
-    for minute, (more_bad, more, more_stable_bad, more_stable) in enumerate(minutes, start=1):
-        x_c, n_c, x_s, n_s = x_c + more_bad, n_c + more, x_s + more_stable_bad, n_s + more_stable
+    for minute, outcomes in enumerate(minutes, start=1):
+        window.append(Segment(*outcomes))
+        counts = Segment.sum((counts, window[-1]))
+        recent = Segment.sum(window) if gate.limit else EMPTY
         left -= 1
-        present = Tally(phase, Segment(x_c, n_c, x_s, n_s))
-        if not screened or may_fail(gate, (*finished, present), burst or 1.0):
-            course = Course(phase, len(PHASES), time_over=left == 0)
-            if judge_of(gate, present, course, finished, burst).verdict is Verdict.FAIL:
+        present = Tally(phase, counts)
+        memory = NOTHING
+        if (
+            not screened
+            or may_fail(gate, (*past.finished, present), burst or 1.0)
+            or may_be_beyond(gate, recent)
+        ):
+            reading = Reading(counts, (), NOW + timedelta(minutes=minute), Recent(recent))
+            found = judge_of(gate, reading, Course(phase, len(PHASES), time_over=left == 0), past)
+            if found.verdict is Verdict.FAIL:
                 return minute
+            memory = found.memory
+        past = replace(past, memory=memory)
         if left == 0 and phase + 1 < len(PHASES):
-            finished.append(present)
-            phase, left = phase + 1, PHASES[phase + 1][1]
-            x_c = n_c = x_s = n_s = 0.0
+            past = replace(past, finished=(*past.finished, present))
+            phase, left, counts = phase + 1, PHASES[phase + 1][1], EMPTY
     return None
+
+
+def _window(gate: ResolvedGate) -> int:
+    """Minutes that an absolute limit looks at."""
+    return gate.limit.window_seconds // 60 if gate.limit else 1
+
+
+def may_be_beyond(gate: ResolvedGate, recent: Segment) -> bool:
+    """Whether the canary could be beyond the gate's absolute limit for certain: it must at least seem so.
+
+    The lower bound of a share is never above the share. Where this is False, the canary is not beyond the
+    limit, and so has not been since any time before.
+    """
+    if gate.limit is None or recent.canary_bad < gate.min_bad:
+        return False
+    return recent.canary_bad > gate.limit.value * recent.canary_total * (1 - 1e-9)
 
 
 def may_fail(gate: ResolvedGate, tallies: Sequence[Tally], burst: float) -> bool:

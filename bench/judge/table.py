@@ -25,6 +25,14 @@ class Check:
     found: str
     is_met: bool
 
+    def as_markdown(self) -> str:
+        """One line."""
+        return f"- {'met' if self.is_met else '**missed**'}: {self.target}; found {self.found}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {"target": self.target, "found": self.found, "isMet": self.is_met}
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -44,16 +52,14 @@ class Table:
         for judge in judges:
             cells = (" / ".join(self.shown(ends[judge]) for ends in by_traffic) for by_traffic in self.cells)
             lines.append(f"| {judge} | {' | '.join(cells)} |")
-        checks = (
-            f"- {'met' if c.is_met else '**missed**'}: {c.target}; found {c.found}" for c in self.checks
-        )
+        checks = (check.as_markdown() for check in self.checks)
         return "\n".join((f"## {self.title}", "", *lines, "", *checks))
 
     def as_json(self) -> dict[str, Any]:
         """Every cell with its numbers."""
         return {
             "title": self.title,
-            "checks": [{"target": c.target, "found": c.found, "isMet": c.is_met} for c in self.checks],
+            "checks": [check.as_json() for check in self.checks],
             "columns": {
                 column: [{judge: _numbers(found) for judge, found in ends.items()} for ends in by_traffic]
                 for column, by_traffic in zip(self.columns, self.cells, strict=True)

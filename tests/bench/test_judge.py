@@ -14,11 +14,12 @@ import pytest
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.gates import Course, Judgement
-from agentrollouts.core.readings import Tally
-from bench.judge import cost, latency
+from agentrollouts.core.readings import Reading
+from bench.judge import cost, labels, latency
 from bench.judge.cost import CostTask
+from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
-from bench.judge.ours import GATES, Judge, burst_of, first_fail, shipped
+from bench.judge.ours import GATES, Judge, Past, burst_of, first_fail, shipped
 from bench.judge.rules import LIMITS, RULES, Minutes, argo, flagger, kayenta, ratio_at_end
 from bench.judge.runs import OURS, TRAFFIC, median_minute
 from bench.judge.sampling import Lognormal, geometric, poisson
@@ -115,6 +116,13 @@ def test_slow_and_dear_canaries_are_found_and_others_are_not() -> None:
     assert [median_minute(ends) <= 10 for ends in (*slow, *dear)] == [False, True, False, True]
 
 
+def test_other_habits_are_found_and_the_same_are_not() -> None:
+    """At 10,000 runs an hour, 45 to 52 % approvals are seen within the first two phases' looks."""
+    found = [labels.run(LabelTask(c, 10_000, SEED, range(6)))[OURS] for c in labels.COLUMNS[:3:2]]
+
+    assert [median_minute(ends) <= 80 for ends in found] == [False, True]
+
+
 # --- wrong judges, planted ---------------------------------------------------------------------------------
 
 
@@ -126,10 +134,8 @@ def test_a_judge_without_a_burst_factor_is_found_out() -> None:
 def test_a_judge_that_pools_its_counts_is_found_out() -> None:
     """After a bad hour of both releases it does not see three times the errors; the shipped one does."""
 
-    def pooled(
-        gate: ResolvedGate, present: Tally, course: Course, finished: Sequence[Tally], burst: float | None
-    ) -> Judgement:
-        found = shipped(gate, present, course, finished, burst)
+    def pooled(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgement:
+        found = shipped(gate, reading, course, past)
         assert found.finding is not None
         total = found.finding.total
         is_worse = total.canary_bad * total.stable_total > gate.margin * total.stable_bad * total.canary_total
@@ -146,10 +152,8 @@ def test_a_judge_that_pools_its_counts_is_found_out() -> None:
 def test_a_judge_with_the_margin_alone_is_found_out() -> None:
     """The playbooks' ratio, asked every minute, rolls back every harmless release."""
 
-    def margin_only(
-        gate: ResolvedGate, present: Tally, course: Course, finished: Sequence[Tally], burst: float | None
-    ) -> Judgement:
-        found = shipped(gate, present, course, finished, burst)
+    def margin_only(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgement:
+        found = shipped(gate, reading, course, past)
         assert found.finding is not None
         is_worse = found.finding.ratio > gate.margin and found.finding.total.canary_bad >= gate.min_bad
         return replace(found, verdict=Verdict.FAIL) if is_worse else found
@@ -162,10 +166,8 @@ def test_a_judge_with_the_margin_alone_is_found_out() -> None:
 def test_a_judge_with_evidence_alone_is_found_out() -> None:
     """With enough traffic it is sure of a worsening that does not matter; the shipped one tolerates it."""
 
-    def sure_only(
-        gate: ResolvedGate, present: Tally, course: Course, finished: Sequence[Tally], burst: float | None
-    ) -> Judgement:
-        found = shipped(gate, present, course, finished, burst)
+    def sure_only(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgement:
+        found = shipped(gate, reading, course, past)
         assert found.finding is not None
         return replace(found, verdict=Verdict.FAIL) if found.finding.evidence >= gate.needed else found
 

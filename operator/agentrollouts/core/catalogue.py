@@ -58,6 +58,9 @@ OWN_WORDS: Final[Mapping[GateType, Words]] = MappingProxyType(
     }
 )
 
+COUNTED_LENGTH: Final = 2200
+"""The bound of `source` in a gate's status."""
+
 MIN_SAMPLES: Final = 100
 MIN_BAD: Final = 3.0
 MIN_BAD_SUM: Final = 2.0
@@ -112,7 +115,7 @@ class ResolvedGate:
     def counted(self) -> str:
         """What is counted, in what: the identity of everything that was ever measured for this gate."""
         grouped = f" by {self.by}" if self.by else ""
-        return f"{self.bad} of {self.total}{grouped}"
+        return f"{self.bad} of {self.total}{grouped}"[:COUNTED_LENGTH]
 
     def severity_at(self, ratio: float) -> Severity:
         """How bad a Fail is whose canary is `ratio` times as bad, or as good, as stable."""
