@@ -3,18 +3,17 @@
 Between `findings`, `limits` and `shifts`, which compute, and `verdicts`, which decides.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Counts
-from agentrollouts.core import limits, shifts
+from agentrollouts.core import limits
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
 from agentrollouts.core.readings import Reading, Tally
-from agentrollouts.core.unserved import COMPARED
+from agentrollouts.core.shifts import Shift, looks_until, of_histogram, of_mix
 from agentrollouts.core.words import count
 
 
@@ -47,16 +46,18 @@ class Since:
     """The canary finishes far too few runs for its weight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The planned looks at a shift."""
+NEVER: Final = Since()
 
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the status remembers of a gate besides its counts."""
+
+    baseline: Counts | None = None
+    """Outcomes of stable before the attempt."""
+    since: Since = NEVER
     looks: int = 0
-    """How many were taken."""
-    is_found: bool = False
-    """What the last one said."""
-    result: shifts.Shift | None = None
-    """How far apart the releases are at present, look or not."""
+    """Looks at a shift that were taken in the present segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,113 +72,116 @@ class Case:
     """None for what compares no rates."""
     burst: float
     """The factor for counts."""
+    is_sure: bool
+    """The first key."""
+    matters: bool
+    """The second key."""
     lacks: str
     """What is missing before a Fail may be said; empty where nothing is."""
-    baseline: Counts | None = None
-    since: Since = Since()
-    shift: Tested = Tested()
-
-    @classmethod
-    def of(
-        cls,
-        gate: ResolvedGate,
-        reading: Reading,
-        course: Course,
-        tallies: tuple[Tally, ...],
-        burst: float | None,
-    ) -> "Case":
-        """The case as the counts alone make it."""
-        finding = find(gate, tallies, course.planned_phases, burst) if gate.kind in COMPARED else None
-        return cls(
-            gate=gate,
-            reading=reading,
-            course=course,
-            tallies=tallies,
-            finding=finding,
-            burst=max(1.0, burst or 1.0),
-            lacks=_lacks(gate, finding) if finding else "",
-        )
-
-    def remembering(self, baseline: Counts | None, since: Since, shift: Tested) -> "Case":
-        """The case with what the status knows, brought up to now."""
-        known = replace(self, baseline=baseline)
-        if self.gate.kind is GateType.SHIFT:
-            tested = known.tested(shift)
-            failing = (since.failing or known.now) if tested.is_found else None
-            return replace(known, shift=tested, since=Since(failing=failing))
-        worse = self.is_sure and self.matters and not self.lacks
-        updated = Since(
-            failing=known.stood(since.failing, holds=worse),
-            beyond=known.stood(since.beyond, holds=known.is_beyond),
-            stray=known.stood(since.stray, holds=known.has_strayed),
-        )
-        return replace(known, since=updated)
+    memory: Memory
+    """What is known from before, brought up to now."""
+    shift: Shift | None = None
+    """For a shift: how far apart the releases are at present."""
 
     @property
     def now(self) -> datetime:
         """The time that the samples speak of."""
         return self.reading.last_sample_time
 
-    def stood(self, since: datetime | None, *, holds: bool) -> datetime | None:
-        """Since when it has held at every check, this one included."""
-        return (since or self.now) if holds else None
+    @property
+    def since(self) -> Since:
+        """Since when something has been found at every check, this one included."""
+        return self.memory.since
 
     def seconds(self, since: datetime | None) -> float:
         """How long something has stood."""
         return (self.now - since).total_seconds() if since else 0.0
 
-    @property
-    def is_sure(self) -> bool:
-        """The first key."""
-        return self.finding is not None and self.finding.evidence >= self.gate.needed
 
-    @property
-    def matters(self) -> bool:
-        """The second key."""
-        if self.finding is None:
-            return False
-        ratio, margin = self.finding.ratio, self.gate.margin
-        return ratio < margin if self.gate.better is Better.HIGHER else ratio > margin
+def examine(
+    gate: ResolvedGate,
+    reading: Reading,
+    course: Course,
+    tallies: tuple[Tally, ...],
+    burst: float | None,
+    memory: Memory,
+) -> Case:
+    """Work out the case, with what the status remembers brought up to now."""
+    finding = find(gate, tallies, course.planned_phases, burst) if gate.is_share_test else None
+    is_sure = finding is not None and finding.evidence >= gate.needed
+    matters = finding is not None and _matters(gate, finding)
+    lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
+    factor = max(1.0, burst or 1.0)
+    shift = None
+    if gate.kind is GateType.SHIFT:
+        shift = _shift(gate, reading)
+        now = _looked(gate, shift, course, memory, reading.last_sample_time)
+    else:
+        strays = _strays(gate, reading, course)
+        worse, beyond = is_sure and matters and not lacks, _is_beyond(gate, reading, factor)
+        now = _stood(memory, (worse, beyond, strays), reading.last_sample_time)
+    return Case(
+        gate=gate,
+        reading=reading,
+        course=course,
+        tallies=tallies,
+        finding=finding,
+        burst=factor,
+        is_sure=is_sure,
+        matters=matters,
+        lacks=lacks,
+        memory=now,
+        shift=shift,
+    )
 
-    @property
-    def is_beyond(self) -> bool:
-        """Whether the canary is beyond an absolute limit for certain."""
-        recent = self.reading.recent
-        return (
-            self.gate.limit is not None
-            and recent is not None
-            and limits.is_beyond(self.gate, recent.segment, self.burst)
-        )
 
-    @property
-    def has_strayed(self) -> bool:
-        """Whether the canary finishes far too few runs."""
-        weight = self.course.weight
-        return (
-            self.gate.counts_runs
-            and weight is not None
-            and 0 < weight < 100  # noqa: PLR2004 percent
-            and limits.has_strayed(self.gate, self.reading.segment, weight / 100)
-        )
+def _stood(memory: Memory, holds: tuple[bool, bool, bool], now: datetime) -> Memory:
+    """Since when each has held at every check, this one included."""
+    old = memory.since
+    if not any(holds):
+        return memory if old == NEVER else Memory(memory.baseline, NEVER, memory.looks)
+    since = zip((old.failing, old.beyond, old.stray), holds, strict=True)
+    return Memory(memory.baseline, Since(*((known or now) if held else None for known, held in since)))
 
-    @property
-    def phase(self) -> Sequence[Segment]:
-        """The segments of the present phase."""
-        return [tally.segment for tally in self.tallies if tally.phase == self.course.phase]
 
-    def tested(self, before: Tested) -> Tested:
-        """With the look that is due, if one is; between looks the last one stands."""
-        due = shifts.looks_until(self.course.counted_seconds) or int(self.course.time_over)
-        burst, reading = self.gate.burst or 1.0, self.reading
-        result = (
-            shifts.of_mix(reading.mix, burst)
-            if reading.mix
-            else shifts.of_histogram(reading.bounds, reading.segment, burst)
-        )
-        if due <= before.looks:
-            return replace(before, result=result)
-        allowed = (1 - self.gate.confidence) / max(1, self.course.planned_looks)
-        return Tested(due, result is not None and result.is_found(allowed), result)
+def _matters(gate: ResolvedGate, finding: Finding) -> bool:
+    return finding.ratio < gate.margin if gate.better is Better.HIGHER else finding.ratio > gate.margin
+
+
+def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
+    """Whether the canary is beyond an absolute limit for certain."""
+    recent = reading.recent
+    return gate.limit is not None and recent is not None and limits.is_beyond(gate, recent.segment, burst)
+
+
+def _strays(gate: ResolvedGate, reading: Reading, course: Course) -> bool:
+    """Whether the canary finishes far too few runs."""
+    weight = course.weight
+    if not gate.counts_runs or weight is None or not 0 < weight < 100:  # noqa: PLR2004 percent
+        return False
+    return limits.has_strayed(gate, reading.segment, weight / 100)
+
+
+def _shift(gate: ResolvedGate, reading: Reading) -> Shift | None:
+    burst = gate.burst or 1.0
+    if reading.mix:
+        return of_mix(reading.mix, burst)
+    return of_histogram(reading.bounds, reading.segment, burst)
+
+
+def _looked(gate: ResolvedGate, shift: Shift | None, course: Course, memory: Memory, now: datetime) -> Memory:
+    """With the look that is due, if one is; between looks the last one stands."""
+    due = looks_until(course.counted_seconds) or int(course.time_over)
+    if due <= memory.looks:
+        return memory
+    is_found = shift is not None and shift.is_found(allowed(gate, course))
+    since = Since(failing=memory.since.failing or now) if is_found else NEVER
+    return Memory(memory.baseline, since, due)
+
+
+def allowed(gate: ResolvedGate, course: Course) -> float:
+    """The error that one look at a shift may make, so that all planned ones keep the confidence."""
+    return (1 - gate.confidence) / max(1, course.planned_looks)
 
 
 def _lacks(gate: ResolvedGate, finding: Finding) -> str:

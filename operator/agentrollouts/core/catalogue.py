@@ -107,6 +107,17 @@ class ResolvedGate:
     """Whether the total is runs, so that their split between the releases must follow the weights."""
 
     @property
+    def is_share_test(self) -> bool:
+        """Whether the two releases are compared by the share test."""
+        kind = self.kind  # one by one: a set would ask the enumeration for a hash each time
+        return kind is GateType.RATIO or kind is GateType.MEAN or kind is GateType.HISTOGRAM
+
+    @property
+    def compares(self) -> bool:
+        """Whether it says nothing without stable."""
+        return self.is_share_test or self.kind is GateType.SHIFT
+
+    @property
     def needed(self) -> float:
         """Evidence from which on a Fail is sure enough: 100 for a confidence of 0.99."""
         return 1 / (1 - self.confidence)

@@ -12,8 +12,8 @@ from typing import assert_never
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
-from agentrollouts.api.status import Counts, Severity, Verdict
-from agentrollouts.core.case import Case, Course, Since, Tested
+from agentrollouts.api.status import Severity, Verdict
+from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import Finding
@@ -21,20 +21,6 @@ from agentrollouts.core.readings import NoData, Present, Reading, Tally, TooEarl
 from agentrollouts.core.verdicts import Answer, answer
 
 __all__ = ["Answer", "Course", "Judgement", "Memory", "Since", "judge"]
-
-
-NEVER = Since()
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the status remembers of a gate besides its counts."""
-
-    baseline: Counts | None = None
-    """Outcomes of stable before the attempt."""
-    since: Since = NEVER
-    looks: int = 0
-    """Looks at a shift that were taken in the present segment."""
 
 
 NOTHING = Memory()
@@ -115,7 +101,9 @@ def judge(
     frozen = tuple(finished)
     match present:
         case Reading():
-            return _judge_counts(gate, present, course, frozen, Judged(factor, memory))
+            bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
+            tallies = (*frozen, Tally(course.phase, present.segment, bounds))
+            return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
         case TooEarly(message, is_warm_up):
             verdict, reason = Verdict.INCONCLUSIVE, Reason.WARMING_UP if is_warm_up else Reason.COLLECTING
         case NoData(message, is_stale):
@@ -142,37 +130,20 @@ def judge(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a gate brings from its past."""
-
-    burst: float | None
-    memory: Memory
-
-
-def _judge_counts(
-    gate: ResolvedGate, reading: Reading, course: Course, finished: tuple[Tally, ...], past: Judged
-) -> Judgement:
-    bounds = reading.bounds if gate.kind is GateType.HISTOGRAM else ()
-    tallies = (*finished, Tally(course.phase, reading.segment, bounds))
-    memory = past.memory
-    shift = Tested(memory.looks, is_found=memory.since.failing is not None)
-    case = Case.of(gate, reading, course, tallies, past.burst).remembering(
-        memory.baseline, memory.since, shift
-    )
+def _judge_counts(case: Case, burst: float | None) -> Judgement:
     found = answer(case)
     return Judgement(
-        gate=gate,
+        gate=case.gate,
         verdict=found.verdict,
         reason=found.reason,
         message=found.message,
-        severity=found.severity or gate.severity,
+        severity=found.severity or case.gate.severity,
         finding=case.finding,
-        burst=past.burst,
-        memory=Memory(memory.baseline, case.since, case.shift.looks),
-        finished=finished,
-        present=tallies[-1],
-        last_sample_time=reading.last_sample_time,
+        burst=burst,
+        memory=case.memory,
+        finished=case.tallies[:-1],
+        present=case.tallies[-1],
+        last_sample_time=case.now,
     )
 
 

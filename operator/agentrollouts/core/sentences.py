@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Counts
-from agentrollouts.core.case import Case
+from agentrollouts.core.case import Case, allowed
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, expectation, of_good
 from agentrollouts.core.findings import Finding
@@ -107,16 +107,15 @@ def _recently(gate: ResolvedGate, recent: Recent) -> str:
 
 def _shift(case: Case, runs: str) -> str:
     """How far apart, where, and how often chance gives as much."""
-    result = case.shift.result
+    result = case.shift
     if result is None:
         return f"{runs}, too few to compare"
     words = case.gate.words
     where = result.where if case.reading.mix else words.bad.format(bound=result.where)
-    allowed = (1 - case.gate.confidence) / max(1, case.course.planned_looks)
     return (
         f"{runs}: {where} {percent(result.canary)} vs {percent(result.stable)} of stable; "
         f"{percent(result.effect)} moved, by chance {percent(result.chance)} of the time, "
-        f"needed at most {percent(allowed)}"
+        f"needed at most {percent(allowed(case.gate, case.course))}"
     )
 
 

@@ -89,7 +89,7 @@ def chi_squared_tail(statistic: float, freedom: int) -> float:
 
     The finite series of the upper incomplete gamma function (Abramowitz and Stegun 26.4.4 and 26.4.5).
     """
-    if freedom <= 0 or statistic <= 0:
+    if freedom <= 0 or statistic < 1e-9:  # noqa: PLR2004 no distance at all
         return 1.0
     half = statistic / 2
     odd = freedom % 2

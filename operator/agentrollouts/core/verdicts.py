@@ -12,7 +12,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Severity, Verdict
 from agentrollouts.core import limits, sentences
-from agentrollouts.core.case import Case
+from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.words import count
 
@@ -36,7 +36,11 @@ Row = Callable[[Case], Answer | None]
 
 def answer(case: Case) -> Answer:
     """What the counts of a gate mean."""
-    return next(found for row in TABLE if (found := row(case)) is not None)
+    for row in TABLE:
+        found = row(case)
+        if found is not None:
+            return found
+    return _passed(case)
 
 
 def _counted_out(case: Case) -> Answer | None:
@@ -69,7 +73,7 @@ def _beyond(case: Case) -> Answer | None:
     if not limits.stable_is_beyond(gate, recent.segment):
         severity = gate.severity if gate.kind is GateType.LIMIT else gate.limit.severity
         return Answer(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
-    if not limits.speaks_of_agent(gate, case.baseline):
+    if not limits.speaks_of_agent(gate, case.memory.baseline):
         return None
     return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, beyond it as well")
 
@@ -77,17 +81,17 @@ def _beyond(case: Case) -> Answer | None:
 def _degraded(case: Case) -> Answer | None:
     """Stable itself is much worse than before the attempt, so the cause is not the canary."""
     recent = case.reading.recent
-    if recent is None or case.baseline is None:
+    if recent is None or case.memory.baseline is None:
         return None
-    if not limits.is_degraded(case.gate, recent, case.baseline, case.burst):
+    if not limits.is_degraded(case.gate, recent, case.memory.baseline, case.burst):
         return None
-    told = sentences.degraded(case.gate, recent, case.baseline)
+    told = sentences.degraded(case.gate, recent, case.memory.baseline)
     return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
 
 
 def _shifted(case: Case) -> Answer | None:
     """The last planned look found another distribution."""
-    if not case.shift.is_found:
+    if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
         return None
     return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case))
 
@@ -104,6 +108,8 @@ def _strayed(case: Case) -> Answer | None:
 def _pending(case: Case) -> Answer | None:
     """Found, but not for long enough."""
     gate, since = case.gate, case.since
+    if since is NEVER:
+        return None
     waits = ""
     if since.failing and gate.for_seconds:
         waits = _waits("worse", case.seconds(since.failing), gate.for_seconds)
@@ -117,14 +123,14 @@ def _pending(case: Case) -> Answer | None:
 
 def _doubtful(case: Case) -> Answer | None:
     """The present phase could not have seen a regression, or the time is not over."""
-    doubt = _doubt(case) or (case.lacks if case.is_sure and case.matters else "")
+    doubt = _doubt(case) or case.lacks
     if doubt or not case.course.time_over:
         return _undecided(case, doubt or "the phase still runs")
     return None
 
 
 def _passed(case: Case) -> Answer:
-    """No reason not to."""
+    """No reason not to: the end of the table."""
     told = sentences.describe(case)
     if case.is_sure:
         return Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
@@ -140,7 +146,6 @@ TABLE: Final[tuple[Row, ...]] = (
     _strayed,  # what ends well may be all that ends
     _pending,  # what was found and may yet act must not pass meanwhile
     _doubtful,
-    _passed,
 )
 
 
@@ -155,11 +160,11 @@ def _waits(what: str, seconds: float, wanted: float) -> str:
 
 def _doubt(case: Case) -> str:
     """Why the present phase could not have seen a regression; empty where it could."""
-    phase, gate = case.phase, case.gate
-    alone = gate.kind in {GateType.LIMIT, GateType.COUNT}
-    if not alone and not any(segment.stable_total for segment in phase):
+    gate, index = case.gate, case.course.phase
+    phase = [tally.segment for tally in case.tallies if tally.phase == index]
+    if gate.compares and not any(segment.stable_total for segment in phase):
         return "stable has no runs to compare with"
-    runs = sum(segment.canary_total for segment in phase)
+    runs = sum([segment.canary_total for segment in phase])
     return (
         ""
         if runs >= gate.min_samples
