@@ -7,7 +7,8 @@ SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test test-e2e test-others unit lint format crds verify check bench clean clean-cache
+.PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds verify check
+.PHONY: bench bench-judge clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,14 +21,19 @@ sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shel
 
 test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sandbox
 	@$(SANDBOX) build
-	@$(MAKE) --no-print-directory --jobs=2 test-e2e test-others
+	@$(MAKE) --no-print-directory --jobs=3 test-operator test-parts test-units
 
-# Two sandboxes side by side: the end-to-end tests mostly wait, the others mostly compute.
-test-e2e: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest tests/e2e $(ARGS)
+# Three sandboxes side by side: the first two mostly wait, the last computes.
+PARTS := tests/contract tests/sandbox tests/sandbox_agent $(addprefix tests/e2e/test_,$(addsuffix .py,catalogue cluster counts no_gateway prometheus))
 
-test-others: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
+test-operator: $(INSTALLED)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest tests/e2e $(addprefix --ignore=,$(PARTS)) $(ARGS)
+
+test-parts: $(INSTALLED)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest $(PARTS) $(ARGS)
+
+test-units: $(INSTALLED)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e $(addprefix --ignore=,$(PARTS)) $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/api tests/shell $(ARGS)
@@ -52,6 +58,9 @@ check: lint verify test ## All that CI runs
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
+
+bench-judge: $(INSTALLED) ## Measure the judge by Monte-Carlo, beside others (ARGS=--full: all repetitions)
+	@$(BIN)/python -m bench.judge $(ARGS)
 
 clean: ## Remove what was made in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

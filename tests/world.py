@@ -351,8 +351,8 @@ class World:
         at = self.now.timestamp()
         newest = at - at % SCRAPE
         for source in plan.sources:
-            begun = plan.start(source).timestamp()
-            if at - begun < 1:
+            begun = at - plan.window(source, self.now)
+            if begun > at - 1:
                 continue
             for release in plan.subject.releases:
                 if self.metrics == "silent" and release == plan.subject.canary:
@@ -364,8 +364,8 @@ class World:
                     scrapes = float(newest // SCRAPE - begun // SCRAPE)
                     yield Row(tag(plan, source, Term.NEWEST), release, None, newest)
                     yield Row(tag(plan, source, Term.SCRAPES), release, None, scrapes)
-                    if self._counter(release, "runs", at).at(begun) > 0:
-                        yield Row(tag(plan, source, Term.COVERED), release, None, 1.0)
+                if Term.COVERED in plan.terms(source) and self._counter(release, "runs", at).at(begun) > 0:
+                    yield Row(tag(plan, source, Term.COVERED), release, None, 1.0)
 
     def _counts(
         self, plan: QueryPlan, source: Source, release: str, begun: float, ended: float
@@ -380,7 +380,7 @@ class World:
                 else counter.at(ended) - counter.at(min(begun, ended))
             )
 
-        if source.by_bound:
+        if source.by:
             for bound in BOUNDS:
                 yield Row(label, release, f"{bound:g}", grown(f"le={bound}"))
             yield Row(label, release, "+Inf", grown("runs"))

@@ -16,6 +16,8 @@ import kopf
 from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.cli.arguments import Command, parse
 from agentrollouts.cli.crds import write_crds
+from agentrollouts.cli.judge import run_judge
+from agentrollouts.cli.plan import run_plan
 from agentrollouts.logs import set_up_logging
 from agentrollouts.settings import SettingsError, Watcher
 from agentrollouts.shell import watch
@@ -50,7 +52,7 @@ async def stop(memo: Any, **_: object) -> None:  # noqa: ANN401 kopf's own type
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name; the exit code is 0, or 2 where it was used wrongly."""
+    """Run the command that the arguments name; the exit code is its own, or 2 where it was used wrongly."""
     command, options = parse(arguments)
     match command:
         case Command.OPERATOR:
@@ -58,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case Command.CRDS:
             write_crds(options.directory)
             return 0
+        case Command.JUDGE:
+            return run_judge()
+        case Command.PLAN:
+            return run_plan(options)
 
 
 def _run_operator(settings: Path | None) -> int:

@@ -5,9 +5,17 @@ from typing import Any
 import promql_parser
 import pytest
 
-from agentrollouts.api.rollout import Action, AgentRolloutSpec, Better, GateType, NoDataPolicy
+from agentrollouts.api.rollout import (
+    Action,
+    AgentRolloutSpec,
+    Better,
+    GateLimit,
+    GateType,
+    MetricConvention,
+    NoDataPolicy,
+)
 from agentrollouts.api.status import Severity
-from agentrollouts.core.catalogue import SERVED, Resolution, ResolvedGate, resolve_all
+from agentrollouts.core.catalogue import Resolution, ResolvedGate, resolve_all
 from agentrollouts.core.series import Matcher, Refusal, Selector
 from agentrollouts.core.templates import TEMPLATES
 from agentrollouts.core.words import Words
@@ -57,10 +65,11 @@ def test_a_template_answers_every_question() -> None:
         min_samples=100,
         min_bad=3.0,
         severity=Severity.HIGH,
-        action=Action.ROLL_BACK,
+        limit=GateLimit(value=0.15, for_seconds=120, window_seconds=300, severity=Severity.CRITICAL),
         no_data=NoDataPolicy.HOLD,
         burst=None,
         words=Words("runs", "failures"),
+        counts_runs=True,
     )
 
 
@@ -78,11 +87,8 @@ def test_a_user_overrides_every_answer() -> None:
         noData="Ignore",
     )
 
-    assert (found.severity, found.action, found.no_data) == (
-        Severity.MEDIUM,
-        Action.WARN,
-        NoDataPolicy.IGNORE,
-    )
+    assert (found.severity, found.no_data) == (Severity.MEDIUM, NoDataPolicy.IGNORE)
+    assert [found.action_at(severity) for severity in Severity] == [Action.WARN] * 4
     assert (found.margin, found.confidence, found.min_samples) == (1.5, 0.999, 20)
     assert (found.min_bad, found.burst) == (5.0, 2.5)
 
@@ -100,52 +106,104 @@ def test_severity_decides_what_follows_and_how_sure(severity: str, action: Actio
     """Critical and High roll back, Medium holds, Low warns; what is critical is stopped sooner."""
     found = only(template="error-rate", severity=severity)
 
-    assert found.action is action
+    assert found.action_at(found.severity) is action
+    assert found.limit is not None
+    assert found.limit.severity is found.severity
     assert found.needed == pytest.approx(needed)
 
 
-SERVED_TEMPLATES = [name for name, template in TEMPLATES.items() if template.kind in SERVED and template.bad]
-LATER_TEMPLATES = [name for name in TEMPLATES if name not in SERVED_TEMPLATES]
+OURS, OTEL, LITELLM = MetricConvention
+EVERY = [(name, convention) for name, template in TEMPLATES.items() for convention in template.sources]
+ABSENT = [(name, OTEL) for name in TEMPLATES if OTEL not in TEMPLATES[name].sources]
+ABSENT += [(name, LITELLM) for name in TEMPLATES if LITELLM not in TEMPLATES[name].sources]
 
 
 def test_the_catalogue_is_the_specifications() -> None:
-    """Every name of the specification's table is known; those not served yet are refused, not unknown."""
-    assert SERVED_TEMPLATES == [
-        "error-rate",
-        "task-completion",
-        "accuracy",
-        "validation-pass",
-        "escalation",
-        "refusal",
-        "tool-errors",
-        "tool-hallucination",
-        "acceptance",
-        "human-correction",
-        "tool-calls-per-run",
-        "cost-per-run",
-        "latency",
-        "loop",
-    ]
-    assert LATER_TEMPLATES == ["tokens-per-run", "violations", "decision-mix", "tool-mix", "output-length"]
+    """Every name of the specification's table is served, all of them under our own names."""
+    conventions = {name: list(template.sources) for name, template in TEMPLATES.items()}
+
+    assert conventions == {
+        "error-rate": [OURS, OTEL, LITELLM],
+        "task-completion": [OURS],
+        "accuracy": [OURS],
+        "validation-pass": [OURS],
+        "escalation": [OURS],
+        "refusal": [OURS],
+        "tool-errors": [OURS, OTEL],
+        "tool-hallucination": [OURS],
+        "loop": [OURS, OTEL],
+        "tool-calls-per-run": [OURS, OTEL],
+        "cost-per-run": [OURS, LITELLM],
+        "tokens-per-run": [OURS, OTEL, LITELLM],
+        "latency": [OURS, OTEL, LITELLM],
+        "acceptance": [OURS],
+        "human-correction": [OURS],
+        "violations": [OURS],
+        "decision-mix": [OURS],
+        "tool-mix": [OURS, OTEL],
+        "output-length": [OURS, OTEL],
+    }
 
 
-@pytest.mark.parametrize("name", SERVED_TEMPLATES)
-def test_every_served_template_resolves_to_selectors_that_parse(name: str) -> None:
+@pytest.mark.parametrize(("name", "convention"), EVERY)
+def test_every_template_resolves_to_selectors_that_parse(name: str, convention: MetricConvention) -> None:
     """A row of the table is enough for a gate."""
-    found = only(template=name)
+    found = resolve({"template": name}, metrics={"convention": convention})
 
-    assert isinstance(promql_parser.parse(str(found.bad)), promql_parser.VectorSelector)
-    assert isinstance(promql_parser.parse(str(found.total)), promql_parser.VectorSelector)
-    assert (found.margin < 1) == (found.better is Better.HIGHER)
+    assert found.refusals == ()
+    (gate,) = found.gates
+    assert isinstance(promql_parser.parse(str(gate.bad)), promql_parser.VectorSelector)
+    assert isinstance(promql_parser.parse(str(gate.total)), promql_parser.VectorSelector)
+    assert (gate.margin < 1) == (gate.better is Better.HIGHER)
 
 
-@pytest.mark.parametrize("name", LATER_TEMPLATES)
-def test_a_template_that_is_not_served_yet_is_refused(name: str) -> None:
-    """It is named, and nothing is judged in its place."""
-    found = resolve({"template": name})
+@pytest.mark.parametrize(("name", "convention"), ABSENT)
+def test_a_template_without_a_metric_in_the_convention_is_refused(
+    name: str, convention: MetricConvention
+) -> None:
+    """It is named, with its convention, and nothing is judged in its place."""
+    message = f"the convention {convention} has no metric for {name}; name your own by `source` instead"
 
-    assert found.gates == ()
-    assert [refusal.field for refusal in found.refusals] == ["spec.gates[0].template"]
+    found = resolve({"template": name}, metrics={"convention": convention})
+
+    assert found == Resolution((), (Refusal("spec.gates[0].template", message),))
+
+
+@pytest.mark.parametrize(
+    ("gate", "ratio", "severity"),
+    [
+        ({"template": "task-completion"}, 0.81, Severity.HIGH),
+        ({"template": "task-completion"}, 0.79, Severity.CRITICAL),
+        ({"template": "accuracy"}, 0.91, Severity.MEDIUM),
+        ({"template": "accuracy"}, 0.89, Severity.HIGH),
+        ({"template": "cost-per-run"}, 2.9, Severity.MEDIUM),
+        ({"template": "cost-per-run"}, 3.1, Severity.CRITICAL),
+        ({"template": "cost-per-run", "severity": "Low"}, 3.1, Severity.LOW),
+        ({"template": "task-completion", "better": "Lower"}, 0.1, Severity.HIGH),
+    ],
+)
+def test_severity_rises_with_how_much_worse_it_is(
+    gate: dict[str, Any], ratio: float, severity: Severity
+) -> None:
+    """Some templates have grades; a severity of the user's is one for all."""
+    assert only(**gate).severity_at(ratio) is severity
+
+
+def test_a_limit_gate_has_the_severity_of_its_limit() -> None:
+    """Unless the gate has one of its own."""
+    limited = {"source": SOURCE, "type": "Limit", "limit": {"value": "0.2", "severity": "Medium"}}
+
+    assert only(**limited).severity is Severity.MEDIUM
+    assert only(**limited, severity="High").severity is Severity.HIGH
+
+
+def test_a_shift_of_ones_own_has_a_label_or_buckets() -> None:
+    """A mix is one counter and the label that is compared; a distribution is buckets."""
+    mix = only(type="Shift", source={"total": "jobs_total", "label": "queue"})
+    lengths = only(type="Shift", source={"buckets": "job_size_bucket"})
+
+    assert (mix.bad, mix.total, mix.by) == (Selector("jobs_total"), Selector("jobs_total"), "queue")
+    assert (lengths.bad, lengths.by, lengths.confidence) == (Selector("job_size_bucket"), "le", 0.95)
 
 
 def test_a_source_of_ones_own_is_a_ratio_by_default() -> None:
@@ -203,25 +261,50 @@ REFUSED = {
         "type",
         "template error-rate is of type Ratio; leave the type out",
     ),
-    "a type that is not served": (
-        {"source": SOURCE, "type": "Count"},
-        "type",
-        "type Count is not served yet; use Ratio, Mean or Histogram",
-    ),
-    "a limit": (
-        {"template": "error-rate", "limit": {"value": "0.15"}},
+    "a limit on a sum": (
+        {"template": "cost-per-run", "limit": {"value": "0.15"}},
         "limit",
-        "absolute limits are not served yet; leave it out",
+        "a Mean has no share of bad runs to limit; for a sum use spec.caps",
     ),
-    "a count": (
+    "a limit that is no share": (
+        {"template": "error-rate", "limit": {"value": "15"}},
+        "limit.value",
+        "is a share of bad runs, at most 1",
+    ),
+    "a count of what is compared": (
         {"template": "error-rate", "maxCount": 0},
         "maxCount",
-        "belongs to type Count, which is not served yet; leave it out",
+        "goes with type Count, not Ratio",
     ),
-    "a waiting time": (
-        {"template": "error-rate", "forSeconds": 60},
+    "a waiting time for what acts at once": (
+        {"template": "violations", "forSeconds": 60},
         "forSeconds",
-        "is not served yet; leave it out, the test allows for being repeated",
+        "a Count is not asked at every check; leave it out",
+    ),
+    "a ratio for what compares none": (
+        {"template": "violations", "maxRatio": "2"},
+        "maxRatio",
+        "a Count compares no rates",
+    ),
+    "a confidence where nothing is tested": (
+        {"template": "violations", "confidence": "0.9"},
+        "confidence",
+        "a Count has none to set; leave it out",
+    ),
+    "bad outcomes of a mix": (
+        {"template": "tool-mix", "minBad": 2},
+        "minBad",
+        "a Shift needs no number of bad outcomes; leave it out",
+    ),
+    "a burst factor for a count": (
+        {"template": "violations", "burstFactor": "2"},
+        "burstFactor",
+        "a Count has no evidence to divide; leave it out",
+    ),
+    "the mix of releases": (
+        {"type": "Shift", "source": {"total": "jobs_total", "label": "release"}},
+        "source.label",
+        "release is no label of outcomes; name one of your metric",
     ),
     "another time": (
         {"template": "error-rate", "during": ["Canary", "Full"]},
@@ -286,13 +369,6 @@ def test_every_refused_gate_is_listed() -> None:
 @pytest.mark.parametrize(
     ("metrics", "refusal"),
     [
-        (
-            {"convention": "LiteLLM"},
-            Refusal(
-                "spec.metrics.convention",
-                "LiteLLM is not served yet; leave it out and name your metrics by `source` in each gate",
-            ),
-        ),
         (
             {"labels": {"agent": "release"}},
             Refusal("spec.metrics.labels.release", "release is the agent label already; the two must differ"),

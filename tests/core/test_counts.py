@@ -234,7 +234,7 @@ def test_a_hole_at_the_counting_start_starts_counting_anew() -> None:
 
 def test_only_the_first_segment_may_see_the_canary_born() -> None:
     """In a later one its series were there before, and births would count its earlier runs again."""
-    later = replace(PLAN, canary_was_counted=True)
+    later = replace(PLAN, counted=frozenset({total_source(ERRORS)}))
 
     found = read_all(later, answer(HEALTHY), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
     covered = answer(HEALTHY | {(f"{RUNS}.covered", CANARY): 1.0})
@@ -328,10 +328,19 @@ def test_buckets_that_cannot_be_compared_are_a_final_error(
 
 
 def test_rows_are_named_by_the_users_label() -> None:
-    """The release stands under the label that the rollout names."""
-    found = to_answer(PLAN, AT, [({"src": "0.increase", "release": CANARY, "le": "1"}, 2.0), ({}, 1.0)])
+    """The release stands under the label that the rollout names, the group under that of its source."""
+    buckets = tag(PLAN, bad_source(LATENCY), Term.INCREASE)
+    rows = [
+        ({"src": "0.increase", "release": CANARY, "le": "1"}, 2.0),
+        ({"src": buckets, "release": CANARY, "le": "1"}, 3.0),
+        ({}, 1.0),
+    ]
 
-    assert found == Answer(AT, (Row("0.increase", CANARY, "1", 2.0), Row("", "", None, 1.0)))
+    assert to_answer(PLAN, AT, rows).rows == (
+        Row("0.increase", CANARY, None, 2.0),
+        Row(buckets, CANARY, "1", 3.0),
+        Row("", "", None, 1.0),
+    )
 
 
 tags = st.sampled_from([tag(PLAN, source, term) for source in PLAN.sources for term in Term])
@@ -341,7 +350,7 @@ any_row = st.builds(
 )
 
 
-@given(st.lists(any_row, max_size=60, unique_by=lambda row: (row.src, row.release, row.le)))
+@given(st.lists(any_row, max_size=60, unique_by=lambda row: (row.src, row.release, row.group)))
 def test_no_answer_makes_reading_fail(rows: list[Row]) -> None:
     """Whatever stands in an answer, each gate is told something, and what is counted is a count."""
     found = read_all(PLAN, Answer(AT, tuple(rows)), GATES, now=NOW, stale_after_seconds=120)

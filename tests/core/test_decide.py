@@ -433,7 +433,7 @@ def planned(**spec: object) -> Callable[[World], None]:
         (lambda world: setattr(world, "has_endpoints", False), "NoReadyEndpoints", False),
         (planned(paused=True), "Paused", False),
         (planned(traffic={"routePatch": {"name": "theirs", "rule": "agent"}}), "Unsupported", True),
-        (planned(caps=[{"name": "x", "metric": "m", "max": "5"}]), "Unsupported", True),
+        (planned(caps=[{"name": "x", "metric": "sum(m)", "max": "5"}]), "InvalidGate", True),
         (planned(gates=[{"name": "x", "template": "none"}]), "InvalidGate", True),
         (lambda world: world.edit(lambda builder: builder.quarantining(NEW)), "Quarantined", True),
     ],

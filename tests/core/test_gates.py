@@ -13,8 +13,9 @@ from agentrollouts.api.status import Counts, GateStatus, SegmentStatus, Severity
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.counts import NoData, Present, Reading, Tally, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment
-from agentrollouts.core.gates import Course, Judgement, finished, freeze, judge, to_status
+from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.histograms import Bound
+from agentrollouts.core.memory import finished, freeze, to_status
 
 LAST = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 ERRORS, COMPLETION, LATENCY, COST, ACCURACY = resolve_all(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import promql_parser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -12,6 +12,7 @@ from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
+    Start,
     Subject,
     Term,
     bad_source,
@@ -57,7 +58,7 @@ def matchers(selector: promql_parser.VectorSelector) -> list[tuple[str, str]]:
 
 
 def test_the_terms_of_one_gate() -> None:
-    """Bad outcomes are counted; runs are counted and watched for coverage, freshness and scrapes."""
+    """Bad outcomes are counted, runs are counted and watched, and both are counted over the last minutes."""
     text = render(plan("error-rate"), START + timedelta(seconds=600.9))
 
     shop = r'namespace="shop",agent="support",release=~"support-4\\.2\\.0|support-4\\.1\\.0"'
@@ -70,6 +71,11 @@ def test_the_terms_of_one_gate() -> None:
         ("0.scrapes", f"max by (release) (count_over_time({runs}[600s]))"),
         ("1.increase", f"sum by (release) (increase({bad}[600s]))"),
         ("1.births", f"sum by (release) (min_over_time({bad}[600s]) unless {bad} offset 600s)"),
+        ("2.increase", f"sum by (release) (increase({bad}[300s]))"),
+        ("2.births", f"sum by (release) (min_over_time({bad}[300s]) unless {bad} offset 300s)"),
+        ("3.increase", f"sum by (release) (increase({runs}[300s]))"),
+        ("3.births", f"sum by (release) (min_over_time({runs}[300s]) unless {runs} offset 300s)"),
+        ("3.covered", f"count by (release) ({runs} offset 300s)"),
     ]
     expected = " or ".join(f'label_replace({term}, "src", "{src}", "", "")' for src, term in terms)
     assert text == expected
@@ -79,10 +85,30 @@ def test_histograms_are_grouped_by_bound_and_counted_from_the_end_of_the_warm_up
     """Only the counts are by bound; coverage and freshness are those of the release."""
     text = render(plan("latency"), START + timedelta(seconds=600)) or ""
 
-    assert text.count("by (release, le)") == 2
-    assert text.count("by (release)") == 3
+    assert text.count("by (release, le)") == 4
+    assert text.count("by (release)") == 4
     assert "[480s]" in text
+    assert "[300s]" in text
     assert "[600s]" not in text
+
+
+def test_a_moving_window_never_reaches_behind_the_start() -> None:
+    """What the canary did before its weight, or while it was cold, is not counted against it."""
+    text = render(plan("error-rate", "latency"), START + timedelta(seconds=170)) or ""
+
+    assert "[170s]" in text
+    assert "[50s]" in text
+    assert "[300s]" not in text
+
+
+def test_a_mix_is_grouped_by_its_label() -> None:
+    """What the canary decided is told apart, and needs no history."""
+    mix = plan("decision-mix")
+    text = render(mix, START + timedelta(seconds=600)) or ""
+
+    assert text.count("by (release, decision)") == 2
+    assert text.count("by (release)") == 3
+    assert render_burst(mix) is None
 
 
 def test_nothing_is_asked_before_it_counts() -> None:
@@ -98,13 +124,18 @@ def test_gates_share_sources() -> None:
     """Error rate and completion ask for the runs once; what counts from another time is another source."""
     found = plan("error-rate", "task-completion", "tool-calls-per-run")
 
-    runs, cold = Selector("agent_runs_total"), {"by_bound": False, "is_warm": False}
+    runs = Selector("agent_runs_total")
+    failed = Selector("agent_runs_total", (Matcher("outcome", "=", "failed"),))
+    incomplete = Selector("agent_runs_total", (Matcher("outcome", "!=", "completed"),))
     assert found.sources == (
-        Source(runs, **cold),
-        Source(runs, by_bound=False, is_warm=True),
-        Source(Selector("agent_runs_total", (Matcher("outcome", "=", "failed"),)), **cold),
-        Source(Selector("agent_runs_total", (Matcher("outcome", "!=", "completed"),)), **cold),
-        Source(Selector("agent_tool_calls_total"), by_bound=False, is_warm=True),
+        Source(runs),
+        Source(runs, start=Start.WARM),
+        Source(failed),
+        Source(incomplete),
+        Source(Selector("agent_tool_calls_total"), start=Start.WARM),
+        Source(failed, seconds=300),
+        Source(runs, seconds=300),
+        Source(incomplete, seconds=300),
     )
     assert found.totals == {found.sources[0], found.sources[1]}
 
@@ -149,6 +180,7 @@ any_name = st.text(min_size=1, max_size=30)
 labels = st.from_regex(r"[a-z]{3}_[a-z]{1,8}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(
     any_name,
     any_name,
@@ -173,6 +205,6 @@ def test_no_name_gets_out_of_its_matcher(
     asked = selectors(render(found, START + timedelta(hours=1)) or "")
     history = selectors(render_burst(found) or "")
 
-    assert len(asked) == sum(6 if source in found.totals else 3 for source in found.sources)
+    assert len(asked) == sum(len(found.terms(source)) + 1 for source in found.sources)
     assert all(matchers(selector)[:3] == enforced for selector in asked)
     assert all(matchers(selector)[:3] == only_stable for selector in history)

@@ -100,7 +100,7 @@ ROUTED: Manifest = {"traffic": routed("bad")}
 REFERS: Manifest = {"version": "1.0.0", "configMapRef": {"name": NOBODY}}
 UNPINNED: Manifest = {"version": "1.0.0", "artifact": {"uri": "s3://kb/1"}}
 PATCH: Manifest = {"traffic": {"routePatch": {"name": "a", "rule": "b"}}}
-CAP: Manifest = {"caps": [{"name": "c", "metric": "m", "max": "1"}]}
+CAP: Manifest = {"caps": [{"name": "c", "metric": "sum(m)", "max": "1"}]}
 
 
 def gated(**gate: object) -> Manifest:
@@ -123,9 +123,9 @@ MISTAKES = [
         "no-template", "InvalidGate", "spec.gates[0].template", gated(name="errors", template="eror-rate")
     ),
     Mistake("selector", "InvalidGate", "spec.gates[0].source.bad", gated(name="own", source=OWN)),
-    Mistake("limit", "InvalidGate", "spec.gates[0].limit", gated(**GATE, limit={"value": "0.1"})),
+    Mistake("limit", "InvalidGate", "spec.gates[0].limit.value", gated(**GATE, limit={"value": "15"})),
     Mistake("route-patch", "Unsupported", "spec.traffic.routePatch", PATCH),
-    Mistake("cap", "Unsupported", "spec.caps", CAP),
+    Mistake("cap", "InvalidGate", "spec.caps[0].metric", CAP),
     Mistake("no-service", "ServiceMissing", "serving.service", ROUTED, has_service=False),
     Mistake(
         "no-config",

@@ -1,10 +1,14 @@
-"""What Prometheus knows, asked without the operator; and Prometheus away, for the time of a `with` block."""
+"""What Prometheus knows, asked without the operator; an exporter for it; and Prometheus away for a while."""
 
 import json
+import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from agentrollouts.core.series import Matcher, Selector
 from sandbox import web
 from sandbox.stack import Stack
 
@@ -37,3 +41,52 @@ def hanging(stack: Stack) -> Iterator[None]:
         yield
     finally:
         prometheus.resume()
+
+
+def line(metric: str, agent: str, release: str, value: float, **labels: str) -> str:
+    """One line of the exposition format."""
+    all_labels = {"namespace": "shop", "agent": agent, "release": release, **labels}
+    return f"{Selector(metric, tuple(Matcher(key, '=', text) for key, text in all_labels.items()))} {value}"
+
+
+Scenario = Callable[[int], Iterable[str]]
+"""The lines that an agent exports at scrape number k, from 1."""
+
+
+class Exporter(ThreadingHTTPServer):
+    """Serves scrape number k the text of k, and tells who waits for a number."""
+
+    def __init__(self, scenarios: Sequence[Scenario]) -> None:
+        super().__init__(("127.0.0.1", 0), _Scrape)
+        self.scenarios = scenarios
+        self.times: list[datetime] = []
+        self.scraped = threading.Condition()
+
+    def next_text(self) -> str:
+        """The exposition of this scrape, whose time is noted."""
+        with self.scraped:
+            self.times.append(datetime.now(UTC))
+            self.scraped.notify_all()
+            k = len(self.times)
+        return "\n".join(text for scenario in self.scenarios for text in scenario(k)) + "\n"
+
+    def time_of(self, k: int) -> datetime:
+        """When scrape `k` began; waits for the one after it, as then `k` is stored."""
+        with self.scraped:
+            assert self.scraped.wait_for(lambda: len(self.times) > k, timeout=40)
+            return self.times[k - 1]
+
+
+class _Scrape(BaseHTTPRequestHandler):
+    server: Exporter
+
+    def do_GET(self) -> None:
+        body = self.server.next_text().encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name is http.server's
+        """Say nothing."""

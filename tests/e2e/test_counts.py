@@ -7,8 +7,7 @@ Output: the readings. Not faked: scraping, storage, staleness markers, `increase
 import threading
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime, timedelta
 
 import pytest
 import requests
@@ -25,9 +24,9 @@ from agentrollouts.core.counts import (
     read_all,
     to_answer,
 )
-from agentrollouts.core.queries import Subject, plan_queries, render
-from agentrollouts.core.series import Matcher, Selector
+from agentrollouts.core.queries import Subject, plan_queries, render, total_source
 from sandbox.stack import Stack
+from tests.e2e.prometheus import Exporter, line
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
 START, END = 4, 16
@@ -39,12 +38,6 @@ GATES = {
         AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}})
     ).gates
 }
-
-
-def line(metric: str, agent: str, release: str, value: float, **labels: str) -> str:
-    """One line of the exposition format."""
-    all_labels = {"namespace": "shop", "agent": agent, "release": release, **labels}
-    return f"{Selector(metric, tuple(Matcher(key, '=', text) for key, text in all_labels.items()))} {value}"
 
 
 def runs(agent: str, release: str, completed: float, failed: float | None = None) -> Iterator[str]:
@@ -119,44 +112,6 @@ def histogram(agent: str, release: str, *, fast: float, slow: float) -> Iterator
 SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow)
 
 
-class Exporter(ThreadingHTTPServer):
-    """Serves scrape number k the text of k, and tells who waits for a number."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Scrape)
-        self.times: list[datetime] = []
-        self.scraped = threading.Condition()
-
-    def next_text(self) -> str:
-        """The exposition of this scrape, whose time is noted."""
-        with self.scraped:
-            self.times.append(datetime.now(UTC))
-            self.scraped.notify_all()
-            k = len(self.times)
-        return "\n".join(text for scenario in SCENARIOS for text in scenario(k)) + "\n"
-
-    def time_of(self, k: int) -> datetime:
-        """When scrape `k` began; waits for the one after it, as then `k` is stored."""
-        with self.scraped:
-            assert self.scraped.wait_for(lambda: len(self.times) > k, timeout=40)
-            return self.times[k - 1]
-
-
-class _Scrape(BaseHTTPRequestHandler):
-    server: Exporter
-
-    def do_GET(self) -> None:
-        body = self.server.next_text().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name is http.server's
-        """Say nothing."""
-
-
 @dataclass(frozen=True)
 class Scraped:
     """Everything has been exported and scraped; what does Prometheus answer?"""
@@ -174,7 +129,7 @@ class Scraped:
             Subject("shop", agent, CANARY, STABLE),
             counting_start=self.start,
             warmup_seconds=0,
-            canary_was_counted=canary_was_counted,
+            counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
         )
         query = {"query": render(plan, self.at), "time": self.at.timestamp()}
         answer = requests.post(f"{self.url}/api/v1/query", data=query, timeout=10).json()
@@ -193,7 +148,7 @@ class Scraped:
 @pytest.fixture(scope="module")
 def scraped(stack: Stack) -> Iterator[Scraped]:
     """The exporter after `END` scrapes, with the counting start just after scrape `START`."""
-    exporter = Exporter()
+    exporter = Exporter(SCENARIOS)
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
     stack.add_target("counts", f"127.0.0.1:{exporter.server_port}", {"job": "counts"})
     try:

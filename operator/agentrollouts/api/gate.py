@@ -16,6 +16,9 @@ from agentrollouts.api.decimals import Between, DecimalStr
 from agentrollouts.api.meta import LIST_SET, ApiModel, DnsLabel, cel, rules
 from agentrollouts.api.verdict import Severity
 
+LabelName = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+"""The name of a Prometheus label."""
+
 Selector = Annotated[str, Field(min_length=1, max_length=1024)]
 """A metric with optional label matchers, such as `agent_runs_total{outcome="failed"}`."""
 
@@ -93,10 +96,11 @@ class GateSource(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            cel("has(self.buckets) != has(self.total)", "must have either `total` or `buckets`"),
             cel(
-                "has(self.buckets) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)",
-                "must have either `bad` and `total`, or `buckets`",
-            )
+                "has(self.buckets) ? !has(self.bad) && !has(self.label) : has(self.bad) != has(self.label)",
+                "must have either `bad` or `label` beside `total`, and neither beside `buckets`",
+            ),
         )
     )
 
@@ -105,8 +109,10 @@ class GateSource(ApiModel):
     `agent_runs_total{outcome="failed"}`."""
     total: Selector | None = None
     """Counter of all runs, such as `agent_runs_total`."""
+    label: LabelName | None = None
+    """For type Shift, instead of `bad`: the label of `total` whose mix is compared, such as `decision`."""
     buckets: Selector | None = None
-    """For type Histogram, instead of the two others: the `_bucket` series, such as
+    """For types Histogram and Shift, instead of the others: the `_bucket` series, such as
     `agent_run_duration_seconds_bucket`."""
 
 
@@ -117,7 +123,8 @@ class GateLimit(ApiModel):
     """
 
     value: DecimalStr
-    """The limit: a share of bad runs ("0.15" is 15 %), or for latency the seconds of the 99th percentile."""
+    """The limit: a share of bad runs ("0.15" is 15 %), or for type Histogram what only 1 % of the runs may
+    exceed, such as the seconds of the 99th percentile."""
     for_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
     """How long it must be exceeded at every check, in seconds. Default 120."""
     window_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
@@ -146,9 +153,20 @@ class Gate(ApiModel):
                 "better",
             ),
             cel(
-                "!has(self.source) || "
-                "has(self.source.buckets) == (has(self.type) && self.type == 'Histogram')",
-                "`type: Histogram` needs `source.buckets`, every other type `source.bad` and `source.total`",
+                "!has(self.source) || has(self.source.bad) == "
+                "(!has(self.type) || !(self.type in ['Histogram', 'Shift']))",
+                "`type: Histogram` needs `source.buckets`, `type: Shift` that or `source.label`, every other "
+                "type `source.bad`",
+                "type",
+            ),
+            cel(
+                "!has(self.source) || !has(self.source.label) || (has(self.type) && self.type == 'Shift')",
+                "`source.label` goes with `type: Shift`",
+                "type",
+            ),
+            cel(
+                "!has(self.type) || self.type != 'Limit' || has(self.limit)",
+                "`type: Limit` needs `limit`",
                 "type",
             ),
         )
@@ -170,7 +188,7 @@ class Gate(ApiModel):
     template's."""
     severity: Severity | None = None
     """What a Fail means. Critical: roll back at once. High: roll back. Medium: hold and tell people. Low:
-    warn. By default the template's; High for `source`."""
+    warn. By default the template's, which for some rises with how much worse it is; High for `source`."""
     max_ratio: Annotated[DecimalStr, Between(1, 1000)] | None = None
     """How much worse matters: a Fail needs the canary's rate to be more than this many times stable's,
     such as "1.10"."""
@@ -179,9 +197,9 @@ class Gate(ApiModel):
     this many times stable's, such as "0.98"."""
     confidence: Annotated[DecimalStr, Between(0.5, 0.9999)] | None = None
     """How sure a Fail must be: "0.99" rolls back at most 1 % of harmless releases by this gate. By default
-    "0.99", and "0.95" for Critical gates."""
+    "0.99", and "0.95" for Critical gates and for type Shift."""
     limit: GateLimit | None = None
-    """An absolute limit besides the comparison."""
+    """An absolute limit besides the comparison. By default the template's."""
     max_count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """For type Count: how many bad outcomes are allowed; one more is a Fail at once. By default the
     template's."""

@@ -22,6 +22,7 @@ from agentrollouts.api.gate import (
     GateLimit,
     GateSource,
     GateType,
+    LabelName,
     NoDataPolicy,
     OnTimeout,
 )
@@ -74,9 +75,6 @@ __all__ = [
     "Traffic",
     "Verify",
 ]
-
-LabelName = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-"""The name of a Prometheus label."""
 
 
 class Approval(StrEnum):

@@ -29,9 +29,11 @@ from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.verdict import (
     BoundCounts,
+    CapStatus,
     Counts,
     GateStatus,
     PhaseIndex,
+    QueryStatus,
     SegmentStatus,
     Severity,
     Verdict,
@@ -42,6 +44,7 @@ __all__ = [
     "AgentRolloutStatus",
     "Attempt",
     "BoundCounts",
+    "CapStatus",
     "Counts",
     "GateStatus",
     "HistoryEntry",
@@ -50,6 +53,7 @@ __all__ = [
     "Outcome",
     "PhaseIndex",
     "Quarantined",
+    "QueryStatus",
     "ReleaseRecord",
     "SegmentStatus",
     "Severity",
@@ -268,6 +272,10 @@ class AgentRolloutStatus(ApiModel):
     """The attempt under way, or the last one."""
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
     """The last answer of each gate."""
+    caps: Annotated[tuple[CapStatus, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
+    """What the canary has used of each cap."""
+    query: QueryStatus | None = None
+    """What Prometheus is asked about one gate. Absent while nothing is judged, or where it is too long."""
     last_rollback: LastRollback | None = None
     """The last rollback."""
     affected_window: AffectedWindow | None = None

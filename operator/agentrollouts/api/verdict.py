@@ -72,6 +72,33 @@ class SegmentStatus(ApiModel):
     """For a histogram, one entry for each bucket bound."""
 
 
+class CapStatus(ApiModel):
+    """What the canary has added within the window of a cap."""
+
+    name: DnsLabel
+    """Name of the cap."""
+    value: Measured
+    """What it added, in all or per run."""
+    exceeded: bool
+    """Whether that is more than the cap allows."""
+    time: Time
+    """When it was asked."""
+    message: Message = ""
+    """The same in a sentence."""
+
+
+class QueryStatus(ApiModel):
+    """The question behind a gate's counts, to be pasted into Prometheus."""
+
+    gate: DnsLabel
+    """The gate that is shown: the first that does not say Pass, or else the first."""
+    time: Time
+    """The instant to evaluate it at."""
+    text: Annotated[str, Field(max_length=8192)]
+    """PromQL: bad outcomes and runs of both releases since the counting start, each with the series that were
+    born since."""
+
+
 class GateStatus(ApiModel):
     """The last answer of a gate, with the numbers behind it."""
 
@@ -96,6 +123,19 @@ class GateStatus(ApiModel):
     """How many times worse the canary is; absent when nothing bad was expected."""
     burst_factor: MaybeMeasured = None
     """How strongly failures come in clusters, measured on stable and frozen for the attempt."""
+    baseline: Counts | None = None
+    """Outcomes of stable in the hours before the attempt, frozen for it; a stable that is much worse now is
+    no fault of the canary."""
+    source: Annotated[str, Field(max_length=2200)] = ""
+    """What is counted, in what: the selectors as they were resolved."""
+    failing_start_time: Time | None = None
+    """Since when the canary has been found worse at every check; with `forSeconds` it waits to be a Fail."""
+    beyond_start_time: Time | None = None
+    """Since when the canary has been beyond `limit` at every check."""
+    stray_start_time: Time | None = None
+    """Since when the canary has finished far too few runs for its weight at every check."""
+    looks: Annotated[int, Field(ge=0, le=100)] = 0
+    """For type Shift: how many of the planned looks of the present stretch were taken."""
     last_sample_time: Time | None = None
     """When the newest sample was taken."""
     present: SegmentStatus | None = None

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
+from agentrollouts.cli import judge, plan
+
 
 class Command(StrEnum):
     """The subcommands of `agentrollouts`."""
 
     OPERATOR = "operator"
     CRDS = "crds"
+    JUDGE = "judge"
+    PLAN = "plan"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:
@@ -29,5 +33,19 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]
     )
     crds = commands.add_parser(Command.CRDS, help="write the CustomResourceDefinitions as YAML files")
     crds.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to write them")
+    commands.add_parser(
+        Command.JUDGE,
+        help="say what a gate would answer for given counts, one JSON object a line",
+        description=judge.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    plan.add_arguments(
+        commands.add_parser(
+            Command.PLAN,
+            help="say which regressions a rollout can catch at a given traffic, and what to change",
+            description=plan.HELP,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     options = parser.parse_args(arguments)
     return Command(options.command), options

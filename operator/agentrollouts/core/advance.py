@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome, ReleaseRecord, State
 from agentrollouts.core import back, moves
-from agentrollouts.core.gates import freeze
+from agentrollouts.core.memory import freeze, fresh
 from agentrollouts.core.plan import plan_hash, step_at, steps_of
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.states import base_state
@@ -182,7 +182,7 @@ def _resume(progress: Progress) -> Progress:
 
 def _rewatch(progress: Progress) -> Progress:
     """A bake is more of the last phase, which may be another one now."""
-    fresh = {"clock_start_time": None, "counting_start_time": None, "phase_start_time": None}
+    anew = {"clock_start_time": None, "counting_start_time": None, "phase_start_time": None}
     return (
         progress.moved(
             base_state(progress.attempt),
@@ -191,9 +191,9 @@ def _rewatch(progress: Progress) -> Progress:
             plan_hash=plan_hash(progress.spec),
             elapsed_seconds=0,
             hold=None,
-            **fresh,
+            **anew,
         )
-        .then(gates=())
+        .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
         .tell(Reason.BAKING, "The plan changed: the watch starts anew")
     )
 
@@ -203,7 +203,7 @@ def _replan(progress: Progress, index: int) -> Progress:
     return (
         _enter_phase(progress, index, weight)
         .moved(State.CANARY, plan_hash=plan_hash(progress.spec), hold=None)
-        .then(gates=())
+        .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
         .tell(
             Reason.PHASE_STARTED,
             f"The plan changed: phase {progress.spec.phases[index].name} starts anew at {weight} %",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.core.evidence import LARGEST, settled
-from agentrollouts.core.queries import BOUND_LABEL, COUNTED, QueryPlan, Source, Term, tag
+from agentrollouts.core.queries import COUNTED, QueryPlan, Source, Term, tag
 from agentrollouts.core.series import SOURCE_LABEL
 
 Cell = Mapping[str | None, float]
-"""Values of one term for one release by the text of the bound; by None where there are no bounds."""
+"""Values of one term for one release by the value of the grouping label; by None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Row:
 
     src: str
     release: str
-    le: str | None
+    group: str | None
+    """Value of the label by which the source's counts are grouped: a bound, a decision."""
     value: float
 
 
@@ -37,16 +38,24 @@ class Answer:
 def to_answer(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, str], float]]) -> Answer:
     """Name the rows of an instant query: label sets with their values, as Prometheus gave them."""
     release = plan.subject.labels.release
-    named = (
-        Row(labels.get(SOURCE_LABEL, ""), labels.get(release, ""), labels.get(BOUND_LABEL), value)
-        for labels, value in rows
-    )
-    return Answer(at, tuple(named))
+    groups = {
+        tag(plan, source, term): source.by
+        for source in plan.sources
+        for term in COUNTED
+        if source.by is not None
+    }
+
+    def named(labels: Mapping[str, str], value: float) -> Row:
+        src = labels.get(SOURCE_LABEL, "")
+        group = labels.get(groups[src], "") if src in groups else None
+        return Row(src, labels.get(release, ""), group, value)
+
+    return Answer(at, tuple(named(labels, value) for labels, value in rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The values of an answer by tag, release and bound; each can be a count."""
+    """The values of an answer by tag, release and group; each can be a count."""
 
     plan: QueryPlan
     at: datetime
@@ -67,10 +76,10 @@ class Table:
             cell = cells.setdefault((row.src, row.release), {})
             if not 0 <= row.value <= LARGEST:  # nor NaN
                 problems[source] = f"{source.selector} of {row.release} is {row.value}, which is no count"
-            elif row.le in cell:
+            elif row.group in cell:
                 problems[source] = f"{source.selector} of {row.release} was answered twice"
             else:
-                cell[row.le] = settled(row.value)
+                cell[row.group] = settled(row.value)
         return cls(plan, answer.at, cells, problems)
 
     def term(self, source: Source, term: Term, release: str) -> Cell:
@@ -78,13 +87,13 @@ class Table:
         return self.cells.get((tag(self.plan, source, term), release), {})
 
     def value(self, source: Source, term: Term, release: str) -> float | None:
-        """The value of a term that has no bounds."""
+        """The value of a term that has no groups."""
         return self.term(source, term, release).get(None)
 
     def counts(self, source: Source, release: str) -> Cell:
         """Increase and births added; a row that is missing on one side is 0 there."""
         counted: dict[str | None, float] = {}
         for term in COUNTED:
-            for bound, value in self.term(source, term, release).items():
-                counted[bound] = counted.get(bound, 0.0) + value
+            for group, value in self.term(source, term, release).items():
+                counted[group] = counted.get(group, 0.0) + value
         return counted

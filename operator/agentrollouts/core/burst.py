@@ -12,10 +12,16 @@ from statistics import fmean, median, pvariance
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
+from agentrollouts.api.status import Counts
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
-from agentrollouts.core.queries import BOUND_LABEL, QueryPlan, Term, bad_source, tag, total_source
-from agentrollouts.core.series import SOURCE_LABEL
+from agentrollouts.core.histograms import compare, tail_bound
+from agentrollouts.core.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
+from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL
+from agentrollouts.core.unserved import COMPARED
+
+MEASURED: Final = COMPARED | {GateType.LIMIT}
+"""Types of gates that have a burst factor."""
 
 BLOCK_MINUTES: Final = 30
 """Within a block the rate is taken as constant; what varies more slowly is no cluster."""
@@ -41,12 +47,51 @@ def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> d
 
     Gates whose factor the user set, or for which the history does not suffice, are absent.
     """
+    table = _table(series)
+    asked = (gate for gate in gates if gate.burst is None and gate.kind in MEASURED)
+    measured = ((gate.name, _measure(plan, gate, table)) for gate in asked)
+    return {name: factor for name, factor in measured if factor is not None}
+
+
+def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> dict[str, Counts]:
+    """Stable's outcomes before the attempt by gate, from the same answer; absent without runs.
+
+    For a histogram the bad ones are those above its limit. Sums have none: their tails are too heavy to tell
+    an incident from a dear hour.
+    """
+    table = _table(series)
+    found: dict[str, Counts] = {}
+    for gate in gates:
+        if not recent_sources(gate):
+            continue
+        bad, total = _before(plan, gate, table)
+        if total:
+            found[gate.name] = Counts(bad=min(bad, total), total=total)
+    return found
+
+
+def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> tuple[float, float]:
+    """Bad outcomes and runs in the whole history."""
+    src = tag(plan, bad_source(gate), Term.INCREASE)
+    if gate.kind is GateType.HISTOGRAM:
+        sums = {le: math.fsum(samples.values()) for (name, le), samples in table.items() if name == src}
+        found = compare(sums, {})
+        if isinstance(found, str) or gate.limit is None:
+            return 0.0, 0.0
+        bound = tail_bound(found.bounds, gate.limit.value)
+        above = next((b.canary for b in found.bounds if b.le == bound), 0.0)
+        return above, found.segment.canary_total
+    runs_src = tag(plan, total_source(gate), Term.INCREASE)
+    totals = table.get((runs_src, None), {})
+    return math.fsum(table.get((src, None), {}).values()), math.fsum(totals.values())
+
+
+def _table(series: Series) -> "_Table":
     table: _Table = {}
     for labels, samples in series:
         key = (labels.get(SOURCE_LABEL, ""), labels.get(BOUND_LABEL))
         table[key] = {time: settled(value) for time, value in samples if 0 <= value <= LARGEST}
-    measured = ((gate.name, _measure(plan, gate, table)) for gate in gates if gate.burst is None)
-    return {name: factor for name, factor in measured if factor is not None}
+    return table
 
 
 def effective(kind: GateType, measured: float | None, segments: Sequence[Segment]) -> float:

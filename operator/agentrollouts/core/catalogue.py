@@ -2,7 +2,7 @@
 
 After `templates` (the built-in gates), before `queries` (what to ask) and `gates` (how to judge). A gate is
 resolved once per plan: everything a user left out comes from the template, and everything that cannot be
-served is refused by name, so that no field is ignored in silence.
+served is refused by name (`unserved`), so that no field is ignored in silence.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,26 @@ from agentrollouts.api.rollout import (
     Action,
     AgentRolloutSpec,
     Better,
-    During,
     Gate,
+    GateLimit,
     GateSource,
     GateType,
     MetricConvention,
     NoDataPolicy,
 )
 from agentrollouts.api.status import Severity
-from agentrollouts.core.series import LabelNames, Refusal, Selector, check_labels, parse_selector
-from agentrollouts.core.templates import TEMPLATES, Template
+from agentrollouts.core.series import (
+    BOUND_LABEL,
+    RESERVED,
+    LabelNames,
+    Refusal,
+    Selector,
+    check_labels,
+    parse_selector,
+)
+from agentrollouts.core.templates import TEMPLATES, Counted, Grade, Template
+from agentrollouts.core.unserved import unserved
 from agentrollouts.core.words import Words
-
-SERVED: Final = (GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM)
-USE_SERVED: Final = "use Ratio, Mean or Histogram"
-COUNT_BAD: Final = "count the undesired outcome"
 
 ACTIONS: Final[Mapping[Severity, Action]] = MappingProxyType(
     {
@@ -46,17 +51,25 @@ MARGIN: Final[Mapping[GateType, float]] = MappingProxyType(
 MARGIN_HIGHER: Final = 0.98
 """`minRatio` for one where more is better."""
 OWN_WORDS: Final[Mapping[GateType, Words]] = MappingProxyType(
-    {GateType.MEAN: Words("runs", ""), GateType.HISTOGRAM: Words("runs", "runs above {bound}")}
+    {
+        GateType.MEAN: Words("runs", ""),
+        GateType.HISTOGRAM: Words("runs", "runs above {bound}"),
+        GateType.SHIFT: Words("runs", "runs above {bound}"),
+    }
 )
 
+COUNTED_LENGTH: Final = 2200
+"""The bound of `source` in a gate's status."""
+
 MIN_SAMPLES: Final = 100
-MIN_BAD: Final[Mapping[GateType, float]] = MappingProxyType(
-    {GateType.RATIO: 3.0, GateType.HISTOGRAM: 3.0, GateType.MEAN: 2.0}
-)
-"""For a mean, the canary's sum in units of the burst factor."""
+MIN_BAD: Final = 3.0
+MIN_BAD_SUM: Final = 2.0
+"""For a mean: the canary's sum in units of the burst factor."""
 CONFIDENCE: Final = 0.99
 CONFIDENCE_CRITICAL: Final = 0.95
 """What is critical is stopped sooner, at the price of more false alarms."""
+CONFIDENCE_SHIFT: Final = 0.95
+"""For a distribution, which by default only warns: the level at which its power was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +78,12 @@ class ResolvedGate:
 
     name: str
     kind: GateType
-    """One of `SERVED`."""
     bad: Selector
-    """Bad outcomes; the sum, for a mean; the buckets, for a histogram."""
+    """Bad outcomes; the sum, for a mean; the buckets or labelled counts, for a histogram or a shift."""
     total: Selector
-    """Runs; the same buckets, for a histogram."""
+    """Runs; the same series again, for a histogram or a shift."""
+    by: str | None = None
+    """Label by which counts are told apart."""
     better: Better
     margin: float
     """`maxRatio`, or `minRatio` where more is better."""
@@ -77,16 +91,52 @@ class ResolvedGate:
     min_samples: int
     min_bad: float
     severity: Severity
-    action: Action
+    grades: tuple[Grade, ...] = ()
+    own_action: Action | None = None
+    """What the user wants to follow from a Fail, whatever its severity."""
+    for_seconds: int = 0
+    limit: GateLimit | None = None
+    limit_is_own: bool = False
+    """Whether the user set the limit; one of the template's only applies where it fits the agent."""
+    max_count: int = 0
     no_data: NoDataPolicy
     burst: float | None
     """As the user set it; None to measure it."""
     words: Words
+    counts_runs: bool = False
+    """Whether the total is runs, so that their split between the releases must follow the weights."""
+
+    @property
+    def is_share_test(self) -> bool:
+        """Whether the two releases are compared by the share test."""
+        kind = self.kind  # one by one: a set would ask the enumeration for a hash each time
+        return kind is GateType.RATIO or kind is GateType.MEAN or kind is GateType.HISTOGRAM
+
+    @property
+    def compares(self) -> bool:
+        """Whether it says nothing without stable."""
+        return self.is_share_test or self.kind is GateType.SHIFT
 
     @property
     def needed(self) -> float:
         """Evidence from which on a Fail is sure enough: 100 for a confidence of 0.99."""
         return 1 / (1 - self.confidence)
+
+    @property
+    def counted(self) -> str:
+        """What is counted, in what: the identity of everything that was ever measured for this gate."""
+        grouped = f" by {self.by}" if self.by else ""
+        return f"{self.bad} of {self.total}{grouped}"[:COUNTED_LENGTH]
+
+    def severity_at(self, ratio: float) -> Severity:
+        """How bad a Fail is whose canary is `ratio` times as bad, or as good, as stable."""
+        is_higher = self.better is Better.HIGHER
+        reached = (g.severity for g in self.grades if (ratio < g.ratio if is_higher else ratio > g.ratio))
+        return next(reached, self.severity)
+
+    def action_at(self, severity: Severity) -> Action:
+        """What follows from a Fail of that severity."""
+        return self.own_action or ACTIONS[severity]
 
 
 class Resolution(NamedTuple):
@@ -96,52 +146,96 @@ class Resolution(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
+def labels_of(spec: AgentRolloutSpec) -> LabelNames:
+    """Under which labels the rollout's metrics carry agent and release."""
+    return LabelNames(spec.metrics.labels.agent, spec.metrics.labels.release)
+
+
 def resolve_all(spec: AgentRolloutSpec) -> Resolution:
     """Resolve the gates of a rollout; every refusal is listed, not just the first."""
-    labels = LabelNames(spec.metrics.labels.agent, spec.metrics.labels.release)
-    refused = check_labels(labels, "spec.metrics.labels") or _check_convention(spec.metrics.convention)
+    labels = labels_of(spec)
+    refused = check_labels(labels, "spec.metrics.labels")
     if refused:
         return Resolution((), (refused,))
-    found = [resolve(gate, f"spec.gates[{index}]", labels) for index, gate in enumerate(spec.gates)]
+    convention = spec.metrics.convention
+    found = [
+        resolve(gate, f"spec.gates[{index}]", labels, convention) for index, gate in enumerate(spec.gates)
+    ]
     return Resolution(
         tuple(gate for gate in found if isinstance(gate, ResolvedGate)),
         tuple(refusal for refusal in found if isinstance(refusal, Refusal)),
     )
 
 
-def resolve(gate: Gate, field: str, labels: LabelNames) -> ResolvedGate | Refusal:
+def resolve(
+    gate: Gate,
+    field: str,
+    labels: LabelNames,
+    convention: MetricConvention = MetricConvention.AGENT_ROLLOUTS,
+) -> ResolvedGate | Refusal:
     """Fill in a gate from its template, or say which field cannot be served.
 
     Args:
         gate: As the user wrote it.
         field: Where, `spec.gates[0]`.
         labels: Names of the labels that a selector of the user may not match on.
+        convention: Whose metric names the templates use.
     """
-    template = _template(gate, field, labels)
+    template = _template(gate, field, convention)
     if isinstance(template, Refusal):
         return template
-    refused = _unserved(gate, template, field)
-    if refused or template.bad is None or template.total is None:
-        return refused or Refusal(f"{field}.template", "has no metric in the convention AgentRollouts")
-    severity = gate.severity or template.severity
-    better = gate.better or template.better
-    is_critical = severity is Severity.CRITICAL
+    refused = unserved(gate, template.kind, gate.better or template.better, field)
+    if refused:
+        return refused
+    source = (
+        template.sources[convention] if gate.source is None else _own(gate.source, f"{field}.source", labels)
+    )
+    return source if isinstance(source, Refusal) else _filled(gate, template, source)
+
+
+def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
+    """The user's answer to each question, else the template's, else the common one."""
+    severity, better = gate.severity or _severity(gate, template), gate.better or template.better
     return ResolvedGate(
         name=gate.name,
         kind=template.kind,
-        bad=template.bad,
-        total=template.total,
+        bad=source.bad,
+        total=source.total,
+        by=source.by,
         better=better,
         margin=_margin(gate, template, better),
-        confidence=gate.confidence or (CONFIDENCE_CRITICAL if is_critical else CONFIDENCE),
+        confidence=gate.confidence or _confidence(template.kind, severity),
         min_samples=gate.min_samples or MIN_SAMPLES,
-        min_bad=gate.min_bad or MIN_BAD[template.kind],
+        min_bad=gate.min_bad or (MIN_BAD_SUM if template.kind is GateType.MEAN else MIN_BAD),
         severity=severity,
-        action=gate.action or ACTIONS[severity],
+        grades=() if gate.severity or better is not template.better else template.grades,
+        own_action=gate.action,
+        for_seconds=gate.for_seconds or 0,
+        limit=gate.limit or _default_limit(gate, template),
+        limit_is_own=gate.limit is not None,
+        max_count=gate.max_count or 0,
         no_data=gate.no_data or NoDataPolicy.HOLD,
         burst=gate.burst_factor if isinstance(gate.burst_factor, float) else None,
         words=template.words,
+        counts_runs=template.counts_runs,
     )
+
+
+def _severity(gate: Gate, template: Template) -> Severity:
+    return gate.limit.severity if gate.limit and template.kind is GateType.LIMIT else template.severity
+
+
+def _confidence(kind: GateType, severity: Severity) -> float:
+    if kind is GateType.SHIFT:
+        return CONFIDENCE_SHIFT
+    return CONFIDENCE_CRITICAL if severity is Severity.CRITICAL else CONFIDENCE
+
+
+def _default_limit(gate: Gate, template: Template) -> GateLimit | None:
+    """The template's; a severity that the user chose goes for it as well."""
+    if template.limit is None or gate.severity is None:
+        return template.limit
+    return template.limit.replace(severity=gate.severity)
 
 
 def _margin(gate: Gate, template: Template, better: Better) -> float:
@@ -156,19 +250,13 @@ def _default_margin(kind: GateType, better: Better) -> float:
     return MARGIN_HIGHER if better is Better.HIGHER else MARGIN.get(kind, 1.0)
 
 
-def _check_convention(convention: MetricConvention) -> Refusal | None:
-    if convention is MetricConvention.AGENT_ROLLOUTS:
-        return None
-    return Refusal(
-        "spec.metrics.convention",
-        f"{convention} is not served yet; leave it out and name your metrics by `source` in each gate",
-    )
-
-
-def _template(gate: Gate, field: str, labels: LabelNames) -> Template | Refusal:
+def _template(gate: Gate, field: str, convention: MetricConvention) -> Template | Refusal:
     """The row that a gate starts from: a built-in one, or one made of the user's own source."""
     if gate.source is not None:
-        return _own(gate, gate.source, f"{field}.source", labels)
+        kind = gate.type or GateType.RATIO
+        better = gate.better or (Better.LOWER if gate.min_ratio is None else Better.HIGHER)
+        margin, words = _default_margin(kind, better), OWN_WORDS.get(kind, Words())
+        return Template(kind=kind, severity=Severity.HIGH, margin=margin, better=better, words=words)
     found = TEMPLATES.get(gate.template or "")
     if found is None:
         return Refusal(
@@ -178,55 +266,26 @@ def _template(gate: Gate, field: str, labels: LabelNames) -> Template | Refusal:
         return Refusal(
             f"{field}.type", f"template {gate.template} is of type {found.kind}; leave the type out"
         )
+    if convention not in found.sources:
+        return Refusal(
+            f"{field}.template",
+            f"the convention {convention} has no metric for {gate.template}; "
+            "name your own by `source` instead",
+        )
     return found
 
 
-def _own(gate: Gate, source: GateSource, field: str, labels: LabelNames) -> Template | Refusal:
-    kind = gate.type or GateType.RATIO
-    better = gate.better or (Better.LOWER if gate.min_ratio is None else Better.HIGHER)
-    is_histogram = kind is GateType.HISTOGRAM
-    texts = {"buckets": source.buckets} if is_histogram else {"bad": source.bad, "total": source.total}
+def _own(source: GateSource, field: str, labels: LabelNames) -> Counted | Refusal:
+    """The user's series: buckets, a counter with the label whose mix is compared, or two counters."""
+    texts = {"buckets": source.buckets, "bad": source.bad, "total": source.total}
     selectors = []
     for key, text in texts.items():
-        selector = parse_selector(text or "", field=f"{field}.{key}", labels=labels)
+        if text is None:
+            continue
+        selector = parse_selector(text, field=f"{field}.{key}", labels=labels)
         if isinstance(selector, Refusal):
             return selector
         selectors.append(selector)
-    words, margin = OWN_WORDS.get(kind, Words()), _default_margin(kind, better)
-    return Template(kind, selectors[0], selectors[-1], margin, Severity.HIGH, words, better)
-
-
-def _unserved(gate: Gate, template: Template, field: str) -> Refusal | None:
-    """The first field that is understood and not served yet, or that does not fit the others."""
-    kind, is_higher = template.kind, (gate.better or template.better) is Better.HIGHER
-    rows = (
-        (
-            kind not in SERVED,
-            "type" if gate.type else "template",
-            f"type {kind} is not served yet; {USE_SERVED}",
-        ),
-        (gate.limit is not None, "limit", "absolute limits are not served yet; leave it out"),
-        (
-            gate.max_count is not None,
-            "maxCount",
-            "belongs to type Count, which is not served yet; leave it out",
-        ),
-        (
-            gate.for_seconds,
-            "forSeconds",
-            "is not served yet; leave it out, the test allows for being repeated",
-        ),
-        (gate.during not in (None, (During.CANARY,)), "during", "only [Canary] is served yet"),
-        (
-            is_higher and kind is not GateType.RATIO,
-            "better",
-            f"a {kind} cannot be better Higher; {COUNT_BAD}",
-        ),
-        (is_higher and gate.max_ratio is not None, "maxRatio", "goes with better Lower; here set minRatio"),
-        (
-            not is_higher and gate.min_ratio is not None,
-            "minRatio",
-            "goes with better Higher; here set maxRatio",
-        ),
-    )
-    return next((Refusal(f"{field}.{key}", message) for broken, key, message in rows if broken), None)
+    if source.label in RESERVED | {labels.agent, labels.release}:
+        return Refusal(f"{field}.label", f"{source.label} is no label of outcomes; name one of your metric")
+    return Counted(selectors[0], selectors[-1], BOUND_LABEL if source.buckets else source.label)

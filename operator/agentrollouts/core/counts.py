@@ -16,14 +16,26 @@ from agentrollouts.api.rollout import GateType
 from agentrollouts.core.answers import Answer, Cell, Table, to_answer
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound, compare
-from agentrollouts.core.queries import QueryPlan, Source, Term, bad_source, total_source, window_seconds
+from agentrollouts.core.histograms import MAX_GROUPS, compare, mixed, tail_bound
+from agentrollouts.core.queries import QueryPlan, Source, Term, bad_source, recent_sources, total_source
+from agentrollouts.core.readings import (
+    NoData,
+    Present,
+    Reading,
+    Recent,
+    Tally,
+    TooEarly,
+    Uncovered,
+    Unreadable,
+)
+from agentrollouts.core.series import BOUND_LABEL
 
 __all__ = [
     "Answer",
     "NoData",
     "Present",
     "Reading",
+    "Recent",
     "Tally",
     "TooEarly",
     "Uncovered",
@@ -37,65 +49,6 @@ MIN_SCRAPES: Final = 4
 
 STALE_SCRAPES: Final = 3
 """Missed scrapes that are still no news."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The counts of one gate over one segment.
-
-    A histogram's bad outcomes are in `bounds`; those of its segment are 0.
-    """
-
-    phase: int
-    segment: Segment
-    bounds: tuple[Bound, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Counts that can be judged."""
-
-    segment: Segment
-    bounds: tuple[Bound, ...]
-    last_sample_time: datetime
-    """Time of the older one of the two releases' newest samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class TooEarly:
-    """Nothing can be known yet, and nothing is wrong."""
-
-    message: str
-    is_warm_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NoData:
-    """Nothing is known though it should be: the series never existed, or has gone stale."""
-
-    message: str
-    is_stale: bool
-    last_sample_time: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Uncovered:
-    """Prometheus has a hole at the counting start: counting has to start anew, now."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The query failed, or the answer holds what no count can be."""
-
-    message: str
-    is_final: bool = False
-    """Whether asking again cannot help."""
-
-
-Present = Reading | TooEarly | NoData | Uncovered | Unreadable
-"""What is known about the present segment."""
 
 
 def read_all(
@@ -141,6 +94,7 @@ class _Reader:
         return (
             self._garbled(gate)
             or self._not_begun(total)
+            or self._one_too_many(gate)
             or self._missing(gate, total)
             or self._too_short(total)
             or self._stale(total, newest)
@@ -149,22 +103,34 @@ class _Reader:
         )
 
     def _garbled(self, gate: ResolvedGate) -> Unreadable | None:
-        problems = self.table.problems
-        found = problems.get(bad_source(gate)) or problems.get(total_source(gate))
-        return Unreadable(found) if found else None
+        sources = (bad_source(gate), total_source(gate), *recent_sources(gate))
+        found = [self.table.problems[source] for source in sources if source in self.table.problems]
+        return Unreadable(found[0]) if found else None
 
     @property
     def _releases(self) -> tuple[str, ...]:
         return self.table.plan.subject.releases
 
     def _window(self, source: Source) -> int:
-        return window_seconds(self.table.plan.start(source), self.table.at)
+        return self.table.plan.window(source, self.table.at)
 
     def _not_begun(self, total: Source) -> TooEarly | None:
         if self._window(total) >= 1:
             return None
         start = self.table.plan.start(total).astimezone(UTC)
         return TooEarly(f"counts from {start:%H:%M:%S} UTC on", is_warm_up=True)
+
+    def _one_too_many(self, gate: ResolvedGate) -> Reading | None:
+        """What may never happen has happened: no other number, and no further sample, can change that."""
+        total, plan = total_source(gate), self.table.plan
+        canary = plan.subject.canary
+        old = total in plan.counted and not self.table.term(total, Term.COVERED, canary)
+        if gate.kind is not GateType.COUNT or gate.max_count or old:
+            return None
+        if not self.table.counts(bad_source(gate), canary).get(None):
+            return None
+        newest = self._newest(total).values()
+        return self._plain(gate, _time(min(newest)) if newest else self.table.at)
 
     def _missing(self, gate: ResolvedGate, total: Source) -> TooEarly | NoData | None:
         """No run of a release yet, or ever: told apart by how long silence may last."""
@@ -217,7 +183,7 @@ class _Reader:
         """
         plan = self.table.plan
         known = [plan.subject.stable] if plan.subject.stable else []
-        known += [plan.subject.canary] if plan.canary_was_counted else []
+        known += [plan.subject.canary] if total in plan.counted else []
         for release in known:
             if not self.table.term(total, Term.COVERED, release):
                 start = plan.start(total).astimezone(UTC)
@@ -229,16 +195,54 @@ class _Reader:
 
     def _counted(self, gate: ResolvedGate, newest: Mapping[str, float]) -> Present:
         last = _time(min(newest.values()))
-        canary_bad, stable_bad = self._both(bad_source(gate))
-        if gate.kind is GateType.HISTOGRAM:
-            found = compare(canary_bad, stable_bad)
-            if isinstance(found, str):
-                return Unreadable(found, is_final=True)
-            return Reading(found.segment, found.bounds, last)
-        canary_total, stable_total = self._both(total_source(gate))
-        # No row of bad outcomes is zero of them: both totals were seen above, so both releases are scraped.
-        cells = (canary_bad, canary_total, stable_bad, stable_total)
-        return Reading(Segment(*(cell.get(None, 0.0) for cell in cells)), (), last)
+        if gate.by is None:
+            return self._plain(gate, last)
+        canary, stable = self._both(bad_source(gate))
+        if gate.by != BOUND_LABEL:
+            mix = mixed(canary, stable)
+            if len(mix) > MAX_GROUPS:
+                message = f"{gate.bad} has {len(mix)} values of {gate.by}, more than {MAX_GROUPS}"
+                return Unreadable(f"{message}; name a label with fewer", is_final=True)
+            runs = Segment(0.0, sum(m.canary for m in mix), 0.0, sum(m.stable for m in mix))
+            return Reading(runs, (), last, mix=mix)
+        found = compare(canary, stable)
+        if isinstance(found, str):
+            return Unreadable(found, is_final=True)
+        bound = tail_bound(found.bounds, gate.limit.value) if gate.limit else None
+        if gate.limit and gate.limit_is_own and bound is None:
+            message = f"no bucket bound is at or above the limit of {gate.limit.value:g}"
+            return Unreadable(f"{message}; choose a lower limit or wider buckets", is_final=True)
+        return Reading(found.segment, found.bounds, last, self._recent_tail(gate, bound))
+
+    def _plain(self, gate: ResolvedGate, last: datetime) -> Reading:
+        """No row of bad outcomes is zero of them: the caller has seen that both releases are scraped."""
+        segment = self._segment(bad_source(gate), total_source(gate))
+        recent = recent_sources(gate)
+        if not recent or not self._is_covered(recent[1]):
+            return Reading(segment, (), last)
+        return Reading(segment, (), last, Recent(self._segment(*recent)))
+
+    def _recent_tail(self, gate: ResolvedGate, bound: float | None) -> Recent | None:
+        """Recent runs above `bound`."""
+        recent = recent_sources(gate)
+        if bound is None or not recent or not self._is_covered(recent[0]):
+            return None
+        found = compare(*self._both(recent[0]))
+        above = () if isinstance(found, str) else [b for b in found.bounds if b.le == bound]
+        if isinstance(found, str) or not above:
+            return None
+        runs = found.segment
+        segment = Segment(above[0].canary, runs.canary_total, above[0].stable, runs.stable_total)
+        return Recent(segment, bound)
+
+    def _is_covered(self, source: Source) -> bool:
+        """Whether stable's series were seen at the beginning of the window, so that they are no births."""
+        stable = self.table.plan.subject.stable
+        return stable is None or bool(self.table.term(source, Term.COVERED, stable))
+
+    def _segment(self, bad: Source, total: Source) -> Segment:
+        cells = (*zip(*(self._both(source) for source in (bad, total)), strict=True),)
+        return Segment(*(cell.get(None, 0.0) for pair in cells for cell in pair))
 
     def _both(self, source: Source) -> tuple[Cell, Cell]:
         """Counts of canary and stable, by bound; empty without a stable release."""

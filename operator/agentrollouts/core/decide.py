@@ -19,6 +19,7 @@ UNDER_WAY: Final[tuple[Check, ...]] = (
     under_way.latched,  # a rollback is never reconsidered: not by new metrics, a new spec or a restart
     under_way.asked_to_go_back,  # a person's word needs no metric, no release object, no working Prometheus
     under_way.breached,  # proof of harm outranks every wish to go on, wait or try something else
+    under_way.over_cap,  # so does a ceiling, which needs no comparison
     under_way.superseded,  # nobody asks for this canary any more; its plan, pauses and gates do not matter
     under_way.standing_in_line,  # it takes no traffic yet, so there is nothing to pause, judge or time
     under_way.plan_changed,  # before any hold, which would be about the old plan

@@ -9,7 +9,7 @@ Counts stay floats, as Prometheus extrapolates. `counts` reads them, `gates` tur
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,15 @@ class Segment:
     stable_bad: float
     stable_total: float
 
+    @classmethod
+    def sum(cls, segments: "Iterable[Segment]") -> "Segment":
+        """All of them added up: what happened, not what can be compared."""
+        segments = tuple(segments)
+        if len(segments) == 1:
+            return segments[0]
+        rows = [(s.canary_bad, s.canary_total, s.stable_bad, s.stable_total) for s in segments]
+        return cls(*map(sum, zip(*rows, strict=True))) if rows else cls(0.0, 0.0, 0.0, 0.0)
+
     @property
     def compares(self) -> bool:
         """Whether both releases had runs."""
@@ -62,14 +71,14 @@ def evidence(phases: Sequence[Sequence[Segment]], *, planned_phases: int, burst:
     Returns:
         At least 0, exactly 1 when nothing bad happened, at most e^700.
     """
-    since = [0.0] * len(WORSE)
-    by_start: list[float] = []
+    since: list[float] | None = None  # nothing bad yet: a logarithm of 0 for every guess
+    by_start = [0.0] * (planned_phases - len(phases))
     for segments in reversed(phases):
         for segment in segments:
             if segment.compares and (segment.canary_bad or segment.stable_bad):
-                since = _add(since, segment, burst)
-        by_start.append(_log_mean_exp(since))
-    by_start += [0.0] * (planned_phases - len(phases))
+                logs = _log_ratios(segment, burst)
+                since = logs if since is None else [a + b for a, b in zip(since, logs, strict=True)]
+        by_start.append(0.0 if since is None else _log_mean_exp(since))
     return math.exp(min(_log_mean_exp(by_start), MAX_EXPONENT)) if by_start else 1.0
 
 
@@ -78,18 +87,15 @@ def settled(count: float) -> float:
     return min(count, LARGEST) if count >= SMALLEST else 0.0
 
 
-def _add(logs: Sequence[float], segment: Segment, burst: float) -> list[float]:
-    """Add the log likelihood ratios of one segment, one for each guess in `WORSE`.
+def _log_ratios(segment: Segment, burst: float) -> list[float]:
+    """The log likelihood ratios of one segment, one for each guess in `WORSE`.
 
     With the share w of the canary, t = g w / (g w + 1 - w) has ln(t / w) = ln g - ln(1 + (g - 1) w) and
     ln((1 - t) / (1 - w)) = -ln(1 + (g - 1) w): no division, so a share near 0 or 1 needs no special case.
     """
     canary_bad, bad = segment.canary_bad / burst, (segment.canary_bad + segment.stable_bad) / burst
     share = segment.canary_total / (segment.canary_total + segment.stable_total)
-    return [
-        log + canary_bad * log_worse - bad * math.log1p(more * share)
-        for log, (log_worse, more) in zip(logs, _GUESSES, strict=True)
-    ]
+    return [canary_bad * log_worse - bad * math.log1p(more * share) for log_worse, more in _GUESSES]
 
 
 def _log_mean_exp(logs: Sequence[float]) -> float:

@@ -11,8 +11,8 @@ from typing import Final
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.core.burst import effective
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.counts import Tally
 from agentrollouts.core.evidence import Segment, bad_ratio, evidence, good_ratio
+from agentrollouts.core.readings import Tally
 from agentrollouts.core.words import Words
 
 HISTOGRAM_RUNS: Final = 10
@@ -40,12 +40,7 @@ class Finding:
     @property
     def total(self) -> Segment:
         """All segments added up: what happened, not what can be compared."""
-        return Segment(
-            sum([s.canary_bad for s in self.segments]),
-            sum([s.canary_total for s in self.segments]),
-            sum([s.stable_bad for s in self.segments]),
-            sum([s.stable_total for s in self.segments]),
-        )
+        return Segment.sum(self.segments)
 
 
 def find(

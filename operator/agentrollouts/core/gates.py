@@ -6,39 +6,24 @@ finished segments stand in the status, and the present one is asked of Prometheu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action, Better, GateType, NoDataPolicy
-from agentrollouts.api.status import BoundCounts, Counts, GateStatus, SegmentStatus, Severity, Verdict
+from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
+from agentrollouts.api.status import Severity, Verdict
+from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.counts import (
-    NoData,
-    Present,
-    Reading,
-    Tally,
-    TooEarly,
-    Uncovered,
-    Unreadable,
-)
-from agentrollouts.core.evidence import Segment, settled
-from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
-from agentrollouts.core.histograms import Bound
-from agentrollouts.core.sentences import describe
-from agentrollouts.core.words import count
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.findings import Finding
+from agentrollouts.core.readings import NoData, Present, Reading, Tally, TooEarly, Uncovered, Unreadable
+from agentrollouts.core.verdicts import Answer, answer
+
+__all__ = ["Answer", "Course", "Judgement", "Memory", "Since", "judge"]
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """Where in its plan the attempt is."""
-
-    phase: int
-    """The present phase, from 0; a bake is more of the last one."""
-    planned_phases: int
-    time_over: bool
-    """Whether the phase, or the bake, has run long enough to pass."""
+NOTHING = Memory()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +34,13 @@ class Judgement:
     verdict: Verdict
     reason: Reason
     message: str
+    severity: Severity
+    """How bad a Fail is: that of what failed."""
     finding: Finding | None = None
-    """The numbers; None where there is nothing new to judge."""
+    """The numbers of a comparison; None where nothing was compared."""
     burst: float | None = None
     """As set or measured, to be frozen in status."""
+    memory: Memory = NOTHING
     finished: tuple[Tally, ...] = ()
     present: Tally | None = None
     last_sample_time: datetime | None = None
@@ -67,18 +55,26 @@ class Judgement:
     @property
     def action(self) -> Action:
         """What follows from a Fail."""
-        return self.gate.action
+        return self.gate.action_at(self.severity)
 
     @property
-    def severity(self) -> Severity:
-        """How bad a Fail is."""
-        return self.gate.severity
+    def warns(self) -> bool:
+        """Whether it found something that people are to be told of, and that stops nothing."""
+        return self.verdict is Verdict.FAIL and self.action is Action.WARN
 
     @property
     def lets_pass(self) -> bool:
         """Whether this gate has no objection to the next phase."""
         ignores = self.gate.no_data is NoDataPolicy.IGNORE
-        return self.verdict is Verdict.PASS or (ignores and self.verdict is Verdict.NO_DATA)
+        return self.verdict is Verdict.PASS or self.warns or (ignores and self.verdict is Verdict.NO_DATA)
+
+    @property
+    def total(self) -> Segment:
+        """Everything that was counted in the attempt."""
+        if self.finding:
+            return self.finding.total
+        present = (self.present,) if self.present else ()
+        return Segment.sum(tally.segment for tally in (*self.finished, *present))
 
 
 def judge(
@@ -88,6 +84,7 @@ def judge(
     *,
     finished: Sequence[Tally] = (),
     burst: float | None = None,
+    memory: Memory = NOTHING,
 ) -> Judgement:
     """Judge one gate.
 
@@ -98,13 +95,15 @@ def judge(
         finished: The frozen segments of the attempt, in order.
         burst: The measured burst factor, frozen at the start of the attempt; None where it could not be
             measured.
+        memory: What else was frozen, and since when the gate has found what it found.
     """
     factor = gate.burst or burst
     frozen = tuple(finished)
     match present:
-        case Reading(segment, bounds, last_sample_time):
-            now = Tally(course.phase, segment, bounds)
-            return _judge_counts(gate, course, (*frozen, now), factor, last_sample_time)
+        case Reading():
+            bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
+            tallies = (*frozen, Tally(course.phase, present.segment, bounds))
+            return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
         case TooEarly(message, is_warm_up):
             verdict, reason = Verdict.INCONCLUSIVE, Reason.WARMING_UP if is_warm_up else Reason.COLLECTING
         case NoData(message, is_stale):
@@ -122,135 +121,32 @@ def judge(
         verdict=verdict,
         reason=reason,
         message=message,
+        severity=gate.severity,
         burst=factor,
+        memory=_interrupted(gate, memory),
         finished=frozen,
         last_sample_time=present.last_sample_time if isinstance(present, NoData) else None,
         recount=isinstance(present, Uncovered),
     )
 
 
-def _judge_counts(
-    gate: ResolvedGate, course: Course, tallies: tuple[Tally, ...], burst: float | None, last: datetime
-) -> Judgement:
-    finding = find(gate, tallies, course.planned_phases, burst)
-    answer = _answer(gate, course, tallies, finding)
-    sentence = describe(gate, finding)
+def _judge_counts(case: Case, burst: float | None) -> Judgement:
+    found = answer(case)
     return Judgement(
-        gate=gate,
-        verdict=answer.verdict,
-        reason=answer.reason,
-        message=f"{sentence}; {answer.note}" if answer.note else sentence,
-        finding=finding,
+        gate=case.gate,
+        verdict=found.verdict,
+        reason=found.reason,
+        message=found.message,
+        severity=found.severity or case.gate.severity,
+        finding=case.finding,
         burst=burst,
-        finished=tallies[:-1],
-        present=tallies[-1],
-        last_sample_time=last,
+        memory=case.memory,
+        finished=case.tallies[:-1],
+        present=case.tallies[-1],
+        last_sample_time=case.now,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    verdict: Verdict
-    reason: Reason
-    note: str = ""
-
-
-def _answer(gate: ResolvedGate, course: Course, tallies: Sequence[Tally], finding: Finding) -> _Answer:
-    """The situation table for gates that have counts; the first line that fits."""
-    is_sure = finding.evidence >= gate.needed
-    is_worse = is_sure and _matters(gate, finding)
-    lacks = _lacks(gate, finding) if is_worse else ""
-    if is_worse and not lacks:  # waits neither for time nor for minSamples
-        return _Answer(Verdict.FAIL, Reason.GATE_FAILED)
-    phase = [tally.segment for tally in tallies if tally.phase == course.phase]
-    doubt = _doubt(gate, phase) or lacks
-    if doubt or not course.time_over:
-        reason = Reason.INCONCLUSIVE if course.time_over else Reason.COLLECTING
-        return _Answer(Verdict.INCONCLUSIVE, reason, doubt or "the phase still runs")
-    if is_sure:
-        return _Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, "worse but within tolerance")
-    return _Answer(Verdict.PASS, Reason.PASSED)
-
-
-def _doubt(gate: ResolvedGate, phase: Sequence[Segment]) -> str:
-    """Why the present phase could not have seen a regression; empty where it could."""
-    if not any(segment.stable_total for segment in phase):
-        return "stable has no runs to compare with"
-    runs = sum(segment.canary_total for segment in phase)
-    return (
-        ""
-        if runs >= gate.min_samples
-        else f"{count(runs)} of {gate.min_samples:,} canary runs needed to pass"
-    )
-
-
-def _matters(gate: ResolvedGate, finding: Finding) -> bool:
-    return finding.ratio < gate.margin if gate.better is Better.HIGHER else finding.ratio > gate.margin
-
-
-def _lacks(gate: ResolvedGate, finding: Finding) -> str:
-    """What is missing before a Fail may be said; empty where nothing is.
-
-    A sum is counted in units of its burst factor.
-    """
-    total = finding.total
-    if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:
-        return f"{count(total.canary_total)} of {HISTOGRAM_RUNS} canary runs needed to fail"
-    bad = total.canary_bad / (finding.burst if gate.kind is GateType.MEAN else 1.0)
-    return "" if bad >= gate.min_bad else f"{count(bad)} of {gate.min_bad:g} bad outcomes needed to fail"
-
-
-def to_status(judgement: Judgement) -> GateStatus:
-    """The judgement as it is persisted: enough to go on after a restart.
-
-    The counts beside the sentence are those of the whole attempt, for people.
-    """
-    finding = judgement.finding
-    total = finding.total if finding else Segment(0.0, 0.0, 0.0, 0.0)
-    return GateStatus(
-        name=judgement.name,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        message=judgement.message,
-        severity=judgement.severity,
-        canary=Counts(bad=total.canary_bad, total=total.canary_total),
-        stable=Counts(bad=total.stable_bad, total=total.stable_total),
-        evidence=finding.evidence if finding else None,
-        ratio=finding.ratio if finding else None,
-        burst_factor=judgement.burst,
-        last_sample_time=judgement.last_sample_time,
-        segments=tuple(_to_segment(tally) for tally in judgement.finished),
-        present=_to_segment(judgement.present) if judgement.present else None,
-    )
-
-
-def freeze(gate: GateStatus) -> GateStatus:
-    """The status once the present segment is over: its last counts join the finished ones."""
-    if gate.present is None:
-        return gate
-    return gate.model_copy(update={"segments": (*gate.segments, gate.present), "present": None})
-
-
-def finished(gate: GateStatus) -> tuple[Tally, ...]:
-    """The frozen segments of a persisted gate."""
-    return tuple(_from_segment(segment) for segment in gate.segments)
-
-
-def _to_segment(tally: Tally) -> SegmentStatus:
-    segment = tally.segment
-    return SegmentStatus(
-        phase_index=tally.phase,
-        canary=Counts(bad=segment.canary_bad, total=segment.canary_total),
-        stable=Counts(bad=segment.stable_bad, total=segment.stable_total),
-        bounds=tuple(BoundCounts(le=b.le, canary=b.canary, stable=b.stable) for b in tally.bounds),
-    )
-
-
-def _from_segment(status: SegmentStatus) -> Tally:
-    """As persisted; what no count can be, since a status may be forged, is made one."""
-    canary, stable = status.canary, status.stable
-    return Tally(
-        status.phase_index,
-        Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total)),
-        tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in status.bounds),
-    )
+def _interrupted(gate: ResolvedGate, memory: Memory) -> Memory:
+    """What found something must find it at every check; the looks at a shift are rarer than checks."""
+    return memory if gate.kind is GateType.SHIFT else replace(memory, since=NEVER)

@@ -1,11 +1,11 @@
-"""Histograms: from cumulative buckets to runs above each bound.
+"""Counts by group: from cumulative buckets to runs above each bound, and mixes of label values.
 
 Used by `counts`. No quantile is computed: on buckets twice as wide each it could not tell 1.5 times slower
 from nothing. "How many runs were slower than this" needs no interpolation.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +13,11 @@ from agentrollouts.core.evidence import Segment, settled
 
 MAX_BOUNDS: Final = 64
 """As many as a segment of the status can hold."""
+MAX_GROUPS: Final = 64
+"""More label values than this are no mix but an identity."""
 
 Buckets = Mapping[str | None, float]
-"""Runs up to each bound, by the text of the label `le`."""
+"""Runs up to each bound by the text of the label `le`; or counts by another label's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,26 @@ class Histogram:
 
     segment: Segment
     bounds: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How often both releases did one of several things."""
+
+    group: str
+    canary: float
+    stable: float
+
+
+def mixed(canary: Buckets, stable: Buckets) -> tuple[Mix, ...]:
+    """Counts by label value, in the order of the values; a value that one of them lacks is 0 there."""
+    groups = sorted((canary.keys() | stable.keys()) - {None}, key=str)
+    return tuple(Mix(str(group), canary.get(group, 0.0), stable.get(group, 0.0)) for group in groups)
+
+
+def tail_bound(bounds: Iterable[Bound], limit: float) -> float | None:
+    """The lowest bound that is not below `limit`: runs above it are above the limit for certain."""
+    return min((bound.le for bound in bounds if bound.le >= limit), default=None)
 
 
 def compare(canary: Buckets, stable: Buckets) -> Histogram | str:

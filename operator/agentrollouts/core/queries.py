@@ -8,12 +8,14 @@ Prometheus is never asked to divide or to compare: 0/0 would vanish from its ans
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from itertools import chain
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.series import (
+    BOUND_LABEL,
     DEFAULT_LABELS,
     SOURCE_LABEL,
     LabelNames,
@@ -22,8 +24,10 @@ from agentrollouts.core.series import (
     alternatives,
     quoted,
 )
+from agentrollouts.core.unserved import LIMITED
 
-BOUND_LABEL: Final = "le"
+RECENT_SECONDS: Final = 300
+"""The window in which a release is looked at by itself, where no limit sets another."""
 
 BURST_STEP: Final = timedelta(minutes=1)
 BURST_HISTORY: Final = timedelta(hours=4)
@@ -65,15 +69,27 @@ class Subject:
         return (self.canary,) if self.stable is None else (self.canary, self.stable)
 
 
+class Start(Enum):
+    """From when on a source is counted."""
+
+    WEIGHT = auto()
+    """From the first second of the weight: a failure is a failure."""
+    WARM = auto()
+    """From the end of the warm-up: cold caches are slow and dear through no fault of the release."""
+    ANY = auto()
+    """As far back as its window reaches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A selector as it is asked for; gates share it."""
 
     selector: Selector
-    by_bound: bool
-    """Grouped by histogram bucket as well."""
-    is_warm: bool
-    """Counted from the end of the warm-up instead of from the first second of the weight."""
+    by: str | None = None
+    """Label by which its counts are grouped besides the release."""
+    start: Start = Start.WEIGHT
+    seconds: int | None = None
+    """Length of a window that moves on; None to count from the start on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +103,28 @@ class QueryPlan:
     """The position is the tag of the answer's rows."""
     totals: frozenset[Source]
     """Those that count runs: these are asked for coverage and freshness too."""
-    canary_was_counted: bool = False
-    """The canary had runs in an earlier segment, so its series must be known at the counting start."""
+    guarded: frozenset[Source] = frozenset()
+    """Those that are asked for coverage only."""
+    counted: frozenset[Source] = frozenset()
+    """Totals in which the canary had runs in an earlier segment, so that its series must be known at the
+    counting start."""
 
     def start(self, source: Source) -> datetime:
         """When the source's counting starts."""
-        return self.warm_start if source.is_warm else self.counting_start
+        return self.warm_start if source.start is Start.WARM else self.counting_start
+
+    def window(self, source: Source, at: datetime) -> int:
+        """Whole seconds over which the source is counted at `at`; not positive before its start."""
+        if source.seconds is not None and source.start is Start.ANY:
+            return source.seconds
+        age = int((at - self.start(source)).total_seconds())
+        return age if source.seconds is None else min(age, source.seconds)
+
+    def terms(self, source: Source) -> tuple[Term, ...]:
+        """What is asked of the source."""
+        if source in self.totals:
+            return (*COUNTED, *WATCHED)
+        return (*COUNTED, Term.COVERED) if source in self.guarded else COUNTED
 
 
 def plan_queries(
@@ -101,7 +133,8 @@ def plan_queries(
     *,
     counting_start: datetime,
     warmup_seconds: float,
-    canary_was_counted: bool = False,
+    counted: frozenset[Source] = frozenset(),
+    caps: Iterable[Source] = (),
 ) -> QueryPlan:
     """Collect the sources of the gates, each once.
 
@@ -112,30 +145,48 @@ def plan_queries(
             a hole.
         warmup_seconds: How much later means and histograms start to count: cold caches are no fault of the
             release.
-        canary_was_counted: Whether the attempt has finished segments in which the canary had runs.
+        counted: Totals in which the canary had runs in finished segments of the attempt.
+        caps: Sources of the caps.
     """
-    gates = tuple(gates)
+    gates, caps = tuple(gates), tuple(caps)
     totals = [total_source(gate) for gate in gates]
-    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates)])
-    warm_start = counting_start + timedelta(seconds=warmup_seconds)
+    recent = [pair for gate in gates if (pair := recent_sources(gate))]
+    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *caps])
     return QueryPlan(
-        subject, counting_start, warm_start, tuple(sources), frozenset(totals), canary_was_counted
+        subject,
+        counting_start,
+        counting_start + timedelta(seconds=warmup_seconds),
+        tuple(sources),
+        totals=frozenset(totals),
+        guarded=frozenset([*(total for _, total in recent), *caps]),
+        counted=counted & frozenset(totals),
     )
 
 
 def bad_source(gate: ResolvedGate) -> Source:
-    """Where the gate's bad outcomes are counted; for a histogram all buckets."""
-    return Source(gate.bad, gate.kind is GateType.HISTOGRAM, gate.kind is not GateType.RATIO)
+    """Where the gate's bad outcomes are counted; all groups of them, for a histogram or a shift."""
+    return Source(gate.bad, gate.by, _start(gate))
 
 
 def total_source(gate: ResolvedGate) -> Source:
-    """Where the gate's runs are counted; for a histogram the buckets themselves."""
-    return Source(gate.total, gate.kind is GateType.HISTOGRAM, gate.kind is not GateType.RATIO)
+    """Where the gate's runs are counted; the same groups, for a histogram or a shift."""
+    return Source(gate.total, gate.by, _start(gate))
 
 
-def window_seconds(start: datetime, at: datetime) -> int:
-    """Whole seconds from a counting start to the instant of evaluation; not positive before the start."""
-    return int((at - start).total_seconds())
+def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
+    """Bad outcomes and runs of the last few minutes, by which each release is judged for itself.
+
+    None for sums, mixes and plain counts, and for a histogram without a limit.
+    """
+    if gate.kind not in LIMITED or (gate.kind is GateType.HISTOGRAM and gate.limit is None):
+        return ()
+    seconds = gate.limit.window_seconds if gate.limit else RECENT_SECONDS
+    start = _start(gate)
+    return Source(gate.bad, gate.by, start, seconds), Source(gate.total, gate.by, start, seconds)
+
+
+def _start(gate: ResolvedGate) -> Start:
+    return Start.WARM if gate.kind in {GateType.MEAN, GateType.HISTOGRAM} else Start.WEIGHT
 
 
 def render(plan: QueryPlan, at: datetime) -> str | None:
@@ -148,16 +199,32 @@ def tag(plan: QueryPlan, source: Source, term: Term) -> str:
     return f"{plan.sources.index(source)}.{term}"
 
 
+def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
+    """The counts of one gate as they are asked for, for a person; None while it has not begun to count."""
+    sources = {bad_source(gate): "bad", total_source(gate): "total"}
+    terms = (
+        _tagged(text, f"{name}.{term}")
+        for source, name in sources.items()
+        for term, text in _asked(plan, source, at)
+        if term in COUNTED
+    )
+    return " or ".join(terms) or None
+
+
 def _terms(plan: QueryPlan, at: datetime) -> Iterator[str]:
     for source in plan.sources:
-        window = window_seconds(plan.start(source), at)
-        if window < 1:
-            continue
-        selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
-        for term in (*COUNTED, *WATCHED) if source in plan.totals else COUNTED:
-            yield _tagged(
-                _expression(term, selector, window, _grouping(plan, source)), tag(plan, source, term)
-            )
+        for term, text in _asked(plan, source, at):
+            yield _tagged(text, tag(plan, source, term))
+
+
+def _asked(plan: QueryPlan, source: Source, at: datetime) -> Iterator[tuple[Term, str]]:
+    """The terms of one source; none before it counts."""
+    window = plan.window(source, at)
+    if window < 1:
+        return
+    selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
+    for term in plan.terms(source):
+        yield term, _expression(term, selector, window, _grouping(plan, source))
 
 
 def _expression(term: Term, selector: str, window: int, grouping: tuple[str, str]) -> str:
@@ -179,7 +246,7 @@ def _expression(term: Term, selector: str, window: int, grouping: tuple[str, str
 
 def _grouping(plan: QueryPlan, source: Source) -> tuple[str, str]:
     release = plan.subject.labels.release
-    return (f"{release}, {BOUND_LABEL}" if source.by_bound else release), release
+    return (f"{release}, {source.by}" if source.by else release), release
 
 
 def _tagged(expression: str, src: str) -> str:
@@ -206,11 +273,13 @@ def render_burst(plan: QueryPlan) -> str | None:
     if stable is None:
         return None
     step = int(BURST_STEP.total_seconds())
-    return " or ".join(
+    terms = (
         _tagged(
             f"sum by ({_grouping(plan, source)[0]}) "
             f"(increase({source.selector.narrowed(_enforced(plan.subject, (stable,)))}[{step}s]))",
             tag(plan, source, Term.INCREASE),
         )
         for source in plan.sources
+        if source.seconds is None and source.by in {None, BOUND_LABEL}
     )
+    return " or ".join(terms) or None

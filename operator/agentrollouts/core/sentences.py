@@ -7,14 +7,32 @@ takes: a reader needs Prometheus and no statistics.
 from collections.abc import Sequence
 
 from agentrollouts.api.rollout import Better, GateType
+from agentrollouts.api.status import Counts
+from agentrollouts.core.case import Case, allowed
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, expectation, of_good
 from agentrollouts.core.findings import Finding
+from agentrollouts.core.limits import threshold
+from agentrollouts.core.queries import RECENT_SECONDS
+from agentrollouts.core.readings import Recent
 from agentrollouts.core.words import Words, count, odds, percent, times
 
 
-def describe(gate: ResolvedGate, finding: Finding) -> str:
+def describe(case: Case) -> str:
     """What was counted, how the releases compare, and how sure that is against how sure it must be."""
+    if case.finding is not None:
+        return _compared(case.gate, case.finding)
+    total, words = Segment.sum(tally.segment for tally in case.tallies), case.gate.words
+    runs = f"{count(total.canary_total)} {words.total} of the canary"
+    if case.gate.kind is GateType.COUNT:
+        return f"{count(total.canary_bad)} {words.bad} in {runs}, {case.gate.max_count:,} allowed"
+    if case.gate.kind is GateType.SHIFT:
+        return _shift(case, runs)
+    recent = case.reading.recent
+    return f"{_recently(case.gate, recent)}, {_limit(case.gate)}" if recent else runs
+
+
+def _compared(gate: ResolvedGate, finding: Finding) -> str:
     compared = [segment for segment in finding.segments if segment.compares]
     if not compared:
         total, words = finding.total, finding.words
@@ -30,6 +48,75 @@ def describe(gate: ResolvedGate, finding: Finding) -> str:
     )
     sure = f"evidence {odds(finding.evidence, gate.needed)}, needed {gate.needed:,.0f}:1"
     return f"{told} = {times(finding.ratio)}, limit {times(gate.margin)}; {sure}"
+
+
+def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
+    """The canary by itself, beyond its limit; stable beside it."""
+    now = recent.segment
+    stable = percent(now.stable_bad / now.stable_total) if now.stable_total else "without runs"
+    return f"{_recently(gate, recent)}, surely beyond {_limit(gate)} for {seconds:.0f} s; stable {stable}"
+
+
+def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
+    """Stable by itself, now and before."""
+    now, words = recent.segment, _words(gate, recent)
+    was = percent(baseline.bad / baseline.total) if baseline.total else "nothing"
+    return (
+        f"stable itself has {count(now.stable_bad)} {words.bad} in {count(now.stable_total)} {words.total} "
+        f"of the last {_seconds(gate)} s ({percent(now.stable_bad / now.stable_total)}) "
+        f"and had {was} before the attempt, so the cause is not the canary"
+    )
+
+
+def strayed(case: Case) -> str:
+    """What the canary's weight gives it, and what it finished."""
+    now = case.reading.segment
+    runs = now.canary_total + now.stable_total
+    return (
+        f"canary finished {count(now.canary_total)} of {count(runs)} runs "
+        f"({percent(now.canary_total / runs)}) at a weight of {case.course.weight} %; "
+        "do requests reach it, and do its runs end?"
+    )
+
+
+def _words(gate: ResolvedGate, recent: Recent) -> Words:
+    return gate.words if recent.bound is None else gate.words.about(recent.bound)
+
+
+def _seconds(gate: ResolvedGate) -> int:
+    return gate.limit.window_seconds if gate.limit else RECENT_SECONDS
+
+
+def _limit(gate: ResolvedGate) -> str:
+    if gate.limit is None:
+        return "no limit"
+    share = threshold(gate)
+    if gate.kind is GateType.HISTOGRAM:
+        return f"the limit of {percent(1 - share)} within {gate.limit.value:g}"
+    return f"the limit of {percent(share)}"
+
+
+def _recently(gate: ResolvedGate, recent: Recent) -> str:
+    now, words = recent.segment, _words(gate, recent)
+    share = f" ({percent(now.canary_bad / now.canary_total)})" if now.canary_total else ""
+    return (
+        f"canary had {count(now.canary_bad)} {words.bad} in {count(now.canary_total)} {words.total} "
+        f"of the last {_seconds(gate)} s{share}"
+    )
+
+
+def _shift(case: Case, runs: str) -> str:
+    """How far apart, where, and how often chance gives as much."""
+    result = case.shift
+    if result is None:
+        return f"{runs}, too few to compare"
+    words = case.gate.words
+    where = result.where if case.reading.mix else words.bad.format(bound=result.where)
+    return (
+        f"{runs}: {where} {percent(result.canary)} vs {percent(result.stable)} of stable; "
+        f"{percent(result.effect)} moved, by chance {percent(result.chance)} of the time, "
+        f"needed at most {percent(allowed(case.gate, case.course))}"
+    )
 
 
 def _nothing_bad(finding: Finding, compared: Sequence[Segment]) -> str:

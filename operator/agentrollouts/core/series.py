@@ -14,7 +14,10 @@ import promql_parser
 SOURCE_LABEL: Final = "src"
 """Label by which our queries tag their rows."""
 
-RESERVED: Final = frozenset({"namespace", "le", "__name__", SOURCE_LABEL})
+BOUND_LABEL: Final = "le"
+"""Label by which a histogram tells its buckets apart."""
+
+RESERVED: Final = frozenset({"namespace", BOUND_LABEL, "__name__", SOURCE_LABEL})
 """Labels that no user matches on: ours to enforce, or ours to group by."""
 
 _OPERATORS: Final = (  # pairs, as the library's enumeration has no hash

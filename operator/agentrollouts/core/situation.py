@@ -12,25 +12,32 @@ from typing import Final
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, GateStatus, State, Verdict, WeightsStatus
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    Attempt,
+    Severity,
+    State,
+    Verdict,
+    WeightsStatus,
+)
 from agentrollouts.core import traffic
 from agentrollouts.core.asked import Asked, identify, missing_service
-from agentrollouts.core.burst import factors
+from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
-from agentrollouts.core.counts import read_all
-from agentrollouts.core.gates import Course, Judgement, finished, judge, to_status
-from agentrollouts.core.observation import Heard, Observation, Problem
-from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
-from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
-from agentrollouts.core.series import LabelNames
+from agentrollouts.core.counts import Answer
+from agentrollouts.core.gates import Judgement
+from agentrollouts.core.judging import is_compared, judged, query_plan, time_limit, told, with_verdicts
+from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.plan import elapsed
 from agentrollouts.core.states import JUDGED, base_state
 
-FULL: Final = 100
 ERROR_GRACE: Final = timedelta(seconds=600)
 """How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
 SILENCE_GRACE: Final = timedelta(seconds=300)
 """How long a metric may be missing or stale before the attempt is held (same table)."""
+
+_ACTIONS, _SEVERITIES = (Action.ROLL_BACK, Action.HOLD, Action.WARN), tuple(Severity)
 
 METRICS_CONDITION: Final = "MetricsAvailable"
 
@@ -50,6 +57,9 @@ class Situation:
     gates: tuple[ResolvedGate, ...]
     judgements: tuple[Judgement, ...]
     """One for each gate; empty while nothing is compared, or nothing was answered about this segment yet."""
+    caps: tuple[ResolvedCap, ...] = ()
+    cap_readings: tuple[CapReading, ...] = ()
+    """One for each cap of which something is known."""
 
     @property
     def now(self) -> datetime:
@@ -90,9 +100,15 @@ class Situation:
             return True
         return bool(self.judgements) and all(judgement.lets_pass for judgement in self.judgements)
 
-    def failing(self, action: Action) -> tuple[Judgement, ...]:
-        """The gates that fail, of those with this action."""
-        return tuple(j for j in self.judgements if j.verdict is Verdict.FAIL and j.action is action)
+    @property
+    def failing(self) -> tuple[Judgement, ...]:
+        """The gates that fail, the worst first."""
+        failing = (judgement for judgement in self.judgements if judgement.verdict is Verdict.FAIL)
+        return tuple(sorted(failing, key=lambda j: (_ACTIONS.index(j.action), _SEVERITIES.index(j.severity))))
+
+    def exceeded(self, action: Action) -> tuple[CapReading, ...]:
+        """The caps that are exceeded, of those with this action."""
+        return tuple(found for found in self.cap_readings if found.exceeded and found.cap.action is action)
 
     def having(self, verdict: Verdict) -> tuple[Judgement, ...]:
         """The gates with this verdict that do not let pass."""
@@ -118,15 +134,25 @@ def assess(obs: Observation) -> Situation:
     shown = is_shown(obs, obs.status)
     status = _confirmed(obs.status, obs.now) if shown else obs.status
     gates, refusals = resolve_all(obs.rollout.spec)
-    judgements = _judged(obs, status, gates)
+    caps, refused_caps = resolve_caps(obs.rollout.spec)
+    plan = query_plan(obs, status, gates, caps)
+    heard = obs.heard if obs.heard and obs.heard.plan == plan else None
+    judgements = judged(obs, status, gates, heard)
+    cap_readings = (
+        read_caps(caps, heard.plan, heard.answer) if heard and isinstance(heard.answer, Answer) else ()
+    )
     return Situation(
         obs=obs,
-        status=_with_verdicts(status, judgements, obs.now),
+        status=with_verdicts(status, judgements, obs.now).model_copy(
+            update=told(heard, judgements, cap_readings)
+        ),
         asked=identify(obs),
         shown=shown,
-        unservable=_unservable(obs.rollout.spec, status, "; ".join(map(str, refusals))),
+        unservable=_unservable(obs.rollout.spec, status, "; ".join(map(str, (*refusals, *refused_caps)))),
         gates=gates,
         judgements=judgements,
+        caps=caps,
+        cap_readings=cap_readings,
     )
 
 
@@ -141,46 +167,6 @@ def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
 def sentences(judgements: Iterable[Judgement]) -> str:
     """What several gates say, each by name."""
     return "; ".join(f"{judgement.name}: {judgement.message}" for judgement in judgements)
-
-
-def time_limit(spec: AgentRolloutSpec, attempt: Attempt) -> float:
-    """Seconds that the phase, or the bake, has to run."""
-    is_baking = base_state(attempt) is State.BAKING
-    return spec.bake.duration_seconds if is_baking else phase_seconds(spec, attempt)
-
-
-def is_compared(status: AgentRolloutStatus) -> bool:
-    """Whether canary and stable both have traffic, so that one can be judged against the other."""
-    attempt = status.attempt
-    return (
-        attempt is not None
-        and attempt.state in JUDGED
-        and status.stable is not None
-        and status.canary is not None
-        and 0 < attempt.weight < FULL
-    )
-
-
-def query_plan(
-    obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
-) -> QueryPlan | None:
-    """What is asked about the present segment; None while nothing is compared or its weight is not there."""
-    attempt, spec = status.attempt, obs.rollout.spec
-    if not gates or not is_compared(status) or attempt is None or attempt.plan_hash != plan_hash(spec):
-        return None
-    if attempt.counting_start_time is None or status.canary is None or status.stable is None:
-        return None
-    labels = LabelNames(spec.metrics.labels.agent, spec.metrics.labels.release)
-    subject = Subject(
-        obs.rollout.metadata.namespace, spec.agent, status.canary.release, status.stable.release, labels
-    )
-    return plan_queries(
-        gates,
-        subject,
-        counting_start=attempt.counting_start_time,
-        warmup_seconds=warmup_left(spec, attempt, attempt.counting_start_time),
-        canary_was_counted=any(segment.canary.total for gate in status.gates for segment in gate.segments),
-    )
 
 
 def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
@@ -207,63 +193,4 @@ def _unservable(spec: AgentRolloutSpec, status: AgentRolloutStatus, refusals: st
         return Problem(
             Reason.UNSUPPORTED, "spec.traffic.routePatch is not served by this version; use httpRoute"
         )
-    if spec.caps:
-        return Problem(Reason.UNSUPPORTED, "spec.caps is not served by this version; leave it out")
     return missing_service(spec, status.stable) or missing_service(spec, status.canary)
-
-
-def _judged(
-    obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
-) -> tuple[Judgement, ...]:
-    """The verdicts on the newest answer; none where it answers another question than the present one."""
-    plan, heard, attempt = query_plan(obs, status, gates), obs.heard, status.attempt
-    if plan is None or heard is None or heard.plan != plan or attempt is None:
-        return ()
-    spec = obs.rollout.spec
-    present = read_all(
-        plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds
-    )
-    known = {gate.name: gate for gate in status.gates}
-    bursts = _bursts(gates, known, heard)
-    course = Course(attempt.phase_index, len(spec.phases), _is_due(spec, attempt, obs.now))
-    return tuple(
-        judge(
-            gate,
-            present[gate.name],
-            course,
-            finished=finished(known[gate.name]) if gate.name in known else (),
-            burst=bursts.get(gate.name),
-        )
-        for gate in gates
-    )
-
-
-def _is_due(spec: AgentRolloutSpec, attempt: Attempt, now: datetime) -> bool:
-    """Whether it is time for the next advance, of the phase or of its ramp, so that a gate may say Pass."""
-    left = rises_left(spec, attempt)
-    on_ramp = base_state(attempt) is State.CANARY and left
-    return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else time_limit(spec, attempt))
-
-
-def _bursts(
-    gates: tuple[ResolvedGate, ...], known: dict[str, GateStatus], heard: Heard
-) -> dict[str, float | None]:
-    """The factors that are frozen in the status; measured now for gates that have none."""
-    frozen = {name: gate.burst_factor for name, gate in known.items() if gate.burst_factor is not None}
-    if not heard.history or all(gate.name in frozen for gate in gates):
-        return dict(frozen)
-    return {**factors(heard.plan, gates, heard.history), **frozen}
-
-
-def _with_verdicts(
-    status: AgentRolloutStatus, judgements: tuple[Judgement, ...], now: datetime
-) -> AgentRolloutStatus:
-    """The status with the newest verdicts; where Prometheus has a hole, counting starts anew."""
-    if not judgements:
-        return status
-    told = status.model_copy(update={"gates": tuple(to_status(judgement) for judgement in judgements)})
-    if status.attempt and any(judgement.recount for judgement in judgements):
-        told = told.model_copy(
-            update={"attempt": status.attempt.model_copy(update={"counting_start_time": now})}
-        )
-    return told

@@ -10,13 +10,16 @@ from typing import Final
 
 from agentrollouts.api.meta import FIELD_MANAGER, Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, Outcome, State
+from agentrollouts.api.rollout import Action
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, Outcome, State, Verdict
 from agentrollouts.core import moves, traffic
 from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
-from agentrollouts.core.observation import Asking, Decision, Observation, Write
+from agentrollouts.core.judging import is_compared, query_plan
+from agentrollouts.core.memory import is_measured
+from agentrollouts.core.observation import Asking, Decision, Event, Observation, Write
 from agentrollouts.core.progress import Progress
-from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_compared, is_shown, query_plan
+from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import covers, is_latched, key_of, render
@@ -24,9 +27,11 @@ from agentrollouts.core.traffic import covers, is_latched, key_of, render
 NEEDS_A_PERSON: Final = frozenset(
     {
         Reason.AGENT_MISMATCH,
+        Reason.CAP_EXCEEDED,
         Reason.GATE_FAILED,
         Reason.INCONCLUSIVE,
         Reason.INVALID_GATE,
+        Reason.NO_HEALTHY_TARGET,
         Reason.QUARANTINED,
         Reason.SERVICE_MISSING,
         Reason.SERVICE_SHARED,
@@ -49,10 +54,22 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     return Decision(
         writes=(*_traffic_writes(s.obs, status), *_owner_writes(s.obs, status)),
         status=status if _says_something_new(s.obs, status) else None,
-        events=progress.events,
+        events=(*progress.events, *_warnings(s)),
         asking=_asking(s, status),
         wake_at=getattr(move, "until", None),
     )
+
+
+def _warnings(s: Situation) -> Iterator[Event]:
+    """What was not found at the last visit, and stops nothing: told once, then it stands in the status."""
+    failed = {gate.name for gate in s.obs.status.gates if gate.verdict is Verdict.FAIL}
+    for judgement in s.judgements:
+        if judgement.warns and judgement.name not in failed:
+            yield Event(Reason.GATE_WARNED, f"{judgement.name}: {judgement.message}", is_warning=True)
+    known = {cap.name for cap in s.obs.status.caps if cap.exceeded}
+    for reading in s.exceeded(Action.WARN):
+        if reading.cap.name not in known:
+            yield Event(Reason.CAP_EXCEEDED, f"{reading.cap.name}: {reading.message}", is_warning=True)
 
 
 def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
@@ -75,15 +92,16 @@ def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Writ
 
 def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     """What to ask Prometheus from now on."""
-    plan = query_plan(s.obs, status, s.gates)
+    plan = query_plan(s.obs, status, s.gates, s.caps)
     if plan is None or status.attempt is None:
         return None
-    is_measured = all(gate.burst_factor is not None for gate in status.gates) and bool(status.gates)
+    past = {gate.name: gate for gate in status.gates}
+    is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
     return Asking(
         plan=plan,
         source=s.spec.metrics.source,
         interval_seconds=s.spec.analysis.interval_seconds,
-        history_before=None if is_measured else status.attempt.start_time,
+        history_before=None if is_known else status.attempt.start_time,
     )
 
 
@@ -195,7 +213,7 @@ def _says_something_new(obs: Observation, status: AgentRolloutStatus) -> bool:
     old = obs.status
     if old == status:
         return False
-    if not is_compared(status) or _without_numbers(old) != _without_numbers(status):
+    if _without_numbers(old) != _without_numbers(status) or not (is_compared(status) or status.caps):
         return True
     pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
     shown, known = _newest_sample(old), _newest_sample(status)
@@ -203,7 +221,8 @@ def _says_something_new(obs: Observation, status: AgentRolloutStatus) -> bool:
 
 
 def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
-    return max((gate.last_sample_time for gate in status.gates if gate.last_sample_time), default=None)
+    times = [gate.last_sample_time for gate in status.gates] + [cap.time for cap in status.caps]
+    return max((time for time in times if time), default=None)
 
 
 def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
@@ -218,8 +237,10 @@ def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
     gates = tuple(
         gate.model_copy(update=blank | {"present": None, "last_sample_time": None}) for gate in status.gates
     )
+    caps = tuple(cap.model_copy(update={"value": 0.0, "message": "", "time": None}) for cap in status.caps)
     attempt = status.attempt
     if attempt and attempt.hold:
         attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
     conditions = tuple(found.model_copy(update={"message": ""}) for found in status.conditions)
-    return status.model_copy(update={"gates": gates, "attempt": attempt, "conditions": conditions})
+    told = {"gates": gates, "caps": caps, "query": None, "attempt": attempt, "conditions": conditions}
+    return status.model_copy(update=told)

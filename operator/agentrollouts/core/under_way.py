@@ -3,6 +3,7 @@
 `decide` holds their order. A check answers None where it has nothing to say, and then the next one is asked.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from agentrollouts.api.meta import ANNOTATION_APPROVE
@@ -12,9 +13,11 @@ from agentrollouts.api.status import State, Verdict, VerifyOutcome
 from agentrollouts.core import moves, traffic
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.beginning import begin
+from agentrollouts.core.caps import CapReading
+from agentrollouts.core.judging import is_compared
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
-from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, is_compared, sentences
+from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 
 _REASONS: Final = {
     Trigger.BREACH: Reason.GATE_FAILED,
@@ -68,9 +71,30 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
 
 
 def breached(s: Situation) -> moves.Move | None:
-    """A gate whose failure rolls back has failed."""
-    failing = s.failing(Action.ROLL_BACK)
-    return moves.RollBack(Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)) if failing else None
+    """A gate whose failure rolls back has failed; the worst acts, all that fail are listed."""
+    failing = s.failing
+    if not failing or failing[0].action is not Action.ROLL_BACK:
+        return None
+    return _take_back(s, Trigger.BREACH, Reason.GATE_FAILED, sentences(failing))
+
+
+def over_cap(s: Situation) -> moves.Move | None:
+    """The canary did more than it may, whatever its gates say."""
+    exceeded = s.exceeded(Action.ROLL_BACK)
+    if not exceeded:
+        return None
+    return _take_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, _caps(exceeded))
+
+
+def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
+    """Back to stable; where there is none, a person has to decide what serves."""
+    if s.status.stable is None:
+        return moves.Hold(Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
+    return moves.RollBack(trigger, reason, message)
+
+
+def _caps(readings: Iterable[CapReading]) -> str:
+    return "; ".join(f"{reading.cap.name}: {reading.message}" for reading in readings)
 
 
 def superseded(s: Situation) -> moves.Move | None:
@@ -111,9 +135,13 @@ def unservable(s: Situation) -> moves.Move | None:
 
 
 def worrying(s: Situation) -> moves.Move | None:
-    """A verdict that neither advances nor rolls back."""
+    """A verdict, or a cap, that neither advances nor rolls back."""
+    failing = s.failing
+    if failing and failing[0].action is Action.HOLD:
+        return moves.Hold(Reason.GATE_FAILED, sentences(failing))
+    if exceeded := s.exceeded(Action.HOLD):
+        return moves.Hold(Reason.CAP_EXCEEDED, _caps(exceeded))
     for reason, gates in (
-        (Reason.GATE_FAILED, s.failing(Action.HOLD)),
         (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),
         (Reason.TRAFFIC_MISMATCH, s.having(Verdict.TRAFFIC_MISMATCH)),
     ):
@@ -142,6 +170,8 @@ def released(s: Situation) -> moves.Move | None:
         s.gates and is_compared(s.status) and not s.judgements
     ):  # after a restart, say: the cause may still be there
         return moves.Wait("The gates have not been answered yet")
+    if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
+        return moves.Wait("The caps have not been answered yet")
     if hold.reason == Reason.INCONCLUSIVE and not s.passed:
         return _undecided(s) or moves.Resume()
     return moves.Resume()

@@ -1,0 +1,142 @@
+"""Table 5: judges of a mix of labels, such as approvals and rejections; two-sided, at few planned looks."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import accumulate, pairwise
+from typing import Final
+
+from agentrollouts.api.status import Verdict
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates import NOTHING, Course
+from agentrollouts.core.histograms import Mix
+from agentrollouts.core.readings import Reading, Tally
+from agentrollouts.core.shifts import looks_until, of_mix
+from bench.judge.ours import GATES, NOW, Past, shipped
+from bench.judge.runs import OURS, End
+from bench.judge.sampling import poisson
+from bench.judge.streams import MINUTES, PHASES, weight_at
+
+_ALPHA: Final = 0.05
+
+Counts = tuple[int, ...]
+"""Runs by label."""
+Pair = tuple[Counts, Counts]
+"""Of canary and stable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """A column: how often each release does each thing."""
+
+    name: str
+    canary: tuple[float, ...]
+    stable: tuple[float, ...]
+
+
+_DECISIONS = (0.45, 0.55)
+_MANY = (0.4, 0.25, 0.15, 0.10, 0.06, 0.04)
+
+COLUMNS: Final = (
+    Habit("A/A, two labels", _DECISIONS, _DECISIONS),
+    Habit("A/A, six labels", _MANY, _MANY),
+    Habit("approve 45 → 52 %", (0.52, 0.48), _DECISIONS),
+    Habit("one label 10 → 15 %", (0.35, 0.25, 0.15, 0.15, 0.06, 0.04), _MANY),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask:
+    """Repetitions of one column at one traffic."""
+
+    column: Habit
+    runs_per_hour: int
+    seed: int
+    repetitions: range
+
+
+def run(task: LabelTask) -> Mapping[str, Sequence[End]]:
+    """Let every judge see the same attempts; harm is not counted here."""
+    ends: dict[str, list[End]] = {}
+    for repetition in task.repetitions:
+        chance = random.Random(f"{task.seed}/{task.column.name}/{task.runs_per_hour}/{repetition}")
+        minutes = list(_attempt(task.column, task.runs_per_hour / 60, chance))
+        judged = {
+            "chi-squared every minute, p < 0.05": _every_minute(minutes),
+            OURS: first_fail(GATES["decisions"], minutes),
+        }
+        for judge, minute in judged.items():
+            ends.setdefault(judge, []).append(End(minute, 0.0))
+    return ends
+
+
+def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:
+    """The minute after which the shipped judge says Fail; it is asked when a planned look is due."""
+    past, begun = Past((), None), 0
+    sums = _Sums(minutes)
+    for phase, (_, length) in enumerate(PHASES):
+        seconds = [60.0 * minute for minute in range(length + 1)]
+        due = [int(b) // 60 for a, b in pairwise(seconds) if looks_until(b) > looks_until(a)]
+        for minute in due:
+            mix = sums.between(begun, begun + minute)
+            runs = Segment(0.0, sum(m.canary for m in mix), 0.0, sum(m.stable for m in mix))
+            reading = Reading(runs, (), NOW + timedelta(minutes=begun + minute), None, mix)
+            course = Course(
+                phase,
+                len(PHASES),
+                time_over=minute == length,
+                counted_seconds=60.0 * minute,
+                planned_looks=max(1, looks_until(60.0 * length)),
+            )
+            found = shipped(gate, reading, course, past)
+            if found.verdict is Verdict.FAIL:
+                return begun + minute
+            past = replace(past, memory=found.memory)
+        total = Segment(0.0, 0.0, 0.0, 0.0)
+        past = replace(past, finished=(*past.finished, Tally(phase, total)), memory=NOTHING)
+        begun += length
+    return None
+
+
+def _every_minute(minutes: Sequence[Pair]) -> int | None:
+    """What one would write first: the same test on the present phase's counts, again and again."""
+    begun, sums = 0, _Sums(minutes)
+    for _, length in PHASES:
+        for minute in range(1, length + 1):
+            found = of_mix(sums.between(begun, begun + minute), 1.0)
+            if found is not None and found.chance < _ALPHA:
+                return begun + minute
+        begun += length
+    return None
+
+
+class _Sums:
+    """An attempt that can be asked for any window."""
+
+    def __init__(self, minutes: Sequence[Pair]) -> None:
+        canary, stable = zip(*minutes, strict=True)
+        self._canary, self._stable = _running(canary), _running(stable)
+
+    def between(self, start: int, stop: int) -> tuple[Mix, ...]:
+        """Counts by label after minute `start`, up to and with minute `stop`."""
+        sides = zip(self._canary, self._stable, strict=True)
+        return tuple(
+            Mix(f"label-{index}", canary[stop] - canary[start], stable[stop] - stable[start])
+            for index, (canary, stable) in enumerate(sides)
+        )
+
+
+def _running(minutes: Sequence[Counts]) -> list[tuple[float, ...]]:
+    """Running sums of each label."""
+    return [tuple(accumulate(counts, initial=0.0)) for counts in zip(*minutes, strict=True)]
+
+
+def _attempt(column: Habit, runs: float, chance: random.Random) -> Iterator[Pair]:
+    for minute in range(MINUTES):
+        weight = weight_at(minute)
+        yield (
+            tuple(poisson(chance, runs * weight * share) for share in column.canary),
+            tuple(poisson(chance, runs * (1 - weight) * share) for share in column.stable),
+        )

@@ -1,0 +1,231 @@
+"""Table 3: judges of latency, on the buckets of a histogram.
+
+Thirteen bounds, each twice the one before; run times are lognormal with median 6 s, p95 19 s and p99 31 s.
+"""
+
+import bisect
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import accumulate
+from statistics import NormalDist
+from typing import Final
+
+from agentrollouts.api.status import Verdict
+from agentrollouts.core.burst import factors
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.findings import ORDINARY
+from agentrollouts.core.gates import Course
+from agentrollouts.core.histograms import Bound
+from agentrollouts.core.queries import Term, bad_source, tag
+from agentrollouts.core.readings import Reading, Tally
+from bench.judge.ours import GATES, NOW, PLAN, TIMES, Past, shipped, surprise
+from bench.judge.rules import EVERY, FLAGGER_THRESHOLD
+from bench.judge.runs import OURS, End
+from bench.judge.sampling import poisson
+from bench.judge.streams import BLIP, HISTORY_MINUTES, MINUTES, PHASES, weight_at
+
+BOUNDS: Final[tuple[float, ...]] = tuple(0.1 * 2**power for power in range(13))
+_MEDIAN, _SIGMA = 6.0, math.log(19 / 6) / NormalDist().inv_cdf(0.95)
+_QUANTILE: Final = 0.99
+_MAX_P99_RATIO: Final = 1.5
+_MAX_P99: Final = 40.0
+
+Buckets = tuple[int, ...]
+"""Runs between two bounds, the last one above all."""
+Pair = tuple[Buckets, Buckets]
+"""Of canary and stable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slowness:
+    """A column: how many times slower, in which share of the runs."""
+
+    name: str
+    canary: float = 1.0
+    share: float = 1.0
+    blip: float = 1.0
+    """Of both, during the blip."""
+
+
+COLUMNS: Final = (
+    Slowness("A/A"),
+    Slowness("provider x 3 slow, 10 min", blip=3.0),
+    Slowness("x 1.5 everywhere", canary=1.5),
+    Slowness("x 2 everywhere", canary=2.0),
+    Slowness("3 % of runs x 4", canary=4.0, share=0.03),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyTask:
+    """Repetitions of one column at one traffic."""
+
+    column: Slowness
+    runs_per_hour: int
+    seed: int
+    repetitions: range
+
+
+def run(task: LatencyTask) -> Mapping[str, Sequence[End]]:
+    """Let every judge see the same attempts; harm is not counted here."""
+    ends: dict[str, list[End]] = {}
+    gate = GATES["latency"]
+    for repetition in task.repetitions:
+        chance = random.Random(f"{task.seed}/{task.column.name}/{task.runs_per_hour}/{repetition}")
+        burst = _burst(gate, task.runs_per_hour / 60, chance)
+        minutes = list(attempt(task.column, task.runs_per_hour / 60, chance))
+        judged = {
+            "playbook p99 ratio 1.5 on 5 min": _ratio_often(minutes),
+            "same at phase end": _ratio_at_end(minutes),
+            "Flagger-like p99 ≤ 40 s, 5 min x 5": _flagger(minutes),
+            OURS: first_fail(gate, minutes, burst),
+        }
+        for judge, minute in judged.items():
+            ends.setdefault(judge, []).append(End(minute, 0.0))
+    return ends
+
+
+def first_fail(
+    gate: ResolvedGate, minutes: Sequence[Pair], burst: float | None, *, screened: bool = True
+) -> int | None:
+    """The minute after which the shipped judge says Fail; None where it never does."""
+    finished: list[Tally] = []
+    phase, left = 0, PHASES[0][1]
+    canary, stable = [0] * (len(BOUNDS) + 1), [0] * (len(BOUNDS) + 1)
+    for minute, (more, more_stable) in enumerate(minutes, start=1):
+        canary = [a + b for a, b in zip(canary, more, strict=True)]
+        stable = [a + b for a, b in zip(stable, more_stable, strict=True)]
+        left -= 1
+        present = _tally(phase, canary, stable)
+        if not screened or may_fail(gate, (*finished, present), burst or 1.0):
+            course = Course(phase, len(PHASES), time_over=left == 0)
+            reading = Reading(present.segment, present.bounds, NOW + timedelta(minutes=minute))
+            if shipped(gate, reading, course, Past(tuple(finished), burst)).verdict is Verdict.FAIL:
+                return minute
+        if left == 0 and phase + 1 < len(PHASES):
+            finished.append(present)
+            phase, left = phase + 1, PHASES[phase + 1][1]
+            canary, stable = [0] * len(canary), [0] * len(stable)
+    return None
+
+
+def may_fail(gate: ResolvedGate, tallies: Sequence[Tally], burst: float) -> bool:
+    """As `ours.may_fail`: some bound must be beyond the margin, and the mean over all bounds must suffice."""
+    runs = sum(tally.segment.stable_total for tally in tallies)
+    is_far, total = False, 0.0
+    for index in range(len(BOUNDS)):
+        happened = expected = bound = slow = 0.0
+        for tally in tallies:
+            s, b = tally.segment, tally.bounds[index]
+            slow += b.stable
+            if s.canary_total and s.stable_total:
+                happened += b.canary
+                expected += s.canary_total * b.stable / s.stable_total
+                bound += surprise(b.canary, b.stable, s.canary_total / (s.canary_total + s.stable_total))
+        is_judged = slow < ORDINARY * runs
+        is_far |= is_judged and happened > gate.margin * expected * (1 - 1e-9)
+        total += math.exp(min(bound / burst, 700.0)) if is_judged else 1.0
+    return is_far and total / len(BOUNDS) > gate.needed * (1 - 1e-6)
+
+
+def _tally(phase: int, canary: Sequence[int], stable: Sequence[int]) -> Tally:
+    above, stable_above = _above(canary), _above(stable)
+    return Tally(
+        phase,
+        Segment(0.0, above[0], 0.0, stable_above[0]),
+        tuple(Bound(le, a, b) for le, a, b in zip(BOUNDS, above[1:], stable_above[1:], strict=True)),
+    )
+
+
+def _above(buckets: Sequence[int]) -> list[int]:
+    """All runs, then the runs above each bound."""
+    return list(accumulate(reversed(buckets)))[::-1]
+
+
+def _shares(slower: float, share: float = 1.0) -> tuple[float, ...]:
+    """Share of the runs in each bucket, where a share of them is so many times slower."""
+
+    def below(factor: float) -> list[float]:
+        return [NormalDist().cdf(math.log(le / factor / _MEDIAN) / _SIGMA) for le in BOUNDS]
+
+    mixed = [share * a + (1 - share) * b for a, b in zip(below(slower), below(1.0), strict=True)]
+    return tuple(b - a for a, b in zip([0.0, *mixed], [*mixed, 1.0], strict=True))
+
+
+def attempt(column: Slowness, runs: float, chance: random.Random) -> Iterator[Pair]:
+    """An attempt over the whole plan, at so many runs a minute of both releases."""
+    ordinary, slow, blip = _shares(1.0), _shares(column.canary, column.share), _shares(column.blip)
+    for minute in range(MINUTES):
+        is_blip = minute in BLIP and column.blip > 1
+        weight = weight_at(minute)
+        yield (
+            _drawn(blip if is_blip else slow, runs * weight, chance),
+            _drawn(blip if is_blip else ordinary, runs * (1 - weight), chance),
+        )
+
+
+def _drawn(shares: Sequence[float], runs: float, chance: random.Random) -> Buckets:
+    return tuple(poisson(chance, runs * share) for share in shares)
+
+
+def _burst(gate: ResolvedGate, runs: float, chance: random.Random) -> float | None:
+    """The shipped burst factor, from four hours of stable alone."""
+    shares = _shares(1.0)
+    below = [tuple(accumulate(_drawn(shares, runs, chance))) for _ in range(HISTORY_MINUTES)]
+    source = tag(PLAN, bad_source(gate), Term.INCREASE)
+    les = (*(f"{le:g}" for le in BOUNDS), "+Inf")
+    series = [
+        (
+            {"src": source, "le": le},
+            [(time, float(counts[i])) for time, counts in zip(TIMES, below, strict=True)],
+        )
+        for i, le in enumerate(les)
+    ]
+    return factors(PLAN, [gate], series).get(gate.name)
+
+
+def p99(buckets: Sequence[float]) -> float:
+    """As Prometheus's `histogram_quantile`: interpolated within its bucket; NaN without runs."""
+    below = list(accumulate(buckets))
+    rank = _QUANTILE * below[-1]
+    if not below[-1]:
+        return math.nan
+    index = bisect.bisect_left(below, rank)
+    if index >= len(BOUNDS):
+        return BOUNDS[-1]
+    start, before = (BOUNDS[index - 1], below[index - 1]) if index else (0.0, 0.0)
+    return start + (BOUNDS[index] - start) * (rank - before) / buckets[index]
+
+
+def _window(minutes: Sequence[Pair], start: int, stop: int) -> tuple[float, float]:
+    """p99 of canary and stable."""
+    canary, stable = zip(*minutes[max(0, start) : stop], strict=True)
+    return p99([sum(c) for c in zip(*canary, strict=True)]), p99([sum(s) for s in zip(*stable, strict=True)])
+
+
+def _is_slower(found: tuple[float, float]) -> bool:
+    return found[0] > _MAX_P99_RATIO * found[1]
+
+
+def _ratio_often(minutes: Sequence[Pair]) -> int | None:
+    checks = range(EVERY, len(minutes) + 1, EVERY)
+    return next((m for m in checks if _is_slower(_window(minutes, m - EVERY, m))), None)
+
+
+def _ratio_at_end(minutes: Sequence[Pair]) -> int | None:
+    ends = accumulate(length for _, length in PHASES)
+    phases = ((end - length, end) for (_, length), end in zip(PHASES, ends, strict=True))
+    return next((end for start, end in phases if _is_slower(_window(minutes, start, end))), None)
+
+
+def _flagger(minutes: Sequence[Pair]) -> int | None:
+    failed = 0
+    for m in range(1, len(minutes) + 1):
+        failed += not _window(minutes, m - EVERY, m)[0] <= _MAX_P99
+        if failed == FLAGGER_THRESHOLD:
+            return m
+    return None

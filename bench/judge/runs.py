@@ -1,0 +1,103 @@
+"""Tables 1 and 2: judges of good and bad runs, on harmless releases and on worse ones."""
+
+import math
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.judge.ours import GATES, burst_of, first_fail
+from bench.judge.rules import LIMITS, RULES, Minutes
+from bench.judge.streams import Column, Minute, attempt, history
+
+TRAFFIC: Final = (1_000, 10_000, 100_000)
+"""Runs per hour."""
+
+OURS: Final = "**agentrollouts**"
+OURS_95: Final = "same, confidence 0.95"
+UNNOTICED_HOURS: Final = 4
+"""How long a regression that nobody stops is charged at 100 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one attempt ended under one judge."""
+
+    minute: int | None
+    """When it was rolled back."""
+    harm: float
+    """Bad runs that stable would not have had, until then."""
+
+
+Ends = Mapping[str, Sequence[End]]
+"""By judge, one for each repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Repetitions of one column at one traffic: what a process is given to do."""
+
+    column: Column
+    runs_per_hour: int
+    seed: int
+    repetitions: range
+    kayenta: bool = True
+    """Whether the rank test, which is slow, is asked too."""
+
+    def chance(self, repetition: int) -> random.Random:
+        """A start that depends on nothing else that is run."""
+        return random.Random(f"{self.seed}/{self.column.name}/{self.runs_per_hour}/{repetition}")
+
+
+def run(task: Task) -> Ends:
+    """Let every judge see the same attempts."""
+    ends: dict[str, list[End]] = {}
+    for repetition in task.repetitions:
+        chance = task.chance(repetition)
+        before = history(task.column, task.runs_per_hour, chance)
+        minutes = Minutes(list(attempt(task.column, task.runs_per_hour, chance)))
+        for judge, minute in _judged(task, before, minutes).items():
+            ends.setdefault(judge, []).append(End(minute, harm(task, minutes.all, minute)))
+    return ends
+
+
+def _judged(task: Task, before: Sequence[tuple[float, float]], minutes: Minutes) -> Mapping[str, int | None]:
+    """The minute of each judge's rollback."""
+    gate = GATES[task.column.gate]
+    burst = burst_of(gate, before)
+    limits = LIMITS[task.column.gate]
+    theirs = {
+        name: rule(minutes, limits) for name, rule in RULES.items() if task.kayenta or "Kayenta" not in name
+    }
+    return theirs | {
+        OURS: first_fail(gate, minutes.all, burst),
+        OURS_95: first_fail(replace(gate, confidence=0.95), minutes.all, burst),
+    }
+
+
+def harm(task: Task, minutes: Sequence[Minute], minute: int | None) -> float:
+    """Bad runs of the canary beyond stable's rate until `minute`; after the last one four hours at 100 %."""
+    stop = len(minutes) if minute is None else minute
+    excess = math.fsum(
+        m.canary_bad - m.canary_total * task.column.rates(index)[0] for index, m in enumerate(minutes[:stop])
+    )
+    if minute is not None:
+        return excess
+    stable, canary = task.column.rates(len(minutes))
+    return excess + UNNOTICED_HOURS * task.runs_per_hour * (canary - stable)
+
+
+def share_rolled_back(ends: Sequence[End]) -> float:
+    """0 to 1."""
+    return sum(end.minute is not None for end in ends) / len(ends)
+
+
+def median_minute(ends: Sequence[End]) -> float:
+    """Infinity where most were missed."""
+    return statistics.median(math.inf if end.minute is None else end.minute for end in ends)
+
+
+def mean_harm(ends: Sequence[End]) -> float:
+    """Undetected ones included."""
+    return statistics.fmean(end.harm for end in ends)

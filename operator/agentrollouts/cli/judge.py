@@ -1,0 +1,259 @@
+"""`agentrollouts judge`: what a gate would answer for given counts, one JSON object a line in, one out.
+
+The same `core.gates.judge` that the operator runs, without a cluster and without Prometheus: for trying a
+gate on counts of the past, and for holding the judge against another one.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, TextIO
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from agentrollouts.api.rollout import Gate, GateType
+from agentrollouts.api.status import Counts
+from agentrollouts.core.catalogue import ResolvedGate, resolve
+from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
+from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
+from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, Bound, Mix
+from agentrollouts.core.readings import Reading, Recent, Tally
+from agentrollouts.core.series import BOUND_LABEL, DEFAULT_LABELS, Refusal
+
+HELP: Final = """\
+Reads one JSON object a line from standard input and writes one a line to standard output:
+
+  {"gate": {"name": "errors", "template": "error-rate"}, "plannedPhases": 3, "burstFactor": 1.0,
+   "phases": [{"canary": {"bad": 8, "total": 50}, "stable": {"bad": 11, "total": 950}}]}
+
+  {"verdict": "Fail", "reason": "GateFailed", "evidence": 5991.4, "ratio": 13.8, "message": "..."}
+
+gate           a gate as in an AgentRollout: `template` or `source`, and what you would change of it
+phases         the counts of each phase that has begun, in order; for a gate of type Mean, `bad` is the sum
+plannedPhases  the length of the plan (default: the phases given)
+burstFactor    how strongly bad outcomes cluster, for type Mean in the unit of the sum (default: the gate's
+               `burstFactor`; without one, what the operator takes where stable has no history)
+timeOver       whether the last phase has run its time, so that the gate may pass (default: true)
+
+A gate of type Histogram takes in each phase, instead of `bad`, how many runs were slower than each bound,
+and one of type Shift on a label how many runs had each of its values:
+
+  {"canary": {"total": 50}, "stable": {"total": 950}, "bounds": [{"le": "0.8", "canary": 3, "stable": 10}]}
+  {"canary": {"total": 50}, "stable": {"total": 950}, "mix": [{"value": "ok", "canary": 9, "stable": 427}]}
+
+An absolute limit is judged where `recent` gives the counts of its window, as if they had stood for as long as
+`forSeconds` asks, and `before` those of stable before the attempt:
+
+  "recent": {"canary": {"bad": 9, "total": 30}, "stable": {"bad": 1, "total": 570}},
+  "before": {"bad": 12, "total": 1000}
+
+`ratio` is null where nothing bad was expected and something happened. A line that cannot be read is answered
+by {"error": "<field>: <what is wrong>", "line": <number>}; the others are still answered. The exit code is
+then 1."""
+
+MAX_PHASES: Final = 20
+
+UNREADABLE: Final = 1
+
+_NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""No verdict on counts depends on when their last sample was taken."""
+
+
+def _read_number(value: object) -> object:
+    """A decimal string or a JSON number; `true` is neither."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 pydantic turns only ValueError into an answer
+    return value
+
+
+_Count = Annotated[float, BeforeValidator(_read_number), Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="forbid")
+
+
+class _Counts(_Model):
+    bad: _Count = 0.0
+    total: _Count
+
+
+class _Bound(_Model):
+    le: Annotated[float, BeforeValidator(_read_number), Field(allow_inf_nan=False)]
+    canary: _Count
+    stable: _Count
+
+
+class _Group(_Model):
+    value: str
+    canary: _Count
+    stable: _Count
+
+
+class _Pair(_Model):
+    canary: _Counts
+    stable: _Counts
+
+    @property
+    def segment(self) -> Segment:
+        canary, stable = self.canary, self.stable
+        return Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total))
+
+
+class _Phase(_Pair):
+    bounds: Annotated[tuple[_Bound, ...], Field(max_length=MAX_BOUNDS)] = ()
+    mix: Annotated[tuple[_Group, ...], Field(max_length=MAX_GROUPS)] = ()
+
+    def tally(self, index: int) -> Tally:
+        bounds = tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in self.bounds)
+        return Tally(index, self.segment, bounds)
+
+
+class _Question(_Model):
+    gate: dict[str, Any]
+    phases: Annotated[tuple[_Phase, ...], Field(max_length=MAX_PHASES)]
+    planned_phases: Annotated[int, Field(strict=True, ge=1, le=MAX_PHASES)] | None = None
+    burst_factor: Annotated[_Count, Field(ge=SMALLEST)] | None = None
+    time_over: Annotated[bool, Field(strict=True)] = True
+    recent: _Pair | None = None
+    before: _Counts | None = None
+
+
+def answer_lines(lines: Iterable[str], out: TextIO) -> int:
+    """Answer each line as soon as it is read; empty ones are passed over.
+
+    Returns:
+        The exit code: 1 where a line could not be read.
+    """
+    code = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        answer = _answer(line)
+        if "error" in answer:
+            answer |= {"line": number}
+            code = UNREADABLE
+        print(json.dumps(answer, allow_nan=False, ensure_ascii=False), file=out, flush=True)
+    return code
+
+
+def run_judge() -> int:
+    """Answer standard input on standard output."""
+    for stream in (sys.stdin, sys.stdout):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    return answer_lines(sys.stdin, sys.stdout)
+
+
+def _answer(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return {"error": f"the line is no JSON: {error}"}
+    if not isinstance(value, dict):
+        return {"error": "the line must be a JSON object"}
+    try:
+        question = _Question.model_validate(value)
+    except ValidationError as error:
+        return {"error": _problems(error)}
+    gate = _gate(question)
+    problem = gate if isinstance(gate, str) else _misfit(question, gate)
+    return {"error": problem} if problem or isinstance(gate, str) else _told(_judge(question, gate))
+
+
+def _gate(question: _Question) -> ResolvedGate | str:
+    """The gate, read as strictly as the API server reads one, or what is wrong with it."""
+    try:
+        gate = Gate.model_validate(question.gate, extra="forbid")
+    except ValidationError as error:
+        return _problems(error, "gate")
+    if (gate.template is None) == (gate.source is None):
+        return "gate: must have exactly one of `template` and `source`"
+    found = resolve(gate, "gate", DEFAULT_LABELS)
+    return f"{found.field}: {found.message}" if isinstance(found, Refusal) else found
+
+
+def _misfit(question: _Question, gate: ResolvedGate) -> str:
+    """The first field that contradicts another one; empty where none does."""
+    if not question.phases:
+        return "phases: needs the counts of at least one phase"
+    if question.planned_phases is not None and question.planned_phases < len(question.phases):
+        return f"plannedPhases: must be at least {len(question.phases)}, the phases that have begun"
+    pairs = {f"phases[{index}]": phase for index, phase in enumerate(question.phases)}
+    recent = {"recent": question.recent} if question.recent else {}
+    found = [_strange_groups(field, phase, gate) for field, phase in pairs.items()]
+    found += [_too_many_bad(field, pair, gate) for field, pair in {**pairs, **recent}.items()]
+    return next(filter(None, found), "")
+
+
+def _strange_groups(field: str, phase: _Phase, gate: ResolvedGate) -> str:
+    """Whether the phase has bounds where the gate wants a mix, and so on."""
+    wanted = "bounds" if gate.by == BOUND_LABEL else "mix" if gate.by else ""
+    for name, groups in (("bounds", phase.bounds), ("mix", phase.mix)):
+        if bool(groups) != (name == wanted):
+            told = "must be given for" if name == wanted else "must not be given for"
+            return f"{field}.{name}: {told} a gate of type {gate.kind}"
+    for name, side in (("canary", phase.canary), ("stable", phase.stable)):
+        if any(getattr(bound, name) > side.total for bound in phase.bounds):
+            return f"{field}.bounds: `{name}` must be at most {field}.{name}.total"
+    return ""
+
+
+def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
+    """Whether more runs are bad than there are, where it is runs that are bad."""
+    if gate.kind in {GateType.MEAN, GateType.COUNT}:
+        return ""
+    sides = (("canary", pair.canary), ("stable", pair.stable))
+    wrong = (name for name, side in sides if side.bad > side.total)
+    return next((f"{field}.{name}.bad: must be at most {field}.{name}.total" for name in wrong), "")
+
+
+def _judge(question: _Question, gate: ResolvedGate) -> Judgement:
+    *finished, present = [phase.tally(index) for index, phase in enumerate(question.phases)]
+    mix = tuple(Mix(m.value, settled(m.canary), settled(m.stable)) for m in question.phases[-1].mix)
+    recent = Recent(question.recent.segment) if question.recent else None
+    return judge(
+        gate,
+        Reading(present.segment, present.bounds, _NOW, recent, mix),
+        Course(present.phase, question.planned_phases or len(question.phases), time_over=question.time_over),
+        finished=finished,
+        burst=question.burst_factor,
+        memory=_memory(question, gate),
+    )
+
+
+def _memory(question: _Question, gate: ResolvedGate) -> Memory:
+    """As if what the counts say had stood for as long as it must; of a shift nothing was said before."""
+    before = question.before
+    baseline = Counts(bad=settled(before.bad), total=settled(before.total)) if before else None
+    if gate.kind is GateType.SHIFT:
+        return Memory(baseline)
+    stood = _NOW - timedelta(seconds=max(gate.for_seconds, gate.limit.for_seconds if gate.limit else 0))
+    return Memory(baseline, Since(failing=stood, beyond=stood))
+
+
+def _told(judgement: Judgement) -> dict[str, Any]:
+    finding = judgement.finding
+    return {
+        "verdict": judgement.verdict,
+        "reason": judgement.reason,
+        "evidence": finding.evidence if finding else None,
+        "ratio": finding.ratio if finding and math.isfinite(finding.ratio) else None,
+        "message": judgement.message,
+    }
+
+
+def _problems(error: ValidationError, *root: str) -> str:
+    """Every field that is wrong, and how."""
+    return "; ".join(
+        f"{_path((*root, *detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
+        for detail in error.errors(include_url=False)
+    )
+
+
+def _path(place: Sequence[str | int]) -> str:
+    """`phases[0].canary.bad`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

@@ -1,0 +1,170 @@
+"""`agentrollouts plan`: what a rollout could catch at a given traffic, before anything is shipped."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better
+from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
+from agentrollouts.core.outlook import advice, change, headline
+
+HELP: Final = """\
+For each phase of an AgentRollout: how many canary runs it will have, which regressions each gate can and
+cannot catch in so few, and what to change. What is said to be caught is caught in about half of the cases;
+a little more in nearly all.
+
+The rates of stable are assumed to be the usual ones of each template, unless --rate gives yours."""
+
+WRONG_USE: Final = 2
+
+
+class PlanError(Exception):
+    """The rollout or an argument cannot be used; the text says why."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `plan` is told."""
+    parser.add_argument("file", metavar="FILE", help="YAML with an AgentRollout; - for standard input")
+    parser.add_argument(
+        "--runs-per-hour", type=float, required=True, metavar="N", help="runs of both releases together"
+    )
+    parser.add_argument(
+        "--rate",
+        action="append",
+        default=[],
+        metavar="GATE=SHARE",
+        help="stable's usual rate, as the gate counts it: errors=0.02, completion=0.9; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run_plan(options: argparse.Namespace) -> int:
+    """Print the forecast; 2 where the rollout or an argument is wrong."""
+    try:
+        found, told = _forecast(options)
+    except PlanError as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_USE
+    if options.json:
+        print(json.dumps({"phases": [_as_json(phase) for phase in found], "advice": told}))
+    else:
+        print(_as_text(found, told, options.runs_per_hour))
+    return 0
+
+
+def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], tuple[str, ...]]:
+    if not 0 < options.runs_per_hour < math.inf:
+        raise PlanError("--runs-per-hour: must be more than 0")
+    spec = _read(options.file)
+    gates, refusals = resolve_all(spec)
+    if refusals:
+        raise PlanError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in refusals))
+    usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
+    found = forecast(spec, gates, options.runs_per_hour, usual)
+    return found, advice(spec, found)
+
+
+def _read(name: str) -> AgentRolloutSpec:
+    """The one AgentRollout of the file; other objects in it are passed over."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        documents = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PlanError(f"{name}: cannot be read: {error}") from None
+    rollouts = [each for each in documents if each.get("kind") == "AgentRollout"]
+    if len(rollouts) != 1:
+        raise PlanError(f"{name}: has {len(rollouts)} AgentRollouts; name a file with one")
+    try:
+        return AgentRollout.model_validate(rollouts[0]).spec
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors(include_url=False)
+        )
+        raise PlanError("\n".join(problems)) from None
+
+
+def _usual(
+    spec: AgentRolloutSpec, gates: Mapping[str, ResolvedGate], given: Sequence[str]
+) -> dict[str, Usual]:
+    """What the user said of stable, by gate."""
+    usual: dict[str, Usual] = {}
+    for text in given:
+        name, _, share = text.partition("=")
+        gate = gates.get(name)
+        if gate is None:
+            raise PlanError(f"--rate {text}: there is no gate {name}; one of: {', '.join(gates)}")
+        try:
+            rate = float(share)
+        except ValueError:
+            rate = math.nan
+        if not 0 < rate < 1:
+            raise PlanError(f"--rate {text}: must be a share between 0 and 1, such as {name}=0.02")
+        bad = 1 - rate if gate.better is Better.HIGHER else rate
+        usual[name] = Usual(bad, usual_of(spec, gate).worse)
+    return usual
+
+
+def _as_text(phases: Sequence[PhaseForecast], told: Sequence[str], runs_per_hour: float) -> str:
+    """A block for each phase, then what to change."""
+    lines = [f"At {runs_per_hour:,.6g} runs an hour:"]
+    for phase in phases:
+        lines += ["", f"{phase.name} ({phase.weight} % for {_span(phase.seconds)}): {headline(phase)}"]
+        rows = [("GATE", "CATCHES", "OF INTEREST", "")] + [_row(sight) for sight in phase.sights]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += [
+            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+    return "\n".join([*lines, "", "What to change:", *(f"- {each}" for each in told or ["nothing"])])
+
+
+def _row(sight: Sight) -> tuple[str, str, str, str]:
+    if not sight.is_served:
+        return sight.gate.name, f"not forecast: type {sight.gate.kind}", "", ""
+    usual = change(sight, sight.usual.worse)
+    if sight.catches_usual:
+        verdict = "is caught"
+    elif sight.runs_needed is None:
+        verdict = "cannot be caught here"
+    else:
+        verdict = f"needs {math.ceil(sight.runs_needed):,} canary runs"
+    return sight.gate.name, change(sight, sight.smallest), usual, verdict
+
+
+def _as_json(phase: PhaseForecast) -> dict[str, Any]:
+    return {
+        "name": phase.name,
+        "weight": phase.weight,
+        "durationSeconds": phase.seconds,
+        "canaryRuns": phase.canary_runs,
+        "message": headline(phase),
+        "gates": [
+            {
+                "name": sight.gate.name,
+                "type": sight.gate.kind,
+                "smallestWorse": sight.smallest,
+                "catches": change(sight, sight.smallest) if sight.is_served else None,
+                "worse": sight.usual.worse,
+                "regression": change(sight, sight.usual.worse) if sight.is_served else None,
+                "runsNeeded": sight.runs_needed,
+                "isCaught": sight.catches_usual,
+            }
+            for sight in phase.sights
+        ],
+    }
+
+
+def _span(seconds: int) -> str:
+    """1 h, 90 min, 45 s."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"

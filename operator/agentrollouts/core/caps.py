@@ -1,0 +1,125 @@
+"""Caps: ceilings on what the canary may do, whatever stable does and whatever its gates say.
+
+Beside the gates, and asked in the same request, also at 100 %. A cap is a circuit breaker, not a quota:
+Prometheus lags by up to a minute, and a hard ceiling belongs into the agent.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from agentrollouts.api.rollout import AgentRolloutSpec, Cap
+from agentrollouts.api.status import CapStatus
+from agentrollouts.core.answers import Answer, Table
+from agentrollouts.core.catalogue import labels_of
+from agentrollouts.core.queries import QueryPlan, Source, Start, Term
+from agentrollouts.core.series import Refusal, Selector, parse_selector
+from agentrollouts.core.templates import RUNS
+from agentrollouts.core.words import count
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCap:
+    """A cap whose metric was read."""
+
+    cap: Cap
+    metric: Selector
+    runs: Selector
+
+    @property
+    def source(self) -> Source:
+        """What the canary added."""
+        return Source(self.metric, start=Start.ANY, seconds=self.cap.per_seconds)
+
+    @property
+    def runs_source(self) -> Source | None:
+        """Its runs meanwhile; None where the cap is not per run."""
+        if self.cap.max_per_run is None:
+            return None
+        return Source(self.runs, start=Start.ANY, seconds=self.cap.per_seconds)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All that is asked for it."""
+        return (self.source,) if self.runs_source is None else (self.source, self.runs_source)
+
+
+class CapResolution(NamedTuple):
+    """The caps of a rollout, and what is wrong with the others."""
+
+    caps: tuple[ResolvedCap, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapReading:
+    """What the canary added within the window of a cap."""
+
+    cap: Cap
+    value: float
+    """In all, or per run."""
+    exceeded: bool
+    message: str
+    at: datetime
+
+
+def resolve_caps(spec: AgentRolloutSpec) -> CapResolution:
+    """Read the metrics of the caps."""
+    runs, labels = RUNS[spec.metrics.convention], labels_of(spec)
+    caps, refusals = [], []
+    for index, cap in enumerate(spec.caps):
+        found = parse_selector(cap.metric, field=f"spec.caps[{index}].metric", labels=labels)
+        if isinstance(found, Refusal):
+            refusals.append(found)
+        else:
+            caps.append(ResolvedCap(cap, found, runs))
+    return CapResolution(tuple(caps), tuple(refusals))
+
+
+def read_caps(caps: Iterable[ResolvedCap], plan: QueryPlan, answer: Answer) -> tuple[CapReading, ...]:
+    """What an answer says about the caps; one whose numbers are none is left out, as nothing is known."""
+    table = Table.of(plan, answer)
+    if isinstance(table, str):
+        return ()
+    readable = (cap for cap in caps if not any(source in table.problems for source in cap.sources))
+    return tuple(_read(cap, table) for cap in readable)
+
+
+def to_status(reading: CapReading) -> CapStatus:
+    """The reading as it is persisted, for people."""
+    return CapStatus(
+        name=reading.cap.name,
+        value=reading.value,
+        exceeded=reading.exceeded,
+        time=reading.at,
+        message=reading.message,
+    )
+
+
+def _read(asked: ResolvedCap, table: Table) -> CapReading:
+    cap, added = asked.cap, _added(asked.source, table)
+    window = f"in the last {cap.per_seconds} s"
+    if cap.max_per_run is None or asked.runs_source is None:
+        limit = cap.max or 0.0
+        told = f"canary added {count(added)} to {asked.metric} {window}, at most {count(limit)} allowed"
+        return CapReading(cap, added, added > limit, told, table.at)
+    runs = _added(asked.runs_source, table)
+    value = added / max(1.0, runs)  # a run that has not ended is one
+    told = (
+        f"canary added {count(added)} to {asked.metric} in {count(runs)} runs {window}, "
+        f"{count(value)} per run, at most {count(cap.max_per_run)} allowed"
+    )
+    return CapReading(cap, value, value > cap.max_per_run, told, table.at)
+
+
+def _added(source: Source, table: Table) -> float:
+    """Increase and births of the canary; without births where Prometheus has a hole at the window's start.
+
+    A hole shows on stable: it has series now and had none then.
+    """
+    subject = table.plan.subject
+    stable = subject.stable
+    if stable and table.counts(source, stable) and not table.term(source, Term.COVERED, stable):
+        return table.value(source, Term.INCREASE, subject.canary) or 0.0
+    return table.counts(source, subject.canary).get(None, 0.0)

@@ -1,0 +1,193 @@
+"""A gate before its verdict: its numbers, worked out once, of which the chain in `verdicts` asks.
+
+Between `findings`, `limits` and `shifts`, which compute, and `verdicts`, which decides.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from agentrollouts.api.rollout import Better, GateType
+from agentrollouts.api.status import Counts
+from agentrollouts.core import limits
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
+from agentrollouts.core.readings import Reading, Tally
+from agentrollouts.core.shifts import Shift, looks_until, of_histogram, of_mix
+from agentrollouts.core.words import count
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where in its plan the attempt is."""
+
+    phase: int
+    """The present phase, from 0; a bake is more of the last one."""
+    planned_phases: int
+    time_over: bool
+    """Whether the phase, or the bake, has run long enough to pass."""
+    weight: int | None = None
+    """The canary's weight in percent, which its runs must follow; None where they need not."""
+    counted_seconds: float = 0.0
+    """How long the present segment has been counted."""
+    planned_looks: int = 1
+    """How many looks at a shift the phase has in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Since when something has been found at every check; None where the last one did not find it."""
+
+    failing: datetime | None = None
+    """The canary is worse, surely and by enough to matter."""
+    beyond: datetime | None = None
+    """The canary is beyond the limit."""
+    stray: datetime | None = None
+    """The canary finishes far too few runs for its weight."""
+
+
+NEVER: Final = Since()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the status remembers of a gate besides its counts."""
+
+    baseline: Counts | None = None
+    """Outcomes of stable before the attempt."""
+    since: Since = NEVER
+    looks: int = 0
+    """Looks at a shift that were taken in the present segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that a verdict on counts depends on."""
+
+    gate: ResolvedGate
+    reading: Reading
+    course: Course
+    tallies: tuple[Tally, ...]
+    finding: Finding | None
+    """None for what compares no rates."""
+    burst: float
+    """The factor for counts."""
+    is_sure: bool
+    """The first key."""
+    matters: bool
+    """The second key."""
+    lacks: str
+    """What is missing before a Fail may be said; empty where nothing is."""
+    memory: Memory
+    """What is known from before, brought up to now."""
+    shift: Shift | None = None
+    """For a shift: how far apart the releases are at present."""
+
+    @property
+    def now(self) -> datetime:
+        """The time that the samples speak of."""
+        return self.reading.last_sample_time
+
+    @property
+    def since(self) -> Since:
+        """Since when something has been found at every check, this one included."""
+        return self.memory.since
+
+    def seconds(self, since: datetime | None) -> float:
+        """How long something has stood."""
+        return (self.now - since).total_seconds() if since else 0.0
+
+
+def examine(
+    gate: ResolvedGate,
+    reading: Reading,
+    course: Course,
+    tallies: tuple[Tally, ...],
+    burst: float | None,
+    memory: Memory,
+) -> Case:
+    """Work out the case, with what the status remembers brought up to now."""
+    finding = find(gate, tallies, course.planned_phases, burst) if gate.is_share_test else None
+    is_sure = finding is not None and finding.evidence >= gate.needed
+    matters = finding is not None and _matters(gate, finding)
+    lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
+    factor = max(1.0, burst or 1.0)
+    shift = None
+    if gate.kind is GateType.SHIFT:
+        shift = _shift(gate, reading)
+        now = _looked(gate, shift, course, memory, reading.last_sample_time)
+    else:
+        strays = _strays(gate, reading, course)
+        worse, beyond = is_sure and matters and not lacks, _is_beyond(gate, reading, factor)
+        now = _stood(memory, (worse, beyond, strays), reading.last_sample_time)
+    return Case(
+        gate=gate,
+        reading=reading,
+        course=course,
+        tallies=tallies,
+        finding=finding,
+        burst=factor,
+        is_sure=is_sure,
+        matters=matters,
+        lacks=lacks,
+        memory=now,
+        shift=shift,
+    )
+
+
+def _stood(memory: Memory, holds: tuple[bool, bool, bool], now: datetime) -> Memory:
+    """Since when each has held at every check, this one included."""
+    old = memory.since
+    if not any(holds):
+        return memory if old == NEVER else Memory(memory.baseline, NEVER, memory.looks)
+    since = zip((old.failing, old.beyond, old.stray), holds, strict=True)
+    return Memory(memory.baseline, Since(*((known or now) if held else None for known, held in since)))
+
+
+def _matters(gate: ResolvedGate, finding: Finding) -> bool:
+    return finding.ratio < gate.margin if gate.better is Better.HIGHER else finding.ratio > gate.margin
+
+
+def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
+    """Whether the canary is beyond an absolute limit for certain."""
+    recent = reading.recent
+    return gate.limit is not None and recent is not None and limits.is_beyond(gate, recent.segment, burst)
+
+
+def _strays(gate: ResolvedGate, reading: Reading, course: Course) -> bool:
+    """Whether the canary finishes far too few runs."""
+    weight = course.weight
+    if not gate.counts_runs or weight is None or not 0 < weight < 100:  # noqa: PLR2004 percent
+        return False
+    return limits.has_strayed(gate, reading.segment, weight / 100)
+
+
+def _shift(gate: ResolvedGate, reading: Reading) -> Shift | None:
+    burst = gate.burst or 1.0
+    if reading.mix:
+        return of_mix(reading.mix, burst)
+    return of_histogram(reading.bounds, reading.segment, burst)
+
+
+def _looked(gate: ResolvedGate, shift: Shift | None, course: Course, memory: Memory, now: datetime) -> Memory:
+    """With the look that is due, if one is; between looks the last one stands."""
+    due = looks_until(course.counted_seconds) or int(course.time_over)
+    if due <= memory.looks:
+        return memory
+    is_found = shift is not None and shift.is_found(allowed(gate, course))
+    since = Since(failing=memory.since.failing or now) if is_found else NEVER
+    return Memory(memory.baseline, since, due)
+
+
+def allowed(gate: ResolvedGate, course: Course) -> float:
+    """The error that one look at a shift may make, so that all planned ones keep the confidence."""
+    return (1 - gate.confidence) / max(1, course.planned_looks)
+
+
+def _lacks(gate: ResolvedGate, finding: Finding) -> str:
+    """What is missing before a Fail may be said. A sum is counted in units of its burst factor."""
+    total = finding.total
+    if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:
+        return f"{count(total.canary_total)} of {HISTOGRAM_RUNS} canary runs needed to fail"
+    bad = total.canary_bad / (finding.burst if gate.kind is GateType.MEAN else 1.0)
+    return "" if bad >= gate.min_bad else f"{count(bad)} of {gate.min_bad:g} bad outcomes needed to fail"

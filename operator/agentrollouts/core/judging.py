@@ -1,0 +1,193 @@
+"""Gates and caps in their place: what is asked of Prometheus at present, and what its newest answer says.
+
+Between `situation`, which reads the persisted status, and the judge (`gates`) with its caps, which know no
+rollout. Only an answer to the present question counts: one about an earlier segment, or other gates, is none.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    Attempt,
+    GateStatus,
+    QueryStatus,
+    State,
+    Verdict,
+)
+from agentrollouts.core.burst import baselines, factors
+from agentrollouts.core.caps import CapReading, ResolvedCap
+from agentrollouts.core.caps import to_status as cap_status
+from agentrollouts.core.catalogue import ResolvedGate, labels_of
+from agentrollouts.core.counts import Answer, Unreadable, read_all
+from agentrollouts.core.gates import NOTHING, Course, Judgement, judge
+from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
+from agentrollouts.core.observation import Heard, Observation
+from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, steps_of, warmup_left
+from agentrollouts.core.queries import (
+    QueryPlan,
+    Source,
+    Subject,
+    plan_queries,
+    render_gate,
+    total_source,
+)
+from agentrollouts.core.shifts import looks_until
+from agentrollouts.core.states import JUDGED, base_state
+
+FULL: Final = 100
+WATCHED: Final = JUDGED | {State.INITIAL}
+"""States in which the canary has traffic."""
+
+QUERY_LENGTH: Final = 8192
+"""Longest query that a status shows; the bound of the field in the CRD."""
+
+
+def time_limit(spec: AgentRolloutSpec, attempt: Attempt) -> float:
+    """Seconds that the phase, or the bake, has to run."""
+    is_baking = base_state(attempt) is State.BAKING
+    return spec.bake.duration_seconds if is_baking else phase_seconds(spec, attempt)
+
+
+def is_compared(status: AgentRolloutStatus) -> bool:
+    """Whether canary and stable both have traffic, so that one can be judged against the other."""
+    attempt = status.attempt
+    return (
+        attempt is not None
+        and attempt.state in JUDGED
+        and status.stable is not None
+        and status.canary is not None
+        and 0 < attempt.weight < FULL
+    )
+
+
+def query_plan(
+    obs: Observation,
+    status: AgentRolloutStatus,
+    gates: tuple[ResolvedGate, ...],
+    caps: tuple[ResolvedCap, ...],
+) -> QueryPlan | None:
+    """What is asked about the present segment; None while nothing is judged.
+
+    Gates are asked while both releases have traffic, caps for as long as the canary has some.
+    """
+    attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
+    if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
+        return None
+    start = attempt.counting_start_time
+    if start is None or not is_compared(status) or attempt.plan_hash != plan_hash(spec):
+        gates = ()
+    if not gates and not caps:
+        return None
+    subject = Subject(
+        obs.rollout.metadata.namespace,
+        spec.agent,
+        canary.release,
+        status.stable.release if status.stable else None,
+        labels_of(spec),
+    )
+    start = start or attempt.start_time
+    return plan_queries(
+        gates,
+        subject,
+        counting_start=start,
+        warmup_seconds=warmup_left(spec, attempt, start),
+        counted=_counted(status, gates),
+        caps=[source for cap in caps for source in cap.sources],
+    )
+
+
+def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> frozenset[Source]:
+    """Totals in which the canary had runs in finished segments."""
+    had_runs = {gate.name for gate in status.gates if any(segment.canary.total for segment in gate.segments)}
+    return frozenset(total_source(gate) for gate in gates if gate.name in had_runs)
+
+
+def judged(
+    obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard | None
+) -> tuple[Judgement, ...]:
+    """The verdicts on the newest answer; none without one to the present question."""
+    spec, attempt = obs.rollout.spec, status.attempt
+    if heard is None or attempt is None or not heard.plan.totals:
+        return ()
+    present = read_all(
+        heard.plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds
+    )
+    course = _course(spec, attempt, heard.answer, obs.now)
+    past = _past(status, gates, heard)
+    return tuple(
+        judge(
+            gate,
+            present[gate.name],
+            course,
+            finished=finished(past[gate.name]) if gate.name in past else (),
+            burst=past[gate.name].burst_factor if gate.name in past else None,
+            memory=memory_of(past[gate.name]) if gate.name in past else NOTHING,
+        )
+        for gate in gates
+    )
+
+
+def _course(spec: AgentRolloutSpec, attempt: Attempt, answer: Answer | Unreadable, now: datetime) -> Course:
+    start = attempt.counting_start_time or now
+    counted = (answer.at - start).total_seconds() if isinstance(answer, Answer) else 0.0
+    steps = steps_of(spec, attempt.phase_index)
+    seconds = time_limit(spec, attempt) / len(steps)
+    return Course(
+        phase=attempt.phase_index,
+        planned_phases=len(spec.phases),
+        time_over=_is_due(spec, attempt, now),
+        weight=attempt.weight,
+        counted_seconds=counted,
+        planned_looks=len(steps) * max(1, looks_until(seconds)),
+    )
+
+
+def _is_due(spec: AgentRolloutSpec, attempt: Attempt, now: datetime) -> bool:
+    """Whether it is time for the next advance, of the phase or of its ramp, so that a gate may say Pass."""
+    left = rises_left(spec, attempt)
+    on_ramp = base_state(attempt) is State.CANARY and left
+    return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else time_limit(spec, attempt))
+
+
+def _past(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard) -> dict[str, GateStatus]:
+    """What the status knows of the gates; what is measured on stable is measured now if it was not yet."""
+    by_name = {gate.name: gate for gate in status.gates}
+    past = {gate.name: found for gate in gates if (found := known(by_name.get(gate.name), gate))}
+    if not heard.history or all(gate.name in past and is_measured(gate, past[gate.name]) for gate in gates):
+        return past
+    history = tuple(heard.history)
+    bursts, before = factors(heard.plan, gates, history), baselines(heard.plan, gates, history)
+    return {
+        gate.name: measured(gate, past.get(gate.name), bursts.get(gate.name), before.get(gate.name))
+        for gate in gates
+    }
+
+
+def with_verdicts(
+    status: AgentRolloutStatus, judgements: tuple[Judgement, ...], now: datetime
+) -> AgentRolloutStatus:
+    """The status with the newest verdicts; where Prometheus has a hole, counting starts anew."""
+    if not judgements:
+        return status
+    found = status.model_copy(update={"gates": tuple(to_status(judgement) for judgement in judgements)})
+    if status.attempt and any(judgement.recount for judgement in judgements):
+        found = found.model_copy(
+            update={"attempt": status.attempt.model_copy(update={"counting_start_time": now})}
+        )
+    return found
+
+
+def told(
+    heard: Heard | None, judgements: tuple[Judgement, ...], readings: tuple[CapReading, ...]
+) -> dict[str, object]:
+    """The fields of the status in which people see the caps, and the query of the gate that matters most."""
+    fields: dict[str, object] = {"caps": tuple(map(cap_status, readings))} if readings else {}
+    if heard is None or not judgements or not isinstance(heard.answer, Answer):
+        return fields
+    gate = next((j.gate for j in judgements if j.verdict is not Verdict.PASS), judgements[0].gate)
+    text = render_gate(heard.plan, gate, heard.answer.at)
+    fits = text is not None and len(text) <= QUERY_LENGTH
+    shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None
+    return fields | {"query": shown}

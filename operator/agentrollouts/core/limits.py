@@ -1,0 +1,100 @@
+"""What a release looks like by itself: beyond an absolute limit, worse than it used to be, or out of traffic.
+
+Beside `findings`, which compares the two releases. Each answer here is sure to 99.9 % or by the odds of its
+gate, as it may stop a rollout without a control group.
+"""
+
+import math
+from typing import Final
+
+from agentrollouts.api.rollout import GateType
+from agentrollouts.api.status import Counts
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import MAX_EXPONENT, Segment, evidence
+from agentrollouts.core.readings import Recent
+
+Z: Final = 3.0902
+"""One-sided 99.9 % of the normal distribution."""
+
+TAIL: Final = 0.01
+"""Share of runs that may exceed the limit of a histogram: that of its 99th percentile."""
+
+DEGRADED: Final = 2.0
+"""How many times worse than before the attempt stable must be for an incident; less is the time of day."""
+
+FAR: Final = 0.5
+"""Less than this part of its share of the runs is far from the weight."""
+LOST: Final = (1 / 2, 1 / 3)
+"""Parts of its share that a canary might get where runs are lost; the evidence is the mean over these."""
+RUNS_PER_VISIT: Final = 5.0
+"""Runs of one conversation go to one release, so that about so many are one proof of where traffic goes."""
+STRAY_SECONDS: Final = 120
+"""How long traffic must be far from the weight: agents that split by themselves learn of it late."""
+
+
+def surely_above(bad: float, total: float, burst: float) -> float:
+    """The share of bad runs that is exceeded with 99.9 %: the lower Wilson bound, on `total / burst` runs."""
+    if bad <= 0 or total <= 0:
+        return 0.0
+    n, p, z2 = total / burst, min(1.0, bad / total), Z * Z
+    spread = Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, p + z2 / (2 * n) - spread) / (1 + z2 / n)
+
+
+def threshold(gate: ResolvedGate) -> float:
+    """The share of bad runs that the gate's limit allows."""
+    if gate.kind is GateType.HISTOGRAM:
+        return TAIL
+    return gate.limit.value if gate.limit else 1.0
+
+
+def is_beyond(gate: ResolvedGate, recent: Segment, burst: float) -> bool:
+    """Whether the canary is beyond the limit for certain."""
+    is_enough = recent.canary_bad >= gate.min_bad
+    return is_enough and surely_above(recent.canary_bad, recent.canary_total, burst) > threshold(gate)
+
+
+def stable_is_beyond(gate: ResolvedGate, recent: Segment) -> bool:
+    """Whether stable seems to be beyond it too: then rolling back would not help."""
+    return recent.stable_total > 0 and recent.stable_bad / recent.stable_total > threshold(gate)
+
+
+def speaks_of_agent(gate: ResolvedGate, baseline: Counts | None) -> bool:
+    """Whether a limit can say anything where stable is beyond it too.
+
+    One that the user wrote can. One of a template may just not fit the agent, unless stable is known to have
+    kept it before the attempt.
+    """
+    if gate.limit_is_own:
+        return True
+    return baseline is not None and baseline.total > 0 and baseline.bad / baseline.total <= threshold(gate)
+
+
+def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, burst: float) -> bool:
+    """Whether stable is much worse now than it was by itself before the attempt."""
+    now = recent.segment
+    if baseline is None or not baseline.total or not now.stable_total or now.stable_bad < gate.min_bad:
+        return False
+    if now.stable_bad * baseline.total <= DEGRADED * baseline.bad * now.stable_total:
+        return False
+    change = Segment(now.stable_bad, now.stable_total, baseline.bad, baseline.total)
+    return evidence([[change]], planned_phases=1, burst=burst) >= gate.needed
+
+
+def has_strayed(gate: ResolvedGate, counts: Segment, weight: float) -> bool:
+    """Whether the canary finished far fewer runs than its weight gives it.
+
+    The share test with the runs themselves for bad outcomes: at the share w of the traffic each run falls on
+    the canary with probability w, so that a part g of it has t = g w / (g w + 1 - w).
+
+    Args:
+        gate: Its odds say how sure is sure.
+        counts: Of the present segment.
+        weight: The canary's share of the traffic, between 0 and 1.
+    """
+    canary, runs = counts.canary_total, counts.canary_total + counts.stable_total
+    if canary >= FAR * weight * runs:
+        return False
+    logs = [(canary * math.log(g) - runs * math.log1p((g - 1) * weight)) / RUNS_PER_VISIT for g in LOST]
+    mean = sum(math.exp(min(log, MAX_EXPONENT)) for log in logs) / len(logs)
+    return mean >= gate.needed

@@ -1,0 +1,131 @@
+"""Gates in the status: what is persisted of a judgement, and what the next one remembers of it.
+
+After `gates`. There is no other memory: counts of finished segments, the frozen burst factor and baseline,
+and since when something has been found. A number in a status may be forged, so each is made a count again.
+"""
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import BoundCounts, Counts, GateStatus, SegmentStatus, Verdict
+from agentrollouts.core.burst import MEASURED
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment, settled
+from agentrollouts.core.gates import Judgement, Memory, Since
+from agentrollouts.core.histograms import Bound
+from agentrollouts.core.queries import recent_sources
+from agentrollouts.core.readings import Tally
+
+
+def to_status(judgement: Judgement) -> GateStatus:
+    """The judgement as it is persisted: enough to go on after a restart.
+
+    The counts beside the sentence are those of the whole attempt, for people; without new counts there are
+    none.
+    """
+    finding, memory, since = judgement.finding, judgement.memory, judgement.memory.since
+    total = judgement.total if judgement.present else Segment(0.0, 0.0, 0.0, 0.0)
+    return GateStatus(
+        name=judgement.name,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        message=judgement.message,
+        severity=judgement.severity,
+        canary=Counts(bad=total.canary_bad, total=total.canary_total),
+        stable=Counts(bad=total.stable_bad, total=total.stable_total),
+        evidence=finding.evidence if finding else None,
+        ratio=finding.ratio if finding else None,
+        burst_factor=judgement.burst,
+        baseline=memory.baseline,
+        source=judgement.gate.counted,
+        failing_start_time=since.failing,
+        beyond_start_time=since.beyond,
+        stray_start_time=since.stray,
+        looks=memory.looks,
+        last_sample_time=judgement.last_sample_time,
+        segments=tuple(_to_segment(tally) for tally in judgement.finished),
+        present=_to_segment(judgement.present) if judgement.present else None,
+    )
+
+
+def freeze(gate: GateStatus) -> GateStatus:
+    """The status once the present segment is over: its last counts join the finished ones.
+
+    Looks at a shift begin anew with the counts; what a comparison found goes on.
+    """
+    over: dict[str, object] = {"stray_start_time": None, "looks": 0, "present": None}
+    if gate.looks:
+        over |= {"failing_start_time": None}
+    if gate.present is not None:
+        over |= {"segments": (*gate.segments, gate.present)}
+    return gate.model_copy(update=over)
+
+
+def fresh(gate: GateStatus) -> GateStatus:
+    """The status for another plan: only what was measured on stable, while the gate asks for the same."""
+    return GateStatus(
+        name=gate.name,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=Reason.COLLECTING,
+        severity=gate.severity,
+        burst_factor=gate.burst_factor,
+        baseline=gate.baseline,
+        source=gate.source,
+    )
+
+
+def known(gate: GateStatus | None, asked: ResolvedGate) -> GateStatus | None:
+    """The persisted gate, if what it counted is what is asked for now."""
+    return gate if gate and gate.source in {"", asked.counted} else None
+
+
+def is_measured(asked: ResolvedGate, gate: GateStatus) -> bool:
+    """Whether all that is to be measured on stable before the attempt is known."""
+    needs_burst = asked.kind in MEASURED and asked.burst is None
+    needs_baseline = bool(recent_sources(asked))
+    return not (needs_burst and gate.burst_factor is None) and not (needs_baseline and gate.baseline is None)
+
+
+def measured(
+    asked: ResolvedGate, gate: GateStatus | None, burst: float | None, baseline: Counts | None
+) -> GateStatus:
+    """The status with what was measured just now; what was frozen before stays."""
+    found = gate or GateStatus(
+        name=asked.name,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=Reason.COLLECTING,
+        severity=asked.severity,
+    )
+    frozen = found.burst_factor if found.burst_factor is not None else burst
+    return found.model_copy(update={"burst_factor": frozen, "baseline": found.baseline or baseline})
+
+
+def finished(gate: GateStatus) -> tuple[Tally, ...]:
+    """The frozen segments of a persisted gate."""
+    return tuple(_from_segment(segment) for segment in gate.segments)
+
+
+def memory_of(gate: GateStatus) -> Memory:
+    """What else a persisted gate remembers."""
+    since = Since(gate.failing_start_time, gate.beyond_start_time, gate.stray_start_time)
+    baseline = gate.baseline
+    settled_baseline = baseline and Counts(bad=settled(baseline.bad), total=settled(baseline.total))
+    return Memory(settled_baseline, since, gate.looks)
+
+
+def _to_segment(tally: Tally) -> SegmentStatus:
+    segment = tally.segment
+    return SegmentStatus(
+        phase_index=tally.phase,
+        canary=Counts(bad=segment.canary_bad, total=segment.canary_total),
+        stable=Counts(bad=segment.stable_bad, total=segment.stable_total),
+        bounds=tuple(BoundCounts(le=b.le, canary=b.canary, stable=b.stable) for b in tally.bounds),
+    )
+
+
+def _from_segment(status: SegmentStatus) -> Tally:
+    """As persisted; what no count can be is made one."""
+    canary, stable = status.canary, status.stable
+    return Tally(
+        status.phase_index,
+        Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total)),
+        tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in status.bounds),
+    )

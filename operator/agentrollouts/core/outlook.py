@@ -1,0 +1,111 @@
+"""A forecast in words: one sentence for a phase, and what to change in a plan.
+
+After `forecast`. Read by the command line, and fit for the status once the real traffic is known.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from agentrollouts.api.rollout import AgentRolloutSpec, Better, GateType, OnTimeout, Phase
+from agentrollouts.core.forecast import PhaseForecast, Sight
+from agentrollouts.core.words import count, percent, times
+
+_OUTCOMES = {
+    OnTimeout.HOLD: "held for a person to decide",
+    OnTimeout.PROMOTE: "promoted all the same",
+    OnTimeout.ROLL_BACK: "rolled back",
+}
+
+
+def headline(phase: PhaseForecast) -> str:
+    """What a phase can catch, in one sentence.
+
+    `about 50 canary runs: can catch total failure and not much else`
+    """
+    seen = [sight for sight in phase.sights if sight.is_served]
+    caught = [sight for sight in seen if sight.catches_usual]
+    missed = [sight for sight in seen if not sight.catches_usual]
+    begins = f"about {count(round(phase.canary_runs))} canary runs: can catch"
+    if any(_is_outcome(sight) for sight in caught) or not missed:
+        told = f"{begins} {_listed(_named(sight, sight.smallest) for sight in caught)}" if caught else begins
+        but = f", not {_listed(_named(sight, sight.usual.worse) for sight in missed)}" if missed else ""
+        return f"{told}{but}" if caught else f"{begins} nothing, as no gate compares rates"
+    total = any(_is_outcome(sight) and sight.smallest is not None for sight in missed)
+    found = (["total failure"] if total else []) + [_named(sight, sight.smallest) for sight in caught]
+    return f"{begins} {_listed(found)} and not much else" if found else f"{begins} nothing"
+
+
+def change(sight: Sight, worse: float | None) -> str:
+    """From stable's rate to one that is so many times worse, as the gate speaks: 1.2 % to 8.4 %, or 3x."""
+    if worse is None:
+        return "nothing"
+    if sight.gate.kind is not GateType.RATIO:
+        return times(worse)
+    usual, then = sight.usual.bad, min(1.0, sight.usual.bad * worse)
+    if sight.gate.better is Better.HIGHER:
+        usual, then = 1 - usual, 1 - then
+    return f"{percent(usual)} to {percent(then)}"
+
+
+def advice(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> tuple[str, ...]:
+    """What to change so that every phase can pass and every gate can catch what it is there for."""
+    return (*_too_few(spec, phases), *_blind(spec, phases))
+
+
+def _too_few(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> Iterator[str]:
+    """Phases that cannot pass in time, for want of runs."""
+    for phase, found in zip(spec.phases, phases, strict=True):
+        wanted = max((sight.gate.min_samples for sight in found.sights), default=0)
+        if found.canary_runs >= wanted or not found.canary_runs:
+            continue
+        names = _listed(sight.gate.name for sight in found.sights if sight.gate.min_samples == wanted)
+        is_in_time = spec.analysis.max_extensions and 2 * found.canary_runs >= wanted
+        then = "extended" if is_in_time else f"extended and then {_OUTCOMES[spec.analysis.on_timeout]}"
+        yield (
+            f"{phase.name}: about {count(round(found.canary_runs))} of the {wanted:,} canary runs that "
+            f"{names} needs to pass (`minSamples`), so it will be {then}. "
+            f"{_remedy(spec, phase, wanted / found.canary_runs)}"
+        )
+
+
+def _blind(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> Iterator[str]:
+    """Gates that miss what they are there for: in every phase, or in the first one."""
+    for index, first in enumerate(phases[0].sights if phases else ()):
+        by_phase = [phase.sights[index] for phase in phases]
+        caught = [n for n, sight in enumerate(by_phase) if sight.catches_usual]
+        needed = first.runs_needed
+        if not first.is_served or (caught and caught[0] == 0) or needed is None or not first.canary_runs:
+            continue
+        where = f"only in {phases[caught[0]].name}" if caught else "in no phase"
+        yield (
+            f"{first.gate.name}: {change(first, first.usual.worse)} is caught {where}; "
+            f"in {phases[0].name} it takes about {math.ceil(needed):,} canary runs. "
+            f"{_remedy(spec, spec.phases[0], needed / first.canary_runs)}"
+        )
+
+
+def _remedy(spec: AgentRolloutSpec, phase: Phase, factor: float) -> str:
+    """How to have so many times the runs: by time, or by a weight that stays below the next phase's."""
+    seconds = _rounded_up(phase.duration_seconds * factor)
+    index = spec.phases.index(phase)
+    ceiling = spec.phases[index + 1].weight if index + 1 < len(spec.phases) else 100
+    weight = math.ceil(phase.weight * factor)
+    by_weight = f", or `weight: {weight}`" if weight < ceiling and not phase.ramp_seconds else ""
+    return f"Set `durationSeconds: {seconds}`{by_weight}."
+
+
+def _rounded_up(seconds: float) -> int:
+    """To whole minutes."""
+    return 60 * math.ceil(seconds / 60)
+
+
+def _is_outcome(sight: Sight) -> bool:
+    return sight.gate.kind is GateType.RATIO
+
+
+def _named(sight: Sight, worse: float | None) -> str:
+    return f"{sight.gate.name} {change(sight, worse)}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(parts)

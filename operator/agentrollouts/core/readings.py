@@ -1,0 +1,83 @@
+"""What is known about a gate's counts: numbers that can be judged, or the reason why there are none.
+
+Made by `counts` from an answer of Prometheus, judged by `gates`. Too early, missing, stale, uncovered and
+unreadable are different answers, and none of them is a count.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.histograms import Bound, Mix
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The counts of one gate over one segment.
+
+    A histogram's bad outcomes are in `bounds`; those of its segment are 0.
+    """
+
+    phase: int
+    segment: Segment
+    bounds: tuple[Bound, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Counts of the last few minutes, by which each release is judged for itself."""
+
+    segment: Segment
+    bound: float | None = None
+    """For a histogram: the bound above which runs are bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Counts that can be judged."""
+
+    segment: Segment
+    bounds: tuple[Bound, ...]
+    last_sample_time: datetime
+    """Time of the older one of the two releases' newest samples."""
+    recent: Recent | None = None
+    """None where it is not asked, or Prometheus did not look at the beginning of that window."""
+    mix: tuple[Mix, ...] = ()
+    """For a shift: counts by label value."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooEarly:
+    """Nothing can be known yet, and nothing is wrong."""
+
+    message: str
+    is_warm_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """Nothing is known though it should be: the series never existed, or has gone stale."""
+
+    message: str
+    is_stale: bool
+    last_sample_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """Prometheus has a hole at the counting start: counting has to start anew, now."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The query failed, or the answer holds what no count can be."""
+
+    message: str
+    is_final: bool = False
+    """Whether asking again cannot help."""
+
+
+Present = Reading | TooEarly | NoData | Uncovered | Unreadable
+"""What is known about the present segment."""

@@ -1,0 +1,172 @@
+"""The situation table: what counts mean for a rollout, row by row; the first row that fits answers.
+
+The last step of `gates`. The order is the product: proof of harm stands before everything that would only
+stop, and nothing passes before every reason not to was asked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import GateType
+from agentrollouts.api.status import Severity, Verdict
+from agentrollouts.core import limits, sentences
+from agentrollouts.core.case import NEVER, Case
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.words import count
+
+EXTRAPOLATED: Final = 4 / 3
+"""How much larger than the truth Prometheus may make a count over four scrapes; matters above zero only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict and why."""
+
+    verdict: Verdict
+    reason: Reason
+    message: str
+    severity: Severity | None = None
+    """Of a Fail, where it is not the gate's own."""
+
+
+Row = Callable[[Case], Answer | None]
+
+
+def answer(case: Case) -> Answer:
+    """What the counts of a gate mean."""
+    for row in TABLE:
+        found = row(case)
+        if found is not None:
+            return found
+    return _passed(case)
+
+
+def _counted_out(case: Case) -> Answer | None:
+    """Something happened that must not happen so often: no statistics."""
+    gate = case.gate
+    bad = Segment.sum(tally.segment for tally in case.tallies).canary_bad
+    if gate.kind is not GateType.COUNT or bad <= gate.max_count * EXTRAPOLATED:
+        return None
+    return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case))
+
+
+def _worse(case: Case) -> Answer | None:
+    """Both keys, for as long as was asked; what is critical does not wait."""
+    if case.since.failing is None or case.finding is None:
+        return None
+    severity = case.gate.severity_at(case.finding.ratio)
+    if severity is not Severity.CRITICAL and case.seconds(case.since.failing) < case.gate.for_seconds:
+        return None
+    return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case), severity)
+
+
+def _beyond(case: Case) -> Answer | None:
+    """The canary is beyond the limit, for as long as was asked; both are where stable is beyond it too."""
+    gate, recent, since = case.gate, case.reading.recent, case.since.beyond
+    if gate.limit is None or recent is None or since is None:
+        return None
+    if case.seconds(since) < gate.limit.for_seconds:
+        return None
+    told = sentences.beyond(gate, recent, case.seconds(since))
+    if not limits.stable_is_beyond(gate, recent.segment):
+        severity = gate.severity if gate.kind is GateType.LIMIT else gate.limit.severity
+        return Answer(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
+    if not limits.speaks_of_agent(gate, case.memory.baseline):
+        return None
+    return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, beyond it as well")
+
+
+def _degraded(case: Case) -> Answer | None:
+    """Stable itself is much worse than before the attempt, so the cause is not the canary."""
+    recent = case.reading.recent
+    if recent is None or case.memory.baseline is None:
+        return None
+    if not limits.is_degraded(case.gate, recent, case.memory.baseline, case.burst):
+        return None
+    told = sentences.degraded(case.gate, recent, case.memory.baseline)
+    return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
+
+
+def _shifted(case: Case) -> Answer | None:
+    """The last planned look found another distribution."""
+    if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
+        return None
+    return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case))
+
+
+def _strayed(case: Case) -> Answer | None:
+    """Requests do not reach the canary, or its runs do not end."""
+    since = case.since.stray
+    if since is None or case.seconds(since) < max(case.gate.for_seconds, limits.STRAY_SECONDS):
+        return None
+    told = sentences.strayed(case)
+    return Answer(Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH, told)
+
+
+def _pending(case: Case) -> Answer | None:
+    """Found, but not for long enough."""
+    gate, since = case.gate, case.since
+    if since is NEVER:
+        return None
+    waits = ""
+    if since.failing and gate.for_seconds:
+        waits = _waits("worse", case.seconds(since.failing), gate.for_seconds)
+    elif since.beyond and gate.limit and case.seconds(since.beyond) < gate.limit.for_seconds:
+        waits = _waits("beyond the limit", case.seconds(since.beyond), gate.limit.for_seconds)
+    elif since.stray:
+        wanted = max(gate.for_seconds, limits.STRAY_SECONDS)
+        waits = _waits("far fewer runs than its weight", case.seconds(since.stray), wanted)
+    return _undecided(case, waits) if waits else None
+
+
+def _doubtful(case: Case) -> Answer | None:
+    """The present phase could not have seen a regression, or the time is not over."""
+    doubt = _doubt(case) or case.lacks
+    if doubt or not case.course.time_over:
+        return _undecided(case, doubt or "the phase still runs")
+    return None
+
+
+def _passed(case: Case) -> Answer:
+    """No reason not to: the end of the table."""
+    told = sentences.describe(case)
+    if case.is_sure:
+        return Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
+    return Answer(Verdict.PASS, Reason.PASSED, told)
+
+
+TABLE: Final[tuple[Row, ...]] = (
+    _counted_out,  # at once, whatever else is known
+    _worse,  # proof of harm waits neither for time nor for minSamples
+    _beyond,  # proof without a comparison, or of a cause that both share
+    _shifted,
+    _degraded,  # the comparison says nothing against the canary, and could not be believed if it did
+    _strayed,  # what ends well may be all that ends
+    _pending,  # what was found and may yet act must not pass meanwhile
+    _doubtful,
+)
+
+
+def _undecided(case: Case, note: str) -> Answer:
+    reason = Reason.INCONCLUSIVE if case.course.time_over else Reason.COLLECTING
+    return Answer(Verdict.INCONCLUSIVE, reason, f"{sentences.describe(case)}; {note}")
+
+
+def _waits(what: str, seconds: float, wanted: float) -> str:
+    return f"{what} for {seconds:.0f} of {wanted:.0f} s"
+
+
+def _doubt(case: Case) -> str:
+    """Why the present phase could not have seen a regression; empty where it could."""
+    gate, index = case.gate, case.course.phase
+    phase = [tally.segment for tally in case.tallies if tally.phase == index]
+    if gate.compares and not any(segment.stable_total for segment in phase):
+        return "stable has no runs to compare with"
+    runs = sum([segment.canary_total for segment in phase])
+    return (
+        ""
+        if runs >= gate.min_samples
+        else f"{count(runs)} of {gate.min_samples:,} canary runs needed to pass"
+    )

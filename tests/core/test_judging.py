@@ -1,0 +1,419 @@
+"""Gates and caps in a decision: what follows from which verdict, how often it is told, and what is asked.
+
+Input: a rollout in its first phase with rows as Prometheus would give them. Output: the decision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    Attempt,
+    Counts,
+    ReleaseRecord,
+    State,
+    Verdict,
+    WeightsStatus,
+)
+from agentrollouts.core.answers import Answer, Row
+from agentrollouts.core.caps import CapReading, read_caps, resolve_caps
+from agentrollouts.core.counts import Unreadable
+from agentrollouts.core.decide import decide
+from agentrollouts.core.observation import Decision, Heard, Observation
+from agentrollouts.core.plan import plan_hash
+from agentrollouts.core.queries import Source, Start, Subject, Term, plan_queries, tag
+from agentrollouts.core.series import Matcher, Refusal, Selector
+from tests.builders import shown
+
+START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+AT = START + timedelta(seconds=400)
+STABLE, CANARY = "support-4.1.0", "support-4.2.0"
+RUNS = "agent_runs_total"
+SPEND: dict[str, Any] = {"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50"}
+ERRORS = {"name": "errors", "template": "error-rate", "burstFactor": "1"}
+PLAN: dict[str, Any] = {
+    "agent": "support",
+    "releaseRef": {"name": CANARY},
+    "phases": [{"name": "five", "weight": 5, "durationSeconds": 3600}],
+    "gates": [ERRORS],
+}
+
+Counted = Mapping[str, tuple[float, float]]
+"""What the canary and stable counted since the start, by metric; bad outcomes by their selector."""
+
+HEALTHY: Counted = {
+    RUNS: (50, 950),
+    f'{RUNS}{{outcome="failed"}}': (1, 11),
+    "agent_run_cost_usd_sum": (4, 80),
+}
+BROKEN: Counted = {**HEALTHY, f'{RUNS}{{outcome="failed"}}': (30, 11)}
+
+
+def record(name: str) -> ReleaseRecord:
+    """A release as the status remembers it."""
+    digest = "sha256:" + f"{len(name)}{name[-3]}".ljust(64, "0").replace(".", "a")
+    return ReleaseRecord(release=name, version=name[-5:], digest=digest, snapshot=f"{name}-snapshot")
+
+
+def rollout(state: State = State.CANARY, *, stable: str | None = STABLE, **spec: object) -> AgentRollout:
+    """A rollout in its only phase since `START`, or at 100 % in the states that have it."""
+    plan = AgentRolloutSpec.model_validate(PLAN | spec)
+    weight = 100 if state is State.INITIAL else 5
+    attempt = Attempt(
+        number=1,
+        state=state,
+        digest=record(CANARY).digest,
+        plan_hash=plan_hash(plan),
+        phase_name="five",
+        weight=weight,
+        start_time=START,
+        phase_start_time=START,
+        clock_start_time=START,
+        counting_start_time=None if state is State.INITIAL else START,
+    )
+    status = AgentRolloutStatus(
+        stable=record(stable) if stable else None,
+        canary=record(CANARY),
+        weights=WeightsStatus(stable=100 - weight, canary=weight),
+        attempt=attempt,
+    )
+    metadata = ObjectMeta(name="support", namespace="shop", uid="u", generation=1)
+    return AgentRollout(metadata=metadata, spec=plan, status=status)
+
+
+def observed(found: AgentRollout, heard: Heard | None = None) -> Observation:
+    """The world with the traffic as the status asks for it."""
+    return Observation(now=AT, rollout=found, traffic=shown(found), heard=heard)
+
+
+def counting(found: AgentRollout, counted: Counted) -> Heard:
+    """The answer of Prometheus to what the rollout asks: the same counts in every window."""
+    asking = decide(observed(found)).asking
+    assert asking is not None
+    plan, rows = asking.plan, []
+    for source in plan.sources:
+        for release, value in zip((CANARY, STABLE), counted.get(str(source.selector), ()), strict=False):
+            terms = {
+                Term.INCREASE: value,
+                Term.COVERED: 1.0,
+                Term.NEWEST: AT.timestamp() - 1,
+                Term.SCRAPES: 40.0,
+            }
+            rows += [
+                Row(tag(plan, source, t), release, None, v)
+                for t, v in terms.items()
+                if t in plan.terms(source)
+            ]
+    return Heard(
+        plan=plan, answer=Answer(AT, tuple(row for row in rows if row.release in plan.subject.releases))
+    )
+
+
+def decided(found: AgentRollout, counted: Counted = HEALTHY) -> Decision:
+    """What follows from these counts."""
+    return decide(observed(found, counting(found, counted)))
+
+
+def after(found: AgentRollout, decision: Decision) -> AgentRollout:
+    """The rollout with the status that was decided."""
+    return found.replace(status=decision.status or found.status)
+
+
+def state_of(decision: Decision) -> tuple[State, str | None]:
+    """The state of the attempt, and the reason of its hold."""
+    assert decision.status is not None
+    assert decision.status.attempt is not None
+    attempt = decision.status.attempt
+    return attempt.state, attempt.hold.reason if attempt.hold else None
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [
+        ("Critical", (State.ROLLING_BACK, None)),
+        ("High", (State.ROLLING_BACK, None)),
+        ("Medium", (State.HELD, Reason.GATE_FAILED)),
+        ("Low", (State.CANARY, None)),
+    ],
+)
+def test_severity_decides_what_follows(severity: str, expected: tuple[State, str | None]) -> None:
+    """Critical and High go back, Medium holds, Low goes on."""
+    assert state_of(decided(rollout(gates=[ERRORS | {"severity": severity}]), BROKEN)) == expected
+
+
+def test_the_worst_acts_and_all_are_listed() -> None:
+    """A person sees everything that fails, the one that acted first."""
+    gates = [ERRORS | {"name": name, "severity": name.title()} for name in ("low", "medium", "high")]
+
+    decision = decided(rollout(gates=gates), BROKEN)
+
+    assert state_of(decision) == (State.ROLLING_BACK, None)
+    assert decision.status is not None
+    assert decision.status.last_rollback is not None
+    message = decision.status.last_rollback.message
+    assert [message.index(f"{name}: canary served") for name in ("high", "medium", "low")] == sorted(
+        message.index(f"{name}: canary served") for name in ("high", "medium", "low")
+    )
+    assert message.startswith("high: ")
+
+
+def test_a_warning_is_told_once() -> None:
+    """One Event, then it stands in the status; a gate that recovers and fails again is told again."""
+    first = rollout(gates=[ERRORS | {"severity": "Low"}])
+    second = after(first, decided(first, BROKEN))
+    healthy = after(second, decided(second))
+
+    told = [[event.reason for event in decided(world, BROKEN).events] for world in (first, second, healthy)]
+
+    assert told == [[Reason.GATE_WARNED], [], [Reason.GATE_WARNED]]
+    assert second.status.gates[0].verdict is Verdict.FAIL
+
+
+def test_a_shared_cause_holds_and_is_released_when_it_is_gone() -> None:
+    """Stable itself is in trouble: neither forward nor back, and on by itself afterwards."""
+    bad = {**HEALTHY, f'{RUNS}{{outcome="failed"}}': (10, 190)}
+    before = after(rollout(), decided(rollout()))
+    gate = before.status.gates[0].replace(baseline=Counts(bad=48, total=4000))
+    world = before.replace(status=before.status.replace(gates=(gate,)))
+
+    held = decided(world, bad)
+    resumed = decided(after(world, held))
+
+    assert state_of(held) == (State.HELD, Reason.SHARED_CAUSE)
+    assert state_of(resumed) == (State.CANARY, None)
+
+
+def test_another_plan_keeps_the_burst_factor() -> None:
+    """What was measured on stable before the attempt is still so; counts and evidence start anew."""
+    gates = [{"name": "errors", "template": "error-rate"}]
+    world = after(rollout(gates=gates), decided(rollout(gates=gates)))
+    known = world.status.gates[0].replace(burst_factor=2.5, baseline=Counts(bad=48, total=4000))
+    edited = world.replace(
+        status=world.status.replace(gates=(known,)),
+        spec=world.spec.replace(gates=(world.spec.gates[0].replace(min_samples=20),)),
+    )
+
+    decision = decide(observed(edited))
+
+    assert decision.status is not None
+    (kept,) = decision.status.gates
+    assert (kept.burst_factor, kept.baseline, kept.segments) == (2.5, known.baseline, ())
+
+
+def test_the_query_behind_a_gate_can_be_pasted() -> None:
+    """The status shows what was asked about the gate that matters most, as of which time."""
+    status = decided(rollout()).status
+
+    assert status is not None
+    assert status.query is not None
+    assert (status.query.gate, status.query.time) == ("errors", AT)
+    selector = rf'{RUNS}{{namespace="shop",agent="support",release=~"support-4\\.2\\.0|support-4\\.1\\.0"'
+    increase = f'sum by (release) (increase({selector},outcome="failed"}}[400s]))'
+    assert status.query.text.startswith(f'label_replace({increase}, "src", "bad.increase", "", "") or ')
+    assert [
+        f'"{name}"' in status.query.text for name in ("bad.births", "total.increase", "total.births")
+    ] == [True] * 3
+
+
+def test_a_query_that_is_too_long_is_not_shown() -> None:
+    """A part of a query would be another query; ten characters stand for one that does not print."""
+    long = 'jobs_total{state!="' + "\u200b" * 900 + '"}'
+
+    status = decided(rollout(gates=[{"name": "g", "source": {"bad": long, "total": long}}])).status
+
+    assert status is not None
+    assert status.query is None
+
+
+# --- caps -----------------------------------------------------------------------------------------
+
+DEAR: Counted = {**HEALTHY, "agent_run_cost_usd_sum": (50.5, 80)}
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("RollBack", (State.ROLLING_BACK, None)),
+        ("Hold", (State.HELD, Reason.CAP_EXCEEDED)),
+        ("Warn", (State.CANARY, None)),
+    ],
+)
+def test_an_exceeded_cap_does_what_it_says(action: str, expected: tuple[State, str | None]) -> None:
+    """Whatever the gates say."""
+    decision = decided(rollout(caps=[SPEND | {"action": action}]), DEAR)
+
+    assert state_of(decision) == expected
+    assert decision.status is not None
+    (cap,) = decision.status.caps
+    assert (cap.name, cap.value, cap.exceeded) == ("spend", 50.5, True)
+    assert cap.message == (
+        "canary added 50.5 to agent_run_cost_usd_sum in the last 3600 s, at most 50 allowed"
+    )
+
+
+def test_a_rollback_by_a_cap_says_so() -> None:
+    """The trigger is the cap, and its digest is not tried again."""
+    status = decided(rollout(caps=[SPEND]), DEAR).status
+
+    assert status is not None
+    assert status.last_rollback is not None
+    assert (status.last_rollback.trigger, status.last_rollback.reason) == (Trigger.CAP, Reason.CAP_EXCEEDED)
+    assert [entry.release for entry in status.quarantined] == [CANARY]
+
+
+def test_a_cap_that_warns_is_told_once() -> None:
+    """One Event, not one at each tick."""
+    first = rollout(caps=[SPEND | {"action": "Warn"}])
+    second = after(first, decided(first, DEAR))
+
+    assert [event.reason for event in decided(first, DEAR).events] == [Reason.CAP_EXCEEDED]
+    assert decided(second, DEAR).events == ()
+
+
+def test_a_cap_within_its_ceiling_does_nothing() -> None:
+    """What was used of it stands in the status."""
+    decision = decided(rollout(caps=[SPEND]))
+
+    assert state_of(decision) == (State.CANARY, None)
+    assert decision.status is not None
+    assert [(cap.value, cap.exceeded) for cap in decision.status.caps] == [(4, False)]
+
+
+def test_a_cap_is_asked_without_gates_and_at_all_of_the_traffic() -> None:
+    """The first release has nothing beside it, and nothing to go back to: a person has to act."""
+    first = rollout(State.INITIAL, stable=None, caps=[SPEND])
+    asking = decide(observed(first)).asking
+    decision = decided(first, {"agent_run_cost_usd_sum": (60, 0)})
+
+    assert asking is not None
+    assert asking.plan.sources == (Source(Selector("agent_run_cost_usd_sum"), start=Start.ANY, seconds=3600),)
+    assert asking.plan.totals == frozenset()
+    assert state_of(decision) == (State.HELD, Reason.NO_HEALTHY_TARGET)
+
+
+def test_a_hold_by_a_cap_waits_for_an_answer() -> None:
+    """After a restart nothing is known yet, and the cause may still be there."""
+    held = after(capped := rollout(caps=[SPEND | {"action": "Hold"}]), decided(capped, DEAR))
+    silent = decide(observed(held, Heard(plan=counting(held, DEAR).plan, answer=Unreadable("down"))))
+    cheap = decided(held)
+
+    assert silent.status is None or state_of(silent)[0] is State.HELD
+    assert state_of(cheap) == (State.CANARY, None)
+
+
+def test_a_cap_per_run_divides_by_the_runs() -> None:
+    """Five messages a run; a run that has not ended counts as one."""
+    spec = AgentRolloutSpec.model_validate(
+        PLAN
+        | {
+            "caps": [
+                {"name": "out", "metric": "agent_external_actions_total", "maxPerRun": "5", "perSeconds": 60}
+            ]
+        }
+    )
+    (cap,) = resolve_caps(spec).caps
+    plan = plan_queries((), SUBJECT, counting_start=START, warmup_seconds=0, caps=cap.sources)
+
+    def read(actions: float, runs: float) -> CapReading:
+        values = zip(plan.sources, (actions, runs), strict=True)
+        rows = tuple(Row(tag(plan, source, Term.INCREASE), CANARY, None, value) for source, value in values)
+        return read_caps([cap], plan, Answer(AT, rows))[0]
+
+    assert (read(50, 10).value, read(50, 10).exceeded) == (5, False)
+    assert (read(51, 10).value, read(51, 10).exceeded) == (5.1, True)
+    assert (read(6, 0).value, read(6, 0).exceeded) == (6, True)
+    assert read(51, 10).message == (
+        "canary added 51 to agent_external_actions_total in 10 runs in the last 60 s, 5.1 per run, "
+        "at most 5 allowed"
+    )
+
+
+SUBJECT = Subject("shop", "support", CANARY, STABLE)
+
+
+@pytest.mark.parametrize(
+    ("stable", "expected"),
+    [
+        ({}, 47.0),  # stable has no such series: nothing is known against the births
+        ({Term.INCREASE: 5.0, Term.COVERED: 2.0}, 47.0),
+        ({Term.INCREASE: 5.0}, 7.0),  # a hole in Prometheus: births are whole lives
+    ],
+)
+def test_births_count_against_a_cap_where_prometheus_looked(
+    stable: dict[Term, float], expected: float
+) -> None:
+    """The first spend of a new pod counts; after an outage its whole life does not."""
+    cap = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": [SPEND]})).caps[0]
+    plan = plan_queries((), SUBJECT, counting_start=START, warmup_seconds=0, caps=cap.sources)
+    canary = {Term.INCREASE: 7.0, Term.BIRTHS: 40.0}
+    rows = [
+        Row(tag(plan, cap.source, term), release, None, value)
+        for release, values in ((CANARY, canary), (STABLE, stable))
+        for term, value in values.items()
+    ]
+
+    (found,) = read_caps([cap], plan, Answer(AT, tuple(rows)))
+
+    assert found.value == expected
+
+
+def test_a_cap_whose_numbers_are_none_says_nothing() -> None:
+    """NaN is no reason to roll back, and none to be calm; the others are read."""
+    asked = [SPEND, {"name": "jobs", "metric": "jobs_total", "max": "1"}]
+    caps = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": asked})).caps
+    sources = [source for cap in caps for source in cap.sources]
+    plan = plan_queries((), SUBJECT, counting_start=START, warmup_seconds=0, caps=sources)
+    rows = (Row("0.increase", CANARY, None, float("nan")), Row("1.increase", CANARY, None, 2.0))
+
+    found = read_caps(caps, plan, Answer(AT, rows))
+
+    assert [(reading.cap.name, reading.exceeded) for reading in found] == [("jobs", True)]
+
+
+def test_a_cap_that_cannot_be_asked_is_refused_by_field() -> None:
+    """A query instead of a counter holds the rollout, with the path of the field."""
+    caps = [SPEND, SPEND | {"name": "sum", "metric": "sum(jobs_total)"}]
+    refused = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": caps}))
+
+    decision = decide(observed(rollout(caps=caps)))
+
+    assert [(cap.metric, cap.cap.name) for cap in refused.caps] == [
+        (Selector("agent_run_cost_usd_sum"), "spend")
+    ]
+    assert [type(refusal) for refusal in refused.refusals] == [Refusal]
+    assert state_of(decision) == (State.HELD, Reason.INVALID_GATE)
+    assert decision.status is not None
+    assert decision.status.attempt is not None
+    assert decision.status.attempt.hold is not None
+    assert decision.status.attempt.hold.message.startswith("spec.caps[1].metric: must be one metric")
+
+
+def test_the_runs_of_a_cap_follow_the_convention() -> None:
+    """Messages per run, where OpenTelemetry counts the runs."""
+    spec = PLAN | {
+        "caps": [{"name": "out", "metric": 'sent_total{kind="mail"}', "maxPerRun": "5"}],
+        "gates": [],
+        "metrics": {"convention": "OpenTelemetry"},
+    }
+    (cap,) = resolve_caps(AgentRolloutSpec.model_validate(spec)).caps
+
+    assert cap.runs_source is not None
+    assert cap.runs_source.selector == Selector("gen_ai_invoke_agent_duration_seconds_count")
+    assert cap.metric == Selector("sent_total", (Matcher("kind", "=", "mail"),))
+
+
+def test_a_weight_without_traffic_is_not_asked_about() -> None:
+    """An attempt in line, or taken back, uses nothing."""
+    world = rollout(caps=[SPEND])
+    assert world.status.attempt is not None
+    back = world.status.attempt.replace(state=State.ROLLING_BACK, weight=0)
+    gone = world.replace(status=world.status.replace(attempt=back))
+
+    assert decide(replace(observed(gone), traffic={})).asking is None

@@ -1,0 +1,356 @@
+"""The situation table beyond the comparison: limits, shared causes, missing traffic, counts and waits."""
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import Action, AgentRolloutSpec
+from agentrollouts.api.status import Counts, GateStatus, Severity, Verdict
+from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
+from agentrollouts.core.histograms import Bound
+from agentrollouts.core.limits import surely_above
+from agentrollouts.core.memory import freeze, fresh, known, memory_of, to_status
+from agentrollouts.core.readings import Present, Reading, Recent, Tally, TooEarly
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+RUNNING, OVER = Course(0, 3, time_over=False), Course(0, 3, time_over=True)
+AT_5 = Course(0, 3, time_over=True, weight=5)
+
+
+def gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
+    """A gate as a user writes it."""
+    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [{"name": "g", **fields}]}
+    found = resolve_all(AgentRolloutSpec.model_validate(spec))
+    assert found.refusals == ()
+    return found.gates[0]
+
+
+ERRORS, LATENCY, VIOLATIONS = (gate(template=name) for name in ("error-rate", "latency", "violations"))
+OWN_LIMIT = gate(template="error-rate", limit={"value": "0.15"})
+ONLY_LIMIT = gate(source={"bad": "lost_total", "total": "jobs_total"}, type="Limit", limit={"value": "0.15"})
+PATIENT = gate(template="error-rate", forSeconds=60)
+
+LIKE_STABLE = (5.0, 100.0, 50.0, 1000.0)
+"""Counts of an attempt that say nothing against the canary."""
+BOTH_BAD = (30.0, 100.0, 300.0, 1000.0)
+
+
+def reading(
+    counts: tuple[float, ...] = LIKE_STABLE,
+    recent: tuple[float, ...] | None = None,
+    *,
+    seconds: float = 0,
+    bound: float | None = None,
+) -> Reading:
+    """Counts of the present segment and of the last minutes, `seconds` after `NOW`."""
+    found = Recent(Segment(*recent), bound) if recent else None
+    return Reading(Segment(*counts), (), NOW + timedelta(seconds=seconds), found)
+
+
+def told(judgement: Judgement) -> tuple[Verdict, Reason]:
+    """The verdict in two words."""
+    return judgement.verdict, judgement.reason
+
+
+def beyond_since(seconds: float) -> Memory:
+    """The canary was found beyond its limit at every check of the last seconds."""
+    return Memory(since=Since(beyond=NOW - timedelta(seconds=seconds)))
+
+
+FAIL, PASS = (Verdict.FAIL, Reason.GATE_FAILED), (Verdict.PASS, Reason.PASSED)
+COLLECTING, UNDECIDED = (Verdict.INCONCLUSIVE, Reason.COLLECTING), (Verdict.INCONCLUSIVE, Reason.INCONCLUSIVE)
+SHARED = (Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE)
+MISMATCH = (Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH)
+
+BAD_ALONE, BAD_BOTH = (25.0, 60.0, 11.0, 900.0), (25.0, 60.0, 270.0, 900.0)
+KEPT, NEVER_KEPT = Counts(bad=48, total=4000), Counts(bad=1200, total=4000)
+
+
+def lower_root(bad: float, n: float) -> float:
+    """The q below p = bad / n with (p - q)^2 = z^2 q (1 - q) / n: Wilson's bound by its definition."""
+    p, low, high = bad / n, 0.0, bad / n
+    for _ in range(100):
+        q = (low + high) / 2
+        low, high = (q, high) if (p - q) ** 2 > 3.0902**2 * q * (1 - q) / n else (low, q)
+    return low
+
+
+@pytest.mark.parametrize(("bad", "total"), [(15, 100), (25, 60), (3, 10), (100, 100), (1, 1e6)])
+def test_the_lower_wilson_bound(bad: float, total: float) -> None:
+    """It solves its equation, and clusters make the sample smaller."""
+    assert surely_above(bad, total, 1) == pytest.approx(lower_root(bad, total), rel=1e-6)
+    assert surely_above(2 * bad, 2 * total, 2) == surely_above(bad, total, 1)
+    assert surely_above(0, total, 1) == surely_above(0, 0, 1) == 0
+
+
+@given(st.floats(0, 1e12), st.floats(1e-9, 1e12), st.floats(1, 1e6))
+def test_the_bound_lies_below_the_share(bad: float, total: float, burst: float) -> None:
+    """It never claims more than was seen."""
+    found = surely_above(bad, total, burst)
+
+    assert 0 <= found <= min(1.0, bad / total) * (1 + 1e-9) + 1e-12
+    assert math.isfinite(found)
+
+
+LIMITS = {
+    "15 % for two minutes": (ERRORS, BAD_ALONE, beyond_since(120), FAIL),
+    "for less": (ERRORS, BAD_ALONE, beyond_since(119), UNDECIDED),
+    "for the first time": (ERRORS, BAD_ALONE, Memory(), UNDECIDED),
+    "not surely": (ERRORS, (12.0, 60.0, 11.0, 900.0), beyond_since(500), PASS),
+    "two bad runs are no breach": (ERRORS, (2.0, 2.0, 0.0, 50.0), beyond_since(500), PASS),
+    "without stable": (ERRORS, (25.0, 60.0, 0.0, 0.0), beyond_since(120), FAIL),
+    "alone": (ONLY_LIMIT, BAD_ALONE, beyond_since(120), FAIL),
+    "both, by the user's limit": (OWN_LIMIT, BAD_BOTH, beyond_since(120), SHARED),
+    "both, where stable kept it before": (
+        ERRORS,
+        BAD_BOTH,
+        replace(beyond_since(120), baseline=KEPT),
+        SHARED,
+    ),
+    "both, but the template's limit never fitted": (
+        ERRORS,
+        BAD_BOTH,
+        replace(beyond_since(120), baseline=NEVER_KEPT),
+        PASS,
+    ),
+    "both, and nothing is known of before": (ERRORS, BAD_BOTH, beyond_since(120), PASS),
+}
+
+
+@pytest.mark.parametrize(("asked", "recent", "memory", "expected"), LIMITS.values(), ids=list(LIMITS))
+def test_limits(
+    asked: ResolvedGate, recent: tuple[float, ...], memory: Memory, expected: tuple[Verdict, Reason]
+) -> None:
+    """A limit fails for certain, for long enough, and not if stable is beyond it too."""
+    assert told(judge(asked, reading(recent=recent), OVER, memory=memory)) == expected
+
+
+def test_a_limit_explains_itself() -> None:
+    """How many, in which window, against what, for how long, and what stable did."""
+    found = judge(ERRORS, reading(recent=BAD_ALONE), RUNNING, memory=beyond_since(130))
+
+    assert (found.severity, found.action) == (Severity.CRITICAL, Action.ROLL_BACK)
+    assert found.message == (
+        "canary had 25 failures in 60 runs of the last 300 s (42 %), surely beyond the limit of 15 % "
+        "for 130 s; stable 1.2 %"
+    )
+
+
+def test_the_99th_percentile_is_a_share_of_runs() -> None:
+    """p99 above 10 s: more than 1 % of the runs are above the bound at 10 s, for certain."""
+    slow = reading(recent=(9.0, 100.0, 2.0, 900.0), bound=10.0)
+    bounds = (Bound(10.0, 9.0, 20.0),)
+    slow = replace(slow, bounds=bounds, segment=Segment(0.0, 200.0, 0.0, 2000.0))
+
+    found = judge(LATENCY, slow, RUNNING, memory=beyond_since(120))
+    few = judge(LATENCY, replace(slow, recent=Recent(Segment(3.0, 100.0, 2.0, 900.0), 10.0)), OVER)
+
+    assert told(found) == FAIL
+    assert found.severity is Severity.HIGH
+    assert found.message == (
+        "canary had 9 runs slower than 10 s in 100 runs of the last 300 s (9.0 %), surely beyond the limit "
+        "of 99 % within 10 for 120 s; stable 0.2 %"
+    )
+    assert told(few) == PASS
+
+
+@pytest.mark.parametrize(
+    ("recent", "baseline", "expected"),
+    [
+        ((2.0, 50.0, 180.0, 900.0), KEPT, SHARED),
+        ((2.0, 50.0, 12.0, 900.0), KEPT, PASS),
+        ((2.0, 50.0, 20.0, 900.0), KEPT, PASS),  # less than twice as bad: the time of day
+        ((2.0, 50.0, 3.0, 50.0), KEPT, PASS),  # five times as bad, by three of fifty
+        ((2.0, 50.0, 180.0, 900.0), None, PASS),
+        (None, KEPT, PASS),
+    ],
+)
+def test_a_stable_that_is_worse_than_before_is_a_shared_cause(
+    recent: tuple[float, ...] | None, baseline: Counts | None, expected: tuple[Verdict, Reason]
+) -> None:
+    """Whatever hits stable is no fault of the canary, and no time to promote one."""
+    assert told(judge(ERRORS, reading(recent=recent), OVER, memory=Memory(baseline=baseline))) == expected
+
+
+def test_a_shared_cause_explains_itself() -> None:
+    """Stable now, stable before, and what follows from it."""
+    found = judge(ERRORS, reading(recent=(2.0, 50.0, 180.0, 900.0)), OVER, memory=Memory(baseline=KEPT))
+
+    assert found.message == (
+        "stable itself has 180 failures in 900 runs of the last 300 s (20 %) and had 1.2 % before the "
+        "attempt, so the cause is not the canary"
+    )
+    assert not found.lets_pass
+
+
+def test_harm_is_proven_also_in_a_bad_hour() -> None:
+    """A canary that is worse than a degraded stable is rolled back: that would help."""
+    found = judge(
+        ERRORS,
+        reading((60.0, 100.0, 200.0, 1000.0), (30.0, 50.0, 180.0, 900.0)),
+        OVER,
+        memory=Memory(baseline=KEPT),
+    )
+
+    assert told(found) == FAIL
+
+
+STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
+
+
+@pytest.mark.parametrize(
+    ("counts", "course", "memory", "expected"),
+    [
+        ((0.0, 0.0, 10.0, 2000.0), AT_5, STRAY, MISMATCH),
+        ((0.0, 20.0, 20.0, 4000.0), AT_5, STRAY, MISMATCH),
+        ((0.0, 0.0, 10.0, 2000.0), AT_5, Memory(), UNDECIDED),  # agents may learn of their share late
+        ((0.0, 0.0, 0.0, 40.0), AT_5, STRAY, UNDECIDED),  # two runs were to be expected
+        ((1.0, 180.0, 40.0, 4000.0), AT_5, STRAY, PASS),  # 4.3 % instead of 5 %
+        ((0.0, 0.0, 10.0, 2000.0), replace(AT_5, weight=None), STRAY, UNDECIDED),
+        ((5.0, 900.0, 5.0, 900.0), replace(AT_5, weight=100), STRAY, PASS),
+    ],
+)
+def test_runs_that_do_not_follow_the_weight_are_a_mismatch(
+    counts: tuple[float, ...], course: Course, memory: Memory, expected: tuple[Verdict, Reason]
+) -> None:
+    """A canary that finishes less than half of its share, surely and for two minutes, holds the rollout."""
+    assert told(judge(ERRORS, reading(counts), course, memory=memory)) == expected
+
+
+def test_a_mismatch_explains_itself() -> None:
+    """What it finished, at which weight, and where to look."""
+    found = judge(ERRORS, reading((0.0, 20.0, 20.0, 4000.0)), AT_5, memory=STRAY)
+
+    assert found.message == (
+        "canary finished 20 of 4,020 runs (0.5 %) at a weight of 5 %; "
+        "do requests reach it, and do its runs end?"
+    )
+
+
+def test_what_is_not_run_by_run_has_no_share_to_follow() -> None:
+    """A release that calls half as many tools, or is reviewed half as often, is no hung one."""
+    calls = gate(template="tool-errors")
+
+    assert told(judge(calls, reading((0.0, 20.0, 20.0, 4000.0)), AT_5, memory=STRAY)) == UNDECIDED
+
+
+def test_one_violation_fails_at_once() -> None:
+    """No statistics, no waiting, no comparison."""
+    found = judge(VIOLATIONS, reading((1.0, 4.0, 0.0, 0.0)), RUNNING)
+
+    assert told(found) == FAIL
+    assert (found.severity, found.action) == (Severity.CRITICAL, Action.ROLL_BACK)
+    assert found.message == "1 violations in 4 runs of the canary, 0 allowed"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "bad", "expected"),
+    [
+        (0, 0.0, PASS),
+        (0, 0.9, FAIL),
+        (3, 3.0, PASS),
+        (3, 3.6, PASS),  # three that Prometheus extrapolates
+        (3, 4.2, FAIL),
+    ],
+)
+def test_a_count_allows_what_it_says(allowed: int, bad: float, expected: tuple[Verdict, Reason]) -> None:
+    """Zero means none; above it Prometheus' extrapolation is allowed for."""
+    asked = gate(template="violations", maxCount=allowed)
+
+    assert told(judge(asked, reading((bad, 200.0, 0.0, 1000.0)), OVER)) == expected
+
+
+def test_a_count_needs_runs_to_pass_and_counts_over_phases() -> None:
+    """A phase without runs has proven nothing; violations of the whole attempt add up."""
+    asked = gate(template="violations", maxCount=1)
+    before = (Tally(0, Segment(1.0, 500.0, 0.0, 900.0)),)
+    second = Course(1, 3, time_over=True)
+
+    assert told(judge(asked, reading((0.0, 99.0, 0.0, 0.0)), OVER)) == UNDECIDED
+    assert told(judge(asked, reading((0.0, 100.0, 0.0, 0.0)), OVER)) == PASS
+    assert told(judge(asked, reading((1.0, 100.0, 0.0, 0.0)), second, finished=before)) == FAIL
+
+
+WORSE = (20.0, 100.0, 50.0, 1000.0)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, COLLECTING), (59, COLLECTING), (60, FAIL)])
+def test_a_fail_waits_for_as_long_as_the_user_wants(seconds: int, expected: tuple[Verdict, Reason]) -> None:
+    """`forSeconds` counts from the first check that found it, by the time of the samples."""
+    first = judge(PATIENT, reading(WORSE), RUNNING)
+    later = judge(PATIENT, reading(WORSE, seconds=seconds), RUNNING, memory=first.memory)
+
+    assert told(first) == COLLECTING
+    assert first.memory.since.failing == NOW
+    assert told(later) == expected
+
+
+@pytest.mark.parametrize("between", [reading(seconds=30), TooEarly("waits")])
+def test_a_wait_begins_anew_after_a_check_that_did_not_find_it(between: Present) -> None:
+    """At every check means at every check."""
+    first = judge(PATIENT, reading(WORSE), RUNNING)
+    second = judge(PATIENT, between, RUNNING, memory=first.memory)
+    third = judge(PATIENT, reading(WORSE, seconds=60), RUNNING, memory=second.memory)
+
+    assert second.memory.since == Since()
+    assert told(third) == COLLECTING
+
+
+def test_what_is_critical_does_not_wait() -> None:
+    """The grade counts, not only what the user set."""
+    completion = gate(template="task-completion", forSeconds=600)
+    collapse, decline = (60.0, 100.0, 160.0, 1000.0), (300.0, 1000.0, 1600.0, 10_000.0)
+
+    assert told(judge(completion, reading(collapse), RUNNING)) == FAIL
+    assert told(judge(completion, reading(decline), RUNNING)) == COLLECTING
+
+
+def test_a_pending_fail_does_not_pass() -> None:
+    """The time of the phase may be over before the wait is."""
+    found = judge(PATIENT, reading(WORSE), OVER)
+
+    assert told(found) == UNDECIDED
+    assert found.message.endswith("; worse for 0 of 60 s")
+
+
+def test_a_warning_stops_nothing() -> None:
+    """Low severity tells people and lets pass."""
+    found = judge(gate(template="error-rate", severity="Low"), reading(WORSE), RUNNING)
+
+    assert told(found) == FAIL
+    assert found.action is Action.WARN
+    assert found.lets_pass
+
+
+def test_the_status_remembers_what_judging_needs() -> None:
+    """Since when, the baseline and the source come back as they were; what ends with a segment ends."""
+    memory = Memory(KEPT, Since(failing=NOW - timedelta(seconds=5), beyond=NOW - timedelta(seconds=9)))
+    judged = judge(PATIENT, reading(WORSE, BAD_ALONE), RUNNING, memory=memory)
+
+    stored = GateStatus.model_validate(to_status(judged).to_json())
+
+    assert stored == to_status(judged)
+    assert memory_of(stored) == judged.memory == memory
+    assert stored.source == 'agent_runs_total{outcome="failed"} of agent_runs_total'
+    assert known(stored, PATIENT) == stored
+    assert known(stored, VIOLATIONS) is None
+    assert memory_of(freeze(stored)) == memory
+
+
+def test_another_plan_keeps_only_what_was_measured_on_stable() -> None:
+    """Evidence for old gates says nothing about new ones; how stable's failures cluster does."""
+    judged = judge(ERRORS, reading(WORSE, BAD_ALONE), RUNNING, burst=2.0, memory=Memory(baseline=KEPT))
+
+    kept = fresh(to_status(judged))
+
+    assert (kept.burst_factor, kept.baseline) == (2.0, KEPT)
+    assert (kept.verdict, kept.segments, kept.present) == (Verdict.INCONCLUSIVE, (), None)
+    assert memory_of(kept) == Memory(baseline=KEPT)
