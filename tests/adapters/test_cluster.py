@@ -4,10 +4,12 @@ How the real API server answers is tested in tests/e2e/test_cluster.py.
 """
 
 import asyncio
-import gc
 import inspect
 import json
+import os
+import signal
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -340,14 +342,25 @@ async def test_a_kubeconfig_that_is_none_is_named(content: str | None, tmp_path:
 async def test_a_hanging_credential_program_ends_at_the_deadline(tmp_path: Path) -> None:
     """A program that should print a token and does not cannot hold the start."""
     program = tmp_path / "program"
-    program.write_text("#!/bin/sh\nexec sleep 30\n")
+    pid = tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ > {pid}\nexec sleep 30\n")
     program.chmod(stat.S_IRWXU)
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
     started = time.monotonic()
     with pytest.raises(NoCredentialsError, match=r"not done in 0\.4 s"):
         await Cluster.connect(kubeconfig(tmp_path, "http://127.0.0.1:1", user), timeout_seconds=DEADLINE)
     assert time.monotonic() - started < DEADLINE + TOLERANCE
-    gc.collect()  # the client leaves the program behind; its transport must not outlive this test's loop
+    await ended(int(pid.read_text()))
+
+
+async def ended(pid: int) -> None:
+    """End the program that the client leaves behind, before the loop that watches it closes."""
+    os.kill(pid, signal.SIGKILL)
+    for thread in threading.enumerate():
+        if thread.name.startswith("waitpid-"):  # asyncio's, one for each child
+            await asyncio.to_thread(thread.join)
+    for _ in range(10):  # the exit, then the end of each pipe, each told in a turn of its own
+        await asyncio.sleep(0)
 
 
 async def test_the_environment_names_the_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
