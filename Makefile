@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
 
@@ -21,9 +22,9 @@ sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shel
 
 test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sandbox
 	@$(SANDBOX) build
-	@$(MAKE) --no-print-directory --jobs=3 test-operator test-parts test-units
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) test-operator test-parts test-units
 
-# Three sandboxes side by side: the first two mostly wait, the last computes.
+# Three sandboxes side by side: the first two mostly wait, the last computes. JOBS=1 runs one after the other.
 PARTS := tests/contract tests/sandbox tests/sandbox_agent $(addprefix tests/e2e/test_,$(addsuffix .py,catalogue cluster counts no_gateway prometheus))
 
 test-operator: $(INSTALLED)

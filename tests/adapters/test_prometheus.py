@@ -340,7 +340,7 @@ async def test_hung_queries_hold_neither_the_loop_nor_threads_nor_other_sources(
         await asyncio.wait_for(asyncio.to_thread(_join_all, "prometheus-"), TOLERANCE)
     assert outcomes == [Vector(AT, ())] * 20
     assert {o.kind for o in hung_outcomes if isinstance(o, QueryError)} == {QueryErrorKind.TIMEOUT}
-    assert healthy_took < DEADLINE
+    assert healthy_took < DEADLINE + TOLERANCE  # behind the others it would be five deadlines
     assert hung_took < DEADLINE + TOLERANCE
     assert await lag < 0.25
     assert threading.active_count() <= threads + 1  # the loop's own, of to_thread
