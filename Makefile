@@ -7,7 +7,7 @@ SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test unit lint format crds verify check bench bench-judge clean clean-cache
+.PHONY: help demo sandbox test test-e2e test-others unit lint format crds verify check bench bench-judge clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -19,7 +19,15 @@ sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shel
 	@$(SANDBOX) shell
 
 test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sandbox
-	@$(SANDBOX) run -- $(BIN)/python -m pytest $(ARGS)
+	@$(SANDBOX) build
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-e2e test-others
+
+# Two sandboxes side by side: the end-to-end tests mostly wait, the others mostly compute.
+test-e2e: $(INSTALLED)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest tests/e2e $(ARGS)
+
+test-others: $(INSTALLED)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/api tests/shell $(ARGS)

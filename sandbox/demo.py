@@ -143,9 +143,7 @@ class _Story:
             look = functools.partial(audience.share, "4.2.1", weight)
             audience.see(f"4.2.1 gets {weight} %", f"{weight} % of the requests", look, seconds)
             self._print_rollout()
-        self._screen.quote(
-            "\n".join(f"{gate['name']}: {gate['message']}" for gate in audience.status["gates"])
-        )
+        self._screen.quote("\n".join(audience.passes))
         audience.see("4.2.1 is healthy", "Ready", lambda: _ready(audience, "4.2.1"), 120)
         audience.see("4.2.1 serves everybody", "100 %", lambda: audience.share("4.2.1", 100), 15)
         audience.see("4.2.1 only rose", "rising weights", lambda: _rise(audience, "4.2.1", began), 1)

@@ -18,7 +18,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # and none of the se
 
 _IDENTITY: Final = ("namespace", "agent", "release")
 SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56)
-"""Bounds around 0.03 to 0.2 s, where nine in ten runs end, and some above for what goes wrong."""
+"""Bounds around 0.06 to 0.4 s, where nine in ten runs end, and some above for what goes wrong."""
 USD: Final = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.05)
 """Bounds around 0.002 US dollars, which a run costs with the usual model, and above for dearer ones."""
 _STEPS: Final = (1, 2, 3, 4, 6, 8)

@@ -81,9 +81,9 @@ class Model:
 
 
 MODELS: Final[dict[str, Model]] = {
-    "gpt-x-2026-08-01": Model(2.5, 10.0, 0.015, 0.0003, 0.992),
-    "gpt-x-pro-2026-10-01": Model(7.5, 30.0, 0.015, 0.0003, 0.992),
-    "gpt-x-mini-2026-08-01": Model(0.5, 2.0, 0.01, 0.0002, 0.95),
+    "gpt-x-2026-08-01": Model(2.5, 10.0, 0.03, 0.0006, 0.992),
+    "gpt-x-pro-2026-10-01": Model(7.5, 30.0, 0.03, 0.0006, 0.992),
+    "gpt-x-mini-2026-08-01": Model(0.5, 2.0, 0.02, 0.0004, 0.95),
 }
 """The models that can be had, by name. `pro` costs three times as much and does no better at this work."""
 
