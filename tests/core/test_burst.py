@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
-from agentrollouts.core.burst import UNMEASURED_SUM, Minute, effective, factors, of_counts, of_sums
+from agentrollouts.api.status import Counts
+from agentrollouts.core.burst import (
+    UNMEASURED_SUM,
+    Minute,
+    baselines,
+    effective,
+    factors,
+    of_counts,
+    of_sums,
+)
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment
 from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
@@ -174,3 +183,22 @@ def test_a_fresh_install_judges_cautiously(
 def test_the_cautious_factor_is_that_of_a_lognormal() -> None:
     """1.5 x e^(1.2^2) = 6.3 times the mean per run."""
     assert abs(UNMEASURED_SUM - 6.33) < 0.01
+
+
+def test_the_baseline_is_all_that_stable_did_before() -> None:
+    """Shares and the tail above a limit have one; sums, whose tails are too heavy, have none."""
+    series = [
+        ({"src": tag(PLAN, total_source(ERRORS), Term.INCREASE)}, samples([100.0, 60.0])),
+        ({"src": tag(PLAN, bad_source(ERRORS), Term.INCREASE)}, samples([2.0, 1.0])),
+        *(
+            ({"src": tag(PLAN, bad_source(LATENCY), Term.INCREASE), "le": le}, samples(values))
+            for le, values in {"5": [50.0, 30.0], "12.8": [97.0, 58.0], "+Inf": [100.0, 60.0]}.items()
+        ),
+    ]
+
+    assert baselines(PLAN, GATES, series) == {
+        "errors": Counts(bad=3, total=160),
+        "completion": Counts(bad=0, total=160),
+        "latency": Counts(bad=5, total=160),
+    }
+    assert baselines(PLAN, GATES, []) == {}

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,11 +15,29 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.answers import Answer, Row, to_answer
-from agentrollouts.core.catalogue import resolve_all
-from agentrollouts.core.counts import NoData, Present, Reading, TooEarly, Uncovered, Unreadable, read_all
+from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.counts import (
+    NoData,
+    Present,
+    Reading,
+    Recent,
+    TooEarly,
+    Uncovered,
+    Unreadable,
+    read_all,
+)
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound
-from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
+from agentrollouts.core.queries import (
+    Source,
+    Subject,
+    Term,
+    bad_source,
+    plan_queries,
+    recent_sources,
+    tag,
+    total_source,
+)
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=600)
@@ -362,3 +381,104 @@ def test_no_answer_makes_reading_fail(rows: list[Row]) -> None:
         for s in counted
         for value in (s.canary_bad, s.canary_total, s.stable_bad, s.stable_total)
     )
+
+
+def resolved(**gate: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
+    """A gate as a user writes it."""
+    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [{"name": "g", **gate}]}
+    return resolve_all(AgentRolloutSpec.model_validate(spec)).gates[0]
+
+
+def read_rows(gate: ResolvedGate, values: Mapping[tuple[Source, Term, str, str | None], float]) -> Present:
+    """What a gate makes of these values by source, term, release and group."""
+    plan = plan_queries(
+        [gate], Subject("shop", "support", CANARY, STABLE), counting_start=START, warmup_seconds=0
+    )
+    rows = [
+        Row(tag(plan, source, term), release, group, value)
+        for (source, term, release, group), value in values.items()
+    ]
+    return read_all(plan, Answer(AT, tuple(rows)), [gate], now=NOW, stale_after_seconds=120)["g"]
+
+
+def test_a_violation_is_read_before_anything_else_is_known() -> None:
+    """The first sample of the canary, no runs yet, stable silent: it has happened."""
+    gate = resolved(template="violations")
+
+    found = read_rows(gate, {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0})
+
+    assert isinstance(found, Reading)
+    assert found.segment == Segment(1.0, 0.0, 0.0, 0.0)
+    assert isinstance(read_rows(gate, {}), NoData)
+    assert isinstance(
+        read_rows(
+            resolved(template="violations", maxCount=1), {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0}
+        ),
+        NoData,
+    )
+
+
+Values = dict[tuple[Source, Term, str, str | None], float]
+
+
+def buckets_of(gate: ResolvedGate) -> Values:
+    """Nine of 100 canary runs and 20 of 900 stable ones above 12.8, three of them above 25.6."""
+    counts: Values = {}
+    for source in (bad_source(gate), *recent_sources(gate)):
+        for release, runs, above, far in ((CANARY, 100.0, 9.0, 3.0), (STABLE, 900.0, 20.0, 3.0)):
+            cells = {"12.8": runs - above, "25.6": runs - far, "+Inf": runs}
+            counts |= {(source, Term.INCREASE, release, le): value for le, value in cells.items()}
+            counts |= {
+                (source, Term.COVERED, release, None): 1.0,
+                (source, Term.NEWEST, release, None): AT.timestamp() - 3,
+                (source, Term.SCRAPES, release, None): 40.0,
+            }
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("limit", "recent"),
+    [
+        (10, Recent(Segment(9.0, 100.0, 20.0, 900.0), 12.8)),
+        (12.8, Recent(Segment(9.0, 100.0, 20.0, 900.0), 12.8)),
+        (13, Recent(Segment(3.0, 100.0, 3.0, 900.0), 25.6)),
+    ],
+)
+def test_a_limit_counts_runs_above_the_next_bound(limit: float, recent: Recent) -> None:
+    """Runs above a bound that is not below the limit are above the limit for certain."""
+    gate = resolved(template="latency", limit={"value": str(limit)})
+
+    found = read_rows(gate, buckets_of(gate))
+
+    assert isinstance(found, Reading)
+    assert found.recent == recent
+
+
+def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
+    """It could never be reached; the template's is left alone."""
+    own = resolved(template="latency", limit={"value": "60"})
+    loops = replace(own, limit_is_own=False)
+
+    assert read_rows(own, buckets_of(own)) == Unreadable(
+        "no bucket bound is at or above the limit of 60; choose a lower limit or wider buckets", is_final=True
+    )
+    found = read_rows(loops, buckets_of(loops))
+    assert isinstance(found, Reading)
+    assert found.recent is None
+
+
+def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
+    """Stable's whole life would look like its last five minutes."""
+    gate = resolved(template="latency")
+    values = buckets_of(gate)
+    recent = set(recent_sources(gate))
+    blind = {
+        (source, term, release, group): value
+        for (source, term, release, group), value in values.items()
+        if not (source in recent and term is Term.COVERED and release == STABLE)
+    }
+
+    found = read_rows(gate, blind)
+
+    assert isinstance(found, Reading)
+    assert found.recent is None

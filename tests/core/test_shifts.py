@@ -168,15 +168,16 @@ def test_a_shift_is_sure_large_and_seen_often_enough(counts: tuple[Mix, ...], *,
 
 
 def test_rare_labels_are_taken_together() -> None:
-    """A hundred decisions that happened once each are one cell, as chi-squared needs five of each."""
-    rare = mix(("approve", 500, 5000), ("deny", 480, 5000), *((f"odd-{i}", 1, 0) for i in range(20)))
-    expected = of_mix(mix(("approve", 500, 5000), ("deny", 480, 5000), ("odd", 20, 0)), 1.0)
+    """Thirty decisions that happened once each are one cell, as chi-squared needs five of each."""
+    rare = mix(("approve", 500, 5000), ("deny", 480, 5000), *((f"odd-{i}", 1, 4) for i in range(30)))
+    expected = of_mix(mix(("approve", 500, 5000), ("deny", 480, 5000), ("odd", 30, 120)), 1.0)
 
     found = of_mix(rare, 1.0)
 
     assert found is not None
     assert expected is not None
     assert found.chance == pytest.approx(expected.chance)
+    assert 1e-6 < found.chance < 1e-3
     assert found.effect == pytest.approx(expected.effect)
 
 

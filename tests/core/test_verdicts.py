@@ -167,7 +167,8 @@ def test_the_99th_percentile_is_a_share_of_runs() -> None:
     [
         ((2.0, 50.0, 180.0, 900.0), KEPT, SHARED),
         ((2.0, 50.0, 12.0, 900.0), KEPT, PASS),
-        ((2.0, 50.0, 20.0, 900.0), KEPT, PASS),  # less than twice as bad: the time of day
+        ((2.0, 50.0, 20.0, 900.0), KEPT, PASS),
+        ((2.0, 50.0, 1700.0, 90_000.0), Counts(bad=4800, total=400_000), PASS),  # 1.6 times: the time of day
         ((2.0, 50.0, 3.0, 50.0), KEPT, PASS),  # five times as bad, by three of fifty
         ((2.0, 50.0, 180.0, 900.0), None, PASS),
         (None, KEPT, PASS),
@@ -214,6 +215,7 @@ STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
         ((0.0, 0.0, 10.0, 2000.0), AT_5, Memory(), UNDECIDED),  # agents may learn of their share late
         ((0.0, 0.0, 0.0, 40.0), AT_5, STRAY, UNDECIDED),  # two runs were to be expected
         ((1.0, 180.0, 40.0, 4000.0), AT_5, STRAY, PASS),  # 4.3 % instead of 5 %
+        ((90.0, 30_000.0, 2910.0, 970_000.0), AT_5, STRAY, PASS),  # 3 % instead of 5 %, surely, and not far
         ((0.0, 0.0, 10.0, 2000.0), replace(AT_5, weight=None), STRAY, UNDECIDED),
         ((5.0, 900.0, 5.0, 900.0), replace(AT_5, weight=100), STRAY, PASS),
     ],

@@ -75,12 +75,12 @@ def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> tuple[float
     src = tag(plan, bad_source(gate), Term.INCREASE)
     if gate.kind is GateType.HISTOGRAM:
         sums = {le: math.fsum(samples.values()) for (name, le), samples in table.items() if name == src}
-        found = compare(sums, {})
+        found = compare(sums, sums)  # only stable is asked, and it has the bounds that it has
         if isinstance(found, str) or gate.limit is None:
             return 0.0, 0.0
         bound = tail_bound(found.bounds, gate.limit.value)
-        above = next((b.canary for b in found.bounds if b.le == bound), 0.0)
-        return above, found.segment.canary_total
+        above = next((b.stable for b in found.bounds if b.le == bound), 0.0)
+        return above, found.segment.stable_total
     runs_src = tag(plan, total_source(gate), Term.INCREASE)
     totals = table.get((runs_src, None), {})
     return math.fsum(table.get((src, None), {}).values()), math.fsum(totals.values())

@@ -124,9 +124,12 @@ def expectation(segments: Sequence[Segment]) -> tuple[float, float]:
 
     Segments in which one of the two had no runs compare nothing and are left out.
     """
-    compared = [s for s in segments if s.compares]
-    happened = sum([s.canary_bad for s in compared])
-    return happened, sum([s.canary_total * s.stable_bad / s.stable_total for s in compared])
+    happened = expected = 0.0
+    for s in segments:
+        if s.canary_total > 0 and s.stable_total > 0:
+            happened += s.canary_bad
+            expected += s.canary_total * s.stable_bad / s.stable_total
+    return happened, expected
 
 
 def good_ratio(segments: Sequence[Segment]) -> float:

@@ -92,6 +92,8 @@ def _at(tally: Tally, le: float) -> Segment:
 
 def _by_phase(tallies: Sequence[Tally], segments: Sequence[Segment]) -> list[list[Segment]]:
     """Segments by the phase that their tally belongs to; a phase without counts is empty."""
+    if len(segments) == 1 and not tallies[0].phase:  # the first phase, as mostly
+        return [list(segments)]
     phases: list[list[Segment]] = [[] for _ in range(1 + max((tally.phase for tally in tallies), default=-1))]
     for tally, segment in zip(tallies, segments, strict=True):
         phases[tally.phase].append(segment)

@@ -37,17 +37,17 @@ Row = Callable[[Case], Answer | None]
 def answer(case: Case) -> Answer:
     """What the counts of a gate mean."""
     for row in TABLE:
-        found = row(case)
-        if found is not None:
+        if (found := row(case)) is not None:
             return found
     return _passed(case)
 
 
 def _counted_out(case: Case) -> Answer | None:
     """Something happened that must not happen so often: no statistics."""
-    gate = case.gate
+    if case.gate.kind is not GateType.COUNT:
+        return None
     bad = Segment.sum(tally.segment for tally in case.tallies).canary_bad
-    if gate.kind is not GateType.COUNT or bad <= gate.max_count * EXTRAPOLATED:
+    if bad <= case.gate.max_count * EXTRAPOLATED:
         return None
     return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case))
 
