@@ -357,7 +357,7 @@ async def ended(pid: int) -> None:
     """End the program that the client leaves behind, before the loop that watches it closes."""
     os.kill(pid, signal.SIGKILL)
     for thread in threading.enumerate():
-        if thread.name.startswith("waitpid-"):  # asyncio's, one for each child
+        if "waitpid-" in thread.name:  # asyncio's, one for each child
             await asyncio.to_thread(thread.join)
     for _ in range(10):  # the exit, then the end of each pipe, each told in a turn of its own
         await asyncio.sleep(0)
