@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import rfc8785
@@ -14,8 +15,12 @@ MAX_RAMP_STEPS: Final = 10
 """Each ramp step is a counting segment that the status keeps, so their number is bounded."""
 
 
+@lru_cache(maxsize=1024)
 def plan_hash(spec: AgentRolloutSpec) -> str:
-    """Identity of everything that an attempt is judged by; progress is keyed by it and by the digest."""
+    """Identity of everything that an attempt is judged by; progress is keyed by it and by the digest.
+
+    Kept for the plans last asked about, as every decision asks several times about the same one.
+    """
     plan = spec.model_dump(
         mode="json", by_alias=True, include={"phases", "gates", "analysis", "metrics", "bake"}
     )
