@@ -99,28 +99,16 @@ def judge(
     """
     factor = gate.burst or burst
     frozen = tuple(finished)
-    match present:
-        case Reading():
-            bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
-            tallies = (*frozen, Tally(course.phase, present.segment, bounds))
-            return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
-        case TooEarly(message, is_warm_up):
-            verdict, reason = Verdict.INCONCLUSIVE, Reason.WARMING_UP if is_warm_up else Reason.COLLECTING
-        case NoData(message, is_stale):
-            verdict, reason = Verdict.NO_DATA, Reason.METRICS_STALE if is_stale else Reason.METRIC_MISSING
-            if gate.no_data is NoDataPolicy.FAIL and not is_stale:
-                verdict = Verdict.FAIL
-        case Uncovered(message):
-            verdict, reason = Verdict.INCONCLUSIVE, Reason.COLLECTING
-        case Unreadable(message, is_final):
-            verdict, reason = Verdict.ERROR, Reason.INVALID_GATE if is_final else Reason.METRICS_UNAVAILABLE
-        case _:
-            assert_never(present)
+    if isinstance(present, Reading):
+        bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
+        tallies = (*frozen, Tally(course.phase, present.segment, bounds))
+        return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
+    verdict, reason = _without_counts(gate, present)
     return Judgement(
         gate=gate,
         verdict=verdict,
         reason=reason,
-        message=message,
+        message=present.message,
         severity=gate.severity,
         burst=factor,
         memory=_interrupted(gate, memory),
@@ -128,6 +116,26 @@ def judge(
         last_sample_time=present.last_sample_time if isinstance(present, NoData) else None,
         recount=isinstance(present, Uncovered),
     )
+
+
+def _without_counts(
+    gate: ResolvedGate, present: TooEarly | NoData | Uncovered | Unreadable
+) -> tuple[Verdict, Reason]:
+    """What it means that there is nothing to count; never a Pass."""
+    match present:
+        case TooEarly():
+            return Verdict.INCONCLUSIVE, Reason.WARMING_UP if present.is_warm_up else Reason.COLLECTING
+        case NoData(is_stale=True):
+            return Verdict.NO_DATA, Reason.METRICS_STALE
+        case NoData():
+            fails = gate.no_data is NoDataPolicy.FAIL
+            return Verdict.FAIL if fails else Verdict.NO_DATA, Reason.METRIC_MISSING
+        case Uncovered():
+            return Verdict.INCONCLUSIVE, Reason.COLLECTING
+        case Unreadable():
+            return Verdict.ERROR, Reason.INVALID_GATE if present.is_final else Reason.METRICS_UNAVAILABLE
+        case _:
+            assert_never(present)
 
 
 def _judge_counts(case: Case, burst: float | None) -> Judgement:
