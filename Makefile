@@ -9,7 +9,7 @@ CRD_COPIES := crds charts/agentrollouts/files/crds
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds verify check
-.PHONY: bench bench-judge clean clean-cache
+.PHONY: bench bench-judge campaigns clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +62,9 @@ bench: $(INSTALLED) ## Measure the figures of the README
 
 bench-judge: $(INSTALLED) ## Measure the judge by Monte-Carlo, beside others (ARGS=--full: all repetitions)
 	@$(BIN)/python -m bench.judge $(ARGS)
+
+campaigns: $(INSTALLED) ## Disturb the operator in every way we know (ARGS=NAME: one of them)
+	@$(SANDBOX) run -- $(BIN)/python -m campaigns $(ARGS)
 
 clean: ## Remove what was made in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

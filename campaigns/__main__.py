@@ -1,0 +1,60 @@
+"""Plays the campaigns on the real parts: `make campaigns`, or `python -m campaigns NAME` in a sandbox.
+
+Every broken case is printed with the command that plays it again; the exit code is 1 where there is one. The
+table at the end is the one of `docs/reliability.md`.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from campaigns.cases import Campaign, Case, Choice
+
+CAMPAIGNS: Final[Sequence[Campaign]] = ()
+SEED: Final = 20_261_121
+
+
+def main() -> int:
+    """Play the chosen campaigns, all by default."""
+    parser = argparse.ArgumentParser(prog="campaigns", description=__doc__)
+    names = [campaign.name for campaign in CAMPAIGNS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all by default")
+    parser.add_argument("--seed", type=int, default=SEED, help="from which everything random follows")
+    parser.add_argument("--size", type=int, help="how many cases of each at the most")
+    parser.add_argument("--only", metavar="CASE", help="play this case alone")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(names):
+        parser.error(f"no campaign {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    choice = Choice(options.seed, options.size, options.only)
+    chosen = [campaign for campaign in CAMPAIGNS if not options.names or campaign.name in options.names]
+    rows, broken = [], 0
+    for campaign in chosen:
+        started = time.monotonic()
+        cases = _played(campaign, choice)
+        failed = sum(case.broken is not None for case in cases)
+        size = f"{sum(case.counts for case in cases):,} {campaign.unit}"
+        command = f"`python -m campaigns {campaign.name}`"
+        seconds = f"{time.monotonic() - started:.0f} s"
+        rows.append(f"| {campaign.name} | {size} | {failed} | {campaign.shows} | {seconds} | {command} |")
+        broken += failed
+    print("\n| campaign | size | broken | shows | took | command |\n|---|---|---|---|---|---|")
+    print("\n".join(rows))
+    return int(broken > 0)
+
+
+def _played(campaign: Campaign, choice: Choice) -> list[Case]:
+    """All cases of one campaign, each told when it is over."""
+    cases = []
+    for case in campaign.play(choice):
+        cases.append(case)
+        print(f"{campaign.name} {len(cases)}: {case.name}: {case.broken or 'held'}", file=sys.stderr)
+        if case.broken:
+            replay = f"python -m campaigns {campaign.name} --seed {choice.seed} --only {case.name!r}"
+            print(f"  play it again: {replay}", file=sys.stderr)
+    return cases
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What a campaign is made of: cases, each of which held or broke, and how to play one of them again.
+
+A campaign is a generator of cases. It states what must hold, disturbs the real thing, and looks from outside:
+nothing that judges here imports the operator's code.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of a campaign is wanted."""
+
+    seed: int
+    """From which everything random follows."""
+    size: int | None = None
+    """How many cases at the most; None for all, or the campaign's own number."""
+    only: str | None = None
+    """Name of the one case to play again; None for all."""
+
+    def wants(self, case: str) -> bool:
+        """Whether this case is to be played."""
+        return self.only in {None, case}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One disturbance and what came of it."""
+
+    name: str
+    """Unique in its campaign, so that it can be played again by itself."""
+    broken: str | None = None
+    """What did not hold, in a sentence with its numbers; None where everything did."""
+    counts: int = 1
+    """How many checks, states or sequences it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A kind of disturbance, and the claim that it tests."""
+
+    name: str
+    shows: str
+    """What holds where no case is broken, in a sentence."""
+    play: Callable[[Choice], Iterator[Case]]
+    unit: str = "cases"
+    """What `Case.counts` counts."""
