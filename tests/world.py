@@ -423,7 +423,7 @@ def check(obs: Observation, decision: Decision) -> None:
     """Every invariant that can be seen in one decision."""
     before, after = obs.status, decision.status or obs.status
     _check_traffic(decision, before, after)
-    _check_moves(before, after)
+    _check_moves(obs, before, after)
     _check_rise(obs, before, after)
     _check_conditions(obs, before, after)
 
@@ -438,9 +438,16 @@ def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentR
         assert all(0 <= weight <= 100 for weight in weights.values()), weights
         assert sum(weights.values()) == 100, weights
         if attempt is not None and attempt.state in LATCHED:
-            assert before.stable is not None
-            stable = {before.stable.release, service_of(before.stable.release)}
+            target = before.stable if _is_same_attempt(before, after) else after.stable
+            assert target is not None
+            stable = {target.release, service_of(target.release)}
             assert all(name in stable for name, weight in weights.items() if weight), weights
+
+
+def _is_same_attempt(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
+    """Whether no new one began, as it does when stable itself is taken back."""
+    old, new = before.attempt, after.attempt
+    return old is not None and new is not None and old.number == new.number
 
 
 def _written_weights(manifest: Manifest) -> dict[str, int] | None:
@@ -449,7 +456,7 @@ def _written_weights(manifest: Manifest) -> dict[str, int] | None:
     return weights_of(manifest) if "data" in manifest else None
 
 
-def _check_moves(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+def _check_moves(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
     """Every move is in the table; a new attempt has the next number, and only after an end."""
     old, new = before.attempt, after.attempt
     if old is None or new is None:
@@ -461,7 +468,9 @@ def _check_moves(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
     else:
         assert old.state in ENDS, (old.state, new.state)
         assert new.number == old.number + 1
-        assert new.digest not in {entry.digest for entry in before.quarantined}, "what failed was tried again"
+        order = obs.rollout.metadata.annotations.get("agentrollouts.dev/retry")
+        banned = {e.digest for e in before.quarantined if order != f"{e.attempt}/{e.release}"}
+        assert new.digest not in banned, "what failed was tried again"
     added = {entry.number for entry in after.history} - {entry.number for entry in before.history}
     assert added <= {new.number} if new else not added
     if new is not None and old is not None and new.state in ENDS and old.state not in ENDS and before.canary:
@@ -480,7 +489,7 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         return
     if begun:
         known = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
-        allowed = {100} if new.digest in known else {_steps(obs)[0]}
+        allowed = {100, _steps(obs)[0]} if new.digest in known else {_steps(obs)[0]}
         assert new.weight in allowed, (new.weight, allowed)
         return
     assert old is not None

@@ -123,7 +123,20 @@ def _approve(world: World) -> None:
         world.edit(lambda builder: builder.annotated(approve=f"{attempt.number}/{attempt.phase_name}"))
 
 
+def _take_back(world: World) -> None:
+    """The canary if there is one, else stable."""
+    attempt, record = world.status.attempt, world.status.canary or world.status.stable
+    if attempt is not None and record is not None:
+        world.edit(lambda builder: builder.annotated(roll_back=f"{attempt.number}/{record.release}"))
+
+
+def _retry(world: World) -> None:
+    for entry in world.status.quarantined[:1]:
+        world.edit(lambda builder, e=entry: builder.annotated(retry=f"{e.attempt}/{e.release}"))  # type: ignore[misc] # mypy cannot infer a lambda with a default
+
+
 approving = Edit("approving", _approve)
+ORDERS: Final = (approving, Edit("taking back", _take_back), Edit("retrying", _retry))
 
 PLANS: Final[tuple[Edit, ...]] = (
     spec(phases=PLAN["phases"]),
@@ -141,6 +154,7 @@ PLANS: Final[tuple[Edit, ...]] = (
     spec(analysis={"warmupSeconds": 0, "maxExtensions": 3, "onTimeout": "RollBack"}),
     spec(analysis={"warmupSeconds": 30, "maxExtensions": 0, "onTimeout": "Promote"}),
     spec(bake={"durationSeconds": 0}),
+    spec(rollback={"afterHoldSeconds": 300}),
     spec(historyLimit=1),
     spec(historyLimit=10),
     spec(traffic={}),
@@ -179,7 +193,7 @@ BEHAVIOURS: Final = tuple(
 OBJECTS: Final = tuple(make(release) for make in (deleting, unready, making) for release in (OLD, NEW, NEXT))
 ASKED: Final = tuple(asking_for(release) for release in (NEW, NEXT, OLD, OLDEST))
 
-edits = st.one_of(*map(st.sampled_from, (ASKED, PLANS, FAULTS, BEHAVIOURS, OBJECTS, PLANS, (approving,))))
+edits = st.one_of(*map(st.sampled_from, (ASKED, PLANS, FAULTS, BEHAVIOURS, OBJECTS, PLANS, ORDERS)))
 pauses = st.sampled_from([70.0, 0.0, 350.0, 900.0])
 sequences = st.lists(st.tuples(edits, pauses), min_size=2, max_size=8)
 """What happens, each with the seconds that pass after it."""

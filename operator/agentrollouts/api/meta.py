@@ -36,6 +36,8 @@ LABEL_RELEASE: Final = f"{GROUP}/release"
 LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
 
 ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
+ANNOTATION_ROLL_BACK: Final = f"{GROUP}/roll-back"
+ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 ANNOTATION_ROLLBACK_TRIGGER: Final = f"{GROUP}/rollback-trigger"
 

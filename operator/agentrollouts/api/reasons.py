@@ -100,6 +100,7 @@ class Reason(StrEnum):
         "Quarantined",
         "This digest was rolled back for a breach and is not tried again; ship a new digest.",
     )
+    SNAPSHOT_MISSING = "SnapshotMissing", "The ConfigMap that holds the release's bundle is gone."
     AGENT_TAKEN = "AgentTaken", "Another AgentRollout in the namespace already ships this agent."
 
     # Whether the traffic is where it should be.
@@ -148,5 +149,6 @@ class Reason(StrEnum):
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."
 
     # Why a rollback was asked for, where no gate failed.
+    ROLLBACK_REQUESTED = "RollbackRequested", "A person asked to go back."
     SPEC_REVERTED = "SpecReverted", "The spec was set back to the stable release."
     TIMED_OUT = "TimedOut", "The phase stayed undecided, and the plan says to roll back then."

@@ -150,6 +150,9 @@ class Rollback(ApiModel):
     """How it is checked that the rollback helped."""
     max_walk_back: Annotated[int, Field(ge=1, le=10)] = 3
     """How many releases back a rollback may go to find a healthy one. Default 3."""
+    after_hold_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
+    """How long an attempt may be held before it is rolled back by itself, in seconds. One that is
+    paused waits for ever. By default a held attempt waits for a person."""
 
 
 class MetricLabels(ApiModel):

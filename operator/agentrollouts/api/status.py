@@ -163,6 +163,8 @@ class Attempt(ApiModel):
     """Share of the traffic that the attempt asks for the canary, in percent."""
     start_time: Time
     """When the attempt began."""
+    traffic_start_time: Time | None = None
+    """When the canary was first seen to have a share of the traffic; absent until then."""
     phase_start_time: Time | None = None
     """When the phase's weight was first seen on the route; absent until then."""
     clock_start_time: Time | None = None
@@ -228,6 +230,8 @@ class Quarantined(ApiModel):
     """Why, in a sentence."""
     time: Time
     """Since when."""
+    attempt: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+    """Number of the attempt that was rolled back; the annotation `agentrollouts.dev/retry` has to name it."""
 
 
 class HistoryEntry(ApiModel):
@@ -255,6 +259,17 @@ class HistoryEntry(ApiModel):
     """When it began."""
     end_time: Time
     """When it ended."""
+
+    @property
+    def record(self) -> ReleaseRecord:
+        """What is needed to serve the release again."""
+        return ReleaseRecord(
+            release=self.release,
+            version=self.version,
+            digest=self.digest,
+            service=self.service,
+            snapshot=self.snapshot,
+        )
 
 
 class AgentRolloutStatus(ApiModel):

@@ -9,8 +9,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome, ReleaseRecord, State
 from agentrollouts.core import back, moves
 from agentrollouts.core.memory import freeze, fresh
+from agentrollouts.core.orders import approve
 from agentrollouts.core.plan import plan_hash, step_at, steps_of
-from agentrollouts.core.progress import Progress
+from agentrollouts.core.progress import Progress, next_number
 from agentrollouts.core.states import base_state
 
 FULL: Final = 100
@@ -41,8 +42,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             )
         case moves.Promote():
             return _promote(progress)
-        case moves.Hold(reason, message):
-            return _hold(progress, reason, message)
+        case moves.Hold():
+            return _hold(progress, move)
         case moves.Resume():
             return _resume(progress)
         case moves.Replan(index):
@@ -51,6 +52,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _rewatch(progress)
         case moves.RollBack():
             return back.roll_back(progress, move)
+        case moves.GoBack():
+            return back.go_back(progress, move)
         case moves.Verify():
             return back.verify(progress)
         case moves.Conclude(outcome, observed):
@@ -63,11 +66,6 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             assert_never(move)
 
 
-def _next_number(status: AgentRolloutStatus) -> int:
-    known = [status.attempt.number] if status.attempt else [entry.number for entry in status.history]
-    return max(known, default=0) + 1
-
-
 def _stands_in_line(status: AgentRolloutStatus, record: ReleaseRecord) -> bool:
     attempt = status.attempt
     return attempt is not None and attempt.state is State.PENDING and attempt.digest == record.digest
@@ -78,7 +76,7 @@ def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Pro
     if _stands_in_line(progress.status, record):
         return progress.moved(state, start_time=progress.now, plan_hash=plan_hash(progress.spec))
     attempt = Attempt(
-        number=_next_number(progress.status),
+        number=next_number(progress.status),
         state=state,
         digest=record.digest,
         plan_hash=plan_hash(progress.spec),
@@ -94,7 +92,8 @@ def _queue(progress: Progress, record: ReleaseRecord) -> Progress:
 
 
 def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
-    begun = _new_attempt(progress, record, state).then(canary=record)
+    others = tuple(entry for entry in progress.status.quarantined if entry.digest != record.digest)
+    begun = _new_attempt(progress, record, state).then(canary=record, quarantined=others)
     told = begun.tell(Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is on trial")
     return (
         _enter_phase(told, 0, _first_weight(told, 0))
@@ -140,9 +139,8 @@ def _freeze_segment(progress: Progress) -> Progress:
 
 def _ask_approval(progress: Progress) -> Progress:
     attempt = progress.attempt
-    wanted = f"{attempt.number}/{attempt.phase_name}"
     return progress.moved(State.AWAITING_APPROVAL, **progress.stopped).tell(
-        Reason.AWAITING_APPROVAL, f"Phase {attempt.phase_name} passed; approval {wanted} is awaited"
+        Reason.AWAITING_APPROVAL, f"Phase {attempt.phase_name} passed; annotate {approve(attempt)} to go on"
     )
 
 
@@ -159,15 +157,16 @@ def _promote(progress: Progress) -> Progress:
     )
 
 
-def _hold(progress: Progress, reason: Reason, message: str) -> Progress:
+def _hold(progress: Progress, move: moves.Hold) -> Progress:
     attempt, now = progress.attempt, progress.now
-    if attempt.hold and attempt.hold.reason == reason:
-        return progress.then(
-            attempt=attempt.model_copy(update={"hold": attempt.hold.replace(message=message)})
-        )
+    if attempt.hold and attempt.hold.reason == move.reason:
+        hold = attempt.hold.replace(message=move.message, until=move.until)
+        return progress.then(attempt=attempt.model_copy(update={"hold": hold}))
     resumes = attempt.hold.resumes if attempt.hold else attempt.state
-    hold = Hold(reason=reason, message=message, since=now, resumes=resumes)
-    return progress.moved(State.HELD, hold=hold, **progress.stopped).tell(reason, message, warn=True)
+    hold = Hold(reason=move.reason, message=move.message, since=now, until=move.until, resumes=resumes)
+    return progress.moved(State.HELD, hold=hold, **progress.stopped).tell(
+        move.reason, move.message, warn=True
+    )
 
 
 def _resume(progress: Progress) -> Progress:

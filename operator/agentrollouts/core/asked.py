@@ -14,6 +14,7 @@ from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.orders import retry
 from agentrollouts.core.states import is_under_way
 
 
@@ -47,7 +48,7 @@ def identify(obs: Observation) -> Asked | Problem:
     """
     rollout, status = obs.rollout, obs.status
     found = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
-    return found if isinstance(found, Problem) else Asked(_classify(found, status), found)
+    return found if isinstance(found, Problem) else Asked(_classify(found, rollout), found)
 
 
 def under_trial(status: AgentRolloutStatus) -> str | None:
@@ -56,8 +57,16 @@ def under_trial(status: AgentRolloutStatus) -> str | None:
 
 
 def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
-    """Whether the history has this digest as healthy."""
-    return any(entry.digest == record.digest and entry.outcome is Outcome.HEALTHY for entry in status.history)
+    """Whether the last that the history knows of this digest by itself is that it was healthy."""
+    told = (
+        entry.outcome
+        for entry in status.history
+        if entry.digest == record.digest
+        and (
+            entry.outcome is Outcome.HEALTHY or entry.reason not in {Reason.SPEC_REVERTED, Reason.SUPERSEDED}
+        )
+    )
+    return next(told, None) is Outcome.HEALTHY
 
 
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
@@ -70,13 +79,13 @@ def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Pro
     )
 
 
-def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
-    digest = record.digest
+def _classify(record: ReleaseRecord, rollout: AgentRollout) -> Request:
+    digest, status = record.digest, rollout.status
     if digest == under_trial(status):
         return Request.CANARY
     if status.stable and digest == status.stable.digest:
         return Request.STABLE
-    if any(digest == entry.digest for entry in status.quarantined):
+    if any(digest == entry.digest and not retry(entry).is_given(rollout) for entry in status.quarantined):
         return Request.QUARANTINED
     if was_healthy(record, status):
         return Request.KNOWN_HEALTHY
@@ -86,17 +95,7 @@ def _classify(record: ReleaseRecord, status: AgentRolloutStatus) -> Request:
 def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
     """What serves or was healthy needs no object: its snapshot is kept, and a name means one digest."""
     present = (record for record in (status.canary, status.stable) if record)
-    past = (
-        ReleaseRecord(
-            release=entry.release,
-            version=entry.version,
-            digest=entry.digest,
-            service=entry.service,
-            snapshot=entry.snapshot,
-        )
-        for entry in status.history
-        if entry.outcome is Outcome.HEALTHY
-    )
+    past = (entry.record for entry in status.history if entry.outcome is Outcome.HEALTHY)
     return next((record for record in (*present, *past) if record.release == name), None)
 
 

@@ -4,11 +4,13 @@ Beside `advance`, for the moves that take the canary back. The traffic is not wr
 renders stable 100, canary 0 from the state alone.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import (
     AffectedWindow,
+    Attempt,
     LastRollback,
     Outcome,
     Quarantined,
@@ -17,7 +19,17 @@ from agentrollouts.api.status import (
     VerifyOutcome,
 )
 from agentrollouts.core import moves
-from agentrollouts.core.progress import Progress
+from agentrollouts.core.plan import plan_hash
+from agentrollouts.core.progress import Progress, next_number
+
+REASONS: Final[Mapping[Trigger, Reason]] = {
+    Trigger.BREACH: Reason.GATE_FAILED,
+    Trigger.CAP: Reason.CAP_EXCEEDED,
+    Trigger.SPEC_REVERTED: Reason.SPEC_REVERTED,
+    Trigger.TIMEOUT: Reason.TIMED_OUT,
+    Trigger.ACTION: Reason.ROLLBACK_REQUESTED,
+}
+"""What each trigger is called in a condition, where only the trigger is still known."""
 
 QUARANTINE_LIMIT: Final = 20
 """Newest digests kept in quarantine; the bound of the list in the CRD."""
@@ -44,9 +56,28 @@ def roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
 
 
+def go_back(progress: Progress, move: moves.GoBack) -> Progress:
+    """Stable turned out bad days later: an attempt of its own, which does nothing but roll back."""
+    status, now, bad = progress.status, progress.now, progress.status.stable
+    if bad is None:
+        raise ValueError("Going back needs a stable release")
+    served = (e.start_time for e in status.history if e.digest == bad.digest and e.outcome is Outcome.HEALTHY)
+    attempt = Attempt(
+        number=next_number(status),
+        state=State.ROLLING_BACK,
+        digest=bad.digest,
+        plan_hash=plan_hash(progress.spec),
+        start_time=now,
+        traffic_start_time=next(served, bad.healthy_time),
+    )
+    begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=())
+    return roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message))
+
+
 def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress) -> tuple[Quarantined, ...]:
     """The spec still asks for this digest, so it has to be remembered that it was tried."""
     entry = Quarantined(
+        attempt=progress.attempt.number,
         digest=canary.digest,
         release=canary.release,
         reason=move.reason,
@@ -63,7 +94,9 @@ def verify(progress: Progress) -> Progress:
     window = None
     if status.canary:
         window = AffectedWindow(
-            release=status.canary.release, start_time=progress.attempt.start_time, end_time=now
+            release=status.canary.release,
+            start_time=progress.attempt.traffic_start_time or progress.attempt.start_time,
+            end_time=now,
         )
     rollback = status.last_rollback and status.last_rollback.model_copy(update={"routed_time": now})
     return progress.moved(State.VERIFYING, clock_start_time=now, elapsed_seconds=0).then(

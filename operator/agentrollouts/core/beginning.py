@@ -7,15 +7,46 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.reasons import Reason
+from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import ReleaseRecord, State
-from agentrollouts.core import moves
+from agentrollouts.core import moves, traffic
 from agentrollouts.core.asked import Request, missing_service, was_healthy
+from agentrollouts.core.back import REASONS
 from agentrollouts.core.observation import Problem
+from agentrollouts.core.orders import retry, roll_back
+from agentrollouts.core.progress import next_number
 from agentrollouts.core.situation import Situation
+from agentrollouts.core.target import find_target
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
 """How often endpoints are looked at while an attempt stands in line for them."""
+
+
+def gone_back(s: Situation) -> moves.Move | None:
+    """A way back was begun, and the process ended before the status said so."""
+    number = next_number(s.status)
+    marked = [manifest for manifest in s.obs.traffic.values() if traffic.latch(manifest) == number]
+    target = find_target(s) if marked and s.status.stable else None
+    if target is None:
+        return None
+    trigger = traffic.latched_trigger(marked[0])
+    return moves.GoBack(
+        target, trigger, REASONS[trigger], "The route was found to be taken back already; that is finished"
+    )
+
+
+def asked_to_go_back(s: Situation) -> moves.Move | None:
+    """A person found the stable release bad."""
+    target = find_target(s) if _is_unwanted(s) else None
+    if target is None or s.status.stable is None:
+        return None
+    message = f"A person asked to take {s.status.stable.release} back"
+    return moves.GoBack(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
+
+
+def _is_unwanted(s: Situation) -> bool:
+    attempt, stable = s.status.attempt, s.status.stable
+    return bool(attempt and stable and roll_back(attempt, stable.release).is_given(s.obs.rollout))
 
 
 def unknown(s: Situation) -> moves.Move | None:
@@ -27,7 +58,14 @@ def serving(s: Situation) -> moves.Move | None:
     """What is asked for is what serves."""
     if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
         return None
-    return moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+    release = s.asked.record.release
+    if _is_unwanted(s):
+        return moves.Rest(
+            Reason.NO_HEALTHY_TARGET,
+            f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
+            "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
+        )
+    return moves.Rest(Reason.HEALTHY, f"{release} serves all traffic")
 
 
 def quarantined(s: Situation) -> moves.Move | None:
@@ -38,7 +76,8 @@ def quarantined(s: Situation) -> moves.Move | None:
     entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
     return moves.Rest(
         Reason.QUARANTINED,
-        f"{entry.release} was rolled back and is not tried again; ship another release. {entry.message}",
+        f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
+        f"{retry(entry)}. {entry.message}",
     )
 
 
@@ -62,6 +101,12 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     problem = s.unservable or missing_service(s.spec, record)
     if problem:
         yield problem
+    if record.snapshot not in s.obs.snapshots:
+        yield Problem(
+            Reason.SNAPSHOT_MISSING,
+            f"ConfigMap {record.snapshot} with the bundle of {record.release} is gone; apply its "
+            "AgentRelease again",
+        )
     if s.spec.paused:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     stable = s.status.stable

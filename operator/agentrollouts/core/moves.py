@@ -83,10 +83,11 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Clocks stop, the weight stays."""
+    """Clocks stop, the weight stays; given up at `until`."""
 
     reason: Reason
     message: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,16 @@ class Rewatch:
 class RollBack:
     """Stable 100, canary 0, for good."""
 
+    trigger: Trigger
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoBack:
+    """Nothing is under way, and stable itself is taken back: an earlier release gets everything."""
+
+    target: ReleaseRecord
     trigger: Trigger
     reason: Reason
     message: str
@@ -152,6 +163,7 @@ Move = (
     | Replan
     | Rewatch
     | RollBack
+    | GoBack
     | Verify
     | Conclude
     | Supersede

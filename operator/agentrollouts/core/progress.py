@@ -16,6 +16,12 @@ from agentrollouts.core.plan import elapsed
 from agentrollouts.core.states import check_move
 
 
+def next_number(status: AgentRolloutStatus) -> int:
+    """Number of the attempt that would begin now."""
+    known = [status.attempt.number] if status.attempt else [entry.number for entry in status.history]
+    return max(known, default=0) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A status on its way through one move."""

@@ -178,6 +178,9 @@ def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
         update={"weights": WeightsStatus(stable=weights.stable, canary=weights.canary)}
     )
     attempt = status.attempt
+    if attempt and attempt.traffic_start_time is None and attempt.weight and status.canary:
+        attempt = attempt.model_copy(update={"traffic_start_time": now})
+        confirmed = confirmed.model_copy(update={"attempt": attempt})
     if attempt is None or attempt.counting_start_time or attempt.state not in JUDGED or status.canary is None:
         return confirmed
     starts = {"counting_start_time": now}

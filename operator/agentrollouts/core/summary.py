@@ -41,6 +41,8 @@ NEEDS_A_PERSON: Final = frozenset(
 )
 """Reasons that waiting does not cure: `Stalled` is True with them."""
 
+TRAFFIC_APPLIED: Final = "TrafficApplied"
+
 NUMBERS_TICKS: Final = 2
 """Numbers alone are written at every second tick: 500 attempts at 30 s then write 8.3 statuses a second."""
 
@@ -54,13 +56,13 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     return Decision(
         writes=(*_traffic_writes(s.obs, status), *_owner_writes(s.obs, status)),
         status=status if _says_something_new(s.obs, status) else None,
-        events=(*progress.events, *_warnings(s)),
+        events=(*progress.events, *_warnings(s, status)),
         asking=_asking(s, status),
         wake_at=getattr(move, "until", None),
     )
 
 
-def _warnings(s: Situation) -> Iterator[Event]:
+def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
     """What was not found at the last visit, and stops nothing: told once, then it stands in the status."""
     failed = {gate.name for gate in s.obs.status.gates if gate.verdict is Verdict.FAIL}
     for judgement in s.judgements:
@@ -70,6 +72,9 @@ def _warnings(s: Situation) -> Iterator[Event]:
     for reading in s.exceeded(Action.WARN):
         if reading.cap.name not in known:
             yield Event(Reason.CAP_EXCEEDED, f"{reading.cap.name}: {reading.message}", is_warning=True)
+    applied, before = (find_condition(where.conditions, TRAFFIC_APPLIED) for where in (status, s.obs.status))
+    if applied and applied.reason == Reason.ROLLBACK_LATE and (not before or before.reason != applied.reason):
+        yield Event(Reason.ROLLBACK_LATE, applied.message, is_warning=True)
 
 
 def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
@@ -129,7 +134,7 @@ def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> I
         (READY, _ready(s, status, reason, message)),
         ("Reconciling", (True, Reason.PROGRESSING, message) if waiting else (False, Reason.SETTLED, "")),
         ("Stalled", (True, reason, message) if stalled else (False, Reason.NOT_STALLED, "")),
-        ("TrafficApplied", _traffic(s, status)),
+        (TRAFFIC_APPLIED, _traffic(s, status)),
         (METRICS_CONDITION, _metrics(s, status)),
     )
     for kind, (holds, why, text) in rows:
@@ -177,6 +182,8 @@ def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) ->
 def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
     if traffic.asked_weights(status) is None:
         return None, Reason.PENDING, "No release serves yet"
+    if late := _late(s, status):
+        return False, Reason.ROLLBACK_LATE, late
     if s.obs.traffic_problem:
         return False, s.obs.traffic_problem.reason, s.obs.traffic_problem.message
     refused = traffic.refused_by_gateway(s.obs.traffic.values())
@@ -185,6 +192,16 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
     if not is_shown(s.obs, status):
         return False, Reason.APPLYING, Reason.APPLYING.sentence
     return True, Reason.APPLIED, ""
+
+
+def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
+    """What to say of a rollback that has spent its budget and is not on the route yet."""
+    back, budget = status.last_rollback, s.spec.rollback.budget_seconds
+    rolling = status.attempt is not None and status.attempt.state is State.ROLLING_BACK
+    if not rolling or back is None or s.now < back.decided_time + timedelta(seconds=budget):
+        return None
+    cause = s.obs.traffic_problem.message if s.obs.traffic_problem else "the route does not show it yet"
+    return f"The rollback decided at {back.decided_time:%H:%M:%S} UTC is over its {budget} s: {cause}"
 
 
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:

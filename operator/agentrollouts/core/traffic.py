@@ -21,6 +21,7 @@ from agentrollouts.api.meta import (
     LABEL_MANAGED_BY,
     LABEL_ROLLOUT,
 )
+from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.states import LATCHED
@@ -185,9 +186,10 @@ def latch(manifest: Manifest | None) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= LATCH_DIGITS else None
 
 
-def latched_trigger(manifest: Manifest | None) -> str | None:
-    """Why the attempt of `latch` was rolled back."""
-    return _annotations(manifest).get(ANNOTATION_ROLLBACK_TRIGGER)
+def latched_trigger(manifest: Manifest | None) -> Trigger:
+    """Why the attempt of `latch` was rolled back; a breach where the object does not say it."""
+    text = _annotations(manifest).get(ANNOTATION_ROLLBACK_TRIGGER)
+    return Trigger(text) if text in set(Trigger) else Trigger.BREACH
 
 
 def _parent_conditions(routes: Iterable[Manifest], kind: str) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:

@@ -4,39 +4,40 @@
 """
 
 from collections.abc import Iterable
-from typing import Final
+from datetime import timedelta
 
-from agentrollouts.api.meta import ANNOTATION_APPROVE
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action, Approval, OnTimeout
 from agentrollouts.api.status import State, Verdict, VerifyOutcome
 from agentrollouts.core import moves, traffic
 from agentrollouts.core.asked import Asked, Request
+from agentrollouts.core.back import REASONS
 from agentrollouts.core.beginning import begin
 from agentrollouts.core.caps import CapReading
+from agentrollouts.core.holds import hold
 from agentrollouts.core.judging import is_compared
 from agentrollouts.core.observation import Problem
+from agentrollouts.core.orders import approve, roll_back
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
-
-_REASONS: Final = {
-    Trigger.BREACH: Reason.GATE_FAILED,
-    Trigger.CAP: Reason.CAP_EXCEEDED,
-    Trigger.SPEC_REVERTED: Reason.SPEC_REVERTED,
-    Trigger.TIMEOUT: Reason.TIMED_OUT,
-    Trigger.ACTION: Reason.ROLLBACK_STARTED,
-}
 
 
 def latched(s: Situation) -> moves.Move | None:
     """A rollback that was begun is finished, whatever else is true."""
     match s.attempt.state:
         case State.ROLLING_BACK:
-            return moves.Verify() if s.shown else moves.Wait("Stable 100, canary 0 is being written")
+            return moves.Verify() if s.shown else _writing(s)
         case State.VERIFYING:
             return _verifying(s)
         case _:
             return _latch_on_traffic(s)
+
+
+def _writing(s: Situation) -> moves.Move:
+    """The route does not show the way back yet; once the budget is spent, that is told."""
+    decided = s.status.last_rollback.decided_time if s.status.last_rollback else s.now
+    late = decided + timedelta(seconds=s.spec.rollback.budget_seconds)
+    return moves.Wait("Stable 100, canary 0 is being written", late if late > s.now else None)
 
 
 def _latch_on_traffic(s: Situation) -> moves.Move | None:
@@ -45,9 +46,8 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
     if not marked or s.status.stable is None or s.status.canary is None:
         return None
     trigger = traffic.latched_trigger(marked[0])
-    known = Trigger(trigger) if trigger in set(Trigger) else Trigger.BREACH
     return moves.RollBack(
-        known, _REASONS[known], "The route was found to be rolled back already; the rollback is finished"
+        trigger, REASONS[trigger], "The route was found to be rolled back already; the rollback is finished"
     )
 
 
@@ -61,7 +61,12 @@ def _verifying(s: Situation) -> moves.Move:
 
 
 def asked_to_go_back(s: Situation) -> moves.Move | None:
-    """`releaseRef` names the stable release again."""
+    """`releaseRef` names the stable release again, or a person says so by annotation."""
+    canary = s.status.canary
+    if canary and roll_back(s.attempt, canary.release).is_given(s.obs.rollout):
+        return _take_back(
+            s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A person asked to take {canary.release} back"
+        )
     if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
         return None
     message = f"spec.releaseRef asks for {s.asked.record.release} again"
@@ -89,7 +94,7 @@ def over_cap(s: Situation) -> moves.Move | None:
 def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
     """Back to stable; where there is none, a person has to decide what serves."""
     if s.status.stable is None:
-        return moves.Hold(Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
+        return hold(s, Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
     return moves.RollBack(trigger, reason, message)
 
 
@@ -101,7 +106,7 @@ def superseded(s: Situation) -> moves.Move | None:
     """Another digest is asked for, or one that is not known."""
     match s.asked:
         case Problem(reason, message):
-            return moves.Wait(message) if s.attempt.state is State.PENDING else moves.Hold(reason, message)
+            return moves.Wait(message) if s.attempt.state is State.PENDING else hold(s, reason, message)
         case Asked(Request.CANARY):
             return None
         case Asked(_, record):
@@ -126,27 +131,27 @@ def paused(s: Situation) -> moves.Move | None:
     """A person stopped forward moves."""
     if not s.spec.paused:
         return None
-    return moves.Hold(Reason.PAUSED, "spec.paused is true; set it to false to go on")
+    return hold(s, Reason.PAUSED, "spec.paused is true; set it to false to go on")
 
 
 def unservable(s: Situation) -> moves.Move | None:
     """The plan holds something that cannot be served as it is written."""
-    return moves.Hold(s.unservable.reason, s.unservable.message) if s.unservable else None
+    return hold(s, s.unservable.reason, s.unservable.message) if s.unservable else None
 
 
 def worrying(s: Situation) -> moves.Move | None:
     """A verdict, or a cap, that neither advances nor rolls back."""
     failing = s.failing
     if failing and failing[0].action is Action.HOLD:
-        return moves.Hold(Reason.GATE_FAILED, sentences(failing))
+        return hold(s, Reason.GATE_FAILED, sentences(failing))
     if exceeded := s.exceeded(Action.HOLD):
-        return moves.Hold(Reason.CAP_EXCEEDED, _caps(exceeded))
+        return hold(s, Reason.CAP_EXCEEDED, _caps(exceeded))
     for reason, gates in (
         (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),
         (Reason.TRAFFIC_MISMATCH, s.having(Verdict.TRAFFIC_MISMATCH)),
     ):
         if gates:
-            return moves.Hold(reason, sentences(gates))
+            return hold(s, reason, sentences(gates))
     return None
 
 
@@ -158,7 +163,7 @@ def blind(s: Situation) -> moves.Move | None:
     grace = ERROR_GRACE if silence.reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
     if s.silent_for < grace and silence.reason is not Reason.INVALID_GATE:
         return moves.Wait(silence.message, s.now + grace - s.silent_for)
-    return moves.Hold(silence.reason, silence.message)
+    return hold(s, silence.reason, silence.message)
 
 
 def released(s: Situation) -> moves.Move | None:
@@ -236,7 +241,7 @@ def _undecided(s: Situation) -> moves.Move | None:
         case OnTimeout.PROMOTE:
             return None
         case OnTimeout.HOLD:
-            return moves.Hold(Reason.INCONCLUSIVE, message)
+            return hold(s, Reason.INCONCLUSIVE, message)
 
 
 def unapproved(s: Situation) -> moves.Move | None:
@@ -244,12 +249,13 @@ def unapproved(s: Situation) -> moves.Move | None:
     phase = s.spec.phases[s.attempt.phase_index]
     if s.base is State.BAKING or phase.approval is not Approval.REQUIRED:
         return None
-    wanted = f"{s.attempt.number}/{phase.name}"
-    if s.obs.rollout.metadata.annotations.get(ANNOTATION_APPROVE) == wanted:
+    approval = approve(s.attempt)
+    if approval.is_given(s.obs.rollout):
         return None
     if s.base is State.CANARY:
         return moves.AskApproval()
-    return moves.Wait(f"Phase {phase.name} passed; annotate {ANNOTATION_APPROVE}={wanted} to go on")
+    stale = approval.stale(s.obs.rollout)
+    return moves.Wait(f"Phase {phase.name} passed; annotate {approval} to go on{stale}")
 
 
 def onward(s: Situation) -> moves.Move:

@@ -1,0 +1,50 @@
+"""What a person asks for by an annotation: to approve a phase, to roll back, to try a release again.
+
+Asked by the chains in `decide`. Each value names an attempt, so that one that was left behind, or that Git
+applies again, asks for nothing: the next attempt has another number.
+"""
+
+from dataclasses import dataclass
+
+from agentrollouts.api.meta import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTATION_ROLL_BACK
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import Attempt, Quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An annotation that would be obeyed, with the one value that it must have."""
+
+    annotation: str
+    number: int
+    """Number of the attempt that it speaks of."""
+    name: str
+    """The phase or the release that it speaks of."""
+
+    def __str__(self) -> str:
+        """As `kubectl annotate` takes it."""
+        return f"{self.annotation}={self.number}/{self.name}"
+
+    def is_given(self, rollout: AgentRollout) -> bool:
+        """Whether the rollout carries it."""
+        return rollout.metadata.annotations.get(self.annotation) == f"{self.number}/{self.name}"
+
+    def stale(self, rollout: AgentRollout) -> str:
+        """What the annotation says instead; empty where there is none."""
+        found = rollout.metadata.annotations.get(self.annotation)
+        return "" if found is None or self.is_given(rollout) else f" (it says {found[:80]} now)"
+
+
+def approve(attempt: Attempt) -> Order:
+    """To let the attempt leave the phase that passed."""
+    return Order(ANNOTATION_APPROVE, attempt.number, attempt.phase_name or "")
+
+
+def roll_back(attempt: Attempt, release: str) -> Order:
+    """To take this release back, which is under trial, or stable since before the attempt ended."""
+    return Order(ANNOTATION_ROLL_BACK, attempt.number, release)
+
+
+def retry(entry: Quarantined) -> Order:
+    """To try a release again that was rolled back by this attempt."""
+    return Order(ANNOTATION_RETRY, entry.attempt, entry.release)

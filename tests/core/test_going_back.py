@@ -1,0 +1,258 @@
+"""Going back because a person says so, because waiting is given up, or days later: in virtual time."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import Outcome, State
+from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.orders import roll_back
+from agentrollouts.core.traffic import key_of
+from tests.builders import BY_ROUTE, NEW, NEXT, OLD, OLDEST, ROUTE, START, RolloutBuilder, a_rollout
+from tests.world import Behaviour, World, a_world
+
+BAD = Behaviour(failed=0.3)
+
+
+def an_attempt(**spec: object) -> World:
+    """`OLD` serves, `NEW` has just begun with 5 %."""
+    world = a_world(a_rollout(**spec).serving(OLD), OLD)
+    world.ship(NEW)
+    world.settle()
+    return world
+
+
+def at_rest(*releases: str, **spec: object) -> World:
+    """The last of these serves, those before it did; the attempt that brought it there is over."""
+    builder = a_rollout(**spec).asking_for(releases[-1])
+    for release in releases:
+        builder = builder.serving(release)
+    history = tuple(builder.status.history)
+    done = builder.trying(releases[-1]).changing(number=len(history), state=State.HEALTHY, weight=100)
+    world = a_world(done.having(canary=None, history=history), *releases)
+    world.ever_healthy.update(releases)
+    world.settle()
+    return world
+
+
+def order(world: World, annotation: str, name: str) -> None:
+    """A person annotates the rollout, about the attempt that it shows."""
+    attempt = world.status.attempt
+    assert attempt is not None
+    world.edit(lambda builder: builder.annotated(**{annotation: f"{attempt.number}/{name}"}))
+    world.settle()
+
+
+def test_a_person_takes_the_canary_back_and_may_try_it_again() -> None:
+    """By one annotation each way; what was left behind of either asks for nothing."""
+    world = an_attempt()
+    world.run(100)
+    order(world, "roll_back", NEW)
+    world.run(300)
+    rollback = world.status.last_rollback
+    assert rollback is not None
+    assert (world.state, rollback.trigger, rollback.reason) == (
+        State.ROLLED_BACK,
+        Trigger.ACTION,
+        "RollbackRequested",
+    )
+    assert (world.ready_reason(), world.shares()[OLD]) == ("Quarantined", 100)
+
+    order(world, "retry", NEW)
+    assert (world.state, world.shares(), world.status.quarantined) == (State.CANARY, {OLD: 95, NEW: 5}, ())
+    world.run_until(State.HEALTHY)
+
+
+def test_a_stable_release_that_turns_out_bad_is_taken_back() -> None:
+    """An attempt of its own: the release before it gets everything, and Git's word does not bring it back."""
+    world = at_rest(OLDEST, OLD)
+    assert world.ready_reason() == "Healthy"
+    order(world, "roll_back", OLD)
+    world.run(300)
+
+    assert world.shares() == {OLDEST: 100}
+    assert world.status.stable is not None
+    assert world.status.stable.release == OLDEST
+    assert [(entry.number, entry.release, entry.outcome) for entry in world.status.history] == [
+        (3, OLD, Outcome.ROLLED_BACK),
+        (2, OLD, Outcome.HEALTHY),
+        (1, OLDEST, Outcome.HEALTHY),
+    ]
+    assert (world.state, world.ready_reason()) == (State.ROLLED_BACK, "Quarantined")
+    window = world.status.affected_window
+    assert window is not None
+    assert (window.release, window.start_time < START) == (OLD, True)
+
+    order(world, "retry", OLD)
+    assert (world.state, world.shares()) == (State.CANARY, {OLDEST: 95, OLD: 5})
+
+
+@pytest.mark.parametrize("effects", range(5))
+def test_going_back_at_rest_survives_the_end_of_the_process(effects: int) -> None:
+    """Killed after any write, and with the annotation gone: what the route says was taken back stays so."""
+    world = at_rest(OLDEST, OLD)
+    attempt = world.status.attempt
+    assert attempt is not None
+    world.edit(lambda builder: builder.annotated(roll_back=f"{attempt.number}/{OLD}"))
+    world.step(effects)
+    begun = world.shares().get(OLDEST) == 100
+    world.edit(lambda builder: builder.annotated(roll_back=""))
+    world.run(300)
+
+    assert world.shares() == ({OLDEST: 100} if begun else {OLD: 100})
+    assert world.ready_reason() == ("Quarantined" if begun else "Healthy")
+
+
+@pytest.mark.parametrize(
+    ("lost", "banned", "most", "target"),
+    [
+        ((), (), 3, NEW),
+        ((NEW,), (), 3, OLD),
+        ((), (NEW,), 3, OLD),
+        ((NEW,), (OLD,), 3, OLDEST),
+        ((NEW,), (OLD,), 2, None),
+        ((NEW, OLD, OLDEST), (), 3, None),
+    ],
+)
+def test_the_way_back_is_the_newest_healthy_release_that_can_be_served(
+    lost: tuple[str, ...], banned: tuple[str, ...], most: int, target: str | None
+) -> None:
+    """Without its snapshot, or in quarantine, it cannot; and `maxWalkBack` is as far as it goes."""
+    world = at_rest(OLDEST, OLD, NEW, NEXT, rollback={"maxWalkBack": most})
+    world.edit(lambda builder: builder.quarantining(*banned))
+    world.snapshots = {
+        name: found for name, found in world.snapshots.items() if name not in _snapshots(world, lost)
+    }
+    order(world, "roll_back", NEXT)
+    world.run(300)
+
+    assert world.shares() == {target or NEXT: 100}
+    assert world.ready_reason() == ("Quarantined" if target else "NoHealthyTarget")
+
+
+def _snapshots(world: World, releases: tuple[str, ...]) -> set[str]:
+    return {entry.snapshot for entry in world.status.history if entry.release in releases}
+
+
+def test_a_fix_ships_though_there_is_no_way_back() -> None:
+    """An order that cannot be carried out keeps nothing else from happening."""
+    world = at_rest(OLD)
+    order(world, "roll_back", OLD)
+    assert world.ready_reason() == "NoHealthyTarget"
+    world.ship(NEXT)
+    world.run_until(State.HEALTHY)
+    assert world.shares() == {NEXT: 100}
+
+
+@given(st.text(max_size=40) | st.tuples(st.integers(-1, 9), st.sampled_from([OLDEST, OLD, NEW])))
+def test_only_an_order_about_this_attempt_and_release_is_obeyed(text: str | tuple[int, str]) -> None:
+    """Whatever else stands in the annotation asks for nothing."""
+    value = text if isinstance(text, str) else f"{text[0]}/{text[1]}"
+    rollout = a_rollout().serving(OLD).trying(NEW).annotated(roll_back=value).build()
+    attempt = rollout.status.attempt
+    assert attempt is not None
+
+    assert roll_back(attempt, NEW).is_given(rollout) == (value == f"{attempt.number}/{NEW}")
+
+
+HELD = (
+    ({"gates": [{"name": "errors", "template": "error-rate", "severity": "Medium"}]}, Reason.GATE_FAILED),
+    ({"gates": [{"name": "oops", "template": "there-is-none"}]}, Reason.INVALID_GATE),
+)
+
+
+@pytest.mark.parametrize(("spec", "reason"), HELD)
+def test_a_hold_says_what_releases_it_and_when_it_is_given_up(
+    spec: dict[str, object], reason: Reason
+) -> None:
+    """`afterHoldSeconds` after it began the release is taken back; without it a person decides."""
+    world = a_world(a_rollout().serving(OLD), OLD)
+    world.ship(NEW, BAD)
+    world.settle()
+    world.edit(lambda builder: builder.planning(**spec, rollback={"afterHoldSeconds": 900}))
+    world.run_until(State.HELD)
+    attempt = world.status.attempt
+    assert attempt is not None
+    assert attempt.hold is not None
+    assert (attempt.hold.reason, attempt.hold.until) == (reason, attempt.hold.since + timedelta(seconds=900))
+    world.run(890)
+    assert world.state is State.HELD
+    world.run(60)
+    assert (world.state, world.shares()[OLD]) == (State.ROLLED_BACK, 100)
+    assert world.status.last_rollback is not None
+    assert world.status.last_rollback.trigger is Trigger.TIMEOUT
+
+
+def test_a_person_who_pauses_may_take_all_the_time() -> None:
+    """No pause is given up."""
+    world = an_attempt(rollback={"afterHoldSeconds": 60})
+    world.edit(lambda builder: builder.planning(paused=True))
+    world.run(5000)
+    assert world.state is State.HELD
+
+
+def test_an_approval_of_another_phase_is_refused_by_name() -> None:
+    """What is wanted and what stands there are both told."""
+    phases = [{"name": "asked", "weight": 20, "durationSeconds": 300, "approval": "Required"}]
+    world = an_attempt(phases=phases)
+    world.run_until(State.AWAITING_APPROVAL)
+    world.edit(lambda builder: builder.annotated(approve="1/asked"))
+    world.run(60)
+    assert [world.state] == [State.AWAITING_APPROVAL]
+    order(world, "approve", "asked")
+    assert [world.state] == [State.BAKING]
+
+
+def test_a_rollback_over_its_budget_is_told_once_and_goes_on() -> None:
+    """The condition names the cause for as long as it lasts."""
+    world = an_attempt(rollback={"budgetSeconds": 60})
+    world.run(100)
+    world.has_gateway_api = False
+    order(world, "roll_back", NEW)
+    world.run(50)
+    assert _applied(world)[0] is ConditionStatus.FALSE
+    assert _applied(world)[1] != "RollbackLate"
+    world.run(100)
+    assert _applied(world) == (ConditionStatus.FALSE, "RollbackLate")
+    assert len(world.told(Reason.ROLLBACK_LATE)) == 1
+    world.has_gateway_api = True
+    world.run(300)
+    assert world.state is State.ROLLED_BACK
+    assert key_of(world.traffic[ROUTE]) == ROUTE
+
+
+def _applied(world: World) -> tuple[ConditionStatus, str]:
+    found = find_condition(world.status.conditions, "TrafficApplied")
+    assert found is not None
+    return found.status, found.reason
+
+
+def test_a_release_without_its_snapshot_is_not_switched_to() -> None:
+    """Its agents could not read their bundle; it begins by itself once the ConfigMap is there."""
+    builder: RolloutBuilder = a_rollout(traffic=BY_ROUTE).remembering(OLDEST).serving(OLD)
+    world = a_world(builder.asking_for(OLDEST), OLD, OLDEST)
+    kept, world.snapshots = world.snapshots, {}
+    world.settle()
+    assert (world.ready_reason(), world.shares()) == ("SnapshotMissing", {OLD: 100})
+    world.snapshots = kept
+    world.settle()
+    assert world.shares()[OLDEST] == 100
+
+
+def test_the_affected_window_begins_with_the_first_share_of_the_traffic() -> None:
+    """An attempt that stood in line did no harm meanwhile."""
+    world = a_world(a_rollout().serving(OLD), OLD)
+    world.has_endpoints = False
+    world.ship(NEW, BAD)
+    world.run(500)
+    began = world.now
+    world.has_endpoints = True
+    world.run_until(State.ROLLED_BACK)
+
+    window = world.status.affected_window
+    assert window is not None
+    assert window.start_time >= began
