@@ -1,0 +1,42 @@
+"""What a person asks for by annotation, on the real API server."""
+
+from tests.e2e.manifests import FIRST, phase
+from tests.e2e.scene import BACK, Scene, Shop
+
+
+def orders(shop: Shop, annotation: str, name: str) -> None:
+    """Annotate the rollout, about the attempt that it shows, as `kubectl annotate` would."""
+    value = f"{shop.attempt['number']}/{name}"
+    shop.scene.api.patch(shop.ref, {"metadata": {"annotations": {f"agentrollouts.dev/{annotation}": value}}})
+
+
+def test_taken_back_tried_again_and_taken_back_days_later(given: Scene) -> None:
+    """The canary by one annotation, its second try by another, and by a third what was found healthy."""
+    (shop,) = given.serving("doubted", phases=[phase("half", 50, 60)])
+    first, second = f"{shop.agent}-{FIRST}", f"{shop.agent}-2.0.0"
+    shop.ships("2.0.0")
+    shop.is_counting()
+    orders(shop, "roll-back", second)
+    shop.is_back(within=5)
+    shop.until("Quarantined", lambda: shop.ready.get("reason") == "Quarantined")
+
+    shop.asks_for("2.0.0", phases=[phase("half", 50, 5)])
+    orders(shop, "retry", second)
+    shop.comes_to("Healthy")
+
+    orders(shop, "roll-back", second)
+    shop.until("the first one serves", lambda: shop.status["stable"]["release"] == first)
+    shop.until("Quarantined", lambda: shop.ready.get("reason") == "Quarantined")
+    assert shop.weights() == BACK
+    outcomes = [(entry["release"], entry["outcome"]) for entry in shop.status["history"]]
+    assert outcomes == [
+        (second, "RolledBack"),
+        (second, "Healthy"),
+        (second, "RolledBack"),
+        (first, "Healthy"),
+    ]
+    assert [shop.status["lastRollback"][key] for key in ("from", "to", "trigger")] == [
+        second,
+        first,
+        "Action",
+    ]
