@@ -36,6 +36,7 @@ class FakeApiServer:
         self.effects: list[Effect] = []
         self.reads: list[Ref | str] = []
         self.events: list[Manifest] = []
+        self.hang_on_events = False
         self.inputs: Inputs | None = None
         self.on_write: Callable[[str, Ref], None] = lambda _verb, _ref: None
         self.mutate: Callable[[Manifest], Manifest] = lambda manifest: manifest
@@ -91,6 +92,8 @@ class FakeApiServer:
 
     async def create_event(self, event: Manifest) -> Manifest:
         """A core/v1 Event."""
+        if self.hang_on_events:
+            await asyncio.Event().wait()
         self.on_write("create", Ref.of(event))
         self.effects.append(Effect("create", f"Event {event['reason']}"))
         self.events.append(event)

@@ -1,7 +1,4 @@
-"""Inputs: a decision's writes, status and Events. Outputs: what the API server has afterwards."""
-
-import logging
-from collections.abc import Callable
+"""Inputs: a decision's writes and status. Outputs: what the API server has afterwards."""
 
 import pytest
 
@@ -17,9 +14,10 @@ from agentrollouts.adapters.cluster_errors import (
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.observation import Event, Problem, Write
+from agentrollouts.core.observation import Problem, Write
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.events import Herald
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.workqueue import DirtyQueue
 from tests.shell.fakes import Effect, FakeApiServer, failing
@@ -55,7 +53,7 @@ class Hands:
         self.api = FakeApiServer()
         self.cache = Cache()
         self.queue: DirtyQueue[Ref] = DirtyQueue(now)
-        self.actor = Actor(self.api, self.cache, Inputs(self.cache, self.queue))
+        self.actor = Actor(self.api, self.cache, Inputs(self.cache, self.queue), Herald(self.api))
 
 
 def test_writes_are_done_in_their_order_and_their_answers_are_known_at_once() -> None:
@@ -177,48 +175,3 @@ def test_the_status_is_written_over_the_version_that_was_decided_on_only() -> No
         assert hands.api.objects[ROLLOUT]["status"] == {"weight": 5}
 
     run(scenario())
-
-
-def test_an_event_is_about_the_very_object_and_says_how_grave_it_is() -> None:
-    """`kubectl describe` finds it by the uid."""
-
-    async def scenario() -> None:
-        hands = Hands()
-        rollout = hands.api.put(an_object(ROLLOUT))
-        await hands.actor.tell(rollout, [Event(Reason.GATE_FAILED, "x" * 2000, is_warning=True)])
-        (event,) = hands.api.events
-        assert event["involvedObject"] == {
-            "apiVersion": "agentrollouts.dev/v1alpha1",
-            "kind": "AgentRollout",
-            "name": "agent",
-            "namespace": "support",
-            "uid": "uid-of-agent",
-            "resourceVersion": "1",
-        }
-        told = (event["reason"], event["message"], event["type"], event["metadata"]["namespace"])
-        assert told == ("GateFailed", "x" * 1024, "Warning", "support")
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("error", [ForbiddenError("no"), UnavailableError("no"), ConflictError("no")])
-def test_an_event_that_cannot_be_sent_is_only_logged(
-    error: ClusterError, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It repeats what the status says, so nothing is lost; the next one is sent all the same."""
-    caplog.set_level(logging.INFO)
-    lost: list[Callable[[str, Ref], None]] = [failing(error, "create", "Event", times=1)]
-
-    async def scenario() -> None:
-        hands = Hands()
-        hands.api.on_write = lost[0]
-        rollout = hands.api.put(an_object(ROLLOUT))
-        await hands.actor.tell(rollout, [Event(Reason.GATE_FAILED, "one"), Event(Reason.HEALTHY, "two")])
-        assert [event["message"] for event in hands.api.events] == ["two"]
-
-    run(scenario())
-    assert [record.getMessage() for record in caplog.records] == [
-        "AgentRollout support/agent GateFailed: one",
-        "Failed to send an Event: no",
-        "AgentRollout support/agent Healthy: two",
-    ]

@@ -7,9 +7,7 @@ that the worker backs off from.
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, Protocol
-from uuid import uuid4
 
 from agentrollouts.adapters.cluster_errors import (
     ClusterError,
@@ -23,6 +21,7 @@ from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.observation import Event, Problem, Write
 from agentrollouts.shell.cache import ROUTE, Cache
+from agentrollouts.shell.events import Herald
 from agentrollouts.shell.inputs import Inputs
 
 logger = logging.getLogger(__name__)
@@ -47,17 +46,15 @@ class Writer(Protocol):
     async def replace_status(self, manifest: Manifest) -> Manifest:
         """Replace the status of the very version that the manifest names."""
 
-    async def create_event(self, event: Manifest) -> Manifest:
-        """Create a core/v1 Event."""
-
 
 class Actor:
     """The hands of the operator."""
 
-    def __init__(self, cluster: Writer, cache: Cache, inputs: Inputs) -> None:
+    def __init__(self, cluster: Writer, cache: Cache, inputs: Inputs, herald: Herald) -> None:
         self._cluster = cluster
         self._cache = cache
         self._inputs = inputs
+        self._herald = herald
 
     async def apply(self, writes: Iterable[Write]) -> Problem | None:
         """Do all writes in their order, each though another failed; the first failure is the answer.
@@ -80,15 +77,9 @@ class Actor:
         """
         self._inputs.put(await self._cluster.replace_status({**manifest, "status": dict(status)}))
 
-    async def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
-        """Log and send Events about an object; one that is lost is only logged, since status says it too."""
-        for event in events:
-            log = logger.warning if event.is_warning else logger.info
-            log("%s %s: %s", Ref.of(manifest), event.reason, event.message)
-            try:
-                await self._cluster.create_event(_event(manifest, event))
-            except ClusterError as error:
-                logger.warning("Failed to send an Event: %s", error)
+    def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
+        """Have Events about an object sent, without waiting for it."""
+        self._herald.tell(manifest, events)
 
     async def _apply(self, write: Write) -> Problem | None:
         manifest = dict(write.manifest)
@@ -118,28 +109,3 @@ class Actor:
         if found is None:
             return False
         return (found["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) != FIELD_MANAGER
-
-
-def _event(manifest: Manifest, event: Event) -> Manifest:
-    """A core/v1 Event about an object."""
-    metadata, now = manifest["metadata"], datetime.now(UTC).isoformat(timespec="seconds")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.{uuid4().hex[:16]}", "namespace": metadata["namespace"]},
-        "involvedObject": {
-            "apiVersion": manifest["apiVersion"],
-            "kind": manifest["kind"],
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
-            "resourceVersion": metadata["resourceVersion"],
-        },
-        "reason": str(event.reason),
-        "message": event.message[:1024],
-        "type": "Warning" if event.is_warning else "Normal",
-        "source": {"component": FIELD_MANAGER},
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }

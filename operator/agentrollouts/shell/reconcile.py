@@ -121,7 +121,7 @@ class Reconciler:
         if decision.status is not None:
             await self._actor.replace_status(manifest, decision.status.to_json())
             self._measure(obs.status, decision.status)
-        await self._actor.tell(manifest, decision.events)
+        self._actor.tell(manifest, decision.events)
         self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _release(self, key: Ref, manifest: Manifest) -> None:
@@ -135,7 +135,7 @@ class Reconciler:
         pause = await self._write(key, decision.writes)
         if decision.status is not None and (key not in self._problems or known is not None):
             await self._actor.replace_status(manifest, decision.status.to_json())
-            await self._actor.tell(manifest, decision.events)
+            self._actor.tell(manifest, decision.events)
         self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _parsed(self, model: type[Model], manifest: Manifest) -> Model | None:

@@ -17,6 +17,7 @@ from agentrollouts.adapters.resources import Ref
 from agentrollouts.settings import Settings, SettingsError, Watcher
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.events import Herald
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.poller import Poller
@@ -108,13 +109,14 @@ class Operator:
         self._spawn(self._measure_lag(), "lag")
         sync = Sync(cluster, cache, inputs, settings.namespaces)
         await sync.fill()
-        reconciler = Reconciler(
-            queue, cache, Observer(cache, cluster, poller), Actor(cluster, cache, inputs), poller, telemetry
-        )
+        herald = Herald(cluster)
+        actor = Actor(cluster, cache, inputs, herald)
+        reconciler = Reconciler(queue, cache, Observer(cache, cluster, poller), actor, poller, telemetry)
         for index in range(settings.workers):
             self._spawn(reconciler.work(), f"worker {index}")
         self._spawn(self._follow_settings(sources), "settings")
         self._spawn(sync.keep(), "sync")
+        self._spawn(herald.work(), "events")
         self._is_ready = True
         return inputs
 

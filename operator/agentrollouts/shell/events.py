@@ -1,0 +1,82 @@
+"""Events on their way to the API server, one after the other, by a task of its own.
+
+Beside `act`, after the status. An Event repeats what the status says, so it is the one write that nobody
+waits for: sent by the workers, the Events of a hundred attempts that began at once kept a way back waiting
+for a second. The line is bounded; what finds no place in it, or is refused, is only logged.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, Protocol
+from uuid import uuid4
+
+from agentrollouts.adapters.cluster_errors import ClusterError
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.core.observation import Event
+
+logger = logging.getLogger(__name__)
+
+LINE: Final = 10_000
+"""Events that may wait: ten for each of a thousand attempts that begin at once."""
+
+
+class EventSink(Protocol):
+    """Where Events go; `adapters.cluster.Cluster` is one."""
+
+    async def create_event(self, event: Manifest) -> Manifest:
+        """Create a core/v1 Event. Raises `ClusterError`."""
+
+
+class Herald:
+    """Sends Events in their order."""
+
+    def __init__(self, sink: EventSink, *, line: int = LINE) -> None:
+        self._sink = sink
+        self._line: asyncio.Queue[Manifest] = asyncio.Queue(line)
+
+    def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
+        """Log Events about an object and have them sent; does not wait."""
+        for event in events:
+            log = logger.warning if event.is_warning else logger.info
+            log("%s %s: %s", Ref.of(manifest), event.reason, event.message)
+            try:
+                self._line.put_nowait(_event(manifest, event))
+            except asyncio.QueueFull:
+                logger.warning("Failed to send an Event: too many wait already")
+
+    async def work(self) -> None:
+        """Send what was told, for ever."""
+        while True:
+            event = await self._line.get()
+            try:
+                await self._sink.create_event(event)
+            except ClusterError as error:
+                logger.warning("Failed to send an Event: %s", error)
+
+
+def _event(manifest: Manifest, event: Event) -> Manifest:
+    """A core/v1 Event about an object."""
+    metadata, now = manifest["metadata"], datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "involvedObject": {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+        "reason": str(event.reason),
+        "message": event.message[:1024],
+        "type": "Warning" if event.is_warning else "Normal",
+        "source": {"component": FIELD_MANAGER},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

@@ -1,0 +1,84 @@
+"""Inputs: Events to be told. Outputs: what the API server is sent, in which order, what is only logged."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+import pytest
+
+from agentrollouts.adapters.cluster_errors import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    UnavailableError,
+)
+from agentrollouts.adapters.resources import Manifest
+from agentrollouts.api.reasons import Reason
+from agentrollouts.core.observation import Event
+from agentrollouts.shell.events import Herald
+from tests.shell.fakes import FakeApiServer, failing
+from tests.shell.virtual import pass_time, run
+
+ROLLOUT: Manifest = {
+    "apiVersion": "agentrollouts.dev/v1alpha1",
+    "kind": "AgentRollout",
+    "metadata": {"name": "agent", "namespace": "support", "uid": "7", "resourceVersion": "1"},
+}
+
+
+def tell(api: FakeApiServer, events: Iterable[Event], *, line: int = 10) -> list[Manifest]:
+    """What is sent of these."""
+
+    async def scenario() -> list[Manifest]:
+        herald = Herald(api, line=line)
+        herald.tell(ROLLOUT, events)
+        assert not api.events, "nobody waits for an Event"
+        task = asyncio.create_task(herald.work())
+        await pass_time(1)
+        assert not task.done()
+        task.cancel()
+        return api.events
+
+    return run(scenario())
+
+
+def test_an_event_is_about_the_very_object_and_says_how_grave_it_is() -> None:
+    """`kubectl describe` finds it by the uid."""
+    (event,) = tell(FakeApiServer(), [Event(Reason.GATE_FAILED, "x" * 2000, is_warning=True)])
+    assert event["involvedObject"] == {
+        "apiVersion": "agentrollouts.dev/v1alpha1",
+        "kind": "AgentRollout",
+        "name": "agent",
+        "namespace": "support",
+        "uid": "7",
+        "resourceVersion": "1",
+    }
+    told = (event["reason"], event["message"], event["type"], event["metadata"]["namespace"])
+    assert told == ("GateFailed", "x" * 1024, "Warning", "support")
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("no"), UnavailableError("no"), ConflictError("no")])
+def test_an_event_that_cannot_be_sent_is_only_logged(
+    error: ClusterError, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It repeats what the status says, so nothing is lost; the next one is sent all the same."""
+    caplog.set_level(logging.INFO)
+    api = FakeApiServer()
+    api.on_write = failing(error, "create", "Event", times=1)
+    sent = tell(api, [Event(Reason.GATE_FAILED, "one"), Event(Reason.HEALTHY, "two")])
+    assert [event["message"] for event in sent] == ["two"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "AgentRollout support/agent GateFailed: one",
+        "AgentRollout support/agent Healthy: two",
+        "Failed to send an Event: no",
+    ]
+
+
+def test_what_finds_no_place_in_the_line_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An API server that takes no Events costs no more memory than the line; what waits keeps its order."""
+    events = [Event(Reason.PHASE_STARTED, str(number)) for number in range(4)]
+    sent = tell(FakeApiServer(), events, line=3)
+    assert [event["message"] for event in sent] == ["0", "1", "2"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Failed to send an Event: too many wait already"
+    ]
