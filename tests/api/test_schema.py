@@ -170,7 +170,7 @@ OBJECTS = {
     )
     for kind, root in ROOTS.items()
 }
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
+SLOW = settings(max_examples=25, suppress_health_check=[*HealthCheck])
 
 
 @SLOW

@@ -154,7 +154,7 @@ def test_advice_tells_what_becomes_of_a_phase_that_never_has_its_runs() -> None:
     assert "extended and then rolled back" in advice(spec, forecast(spec, resolve_all(spec).gates, 100))[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sampled_from(["errors", "completion", "accuracy", "latency", "cost"]),
     st.floats(100, 1e6),

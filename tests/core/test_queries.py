@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import promql_parser
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -180,7 +180,6 @@ any_name = st.text(min_size=1, max_size=30)
 labels = st.from_regex(r"[a-z]{3}_[a-z]{1,8}", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(
     any_name,
     any_name,

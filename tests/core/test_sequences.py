@@ -211,7 +211,7 @@ def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
         yield world
 
 
-few = settings(derandomize=True, deadline=None, max_examples=30)
+few = settings(derandomize=True, max_examples=30)
 many = settings(few, max_examples=200)
 
 

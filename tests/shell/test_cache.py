@@ -82,7 +82,7 @@ def known(cache: Cache) -> dict[Ref, Manifest]:
 
 
 @given(past=pasts(few), data=st.data())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_the_newest_version_wins_in_any_order_and_however_often_it_is_told(
     past: list[News], data: st.DataObject
 ) -> None:
@@ -92,7 +92,6 @@ def test_the_newest_version_wins_in_any_order_and_however_often_it_is_told(
 
 
 @given(past=pasts())
-@settings(deadline=None)
 def test_what_belongs_together_is_found_after_any_past(past: list[News]) -> None:
     """The index says the same as a look at every single object."""
     cache, there = told(past), truth(past)

@@ -90,14 +90,13 @@ async def taken_at_once(queue: DirtyQueue[str]) -> str | None:
 
 
 TestQueue = Queue.TestCase
-TestQueue.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestQueue.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 @given(
     work=st.lists(st.tuples(st.integers(0, 50), st.sampled_from("abc"), st.integers(0, 5)), max_size=30),
     workers=st.integers(1, 4),
 )
-@settings(deadline=None)
 def test_every_mark_is_followed_by_a_look_and_no_two_workers_share_a_key(
     work: list[tuple[int, str, int]], workers: int
 ) -> None:
