@@ -342,7 +342,7 @@ class World:
             case "down":
                 answer: Answer | Unreadable = Unreadable("Prometheus answered 503")
             case "refused":
-                answer = Unreadable("Prometheus refused the query: parse error", is_final=True)
+                answer = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
             case _:
                 answer = Answer(self.now, tuple(self._rows(asking.plan)))
         self.heard = Heard(plan=asking.plan, answer=answer)

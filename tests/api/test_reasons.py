@@ -24,6 +24,14 @@ def test_every_state_is_a_reason() -> None:
     assert {state.value for state in State} <= {reason.value for reason in Reason}
 
 
+def test_a_reason_is_found_by_its_word_and_no_other_word_is_one() -> None:
+    """A word of ours, whoever says it, is that reason; any other word is an error."""
+    assert Reason.of(State.HELD) is Reason.HELD
+
+    with pytest.raises(ValueError, match="Heldd is no reason"):
+        Reason.of("Heldd")
+
+
 @pytest.mark.parametrize("words", [Outcome, VerifyOutcome])
 def test_every_outcome_is_a_reason(words: type[Outcome | VerifyOutcome]) -> None:
     """How an attempt or a verification ended can be told by an Event."""

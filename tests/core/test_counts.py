@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.answers import Answer, Row, to_answer
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
@@ -122,7 +123,7 @@ def test_what_is_no_count_is_never_counted(key: tuple[str, str], value: float) -
 
     assert isinstance(found, Unreadable)
     assert found.message.endswith("which is no count")
-    assert not found.is_final
+    assert found.reason is Reason.METRICS_UNAVAILABLE
 
 
 def test_a_bad_row_spoils_the_gates_that_use_its_source_and_no_other() -> None:
@@ -343,7 +344,7 @@ def test_buckets_that_cannot_be_compared_are_a_final_error(
     canary: Mapping[str | None, float], stable: Mapping[str | None, float], message: str
 ) -> None:
     """Asking again cannot help: the gate or the agent's metrics must change."""
-    assert buckets(canary, stable) == Unreadable(message, is_final=True)
+    assert buckets(canary, stable) == Unreadable(message, Reason.INVALID_GATE)
 
 
 def test_rows_are_named_by_the_users_label() -> None:
@@ -460,7 +461,8 @@ def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
     loops = replace(own, limit_is_own=False)
 
     assert read_rows(own, buckets_of(own)) == Unreadable(
-        "no bucket bound is at or above the limit of 60; choose a lower limit or wider buckets", is_final=True
+        "no bucket bound is at or above the limit of 60; choose a lower limit or wider buckets",
+        Reason.INVALID_GATE,
     )
     found = read_rows(loops, buckets_of(loops))
     assert isinstance(found, Reading)

@@ -112,7 +112,8 @@ WITHOUT_COUNTS = {
     "stale": (NoData("old", is_stale=True, last_sample_time=LAST), (Verdict.NO_DATA, Reason.METRICS_STALE)),
     "uncovered": (Uncovered("hole"), COLLECTING),
     "unreachable": (Unreadable("down"), (Verdict.ERROR, Reason.METRICS_UNAVAILABLE)),
-    "refused": (Unreadable("bad query", is_final=True), (Verdict.ERROR, Reason.INVALID_GATE)),
+    "refused": (Unreadable("bad query", Reason.INVALID_GATE), (Verdict.ERROR, Reason.INVALID_GATE)),
+    "nowhere": (Unreadable("no source", Reason.SOURCE_UNKNOWN), (Verdict.ERROR, Reason.SOURCE_UNKNOWN)),
 }
 
 

@@ -395,6 +395,21 @@ def test_a_cap_that_cannot_be_asked_is_refused_by_field() -> None:
     assert decision.status.attempt.hold.message.startswith("spec.caps[1].metric: must be one metric")
 
 
+@pytest.mark.parametrize("reason", [Reason.INVALID_GATE, Reason.SOURCE_UNKNOWN])
+def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
+    """A source that the settings do not have is a matter for a person, by its own name, like a bad query."""
+    found = rollout()
+    plan = decide(observed(found)).asking
+    assert plan is not None
+
+    decision = decide(observed(found, Heard(plan=plan.plan, answer=Unreadable("no such source", reason))))
+
+    assert state_of(decision) == (State.HELD, reason)
+    assert decision.status is not None
+    stalled = next(found for found in decision.status.conditions if found.type == "Stalled")
+    assert (stalled.status, stalled.reason) == ("True", "Held")
+
+
 def test_the_runs_of_a_cap_follow_the_convention() -> None:
     """Messages per run, where OpenTelemetry counts the runs."""
     spec = PLAN | {

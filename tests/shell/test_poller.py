@@ -10,6 +10,7 @@ import pytest
 
 from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Series
 from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.answers import to_answer
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import Unreadable
@@ -202,16 +203,20 @@ def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_final"), [(QueryErrorKind.REFUSED, True), (QueryErrorKind.TIMEOUT, False)]
+    ("kind", "reason"),
+    [
+        (QueryErrorKind.REFUSED, Reason.INVALID_GATE),
+        (QueryErrorKind.TIMEOUT, Reason.METRICS_UNAVAILABLE),
+    ],
 )
-def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, *, is_final: bool) -> None:
+def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, reason: Reason) -> None:
     """What does not heal by waiting is told apart from what may."""
 
     async def scenario() -> None:
         desk = Desk(default=FakePrometheus(QueryError(kind, "no")))
         desk.poller.follow(KEY, ASKING)
         await pass_time(1)
-        heard = Heard(plan=PLAN, answer=Unreadable("no", is_final=is_final))
+        heard = Heard(plan=PLAN, answer=Unreadable("no", reason))
         assert (desk.poller.newest(KEY), desk.polled) == (heard, [("default", str(kind))])
 
     run(scenario())
@@ -229,7 +234,7 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
         await pass_time(11)
         found = desk.poller.newest(KEY)
         message = "spec.metrics.source: the settings have no source default for this namespace"
-        assert missing == Heard(plan=PLAN, answer=Unreadable(message, is_final=True))
+        assert missing == Heard(plan=PLAN, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
         assert found == Heard(
             plan=PLAN, answer=to_answer(PLAN, START + timedelta(seconds=desk.heard[-1][1]), [])
         )

@@ -36,7 +36,10 @@ class Reason(StrEnum):
     @classmethod
     def of(cls, word: str) -> Reason:
         """The reason that this word stands for. Raises `ValueError` for a word that is none of ours."""
-        return cls._value2member_map_[word]  # type: ignore[return-value] # typed for any enum
+        found = cls._value2member_map_.get(word)
+        if not isinstance(found, Reason):
+            raise ValueError(f"{word} is no reason")  # noqa: TRY004 the text is of the right type
+        return found
 
     # A release becomes Ready, or says what is wrong with it.
     MATERIALIZED = "Materialized", "The bundle is resolved and its snapshot is written."

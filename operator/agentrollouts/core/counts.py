@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
 from agentrollouts.core.answers import Answer, Cell, Table, to_answer
 from agentrollouts.core.catalogue import ResolvedGate
@@ -202,16 +203,16 @@ class _Reader:
             mix = mixed(canary, stable)
             if len(mix) > MAX_GROUPS:
                 message = f"{gate.bad} has {len(mix)} values of {gate.by}, more than {MAX_GROUPS}"
-                return Unreadable(f"{message}; name a label with fewer", is_final=True)
+                return Unreadable(f"{message}; name a label with fewer", Reason.INVALID_GATE)
             runs = Segment(0.0, sum(m.canary for m in mix), 0.0, sum(m.stable for m in mix))
             return Reading(runs, (), last, mix=mix)
         found = compare(canary, stable)
         if isinstance(found, str):
-            return Unreadable(found, is_final=True)
+            return Unreadable(found, Reason.INVALID_GATE)
         bound = tail_bound(found.bounds, gate.limit.value) if gate.limit else None
         if gate.limit and gate.limit_is_own and bound is None:
             message = f"no bucket bound is at or above the limit of {gate.limit.value:g}"
-            return Unreadable(f"{message}; choose a lower limit or wider buckets", is_final=True)
+            return Unreadable(f"{message}; choose a lower limit or wider buckets", Reason.INVALID_GATE)
         return Reading(found.segment, found.bounds, last, self._recent_tail(gate, bound))
 
     def _plain(self, gate: ResolvedGate, last: datetime) -> Reading:

@@ -133,7 +133,7 @@ def _without_counts(
         case Uncovered():
             return Verdict.INCONCLUSIVE, Reason.COLLECTING
         case Unreadable():
-            return Verdict.ERROR, Reason.INVALID_GATE if present.is_final else Reason.METRICS_UNAVAILABLE
+            return Verdict.ERROR, present.reason
         case _:
             assert_never(present)
 

@@ -7,6 +7,7 @@ unreadable are different answers, and none of them is a count.
 from dataclasses import dataclass
 from datetime import datetime
 
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound, Mix
 
@@ -75,8 +76,8 @@ class Unreadable:
     """The query failed, or the answer holds what no count can be."""
 
     message: str
-    is_final: bool = False
-    """Whether asking again cannot help."""
+    reason: Reason = Reason.METRICS_UNAVAILABLE
+    """Another one where asking again cannot help."""
 
 
 Present = Reading | TooEarly | NoData | Uncovered | Unreadable

@@ -36,6 +36,7 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.SERVICE_MISSING,
         Reason.SERVICE_SHARED,
         Reason.SHARED_CAUSE,
+        Reason.SOURCE_UNKNOWN,
         Reason.UNSUPPORTED,
     }
 )

@@ -156,7 +156,7 @@ def blind(s: Situation) -> moves.Move | None:
     if silence is None:
         return None
     grace = ERROR_GRACE if silence.reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
-    if s.silent_for < grace and silence.reason is not Reason.INVALID_GATE:
+    if s.silent_for < grace and silence.reason not in {Reason.INVALID_GATE, Reason.SOURCE_UNKNOWN}:
         return moves.Wait(silence.message, s.now + grace - s.silent_for)
     return moves.Hold(silence.reason, silence.message)
 

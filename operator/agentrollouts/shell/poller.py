@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Vector
 from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.burst import Series
 from agentrollouts.core.counts import Answer, Unreadable, to_answer
 from agentrollouts.core.observation import Asking, Heard
@@ -116,7 +117,7 @@ class Poller:
         server = self._find_server(asking.source, key.namespace)
         if server is None:
             message = f"spec.metrics.source: the settings have no source {asking.source} for this namespace"
-            follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, is_final=True))
+            follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
             return True
         history, found = await asyncio.gather(
             self._history(server, follower, asking), self._query(server, asking.source, text, at)
@@ -159,5 +160,6 @@ class _Follower:
 
 def _answer(asking: Asking, at: datetime, found: Vector | QueryError) -> Answer | Unreadable:
     if isinstance(found, QueryError):
-        return Unreadable(found.message, is_final=found.kind is QueryErrorKind.REFUSED)
+        is_refused = found.kind is QueryErrorKind.REFUSED
+        return Unreadable(found.message, Reason.INVALID_GATE if is_refused else Reason.METRICS_UNAVAILABLE)
     return to_answer(asking.plan, at, found.rows)
