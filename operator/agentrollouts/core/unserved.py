@@ -3,6 +3,8 @@
 Asked by `catalogue` before a gate is filled in, so that no field of a user is ignored in silence.
 """
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from agentrollouts.api.rollout import Better, During, Gate, GateType
@@ -13,67 +15,45 @@ COMPARED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
 LIMITED: Final = frozenset({GateType.RATIO, GateType.HISTOGRAM, GateType.LIMIT})
 """Types that have a share of bad runs, and so may have a limit for it."""
 
-COUNT_BAD: Final = "count the undesired outcome"
+_ALL: Final = frozenset(GateType)
+_LIMIT, _COUNT, _SHIFT = frozenset({GateType.LIMIT}), frozenset({GateType.COUNT}), frozenset({GateType.SHIFT})
+
+FITS: Final = (
+    ("limit", LIMITED, "a {kind} has no share of bad runs to limit; for a sum use spec.caps"),
+    ("max_count", _COUNT, "goes with type Count, not {kind}"),
+    ("for_seconds", _ALL - _LIMIT, "set limit.forSeconds"),
+    ("for_seconds", COMPARED, "a {kind} is not asked at every check; leave it out"),
+    ("max_ratio", COMPARED, "a {kind} compares no rates"),
+    ("confidence", COMPARED | _SHIFT, "a {kind} has none to set; leave it out"),
+    ("min_bad", COMPARED | _LIMIT, "a {kind} needs no number of bad outcomes; leave it out"),
+    ("burst_factor", _ALL - _COUNT, "a {kind} has no evidence to divide; leave it out"),
+)
+"""Fields that not every type has, the types that do, and what to tell the others."""
 
 
 def unserved(gate: Gate, kind: GateType, better: Better, field: str) -> Refusal | None:
     """The first field that does not fit the others, or that cannot be served as written."""
-    is_higher, limit = better is Better.HIGHER, gate.limit
-    rows = (
-        (
-            kind is GateType.LIMIT and limit is None,
-            "limit",
-            "type Limit needs one, like {value: 0.15}",
-        ),
-        (
-            limit and kind not in LIMITED,
-            "limit",
-            f"a {kind} has no share of bad runs to limit; for a sum use spec.caps",
-        ),
-        (
-            limit and kind is not GateType.HISTOGRAM and limit.value > 1,
-            "limit.value",
-            "is a share of bad runs, at most 1",
-        ),
-        (
-            gate.max_count is not None and kind is not GateType.COUNT,
-            "maxCount",
-            f"goes with type Count, not {kind}",
-        ),
-        (
-            gate.for_seconds and kind not in COMPARED,
-            "forSeconds",
-            "set limit.forSeconds"
-            if kind is GateType.LIMIT
-            else f"a {kind} is not asked at every check; leave it out",
-        ),
-        (gate.during not in (None, (During.CANARY,)), "during", "only [Canary] is served yet"),
-        (
-            is_higher and kind is not GateType.RATIO,
-            "better",
-            f"a {kind} cannot be better Higher; {COUNT_BAD}",
-        ),
-        (is_higher and gate.max_ratio is not None, "maxRatio", "goes with better Lower; here set minRatio"),
-        (
-            not is_higher and gate.min_ratio is not None,
-            "minRatio",
-            "goes with better Higher; here set maxRatio",
-        ),
-        (gate.max_ratio is not None and kind not in COMPARED, "maxRatio", f"a {kind} compares no rates"),
-        (
-            gate.confidence is not None and kind in {GateType.LIMIT, GateType.COUNT},
-            "confidence",
-            f"a {kind} has none to set; leave it out",
-        ),
-        (
-            gate.min_bad is not None and kind in {GateType.COUNT, GateType.SHIFT},
-            "minBad",
-            f"a {kind} needs no number of bad outcomes; leave it out",
-        ),
-        (
-            gate.burst_factor is not None and kind is GateType.COUNT,
-            "burstFactor",
-            "a Count has no evidence to divide; leave it out",
-        ),
-    )
-    return next((Refusal(f"{field}.{key}", message) for broken, key, message in rows if broken), None)
+    found = next(chain(_of_other_types(gate, kind), _contradictions(gate, kind, better)), None)
+    return None if found is None else Refusal(f"{field}.{found[0]}", found[1])
+
+
+def _of_other_types(gate: Gate, kind: GateType) -> Iterator[tuple[str, str]]:
+    for name, kinds, message in FITS:
+        if kind not in kinds and getattr(gate, name) is not None:
+            yield str(Gate.model_fields[name].alias), message.format(kind=kind)
+
+
+def _contradictions(gate: Gate, kind: GateType, better: Better) -> Iterator[tuple[str, str]]:
+    limit = gate.limit
+    if limit is None and kind is GateType.LIMIT:
+        yield "limit", "type Limit needs one, like {value: 0.15}"
+    if limit and limit.value > 1 and kind is not GateType.HISTOGRAM:
+        yield "limit.value", "is a share of bad runs, at most 1"
+    if gate.during not in (None, (During.CANARY,)):
+        yield "during", "only [Canary] is served yet"
+    if better is Better.LOWER and gate.min_ratio is not None:
+        yield "minRatio", "goes with better Higher; here set maxRatio"
+    if better is Better.HIGHER and kind is not GateType.RATIO:
+        yield "better", f"a {kind} cannot be better Higher; count the undesired outcome"
+    if better is Better.HIGHER and gate.max_ratio is not None:
+        yield "maxRatio", "goes with better Lower; here set minRatio"
