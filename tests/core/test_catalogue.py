@@ -243,6 +243,11 @@ def test_defaults_follow_type_and_direction(
     assert (found.kind, found.better, found.margin, found.min_bad) == (kind, better, margin, min_bad)
 
 
+def test_the_burst_factor_of_a_sum_is_in_the_unit_of_the_sum() -> None:
+    """Fifteen cents that come together are less than 1 and a good factor for a cost."""
+    assert only(template="cost-per-run", burstFactor="0.15").burst == 0.15
+
+
 def test_a_histogram_counts_runs_in_its_own_buckets() -> None:
     """Bad and total are the same series."""
     found = only(type="Histogram", source={"buckets": 't_bucket{kind="chat"}'})
@@ -300,6 +305,16 @@ REFUSED = {
         {"template": "violations", "burstFactor": "2"},
         "burstFactor",
         "a Count has no evidence to divide; leave it out",
+    ),
+    "clusters of less than one": (
+        {"template": "error-rate", "burstFactor": "0.5"},
+        "burstFactor",
+        "of a Ratio must be at least 1",
+    ),
+    "a sum in units of nothing": (
+        {"template": "cost-per-run", "burstFactor": "0"},
+        "burstFactor",
+        "of a Mean must be above 0",
     ),
     "the mix of releases": (
         {"type": "Shift", "source": {"total": "jobs_total", "label": "release"}},

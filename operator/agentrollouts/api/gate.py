@@ -29,13 +29,11 @@ BurstFactor = Annotated[
             "type": "string",
             "maxLength": 32,
             "pattern": r"^(Auto|[0-9]+(\.[0-9]+)?)$",
-            **rules(
-                cel("self == 'Auto' || double(self) >= 1.0", "must be `Auto` or a decimal of at least 1")
-            ),
+            **rules(cel("self == 'Auto' || double(self) > 0.0", "must be `Auto` or a decimal above 0")),
         }
     ),
 ]
-"""`Auto`, or a decimal of at least 1."""
+"""`Auto`, or a decimal above 0. What the least is depends on the type, so `core.unserved` says it."""
 
 
 class GateType(StrEnum):
@@ -210,7 +208,8 @@ class Gate(ApiModel):
     """How many bad canary outcomes are needed for a Fail. By default 3."""
     burst_factor: BurstFactor | None = None
     """How strongly failures come in clusters; evidence is divided by it. Auto (the default) measures it on
-    stable when the attempt starts; a decimal of at least 1 sets it."""
+    stable when the attempt starts; a decimal sets it. At least "1"; for type Mean any above 0, as it has the
+    unit of the sum there: the dollars, say, that count as one independent proof."""
     for_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
     """How long a Fail must stand before it acts, in seconds. By default 0: the test already allows for
     being repeated."""

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Final
 
 from agentrollouts.api.rollout import Better, During, Gate, GateType
+from agentrollouts.core.evidence import SMALLEST
 from agentrollouts.core.series import Refusal
 
 COMPARED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
@@ -49,6 +50,9 @@ def _contradictions(gate: Gate, kind: GateType, better: Better) -> Iterator[tupl
         yield "limit", "type Limit needs one, like {value: 0.15}"
     if limit and limit.value > 1 and kind is not GateType.HISTOGRAM:
         yield "limit.value", "is a share of bad runs, at most 1"
+    least = 0.0 if kind is GateType.MEAN else 1.0  # of counts: they do not scatter less than chance has it
+    if isinstance(gate.burst_factor, float) and not gate.burst_factor >= max(least, SMALLEST):
+        yield "burstFactor", f"of a {kind} must be {'above 0' if not least else 'at least 1'}"
     if gate.during not in (None, (During.CANARY,)):
         yield "during", "only [Canary] is served yet"
     if better is Better.LOWER and gate.min_ratio is not None:
