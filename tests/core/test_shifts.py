@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.case import allowed
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
@@ -22,8 +23,9 @@ from agentrollouts.core.shifts import (
     looks_until,
     of_histogram,
     of_mix,
+    planned_looks,
 )
-from tests.builders import START
+from tests.builders import NEW, OLD, START, a_rollout
 
 DECISIONS, LENGTHS = resolve_all(
     AgentRolloutSpec.model_validate(
@@ -251,6 +253,27 @@ def test_a_short_phase_has_one_look_at_its_end() -> None:
     assert decide_on(SAME, looked(60, over=True, looks=1)).verdict is Verdict.PASS
 
 
+def test_the_looks_of_all_phases_share_the_permitted_error() -> None:
+    """Each phase may err by an equal part, and each of its looks by an equal part of that."""
+    assert allowed(DECISIONS, Course(0, 3, time_over=False, planned_looks=5)) == pytest.approx(0.05 / 15)
+
+
+def test_the_looks_of_a_phase_are_those_of_its_segments_and_of_the_bake() -> None:
+    """Of an hour five, of each six minutes of a ramp one; the last weight is looked at through the bake."""
+    phases = [
+        {"name": "five", "weight": 5, "durationSeconds": 3600},
+        {"name": "ramp", "weight": 95, "rampSeconds": 3600, "durationSeconds": 3600},
+    ]
+    rollout = a_rollout(phases=phases, bake={"durationSeconds": 1800}).serving(OLD).trying(NEW)
+
+    looks = [
+        planned_looks(found.plan, found.build().status.attempt or pytest.fail("no attempt"))
+        for found in (rollout, rollout.in_phase(1, 3), rollout.baking())
+    ]
+
+    assert looks == [5, 9 + 3, 9 + 3]
+
+
 def test_looks_survive_a_check_without_counts_and_end_with_the_segment() -> None:
     """Prometheus away is no look; another weight has looks of its own."""
     first = decide_on(LOANS, looked(300))
@@ -266,7 +289,7 @@ def test_a_shift_explains_itself() -> None:
     """What moved, from where, by how much, and how often chance gives as much."""
     assert decide_on(LOANS, looked(300)).message == (
         "1,000 decisions of the canary: approve 52 % vs 45 % of stable; 7.0 % moved, "
-        "by chance 0.005 % of the time, needed at most 0.8 %"
+        "by chance 0.005 % of the time, needed at most 0.3 %"
     )
     assert decide_on(mix(("a", 9, 90)), looked(300)).message == (
         "9 decisions of the canary, too few to compare; 9 of 100 canary runs needed to pass"

@@ -31,7 +31,7 @@ class Course:
     counted_seconds: float = 0.0
     """How long the present segment has been counted."""
     planned_looks: int = 1
-    """How many looks at a shift the phase has in all."""
+    """How many looks at a shift the phase has in all, its bake included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,11 @@ def _looked(gate: ResolvedGate, shift: Shift | None, course: Course, memory: Mem
 
 
 def allowed(gate: ResolvedGate, course: Course) -> float:
-    """The error that one look at a shift may make, so that all planned ones keep the confidence."""
-    return (1 - gate.confidence) / max(1, course.planned_looks)
+    """The error that one look at a shift may make, so that all planned ones keep the confidence.
+
+    Each phase has an equal share of it, and each of its looks an equal share of that.
+    """
+    return (1 - gate.confidence) / max(1, course.planned_phases * course.planned_looks)
 
 
 def _lacks(gate: ResolvedGate, finding: Finding) -> str:

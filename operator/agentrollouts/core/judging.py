@@ -24,7 +24,7 @@ from agentrollouts.core.counts import Answer, Unreadable, read_all
 from agentrollouts.core.gates import NOTHING, Course, Judgement, judge
 from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
 from agentrollouts.core.observation import Heard, Observation
-from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, steps_of, warmup_left
+from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
@@ -33,7 +33,7 @@ from agentrollouts.core.queries import (
     render_gate,
     total_source,
 )
-from agentrollouts.core.shifts import looks_until
+from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.states import JUDGED, base_state
 
 FULL: Final = 100
@@ -132,15 +132,13 @@ def judged(
 def _course(spec: AgentRolloutSpec, attempt: Attempt, answer: Answer | Unreadable, now: datetime) -> Course:
     start = attempt.counting_start_time or now
     counted = (answer.at - start).total_seconds() if isinstance(answer, Answer) else 0.0
-    steps = steps_of(spec, attempt.phase_index)
-    seconds = time_limit(spec, attempt) / len(steps)
     return Course(
         phase=attempt.phase_index,
         planned_phases=len(spec.phases),
         time_over=_is_due(spec, attempt, now),
         weight=attempt.weight,
         counted_seconds=counted,
-        planned_looks=len(steps) * max(1, looks_until(seconds)),
+        planned_looks=planned_looks(spec, attempt),
     )
 
 

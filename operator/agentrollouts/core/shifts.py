@@ -8,10 +8,14 @@ shift that is certain but small is none.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import Attempt
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound, Mix
+from agentrollouts.core.plan import phase_seconds, steps_of
 
 FIRST_LOOKS: Final = (300, 600, 1200, 2400, 3600)
 """Seconds after the counting start at which is looked; from the last on, each time twice as late."""
@@ -48,6 +52,14 @@ def looks_until(seconds: float) -> int:
     if seconds < 2 * FIRST_LOOKS[-1]:
         return first
     return first + int(math.log2(seconds / FIRST_LOOKS[-1]))
+
+
+def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:
+    """Looks in all segments of the phase; the last one goes on through the bake."""
+    begins = [step.due_seconds for step in steps_of(spec, attempt.phase_index)]
+    is_last = attempt.phase_index + 1 == len(spec.phases)
+    end = phase_seconds(spec, attempt) + (spec.bake.duration_seconds if is_last else 0)
+    return sum(max(1, looks_until(after - before)) for before, after in pairwise([*begins, end]))
 
 
 def of_mix(mix: Sequence[Mix], burst: float) -> Shift | None:
