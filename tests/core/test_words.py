@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.words import Words, count, money, odds, percent, times
+from agentrollouts.core.words import Words, about, count, money, odds, percent, times
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,12 @@ def test_units() -> None:
     )
     assert (Words("runs", "").amount(12), Words("runs", "").named) == ("12", "")
     assert Words("runs", "runs slower than {bound} s").about(12.8).bad == "runs slower than 12.8 s"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, "0"), (0.4, "0"), (7.2, "7"), (50.4, "50"), (451, "450"), (1905, "1,900"), (99_600, "100,000")],
+)
+def test_an_expected_count_has_two_digits(value: float, expected: str) -> None:
+    """More would be a promise."""
+    assert about(value) == expected

@@ -166,7 +166,8 @@ def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) ->
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
             return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"
         case State.CANARY | State.AWAITING_APPROVAL:
-            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}"
+            outlook = f"; {attempt.outlook}" if attempt.outlook else ""
+            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}{outlook}"
         case State.INITIAL | State.BAKING:
             return f"{subject} has {attempt.weight} % and is watched"
         case _ if back and is_latched(status):

@@ -49,6 +49,12 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if is_whole or value >= THREE_DIGITS else f"{value:,.1f}"
 
 
+def about(value: float) -> str:
+    """A count that is only expected, to two digits: 50, 1,900."""
+    unit = 10.0 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1 else 1.0
+    return f"{round(value / unit) * unit:,.0f}"
+
+
 def money(value: float) -> str:
     """Dollars: cents from one dollar on, two digits below."""
     return f"{value:,.2f}" if value >= 1 or not value else f"{value:.{1 - math.floor(math.log10(value))}f}"
