@@ -43,7 +43,7 @@ class Since:
     beyond: datetime | None = None
     """The canary is beyond the limit."""
     stray: datetime | None = None
-    """The canary finishes far too few runs for its weight."""
+    """The canary finishes far too few runs for its weight, or far too many."""
 
 
 NEVER: Final = Since()
@@ -155,7 +155,7 @@ def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
 
 
 def _strays(gate: ResolvedGate, reading: Reading, course: Course) -> bool:
-    """Whether the canary finishes far too few runs."""
+    """Whether the canary's runs are far from its weight."""
     weight = course.weight
     if not gate.counts_runs or weight is None or not 0 < weight < 100:  # noqa: PLR2004 percent
         return False

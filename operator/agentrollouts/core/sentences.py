@@ -71,11 +71,12 @@ def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
 def strayed(case: Case) -> str:
     """What the canary's weight gives it, and what it finished."""
     now = case.reading.segment
-    runs = now.canary_total + now.stable_total
+    runs, weight = now.canary_total + now.stable_total, case.course.weight or 0
+    is_less = 100 * now.canary_total < weight * runs
+    asked = "do requests reach it, and do its runs end" if is_less else "is there a second way to it"
     return (
         f"canary finished {count(now.canary_total)} of {count(runs)} runs "
-        f"({percent(now.canary_total / runs)}) at a weight of {case.course.weight} %; "
-        "do requests reach it, and do its runs end?"
+        f"({percent(now.canary_total / runs)}) at a weight of {weight} %; {asked}?"
     )
 
 

@@ -97,7 +97,7 @@ def _shifted(case: Case) -> Answer | None:
 
 
 def _strayed(case: Case) -> Answer | None:
-    """Requests do not reach the canary, or its runs do not end."""
+    """Requests do not reach the canary, its runs do not end, or it gets more than was asked for."""
     since = case.since.stray
     if since is None or case.seconds(since) < max(case.gate.for_seconds, limits.STRAY_SECONDS):
         return None
@@ -117,7 +117,7 @@ def _pending(case: Case) -> Answer | None:
         waits = _waits("beyond the limit", case.seconds(since.beyond), gate.limit.for_seconds)
     elif since.stray:
         wanted = max(gate.for_seconds, limits.STRAY_SECONDS)
-        waits = _waits("far fewer runs than its weight", case.seconds(since.stray), wanted)
+        waits = _waits("far from the runs that its weight gives it", case.seconds(since.stray), wanted)
     return _undecided(case, waits) if waits else None
 
 
