@@ -412,6 +412,34 @@ def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
     assert (stalled.status, stalled.reason) == ("True", "Held")
 
 
+def test_a_cap_on_a_metric_that_nobody_exports_says_so() -> None:
+    """It stops nothing, as zero would not either, but it does not look like a cap that is kept."""
+    found = rollout(caps=[SPEND | {"metric": "agent_run_cost_total"}])
+    told = after(found, decided(found)).status
+
+    assert [(cap.value, cap.exceeded) for cap in told.caps] == [(0.0, False)]
+    assert told.caps[0].message == (
+        f"no series agent_run_cost_total of release {CANARY} or {STABLE} has been seen in the last 3600 s; "
+        "does the agent export it, with its labels?"
+    )
+    metrics = next(each for each in told.conditions if each.type == "MetricsAvailable")
+    assert (metrics.status, metrics.message) == ("True", f"spend: {told.caps[0].message}")
+
+
+def test_a_canary_that_has_spent_nothing_yet_is_within_its_cap() -> None:
+    """The metric exists, since stable has it."""
+    found = rollout(caps=[SPEND])
+    plan = decide(observed(found)).asking
+    assert plan is not None
+    caps = resolve_caps(found.spec).caps
+    row = Row(tag(plan.plan, caps[0].source, Term.INCREASE), STABLE, None, 80.0)
+
+    (reading,) = read_caps(caps, plan.plan, Answer(AT, (row,)))
+
+    assert (reading.value, reading.is_seen) == (0.0, True)
+    assert reading.message.startswith("canary added 0 to agent_run_cost_usd_sum")
+
+
 def outlook_of(found: AgentRollout) -> str | None:
     """What the status says that the phase can catch."""
     return found.status.attempt.outlook if found.status.attempt else None

@@ -190,12 +190,14 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
 
 
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
+    """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
+    unseen = "; ".join(f"{found.cap.name}: {found.message}" for found in s.cap_readings if not found.is_seen)
     if not is_compared(status):
-        return None, Reason.METRICS_NOT_NEEDED, ""
+        return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message
     if s.judgements:
-        return True, Reason.METRICS_AVAILABLE, ""
+        return True, Reason.METRICS_AVAILABLE, unseen
     known = find_condition(status.conditions, METRICS_CONDITION)
     if known and known.status is not ConditionStatus.UNKNOWN:
         return known.status is ConditionStatus.TRUE, _word(known.reason), known.message
