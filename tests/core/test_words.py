@@ -3,10 +3,10 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentrollouts.core.words import Words, about, count, money, odds, percent, times
+from agentrollouts.core.words import Words, about, count, money, odds, percent, short_of, times
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,10 @@ from agentrollouts.core.words import Words, about, count, money, odds, percent, 
         (0, "0"),
         (8, "8"),
         (7.97, "8"),
-        (12.57, "12.6"),
+        (2.57, "2.6"),
+        (12.57, "13"),
         (0.4, "0.4"),
-        (99.7, "99.7"),
+        (99.7, "100"),
         (950.4, "950"),
         (1e6, "1,000,000"),
     ],
@@ -78,6 +79,15 @@ def test_times(ratio: float, expected: str) -> None:
 def test_odds(evidence: float, needed: float, expected: str) -> None:
     """Two or three digits, rounded down where rounding up would look like enough."""
     assert odds(evidence, needed) == expected
+
+
+@given(st.integers(1, 10**6), st.floats(0, 1, exclude_max=True))
+def test_a_count_that_is_too_small_never_seems_enough(wanted: float, part: float) -> None:
+    """A reader sees that something is missing."""
+    value = wanted * part
+    assume(value < wanted)
+
+    assert float(short_of(value, wanted).replace(",", "")) < wanted
 
 
 @given(st.floats(1e-9, 999_999), st.sampled_from([20.0, 100.0, 1000.0, 10_000.0]))

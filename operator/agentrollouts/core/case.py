@@ -14,7 +14,7 @@ from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
 from agentrollouts.core.readings import Reading, Tally
 from agentrollouts.core.shifts import Shift, looks_until, of_histogram, of_mix
-from agentrollouts.core.words import count
+from agentrollouts.core.words import short_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,9 @@ def _lacks(gate: ResolvedGate, finding: Finding) -> str:
     """What is missing before a Fail may be said. A sum is counted in units of its burst factor."""
     total = finding.total
     if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:
-        return f"{count(total.canary_total)} of {HISTOGRAM_RUNS} canary runs needed to fail"
+        runs = short_of(total.canary_total, HISTOGRAM_RUNS)
+        return f"{runs} of {HISTOGRAM_RUNS} canary runs needed to fail"
     bad = total.canary_bad / (finding.burst if gate.kind is GateType.MEAN else 1.0)
-    return "" if bad >= gate.min_bad else f"{count(bad)} of {gate.min_bad:g} bad outcomes needed to fail"
+    if bad >= gate.min_bad:
+        return ""
+    return f"{short_of(bad, gate.min_bad)} of {gate.min_bad:g} bad outcomes needed to fail"

@@ -14,7 +14,7 @@ from agentrollouts.api.status import Severity, Verdict
 from agentrollouts.core import limits, sentences
 from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.words import count
+from agentrollouts.core.words import short_of
 
 EXTRAPOLATED: Final = 4 / 3
 """How much larger than the truth Prometheus may make a count over four scrapes; matters above zero only."""
@@ -134,6 +134,8 @@ def _passed(case: Case) -> Answer:
     told = sentences.describe(case)
     if case.is_sure:
         return Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
+    if case.matters:
+        return Answer(Verdict.PASS, Reason.PASSED, f"{told}; within noise")
     return Answer(Verdict.PASS, Reason.PASSED, told)
 
 
@@ -168,5 +170,5 @@ def _doubt(case: Case) -> str:
     return (
         ""
         if runs >= gate.min_samples
-        else f"{count(runs)} of {gate.min_samples:,} canary runs needed to pass"
+        else f"{short_of(runs, gate.min_samples)} of {gate.min_samples:,} canary runs needed to pass"
     )
