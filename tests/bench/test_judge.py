@@ -13,7 +13,9 @@ import pytest
 
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement
+from agentrollouts.core.limits import has_strayed
 from agentrollouts.core.readings import Reading
 from bench.judge import cost, labels, latency
 from bench.judge.cost import CostTask
@@ -232,3 +234,22 @@ def test_quantiles_are_prometheus_s() -> None:
 def test_targets_are_missed_only_beyond_chance() -> None:
     """One in a hundred at 1 % is chance, five are not."""
     assert [is_chance(count, 100, 0.01) for count in (0, 1, 3, 5)] == [True, True, True, False]
+
+
+def test_conversations_that_stick_to_a_release_are_not_too_much_traffic() -> None:
+    """Of 60 attempts at the right weight, in visits of five runs, hardly one is held in three hours."""
+    chance = random.Random(20261121)
+    strayed = 0
+    for _ in range(60):
+        canary = stable = 0
+        for _ in range(180):  # minutes of 1,000 runs an hour
+            visits = [geometric(chance, 5) for _ in range(poisson(chance, 1000 / 60 / 5))]
+            shares = [chance.random() < 0.05 for _ in visits]
+            canary += sum(runs for runs, is_canary in zip(visits, shares, strict=True) if is_canary)
+            stable += sum(runs for runs, is_canary in zip(visits, shares, strict=True) if not is_canary)
+            far = has_strayed(GATES["errors"], Segment(0, canary, 0, stable), 0.05)
+            if far and canary > 0.05 * (canary + stable):
+                strayed += 1
+                break
+
+    assert strayed <= 1

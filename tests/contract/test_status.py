@@ -128,6 +128,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         counting_start_time=NOW,
         elapsed_seconds=3600,
         extensions=1,
+        outlook="about 50 canary runs: can catch total failure and not much else",
         trigger=Trigger.BREACH,
         hold=Hold(
             reason=Reason.PAUSED,

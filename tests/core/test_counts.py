@@ -172,7 +172,7 @@ def test_an_empty_answer_is_no_data() -> None:
         is_stale=False,
     )
     assert read(answer({}), stale_after=600) == TooEarly(
-        f"no series agent_runs_total of release {CANARY} or {STABLE} yet"
+        f"no agent_runs_total of release {CANARY} or {STABLE} in the first 600 s of counting"
     )
 
 

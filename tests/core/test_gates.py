@@ -284,7 +284,7 @@ SENTENCES = {
         reading(29, 100, 160, 1000),
         (
             "canary served 9.1 % of 1,100 runs but had 29 of 189 incomplete runs (15 %); "
-            "completed 71 % vs 84 % = 0.845x, limit 0.98x; evidence 4.38:1, needed 100:1"
+            "completed 71 % vs 84 % = 0.845x, limit 0.98x; evidence 4.38:1, needed 100:1; within noise"
         ),
     ),
     "dollars": (

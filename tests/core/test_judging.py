@@ -17,7 +17,9 @@ from agentrollouts.api.status import (
     AgentRolloutStatus,
     Attempt,
     Counts,
+    GateStatus,
     ReleaseRecord,
+    Severity,
     State,
     Verdict,
     WeightsStatus,
@@ -408,6 +410,85 @@ def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
     assert decision.status is not None
     stalled = next(found for found in decision.status.conditions if found.type == "Stalled")
     assert (stalled.status, stalled.reason) == ("True", "Held")
+
+
+def test_a_cap_on_a_metric_that_nobody_exports_says_so() -> None:
+    """It stops nothing, as zero would not either, but it does not look like a cap that is kept."""
+    found = rollout(caps=[SPEND | {"metric": "agent_run_cost_total"}])
+    told = after(found, decided(found)).status
+
+    assert [(cap.value, cap.exceeded) for cap in told.caps] == [(0.0, False)]
+    assert told.caps[0].message == (
+        f"no series agent_run_cost_total of release {CANARY} or {STABLE} has been seen in the last 3600 s; "
+        "does the agent export it, with its labels?"
+    )
+    metrics = next(each for each in told.conditions if each.type == "MetricsAvailable")
+    assert (metrics.status, metrics.message) == ("True", f"spend: {told.caps[0].message}")
+
+
+def test_a_canary_that_has_spent_nothing_yet_is_within_its_cap() -> None:
+    """The metric exists, since stable has it."""
+    found = rollout(caps=[SPEND])
+    plan = decide(observed(found)).asking
+    assert plan is not None
+    caps = resolve_caps(found.spec).caps
+    row = Row(tag(plan.plan, caps[0].source, Term.INCREASE), STABLE, None, 80.0)
+
+    (reading,) = read_caps(caps, plan.plan, Answer(AT, (row,)))
+
+    assert (reading.value, reading.is_seen) == (0.0, True)
+    assert reading.message.startswith("canary added 0 to agent_run_cost_usd_sum")
+
+
+def outlook_of(found: AgentRollout) -> str | None:
+    """What the status says that the phase can catch."""
+    return found.status.attempt.outlook if found.status.attempt else None
+
+
+def test_a_phase_says_what_it_can_catch_once_its_traffic_is_known() -> None:
+    """950 runs of stable and 50 of the canary in 400 s are 450 canary runs in the hour of the phase."""
+    found = after(rollout(), decided(rollout()))
+
+    assert outlook_of(found) == "about 450 canary runs: can catch errors 1.2 % to 3.5 %"
+    ready = next(each for each in found.status.conditions if each.type == "Ready")
+    assert ready.message == f"{CANARY} has 5 % in phase five; {outlook_of(found)}"
+
+
+def test_the_outlook_speaks_of_this_agent() -> None:
+    """Stable's own rate and clusters, where they were measured, say what shows in so many runs."""
+    seen = GateStatus(
+        name="errors",
+        verdict=Verdict.INCONCLUSIVE,
+        reason=Reason.COLLECTING,
+        severity=Severity.HIGH,
+        burst_factor=3.0,
+        baseline=Counts(bad=100, total=1000),
+    )
+    plain = rollout(gates=[ERRORS | {"burstFactor": "Auto"}])
+    measured = plain.replace(status=plain.status.replace(gates=(seen,)))
+
+    assert outlook_of(after(measured, decided(measured))) == (
+        "about 450 canary runs: can catch errors 10 % to 21 %"
+    )
+
+
+def test_the_outlook_waits_for_runs_and_time() -> None:
+    """99 runs, or less than a tenth of the phase, are not yet its traffic."""
+    few = {RUNS: (5, 94), f'{RUNS}{{outcome="failed"}}': (0, 1)}
+    long = rollout(phases=[{"name": "five", "weight": 5, "durationSeconds": 4100}])
+
+    assert outlook_of(after(rollout(), decided(rollout(), few))) is None
+    assert outlook_of(after(long, decided(long))) is None
+
+
+def test_the_outlook_is_said_once_a_phase() -> None:
+    """More runs do not change the sentence; the next phase, or another plan, has one of its own."""
+    found = after(rollout(), decided(rollout()))
+    double = {metric: (2 * canary, 2 * stable) for metric, (canary, stable) in HEALTHY.items()}
+    other = found.replace(spec=found.spec.replace(bake={"durationSeconds": 60}))
+
+    assert outlook_of(after(found, decided(found, double))) == outlook_of(found)
+    assert outlook_of(after(other, decide(observed(other)))) is None
 
 
 def test_the_runs_of_a_cap_follow_the_convention() -> None:

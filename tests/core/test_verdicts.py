@@ -218,12 +218,16 @@ STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
         ((90.0, 30_000.0, 2910.0, 970_000.0), AT_5, STRAY, PASS),  # 3 % instead of 5 %, surely, and not far
         ((0.0, 0.0, 10.0, 2000.0), replace(AT_5, weight=None), STRAY, UNDECIDED),
         ((5.0, 900.0, 5.0, 900.0), replace(AT_5, weight=100), STRAY, PASS),
+        ((10.0, 2000.0, 10.0, 2000.0), AT_5, STRAY, MISMATCH),  # half of the traffic
+        ((0.0, 20.0, 0.0, 20.0), AT_5, STRAY, UNDECIDED),  # two long conversations
+        ((6.0, 560.0, 40.0, 3440.0), AT_5, STRAY, PASS),  # 14 % instead of 5 %: surely more, and not far
+        ((10.0, 2000.0, 10.0, 2000.0), replace(AT_5, weight=50), STRAY, PASS),
     ],
 )
 def test_runs_that_do_not_follow_the_weight_are_a_mismatch(
     counts: tuple[float, ...], course: Course, memory: Memory, expected: tuple[Verdict, Reason]
 ) -> None:
-    """A canary that finishes less than half of its share, surely and for two minutes, holds the rollout."""
+    """Less than half of its share, or thrice as much, surely and for two minutes, holds the rollout."""
     assert told(judge(ERRORS, reading(counts), course, memory=memory)) == expected
 
 
@@ -234,6 +238,15 @@ def test_a_mismatch_explains_itself() -> None:
     assert found.message == (
         "canary finished 20 of 4,020 runs (0.5 %) at a weight of 5 %; "
         "do requests reach it, and do its runs end?"
+    )
+
+
+def test_a_canary_with_too_much_traffic_explains_itself() -> None:
+    """More is at risk than was asked for, and where that may come from."""
+    found = judge(ERRORS, reading((10.0, 2000.0, 10.0, 2000.0)), AT_5, memory=STRAY)
+
+    assert found.message == (
+        "canary finished 2,000 of 4,000 runs (50 %) at a weight of 5 %; is there a second way to it?"
     )
 
 

@@ -3,10 +3,10 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentrollouts.core.words import Words, count, money, odds, percent, times
+from agentrollouts.core.words import Words, about, count, money, odds, percent, short_of, times
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,10 @@ from agentrollouts.core.words import Words, count, money, odds, percent, times
         (0, "0"),
         (8, "8"),
         (7.97, "8"),
-        (12.57, "12.6"),
+        (2.57, "2.6"),
+        (12.57, "13"),
         (0.4, "0.4"),
-        (99.7, "99.7"),
+        (99.7, "100"),
         (950.4, "950"),
         (1e6, "1,000,000"),
     ],
@@ -80,6 +81,15 @@ def test_odds(evidence: float, needed: float, expected: str) -> None:
     assert odds(evidence, needed) == expected
 
 
+@given(st.integers(1, 10**6), st.floats(0, 1, exclude_max=True))
+def test_a_count_that_is_too_small_never_seems_enough(wanted: float, part: float) -> None:
+    """A reader sees that something is missing."""
+    value = wanted * part
+    assume(value < wanted)
+
+    assert float(short_of(value, wanted).replace(",", "")) < wanted
+
+
 @given(st.floats(1e-9, 999_999), st.sampled_from([20.0, 100.0, 1000.0, 10_000.0]))
 def test_odds_never_seem_enough_before_they_are(evidence: float, needed: float) -> None:
     """A reader of the sentence comes to the verdict that the judge came to."""
@@ -97,3 +107,12 @@ def test_units() -> None:
     )
     assert (Words("runs", "").amount(12), Words("runs", "").named) == ("12", "")
     assert Words("runs", "runs slower than {bound} s").about(12.8).bad == "runs slower than 12.8 s"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, "0"), (0.4, "0"), (7.2, "7"), (50.4, "50"), (451, "450"), (1905, "1,900"), (99_600, "100,000")],
+)
+def test_an_expected_count_has_two_digits(value: float, expected: str) -> None:
+    """More would be a promise."""
+    assert about(value) == expected

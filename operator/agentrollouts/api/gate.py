@@ -259,7 +259,8 @@ class Cap(ApiModel):
     name: DnsLabel
     """Name of the cap, unique in the rollout."""
     metric: Selector
-    """Counter to watch, such as `agent_run_cost_usd_sum`."""
+    """Counter to watch, such as `agent_run_cost_usd_sum`. One that nobody exports stops nothing: the cap's
+    message in status says so, and that of the condition MetricsAvailable."""
     per_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
     """The window over which it is counted, in seconds. Default 3600."""
     max: DecimalStr | None = None

@@ -175,6 +175,9 @@ class Attempt(ApiModel):
     """Seconds of the phase that had run before `clockStartTime`."""
     extensions: Annotated[int, Field(ge=0, le=10)] = 0
     """How often the phase was extended."""
+    outlook: Message | None = None
+    """How many canary runs the phase will have, by the traffic that was counted, and what can be caught in so
+    few. Said once a phase; absent until the traffic is known."""
     trigger: Trigger | None = None
     """What made it roll back."""
     hold: Hold | None = None

@@ -133,7 +133,7 @@ class GateStatus(ApiModel):
     beyond_start_time: Time | None = None
     """Since when the canary has been beyond `limit` at every check."""
     stray_start_time: Time | None = None
-    """Since when the canary has finished far too few runs for its weight at every check."""
+    """Since when the canary has finished far too few runs for its weight, or far too many, at every check."""
     looks: Annotated[int, Field(ge=0, le=100)] = 0
     """For type Shift: how many of the planned looks of the present stretch were taken."""
     last_sample_time: Time | None = None

@@ -122,6 +122,7 @@ def _enter_phase(progress: Progress, index: int, weight: int) -> Progress:
             clock_start_time=None,
             elapsed_seconds=0,
             extensions=0,
+            outlook=None,
         )
         .tell(Reason.PHASE_STARTED, f"Phase {phase.name}: canary weight {weight} %")
     )

@@ -16,7 +16,7 @@ from agentrollouts.core.catalogue import labels_of
 from agentrollouts.core.queries import QueryPlan, Source, Start, Term
 from agentrollouts.core.series import Refusal, Selector, parse_selector
 from agentrollouts.core.templates import RUNS
-from agentrollouts.core.words import count
+from agentrollouts.core.words import amount, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class CapReading:
     exceeded: bool
     message: str
     at: datetime
+    is_seen: bool = True
+    """Whether any series of its metric exists: else 0 may mean that nobody counts."""
 
 
 def resolve_caps(spec: AgentRolloutSpec) -> CapResolution:
@@ -100,15 +102,22 @@ def to_status(reading: CapReading) -> CapStatus:
 def _read(asked: ResolvedCap, table: Table) -> CapReading:
     cap, added = asked.cap, _added(asked.source, table)
     window = f"in the last {cap.per_seconds} s"
+    releases = table.plan.subject.releases
+    if not any(table.counts(asked.source, release) for release in releases):
+        told = (
+            f"no series {asked.metric} of release {' or '.join(releases)} has been seen {window}; "
+            "does the agent export it, with its labels?"
+        )
+        return CapReading(cap, 0.0, exceeded=False, message=told, at=table.at, is_seen=False)
     if cap.max_per_run is None or asked.runs_source is None:
         limit = cap.max or 0.0
-        told = f"canary added {count(added)} to {asked.metric} {window}, at most {count(limit)} allowed"
+        told = f"canary added {amount(added)} to {asked.metric} {window}, at most {amount(limit)} allowed"
         return CapReading(cap, added, added > limit, told, table.at)
     runs = _added(asked.runs_source, table)
     value = added / max(1.0, runs)  # a run that has not ended is one
     told = (
-        f"canary added {count(added)} to {asked.metric} in {count(runs)} runs {window}, "
-        f"{count(value)} per run, at most {count(cap.max_per_run)} allowed"
+        f"canary added {amount(added)} to {asked.metric} in {count(runs)} runs {window}, "
+        f"{amount(value)} per run, at most {amount(cap.max_per_run)} allowed"
     )
     return CapReading(cap, value, value > cap.max_per_run, told, table.at)
 

@@ -14,7 +14,7 @@ from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
 from agentrollouts.core.readings import Reading, Tally
 from agentrollouts.core.shifts import Shift, looks_until, of_histogram, of_mix
-from agentrollouts.core.words import count
+from agentrollouts.core.words import short_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Since:
     beyond: datetime | None = None
     """The canary is beyond the limit."""
     stray: datetime | None = None
-    """The canary finishes far too few runs for its weight."""
+    """The canary finishes far too few runs for its weight, or far too many."""
 
 
 NEVER: Final = Since()
@@ -155,7 +155,7 @@ def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
 
 
 def _strays(gate: ResolvedGate, reading: Reading, course: Course) -> bool:
-    """Whether the canary finishes far too few runs."""
+    """Whether the canary's runs are far from its weight."""
     weight = course.weight
     if not gate.counts_runs or weight is None or not 0 < weight < 100:  # noqa: PLR2004 percent
         return False
@@ -191,6 +191,9 @@ def _lacks(gate: ResolvedGate, finding: Finding) -> str:
     """What is missing before a Fail may be said. A sum is counted in units of its burst factor."""
     total = finding.total
     if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:
-        return f"{count(total.canary_total)} of {HISTOGRAM_RUNS} canary runs needed to fail"
+        runs = short_of(total.canary_total, HISTOGRAM_RUNS)
+        return f"{runs} of {HISTOGRAM_RUNS} canary runs needed to fail"
     bad = total.canary_bad / (finding.burst if gate.kind is GateType.MEAN else 1.0)
-    return "" if bad >= gate.min_bad else f"{count(bad)} of {gate.min_bad:g} bad outcomes needed to fail"
+    if bad >= gate.min_bad:
+        return ""
+    return f"{short_of(bad, gate.min_bad)} of {gate.min_bad:g} bad outcomes needed to fail"

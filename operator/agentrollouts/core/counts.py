@@ -138,10 +138,11 @@ class _Reader:
         absent = [release for release in self._releases if not self.table.counts(total, release)]
         if not absent:
             return None
-        message = f"no series {gate.total} of release {' or '.join(absent)}"
-        if self._window(total) <= self.stale_after_seconds:
-            return TooEarly(f"{message} yet")
-        return NoData(f"{message}; does the agent export it, with its labels?", is_stale=False)
+        releases, seconds = " or ".join(absent), self._window(total)
+        if seconds <= self.stale_after_seconds:
+            return TooEarly(f"no {gate.total} of release {releases} in the first {seconds} s of counting")
+        message = f"no series {gate.total} of release {releases}; does the agent export it, with its labels?"
+        return NoData(message, is_stale=False)
 
     def _scrapes(self, source: Source, release: str) -> float:
         return self.table.value(source, Term.SCRAPES, release) or 0.0

@@ -129,7 +129,8 @@ def forecast(
         runs_per_hour: Of both releases together.
         usual: By gate; what is not there is taken from the tables above.
     """
-    return tuple(_of_phase(spec, gates, runs_per_hour, usual, index) for index in range(len(spec.phases)))
+    phases = range(len(spec.phases))
+    return tuple(forecast_phase(spec, gates, runs_per_hour, usual, index) for index in phases)
 
 
 def usual_of(spec: AgentRolloutSpec, gate: ResolvedGate) -> Usual:
@@ -159,13 +160,14 @@ def sight(
     return Sight(gate, usual, runs, smallest, None if times is None else times * runs)
 
 
-def _of_phase(
+def forecast_phase(
     spec: AgentRolloutSpec,
     gates: Sequence[ResolvedGate],
     runs_per_hour: float,
     usual: Mapping[str, Usual],
     index: int,
 ) -> PhaseForecast:
+    """What the phase of that index can see; see `forecast`."""
     phase = spec.phases[index]
     stretches = _stretches(spec, index, runs_per_hour)
     warm = _stretches(spec, index, runs_per_hour, spec.analysis.warmup_seconds)

@@ -22,12 +22,17 @@ TAIL: Final = 0.01
 DEGRADED: Final = 2.0
 """How many times worse than before the attempt stable must be for an incident; less is the time of day."""
 
-FAR: Final = 0.5
-"""Less than this part of its share of the runs is far from the weight."""
+FEWER: Final = 0.5
+MORE: Final = 3.0
+"""Less, or more, than this many times its share of the runs is far from the weight."""
 LOST: Final = (1 / 2, 1 / 3)
-"""Parts of its share that a canary might get where runs are lost; the evidence is the mean over these."""
+FLOODED: Final = (3.0, 5.0)
+"""Times its share that a canary might get where runs are lost, or routed wrongly; the evidence is the mean
+over these."""
 RUNS_PER_VISIT: Final = 5.0
-"""Runs of one conversation go to one release, so that about so many are one proof of where traffic goes."""
+RUNS_PER_LONG_VISIT: Final = 10.0
+"""Runs of one conversation go to one release, so that about so many are one proof of where traffic goes. A
+long one adds more to a small share than it takes from it, so on that side more are needed."""
 STRAY_SECONDS: Final = 120
 """How long traffic must be far from the weight: agents that split by themselves learn of it late."""
 
@@ -82,10 +87,10 @@ def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, bur
 
 
 def has_strayed(gate: ResolvedGate, counts: Segment, weight: float) -> bool:
-    """Whether the canary finished far fewer runs than its weight gives it.
+    """Whether the canary finished far fewer runs than its weight gives it, or far more.
 
     The share test with the runs themselves for bad outcomes: at the share w of the traffic each run falls on
-    the canary with probability w, so that a part g of it has t = g w / (g w + 1 - w).
+    the canary with probability w, so that g times as many have t = g w / (g w + 1 - w).
 
     Args:
         gate: Its odds say how sure is sure.
@@ -93,8 +98,10 @@ def has_strayed(gate: ResolvedGate, counts: Segment, weight: float) -> bool:
         weight: The canary's share of the traffic, between 0 and 1.
     """
     canary, runs = counts.canary_total, counts.canary_total + counts.stable_total
-    if canary >= FAR * weight * runs:
+    if FEWER * weight * runs <= canary <= MORE * weight * runs:
         return False
-    logs = [(canary * math.log(g) - runs * math.log1p((g - 1) * weight)) / RUNS_PER_VISIT for g in LOST]
+    is_less = canary < weight * runs
+    guesses, visit = (LOST, RUNS_PER_VISIT) if is_less else (FLOODED, RUNS_PER_LONG_VISIT)
+    logs = [(canary * math.log(g) - runs * math.log1p((g - 1) * weight)) / visit for g in guesses]
     mean = sum(math.exp(min(log, MAX_EXPONENT)) for log in logs) / len(logs)
     return mean >= gate.needed

@@ -1,20 +1,74 @@
 """A forecast in words: one sentence for a phase, and what to change in a plan.
 
-After `forecast`. Read by the command line, and fit for the status once the real traffic is known.
+After `forecast`. Read by the command line; and said in the status, once in each phase, when its real traffic
+is known.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Better, GateType, OnTimeout, Phase
-from agentrollouts.core.forecast import PhaseForecast, Sight
-from agentrollouts.core.words import count, percent, times
+from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.core.answers import Answer
+from agentrollouts.core.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
+from agentrollouts.core.gates import Judgement
+from agentrollouts.core.observation import Heard
+from agentrollouts.core.queries import total_source
+from agentrollouts.core.states import base_state
+from agentrollouts.core.words import about, percent, times
+
+ENOUGH_RUNS: Final = 100
+"""Runs of both releases from which the traffic of a phase is known, to about a tenth."""
+ENOUGH_SECONDS: Final = 600
+"""How long they must have been counted, or a tenth of the phase: traffic comes in waves."""
 
 _OUTCOMES = {
     OnTimeout.HOLD: "held for a person to decide",
     OnTimeout.PROMOTE: "promoted all the same",
     OnTimeout.ROLL_BACK: "rolled back",
 }
+
+
+def with_outlook(
+    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgements: Sequence[Judgement], heard: Heard | None
+) -> AgentRolloutStatus:
+    """The status with what the present phase can catch; said once its traffic is known, and then kept.
+
+    Stable's rates and the burst factors are those that were measured before the attempt, where they were.
+    """
+    attempt = status.attempt
+    if attempt is None or attempt.outlook or heard is None or base_state(attempt) is not State.CANARY:
+        return status
+    runs_per_hour = _traffic(judgements, heard, spec.phases[attempt.phase_index].duration_seconds)
+    if runs_per_hour is None:
+        return status
+    gates = [replace(judgement.gate, burst=judgement.burst) for judgement in judgements]
+    usual = {judgement.name: _usual(spec, judgement) for judgement in judgements}
+    told = headline(forecast_phase(spec, gates, runs_per_hour, usual, attempt.phase_index))
+    return status.model_copy(update={"attempt": attempt.replace(outlook=told)})
+
+
+def _traffic(judgements: Iterable[Judgement], heard: Heard, phase_seconds: float) -> float | None:
+    """Runs per hour of both releases; None while too few were counted."""
+    for judgement in judgements:
+        gate, present = judgement.gate, judgement.present
+        if present is None or not gate.counts_runs or not isinstance(heard.answer, Answer):
+            continue
+        seconds = heard.plan.window(total_source(gate), heard.answer.at)
+        runs = present.segment.canary_total + present.segment.stable_total
+        if runs >= ENOUGH_RUNS and seconds >= min(ENOUGH_SECONDS, phase_seconds / 10):
+            return HOUR * runs / seconds
+    return None
+
+
+def _usual(spec: AgentRolloutSpec, judgement: Judgement) -> Usual:
+    """Stable's rate before the attempt, where it is known and not zero."""
+    assumed, before = usual_of(spec, judgement.gate), judgement.memory.baseline
+    if judgement.gate.kind is not GateType.RATIO or before is None or not before.bad:
+        return assumed
+    return Usual(before.bad / before.total, assumed.worse)
 
 
 def headline(phase: PhaseForecast) -> str:
@@ -25,7 +79,7 @@ def headline(phase: PhaseForecast) -> str:
     seen = [sight for sight in phase.sights if sight.is_served]
     caught = [sight for sight in seen if sight.catches_usual]
     missed = [sight for sight in seen if not sight.catches_usual]
-    begins = f"about {count(round(phase.canary_runs))} canary runs: can catch"
+    begins = f"about {about(phase.canary_runs)} canary runs: can catch"
     if any(_is_outcome(sight) for sight in caught) or not missed:
         told = f"{begins} {_listed(_named(sight, sight.smallest) for sight in caught)}" if caught else begins
         but = f", not {_listed(_named(sight, sight.usual.worse) for sight in missed)}" if missed else ""
@@ -62,7 +116,7 @@ def _too_few(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> Iterato
         is_in_time = spec.analysis.max_extensions and 2 * found.canary_runs >= wanted
         then = "extended" if is_in_time else f"extended and then {_OUTCOMES[spec.analysis.on_timeout]}"
         yield (
-            f"{phase.name}: about {count(round(found.canary_runs))} of the {wanted:,} canary runs that "
+            f"{phase.name}: about {about(found.canary_runs)} of the {wanted:,} canary runs that "
             f"{names} needs to pass (`minSamples`), so it will be {then}. "
             f"{_remedy(spec, phase, wanted / found.canary_runs)}"
         )

@@ -71,11 +71,12 @@ def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
 def strayed(case: Case) -> str:
     """What the canary's weight gives it, and what it finished."""
     now = case.reading.segment
-    runs = now.canary_total + now.stable_total
+    runs, weight = now.canary_total + now.stable_total, case.course.weight or 0
+    is_less = 100 * now.canary_total < weight * runs
+    asked = "do requests reach it, and do its runs end" if is_less else "is there a second way to it"
     return (
         f"canary finished {count(now.canary_total)} of {count(runs)} runs "
-        f"({percent(now.canary_total / runs)}) at a weight of {case.course.weight} %; "
-        "do requests reach it, and do its runs end?"
+        f"({percent(now.canary_total / runs)}) at a weight of {weight} %; {asked}?"
     )
 
 
@@ -133,7 +134,8 @@ def _side_by_side(gate: ResolvedGate, finding: Finding, segment: Segment) -> str
     share, blame = segment.canary_total / runs, segment.canary_bad / bad
     turn = "but" if blame > share else "and"
     served = f"canary served {percent(share)} of {count(runs)} {words.total}"
-    had = f"{words.amount(segment.canary_bad)} of {words.amount(bad)}{words.named} ({percent(blame)})"
+    shown = words.amount if gate.kind is GateType.MEAN else count
+    had = f"{shown(segment.canary_bad)} of {shown(bad)}{words.named} ({percent(blame)})"
     return f"{served} {turn} had {had}; {_rates(gate, words, segment)}"
 
 
@@ -153,7 +155,8 @@ def _expected(gate: ResolvedGate, finding: Finding, compared: Sequence[Segment])
     happened, expected = expectation([of_good(s) for s in compared] if is_good else compared)
     runs = sum(s.canary_total for s in compared)
     name = f" {words.good}" if is_good else words.named
+    shown = words.amount if gate.kind is GateType.MEAN else count
     return (
-        f"canary had {words.amount(happened)}{name} in {count(runs)} {words.total} "
+        f"canary had {shown(happened)}{name} in {count(runs)} {words.total} "
         f"where stable's rate gives {words.amount(expected)}"
     )

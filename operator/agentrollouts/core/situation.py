@@ -29,6 +29,7 @@ from agentrollouts.core.counts import Answer
 from agentrollouts.core.gates import Judgement
 from agentrollouts.core.judging import is_compared, judged, query_plan, time_limit, told, with_verdicts
 from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed
 from agentrollouts.core.states import JUDGED, base_state
 
@@ -143,8 +144,13 @@ def assess(obs: Observation) -> Situation:
     )
     return Situation(
         obs=obs,
-        status=with_verdicts(status, judgements, obs.now).model_copy(
-            update=told(heard, judgements, cap_readings)
+        status=with_outlook(
+            with_verdicts(status, judgements, obs.now).model_copy(
+                update=told(heard, judgements, cap_readings)
+            ),
+            obs.rollout.spec,
+            judgements,
+            heard,
         ),
         asked=identify(obs),
         shown=shown,

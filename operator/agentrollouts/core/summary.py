@@ -171,7 +171,8 @@ def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) ->
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
             return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"
         case State.CANARY | State.AWAITING_APPROVAL:
-            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}"
+            outlook = f"; {attempt.outlook}" if attempt.outlook else ""
+            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}{outlook}"
         case State.INITIAL | State.BAKING:
             return f"{subject} has {attempt.weight} % and is watched"
         case _ if back and is_latched(status):
@@ -206,12 +207,14 @@ def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
 
 
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
+    """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
+    unseen = "; ".join(f"{found.cap.name}: {found.message}" for found in s.cap_readings if not found.is_seen)
     if not is_compared(status):
-        return None, Reason.METRICS_NOT_NEEDED, ""
+        return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message
     if s.judgements:
-        return True, Reason.METRICS_AVAILABLE, ""
+        return True, Reason.METRICS_AVAILABLE, unseen
     known = find_condition(status.conditions, METRICS_CONDITION)
     if known and known.status is not ConditionStatus.UNKNOWN:
         return known.status is ConditionStatus.TRUE, _word(known.reason), known.message

@@ -14,7 +14,7 @@ from agentrollouts.api.status import Severity, Verdict
 from agentrollouts.core import limits, sentences
 from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.words import count
+from agentrollouts.core.words import short_of
 
 EXTRAPOLATED: Final = 4 / 3
 """How much larger than the truth Prometheus may make a count over four scrapes; matters above zero only."""
@@ -97,7 +97,7 @@ def _shifted(case: Case) -> Answer | None:
 
 
 def _strayed(case: Case) -> Answer | None:
-    """Requests do not reach the canary, or its runs do not end."""
+    """Requests do not reach the canary, its runs do not end, or it gets more than was asked for."""
     since = case.since.stray
     if since is None or case.seconds(since) < max(case.gate.for_seconds, limits.STRAY_SECONDS):
         return None
@@ -117,7 +117,7 @@ def _pending(case: Case) -> Answer | None:
         waits = _waits("beyond the limit", case.seconds(since.beyond), gate.limit.for_seconds)
     elif since.stray:
         wanted = max(gate.for_seconds, limits.STRAY_SECONDS)
-        waits = _waits("far fewer runs than its weight", case.seconds(since.stray), wanted)
+        waits = _waits("far from the runs that its weight gives it", case.seconds(since.stray), wanted)
     return _undecided(case, waits) if waits else None
 
 
@@ -134,6 +134,8 @@ def _passed(case: Case) -> Answer:
     told = sentences.describe(case)
     if case.is_sure:
         return Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
+    if case.matters:
+        return Answer(Verdict.PASS, Reason.PASSED, f"{told}; within noise")
     return Answer(Verdict.PASS, Reason.PASSED, told)
 
 
@@ -168,5 +170,5 @@ def _doubt(case: Case) -> str:
     return (
         ""
         if runs >= gate.min_samples
-        else f"{count(runs)} of {gate.min_samples:,} canary runs needed to pass"
+        else f"{short_of(runs, gate.min_samples)} of {gate.min_samples:,} canary runs needed to pass"
     )

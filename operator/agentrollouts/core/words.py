@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DOLLARS: Final = "$"
+TEN: Final = 10
 THREE_DIGITS: Final = 100
 """From here on a number is shown whole: three digits are enough."""
 
@@ -40,13 +41,32 @@ class Words:
 
     def amount(self, value: float) -> str:
         """A sum, with its currency: $74.04."""
-        return f"${money(value)}" if self.bad == DOLLARS else count(value)
+        return f"${money(value)}" if self.bad == DOLLARS else amount(value)
 
 
 def count(value: float) -> str:
-    """A count that Prometheus may have extrapolated: 8, 12.6, 1,000."""
+    """A count that Prometheus may have extrapolated: 2.6, 8, 13, 1,000; no parts of one from ten on."""
+    return f"{value:,.0f}" if value >= TEN else amount(value)
+
+
+def short_of(value: float, wanted: float) -> str:
+    """A count that is less than what is wanted, rounded down where rounding up would make it seem enough."""
+    shown = count(value)
+    if float(shown.replace(",", "")) < wanted:
+        return shown
+    return count(math.floor(value)) if value >= TEN else amount(math.floor(10 * value) / 10)
+
+
+def amount(value: float) -> str:
+    """A sum of something: 0.3, 12.6, 1,000."""
     is_whole = abs(value - round(value)) < 0.05  # noqa: PLR2004 half of the last digit shown
     return f"{value:,.0f}" if is_whole or value >= THREE_DIGITS else f"{value:,.1f}"
+
+
+def about(value: float) -> str:
+    """A count that is only expected, to two digits: 50, 1,900."""
+    unit = 10.0 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1 else 1.0
+    return f"{round(value / unit) * unit:,.0f}"
 
 
 def money(value: float) -> str:
