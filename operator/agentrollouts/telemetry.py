@@ -27,6 +27,7 @@ Probe = Callable[[], str | None]
 """What is wrong, in a sentence; None if nothing is."""
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LAG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -55,6 +56,9 @@ class Telemetry:
         )
         self._attempts = self._counter("attempts", "Attempts that ended", ["outcome"])
         self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
+        self._lag = self._histogram(
+            "event_loop_lag_seconds", "How late the event loop wakes a task that slept", [], _LAG
+        )
         self._depth = self._gauge("queue_depth", "Objects that wait to be reconciled")
         self._oldest = self._gauge("queue_oldest_seconds", "How long the oldest of them has waited")
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
@@ -86,6 +90,10 @@ class Telemetry:
     def settings_reloaded(self, *, ok: bool) -> None:
         """The settings file has changed, and its new content was taken or refused."""
         self._reloads.labels("ok" if ok else "failed").inc()
+
+    def lagged(self, seconds: float) -> None:
+        """The event loop woke a task this long after it was due."""
+        self._lag.observe(seconds)
 
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
         """Asks these whenever the metrics are read, so that the figures are never those of the past."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from agentrollouts.settings import Settings, Watcher
-from agentrollouts.shell.running import Operator, Sources
+from agentrollouts.shell.running import LAG_STEP_SECONDS, Operator, Sources
 
 
 def sources(**servers: dict[str, Any]) -> Settings:
@@ -84,6 +85,18 @@ async def test_a_worker_that_ended_is_a_reason_to_be_restarted(tmp_path: Path) -
         operator._spawn(asyncio.sleep(0), "worker 0")  # noqa: SLF001 a bug cannot be made from outside
         await asyncio.sleep(0)
         assert await answer(session, "/healthz") == "ended by a bug: worker 0"
+
+
+async def test_a_block_of_the_event_loop_shows_in_the_metrics(tmp_path: Path) -> None:
+    """Whatever blocks it, the lag is counted, up to one step shorter than the block."""
+    blocked = 0.3
+    async with a_waiting_operator(tmp_path) as (operator, session):
+        assert await answer(session, "/healthz") == "ok"
+        time.sleep(blocked)  # noqa: ASYNC251 this is the block
+        assert await answer(session, "/healthz") == "ok"
+        longest = operator.telemetry.registry.get_sample_value("agentrollouts_event_loop_lag_seconds_sum")
+    assert longest is not None
+    assert longest >= blocked - LAG_STEP_SECONDS
 
 
 async def answer(session: ClientSession, path: str) -> str:

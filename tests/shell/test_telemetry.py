@@ -48,6 +48,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.attempt_ended("Healthy")
     telemetry.settings_reloaded(ok=True)
     telemetry.settings_reloaded(ok=False)
+    telemetry.lagged(0.125)
     telemetry.watch_queue(lambda: 3, lambda: 1.5)
     assert await scraped(telemetry) == {
         "agentrollouts_reconcile_duration_seconds_count['AgentRollout']": 1,
@@ -64,6 +65,8 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_attempts_total['Healthy']": 1,
         "agentrollouts_settings_reloads_total['ok']": 1,
         "agentrollouts_settings_reloads_total['failed']": 1,
+        "agentrollouts_event_loop_lag_seconds_count[]": 1,
+        "agentrollouts_event_loop_lag_seconds_sum[]": 0.125,
         "agentrollouts_queue_depth[]": 3,
         "agentrollouts_queue_oldest_seconds[]": 1.5,
         "agentrollouts_build_info['0.1.0']": 1,

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 STUCK_SECONDS: Final = 60.0
 """A key that has been dirty for longer means that the workers are stuck: the probe fails."""
 
+LAG_STEP_SECONDS: Final = 0.05
+"""How often the event loop's lag is measured; a block is seen shorter by up to so much."""
+
 
 class Sources:
     """The Prometheus servers of the settings, by name; replaced when the settings change."""
@@ -102,6 +105,7 @@ class Operator:
         poller = Poller(sources.find, queue.mark, telemetry.polled)
         self._exit.callback(poller.close)
         await self._exit.enter_async_context(self._serve(settings, queue))
+        self._spawn(self._measure_lag(), "lag")
         sync = Sync(cluster, cache, inputs, settings.namespaces)
         await sync.fill()
         reconciler = Reconciler(
@@ -136,6 +140,14 @@ class Operator:
 
         app = endpoint(self.telemetry, healthy=healthy, ready=ready)
         return serve(app, settings.serve.address, settings.serve.port)
+
+    async def _measure_lag(self) -> None:
+        """Whatever blocks the loop delays everything, going back included, and no other metric would say so."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_STEP_SECONDS
+            await asyncio.sleep(LAG_STEP_SECONDS)
+            self.telemetry.lagged(max(0.0, loop.time() - due))
 
     async def _follow_settings(self, sources: Sources) -> None:
         async for news in self._watcher.changes():
