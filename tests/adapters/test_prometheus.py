@@ -139,6 +139,7 @@ FAULTS: dict[str, tuple[Behaviour, QueryErrorKind]] = {
     "matrix": (answer(200, other("matrix", [])), QueryErrorKind.MALFORMED),
     "streams": (answer(200, other("streams", [])), QueryErrorKind.MALFORMED),
     "warnings": (answer(200, vector(({}, "1"), warnings=[SECRET])), QueryErrorKind.PARTIAL),
+    "partial": (answer(200, vector(({}, "1"), isPartial=True)), QueryErrorKind.PARTIAL),
     "another time": (answer(200, vector(({}, "1"), at=AT - timedelta(seconds=5))), QueryErrorKind.MALFORMED),
     "a number that is none": (answer(200, vector(({}, SECRET))), QueryErrorKind.MALFORMED),
     "a bare number as value": (

@@ -2,9 +2,9 @@
 
 `prometheus` fetches the bytes and calls this in its worker threads. The format is that of the HTTP API
 (Prometheus documentation, "HTTP API", "Format overview"). Everything is checked before any of it is
-believed: success, the kind of result, no warnings (Thanos and Mimir announce a partial answer by one), the
-instant. `infos` are remarks about style and are not looked at. A body may come from anywhere, so none of
-its text is repeated in a message.
+believed: success, the kind of result, no warnings (Thanos and Mimir announce a partial answer by one,
+VictoriaMetrics by `isPartial`), the instant. `infos` are remarks about style and are not looked at. A body
+may come from anywhere, so none of its text is repeated in a message.
 """
 
 from collections.abc import Mapping
@@ -106,6 +106,8 @@ class _MatrixData(_Part):
 class _Envelope(_Part):
     status: Literal["success"]
     warnings: list[str] | None = None
+    is_partial: bool = False
+    """What VictoriaMetrics says instead of a warning where a part of its storage did not answer."""
 
 
 class _VectorEnvelope(_Envelope):
@@ -178,6 +180,8 @@ def _parse(form: type[E], body: bytes) -> E | QueryError:
         return QueryError(
             QueryErrorKind.PARTIAL, f"it answered with {count} warning(s), so something may be missing"
         )
+    if envelope.is_partial:
+        return QueryError(QueryErrorKind.PARTIAL, "it says that its answer is partial: something is missing")
     return envelope
 
 
