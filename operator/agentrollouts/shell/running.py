@@ -142,7 +142,7 @@ class Operator:
         return serve(app, settings.serve.address, settings.serve.port)
 
     async def _measure_lag(self) -> None:
-        """Whatever blocks the loop delays everything, going back included, and no other metric would say so."""
+        """What blocks the loop delays everything, going back included, and no other metric would say so."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_STEP_SECONDS
