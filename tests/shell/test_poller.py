@@ -202,7 +202,8 @@ def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_final"), [(QueryErrorKind.REFUSED, True), (QueryErrorKind.TIMEOUT, False)]
+    ("kind", "is_final"),
+    [(QueryErrorKind.REFUSED, True), (QueryErrorKind.DENIED, False), (QueryErrorKind.TIMEOUT, False)],
 )
 def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, *, is_final: bool) -> None:
     """What does not heal by waiting is told apart from what may."""
