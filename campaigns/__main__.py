@@ -10,9 +10,16 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from campaigns import prometheus_faults
 from campaigns.cases import Campaign, Case, Choice
 
-CAMPAIGNS: Final[Sequence[Campaign]] = ()
+CAMPAIGNS: Final[Sequence[Campaign]] = (
+    Campaign(
+        "prometheus-faults",
+        "Whatever Prometheus does: no advance, no rollback that nobody asked for, others as fast as ever",
+        prometheus_faults.play,
+    ),
+)
 SEED: Final = 20_261_121
 
 

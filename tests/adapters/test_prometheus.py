@@ -126,9 +126,9 @@ FAULTS: dict[str, tuple[Behaviour, QueryErrorKind]] = {
     "query cannot be executed": (answer(422, failed("execution")), QueryErrorKind.REFUSED),
     "query timed out there": (answer(503, failed("timeout")), QueryErrorKind.TIMEOUT),
     "an error type of its own": (answer(400, failed(SECRET)), QueryErrorKind.REFUSED),
-    "401": (answer(401, SECRET.encode()), QueryErrorKind.REFUSED),
-    "403": (answer(403), QueryErrorKind.REFUSED),
-    "404": (answer(404), QueryErrorKind.REFUSED),
+    "401": (answer(401, SECRET.encode()), QueryErrorKind.DENIED),
+    "403": (answer(403), QueryErrorKind.DENIED),
+    "404": (answer(404), QueryErrorKind.DENIED),
     "429": (answer(429), QueryErrorKind.SERVER_ERROR),
     "500": (answer(500, SECRET.encode()), QueryErrorKind.SERVER_ERROR),
     "502 with HTML": (answer(502, b"<html>"), QueryErrorKind.SERVER_ERROR),
@@ -212,7 +212,7 @@ async def test_redirects_are_not_followed() -> None:
         ):
             outcome = await it.query("up", AT)
     assert isinstance(outcome, QueryError)
-    assert outcome.kind is QueryErrorKind.REFUSED
+    assert outcome.kind is QueryErrorKind.DENIED
     assert (len(server.requests), sink.connections) == (1, 0)
 
 

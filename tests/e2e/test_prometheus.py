@@ -82,7 +82,7 @@ async def test_tls_is_checked_and_its_connections_can_be_cut(stack: Stack) -> No
     client = Prometheus(source)
     trusted = await client.query("up", datetime.now(UTC))
     assert isinstance(trusted, QueryError)
-    assert trusted.kind is QueryErrorKind.REFUSED
+    assert trusted.kind is QueryErrorKind.DENIED
     server = stack.processes["apiserver"]
     server.pause()
     try:

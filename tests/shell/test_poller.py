@@ -206,6 +206,7 @@ def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
     ("kind", "reason"),
     [
         (QueryErrorKind.REFUSED, Reason.INVALID_GATE),
+        (QueryErrorKind.DENIED, Reason.METRICS_UNAVAILABLE),
         (QueryErrorKind.TIMEOUT, Reason.METRICS_UNAVAILABLE),
     ],
 )

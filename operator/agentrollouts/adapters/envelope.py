@@ -26,7 +26,10 @@ class QueryErrorKind(StrEnum):
     TIMEOUT = "Timeout"
     """Not done within the deadline, here or on the server."""
     REFUSED = "Refused"
-    """The server will not answer this: wrong query, wrong credentials, wrong address."""
+    """The server will not answer this query, however often it is asked."""
+    DENIED = "Denied"
+    """The server will not answer us: wrong credentials or a wrong address. The settings are to be corrected,
+    not the query."""
     SERVER_ERROR = "ServerError"
     """The server failed or is overloaded."""
     PARTIAL = "Partial"
@@ -228,9 +231,11 @@ def _by_status(status: int) -> QueryError:
     said = f"it answered HTTP {status}{_ADVICE.get(status, '')}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return QueryError(QueryErrorKind.SERVER_ERROR, said)
-    if status >= HTTPStatus.BAD_REQUEST:
+    if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         return QueryError(QueryErrorKind.REFUSED, said)
+    if status >= HTTPStatus.BAD_REQUEST:
+        return QueryError(QueryErrorKind.DENIED, said)
     if status >= HTTPStatus.MULTIPLE_CHOICES:
         cure = "a redirect, which is not followed; put the final address into url in the settings"
-        return QueryError(QueryErrorKind.REFUSED, f"{said}, {cure}")
+        return QueryError(QueryErrorKind.DENIED, f"{said}, {cure}")
     return QueryError(QueryErrorKind.MALFORMED, f"{said}, but not in the form of the HTTP API")
