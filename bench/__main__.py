@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from bench import active, breach, going_back, rest
+from bench import active, breach, going_back, idle, meters, rest
 from bench.apiserver import ApiServer
 from bench.crowd import Crowd
 from bench.report import Result, as_json, as_markdown, load, machine
@@ -42,31 +42,29 @@ def main() -> int:
     return int(not all(check.is_met for result in results for check in result.checks))
 
 
-def _on_a_stack(measure: Callable[[Stack, ApiServer, int], Awaitable[Result]]) -> Result:
+def _on_a_stack(measure: Callable[[Stack, ApiServer, OperatorProcess], Awaitable[Result]]) -> Result:
     """Measure an operator on a stack of its own, where no agent runs and nothing is routed."""
 
-    async def connected(stack: Stack, pid: int) -> Result:
+    async def connected(stack: Stack, operator: OperatorProcess) -> Result:
         async with ApiServer.of(stack) as server:
-            return await measure(stack, server, pid)
+            return await measure(stack, server, operator)
 
     with Stack(with_gateway=False, quiet=True) as stack:
         operator = OperatorProcess(stack)
         operator.start()
-        if operator.process.pid is None:
-            raise RuntimeError("The operator has ended")
-        return asyncio.run(connected(stack, operator.process.pid))
+        return asyncio.run(connected(stack, operator))
 
 
 def _rest() -> Result:
-    async def measure(_: Stack, server: ApiServer, pid: int) -> Result:
+    async def measure(_: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
         await Crowd(server, SIZE).settle(seconds=600)
-        return await rest.measure(server, pid, SIZE)
+        return await rest.measure(server, meters.pid_of(operator.process), SIZE)
 
     return _on_a_stack(measure)
 
 
 def _going_back() -> Result:
-    async def measure(stack: Stack, server: ApiServer, _: int) -> Result:
+    async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
         crowd = Crowd(server, SIZE)
         await crowd.settle(seconds=600)
         return await going_back.measure(stack, server, crowd)
@@ -75,7 +73,10 @@ def _going_back() -> Result:
 
 
 def _active(burden: active.Load) -> Callable[[], Result]:
-    return lambda: _on_a_stack(lambda stack, server, pid: active.measure(stack, server, pid, burden))
+    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        return await active.measure(stack, server, meters.pid_of(operator.process), burden)
+
+    return lambda: _on_a_stack(measure)
 
 
 def _breach() -> Result:
@@ -85,6 +86,7 @@ def _breach() -> Result:
 
 FIGURES: Final[Mapping[str, Callable[[], Result]]] = {
     "rest": _rest,
+    "idle": lambda: _on_a_stack(idle.measure),
     "going-back": _going_back,
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),

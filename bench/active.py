@@ -166,13 +166,10 @@ async def _all_judged(server: ApiServer, load: Load) -> None:
 
 
 async def _read(stack: Stack, server: ApiServer, pid: int) -> _Reading:
-    prometheus = stack.processes["prometheus"].pid
-    if prometheus is None:
-        raise RuntimeError("Prometheus has ended")
     metrics = await asyncio.to_thread(web.get, f"{stack.prometheus_url}/metrics")
     return _Reading(
         meters.cpu_seconds(pid),
-        meters.cpu_seconds(prometheus),
+        meters.cpu_seconds(meters.pid_of(stack.processes["prometheus"])),
         await meters.api_writes(server),
         meters.queries(metrics),
     )

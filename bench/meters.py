@@ -8,11 +8,24 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.apiserver import ApiServer
+from sandbox.process import Process
 
 _WRITTEN: Final = frozenset({"agentrollouts", "agentreleases", "configmaps", "events", "httproutes"})
 _WRITES: Final = frozenset({"APPLY", "CREATE", "DELETE", "PATCH", "POST", "PUT"})
 _QUERIES: Final = frozenset({"/api/v1/query", "/api/v1/query_range"})
 _MIB: Final = 1 << 20
+_KIB_PER_MIB: Final = 1 << 10
+
+
+def pid_of(process: Process) -> int:
+    """Its process id.
+
+    Raises:
+        RuntimeError: it has ended.
+    """
+    if process.pid is None:
+        raise RuntimeError(f"{process.name} has ended; see {process.log}")
+    return process.pid
 
 
 def cpu_seconds(pid: int) -> float:
@@ -24,6 +37,12 @@ def cpu_seconds(pid: int) -> float:
 def resident_mib(pid: int) -> float:
     """Memory of a process as `ps` shows it."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MIB
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process ever had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / _KIB_PER_MIB
 
 
 async def api_writes(server: ApiServer) -> float:
