@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from bench import active, breach, going_back, idle, meters, rest
+from bench import active, breach, breaches, going_back, idle, meters, rest
 from bench.apiserver import ApiServer
 from bench.crowd import Crowd
 from bench.report import Result, as_json, as_markdown, load, machine
@@ -90,6 +90,7 @@ FIGURES: Final[Mapping[str, Callable[[], Result]]] = {
     "going-back": _going_back,
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
+    "breaches": lambda: _on_a_stack(lambda stack, server, _: breaches.measure(stack, server)),
     "breach": _breach,
 }
 

@@ -6,14 +6,13 @@ The server's share, which grows with the series and with the age of the segment,
 """
 
 import asyncio
-import functools
-import sys
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bench import meters
 from bench.apiserver import ApiServer, Manifest
-from bench.crowd import NAMESPACE, NEXT, ROLLOUTS, STABLE, Crowd
+from bench.crowd import ROLLOUTS, Crowd
+from bench.exporting import export
 from bench.report import Check, Result, Series
 from sandbox import web
 from sandbox.stack import Stack
@@ -27,8 +26,6 @@ STEPS: Final = 8
 """Parts of that time, each a sample of processor time and memory."""
 
 _TEMPLATES: Final = ("error-rate", "task-completion", "latency", "cost-per-run", "tool-errors")
-_EXPORTER: Final = "127.0.0.1:9099"
-_CANARY_SHARE: Final = 0.05
 _READY_SECONDS: Final = 180
 
 
@@ -81,7 +78,7 @@ async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Resu
         load: what is under way.
     """
     crowd = Crowd(server, load.attempts, spec=load.rollout())
-    await asyncio.to_thread(_export, stack, crowd)
+    await asyncio.to_thread(export, stack, crowd, SCRAPE_SECONDS)
     await crowd.settle(seconds=600)
     await crowd.begin_canaries(crowd.names, seconds=300)
     await _all_judged(server, load)
@@ -131,23 +128,6 @@ def _result(
             f"Prometheus itself took {60 * spent.prometheus:.1f} CPU s a minute.",
         ),
     )
-
-
-def _export(stack: Stack, crowd: Crowd) -> None:
-    """Begin to serve everybody's metrics, and to scrape them."""
-    command = [
-        sys.executable,
-        "-m",
-        "bench.exporter",
-        f"--listen={_EXPORTER}",
-        f"--namespace={NAMESPACE}",
-        f"--agents={','.join(crowd.names)}",
-        f"--releases={STABLE}={1 - _CANARY_SHARE},{NEXT}={_CANARY_SHARE}",
-    ]
-    healthy = functools.partial(web.answers, f"http://{_EXPORTER}/metrics")
-    stack.add_process("exporter", command, healthy=healthy).start()
-    every = {"__scrape_interval__": f"{SCRAPE_SECONDS}s", "__scrape_timeout__": "10s"}
-    stack.add_target("exporter", _EXPORTER, {"job": "agents", **every})
 
 
 async def _all_judged(server: ApiServer, load: Load) -> None:

@@ -6,8 +6,10 @@ the clock, evenly, as if each agent finished so many runs a second and its canar
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Final
 
 RUNS_PER_SECOND: Final = 3
@@ -32,28 +34,38 @@ _SECONDS: Final = (
 _USD_PER_RUN: Final = 0.002
 
 
-def exposition(
-    namespace: str, agents: Sequence[str], releases: Sequence[tuple[str, float]], seconds: float
-) -> str:
-    """All series in the Prometheus text format, 20 for each release of each agent.
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Whose metrics are served."""
 
-    Args:
-        namespace: of all agents.
-        agents: their names.
-        releases: versions, each with its share of the runs.
-        seconds: how long they have run.
-    """
-    shares = [(version, seconds * RUNS_PER_SECOND * share) for version, share in releases]
-    lines = (
-        line
-        for agent in agents
-        for version, runs in shares
-        for line in _series(f'namespace="{namespace}",agent="{agent}",release="{agent}-{version}"', runs)
-    )
-    return "\n".join(lines) + "\n"
+    namespace: str
+    agents: Sequence[str]
+    releases: Sequence[tuple[str, float]]
+    """Versions, each with its share of the runs; the last one is the canary."""
+
+    def exposition(self, seconds: float, breached: Collection[str] = ()) -> str:
+        """All series in the Prometheus text format, 21 for each release of each agent.
+
+        Args:
+            seconds: how long they have run.
+            breached: agents whose canary has done once what it may never do.
+        """
+        canary = self.releases[-1][0]
+        lines = (
+            line
+            for agent in self.agents
+            for version, share in self.releases
+            for line in _series(
+                f'namespace="{self.namespace}",agent="{agent}",release="{agent}-{version}"',
+                seconds * RUNS_PER_SECOND * share,
+                violations=int(version == canary and agent in breached),
+            )
+        )
+        return "\n".join(lines) + "\n"
 
 
-def _series(identity: str, runs: float) -> Iterator[str]:
+def _series(identity: str, runs: float, violations: int) -> Iterator[str]:
+    yield f"agent_violations_total{{{identity}}} {violations}"
     for outcome, part in _OUTCOMES:
         yield f'agent_runs_total{{{identity},outcome="{outcome}"}} {int(runs * part)}'
     for tool, result, part in _CALLS:
@@ -73,15 +85,18 @@ def main() -> None:
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--agents", required=True, metavar="NAME,...")
     parser.add_argument("--releases", required=True, metavar="VERSION=SHARE,...")
+    parser.add_argument(
+        "--breached", type=Path, metavar="FILE", help="agents whose canary breaches, a line each"
+    )
     options = parser.parse_args()
-    releases = [
-        (v, float(share)) for v, _, share in (one.partition("=") for one in options.releases.split(","))
-    ]
-    agents, began = options.agents.split(","), time.monotonic()
+    shares = (one.partition("=") for one in options.releases.split(","))
+    releases = [(version, float(share)) for version, _, share in shares]
+    fleet, began = Fleet(options.namespace, options.agents.split(","), releases), time.monotonic()
 
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = exposition(options.namespace, agents, releases, time.monotonic() - began).encode()
+            breached = options.breached and options.breached.exists() and options.breached.read_text().split()
+            body = fleet.exposition(time.monotonic() - began, breached or ()).encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(body)))

@@ -8,7 +8,7 @@ Prometheus is never asked to divide or to compare: 0/0 would vanish from its ans
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum, auto
+from enum import StrEnum, auto
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -70,7 +70,7 @@ class Subject:
         return (self.canary,) if self.stable is None else (self.canary, self.stable)
 
 
-class Start(Enum):
+class Start(StrEnum):
     """From when on a source is counted."""
 
     WEIGHT = auto()
