@@ -4,18 +4,17 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from bench import breach, going_back, rest
+from bench import active, breach, breaches, going_back, idle, meters, rest
 from bench.apiserver import ApiServer
 from bench.crowd import Crowd
 from bench.report import Result, as_json, as_markdown, load, machine
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 
-SIZE: Final = 100
-FIGURES: Final = ("rest", "going-back", "breach")
+SIZE: Final = 1_000
 
 
 def main() -> int:
@@ -30,49 +29,70 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     options = parser.parse_args()
-    chosen = frozenset(options.figures or FIGURES)
     where, results = machine(), []
     if not options.json:
         print(f"# Figures\n\nMachine: {where} at the start")
-    for result in _measure(chosen):
-        results.append(result)
+    for name in options.figures or FIGURES:
+        print(f"bench: {name}", file=sys.stderr)
+        results.append(FIGURES[name]())
         if not options.json:
-            print(f"\n{as_markdown(result)}\n\nMeasured at {load()}", flush=True)
+            print(f"\n{as_markdown(results[-1])}\n\nMeasured at {load()}", flush=True)
     if options.json:
         print(json.dumps({"machine": where, "results": [as_json(result) for result in results]}))
     return int(not all(check.is_met for result in results for check in result.checks))
 
 
-def _measure(figures: frozenset[str]) -> Iterator[Result]:
-    """The figures of a crowd share a stack; the one with real agents has its own."""
-    if figures & {"rest", "going-back"}:
-        with Stack(with_gateway=False) as stack:
-            yield from asyncio.run(_crowded(stack, figures))
-    if "breach" in figures:
-        with Stack() as stack:
-            _say("bad releases, one after the other, about a minute and a half")
-            yield breach.measure(stack, OperatorProcess(stack))
+def _on_a_stack(measure: Callable[[Stack, ApiServer, OperatorProcess], Awaitable[Result]]) -> Result:
+    """Measure an operator on a stack of its own, where no agent runs and nothing is routed."""
+
+    async def connected(stack: Stack, operator: OperatorProcess) -> Result:
+        async with ApiServer.of(stack) as server:
+            return await measure(stack, server, operator)
+
+    with Stack(with_gateway=False, quiet=True) as stack:
+        operator = OperatorProcess(stack)
+        operator.start()
+        return asyncio.run(connected(stack, operator))
 
 
-def _say(what: str) -> None:
-    print(f"bench: {what}", file=sys.stderr)
+def _rest() -> Result:
+    async def measure(_: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        await Crowd(server, SIZE).settle(seconds=600)
+        return await rest.measure(server, meters.pid_of(operator.process), SIZE)
+
+    return _on_a_stack(measure)
 
 
-async def _crowded(stack: Stack, figures: frozenset[str]) -> list[Result]:
-    operator = OperatorProcess(stack)
-    await asyncio.to_thread(operator.start)
-    results = []
-    async with ApiServer.of(stack) as server:
+def _going_back() -> Result:
+    async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
         crowd = Crowd(server, SIZE)
-        await crowd.settle()
-        _say(f"{SIZE} rollouts are at rest, for a minute")
-        if "rest" in figures and operator.process.pid is not None:
-            results.append(await rest.measure(server, operator.process.pid, SIZE))
-        if "going-back" in figures:
-            _say("going back and forth, about a minute")
-            results.append(await going_back.measure(stack, server, crowd))
-    return results
+        await crowd.settle(seconds=600)
+        return await going_back.measure(stack, server, crowd)
 
+    return _on_a_stack(measure)
+
+
+def _active(burden: active.Load) -> Callable[[], Result]:
+    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        return await active.measure(stack, server, meters.pid_of(operator.process), burden)
+
+    return lambda: _on_a_stack(measure)
+
+
+def _breach() -> Result:
+    with Stack(quiet=True) as stack:
+        return breach.measure(stack, OperatorProcess(stack))
+
+
+FIGURES: Final[Mapping[str, Callable[[], Result]]] = {
+    "rest": _rest,
+    "idle": lambda: _on_a_stack(idle.measure),
+    "going-back": _going_back,
+    "active": _active(active.USUAL),
+    "active-many": _active(active.MANY),
+    "breaches": lambda: _on_a_stack(lambda stack, server, _: breaches.measure(stack, server)),
+    "breach": _breach,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

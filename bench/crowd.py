@@ -1,4 +1,4 @@
-"""A hundred agents on a real API server, each with a stable release, a next one and a rollout.
+"""A crowd of agents on a real API server, each with a stable release, a next one and a rollout.
 
 No agent runs: what is measured ends at the route's write. Two Services stand for all, with endpoints made by
 hand as the demo's are.
@@ -15,7 +15,8 @@ NAMESPACE: Final = "bench"
 ROLLOUTS: Final = "/apis/agentrollouts.dev/v1alpha1/agentrollouts"
 ROUTES: Final = "/apis/gateway.networking.k8s.io/v1/httproutes"
 
-_STABLE, _NEXT = "1.0.0", "1.1.0"
+STABLE: Final = "1.0.0"
+NEXT: Final = "1.1.0"
 _PORT = 8080
 
 
@@ -25,10 +26,12 @@ class Crowd:
     Args:
         server: where they are.
         size: how many.
+        spec: fields of every rollout's spec, beside ours.
     """
 
-    def __init__(self, server: ApiServer, size: int) -> None:
+    def __init__(self, server: ApiServer, size: int, spec: Mapping[str, Any] | None = None) -> None:
         self._server = server
+        self._spec = dict(spec or {})
         self.names: Final = tuple(f"agent-{index:03}" for index in range(size))
 
     async def settle(self, seconds: float = 120) -> None:
@@ -39,9 +42,9 @@ class Crowd:
         """
         await self._server.apply(f"/api/v1/namespaces/{NAMESPACE}", _namespace())
         await self._server.apply_all(dict(_services()))
-        releases = (release(name, version) for name in self.names for version in (_STABLE, _NEXT))
+        releases = (release(name, version) for name in self.names for version in (STABLE, NEXT))
         await self._server.apply_all({_path("agentreleases", one): one for one in releases})
-        rollouts = (_rollout(name) for name in self.names)
+        rollouts = (_rollout(name, self._spec) for name in self.names)
         await self._server.apply_all({_path("agentrollouts", one): one for one in rollouts})
         await self._all(self.names, is_healthy, seconds)
 
@@ -49,12 +52,12 @@ class Crowd:
         """Ask for the next release of these agents and wait until it has its first share of the traffic."""
         names = tuple(names)
         for name in names:
-            await self.ask(name, _NEXT)
+            await self.ask(name, NEXT)
         await self._all(names, in_canary, seconds)
 
     async def ask_back(self, name: str) -> None:
         """Ask for the stable release again, by a patch of one field."""
-        await self.ask(name, _STABLE)
+        await self.ask(name, STABLE)
 
     async def ask(self, name: str, version: str) -> None:
         """Ask for a version of an agent."""
@@ -109,7 +112,7 @@ def release(agent: str, version: str) -> Manifest:
     return manifest
 
 
-def _rollout(agent: str) -> Manifest:
+def _rollout(agent: str, spec: Mapping[str, Any]) -> Manifest:
     """A plan whose first phase lasts longer than the bench, and which ends what it rolls back at once."""
     return {
         "apiVersion": "agentrollouts.dev/v1alpha1",
@@ -117,12 +120,13 @@ def _rollout(agent: str) -> Manifest:
         "metadata": {"name": agent, "namespace": NAMESPACE},
         "spec": {
             "agent": agent,
-            "releaseRef": {"name": f"{agent}-{_STABLE}"},
+            "releaseRef": {"name": f"{agent}-{STABLE}"},
             "bake": {"durationSeconds": 0},
             "rollback": {"verify": {"withinSeconds": 1, "watchSeconds": 0}},
             "traffic": {
                 "httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": [f"{agent}.example.com"]}
             },
+            **spec,
         },
     }
 
@@ -145,7 +149,7 @@ def _namespace() -> Manifest:
 
 
 def _services() -> Iterable[tuple[str, Manifest]]:
-    for version in (_STABLE, _NEXT):
+    for version in (STABLE, NEXT):
         name = _service_of(version)
         metadata = {"name": name, "namespace": NAMESPACE}
         yield (

@@ -6,6 +6,7 @@ differs.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -319,7 +320,8 @@ def applied(manifest: Manifest, before: Manifest | None = None) -> Manifest:
         "annotations": foreign | dict(metadata.get("annotations") or {}),
     }
     status = {"status": seen["status"]} if "status" in seen else {}
-    return {**manifest, **status, "metadata": {**metadata, **kept}}
+    stored: Manifest = json.loads(json.dumps({**manifest, **status, "metadata": {**metadata, **kept}}))
+    return stored
 
 
 def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:

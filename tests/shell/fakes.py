@@ -6,6 +6,7 @@ for all changes, optimistic locking of the status, watch events that may be late
 
 import asyncio
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -131,7 +132,7 @@ class FakeApiServer:
         self.effects.append(Effect(verb, f"{ref.kind} {ref.name}"))
 
     def _store(self, ref: Ref, manifest: Manifest) -> Manifest:
-        known = self.objects.get(ref)
+        known, manifest = self.objects.get(ref), json.loads(json.dumps(manifest, default=dict))
         metadata = {
             **manifest["metadata"],
             "uid": (known or manifest)["metadata"].get("uid", f"uid-of-{ref.name}"),

@@ -78,7 +78,8 @@ def truth(past: Iterable[News]) -> dict[Ref, Manifest]:
 def known(cache: Cache) -> dict[Ref, Manifest]:
     """All that a cache knows."""
     kinds = (ROLLOUT, RELEASE, CONFIG_MAP, ROUTE)
-    return {Ref.of(manifest): manifest for kind in kinds for manifest in cache.of_kind(kind, None)}
+    found = {key: cache.get(key) for kind in kinds for key in cache.versions(kind, None)}
+    return {key: manifest for key, manifest in found.items() if manifest is not None}
 
 
 @given(past=pasts(few), data=st.data())
@@ -158,3 +159,19 @@ def test_deletions_are_not_remembered_for_ever() -> None:
     cache = told(gone)
     answers = [cache.put(an_object(RELEASE, name, 1)) for name in ("r0", "r1", f"r{TOMBSTONES}")]
     assert answers == [True, False, False]
+
+
+def test_what_get_gives_is_the_callers_own_and_has_no_managed_fields() -> None:
+    """Nobody can change what is known; what only the API server needs takes no memory."""
+    entry = {"manager": "helm"}
+    release = {
+        "kind": RELEASE,
+        "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1", "managedFields": [entry]},
+        "spec": {"agent": "one"},
+    }
+    cache, key = Cache(), Ref(RELEASE, "n", "a")
+    cache.put(release)
+    for _ in range(2):
+        found = cache.get(key)
+        assert found == {**release, "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"}}
+        found["spec"]["agent"] = "two"

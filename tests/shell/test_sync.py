@@ -99,7 +99,7 @@ def test_only_the_namespaces_of_the_settings_are_read() -> None:
         desk.api.put(an_object(RELEASE))
         desk.api.put(an_object(Ref("AgentRelease", "elsewhere", "one")))
         await desk.sync.fill()
-        assert len(desk.cache.of_kind("AgentRelease", None)) == 1
+        assert len(desk.cache.versions("AgentRelease", None)) == 1
 
     run(scenario())
 

@@ -66,7 +66,7 @@ class Table:
     @classmethod
     def of(cls, plan: QueryPlan, answer: Answer) -> "Table | str":
         """Sort the rows; a sentence instead where the answer belongs to another question."""
-        sources = {tag(plan, source, term): source for source in plan.sources for term in Term}
+        sources = {f"{i}.{term}": source for i, source in enumerate(plan.sources) for term in Term}
         cells: dict[tuple[str, str], dict[str | None, float]] = {}
         problems: dict[Source, str] = {}
         for row in answer.rows:

@@ -81,7 +81,8 @@ def resolve_caps(spec: AgentRolloutSpec) -> CapResolution:
 
 def read_caps(caps: Iterable[ResolvedCap], plan: QueryPlan, answer: Answer) -> tuple[CapReading, ...]:
     """What an answer says about the caps; one whose numbers are none is left out, as nothing is known."""
-    table = Table.of(plan, answer)
+    caps = tuple(caps)
+    table = Table.of(plan, answer) if caps else ""
     if isinstance(table, str):
         return ()
     readable = (cap for cap in caps if not any(source in table.problems for source in cap.sources))

@@ -105,6 +105,8 @@ class Decision:
     writes: tuple[Write, ...] = ()
     status: AgentRolloutStatus | None = None
     """The whole new status; None where the persisted one already says it."""
+    is_news: bool = True
+    """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     events: tuple[Event, ...] = ()
     asking: Asking | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""

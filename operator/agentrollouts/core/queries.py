@@ -5,11 +5,12 @@ share are asked once; each term is tagged with the label `src`, so that no row c
 Prometheus is never asked to divide or to compare: 0/0 would vanish from its answer without a trace.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum, auto
+from enum import StrEnum, auto
 from itertools import chain
+from types import MappingProxyType
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
@@ -69,7 +70,7 @@ class Subject:
         return (self.canary,) if self.stable is None else (self.canary, self.stable)
 
 
-class Start(Enum):
+class Start(StrEnum):
     """From when on a source is counted."""
 
     WEIGHT = auto()
@@ -108,6 +109,12 @@ class QueryPlan:
     counted: frozenset[Source] = frozenset()
     """Totals in which the canary had runs in an earlier segment, so that its series must be known at the
     counting start."""
+    positions: Mapping[Source, int] = field(init=False, repr=False, compare=False)
+    """Where each source stands in `sources`; looked up for every number of an answer."""
+
+    def __post_init__(self) -> None:
+        positions = {source: position for position, source in enumerate(self.sources)}
+        object.__setattr__(self, "positions", MappingProxyType(positions))
 
     def start(self, source: Source) -> datetime:
         """When the source's counting starts."""
@@ -196,7 +203,7 @@ def render(plan: QueryPlan, at: datetime) -> str | None:
 
 def tag(plan: QueryPlan, source: Source, term: Term) -> str:
     """Value of the label `src` in the rows of this term: position in the plan and term, `0.increase`."""
-    return f"{plan.sources.index(source)}.{term}"
+    return f"{plan.positions[source]}.{term}"
 
 
 def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
@@ -223,8 +230,9 @@ def _asked(plan: QueryPlan, source: Source, at: datetime) -> Iterator[tuple[Term
     if window < 1:
         return
     selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
+    grouping = _grouping(plan, source)
     for term in plan.terms(source):
-        yield term, _expression(term, selector, window, _grouping(plan, source))
+        yield term, _expression(term, selector, window, grouping)
 
 
 def _expression(term: Term, selector: str, window: int, grouping: tuple[str, str]) -> str:

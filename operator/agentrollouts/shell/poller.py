@@ -119,9 +119,12 @@ class Poller:
             message = f"spec.metrics.source: the settings have no source {asking.source} for this namespace"
             follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
             return True
-        history, found = await asyncio.gather(
-            self._history(server, follower, asking), self._query(server, asking.source, text, at)
-        )
+        question = self._query(server, asking.source, text, at)
+        if asking.history_before is None:
+            follower.history_before = follower.history = None  # it is long, and no longer needed
+            history, found = None, await question
+        else:
+            history, found = await asyncio.gather(self._history(server, follower, asking), question)
         follower.newest = Heard(plan=asking.plan, answer=_answer(asking, at, found), history=history)
         return True
 
@@ -136,7 +139,6 @@ class Poller:
         """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
         before, text = asking.history_before, render_burst(asking.plan)
         if before is None or text is None:
-            follower.history_before = follower.history = None  # it is long, and no longer needed
             return None
         if follower.history_before != before:
             found = await server.query_range(text, before - BURST_HISTORY, before, BURST_STEP)

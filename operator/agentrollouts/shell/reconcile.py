@@ -119,7 +119,8 @@ class Reconciler:
         self._poller.follow(key, decision.asking)
         pause = await self._write(key, decision.writes)
         if decision.status is not None:
-            await self._actor.replace_status(manifest, decision.status.to_json())
+            status = decision.status.to_json()
+            await self._actor.replace_status(manifest, status, is_news=decision.is_news)
             self._measure(obs.status, decision.status)
         self._actor.tell(manifest, decision.events)
         self._wake(key, pause, _until(obs.now, decision.wake_at))

@@ -5,6 +5,7 @@ any worker starts, so that no decision is made on half of the world.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -117,6 +118,8 @@ class Operator:
         self._spawn(self._follow_settings(sources), "settings")
         self._spawn(sync.keep(), "sync")
         self._spawn(herald.work(), "events")
+        gc.collect()
+        gc.freeze()  # all that is loaded by now stays: to walk through it again and again stops the loop
         self._is_ready = True
         return inputs
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.inputs import Inputs
 
 logger = logging.getLogger(__name__)
@@ -78,12 +78,12 @@ class Sync:
         return True
 
     async def _take_in(self, kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> None:
-        known = self._cache.of_kind(kind, namespace)
+        known = self._cache.versions(kind, namespace)
         found = await self._list(kind, namespace, labels)
-        present = {Ref.of(manifest) for manifest in found}
-        for manifest in known:
-            if Ref.of(manifest) not in present:
-                self._inputs.drop(manifest)
+        for key in known.keys() - {Ref.of(manifest) for manifest in found}:
+            gone = self._cache.get(key)
+            if gone is not None and version_of(gone) == known[key]:  # no news since the question
+                self._inputs.drop(gone)
         for manifest in found:
             self._inputs.put(manifest)
 

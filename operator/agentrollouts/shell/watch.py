@@ -5,6 +5,7 @@ lose work or to block a deletion when the API server stumbles (reliability notes
 """
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 import kopf
@@ -38,6 +39,7 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     """
     settings.scanning.disabled = bool(namespaces)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event that we see
+    settings.persistence.diffbase_storage = _NoMemory()
     settings.peering.standalone = True
     settings.posting.enabled = False
     settings.networking.request_timeout = 30
@@ -51,3 +53,22 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.watching.label_selectors["gateway.networking.k8s.io", "v1", "httproutes"] = OURS
     settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
     settings.process.ultimate_exiting_timeout = 10
+
+
+class _NoMemory(kopf.DiffBaseStorage):
+    """kopf compares objects with what they were for its handlers of changes; we have none of those."""
+
+    def build(
+        self,
+        *,
+        body: kopf.Body,  # noqa: ARG002 kopf's signature
+        extra_fields: Iterable[kopf.FieldSpec] | None = None,  # noqa: ARG002 kopf's signature
+    ) -> kopf.BodyEssence:
+        """Nothing of the object."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """Nothing of what it was."""
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is stored."""
