@@ -9,7 +9,7 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import ReleaseRecord, State
-from agentrollouts.core import moves
+from agentrollouts.core import moves, route_patch
 from agentrollouts.core.asked import Request, missing_service, was_healthy
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.situation import Situation
@@ -59,13 +59,17 @@ def begin(s: Situation) -> moves.Move | None:
 
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     """What is in the way of a beginning, the most lasting first."""
-    problem = s.unservable or missing_service(s.spec, record)
+    problem = (
+        s.unservable
+        or missing_service(s.spec, record)
+        or route_patch.refusal(s.obs, (s.status.stable, record))
+    )
     if problem:
         yield problem
     if s.spec.paused:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     stable = s.status.stable
-    if s.spec.traffic.http_route and stable and stable.service == record.service:
+    if s.spec.traffic.by_route and stable and stable.service == record.service:
         yield Problem(
             Reason.SERVICE_SHARED,
             f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
