@@ -562,8 +562,10 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
         assert found.last_transition_time == (known.last_transition_time if same and known else obs.now), (
             found
         )
-    ready, _, stalled = after.conditions[:3]
-    assert not (ready.status is ConditionStatus.TRUE and stalled.status is ConditionStatus.TRUE)
+    ready, reconciling, stalled = after.conditions[:3]
+    assert [ready.status, reconciling.status, stalled.status].count(ConditionStatus.TRUE) == 1, (
+        after.conditions
+    )
 
 
 def snapshots_needed(status: AgentRolloutStatus) -> set[str]:

@@ -41,7 +41,7 @@ OnCall = Callable[[str, str, str, float], None]
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MISFIT: Final = "the server rejected our request due to an error in our request"
-"""All that the API server's 422 says of a `test` that failed or a path that is not there (Kubernetes 1.36)."""
+"""All that the 422 for a failed `test`, or a path that is not there, says (seen with Kubernetes 1.36)."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
 _RENEWAL_PAUSE_SECONDS: Final = 10

@@ -14,7 +14,14 @@ from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, Outcome, State, Verdict
 from agentrollouts.core import moves, route_patch, traffic
 from agentrollouts.core.advance import advance
-from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
+from agentrollouts.core.conditions import (
+    READY,
+    RECONCILING,
+    STALLED,
+    condition,
+    find_condition,
+    set_condition,
+)
 from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.judging import is_compared, query_plan
 from agentrollouts.core.memory import is_measured
@@ -131,8 +138,8 @@ def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> I
     waiting = not ready[0] and not stalled
     rows: tuple[tuple[str, _Word], ...] = (
         (READY, ready),
-        ("Reconciling", (True, Reason.PROGRESSING, ready[2]) if waiting else (False, Reason.SETTLED, "")),
-        ("Stalled", (True, *ready[1:]) if stalled else (False, Reason.NOT_STALLED, "")),
+        (RECONCILING, (True, Reason.PROGRESSING, ready[2]) if waiting else (False, Reason.SETTLED, "")),
+        (STALLED, (True, *ready[1:]) if stalled else (False, Reason.NOT_STALLED, "")),
         ("TrafficApplied", applied),
         (METRICS_CONDITION, _metrics(s, status)),
     )

@@ -5,6 +5,7 @@ the next decision sees it. What fails becomes a `Problem`, an input of the next 
 that the worker backs off from.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,6 +34,10 @@ REASONS: Final = (
     (InvalidError, Reason.WRITE_REFUSED),
 )
 """What an error of a write is called in a condition; any other is `WriteFailed`."""
+
+
+QUIET_SECONDS: Final = 60.0
+"""How long the same sentence about the same object is not said again; a fight over weights repeats it."""
 
 
 class Writer(Protocol):
@@ -64,6 +69,7 @@ class Actor:
         self._cluster = cluster
         self._cache = cache
         self._inputs = inputs
+        self._said: dict[tuple[Ref, str], float] = {}
 
     async def apply(self, writes: Iterable[Effect]) -> Problem | None:
         """Do all writes in their order, each though another failed; the first failure is the answer.
@@ -89,12 +95,19 @@ class Actor:
     async def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Log and send Events about an object; one that is lost is only logged, since status says it too."""
         for event in events:
+            if not self._is_news(Ref.of(manifest), event):
+                continue
             log = logger.warning if event.is_warning else logger.info
             log("%s %s: %s", Ref.of(manifest), event.reason, event.message)
             try:
                 await self._cluster.create_event(_event(manifest, event))
             except ClusterError as error:
                 logger.warning("Failed to send an Event: %s", error)
+
+    def _is_news(self, ref: Ref, event: Event) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._said = {key: at for key, at in self._said.items() if now < at + QUIET_SECONDS}
+        return self._said.setdefault((ref, event.message), now) == now
 
     async def _attempt(self, effect: Effect) -> Problem | None:
         try:
