@@ -29,10 +29,12 @@ from agentrollouts.api.status import (
     State,
     WeightsStatus,
 )
-from agentrollouts.core.observation import Manifest, Observation
+from agentrollouts.core.observation import Manifest, Observation, Patch
 from agentrollouts.core.plan import plan_hash, steps_of
+from agentrollouts.core.route_patch import patches
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic import key_of, render
+from tests.json_patch import patched
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AGENT: Final = "support-agent"
@@ -46,6 +48,10 @@ ROUTE: Final = ("HTTPRoute", AGENT)
 CONFIG: Final = ("ConfigMap", f"{AGENT}-traffic")
 
 BY_ROUTE: Final[Mapping[str, Any]] = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+
+THEIRS: Final = ("HTTPRoute", "shop")
+"""A route of somebody else."""
+BY_PATCH: Final[Mapping[str, Any]] = {"routePatch": {"name": "shop", "rule": "agent"}}
 
 PLAN: Final[Mapping[str, Any]] = {
     "agent": AGENT,
@@ -324,9 +330,54 @@ def applied(manifest: Manifest, before: Manifest | None = None) -> Manifest:
     return stored
 
 
+def a_backend(service: str, weight: int | None = 0, **fields: object) -> dict[str, Any]:
+    """A backend of a route."""
+    ref = {"group": "", "kind": "Service", "name": service, "port": 8080} | fields
+    return ref | ({} if weight is None else {"weight": weight})
+
+
+def their_route(*backends: Mapping[str, Any], **metadata: object) -> Manifest:
+    """A route of somebody else: two rules, filters, a label, and these backends for the agent."""
+    web: dict[str, Any] = {"name": "web", "backendRefs": [a_backend("web", 7)]}
+    rewrite = {
+        "type": "URLRewrite",
+        "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}},
+    }
+    rule = {"name": "agent", "filters": [rewrite], "backendRefs": list(backends)}
+    identity = {"name": "shop", "namespace": NAMESPACE, "uid": "uid-of-shop", "generation": 1}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": identity | {"labels": {"app": "shop"}} | metadata,
+        "spec": {"parentRefs": [{"name": "public"}], "rules": [web, rule]},
+    }
+
+
+def a_shop(*releases: str, **metadata: object) -> Manifest:
+    """A route of somebody else whose rule has the releases as backends, none with a share."""
+    return their_route(*(a_backend(service_of(release)) for release in releases), **metadata)
+
+
+def after(patch: Patch, before: Manifest) -> Manifest:
+    """What the API server has after a patch; a changed spec is a new generation."""
+    done = patched(before, patch.operations)
+    is_changed = done["spec"] != before["spec"]
+    return {
+        **done,
+        "metadata": {**done["metadata"], "generation": before["metadata"]["generation"] + is_changed},
+    }
+
+
 def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:
     """The traffic objects as the status asks for them."""
-    return {key_of(manifest): applied(manifest) for manifest in render(rollout, rollout.status, {})}
+    ours = {key_of(manifest): applied(manifest) for manifest in render(rollout, rollout.status, {})}
+    if rollout.spec.traffic.route_patch is None:
+        return ours
+    theirs = a_shop(OLDEST, OLD, NEW, NEXT)
+    obs = Observation(now=START, rollout=rollout, traffic={THEIRS: theirs})
+    for patch in patches(obs, rollout.status):
+        theirs = after(patch, theirs)
+    return {THEIRS: theirs, **ours}
 
 
 def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, ObjectMeta]:

@@ -24,10 +24,13 @@ from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import (
     Asking,
     Decision,
+    Deletion,
+    Effect,
     Event,
     Heard,
     Manifest,
     Observation,
+    Patch,
     Problem,
     Write,
 )
@@ -42,6 +45,7 @@ from tests.builders import (
     START,
     RolloutBuilder,
     a_ready_release,
+    after,
     applied,
     owned_snapshots,
     service_of,
@@ -255,12 +259,23 @@ class World:
 
     def shares(self) -> dict[str, int]:
         """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
-        route = self.traffic.get(ROUTE)
-        if route is not None:
-            backends = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
+        refs = self._backends()
+        if refs is not None:
+            total = sum(ref.get("weight", 1) for ref in refs) or 1
+            backends = {ref["name"]: round(100 * ref.get("weight", 1) / total) for ref in refs}
             names = {service_of(release): release for release in self._known_releases()}
             return {names.get(service, service): weight for service, weight in backends.items()}
         return weights_of(self.traffic[CONFIG]) if CONFIG in self.traffic else {}
+
+    def _backends(self) -> list[Manifest] | None:
+        """Those of the route that requests come by: somebody else's, where the plan names one."""
+        wanted = self.builder.plan.traffic.route_patch
+        theirs = self.traffic.get(("HTTPRoute", wanted.name)) if wanted else None
+        if theirs is not None and wanted is not None:
+            rules = [rule for rule in theirs["spec"]["rules"] if rule.get("name") == wanted.rule]
+            return rules[0]["backendRefs"] if rules else []
+        ours = self.traffic.get(ROUTE)
+        return ours["spec"]["rules"][0]["backendRefs"] if ours else None
 
     def _known_releases(self) -> Iterable[str]:
         return {*self.behaviour, *self.releases, *self.ever_healthy, NEW}
@@ -268,9 +283,16 @@ class World:
     def _stable_name(self) -> str | None:
         return self.status.stable.release if self.status.stable else None
 
-    def _apply(self, write: Write) -> bool:
+    def _apply(self, write: Effect) -> bool:
         manifest = write.manifest
         key = key_of(manifest)
+        if isinstance(write, Deletion):
+            return self.traffic.pop(key) is not None
+        if isinstance(write, Patch):
+            seen, self.traffic[key] = self.traffic[key], self._accepted(after(write, self.traffic[key]))
+            check_patch(seen, self.traffic[key])
+            self._note_weight()
+            return True
         if key not in (ROUTE, CONFIG):
             return self._own(manifest)
         if key == ROUTE and not self.has_gateway_api:
@@ -279,18 +301,19 @@ class World:
             )
             return False
         before = self.traffic.get(key)
-        after = applied(manifest, before)
-        if key == ROUTE and self.gateway_follows:
-            accepted = {
-                "type": "Accepted",
-                "status": "True",
-                "observedGeneration": after["metadata"]["generation"],
-            }
-            after = {**after, "status": {"parents": [{"conditions": [accepted]}]}}
-        self.traffic[key] = after
+        done = applied(manifest, before)
+        self.traffic[key] = self._accepted(done) if key == ROUTE else done
         if key == ROUTE or ROUTE not in self.traffic:
             self._note_weight()
-        return after != before
+        return self.traffic[key] != before
+
+    def _accepted(self, route: Manifest) -> Manifest:
+        """The gateway takes the route over, if it follows at all."""
+        if not self.gateway_follows:
+            return route
+        generation = route["metadata"]["generation"]
+        accepted = {"type": "Accepted", "status": "True", "observedGeneration": generation}
+        return {**route, "status": {"parents": [{"conditions": [accepted]}]}}
 
     def _note_weight(self) -> None:
         if self.canary_weight != (self.route_weights or [0])[-1]:
@@ -432,7 +455,7 @@ def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentR
     """S1 and S4: weights sum to 100, and a latched attempt has no canary."""
     attempt = after.attempt
     for write in decision.writes:
-        weights = _written_weights(write.manifest)
+        weights = _written_weights(write.manifest) if isinstance(write, Write) else None
         if weights is None:
             continue
         assert all(0 <= weight <= 100 for weight in weights.values()), weights
@@ -448,6 +471,21 @@ def _is_same_attempt(before: AgentRolloutStatus, after: AgentRolloutStatus) -> b
     """Whether no new one began, as it does when stable itself is taken back."""
     old, new = before.attempt, after.attempt
     return old is not None and new is not None and old.number == new.number
+
+
+def check_patch(before: Manifest, after: Manifest) -> None:
+    """S1: a patch changes weights in one rule and our one annotation, and nothing else to the byte."""
+
+    def without_ours(route: Manifest) -> str:
+        bare = json.loads(json.dumps(route))
+        for rule in bare["spec"]["rules"]:
+            for ref in rule["backendRefs"] if rule.get("name") == "agent" else ():
+                ref.pop("weight", None)
+        annotations = bare["metadata"].pop("annotations", {})
+        kept = {key: text for key, text in annotations.items() if not key.endswith("agentrollouts.dev/split")}
+        return json.dumps([bare["metadata"] | {"generation": 0}, kept, bare["spec"]])
+
+    assert without_ours(after) == without_ours(before)
 
 
 def _written_weights(manifest: Manifest) -> dict[str, int] | None:
@@ -533,8 +571,10 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
         assert found.last_transition_time == (known.last_transition_time if same and known else obs.now), (
             found
         )
-    ready, _, stalled = after.conditions[:3]
-    assert not (ready.status is ConditionStatus.TRUE and stalled.status is ConditionStatus.TRUE)
+    ready, reconciling, stalled = after.conditions[:3]
+    assert [ready.status, reconciling.status, stalled.status].count(ConditionStatus.TRUE) == 1, (
+        after.conditions
+    )
 
 
 def snapshots_needed(status: AgentRolloutStatus) -> set[str]:

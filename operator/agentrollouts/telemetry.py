@@ -55,6 +55,9 @@ class Telemetry:
             _SLOW,
         )
         self._attempts = self._counter("attempts", "Attempts that ended", ["outcome"])
+        self._restored = self._counter(
+            "foreign_writes", "Traffic objects that somebody else changed and that were put back", []
+        )
         self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
         self._lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop wakes a task that slept", [], _LAG
@@ -86,6 +89,10 @@ class Telemetry:
     def attempt_ended(self, outcome: str) -> None:
         """An attempt reached a final state."""
         self._attempts.labels(outcome).inc()
+
+    def restored(self) -> None:
+        """Somebody else has changed a traffic object, and it is put back."""
+        self._restored.inc()
 
     def settings_reloaded(self, *, ok: bool) -> None:
         """The settings file has changed, and its new content was taken or refused."""

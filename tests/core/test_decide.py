@@ -432,7 +432,7 @@ def planned(**spec: object) -> Callable[[World], None]:
         (released(service="support-agent-4-1-0"), "ServiceShared", True),
         (lambda world: setattr(world, "has_endpoints", False), "NoReadyEndpoints", False),
         (planned(paused=True), "Paused", False),
-        (planned(traffic={"routePatch": {"name": "theirs", "rule": "agent"}}), "Unsupported", True),
+        (planned(traffic={"routePatch": {"name": "theirs", "rule": "agent"}}), "RouteNotFound", True),
         (planned(caps=[{"name": "x", "metric": "sum(m)", "max": "5"}]), "InvalidGate", True),
         (planned(gates=[{"name": "x", "template": "none"}]), "InvalidGate", True),
         (lambda world: world.edit(lambda builder: builder.quarantining(NEW)), "Quarantined", True),

@@ -26,16 +26,27 @@ REFERRING = with_part("guardrails", configMapRef={"name": "rules"})
 RULES = {"rules": ConfigMapData({"limits": "none"})}
 
 
-def ready(
+def said(
     reason: Reason = Reason.MATERIALIZED,
     message: str = MESSAGE,
     *,
     since: datetime = NOW,
     generation: int = 1,
-) -> Condition:
-    """The Ready condition: True for a materialised release, False for any other reason."""
-    status = ConditionStatus.TRUE if reason is Reason.MATERIALIZED else ConditionStatus.FALSE
-    return condition(READY, status, reason, message, generation=generation, now=since)
+) -> tuple[Condition, ...]:
+    """The conditions: Ready of a materialised release; else it waits for an object, or for a person."""
+    yes, no = ConditionStatus.TRUE, ConditionStatus.FALSE
+    is_ready = reason is Reason.MATERIALIZED
+    waits = reason in {Reason.REFERENCE_MISSING, Reason.WRITE_FAILED}
+    word, settled, free = (reason, message), (Reason.SETTLED, ""), (Reason.NOT_STALLED, "")
+    rows = (
+        (READY, yes if is_ready else no, *word),
+        ("Reconciling", *((yes, *word) if waits else (no, *settled))),
+        ("Stalled", *((no, *free) if is_ready or waits else (yes, *word))),
+    )
+    return tuple(
+        condition(kind, status, why, text, generation=generation, now=since)
+        for kind, status, why, text in rows
+    )
 
 
 def settled(*, since: datetime = NOW) -> AgentReleaseStatus:
@@ -45,13 +56,13 @@ def settled(*, since: datetime = NOW) -> AgentReleaseStatus:
         digest=BUNDLE.digest,
         component_digests=BUNDLE.component_digests,
         snapshot=SnapshotRef(name=NAME),
-        conditions=(ready(since=since),),
+        conditions=said(since=since),
     )
 
 
 def refused(reason: Reason, message: str, *, since: datetime = NOW) -> AgentReleaseStatus:
     """The status of a release that was never materialised."""
-    return AgentReleaseStatus(observed_generation=1, conditions=(ready(reason, message, since=since),))
+    return AgentReleaseStatus(observed_generation=1, conditions=said(reason, message, since=since))
 
 
 def decide(release: AgentRelease, **world: Any) -> ReleaseDecision:  # noqa: ANN401  fields of the observation
@@ -171,7 +182,7 @@ def test_lost_snapshot_with_other_content_is_not_replaced() -> None:
         f" {new.digest}; put the old content back, or make a release with a new name"
     )
     assert decision == ReleaseDecision(
-        status=kept.status.replace(conditions=(ready(Reason.NAME_REUSED, message),)),
+        status=kept.status.replace(conditions=said(Reason.NAME_REUSED, message)),
         events=(Event(Reason.NAME_REUSED, message, is_warning=True),),
         wake_at=NOW + timedelta(seconds=5),
     )
@@ -294,7 +305,7 @@ def test_new_generation_is_told() -> None:
     """A new generation moves observedGeneration, here and in the condition, and neither time nor Events."""
     release = a_release(status=settled(since=EARLIER), metadata={"generation": 2})
     snapshot = stored(snapshot_write(release, BUNDLE).manifest, release)
-    told = (ready(since=EARLIER, generation=2),)
+    told = said(since=EARLIER, generation=2)
 
     assert decide(release, snapshots=(snapshot,)) == ReleaseDecision(
         status=settled().replace(observed_generation=2, conditions=told)

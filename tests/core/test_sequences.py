@@ -11,11 +11,30 @@ from typing import Final
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from agentrollouts.api.status import State
+from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.decide import decide
+from agentrollouts.core.foreign_route import is_claimed
+from agentrollouts.core.route_patch import blocked
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic import key_of
-from tests.builders import CONFIG, NEW, NEXT, OLD, OLDEST, PLAN, ROUTE, a_ready_release, a_rollout, not_ready
+from tests.builders import (
+    BY_PATCH,
+    CONFIG,
+    NEW,
+    NEXT,
+    OLD,
+    OLDEST,
+    PLAN,
+    ROUTE,
+    THEIRS,
+    a_backend,
+    a_ready_release,
+    a_rollout,
+    a_shop,
+    not_ready,
+    service_of,
+    their_route,
+)
 from tests.world import Behaviour, World, a_world, snapshots_needed
 
 RELEASES: Final = (OLDEST, OLD, NEW, NEXT)
@@ -103,6 +122,17 @@ def meddling(weight: int) -> Edit:
     return Edit(f"meddling({weight})", edit)
 
 
+def meddling_with_theirs(*weights: int) -> Edit:
+    """Somebody else writes their own route anew: these weights, and nothing that we noted on it."""
+
+    def edit(world: World) -> None:
+        if THEIRS in world.traffic:
+            services = [service_of(release) for release in RELEASES]
+            world.traffic[THEIRS] = their_route(*map(a_backend, services, weights))
+
+    return Edit(f"meddling with theirs {weights}", edit)
+
+
 def losing(key: tuple[str, str]) -> Edit:
     """Somebody deletes one of our traffic objects."""
 
@@ -159,7 +189,8 @@ PLANS: Final[tuple[Edit, ...]] = (
     spec(historyLimit=10),
     spec(traffic={}),
     spec(traffic=PLAN["traffic"]),
-    spec(traffic={"routePatch": {"name": "theirs", "rule": "agent"}}),
+    spec(traffic=BY_PATCH),
+    spec(traffic={"routePatch": {"name": "another", "rule": "agent"}}),
     spec(caps=[{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50"}]),
     spec(caps=[]),
     spec(paused=True),
@@ -180,7 +211,11 @@ FAULTS: Final[tuple[Edit, ...]] = (
     setting(heard=None),
     meddling(50),
     meddling(100),
+    meddling_with_theirs(0, 50, 50, 0),
+    meddling_with_theirs(0, 100),
+    meddling_with_theirs(),
     losing(ROUTE),
+    losing(THEIRS),
     losing(CONFIG),
     *(crashing(effects) for effects in range(4)),
 )
@@ -203,6 +238,7 @@ def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
     """All four releases exist, one serves, the next is on trial: the world after each edit and each pause."""
     plan = a_rollout(analysis={"warmupSeconds": 0, "intervalSeconds": 90})
     world = a_world(plan.serving(OLD).remembering(OLDEST), *RELEASES)
+    world.traffic[THEIRS] = a_shop(*RELEASES)
     world.run(100)
     for edit, pause in sequence:
         edit(world)
@@ -262,12 +298,26 @@ def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit
         first = decide(back.observe()).writes[:1]
         assert first or not served
         if served:
-            assert key_of(first[0].manifest) == (
-                ROUTE if asked.plan.traffic.http_route or ROUTE in back.traffic else CONFIG
-            )
+            assert key_of(first[0].manifest) in _first_to_move(back)
         back.step(1)
         assert back.canary_weight == 0
         event(f"back from {attempt.state}")
+
+
+def _back(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """What the status asks for once the canary is gone."""
+    return status.replace(canary=None, attempt=None)
+
+
+def _first_to_move(world: World) -> set[tuple[str, str]]:
+    """The objects of which one has to be written first: routes where any can be, or else the ConfigMap."""
+    obs = world.observe()
+    wanted, theirs = obs.rollout.spec.traffic, obs.traffic.get(THEIRS)
+    is_set = wanted.route_patch and theirs and not blocked(obs, _back(obs.status))
+    is_left = theirs is not None and is_claimed(theirs, obs.rollout.metadata.name)
+    is_owned = wanted.http_route or ROUTE in world.traffic
+    routes = {key for key, found in ((ROUTE, is_owned), (THEIRS, is_set or is_left)) if found}
+    return routes or {CONFIG}
 
 
 @few

@@ -117,7 +117,7 @@ class Shop:
         name = f"{self.agent}-{version}"
         if failing is not None:
             self.scene.agents.fail(self.scene.namespace, name, failing)
-        is_routed = "httpRoute" in (self.spec | spec).get("traffic", {})  # type: ignore[operator] # a JSON object
+        is_routed = bool((self.spec | spec).get("traffic"))
         if is_routed:
             self.scene.api.apply(*an_endpoint(self.scene.namespace, service_of(name)))
         self.scene.api.apply(a_release(self.scene.namespace, self.agent, version, service=is_routed))

@@ -239,3 +239,86 @@ async def _seconds(call: Any) -> float:  # noqa: ANN401 - any awaitable
     started = time.monotonic()
     await call
     return time.monotonic() - started
+
+
+def weighing(weight: int, refs: object) -> list[dict[str, object]]:
+    """A patch of the first backend's weight in a rule that is as it was read."""
+    path = "/spec/rules/0/backendRefs"
+    return [
+        {"op": "test", "path": path, "value": refs},
+        {"op": "add", "path": f"{path}/0/weight", "value": weight},
+    ]
+
+
+async def test_a_patch_changes_its_fields_and_nothing_else(cluster: Cluster) -> None:
+    """One write; who owned the list owns it no more, and our name stands beside theirs."""
+    await cluster.apply(route(0), manager="git")
+    read = await cluster.get(Ref.of(route(0)))
+    refs = fields(read, "spec")["rules"][0]["backendRefs"]
+
+    written = await cluster.patch(Ref.of(route(0)), weighing(95, refs))
+
+    assert written["spec"]["rules"][0]["backendRefs"] == [{**refs[0], "weight": 95}, refs[1]]
+    assert {entry["manager"] for entry in written["metadata"]["managedFields"]} >= {"agentrollouts", "git"}
+    assert (written["kind"], written["apiVersion"]) == ("HTTPRoute", "gateway.networking.k8s.io/v1")
+
+
+async def test_a_patch_whose_test_fails_writes_nothing(cluster: Cluster) -> None:
+    """What was read is not so any more: a conflict, so that it is read again."""
+    before = await cluster.apply(route(0), manager="git")
+
+    with pytest.raises(ConflictError):
+        await cluster.patch(Ref.of(before), weighing(95, []))
+
+    assert (await cluster.apply(route(0), manager="git"))["metadata"]["resourceVersion"] == before[
+        "metadata"
+    ]["resourceVersion"]
+
+
+async def test_a_patch_that_the_schema_refuses_is_no_conflict(cluster: Cluster) -> None:
+    """It would be refused again."""
+    await cluster.apply(route(0), manager="git")
+
+    with pytest.raises(InvalidError, match="weight"):
+        await cluster.patch(
+            Ref.of(route(0)),
+            weighing(-1, fields(await cluster.get(Ref.of(route(0))), "spec")["rules"][0]["backendRefs"]),
+        )
+
+
+async def test_a_patch_of_what_is_not_there(cluster: Cluster) -> None:
+    """Nothing is made by a patch."""
+    with pytest.raises(NotFoundError):
+        await cluster.patch(Ref("HTTPRoute", NAMESPACE, "never"), weighing(1, []))
+
+
+async def test_a_first_annotation_is_added_only_where_there_is_none(cluster: Cluster) -> None:
+    """A test for null holds for a field that is absent, and so guards the annotations of others."""
+    await cluster.apply(config_map("bare", {"a": "1"}), manager="git")
+    ref, path = Ref("ConfigMap", NAMESPACE, "bare"), "/metadata/annotations"
+    first = [
+        {"op": "test", "path": path, "value": None},
+        {"op": "add", "path": path, "value": {"x.agentrollouts.dev/split": "1"}},
+    ]
+
+    annotated = await cluster.patch(ref, first)
+    assert annotated["metadata"]["annotations"] == {"x.agentrollouts.dev/split": "1"}
+    with pytest.raises(ConflictError):
+        await cluster.patch(ref, first)
+
+    key = "x.agentrollouts.dev~1split"
+    bare = await cluster.patch(ref, [{"op": "remove", "path": f"{path}/{key}"}])
+    assert "annotations" not in bare["metadata"]
+    assert await cluster.patch(ref, first)
+
+
+async def test_only_the_version_that_was_seen_is_deleted(cluster: Cluster) -> None:
+    """One that has changed since is kept; one that is gone is no error."""
+    seen = await cluster.apply(config_map("going", {"a": "1"}))
+    newer = await cluster.apply(config_map("going", {"a": "2"}))
+
+    with pytest.raises(ConflictError):
+        await cluster.delete_version(seen)
+    await cluster.delete_version(newer)
+    assert await cluster.get(Ref.of(newer)) is None
+    await cluster.delete_version(newer)

@@ -7,7 +7,7 @@ for all changes, optimistic locking of the status, watch events that may be late
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, N
 from agentrollouts.adapters.envelope import Matrix, QueryError, Vector
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.shell.inputs import Inputs
+from tests.json_patch import TestFailedError, patched
 
 
 class Effect(NamedTuple):
@@ -79,6 +80,28 @@ class FakeApiServer:
             merged = _merged(merged, layer)
         known = self.objects.get(ref, {})
         return self._store(ref, merged | {"status": known["status"]} if "status" in known else merged)
+
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Manifest:
+        """JSON patch."""
+        self._admit("patch", ref)
+        known = self.objects.get(ref)
+        if known is None:
+            raise NotFoundError(f"{ref} not found")
+        try:
+            return self._store(ref, patched(known, operations))
+        except TestFailedError as error:
+            raise ConflictError(str(error)) from None
+
+    async def delete_version(self, manifest: Manifest) -> None:
+        """Delete what was seen."""
+        ref = Ref.of(manifest)
+        self._admit("delete_version", ref)
+        known = self.objects.get(ref)
+        if known is None:
+            return
+        if known["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+            raise ConflictError(f"{ref} has changed")
+        self.delete(ref)
 
     async def replace_status(self, manifest: Manifest) -> Manifest:
         """The status, of the very version."""

@@ -46,6 +46,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.polled("default", "Ok", 0.5)
     telemetry.rolled_back("Breach", 2.0)
     telemetry.attempt_ended("Healthy")
+    telemetry.restored()
     telemetry.settings_reloaded(ok=True)
     telemetry.settings_reloaded(ok=False)
     telemetry.lagged(0.125)
@@ -63,6 +64,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_rollback_duration_seconds_count['Breach']": 1,
         "agentrollouts_rollback_duration_seconds_sum['Breach']": 2.0,
         "agentrollouts_attempts_total['Healthy']": 1,
+        "agentrollouts_foreign_writes_total[]": 1,
         "agentrollouts_settings_reloads_total['ok']": 1,
         "agentrollouts_settings_reloads_total['failed']": 1,
         "agentrollouts_event_loop_lag_seconds_count[]": 1,

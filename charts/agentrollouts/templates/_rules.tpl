@@ -1,6 +1,6 @@
 {{/*
-What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate, no
-delete: children go by owner reference.
+What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
+by owner reference; the one deletion is that of a route which its rollout wants no more.
 */}}
 {{- define "agentrollouts.rules" -}}
 - apiGroups: [agentrollouts.dev]
@@ -26,9 +26,10 @@ delete: children go by owner reference.
   verbs:
     - get     # what the route shows after a write
     - list    # the start of the watch
-    - watch   # foreign writes to a route of ours
+    - watch   # foreign writes to a route of ours, and to the weights in a route of a user
     - create  # the route that a rollout owns
-    - patch   # server-side apply of its weights
+    - patch   # its weights by server-side apply, those in a user's route by JSON patch
+    - delete  # the owned route, once traffic.httpRoute is taken from the spec
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs:

@@ -9,13 +9,14 @@ the connection pool; its API classes are not used.
 """
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -23,6 +24,8 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from agentrollouts.adapters.cluster_errors import (
+    ConflictError,
+    InvalidError,
     NoCredentialsError,
     NotFoundError,
     UnavailableError,
@@ -36,6 +39,9 @@ OnCall = Callable[[str, str, str, float], None]
 """Told of every call: verb, kind, code (HTTP status, "timeout" or "unreachable"), seconds."""
 
 _APPLY: Final = "application/apply-patch+yaml"
+_JSON_PATCH: Final = "application/json-patch+json"
+_MISFIT: Final = "the server rejected our request due to an error in our request"
+"""All that the 422 for a failed `test`, or a path that is not there, says (seen with Kubernetes 1.36)."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
 _RENEWAL_PAUSE_SECONDS: Final = 10
@@ -58,7 +64,7 @@ class _Call:
     method: str
     path: str
     query: Mapping[str, str] | None = None
-    body: Manifest | None = None
+    body: Manifest | Sequence[Mapping[str, Any]] | None = None
     content_type: str = "application/json"
 
     @property
@@ -182,6 +188,37 @@ class Cluster:
         return await self._send(
             _Call("apply", ref.kind, str(ref), "PATCH", ref.path, query, manifest, _APPLY)
         )
+
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Manifest:
+        """JSON patch (RFC 6902) of an object that exists: all operations, or none where a `test` fails.
+
+        Raises:
+            ConflictError: a `test` failed: the object is not what was decided on. Observe and decide again.
+            NotFoundError: there is no such object.
+            ClusterError: any other failure.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        call = _Call("patch", ref.kind, str(ref), "PATCH", ref.path, query, list(operations), _JSON_PATCH)
+        try:
+            return await self._send(call)
+        except InvalidError as error:
+            if _MISFIT in str(error):
+                raise ConflictError(str(error)) from None
+            raise
+
+    async def delete_version(self, manifest: Manifest) -> None:
+        """Deletes the very version of an object that was seen; one that is gone already is no error.
+
+        Raises:
+            ConflictError: it has changed since, or is another object of that name.
+            ClusterError: any other failure.
+        """
+        ref, metadata = Ref.of(manifest), manifest["metadata"]
+        seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        with contextlib.suppress(NotFoundError):
+            await self._send(
+                _Call("delete", ref.kind, str(ref), "DELETE", ref.path, body={"preconditions": seen})
+            )
 
     async def replace_status(self, manifest: Manifest) -> Manifest:
         """Replaces the status of the very version that `metadata.resourceVersion` names.

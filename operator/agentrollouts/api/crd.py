@@ -30,6 +30,9 @@ _API_VERSION: Final = {
 }
 _KIND: Final = {"type": "string", "description": "Kind of this object."}
 
+_UNSEEN: Final = {"observedGeneration": 0}
+"""The status before the first visit: who waits by kstatus must not take a new object for a settled one."""
+
 
 def crds() -> tuple[Manifest, ...]:
     """The two CustomResourceDefinitions."""
@@ -81,7 +84,7 @@ def _root(schema: Schema) -> Schema:
             "kind": _KIND,
             "metadata": {"type": "object"},
             "spec": properties["spec"],
-            "status": without_defaults(properties["status"]),
+            "status": without_defaults(properties["status"]) | {"default": _UNSEEN},
         },
     }
 

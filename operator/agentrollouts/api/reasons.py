@@ -117,6 +117,7 @@ class Reason(StrEnum):
         "RouteUnexpected",
         "The rule of the HTTPRoute does not look as expected, so it is left alone.",
     )
+    RULE_TAKEN = "RuleTaken", "An older rollout sets the weights of that rule."
     NAME_TAKEN = "NameTaken", "An object of that name exists and belongs to somebody else."
     FORBIDDEN = "Forbidden", "The operator lacks a permission that this needs."
     WRITE_REFUSED = "WriteRefused", "The API server refused the object."
@@ -148,7 +149,7 @@ class Reason(StrEnum):
     RECOVERED = "Recovered", "The metrics are back where they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause lies elsewhere."
     UNVERIFIED = "Unverified", "It could not be decided whether the rollback helped."
-    ROUTE_RESTORED = "RouteRestored", "Somebody else changed the route; it was put back."
+    ROUTE_RESTORED = "RouteRestored", "Somebody else changed what moves the traffic; it is put back."
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."
 
     # Why a rollback was asked for, where no gate failed.

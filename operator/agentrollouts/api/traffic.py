@@ -68,3 +68,8 @@ class Traffic(ApiModel):
     """Let the operator own an HTTPRoute."""
     route_patch: RoutePatch | None = None
     """Let the operator set the weights in an HTTPRoute of yours."""
+
+    @property
+    def by_route(self) -> bool:
+        """Whether a gateway splits the requests, so that each release needs a Service."""
+        return self.http_route is not None or self.route_patch is not None

@@ -71,11 +71,12 @@ def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
 
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
     """Why no route can send requests to this release; None where one can, or none is wanted."""
-    if record is None or record.service or spec.traffic.http_route is None:
+    if record is None or record.service or not spec.traffic.by_route:
         return None
+    field = "httpRoute" if spec.traffic.http_route else "routePatch"
     return Problem(
         Reason.SERVICE_MISSING,
-        f"release {record.release} has no `serving.service`, which `spec.traffic.httpRoute` needs",
+        f"release {record.release} has no `serving.service`, which `spec.traffic.{field}` needs",
     )
 
 

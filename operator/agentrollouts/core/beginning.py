@@ -9,7 +9,7 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import ReleaseRecord, State
-from agentrollouts.core import moves, traffic
+from agentrollouts.core import moves, route_patch
 from agentrollouts.core.asked import Request, missing_service, was_healthy
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.observation import Problem
@@ -25,11 +25,11 @@ ENDPOINT_POLL: Final = timedelta(seconds=2)
 def gone_back(s: Situation) -> moves.Move | None:
     """A way back was begun, and the process ended before the status said so."""
     number = next_number(s.status)
-    marked = [manifest for manifest in s.obs.traffic.values() if traffic.latch(manifest) == number]
-    target = find_target(s) if marked and s.status.stable else None
+    triggers = [why for latched, why in route_patch.latches(s.obs) if latched == number]
+    target = find_target(s) if triggers and s.status.stable else None
     if target is None:
         return None
-    trigger = traffic.latched_trigger(marked[0])
+    [trigger, *_] = triggers
     return moves.GoBack(
         target, trigger, REASONS[trigger], "The route was found to be taken back already; that is finished"
     )
@@ -98,7 +98,11 @@ def begin(s: Situation) -> moves.Move | None:
 
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     """What is in the way of a beginning, the most lasting first."""
-    problem = s.unservable or missing_service(s.spec, record)
+    problem = (
+        s.unservable
+        or missing_service(s.spec, record)
+        or route_patch.refusal(s.obs, (s.status.stable, record))
+    )
     if problem:
         yield problem
     if record.snapshot not in s.obs.snapshots:
@@ -110,7 +114,7 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     if s.spec.paused:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     stable = s.status.stable
-    if s.spec.traffic.http_route and stable and stable.service == record.service:
+    if s.spec.traffic.by_route and stable and stable.service == record.service:
         yield Problem(
             Reason.SERVICE_SHARED,
             f"{record.release} names the same service as {stable.release}, so a route cannot tell them "

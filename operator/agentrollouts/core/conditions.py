@@ -13,6 +13,10 @@ from agentrollouts.api.reasons import Reason
 
 READY: Final = "Ready"
 """The one summary condition of either kind."""
+RECONCILING: Final = "Reconciling"
+"""With `STALLED` what kstatus reads first: whether the object is on its way."""
+STALLED: Final = "Stalled"
+"""Whether it is stuck until a person does something. Never true together with `RECONCILING` or `READY`."""
 
 
 def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:

@@ -66,6 +66,8 @@ class Observation:
     """
     traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
     """Our traffic objects as the API server has them, by (kind, name)."""
+    rule_taken_by: str | None = None
+    """An older rollout that sets the weights of the same rule; None where there is none."""
     traffic_problem: Problem | None = None
     """Why the last write of a traffic object failed; None once one succeeded."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
@@ -98,14 +100,35 @@ class Write:
     manager: str
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Single fields of an object of somebody else; done in whole or, where a `test` fails, not at all."""
+
+    manifest: Manifest
+    """Which object: apiVersion, kind, name and namespace."""
+    operations: tuple[Mapping[str, Any], ...]
+    """A JSON patch (RFC 6902)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object of ours that is wanted no more, in the very version that was seen."""
+
+    manifest: Manifest
+
+
+Effect = Write | Patch | Deletion
+"""What a decision does to an object; each names it by its `manifest`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do, in this order: traffic and owners, then the status once, then Events."""
 
-    writes: tuple[Write, ...] = ()
+    writes: tuple[Effect, ...] = ()
     status: AgentRolloutStatus | None = None
     """The whole new status; None where the persisted one already says it."""
-    is_news: bool = True
+    is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     events: tuple[Event, ...] = ()
     asking: Asking | None = None

@@ -14,11 +14,21 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
 from agentrollouts.core.bundle import Bundle, read_bundle, references, resolve
 from agentrollouts.core.components import ConfigMapData
-from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
+from agentrollouts.core.conditions import (
+    READY,
+    RECONCILING,
+    STALLED,
+    condition,
+    find_condition,
+    set_condition,
+)
 from agentrollouts.core.diff import diff
 from agentrollouts.core.observation import Event, Problem, Write
 from agentrollouts.core.refusals import Refusal
 from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
+
+WAITING: Final = frozenset({Reason.PENDING, Reason.REFERENCE_MISSING, Reason.WRITE_FAILED})
+"""Reasons that may go by themselves: somebody makes the object, the API server is back."""
 
 RETRY_FIRST: Final = timedelta(seconds=5)
 RETRY_LAST: Final = timedelta(minutes=5)
@@ -78,15 +88,29 @@ def decide_release(observation: ReleaseObservation) -> ReleaseDecision:
         return ReleaseDecision()  # its snapshot stays for whoever else owns it
     finding = _find(observation)
     generation = release.metadata.generation
-    ready = condition(READY, finding.ready, finding.reason, finding.message, generation=generation, now=now)
-    status = finding.status.replace(
-        observed_generation=generation, conditions=set_condition(release.status.conditions, ready)
-    )
+    conditions = release.status.conditions
+    for kind, holds, reason, message in _words(finding):
+        new = condition(kind, holds, reason, message, generation=generation, now=now)
+        conditions = set_condition(conditions, new)
+    status = finding.status.replace(observed_generation=generation, conditions=conditions)
     return ReleaseDecision(
         writes=finding.writes,
         status=status if status != release.status else None,
         events=_events(release, finding),
         wake_at=now + _pause(release, now) if finding.retry else None,
+    )
+
+
+def _words(finding: _Finding) -> tuple[tuple[str, ConditionStatus, Reason, str], ...]:
+    """Whether it is ready and, for those who wait for it (kstatus), whether waiting helps."""
+    yes, no = ConditionStatus.TRUE, ConditionStatus.FALSE
+    word = (finding.reason, finding.message)
+    waits = finding.ready is not yes and finding.reason in WAITING
+    stalls = finding.ready is not yes and not waits
+    return (
+        (READY, finding.ready, *word),
+        (RECONCILING, yes, *word) if waits else (RECONCILING, no, Reason.SETTLED, ""),
+        (STALLED, yes, *word) if stalls else (STALLED, no, Reason.NOT_STALLED, ""),
     )
 
 

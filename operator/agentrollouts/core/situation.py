@@ -20,7 +20,7 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
-from agentrollouts.core import traffic
+from agentrollouts.core import route_patch, traffic
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
@@ -154,7 +154,7 @@ def assess(obs: Observation) -> Situation:
         ),
         asked=identify(obs),
         shown=shown,
-        unservable=_unservable(obs.rollout.spec, status, "; ".join(map(str, (*refusals, *refused_caps)))),
+        unservable=_unservable(obs, status, "; ".join(map(str, (*refusals, *refused_caps)))),
         gates=gates,
         judgements=judgements,
         caps=caps,
@@ -164,6 +164,8 @@ def assess(obs: Observation) -> Situation:
 
 def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
     """Whether the traffic objects show what this status asks for."""
+    if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
+        return False
     return all(
         traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted)
         for wanted in traffic.render(obs.rollout, status, obs.traffic)
@@ -195,11 +197,9 @@ def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     return confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)})
 
 
-def _unservable(spec: AgentRolloutSpec, status: AgentRolloutStatus, refusals: str) -> Problem | None:
+def _unservable(obs: Observation, status: AgentRolloutStatus, refusals: str) -> Problem | None:
     if refusals:
         return Problem(Reason.INVALID_GATE, refusals)
-    if spec.traffic.route_patch:
-        return Problem(
-            Reason.UNSUPPORTED, "spec.traffic.routePatch is not served by this version; use httpRoute"
-        )
-    return missing_service(spec, status.stable) or missing_service(spec, status.canary)
+    spec = obs.rollout.spec
+    missing = missing_service(spec, status.stable) or missing_service(spec, status.canary)
+    return missing or route_patch.unexpected(obs, status)

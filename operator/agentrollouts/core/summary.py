@@ -12,17 +12,25 @@ from agentrollouts.api.meta import FIELD_MANAGER, Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, Outcome, State, Verdict
-from agentrollouts.core import moves, traffic
+from agentrollouts.core import moves, route_patch, traffic
 from agentrollouts.core.advance import advance
-from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
+from agentrollouts.core.conditions import (
+    READY,
+    RECONCILING,
+    STALLED,
+    condition,
+    find_condition,
+    set_condition,
+)
+from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.judging import is_compared, query_plan
 from agentrollouts.core.memory import is_measured
-from agentrollouts.core.observation import Asking, Decision, Event, Observation, Write
+from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Event, Observation, Write
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import covers, is_latched, key_of, render
+from agentrollouts.core.traffic import covers, is_latched, key_of, render, unwanted_route
 
 NEEDS_A_PERSON: Final = frozenset(
     {
@@ -33,6 +41,9 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.INVALID_GATE,
         Reason.NO_HEALTHY_TARGET,
         Reason.QUARANTINED,
+        Reason.ROUTE_NOT_FOUND,
+        Reason.ROUTE_UNEXPECTED,
+        Reason.RULE_TAKEN,
         Reason.SERVICE_MISSING,
         Reason.SERVICE_SHARED,
         Reason.SHARED_CAUSE,
@@ -61,7 +72,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         writes=(*_traffic_writes(s, status), *_owner_writes(s.obs, status)),
         status=status if is_news or _are_numbers_due(s.obs, status) else None,
         is_news=is_news,
-        events=(*progress.events, *_warnings(s, status)),
+        events=(*progress.events, *_warnings(s, status), *restorations(s)),
         asking=_asking(s, status),
         wake_at=getattr(move, "until", None),
     )
@@ -82,14 +93,18 @@ def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
         yield Event(Reason.ROLLBACK_LATE, applied.message, is_warning=True)
 
 
-def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Write]:
+def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect]:
     """What the traffic objects do not show yet: of the persisted status forward, of the new one back."""
-    if s.shown and not is_latched(status):
-        return
-    basis = status if is_latched(status) else s.obs.status
-    for wanted in render(s.obs.rollout, basis, s.obs.traffic):
-        if not covers(s.obs.traffic.get(key_of(wanted)), wanted):
-            yield Write(wanted, FIELD_MANAGER)
+    obs, latched = s.obs, is_latched(status)
+    basis = status if latched else obs.status
+    if latched or not s.shown:
+        yield from route_patch.patches(obs, basis)
+        for wanted in render(obs.rollout, basis, obs.traffic):
+            if not covers(obs.traffic.get(key_of(wanted)), wanted):
+                yield Write(wanted, FIELD_MANAGER)
+    left = unwanted_route(obs.rollout, obs.traffic)
+    if left and not obs.status.canary and not status.canary and is_shown(obs, status):
+        yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
 
 
 def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
@@ -129,19 +144,15 @@ _STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, No
 def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
     """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
     reason, message = _headline(status, move)
-    busy = is_under_way(status)
-    stalled = reason in NEEDS_A_PERSON or (
-        status.attempt is not None
-        and status.attempt.hold is not None
-        and status.attempt.hold.reason in NEEDS_A_PERSON
-    )
-
-    waiting = not stalled and (busy or reason in {Reason.RELEASE_NOT_FOUND, Reason.RELEASE_NOT_READY})
+    ready, applied = _ready(s, status, reason, message), _traffic(s, status)
+    held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
+    stalled = not NEEDS_A_PERSON.isdisjoint({ready[1], applied[1], held})
+    waiting = not ready[0] and not stalled
     rows: tuple[tuple[str, _Word], ...] = (
-        (READY, _ready(s, status, reason, message)),
-        ("Reconciling", (True, Reason.PROGRESSING, message) if waiting else (False, Reason.SETTLED, "")),
-        ("Stalled", (True, reason, message) if stalled else (False, Reason.NOT_STALLED, "")),
-        (TRAFFIC_APPLIED, _traffic(s, status)),
+        (READY, ready),
+        (RECONCILING, (True, Reason.PROGRESSING, ready[2]) if waiting else (False, Reason.SETTLED, "")),
+        (STALLED, (True, *ready[1:]) if stalled else (False, Reason.NOT_STALLED, "")),
+        (TRAFFIC_APPLIED, applied),
         (METRICS_CONDITION, _metrics(s, status)),
     )
     for kind, (holds, why, text) in rows:
@@ -153,6 +164,9 @@ def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: st
     """Healthy only once the traffic says so too."""
     if reason is not Reason.HEALTHY or is_under_way(status):
         return False, reason, message
+    problem = route_patch.unexpected(s.obs, status)
+    if problem:
+        return False, problem.reason, problem.message
     return (True, reason, message) if is_shown(s.obs, status) else (False, Reason.APPLYING, message)
 
 
@@ -192,8 +206,8 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
         return None, Reason.PENDING, "No release serves yet"
     if late := _late(s, status):
         return False, Reason.ROLLBACK_LATE, late
-    if s.obs.traffic_problem:
-        return False, s.obs.traffic_problem.reason, s.obs.traffic_problem.message
+    if problem := route_patch.unexpected(s.obs, status) or s.obs.traffic_problem:
+        return False, problem.reason, problem.message
     refused = traffic.refused_by_gateway(s.obs.traffic.values())
     if refused:
         return False, Reason.NOT_ACCEPTED, refused

@@ -103,13 +103,19 @@ def render_route(rollout: AgentRollout, status: AgentRolloutStatus, seen: Object
     }
 
 
-def _left_route(rollout: AgentRollout, seen: Objects) -> HttpRouteTraffic | None:
-    """A route of ours that `spec` wants no more: while it exists it moves requests, so it is kept right."""
+def unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
+    """A route of ours that `spec` wants no more."""
     found = seen.get(("HTTPRoute", rollout.metadata.name))
-    if found is None or not is_ours(found, rollout):
+    if rollout.spec.traffic.http_route or found is None or not is_ours(found, rollout):
         return None
+    return found
+
+
+def _left_route(rollout: AgentRollout, seen: Objects) -> HttpRouteTraffic | None:
+    """An unwanted route moves requests until it is deleted, so it is kept right."""
+    found = unwanted_route(rollout, seen)
     try:
-        return HttpRouteTraffic.model_validate(found.get("spec"))
+        return HttpRouteTraffic.model_validate(found.get("spec")) if found else None
     except ValidationError:  # somebody made it another route
         return None
 
@@ -187,8 +193,12 @@ def latch(manifest: Manifest | None) -> int | None:
 
 
 def latched_trigger(manifest: Manifest | None) -> Trigger:
-    """Why the attempt of `latch` was rolled back; a breach where the object does not say it."""
-    text = _annotations(manifest).get(ANNOTATION_ROLLBACK_TRIGGER)
+    """Why the attempt of `latch` was rolled back."""
+    return trigger_of(_annotations(manifest).get(ANNOTATION_ROLLBACK_TRIGGER))
+
+
+def trigger_of(text: str | None) -> Trigger:
+    """The trigger that a mark names; a breach where it names none."""
     return Trigger(text) if text in set(Trigger) else Trigger.BREACH
 
 

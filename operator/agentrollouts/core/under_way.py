@@ -9,7 +9,7 @@ from datetime import timedelta
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action, Approval, OnTimeout
 from agentrollouts.api.status import State, Verdict, VerifyOutcome
-from agentrollouts.core import moves, traffic
+from agentrollouts.core import moves, route_patch, traffic
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.beginning import begin
@@ -42,10 +42,10 @@ def _writing(s: Situation) -> moves.Move:
 
 def _latch_on_traffic(s: Situation) -> moves.Move | None:
     """The traffic was taken back and the process ended before the status said so."""
-    marked = [o for o in s.obs.traffic.values() if traffic.latch(o) == s.attempt.number]
-    if not marked or s.status.stable is None or s.status.canary is None:
+    triggers = [why for number, why in route_patch.latches(s.obs) if number == s.attempt.number]
+    if not triggers or s.status.stable is None or s.status.canary is None:
         return None
-    trigger = traffic.latched_trigger(marked[0])
+    [trigger, *_] = triggers
     return moves.RollBack(
         trigger, REASONS[trigger], "The route was found to be rolled back already; the rollback is finished"
     )
@@ -55,7 +55,7 @@ def _verifying(s: Situation) -> moves.Move:
     """Traffic is back; the end waits for the gateway's word, but not for ever."""
     deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
     follows = traffic.gateway_follows(s.obs.traffic.values())
-    if follows or deadline <= s.now or s.spec.traffic.http_route is None:
+    if follows or deadline <= s.now or not s.spec.traffic.by_route:
         return moves.Conclude(VerifyOutcome.UNVERIFIED, observed=follows)
     return moves.Wait("The gateway has not reported the route yet", deadline)
 
@@ -186,7 +186,7 @@ def not_in_effect(s: Situation) -> moves.Move | None:
     """The weight that was asked for is not on the route yet; no clock runs before it is."""
     if s.shown:
         return None
-    problem = s.obs.traffic_problem
+    problem = route_patch.blocked(s.obs, s.obs.status) or s.obs.traffic_problem
     return moves.Wait(problem.message if problem else "The weights are being written")
 
 

@@ -6,7 +6,7 @@ that the worker backs off from.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from agentrollouts.adapters.cluster_errors import (
@@ -19,7 +19,7 @@ from agentrollouts.adapters.cluster_errors import (
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.observation import Event, Problem, Write
+from agentrollouts.core.observation import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.shell.cache import ROUTE, Cache
 from agentrollouts.shell.events import Herald
 from agentrollouts.shell.inputs import Inputs
@@ -43,6 +43,12 @@ class Writer(Protocol):
     async def apply(self, manifest: Manifest, *, manager: str, force: bool) -> Manifest:
         """Server-side apply."""
 
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Manifest:
+        """JSON patch."""
+
+    async def delete_version(self, manifest: Manifest) -> None:
+        """Delete the very version that was seen."""
+
     async def replace_status(self, manifest: Manifest) -> Manifest:
         """Replace the status of the very version that the manifest names."""
 
@@ -56,7 +62,7 @@ class Actor:
         self._inputs = inputs
         self._herald = herald
 
-    async def apply(self, writes: Iterable[Write]) -> Problem | None:
+    async def apply(self, writes: Iterable[Effect]) -> Problem | None:
         """Do all writes in their order, each though another failed; the first failure is the answer.
 
         Raises:
@@ -64,7 +70,7 @@ class Actor:
         """
         first: Problem | None = None
         for write in writes:
-            problem = await self._apply(write)
+            problem = await self._attempt(write)
             first = first or problem
         return first
 
@@ -89,18 +95,16 @@ class Actor:
         """Have Events about an object sent, without waiting for it."""
         self._herald.tell(manifest, events)
 
-    async def _apply(self, write: Write) -> Problem | None:
-        manifest = dict(write.manifest)
-        ref = Ref.of(manifest)
+    async def _attempt(self, effect: Effect) -> Problem | None:
         try:
-            if await self._is_foreign(ref, manifest):
-                reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
-                return Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
-            self._inputs.put(
-                await self._cluster.apply(
-                    manifest, manager=write.manager, force=write.manager == FIELD_MANAGER
-                )
-            )
+            match effect:
+                case Write():
+                    return await self._apply(effect)
+                case Patch(manifest, operations):
+                    self._inputs.put(await self._cluster.patch(Ref.of(dict(manifest)), operations))
+                case Deletion(manifest):
+                    await self._cluster.delete_version(dict(manifest))
+                    self._inputs.drop(dict(manifest))
         except ConflictError:
             raise
         except ClusterError as error:
@@ -109,11 +113,21 @@ class Actor:
             return Problem(reason, str(error))
         return None
 
+    async def _apply(self, write: Write) -> Problem | None:
+        manifest = dict(write.manifest)
+        ref = Ref.of(manifest)
+        if await self._is_foreign(ref, manifest):
+            reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
+            return Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
+        is_whole = write.manager == FIELD_MANAGER
+        self._inputs.put(await self._cluster.apply(manifest, manager=write.manager, force=is_whole))
+        return None
+
     async def _is_foreign(self, ref: Ref, manifest: Manifest) -> bool:
         """Whether an object of that name exists that we did not make; asked only before the first write."""
-        if self._cache.get(ref) is not None or manifest["metadata"].get("uid"):
+        if manifest["metadata"].get("uid"):
             return False
-        found = await self._cluster.get(ref)
+        found = self._cache.get(ref) or await self._cluster.get(ref)
         if found is None:
             return False
         return (found["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) != FIELD_MANAGER

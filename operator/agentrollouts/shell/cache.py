@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.core.foreign_route import claimants
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"
@@ -92,11 +93,23 @@ class Cache:
             yield key
         elif rollout := labels.get(LABEL_ROLLOUT):
             yield Ref(ROLLOUT, key.namespace, rollout)
-        else:  # a snapshot
+        elif key.kind == CONFIG_MAP:  # a snapshot
             yield from self._found(RELEASE, key.namespace, agent)
             yield from self._found(ROLLOUT, key.namespace, agent)
-        if key.kind == RELEASE:
+        if key.kind in {RELEASE, ROUTE}:
             yield from self._found(key)
+        if key.kind == ROUTE:
+            yield from (Ref(ROLLOUT, key.namespace, name) for name in claimants(manifest))
+        if key.kind == ROLLOUT and (route := _patched(manifest)):
+            yield from self._found(route)  # of two rollouts on one rule, one may have had to wait
+
+    def rollouts_patching(self, route: Ref) -> list[Manifest]:
+        """The rollouts that set weights in a route of somebody else."""
+        return [_unpacked(self._objects[key].packed) for key in self._found(route)]
+
+    def routes_claimed_by(self, rollout: Ref) -> list[Manifest]:
+        """The routes of others in which a rollout has set something."""
+        return [_unpacked(self._objects[key].packed) for key in self._found(ROUTE, rollout)]
 
     def snapshots_of(self, namespace: str, agent: str) -> list[Manifest]:
         """The snapshot ConfigMaps of an agent."""
@@ -115,10 +128,21 @@ class Cache:
 
 
 def _entries(key: Ref, manifest: Manifest) -> Iterator[tuple[Hashable, ...]]:
-    """Under what an object is found: its agent, and for a rollout the release that it asks for."""
+    """Under what an object is found: its agent, and those that it names or that have claimed it."""
+    if key.kind == ROUTE:
+        yield from ((ROUTE, Ref(ROLLOUT, key.namespace, name)) for name in claimants(manifest))
+        return
     yield key.kind, key.namespace, _agent(manifest)
     if key.kind == ROLLOUT:
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
+        if route := _patched(manifest):
+            yield (route,)
+
+
+def _patched(manifest: Manifest) -> Ref | None:
+    """The route of somebody else in which a rollout sets weights."""
+    name = ((_spec(manifest).get("traffic") or {}).get("routePatch") or {}).get("name")
+    return Ref(ROUTE, manifest["metadata"]["namespace"], name) if name else None
 
 
 def _agent(manifest: Manifest) -> str | None:

@@ -23,6 +23,10 @@ LINE: Final = 10_000
 """Events that may wait: ten for each of a thousand attempts that begin at once."""
 
 
+QUIET_SECONDS: Final = 60.0
+"""How long the same sentence about the same object is not said again; a fight over weights repeats it."""
+
+
 class EventSink(Protocol):
     """Where Events go; `adapters.cluster.Cluster` is one."""
 
@@ -36,16 +40,24 @@ class Herald:
     def __init__(self, sink: EventSink, *, line: int = LINE) -> None:
         self._sink = sink
         self._line: asyncio.Queue[Manifest] = asyncio.Queue(line)
+        self._said: dict[tuple[Ref, str], float] = {}
 
     def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Log Events about an object and have them sent; does not wait."""
         for event in events:
+            if not self._is_news(Ref.of(manifest), event):
+                continue
             log = logger.warning if event.is_warning else logger.info
             log("%s %s: %s", Ref.of(manifest), event.reason, event.message)
             try:
                 self._line.put_nowait(_event(manifest, event))
             except asyncio.QueueFull:
                 logger.warning("Failed to send an Event: too many wait already")
+
+    def _is_news(self, ref: Ref, event: Event) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._said = {key: at for key, at in self._said.items() if now < at + QUIET_SECONDS}
+        return self._said.setdefault((ref, event.message), now) == now
 
     async def work(self) -> None:
         """Send what was told, for ever."""

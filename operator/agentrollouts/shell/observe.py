@@ -5,7 +5,7 @@ on it: the endpoints of a release that is about to begin, and the ConfigMaps tha
 Going back asks for nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -18,11 +18,14 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core.asked import Asked, Request, identify
 from agentrollouts.core.components import ConfigMapData
-from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.foreign_route import orphaned
+from agentrollouts.core.observation import Observation, Patch, Problem
 from agentrollouts.core.release import ReleaseObservation, reads
+from agentrollouts.core.route_patch import taken_by
 from agentrollouts.core.snapshot import Snapshot
 from agentrollouts.core.states import is_under_way
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROUTE, Cache
+from agentrollouts.core.traffic import is_ours
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.poller import Poller
 
@@ -53,16 +56,12 @@ class Observer:
     async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
         """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
         namespace, name = rollout.metadata.namespace, rollout.metadata.name
-        seen = {
-            (kind, child): manifest
-            for kind, child in ((ROUTE, name), (CONFIG_MAP, f"{name}-traffic"))
-            if (manifest := self._cache.get(Ref(kind, namespace, child))) is not None
-        }
         obs = Observation(
             now=self._clock(),
             rollout=rollout,
             release=self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name)),
-            traffic=seen,
+            traffic={(found["kind"], found["metadata"]["name"]): found for found in self._traffic(rollout)},
+            rule_taken_by=self._rival(rollout),
             traffic_problem=problem,
             snapshots={
                 manifest["metadata"]["name"]: ObjectMeta.model_validate(manifest["metadata"])
@@ -86,6 +85,39 @@ class Observer:
             now=self._clock(), release=release, config_maps=texts, snapshots=snapshots, problem=problem
         )
 
+    async def orphans(self, key: Ref) -> tuple[Patch, ...]:
+        """What settles the routes that a rollout left behind; nothing where it is still there.
+
+        Raises `ClusterError` where the API server could not be asked whether it is.
+        """
+        claimed = self._cache.routes_claimed_by(key)
+        if not claimed:
+            return ()
+        found = await self._cluster.get(key)
+        if found is not None and not found["metadata"].get("deletionTimestamp"):
+            return ()
+        return orphaned(claimed, key.name)
+
+    def _traffic(self, rollout: AgentRollout) -> Iterator[Manifest]:
+        """Our traffic objects, and the routes of others in which we set weights or have set some."""
+        namespace, name = rollout.metadata.namespace, rollout.metadata.name
+        yield from self._cache.routes_claimed_by(Ref(ROLLOUT, namespace, name))
+        wanted = rollout.spec.traffic.route_patch
+        theirs = self._cache.get(Ref(ROUTE, namespace, wanted.name)) if wanted else None
+        if theirs is not None:
+            yield theirs
+        for kind, child in ((ROUTE, name), (CONFIG_MAP, f"{name}-traffic")):
+            found = self._cache.get(Ref(kind, namespace, child))
+            if found is not None and is_ours(found, rollout):
+                yield found
+
+    def _rival(self, rollout: AgentRollout) -> str | None:
+        wanted = rollout.spec.traffic.route_patch
+        if wanted is None:
+            return None
+        route = Ref(ROUTE, rollout.metadata.namespace, wanted.name)
+        return taken_by(rollout, self._cache.rollouts_patching(route))
+
     def _release(self, key: Ref) -> AgentRelease | None:
         manifest = self._cache.get(key)
         try:
@@ -108,7 +140,7 @@ class Observer:
 def _about_to_begin(obs: Observation) -> ReleaseRecord | None:
     """The release that would get traffic next, if nothing stood in the way; only a route needs endpoints."""
     attempt, asked = obs.status.attempt, identify(obs)
-    if not isinstance(asked, Asked) or obs.rollout.spec.traffic.http_route is None:
+    if not isinstance(asked, Asked) or not obs.rollout.spec.traffic.by_route:
         return None
     if attempt is not None and is_under_way(obs.status):
         waits = attempt.state is State.PENDING and asked.request is Request.CANARY

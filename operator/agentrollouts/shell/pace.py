@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from agentrollouts.core.observation import Write
+from agentrollouts.core.observation import Effect, Patch
 
 K = TypeVar("K", bound=Hashable)
 
@@ -41,7 +41,7 @@ class Pace(Generic[K]):
         self._clock = clock
         self._last: dict[K, _Last] = {}
 
-    def pause(self, key: K, writes: Sequence[Write]) -> float:
+    def pause(self, key: K, writes: Sequence[Effect]) -> float:
         """Seconds until these writes may be done; 0 for now, and then they count as done."""
         if not writes:
             return 0.0
@@ -64,5 +64,10 @@ def _pause_after(times: int) -> float:
     return min(PAUSE_FIRST * 2 ** min(times - AT_ONCE, 10), PAUSE_LAST) if times >= AT_ONCE else 0.0
 
 
-def _digest(writes: Sequence[Write]) -> int:
-    return hash(json.dumps([write.manifest for write in writes], sort_keys=True, default=dict))
+def _digest(writes: Sequence[Effect]) -> int:
+    told = [(type(write).__name__, write.manifest, _operations(write)) for write in writes]
+    return hash(json.dumps(told, sort_keys=True, default=dict))
+
+
+def _operations(write: Effect) -> Sequence[object]:
+    return write.operations if isinstance(write, Patch) else ()

@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import ApiModel
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.decide import decide
 from agentrollouts.core.invalid import invalid_status
-from agentrollouts.core.observation import Problem, Write
+from agentrollouts.core.observation import Effect, Problem
 from agentrollouts.core.release import decide_release
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.act import Actor
@@ -101,12 +102,20 @@ class Reconciler:
         """One pass over one object. Raises `ClusterError` where it has to be tried again."""
         manifest = self._cache.get(key)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-            self._forget(key)
+            await self._gone(key)
             return
         try:
             await (self._rollout if key.kind == ROLLOUT else self._release)(key, manifest)
         except NotFoundError:  # deleted, and the watch has not said so yet
             self._cache.drop(manifest)
+            await self._gone(key)
+
+    async def _gone(self, key: Ref) -> None:
+        """Nothing is followed any more; what a rollout left split in a route of somebody else is settled."""
+        self._poller.follow(key, None)
+        if key.kind == ROLLOUT and await self._actor.apply(await self._observer.orphans(key)):
+            self._retry(key)
+        else:
             self._forget(key)
 
     async def _rollout(self, key: Ref, manifest: Manifest) -> None:
@@ -123,6 +132,8 @@ class Reconciler:
             await self._actor.replace_status(manifest, status, is_news=decision.is_news)
             self._measure(obs.status, decision.status)
         self._actor.tell(manifest, decision.events)
+        for _ in [event for event in decision.events if event.reason is Reason.ROUTE_RESTORED]:
+            self._telemetry.restored()
         self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _release(self, key: Ref, manifest: Manifest) -> None:
@@ -149,7 +160,7 @@ class Reconciler:
                 await self._actor.replace_status(manifest, status)
             return None
 
-    async def _write(self, key: Ref, writes: Sequence[Write]) -> float:
+    async def _write(self, key: Ref, writes: Sequence[Effect]) -> float:
         """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not."""
         pause = self._pace.pause(key, writes)
         if not pause:

@@ -25,7 +25,7 @@ SYNC_SECONDS: Final = 600.0
 
 OURS: Final = {LABEL_MANAGED_BY: FIELD_MANAGER}
 
-KINDS: Final = ((CONFIG_MAP, OURS), (ROUTE, OURS), (RELEASE, None), (ROLLOUT, None))
+KINDS: Final = ((CONFIG_MAP, OURS), (ROUTE, None), (RELEASE, None), (ROLLOUT, None))
 """What we watch, children first: a rollout whose route is not known yet would be taken to have none."""
 
 

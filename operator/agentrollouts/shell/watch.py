@@ -34,6 +34,9 @@ def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
 def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
     """Bounds on everything that kopf does on the network.
 
+    Routes are watched without a selector, since a label of ours on a route of somebody else would be one more
+    thing that differs from Git.
+
     Without the right to list namespaces and CRDs, which a role in some namespaces cannot give, kopf does not
     look for new ones; a Gateway API that is installed later is then noticed by the retries of `reconcile`.
     """
@@ -50,7 +53,6 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.watching.client_timeout = 330
     settings.watching.reconnect_backoff = 1
     settings.watching.label_selectors["", "v1", "configmaps"] = OURS
-    settings.watching.label_selectors["gateway.networking.k8s.io", "v1", "httproutes"] = OURS
     settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
     settings.process.ultimate_exiting_timeout = 10
 

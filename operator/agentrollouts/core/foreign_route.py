@@ -1,0 +1,166 @@
+"""An HTTPRoute of somebody else as we read it: the named rule, its backends, and what we left on it before.
+
+Below `route_patch`, which decides. Ours in such a route are the weights of the backends that are releases of
+a rollout, and one annotation, `<rollout>.agentrollouts.dev/split`, the claim. It is written with the weights,
+in one patch: it carries the latch of a rollback, and it says which backends were ours and which of them is
+stable, so that the split can be settled when the rollout is gone and nothing else remembers it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from agentrollouts.api.meta import GROUP, ApiModel
+from agentrollouts.api.reasons import Reason
+from agentrollouts.core.observation import Manifest, Patch, Problem
+from agentrollouts.core.traffic import FULL
+
+SPLIT: Final = f".{GROUP}/split"
+"""What stands behind a rollout's name in the key of its claim."""
+
+Operation = Mapping[str, Any]
+"""One step of a JSON patch (RFC 6902)."""
+
+
+class Claim(ApiModel):
+    """What a rollout has set in a route."""
+
+    uid: str
+    """Of the rollout; another one of the same name knows nothing of its attempts."""
+    rule: str
+    """Name of the rule."""
+    stable: str | None = None
+    """Service that gets everything once the rollout is gone."""
+    services: tuple[str, ...] = ()
+    """All Services whose weights were set."""
+    rolled_back: int | None = None
+    """The latch: the attempt that was rolled back."""
+    trigger: str | None = None
+    """Why it was rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The rule as it was read."""
+
+    index: int
+    name: str
+    services: tuple[str | None, ...]
+    """The Service of each backend; None for one that is no Service of the route's namespace."""
+    refs: Sequence[Manifest]
+
+    def weight(self, position: int) -> int:
+        """The weight of a backend; one that names none has 1 (Gateway API, HTTPBackendRef)."""
+        return int(self.refs[position].get("weight", 1))
+
+
+def rule_of(route: Manifest, name: str) -> Rule | Problem:
+    """The one rule of that name in a route."""
+    rules = (route.get("spec") or {}).get("rules") or ()
+    found = [index for index, rule in enumerate(rules) if rule.get("name") == name]
+    if len(found) != 1:
+        known = ", ".join(str(rule.get("name", "one without a name")) for rule in rules) or "none"
+        return Problem(
+            Reason.ROUTE_UNEXPECTED,
+            f"HTTPRoute {route['metadata']['name']} must have one rule named {name}, it has {len(found)} "
+            f"(its rules: {known}); set `name: {name}` on the rule of the agent",
+        )
+    [index] = found
+    refs, namespace = rules[index].get("backendRefs") or (), route["metadata"].get("namespace")
+    return Rule(index, name, tuple(_service(ref, namespace) for ref in refs), refs)
+
+
+def _service(ref: Manifest, namespace: str | None) -> str | None:
+    is_local = ref.get("namespace") in {None, namespace}
+    is_service = (ref.get("group") or "", ref.get("kind", "Service")) == ("", "Service")
+    return str(ref.get("name")) if is_local and is_service else None
+
+
+# --- claims -------------------------------------------------------------------------------------------------
+
+
+def claim_of(route: Manifest | None, rollout: str) -> Claim | None:
+    """What a rollout of that name has set in a route; None where nothing, or nothing that can be read."""
+    text = _annotations(route).get(f"{rollout}{SPLIT}")
+    try:
+        return Claim.model_validate_json(text) if text else None
+    except ValidationError:  # somebody else wrote it
+        return None
+
+
+def is_claimed(route: Manifest, rollout: str) -> bool:
+    """Whether a route has the annotation of a rollout of that name, readable or not."""
+    return f"{rollout}{SPLIT}" in _annotations(route)
+
+
+def claimants(route: Manifest) -> Iterator[str]:
+    """Names of the rollouts that have set something in a route."""
+    return (key.removesuffix(SPLIT) for key in _annotations(route) if key.endswith(SPLIT))
+
+
+def _annotations(route: Manifest | None) -> Mapping[str, str]:
+    return ((route or {}).get("metadata") or {}).get("annotations") or {}
+
+
+# --- patches ------------------------------------------------------------------------------------------------
+
+
+def orphaned(routes: Iterable[Manifest], rollout: str) -> tuple[Patch, ...]:
+    """What settles the routes that a rollout of that name left behind."""
+    return tuple(patch(route, settled(route, rollout)) for route in routes if is_claimed(route, rollout))
+
+
+def settled(route: Manifest, rollout: str) -> tuple[Operation, ...]:
+    """Everything to the release that was stable, and no trace of the rollout.
+
+    Where the rule, or stable's backend, is there no more, its owner has decided otherwise: weights stay.
+    """
+    claim = claim_of(route, rollout)
+    rule = rule_of(route, claim.rule) if claim else None
+    forget = annotated(route, rollout, None)
+    if claim is None or claim.stable is None or not isinstance(rule, Rule):
+        return forget
+    if claim.stable not in rule.services:
+        return forget
+    return (*weighed(rule, dict.fromkeys(claim.services, 0) | {claim.stable: FULL}), *forget)
+
+
+def weighed(rule: Rule, shares: Mapping[str, int]) -> tuple[Operation, ...]:
+    """The weights that differ, under the condition that the rule is as it was read."""
+    path = f"/spec/rules/{rule.index}"
+    changes = [
+        {"op": "add", "path": f"{path}/backendRefs/{position}/weight", "value": shares[service]}
+        for position, service in enumerate(rule.services)
+        if service and service in shares and rule.weight(position) != shares[service]
+    ]
+    if not changes:
+        return ()
+    return (
+        {"op": "test", "path": f"{path}/name", "value": rule.name},
+        {"op": "test", "path": f"{path}/backendRefs", "value": rule.refs},
+        *changes,
+    )
+
+
+def annotated(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operation, ...]:
+    """The claim as it has to be; where there is no annotation at all, under the condition that it is so."""
+    known, key, path = _annotations(route), f"{rollout}{SPLIT}", "/metadata/annotations"
+    text = json.dumps(claim.to_json(), sort_keys=True, separators=(",", ":")) if claim else None
+    if known.get(key) == text:
+        return ()
+    if route["metadata"].get("annotations") is None:
+        return (
+            {"op": "test", "path": path, "value": None},
+            {"op": "add", "path": path, "value": {key: text}},
+        )
+    own = f"{path}/{key.replace('/', '~1')}"
+    return ({"op": "add", "path": own, "value": text} if text else {"op": "remove", "path": own},)
+
+
+def patch(route: Manifest, operations: tuple[Operation, ...]) -> Patch:
+    """Operations on that route."""
+    metadata = {key: route["metadata"][key] for key in ("name", "namespace")}
+    return Patch({"apiVersion": route["apiVersion"], "kind": route["kind"], "metadata": metadata}, operations)

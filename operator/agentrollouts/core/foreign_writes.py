@@ -1,0 +1,64 @@
+"""What somebody else did to the traffic, told in an Event: who it was, as the API server noted it.
+
+Beside `summary`. Putting it back needs no code of its own, since what is not shown is written; here it is
+only told apart from a write that we asked for ourselves: the traffic was confirmed, and it is so no more.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from agentrollouts.api.meta import FIELD_MANAGER, ConditionStatus
+from agentrollouts.api.reasons import Reason
+from agentrollouts.core import route_patch
+from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.observation import Event, Manifest
+from agentrollouts.core.situation import Situation
+from agentrollouts.core.traffic import covers, is_ours, key_of, render
+
+_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rules"), "ConfigMap": ("f:data",)}
+"""Where the weights are, in the words of `managedFields`."""
+
+
+def restorations(s: Situation) -> Iterator[Event]:
+    """One Event for each traffic object that somebody has changed since it was confirmed."""
+    known = find_condition(s.status.conditions, "TrafficApplied")
+    if s.shown or known is None or known.status is not ConditionStatus.TRUE:
+        return
+    if s.status.observed_generation != s.obs.rollout.metadata.generation:
+        return  # the spec was edited, and wants something else now
+    for kind, name in _changed(s):
+        manifest = s.obs.traffic.get((kind, name))
+        if manifest is None:
+            yield _event(f"{kind} {name} was deleted; it is made again")
+        elif who := last_writer(manifest):
+            yield _event(f"{kind} {name} was changed by {who}; it is put back")
+
+
+def last_writer(manifest: Manifest) -> str | None:
+    """The field manager that wrote the weights after us; None where we were the last, or nobody knows."""
+    path = _FIELDS[manifest["kind"]]
+    entries = [
+        entry
+        for entry in manifest["metadata"].get("managedFields") or ()
+        if not entry.get("subresource") and _has(entry.get("fieldsV1"), path)
+    ]
+    others = [entry for entry in entries if entry.get("manager") != FIELD_MANAGER]
+    return str(max(others, key=lambda entry: entry.get("time") or "")["manager"]) if others else None
+
+
+def _changed(s: Situation) -> Iterable[tuple[str, str]]:
+    yield from (key_of(found.manifest) for found in route_patch.patches(s.obs, s.obs.status))
+    for wanted in render(s.obs.rollout, s.obs.status, s.obs.traffic):
+        found = s.obs.traffic.get(key_of(wanted))
+        if not covers(found, wanted) and (found is None or is_ours(found, s.obs.rollout)):
+            yield key_of(wanted)
+
+
+def _has(fields: Any, path: tuple[str, ...]) -> bool:
+    for step in path:
+        fields = fields.get(step) if isinstance(fields, Mapping) else None
+    return fields is not None
+
+
+def _event(message: str) -> Event:
+    return Event(Reason.ROUTE_RESTORED, message, is_warning=True)

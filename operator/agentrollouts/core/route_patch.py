@@ -1,0 +1,235 @@
+"""`spec.traffic.routePatch`: whether the weights in a route of somebody else may be set, and to what.
+
+Beside `traffic`, which renders what is ours as a whole. Forward, anything unexpected in the rule is refused
+in a sentence and nothing is written. The way back is stopped by nothing but a rule, or a stable release, that
+is not there.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollout import AgentRollout, RoutePatch
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
+from agentrollouts.core.foreign_route import (
+    Claim,
+    Operation,
+    Rule,
+    annotated,
+    claim_of,
+    is_claimed,
+    patch,
+    rule_of,
+    settled,
+    weighed,
+)
+from agentrollouts.core.observation import Manifest, Observation, Patch, Problem
+from agentrollouts.core.traffic import (
+    BACK,
+    Weights,
+    asked_weights,
+    is_latched,
+    latch,
+    latched_trigger,
+    trigger_of,
+)
+
+ROUTE: Final = "HTTPRoute"
+
+
+# --- what may not be written --------------------------------------------------------------------------------
+
+
+def refusal(obs: Observation, records: Iterable[ReleaseRecord | None]) -> Problem | None:
+    """Why these releases, and nobody else, cannot share the rule; None where they can or none is wanted."""
+    wanted = obs.rollout.spec.traffic.route_patch
+    if wanted is None:
+        return None
+    rule = _find(obs, wanted)
+    if isinstance(rule, Problem):
+        return rule
+    if obs.rule_taken_by:
+        return Problem(
+            Reason.RULE_TAKEN,
+            f"{_name(wanted)}: rollout {obs.rule_taken_by} is older and sets its weights; name another rule",
+        )
+    ours = _ours(obs)
+    return _twice(wanted, rule, ours) or _missing(wanted, rule, records) or _stranger(wanted, rule, ours)
+
+
+def unexpected(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
+    """What is wrong with the rule for the split that the status asks for, whether or not it stops a write."""
+    weights = asked_weights(status)
+    return None if weights is None else refusal(obs, _sharing(status, weights))
+
+
+def blocked(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
+    """Why the weights that the status asks for are not written."""
+    weights, wanted = asked_weights(status), obs.rollout.spec.traffic.route_patch
+    if weights is None or wanted is None:
+        return None
+    if weights != BACK or (obs.rule_taken_by and not _is_going_back(status)):
+        return unexpected(obs, status)
+    rule = _find(obs, wanted)
+    return rule if isinstance(rule, Problem) else _missing(wanted, rule, _sharing(status, weights))
+
+
+def _sharing(status: AgentRolloutStatus, weights: Weights) -> tuple[ReleaseRecord, ...]:
+    """The releases that have a share."""
+    sides = ((status.stable, weights.stable), (status.canary, weights.canary))
+    return tuple(record for record, weight in sides if record and weight)
+
+
+def _is_going_back(status: AgentRolloutStatus) -> bool:
+    return status.attempt is not None and status.attempt.state in {State.ROLLING_BACK, State.VERIFYING}
+
+
+def _find(obs: Observation, wanted: RoutePatch) -> Rule | Problem:
+    """The one rule of that name."""
+    route = obs.traffic.get((ROUTE, wanted.name))
+    if route is None:
+        where = f"no HTTPRoute {wanted.name} in namespace {obs.rollout.metadata.namespace}"
+        return Problem(
+            Reason.ROUTE_NOT_FOUND, f"spec.traffic.routePatch: {where}; create it or name another one"
+        )
+    if (route["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == FIELD_MANAGER:
+        return _surprise(f"HTTPRoute {wanted.name} was made by the operator; name a route of yours")
+    return rule_of(route, wanted.rule)
+
+
+def _twice(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
+    named = [service for service in rule.services if service in ours]
+    twice = next((service for service in named if named.count(service) > 1), None)
+    if twice is None:
+        return None
+    return _surprise(f"{_name(wanted)} has Service {twice} twice; leave one backend for it")
+
+
+def _missing(wanted: RoutePatch, rule: Rule, records: Iterable[ReleaseRecord | None]) -> Problem | None:
+    for record in records:
+        if record and record.service and record.service.name not in rule.services:
+            example = f"{{name: {record.service.name}, port: {record.service.port}, weight: 0}}"
+            return _surprise(
+                f"{_name(wanted)} has no backend for release {record.release}; "
+                f"add {example} to its backendRefs"
+            )
+    return None
+
+
+def _stranger(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
+    """A backend of nobody we know may be there, but not with a share: that would not be ours to give."""
+    for position, service in enumerate(rule.services):
+        if rule.weight(position) and service not in ours:
+            name, weight = rule.refs[position].get("name"), rule.weight(position)
+            return _surprise(
+                f"{_name(wanted)}: backend {name} has weight {weight} and is no release of this rollout; "
+                "set its weight to 0 or take it out"
+            )
+    return None
+
+
+def _ours(obs: Observation) -> set[str]:
+    """The Services of this rollout's releases: known to its status, set there before, or asked for now."""
+    status, metadata, spec = obs.status, obs.rollout.metadata, obs.rollout.spec
+    records = (status.stable, status.canary, *status.history)
+    known = {record.service.name for record in records if record and record.service}
+    if obs.release and obs.release.spec.serving and obs.release.spec.agent == spec.agent:
+        known.add(obs.release.spec.serving.service.name)
+    route = obs.traffic.get((ROUTE, spec.traffic.route_patch.name)) if spec.traffic.route_patch else None
+    claim = claim_of(route, metadata.name)
+    return known | set(claim.services if claim else ())
+
+
+def _name(wanted: RoutePatch) -> str:
+    return f"rule {wanted.rule} of HTTPRoute {wanted.name}"
+
+
+def _surprise(message: str) -> Problem:
+    return Problem(Reason.ROUTE_UNEXPECTED, message)
+
+
+# --- what has to be written ---------------------------------------------------------------------------------
+
+
+def patches(obs: Observation, status: AgentRolloutStatus) -> tuple[Patch, ...]:
+    """What the routes of others do not show yet; a split that is wanted there no more is settled."""
+    return tuple(
+        patch(route, operations)
+        for (kind, _), route in obs.traffic.items()
+        if kind == ROUTE and (operations := _due(obs, status, route))
+    )
+
+
+def _due(obs: Observation, status: AgentRolloutStatus, route: Manifest) -> tuple[Operation, ...]:
+    rollout, wanted = obs.rollout.metadata.name, obs.rollout.spec.traffic.route_patch
+    claim = claim_of(route, rollout)
+    if wanted and wanted.name == route["metadata"]["name"] and (not claim or claim.rule == wanted.rule):
+        return _split(obs, status, route, wanted)
+    return settled(route, rollout) if is_claimed(route, rollout) else ()
+
+
+def _split(
+    obs: Observation, status: AgentRolloutStatus, route: Manifest, wanted: RoutePatch
+) -> tuple[Operation, ...]:
+    """The weights that the status asks for; every other release of this rollout has none."""
+    weights, rule = asked_weights(status), rule_of(route, wanted.rule)
+    if weights is None or isinstance(rule, Problem) or blocked(obs, status):
+        return ()
+    if not all(record.service for record in _sharing(status, weights)):
+        return ()  # without a Service there is nothing to send its share to
+    shares = dict.fromkeys(_ours(obs), 0)
+    for record, weight in ((status.canary, weights.canary), (status.stable, weights.stable)):
+        if record and record.service:
+            shares[record.service.name] = weight
+    services = sorted({service for service in rule.services if service and service in shares})
+    claim = _claim(obs.rollout, status, wanted.rule, services)
+    return (*weighed(rule, shares), *annotated(route, obs.rollout.metadata.name, claim))
+
+
+def _claim(rollout: AgentRollout, status: AgentRolloutStatus, rule: str, services: Iterable[str]) -> Claim:
+    latched = status.attempt if is_latched(status) else None
+    return Claim(
+        uid=rollout.metadata.uid,
+        rule=rule,
+        stable=status.stable.service.name if status.stable and status.stable.service else None,
+        services=tuple(services),
+        rolled_back=latched.number if latched else None,
+        trigger=latched.trigger if latched else None,
+    )
+
+
+# --- whose it is --------------------------------------------------------------------------------------------
+
+
+def latches(obs: Observation) -> Iterator[tuple[int | None, Trigger]]:
+    """The attempts that the traffic objects say were rolled back, each with why."""
+    metadata = obs.rollout.metadata
+    for manifest in obs.traffic.values():
+        yield latch(manifest), latched_trigger(manifest)
+        claim = claim_of(manifest, metadata.name)
+        if claim and claim.uid == metadata.uid:
+            yield claim.rolled_back, trigger_of(claim.trigger)
+
+
+def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
+    """The oldest of the other rollouts that name the same rule of the same route, if it is older.
+
+    Args:
+        rollout: The one that asks.
+        others: Rollouts of its namespace as the API server has them.
+    """
+    name, created = rollout.metadata.name, rollout.metadata.creation_timestamp
+    rivals = [
+        (other["metadata"].get("creationTimestamp") or "", other["metadata"]["name"])
+        for other in others
+        if _names_the_same(other, rollout) and not other["metadata"].get("deletionTimestamp")
+    ]
+    oldest = min([(f"{created:%Y-%m-%dT%H:%M:%SZ}" if created else "", name), *rivals])
+    return None if oldest[1] == name else oldest[1]
+
+
+def _names_the_same(other: Manifest, rollout: AgentRollout) -> bool:
+    found = ((other.get("spec") or {}).get("traffic") or {}).get("routePatch")
+    wanted = rollout.spec.traffic.route_patch
+    return wanted is not None and found == wanted.to_json()

@@ -1,0 +1,184 @@
+"""Inputs: statuses of every state, hold and rest. Outputs: what Argo CD and kstatus make of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import State
+from agentrollouts.core.decide import decide
+from agentrollouts.core.release import ReleaseObservation, decide_release
+from agentrollouts.core.states import ENDS
+from agentrollouts.core.summary import NEEDS_A_PERSON
+from tests.builders import (
+    NEW,
+    OLD,
+    START,
+    RolloutBuilder,
+    a_ready_release,
+    a_rollout,
+    an_observation,
+    not_ready,
+)
+from tests.gitops_tools import ARGO_CD, health, kstatus
+from tests.world import Behaviour, World, a_world
+
+PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
+UNDER_WAY = [state for state in State if state not in ENDS]
+
+
+def told(builder: RolloutBuilder) -> dict[str, Any]:
+    """The object after the operator's next visit."""
+    obs = an_observation(builder)
+    status = decide(obs).status or obs.status
+    return as_seen(builder.having(**dict(status)))
+
+
+def as_seen(builder: RolloutBuilder) -> dict[str, Any]:
+    """The object as a Git tool reads it."""
+    return builder.build().to_json()
+
+
+def verdicts(manifest: dict[str, Any]) -> tuple[str, str, str]:
+    """By both scripts, and by kstatus."""
+    return health(PROGRESSING, manifest)[0], health(SERVING, manifest)[0], kstatus(manifest)
+
+
+USUAL = ("Progressing", "Healthy", "InProgress")
+"""An attempt under way while a stable release serves."""
+BAD = ("Degraded", "Degraded", "Failed")
+"""A person has to do something."""
+
+
+@pytest.mark.parametrize("state", UNDER_WAY)
+def test_every_state_under_way(state: State) -> None:
+    """Progress for those who wait for the canary, health for those who only want to be served."""
+    special = {
+        State.INITIAL: ("Progressing", "Progressing", "InProgress"),
+        State.AWAITING_APPROVAL: ("Suspended", "Healthy", "InProgress"),
+    }
+    builder = a_rollout().in_state(state)
+    if state is State.HELD:
+        builder, special[state] = builder.planning(paused=True), ("Suspended", "Healthy", "InProgress")
+    if state is State.AWAITING_APPROVAL:
+        phase = {**builder.spec["phases"][0], "approval": "Required"}
+        asked = a_rollout(phases=[phase, *builder.spec["phases"][1:]])
+        builder = asked.in_state(state)
+
+    assert verdicts(told(builder)) == special.get(state, USUAL)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_of_a_hold(reason: Reason) -> None:
+    """One that only a person can release is Degraded and Failed; any other goes on by itself."""
+    held = a_rollout().serving(OLD).trying(NEW).held_for(reason)
+    status = decide(an_observation(held)).status
+    assert status is not None
+    kept = held.having(**dict(status)).having(attempt=held.status.attempt)
+    conditions = {found.type: found for found in kept.status.conditions}
+    is_bad = reason in NEEDS_A_PERSON
+    stalled = conditions["Stalled"].replace(status="True" if is_bad else "False")
+    reconciling = conditions["Reconciling"].replace(status="False" if is_bad else "True")
+    seen = kept.having(
+        conditions=(*kept.status.conditions[:1], reconciling, stalled, *kept.status.conditions[3:])
+    )
+
+    usual = ("Suspended", "Healthy", "InProgress") if reason is Reason.PAUSED else USUAL
+    assert verdicts(as_seen(seen)) == (BAD if is_bad else usual)
+
+
+@pytest.mark.parametrize(
+    ("builder", "expected"),
+    [
+        (a_rollout().asking_for(OLD).serving(OLD), ("Healthy", "Healthy", "Current")),
+        (a_rollout().serving(OLD).quarantining(NEW), BAD),
+        (a_rollout(gates=[{"name": "x", "template": "none"}]).serving(OLD), BAD),
+        (a_rollout().serving(OLD).planning(paused=True), USUAL),
+        (a_rollout().asking_for("support-agent-9.9.9").serving(OLD), USUAL),
+        (a_rollout(), ("Progressing", "Progressing", "InProgress")),
+    ],
+)
+def test_at_rest_and_in_line(builder: RolloutBuilder, expected: tuple[str, str, str]) -> None:
+    """Current only where what is asked for serves."""
+    assert verdicts(told(builder)) == expected
+
+
+def test_an_edit_that_was_not_seen_yet() -> None:
+    """Nothing that was said of an older generation counts, so a sync never ends on old news."""
+    seen = told(a_rollout().asking_for(OLD).serving(OLD))
+    seen["metadata"]["generation"] += 1
+    assert verdicts(seen) == ("Progressing", "Progressing", "InProgress")
+
+
+def test_an_object_that_no_operator_has_seen() -> None:
+    """As the API server stores it: its generation is 1, and the schema says that 0 was observed."""
+    fresh = as_seen(a_rollout()) | {"status": {"observedGeneration": 0}}
+    assert verdicts(fresh) == ("Progressing", "Progressing", "InProgress")
+    assert health("agentrelease", fresh)[0] == "Progressing"
+
+
+def course(world: World, seconds: int) -> Iterator[dict[str, Any]]:
+    """Every status of some time."""
+    for _ in range(0, seconds, 30):
+        world.run(30)
+        yield as_seen(world.builder)
+
+
+def words(manifests: list[dict[str, Any]], script: str) -> list[str]:
+    """What a script said, repetitions left out."""
+    found = [health(script, manifest)[0] for manifest in manifests]
+    assert set(found) <= ARGO_CD
+    return [word for index, word in enumerate(found) if index == 0 or word != found[index - 1]]
+
+
+def test_the_course_of_a_good_release() -> None:
+    """One way there, and never back."""
+    seen = list(course(a_world(a_rollout().serving(OLD), OLD, NEW), 3600))
+
+    assert words(seen, PROGRESSING) == ["Progressing", "Healthy"]
+    assert words(seen, SERVING) == ["Healthy"]
+
+
+def test_the_course_of_a_bad_release() -> None:
+    """It ends where a person has to ship another one, and the message says what failed."""
+    world = a_world(a_rollout().serving(OLD), OLD, NEW)
+    world.behaviour[NEW] = Behaviour(failed=0.6)
+    seen = list(course(world, 1800))
+
+    assert words(seen, PROGRESSING) == ["Progressing", "Degraded"]
+    assert words(seen, SERVING) == ["Healthy", "Degraded"]
+    assert "ship another release" in health(PROGRESSING, seen[-1])[1]
+
+
+def test_releases() -> None:
+    """Healthy with a snapshot, in progress while something is awaited, refused for good."""
+    ready = a_ready_release()
+    assert (health("agentrelease", with_observed(ready))[0], kstatus(with_observed(ready))) == (
+        "Healthy",
+        "Current",
+    )
+
+    def decided(**components: object) -> dict[str, Any]:
+        release = not_ready(a_ready_release())
+        changed = release.to_json()
+        changed["spec"]["components"] |= components
+        changed.pop("status")
+        parsed = type(release).model_validate(changed)
+        status = decide_release(
+            ReleaseObservation(now=START, release=parsed, config_maps={}, snapshots=())
+        ).status
+        assert status is not None
+        return {**parsed.to_json(), "status": status.to_json()}
+
+    awaited = decided(config={"version": "1.0.0", "configMapRef": {"name": "later"}})
+    refused = decided(knowledge={"version": "1.0.0", "artifact": {"uri": "s3://kb"}})
+    assert (health("agentrelease", awaited)[0], kstatus(awaited)) == ("Progressing", "InProgress")
+    assert (health("agentrelease", refused)[0], kstatus(refused)) == ("Degraded", "Failed")
+
+
+def with_observed(release: Any) -> dict[str, Any]:  # noqa: ANN401 a release
+    """The release as after its last visit."""
+    manifest: dict[str, Any] = release.to_json()
+    manifest["status"]["observedGeneration"] = manifest["metadata"]["generation"]
+    return manifest

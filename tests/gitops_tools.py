@@ -1,0 +1,49 @@
+"""What Git tools make of an object: Argo CD by our health scripts, Flux and `kubectl wait` by kstatus."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lupa import lua51
+
+SCRIPTS: Final = Path(__file__).parents[1] / "gitops" / "argocd"
+ARGO_CD: Final = frozenset({"Healthy", "Progressing", "Degraded", "Suspended"})
+"""The words that Argo CD takes."""
+
+
+def health(script: str, manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """Status and message by one of our scripts, in Lua 5.1 without libraries beyond the basic ones.
+
+    Argo CD runs them so: the object as the global `obj`, the answer a table.
+    """
+    runtime = lua51.LuaRuntime(unpack_returned_tuples=True, register_eval=False)
+    runtime.globals().obj = _table(runtime, manifest)
+    answer = runtime.execute((SCRIPTS / f"{script}.lua").read_text())
+    return str(answer.status), str(answer.message)
+
+
+def _table(runtime: lua51.LuaRuntime, value: Any) -> Any:  # noqa: ANN401 any JSON
+    if isinstance(value, Mapping):
+        return runtime.table_from({key: _table(runtime, found) for key, found in value.items()})
+    if isinstance(value, list | tuple):
+        return runtime.table_from([_table(runtime, found) for found in value])
+    return value
+
+
+def kstatus(manifest: Mapping[str, Any]) -> str:
+    """The status by kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): of any kind that it does not know itself.
+
+    A generation that was not observed and `Reconciling` mean InProgress, `Stalled` means Failed; then `Ready`
+    decides, and an object that says nothing is Current.
+    """
+    metadata, status = manifest["metadata"], manifest.get("status") or {}
+    if metadata.get("deletionTimestamp"):
+        return "Terminating"
+    if status.get("observedGeneration", metadata["generation"]) != metadata["generation"]:
+        return "InProgress"
+    conditions = {found["type"]: found["status"] for found in status.get("conditions") or ()}
+    if conditions.get("Reconciling") == "True":
+        return "InProgress"
+    if conditions.get("Stalled") == "True":
+        return "Failed"
+    return "Current" if conditions.get("Ready", "True") == "True" else "InProgress"
