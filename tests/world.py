@@ -448,6 +448,7 @@ def check(obs: Observation, decision: Decision) -> None:
     _check_traffic(decision, before, after)
     _check_moves(obs, before, after)
     _check_rise(obs, before, after)
+    _check_clock(obs, after)
     _check_conditions(obs, before, after)
 
 
@@ -534,12 +535,36 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
     if risen > 0:
         higher = [weight for weight in _steps(obs) if weight > old.weight]
         assert new.weight == higher[0], (old.weight, new.weight, higher)
-    compared = 0 < old.weight < 100
-    if spec.gates and compared and spec.analysis.on_timeout is not OnTimeout.PROMOTE:
-        assert {gate.name for gate in after.gates} == {gate.name for gate in spec.gates}
-        assert all(_lets_pass(obs, gate.name, gate.verdict) for gate in after.gates), after.gates
+    asked = _asked(obs, before)
+    if asked and spec.analysis.on_timeout is not OnTimeout.PROMOTE:
+        said = {gate.name: gate.verdict for gate in after.gates}
+        assert asked <= said.keys()
+        assert all(_lets_pass(obs, name, said[name]) for name in asked), after.gates
         assert obs.heard is not None
         assert obs.heard.plan.counting_start == old.counting_start_time, "an answer about another segment"
+
+
+def _asked(obs: Observation, status: AgentRolloutStatus) -> set[str]:
+    """Gates that must be asked: all beside stable; at 100 %, if it is watched, those that limit a share."""
+    attempt, spec = status.attempt, obs.rollout.spec
+    assert attempt is not None
+    gates = {gate for gate in spec.gates if gate.during is None}
+    if 0 < attempt.weight < 100:
+        return {gate.name for gate in gates}
+    if attempt.state is State.BAKING and not spec.bake.duration_seconds:
+        return set()
+    return {gate.name for gate in gates if gate.limit or gate.template == "error-rate"}
+
+
+def _check_clock(obs: Observation, after: AgentRolloutStatus) -> None:
+    """No time of a phase passes while the last answer of a gate was that there is nothing to see."""
+    attempt = after.attempt
+    if attempt is None or attempt.state not in {State.CANARY, State.BAKING} or obs.heard is None:
+        return
+    policies = {gate.name: gate.no_data for gate in obs.rollout.spec.gates}
+    silent = {gate.name for gate in after.gates if gate.verdict is Verdict.NO_DATA}
+    held_back = {name for name in silent if policies.get(name) is not NoDataPolicy.IGNORE}
+    assert not (held_back and attempt.clock_start_time), after.gates
 
 
 def _lets_pass(obs: Observation, name: str, verdict: Verdict) -> bool:

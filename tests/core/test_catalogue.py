@@ -9,6 +9,7 @@ from agentrollouts.api.rollout import (
     Action,
     AgentRolloutSpec,
     Better,
+    During,
     GateLimit,
     GateType,
     MetricConvention,
@@ -70,6 +71,7 @@ def test_a_template_answers_every_question() -> None:
         burst=None,
         words=Words("runs", "failures"),
         counts_runs=True,
+        during=frozenset(During),
     )
 
 
@@ -322,9 +324,19 @@ REFUSED = {
         "release is no label of outcomes; name one of your metric",
     ),
     "another time": (
-        {"template": "error-rate", "during": ["Canary", "Full"]},
+        {"template": "task-completion", "during": ["Canary", "Full"]},
         "during",
-        "only [Canary] is served yet",
+        "at 100 % there is no stable to compare a Ratio with; set `limit`, or leave Full out",
+    ),
+    "a mean at all of the traffic": (
+        {"template": "cost-per-run", "during": ["Full"]},
+        "during",
+        "at 100 % there is no stable to compare a Mean with; leave Full out",
+    ),
+    "a count after a rollback": (
+        {"template": "violations", "during": ["Canary", "Verify"]},
+        "during",
+        "a Count does not compare stable with what it was before; leave Verify out",
     ),
     "a mean where more is better": (
         {"template": "cost-per-run", "better": "Higher"},
@@ -363,9 +375,29 @@ def test_what_cannot_be_served_is_refused_by_field(gate: dict[str, Any], field: 
     assert resolve(gate) == Resolution((), (Refusal(f"spec.gates[0].{field}", message),))
 
 
-def test_a_gate_that_is_asked_during_the_canary_is_served() -> None:
-    """Saying what is the case anyway is no request for more."""
-    assert only(template="error-rate", during=["Canary"], forSeconds=0) == only(template="error-rate")
+@pytest.mark.parametrize(
+    ("gate", "during"),
+    [
+        ({"template": "error-rate"}, {"Canary", "Full", "Verify"}),
+        ({"template": "error-rate", "during": ["Full"]}, {"Full"}),
+        ({"template": "latency"}, {"Canary", "Full", "Verify"}),
+        ({"template": "task-completion"}, {"Canary", "Verify"}),
+        ({"template": "task-completion", "limit": {"value": "0.5"}}, {"Canary", "Full", "Verify"}),
+        ({"template": "cost-per-run"}, {"Canary", "Verify"}),
+        ({"template": "violations"}, {"Canary", "Full"}),
+        ({"template": "decision-mix"}, {"Canary"}),
+        ({"type": "Limit", "source": SOURCE, "limit": {"value": "0.1"}}, {"Canary", "Full"}),
+    ],
+)
+def test_when_a_gate_is_asked(gate: dict[str, Any], during: set[str]) -> None:
+    """Wherever it has something to say, unless the user says when."""
+    assert only(**gate).during == during
+
+
+def test_saying_what_is_the_case_anyway_is_no_request_for_more() -> None:
+    """All stages by name, and no wait."""
+    every = ["Canary", "Full", "Verify"]
+    assert only(template="error-rate", during=every, forSeconds=0) == only(template="error-rate")
 
 
 def test_every_refused_gate_is_listed() -> None:

@@ -219,7 +219,8 @@ class Gate(ApiModel):
     during: (
         Annotated[tuple[During, ...], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)] | None
     ) = None
-    """When the gate is asked. Canary: beside stable. Full: at 100 %. Verify: after a rollback. By default
+    """When the gate is asked. Canary: beside stable. Full: at 100 %, where nothing is left to compare with,
+    so that it needs a limit or `maxCount`. Verify: after a rollback, whether stable is as it was. By default
     wherever it makes sense."""
     action: Action | None = None
     """What follows from a Fail: RollBack, Hold or Warn. By default the severity's."""

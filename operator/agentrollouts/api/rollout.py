@@ -125,7 +125,8 @@ class Bake(ApiModel):
     """The watch after the last phase, with stable still there to go back to."""
 
     duration_seconds: Annotated[int, Field(ge=0, le=SECONDS_MAX)] = 1800
-    """How long, in seconds, at the last phase's weight; then the canary gets 100 and is Healthy. Default
+    """How long, in seconds, at the last phase's weight; then the canary gets 100 and is Healthy. A first
+    release bakes at 100 under absolute limits, and must pass them; with 0 it is not watched at all. Default
     1800."""
 
 

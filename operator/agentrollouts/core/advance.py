@@ -22,6 +22,10 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
     match move:
         case moves.Rest() | moves.Wait():
             return progress
+        case moves.StopClock():
+            return progress.then(attempt=progress.attempt.model_copy(update=progress.stopped))
+        case moves.StartClock():
+            return progress.moved(progress.attempt.state, clock_start_time=progress.now)
         case moves.Queue(record):
             return _queue(progress, record)
         case moves.Begin(record, state):
@@ -31,15 +35,11 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
         case moves.Rise(weight):
             return _rise(progress, weight)
         case moves.Extend(message):
-            return progress.moved(State.CANARY, extensions=progress.attempt.extensions + 1).tell(
-                Reason.PHASE_EXTENDED, f"Phase {progress.attempt.phase_name} goes on: {message}"
-            )
+            return _extend(progress, message)
         case moves.AskApproval():
             return _ask_approval(progress)
         case moves.Bake():
-            return progress.moved(State.BAKING, elapsed_seconds=0, clock_start_time=progress.now).tell(
-                Reason.BAKING, f"All phases passed; watched for {progress.spec.bake.duration_seconds} s more"
-            )
+            return _bake(progress)
         case moves.Promote():
             return _promote(progress)
         case moves.Hold():
@@ -138,6 +138,21 @@ def _freeze_segment(progress: Progress) -> Progress:
     return progress.then(gates=tuple(freeze(gate) for gate in progress.status.gates))
 
 
+def _extend(progress: Progress, message: str) -> Progress:
+    attempt = progress.attempt
+    what = "The bake" if attempt.state is State.BAKING else f"Phase {attempt.phase_name}"
+    return progress.moved(attempt.state, extensions=attempt.extensions + 1).tell(
+        Reason.PHASE_EXTENDED, f"{what} goes on: {message}"
+    )
+
+
+def _bake(progress: Progress) -> Progress:
+    fields = {"elapsed_seconds": 0, "clock_start_time": progress.now, "extensions": 0}
+    return progress.moved(State.BAKING, **fields).tell(
+        Reason.BAKING, f"All phases passed; watched for {progress.spec.bake.duration_seconds} s more"
+    )
+
+
 def _ask_approval(progress: Progress) -> Progress:
     attempt = progress.attempt
     return progress.moved(State.AWAITING_APPROVAL, **progress.stopped).tell(
@@ -190,6 +205,7 @@ def _rewatch(progress: Progress) -> Progress:
             phase_name=progress.spec.phases[-1].name,
             plan_hash=plan_hash(progress.spec),
             elapsed_seconds=0,
+            extensions=0,
             hold=None,
             **anew,
         )

@@ -30,6 +30,8 @@ class Course:
     """The canary's weight in percent, which its runs must follow; None where they need not."""
     counted_seconds: float = 0.0
     """How long the present segment has been counted."""
+    alone: bool = False
+    """Whether the canary has all the traffic, so that it is compared with nothing."""
     planned_looks: int = 1
     """How many looks at a shift the phase has in all, its bake included."""
 
@@ -107,7 +109,8 @@ def examine(
     memory: Memory,
 ) -> Case:
     """Work out the case, with what the status remembers brought up to now."""
-    finding = find(gate, tallies, course.planned_phases, burst) if gate.is_share_test else None
+    is_compared = gate.is_share_test and not course.alone
+    finding = find(gate, tallies, course.planned_phases, burst) if is_compared else None
     is_sure = finding is not None and finding.evidence >= gate.needed
     matters = finding is not None and _matters(gate, finding)
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
@@ -118,7 +121,8 @@ def examine(
         now = _looked(gate, shift, course, memory, reading.last_sample_time)
     else:
         strays = _strays(gate, reading, course)
-        worse, beyond = is_sure and matters and not lacks, _is_beyond(gate, reading, factor)
+        speaks = not course.alone or limits.speaks_alone(gate, memory.baseline)
+        worse, beyond = is_sure and matters and not lacks, speaks and _is_beyond(gate, reading, factor)
         now = _stood(memory, (worse, beyond, strays), reading.last_sample_time)
     return Case(
         gate=gate,

@@ -14,6 +14,7 @@ from agentrollouts.api.rollout import (
     Action,
     AgentRolloutSpec,
     Better,
+    During,
     Gate,
     GateLimit,
     GateSource,
@@ -32,7 +33,7 @@ from agentrollouts.core.series import (
     parse_selector,
 )
 from agentrollouts.core.templates import TEMPLATES, Counted, Grade, Template
-from agentrollouts.core.unserved import unserved
+from agentrollouts.core.unserved import stages, unserved
 from agentrollouts.core.words import Words
 
 ACTIONS: Final[Mapping[Severity, Action]] = MappingProxyType(
@@ -105,6 +106,8 @@ class ResolvedGate:
     words: Words
     counts_runs: bool = False
     """Whether the total is runs, so that their split between the releases must follow the weights."""
+    during: frozenset[During]
+    """When it is asked."""
 
     @property
     def is_share_test(self) -> bool:
@@ -184,7 +187,8 @@ def resolve(
     template = _template(gate, field, convention)
     if isinstance(template, Refusal):
         return template
-    refused = unserved(gate, template.kind, gate.better or template.better, field)
+    has_limit = template.limit is not None
+    refused = unserved(gate, template.kind, gate.better or template.better, field, has_limit=has_limit)
     if refused:
         return refused
     source = (
@@ -196,6 +200,7 @@ def resolve(
 def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
     """The user's answer to each question, else the template's, else the common one."""
     severity, better = gate.severity or _severity(gate, template), gate.better or template.better
+    limit = gate.limit or _default_limit(gate, template)
     return ResolvedGate(
         name=gate.name,
         kind=template.kind,
@@ -211,13 +216,14 @@ def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
         grades=() if gate.severity or better is not template.better else template.grades,
         own_action=gate.action,
         for_seconds=gate.for_seconds or 0,
-        limit=gate.limit or _default_limit(gate, template),
+        limit=limit,
         limit_is_own=gate.limit is not None,
         max_count=gate.max_count or 0,
         no_data=gate.no_data or NoDataPolicy.HOLD,
         burst=gate.burst_factor if isinstance(gate.burst_factor, float) else None,
         words=template.words,
         counts_runs=template.counts_runs,
+        during=frozenset(gate.during or stages(template.kind, has_limit=limit is not None)),
     )
 
 

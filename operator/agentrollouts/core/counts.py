@@ -110,7 +110,9 @@ class _Reader:
 
     @property
     def _releases(self) -> tuple[str, ...]:
-        return self.table.plan.subject.releases
+        """Those that must have numbers."""
+        subject = self.table.plan.subject
+        return (subject.canary,) if subject.control is None else (subject.canary, subject.control)
 
     def _window(self, source: Source) -> int:
         return self.table.plan.window(source, self.table.at)
@@ -184,7 +186,7 @@ class _Reader:
         Asked of totals: a kind of failure that stable never had before is born within the window by right.
         """
         plan = self.table.plan
-        known = [plan.subject.stable] if plan.subject.stable else []
+        known = [plan.subject.control] if plan.subject.control else []
         known += [plan.subject.canary] if total in plan.counted else []
         for release in known:
             if not self.table.term(total, Term.COVERED, release):
@@ -239,7 +241,7 @@ class _Reader:
 
     def _is_covered(self, source: Source) -> bool:
         """Whether stable's series were seen at the beginning of the window, so that they are no births."""
-        stable = self.table.plan.subject.stable
+        stable = self.table.plan.subject.control
         return stable is None or bool(self.table.term(source, Term.COVERED, stable))
 
     def _segment(self, bad: Source, total: Source) -> Segment:
@@ -247,10 +249,10 @@ class _Reader:
         return Segment(*(cell.get(None, 0.0) for pair in cells for cell in pair))
 
     def _both(self, source: Source) -> tuple[Cell, Cell]:
-        """Counts of canary and stable, by bound; empty without a stable release."""
+        """Counts of canary and stable, by bound; empty without a stable release beside the canary."""
         subject = self.table.plan.subject
         canary = self.table.counts(source, subject.canary)
-        return canary, self.table.counts(source, subject.stable) if subject.stable else {}
+        return canary, self.table.counts(source, subject.control) if subject.control else {}
 
 
 def _time(seconds: float) -> datetime:

@@ -29,6 +29,7 @@ UNDER_WAY: Final[tuple[Check, ...]] = (
     under_way.blind,  # without eyes nothing advances, and no clock runs for ever
     under_way.released,  # every cause of a hold was just asked and is gone
     under_way.not_in_effect,  # nothing is timed or judged at a weight that does not exist yet
+    under_way.seen_again,  # the weight is in effect and its metrics are there: time counts again
     under_way.first_release,  # with no stable there are no phases
     under_way.rising,  # a ramp step comes due within the phase
     under_way.too_soon,  # only now does the clock matter

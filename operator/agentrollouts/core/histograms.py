@@ -60,12 +60,13 @@ def tail_bound(bounds: Iterable[Bound], limit: float) -> float | None:
 def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
     """Runs above each bound that both releases have, or what is wrong with the buckets.
 
-    An empty `stable` means that there is nothing to compare with.
+    An empty `stable` means that there is nothing to compare with; the bounds are then the canary's.
     """
     below, stable_below = _by_value(canary), _by_value(stable)
     if math.inf not in below or (stable and math.inf not in stable_below):
         return "these are no histogram buckets up to +Inf; name a `_bucket` metric"
-    bounds = sorted(below.keys() & stable_below.keys() - {math.inf})
+    shared = below.keys() & stable_below.keys() if stable else below.keys()
+    bounds = sorted(shared - {math.inf})
     if stable and not bounds:
         return "the releases have no bucket bound in common; use the same buckets"
     if len(bounds) > MAX_BOUNDS:
@@ -73,7 +74,10 @@ def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
     runs, stable_runs = below[math.inf], stable_below.get(math.inf, 0.0)
     return Histogram(
         Segment(0.0, runs, 0.0, stable_runs),
-        tuple(Bound(le, settled(runs - below[le]), settled(stable_runs - stable_below[le])) for le in bounds),
+        tuple(
+            Bound(le, settled(runs - below[le]), settled(stable_runs - stable_below.get(le, 0.0)))
+            for le in bounds
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import CapReading, ResolvedCap
 from agentrollouts.core.caps import to_status as cap_status
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
-from agentrollouts.core.counts import Answer, Unreadable, read_all
+from agentrollouts.core.counts import Answer, read_all
 from agentrollouts.core.gates import NOTHING, Course, Judgement, judge
 from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
 from agentrollouts.core.observation import Heard, Observation
@@ -34,32 +34,14 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from agentrollouts.core.shifts import planned_looks
+from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state
 
-FULL: Final = 100
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
 
 QUERY_LENGTH: Final = 8192
 """Longest query that a status shows; the bound of the field in the CRD."""
-
-
-def time_limit(spec: AgentRolloutSpec, attempt: Attempt) -> float:
-    """Seconds that the phase, or the bake, has to run."""
-    is_baking = base_state(attempt) is State.BAKING
-    return spec.bake.duration_seconds if is_baking else phase_seconds(spec, attempt)
-
-
-def is_compared(status: AgentRolloutStatus) -> bool:
-    """Whether canary and stable both have traffic, so that one can be judged against the other."""
-    attempt = status.attempt
-    return (
-        attempt is not None
-        and attempt.state in JUDGED
-        and status.stable is not None
-        and status.canary is not None
-        and 0 < attempt.weight < FULL
-    )
 
 
 def query_plan(
@@ -70,13 +52,14 @@ def query_plan(
 ) -> QueryPlan | None:
     """What is asked about the present segment; None while nothing is judged.
 
-    Gates are asked while both releases have traffic, caps for as long as the canary has some.
+    Gates are asked by the stage that the attempt is in, caps for as long as the canary has traffic.
     """
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None
     start = attempt.counting_start_time
-    if start is None or not is_compared(status) or attempt.plan_hash != plan_hash(spec):
+    gates = gates_at(spec, status, gates)
+    if start is None or attempt.plan_hash != plan_hash(spec):
         gates = ()
     if not gates and not caps:
         return None
@@ -86,6 +69,7 @@ def query_plan(
         canary.release,
         status.stable.release if status.stable else None,
         labels_of(spec),
+        alone=attempt.weight == FULL,
     )
     start = start or attempt.start_time
     return plan_queries(
@@ -109,12 +93,13 @@ def judged(
 ) -> tuple[Judgement, ...]:
     """The verdicts on the newest answer; none without one to the present question."""
     spec, attempt = obs.rollout.spec, status.attempt
+    gates = gates_at(spec, status, gates)
     if heard is None or attempt is None or not heard.plan.totals:
         return ()
     present = read_all(
         heard.plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds
     )
-    course = _course(spec, attempt, heard.answer, obs.now)
+    course = _course(spec, attempt, heard, obs.now)
     past = _past(status, gates, heard)
     return tuple(
         judge(
@@ -129,8 +114,8 @@ def judged(
     )
 
 
-def _course(spec: AgentRolloutSpec, attempt: Attempt, answer: Answer | Unreadable, now: datetime) -> Course:
-    start = attempt.counting_start_time or now
+def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetime) -> Course:
+    start, answer = attempt.counting_start_time or now, heard.answer
     counted = (answer.at - start).total_seconds() if isinstance(answer, Answer) else 0.0
     return Course(
         phase=attempt.phase_index,
@@ -138,6 +123,7 @@ def _course(spec: AgentRolloutSpec, attempt: Attempt, answer: Answer | Unreadabl
         time_over=_is_due(spec, attempt, now),
         weight=attempt.weight,
         counted_seconds=counted,
+        alone=heard.plan.subject.alone,
         planned_looks=planned_looks(spec, attempt),
     )
 
@@ -146,7 +132,7 @@ def _is_due(spec: AgentRolloutSpec, attempt: Attempt, now: datetime) -> bool:
     """Whether it is time for the next advance, of the phase or of its ramp, so that a gate may say Pass."""
     left = rises_left(spec, attempt)
     on_ramp = base_state(attempt) is State.CANARY and left
-    return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else time_limit(spec, attempt))
+    return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else phase_seconds(spec, attempt))
 
 
 def _past(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard) -> dict[str, GateStatus]:
@@ -164,12 +150,20 @@ def _past(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: He
 
 
 def with_verdicts(
-    status: AgentRolloutStatus, judgements: tuple[Judgement, ...], now: datetime
+    status: AgentRolloutStatus,
+    gates: tuple[ResolvedGate, ...],
+    judgements: tuple[Judgement, ...],
+    now: datetime,
 ) -> AgentRolloutStatus:
-    """The status with the newest verdicts; where Prometheus has a hole, counting starts anew."""
+    """The status with the newest verdicts; where Prometheus has a hole, counting starts anew.
+
+    Of gates that are not asked at this stage it keeps the last answer.
+    """
     if not judgements:
         return status
-    found = status.model_copy(update={"gates": tuple(to_status(judgement) for judgement in judgements)})
+    known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j) for j in judgements}
+    names = (gate.name for gate in gates)
+    found = status.model_copy(update={"gates": tuple(known[name] for name in names if name in known)})
     if status.attempt and any(judgement.recount for judgement in judgements):
         found = found.model_copy(
             update={"attempt": status.attempt.model_copy(update={"counting_start_time": now})}

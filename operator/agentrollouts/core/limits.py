@@ -75,6 +75,19 @@ def speaks_of_agent(gate: ResolvedGate, baseline: Counts | None) -> bool:
     return baseline is not None and baseline.total > 0 and baseline.bad / baseline.total <= threshold(gate)
 
 
+def speaks_alone(gate: ResolvedGate, baseline: Counts | None) -> bool:
+    """Whether a limit can say anything where the canary has nothing beside it.
+
+    A template's must be known to fit the agent, by what stable was before. Where nothing is known, a share of
+    bad runs means the same for every agent; seconds and steps do not.
+    """
+    if gate.limit is None or gate.limit_is_own:
+        return True
+    if baseline is None or not baseline.total:
+        return gate.kind is not GateType.HISTOGRAM
+    return speaks_of_agent(gate, baseline)
+
+
 def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, burst: float) -> bool:
     """Whether stable is much worse now than it was by itself before the attempt."""
     now = recent.segment

@@ -28,6 +28,19 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class StopClock:
+    """Like `Wait`, and meanwhile no time of the phase passes: what was not seen was not watched."""
+
+    message: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartClock:
+    """The phase's time passes again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """A new attempt stands in line until its release can be served; looked at again at `until`."""
 
@@ -150,6 +163,8 @@ class Supersede:
 Move = (
     Rest
     | Wait
+    | StopClock
+    | StartClock
     | Queue
     | Begin
     | EnterPhase

@@ -9,7 +9,8 @@ from typing import Final
 import rfc8785
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Phase
-from agentrollouts.api.status import Attempt
+from agentrollouts.api.status import Attempt, State
+from agentrollouts.core.states import base_state
 
 MAX_RAMP_STEPS: Final = 10
 """Each ramp step is a counting segment that the status keeps, so their number is bounded."""
@@ -79,11 +80,12 @@ def elapsed(attempt: Attempt, now: datetime) -> float:
 
 
 def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
-    """How long the present phase lasts, extensions included: all of them together at most double it.
+    """How long the present phase, or the bake, lasts; all extensions together at most double it.
 
     Whole seconds, like the stopped clock that is compared with it.
     """
-    duration = spec.phases[attempt.phase_index].duration_seconds
+    is_baking = base_state(attempt) is State.BAKING
+    duration = (spec.bake if is_baking else spec.phases[attempt.phase_index]).duration_seconds
     return duration + duration * attempt.extensions // max(1, spec.analysis.max_extensions)
 
 

@@ -63,11 +63,18 @@ class Subject:
     """Value of the release label: the AgentRelease's name."""
     stable: str | None
     labels: LabelNames = DEFAULT_LABELS
+    alone: bool = False
+    """Whether the canary has all the traffic, so that gates do not look at stable."""
 
     @property
     def releases(self) -> tuple[str, ...]:
         """The release label's values that belong to the comparison."""
         return (self.canary,) if self.stable is None else (self.canary, self.stable)
+
+    @property
+    def control(self) -> str | None:
+        """The release beside which the canary is judged; None where there is none."""
+        return None if self.alone else self.stable
 
 
 class Start(StrEnum):

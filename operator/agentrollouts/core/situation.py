@@ -27,10 +27,11 @@ from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.counts import Answer
 from agentrollouts.core.gates import Judgement
-from agentrollouts.core.judging import is_compared, judged, query_plan, time_limit, told, with_verdicts
+from agentrollouts.core.judging import judged, query_plan, told, with_verdicts
 from agentrollouts.core.observation import Observation, Problem
 from agentrollouts.core.outlook import with_outlook
-from agentrollouts.core.plan import elapsed
+from agentrollouts.core.plan import elapsed, phase_seconds
+from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import JUDGED, base_state
 
 ERROR_GRACE: Final = timedelta(seconds=600)
@@ -57,7 +58,7 @@ class Situation:
     """What in the plan cannot be served as it is written."""
     gates: tuple[ResolvedGate, ...]
     judgements: tuple[Judgement, ...]
-    """One for each gate; empty while nothing is compared, or nothing was answered about this segment yet."""
+    """One for each gate that is asked; empty while nothing was answered about this segment yet."""
     caps: tuple[ResolvedCap, ...] = ()
     cap_readings: tuple[CapReading, ...] = ()
     """One for each cap of which something is known."""
@@ -92,14 +93,18 @@ class Situation:
     @property
     def limit(self) -> float:
         """Seconds that the phase, or the bake, has to run."""
-        return time_limit(self.spec, self.attempt)
+        return phase_seconds(self.spec, self.attempt)
+
+    @property
+    def asks(self) -> bool:
+        """Whether some gate is asked at this stage of the attempt."""
+        return bool(gates_at(self.spec, self.status, self.gates))
 
     @property
     def passed(self) -> bool:
-        """Whether every gate lets pass; where there is nothing to compare with, there is nothing to pass."""
-        if not self.spec.gates or not is_compared(self.status):
-            return True
-        return bool(self.judgements) and all(judgement.lets_pass for judgement in self.judgements)
+        """Whether every gate that is asked lets pass; where none is, there is nothing to pass."""
+        answered = bool(self.judgements) or not self.asks
+        return answered and all(judgement.lets_pass for judgement in self.judgements)
 
     @property
     def failing(self) -> tuple[Judgement, ...]:
@@ -145,7 +150,7 @@ def assess(obs: Observation) -> Situation:
     return Situation(
         obs=obs,
         status=with_outlook(
-            with_verdicts(status, judgements, obs.now).model_copy(
+            with_verdicts(status, gates, judgements, obs.now).model_copy(
                 update=told(heard, judgements, cap_readings)
             ),
             obs.rollout.spec,

@@ -23,12 +23,13 @@ from agentrollouts.core.conditions import (
     set_condition,
 )
 from agentrollouts.core.foreign_writes import restorations
-from agentrollouts.core.judging import is_compared, query_plan
+from agentrollouts.core.judging import query_plan
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Event, Observation, Write
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
+from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import covers, is_latched, key_of, render, unwanted_route
 
@@ -67,7 +68,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         conditions = set_condition(conditions, found)
     generation = s.obs.rollout.metadata.generation
     status = status.model_copy(update={"observed_generation": generation, "conditions": conditions})
-    is_news = _is_news(s.obs, status)
+    is_news = _is_news(s, status)
     return Decision(
         writes=(*_traffic_writes(s, status), *_owner_writes(s.obs, status)),
         status=status if is_news or _are_numbers_due(s.obs, status) else None,
@@ -229,7 +230,7 @@ def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
     """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
     unseen = "; ".join(f"{found.cap.name}: {found.message}" for found in s.cap_readings if not found.is_seen)
-    if not is_compared(status):
+    if not gates_at(s.spec, status, s.gates):
         return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message
@@ -249,12 +250,13 @@ def _word(text: str) -> Reason:
 # --- is it worth a write? -----------------------------------------------------------------------------------
 
 
-def _is_news(obs: Observation, status: AgentRolloutStatus) -> bool:
+def _is_news(s: Situation, status: AgentRolloutStatus) -> bool:
     """Whether the status differs by more than numbers."""
-    old = obs.status
+    old = s.obs.status
     if old == status:
         return False
-    return _without_numbers(old) != _without_numbers(status) or not (is_compared(status) or status.caps)
+    has_numbers = status.caps or gates_at(s.spec, status, s.gates)
+    return _without_numbers(old) != _without_numbers(status) or not has_numbers
 
 
 def _are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action, Approval, OnTimeout
@@ -15,11 +16,12 @@ from agentrollouts.core.back import REASONS
 from agentrollouts.core.beginning import begin
 from agentrollouts.core.caps import CapReading
 from agentrollouts.core.holds import hold
-from agentrollouts.core.judging import is_compared
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import approve, roll_back
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+
+UNANSWERED: Final = "The gates have not been answered yet"
 
 
 def latched(s: Situation) -> moves.Move | None:
@@ -162,7 +164,9 @@ def blind(s: Situation) -> moves.Move | None:
         return None
     grace = ERROR_GRACE if silence.reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
     if s.silent_for < grace and silence.reason not in {Reason.INVALID_GATE, Reason.SOURCE_UNKNOWN}:
-        return moves.Wait(silence.message, s.now + grace - s.silent_for)
+        until = s.now + grace - s.silent_for
+        is_missing = bool(s.having(Verdict.NO_DATA))
+        return moves.StopClock(silence.message, until) if is_missing else moves.Wait(silence.message, until)
     return hold(s, silence.reason, silence.message)
 
 
@@ -171,10 +175,8 @@ def released(s: Situation) -> moves.Move | None:
     hold = s.attempt.hold
     if hold is None:
         return None
-    if (
-        s.gates and is_compared(s.status) and not s.judgements
-    ):  # after a restart, say: the cause may still be there
-        return moves.Wait("The gates have not been answered yet")
+    if s.asks and not s.judgements:  # after a restart, say: the cause may still be there
+        return moves.Wait(UNANSWERED)
     if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
         return moves.Wait("The caps have not been answered yet")
     if hold.reason == Reason.INCONCLUSIVE and not s.passed:
@@ -188,6 +190,15 @@ def not_in_effect(s: Situation) -> moves.Move | None:
         return None
     problem = route_patch.blocked(s.obs, s.obs.status) or s.obs.traffic_problem
     return moves.Wait(problem.message if problem else "The weights are being written")
+
+
+def seen_again(s: Situation) -> moves.Move | None:
+    """The clock stood while a metric was missing; without an answer nobody knows whether it still is."""
+    attempt = s.attempt
+    is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
+    if s.base not in {State.CANARY, State.BAKING} or not is_standing:
+        return None
+    return moves.Wait(UNANSWERED) if s.asks and not s.judgements else moves.StartClock()
 
 
 def first_release(s: Situation) -> moves.Move | None:
@@ -226,14 +237,11 @@ def undecided(s: Situation) -> moves.Move | None:
 def _undecided(s: Situation) -> moves.Move | None:
     """What follows from time that is over without a Pass; None where the plan says to go on all the same."""
     waiting = [j for j in s.judgements if not j.lets_pass]
-    message = sentences(tuple(waiting)) or "The gates have not been answered yet"
     if not waiting:
-        return moves.Wait(message)
-    if (
-        s.base is State.CANARY
-        and s.attempt.hold is None
-        and s.attempt.extensions < s.spec.analysis.max_extensions
-    ):
+        return moves.Wait(UNANSWERED)
+    message = sentences(waiting)
+    may_last = s.base in {State.CANARY, State.BAKING} and s.limit > 0 and s.attempt.hold is None
+    if may_last and s.attempt.extensions < s.spec.analysis.max_extensions:
         return moves.Extend(message)
     match s.spec.analysis.on_timeout:
         case OnTimeout.ROLL_BACK:

@@ -32,9 +32,27 @@ FITS: Final = (
 """Fields that not every type has, the types that do, and what to tell the others."""
 
 
-def unserved(gate: Gate, kind: GateType, better: Better, field: str) -> Refusal | None:
-    """The first field that does not fit the others, or that cannot be served as written."""
-    found = next(chain(_of_other_types(gate, kind), _contradictions(gate, kind, better)), None)
+def stages(kind: GateType, *, has_limit: bool) -> frozenset[During]:
+    """When a gate has something to say: at 100 % without a comparison, after a rollback by one alone."""
+    is_absolute = has_limit or kind is GateType.COUNT
+    full, verify = {During.FULL} if is_absolute else set(), {During.VERIFY} if kind in COMPARED else set()
+    return frozenset({During.CANARY, *full, *verify})
+
+
+def unserved(
+    gate: Gate, kind: GateType, better: Better, field: str, *, has_limit: bool = False
+) -> Refusal | None:
+    """The first field that does not fit the others, or that cannot be served as written.
+
+    Args:
+        gate: As the user wrote it.
+        kind: Its type, from the template where the gate says none.
+        better: Its direction, likewise.
+        field: Where it stands, `spec.gates[0]`.
+        has_limit: Whether it has a limit, its own or the template's.
+    """
+    idle = _idle(gate, kind, has_limit=has_limit or gate.limit is not None)
+    found = next(chain(_of_other_types(gate, kind), _contradictions(gate, kind, better), idle), None)
     return None if found is None else Refusal(f"{field}.{found[0]}", found[1])
 
 
@@ -53,11 +71,21 @@ def _contradictions(gate: Gate, kind: GateType, better: Better) -> Iterator[tupl
     least = 0.0 if kind is GateType.MEAN else 1.0  # of counts: they do not scatter less than chance has it
     if isinstance(gate.burst_factor, float) and not gate.burst_factor >= max(least, SMALLEST):
         yield "burstFactor", f"of a {kind} must be {'above 0' if not least else 'at least 1'}"
-    if gate.during not in (None, (During.CANARY,)):
-        yield "during", "only [Canary] is served yet"
     if better is Better.LOWER and gate.min_ratio is not None:
         yield "minRatio", "goes with better Higher; here set maxRatio"
     if better is Better.HIGHER and kind is not GateType.RATIO:
         yield "better", f"a {kind} cannot be better Higher; count the undesired outcome"
     if better is Better.HIGHER and gate.max_ratio is not None:
         yield "maxRatio", "goes with better Lower; here set minRatio"
+
+
+def _idle(gate: Gate, kind: GateType, *, has_limit: bool) -> Iterator[tuple[str, str]]:
+    """Times at which the gate has nothing to say."""
+    for stage in gate.during or ():
+        if stage in stages(kind, has_limit=has_limit):
+            continue
+        if stage is During.VERIFY:
+            yield "during", f"a {kind} does not compare stable with what it was before; leave Verify out"
+        else:
+            wanted = "set `limit`, or leave Full out" if kind in LIMITED else "leave Full out"
+            yield "during", f"at 100 % there is no stable to compare a {kind} with; {wanted}"

@@ -164,7 +164,7 @@ def _doubt(case: Case) -> str:
     """Why the present phase could not have seen a regression; empty where it could."""
     gate, index = case.gate, case.course.phase
     phase = [tally.segment for tally in case.tallies if tally.phase == index]
-    if gate.compares and not any(segment.stable_total for segment in phase):
+    if gate.compares and not case.course.alone and not any(segment.stable_total for segment in phase):
         return "stable has no runs to compare with"
     runs = sum([segment.canary_total for segment in phase])
     return (

@@ -1,0 +1,39 @@
+"""The stages of an attempt, by which it is known which gates can be asked at all.
+
+Between the status and `judging`. Beside stable every gate is asked. At 100 % there is no control group, so
+that only limits and counts can speak; a first release has nothing else from its beginning.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from agentrollouts.api.rollout import AgentRolloutSpec, During
+from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.limits import speaks_alone
+from agentrollouts.core.states import JUDGED, base_state
+
+FULL: Final = 100
+
+
+def stage_of(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> During | None:
+    """The stage of the attempt; None where nothing is judged, as in a bake of no seconds at 100 %."""
+    attempt = status.attempt
+    if attempt is None or status.canary is None or attempt.state not in JUDGED:
+        return None
+    if 0 < attempt.weight < FULL and status.stable is not None:
+        return During.CANARY
+    base = base_state(attempt)
+    is_watched = base is not State.BAKING or spec.bake.duration_seconds > 0
+    return During.FULL if attempt.weight == FULL and base is not State.INITIAL and is_watched else None
+
+
+def gates_at(
+    spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: Iterable[ResolvedGate]
+) -> tuple[ResolvedGate, ...]:
+    """Those of the gates that are asked at present."""
+    stage = stage_of(spec, status)
+    asked = tuple(gate for gate in gates if stage in gate.during)
+    if stage is During.FULL and status.stable is None:
+        return tuple(gate for gate in asked if speaks_alone(gate, None))
+    return asked
