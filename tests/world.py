@@ -374,15 +374,19 @@ class World:
         at = self.now.timestamp()
         newest = at - at % SCRAPE
         for source in plan.sources:
-            begun = at - plan.window(source, self.now)
-            if begun > at - 1:
+            if plan.window(source, self.now) < 1:
                 continue
+            ended = at - plan.shift(source, self.now)
+            begun = ended - plan.window(source, self.now)
             for release in plan.subject.releases:
                 if self.metrics == "silent" and release == plan.subject.canary:
                     continue
                 if self._counter(release, "runs", at).at(newest) == 0:
                     continue
-                yield from self._counts(plan, source, release, begun, newest)
+                yield from self._counts(plan, source, release, begun, min(newest, ended))
+                if Term.VALUE in plan.terms(source):
+                    runs = self._counter(release, "runs", at).at(newest)
+                    yield Row(tag(plan, source, Term.VALUE), release, None, runs)
                 if source in plan.totals:
                     scrapes = float(newest // SCRAPE - begun // SCRAPE)
                     yield Row(tag(plan, source, Term.NEWEST), release, None, newest)

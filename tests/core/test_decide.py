@@ -83,7 +83,7 @@ def test_a_breach_is_taken_back_and_told_with_its_numbers() -> None:
         Trigger.BREACH,
         "GateFailed",
     )
-    assert rollback.outcome is VerifyOutcome.UNVERIFIED
+    assert rollback.outcome is VerifyOutcome.RECOVERED
     assert "errors: canary served 5.0 %" in rollback.message
     assert world.status.affected_window is not None
     assert world.status.affected_window.release == NEW
@@ -124,7 +124,7 @@ def test_going_back_on_request_from_every_state(state: State, metrics: Any) -> N
     assert key_of(first.manifest) == ROUTE
     assert [ref["weight"] for ref in refs if ref["name"].endswith("4-1-0")] == [100]
     assert sum(ref["weight"] for ref in refs) == 100
-    world.run(200)
+    world.run(2000)
     assert world.state in ENDS
     assert world.shares()[OLD] == 100
     assert (world.ready_reason(), world.status.quarantined) == ("Healthy", ())
@@ -265,8 +265,8 @@ def test_an_undecided_phase_is_extended_and_then_the_plan_says_what(policy: str,
     assert len(world.told(Reason.PHASE_EXTENDED)) == 2
     assert world.route_weights == [5]
     world.run(60)
+    world.run_until(state, within=150)
 
-    assert world.state is state
     assert world.route_weights == {"Hold": [5], "RollBack": [5, 0], "Promote": [5, 25]}[policy]
     assert [entry.release for entry in world.status.quarantined] == ([NEW] if policy == "RollBack" else [])
 
@@ -477,7 +477,7 @@ def test_agents_that_split_by_themselves_need_no_gateway() -> None:
 
 def test_the_gateway_is_waited_for_but_not_for_ever() -> None:
     """Without its word the rollback is over after `rollback.verify.withinSeconds`."""
-    world = an_attempt(BAD)
+    world = an_attempt(BAD, rollback={"verify": {"watchSeconds": 0}})
     world.gateway_follows = False
     world.traffic.pop(ROUTE)
     world.run_until(State.VERIFYING)

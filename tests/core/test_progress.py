@@ -155,7 +155,7 @@ def test_a_rollback_from_decision_to_end() -> None:
     window = AffectedWindow(release=NEW, start_time=START, end_time=LATER + timedelta(seconds=1))
     assert (routed.attempt.state, routed.status.affected_window) == (State.VERIFYING, window)
 
-    done = advance(routed, moves.Conclude(VerifyOutcome.UNVERIFIED, observed=True))
+    done = advance(routed, moves.Conclude(VerifyOutcome.UNVERIFIED))
     rollback = done.status.last_rollback
     assert rollback is not None
     assert (rollback.decided_time, rollback.routed_time, rollback.outcome) == (
@@ -176,7 +176,7 @@ def test_the_reason_of_a_newer_version_survives_its_conclusion() -> None:
     assert record is not None
     strange = rolling.having(last_rollback=record.replace(reason="NotInventedYet"))
 
-    found = after(strange, moves.Conclude(VerifyOutcome.UNVERIFIED, observed=False))
+    found = after(strange, moves.Conclude(VerifyOutcome.UNVERIFIED))
 
     assert found.status.history[0].reason == "NotInventedYet"
 

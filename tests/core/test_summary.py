@@ -128,7 +128,7 @@ def test_the_question_is_about_the_present_segment() -> None:
     assert (asking.source, asking.interval_seconds, asking.history_before) == ("default", 30, START)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.ROLLING_BACK, State.VERIFYING])
+@pytest.mark.parametrize("state", [State.PENDING])
 def test_nothing_is_asked_where_nothing_is_judged(state: State) -> None:
     """Prometheus is left alone."""
     assert decide(an_observation(a_rollout().in_state(state))).asking is None

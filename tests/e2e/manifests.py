@@ -15,7 +15,7 @@ QUICK: Final[Spec] = {
     "gates": [{"name": "errors", "template": "error-rate", "minSamples": 10}],
     "analysis": {"intervalSeconds": 1, "warmupSeconds": 0, "staleAfterSeconds": 15},
     "bake": {"durationSeconds": 0},
-    "rollback": {"verify": {"withinSeconds": 2}},
+    "rollback": {"verify": {"withinSeconds": 2, "watchSeconds": 15}},
 }
 """What makes a plan last for seconds."""
 

@@ -31,7 +31,7 @@ def test_killed_in_every_phase(given: Scene) -> None:
     first, second, ramp, baking = given.serving("first", "second", "ramp", "baking")
     (verifying,) = given.serving("verifying", traffic=routed(given.namespace, gateway="nobody"))
     start = phase("start", 10, 5)
-    patient = {"verify": {"withinSeconds": LONG}}
+    patient = {"verify": {"withinSeconds": LONG, "watchSeconds": 0}}
     first.ships("2.0.0", phases=[phase("start", 10, LONG)])
     second.ships("2.0.0", phases=[start, phase("more", 50, LONG)])
     ramp.ships("2.0.0", phases=[start, phase("ramp", 14, LONG, rampSeconds=LONG)])

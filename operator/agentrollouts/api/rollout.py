@@ -134,11 +134,15 @@ class Verify(ApiModel):
     """After a rollback: did it help?"""
 
     within_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
-    """How soon the metrics should be back where stable had them, in seconds. Default 120."""
+    """How soon the traffic and the metrics should be back where stable had them, in seconds. What is still
+    worse then has its cause elsewhere: NotRecovered. Default 120."""
     watch_seconds: Annotated[int, Field(ge=0, le=SECONDS_MAX)] = 1800
-    """How long to go on watching, in seconds. Default 1800."""
+    """How long to go on watching while it is not known whether the rollback helped, in seconds; then it is
+    Unverified. Another release that is asked for ends the watch at once. With 0 there is none. Default
+    1800."""
     gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] | None = None
-    """Names of the gates that judge it. By default all."""
+    """Names of the gates that judge it, of type Ratio, Mean or Histogram. By default all of those, unless
+    their `during` says otherwise."""
 
 
 class Rollback(ApiModel):

@@ -50,6 +50,7 @@ __all__ = [
     "HistoryEntry",
     "Hold",
     "LastRollback",
+    "LastRuns",
     "Outcome",
     "PhaseIndex",
     "Quarantined",
@@ -184,6 +185,17 @@ class Attempt(ApiModel):
     """Why it waits, if it does."""
 
 
+class LastRuns(ApiModel):
+    """The runs of a release that was taken back, until they end."""
+
+    runs: Annotated[int, Field(ge=0, le=2**53)]
+    """Its counters of runs as last seen, added up."""
+    time: Time
+    """The newest sample in which they had grown."""
+    scrapes: Annotated[int, Field(ge=0, le=2_147_483_647)]
+    """Samples of it since the rollback, up to that one."""
+
+
 class LastRollback(ApiModel):
     """The last rollback: from where to where, why, how fast, and whether it helped."""
 
@@ -202,11 +214,15 @@ class LastRollback(ApiModel):
     routed_time: Time | None = None
     """When the route was written."""
     observed_time: Time | None = None
-    """When the route was seen to have the new weights."""
+    """When the traffic was seen to be back: the gateway reported the route, or the last runs were seen."""
+    last_runs: LastRuns | None = None
+    """The last runs of the release that was taken back; absent while nothing of it was counted."""
     verified_time: Time | None = None
     """When it was known whether it helped."""
     outcome: VerifyOutcome | None = None
     """Whether it helped: Recovered, NotRecovered (the cause is elsewhere) or Unverified."""
+    verification: Message = ""
+    """Whether it helped, in a sentence with its numbers."""
 
 
 class AffectedWindow(ApiModel):
@@ -217,7 +233,7 @@ class AffectedWindow(ApiModel):
     start_time: Time
     """When it first had traffic."""
     end_time: Time | None = None
-    """When it had none any more."""
+    """When it had none any more: its last runs, or when the route was written."""
 
 
 class Quarantined(ApiModel):

@@ -56,8 +56,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return back.go_back(progress, move)
         case moves.Verify():
             return back.verify(progress)
-        case moves.Conclude(outcome, observed):
-            return back.conclude(progress, outcome, observed=observed)
+        case moves.Conclude(outcome, message):
+            return back.conclude(progress, outcome, message)
         case moves.Supersede(message):
             return progress.ended(Outcome.SUPERSEDED, Reason.SUPERSEDED, message).tell(
                 Reason.SUPERSEDED, message

@@ -104,16 +104,20 @@ def verify(progress: Progress) -> Progress:
     )
 
 
-def conclude(progress: Progress, outcome: VerifyOutcome, *, observed: bool) -> Progress:
+def conclude(progress: Progress, outcome: VerifyOutcome, verification: str) -> Progress:
     """The rollback is over; the spec may still ask for what failed."""
     now, rollback = progress.now, progress.status.last_rollback
     if rollback is None:
         raise ValueError("Only a rollback can be concluded")
     seconds = ((rollback.routed_time or now) - rollback.decided_time).total_seconds()
     message = f"{rollback.from_} was rolled back to {rollback.to} in {seconds:.2f} s: {rollback.message}"
-    done = rollback.model_copy(update={"outcome": outcome, "observed_time": now if observed else None})
-    return (
+    verified = None if outcome is VerifyOutcome.UNVERIFIED else now
+    done = rollback.replace(outcome=outcome, verified_time=verified, verification=verification)
+    ended = (
         progress.ended(Outcome.ROLLED_BACK, rollback.reason, rollback.message)
         .then(last_rollback=done)
         .tell(Reason.ROLLED_BACK, message, warn=rollback.trigger != Trigger.SPEC_REVERTED)
     )
+    if not verification:
+        return ended
+    return ended.tell(Reason.of(outcome), verification, warn=outcome is VerifyOutcome.NOT_RECOVERED)

@@ -17,7 +17,9 @@ from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import Finding
+from agentrollouts.core.limits import is_degraded
 from agentrollouts.core.readings import NoData, Present, Reading, Tally, TooEarly, Uncovered, Unreadable
+from agentrollouts.core.sentences import degraded_too
 from agentrollouts.core.verdicts import Answer, answer
 
 __all__ = ["Answer", "Course", "Judgement", "Memory", "Since", "judge"]
@@ -44,6 +46,8 @@ class Judgement:
     finished: tuple[Tally, ...] = ()
     present: Tally | None = None
     last_sample_time: datetime | None = None
+    note: str = ""
+    """Beside a Fail: that stable is in trouble as well."""
     recount: bool = False
     """The present segment must be counted anew from now on: Prometheus has a hole where counting started."""
 
@@ -152,7 +156,15 @@ def _judge_counts(case: Case, burst: float | None) -> Judgement:
         finished=case.tallies[:-1],
         present=case.tallies[-1],
         last_sample_time=case.now,
+        note=_note(case) if found.verdict is Verdict.FAIL else "",
     )
+
+
+def _note(case: Case) -> str:
+    recent, before = case.reading.recent, case.memory.baseline
+    if recent is None or before is None or not is_degraded(case.gate, recent, before, case.burst):
+        return ""
+    return degraded_too(recent, before)
 
 
 def _interrupted(gate: ResolvedGate, memory: Memory) -> Memory:

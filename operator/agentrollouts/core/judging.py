@@ -36,6 +36,7 @@ from agentrollouts.core.queries import (
 from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state
+from agentrollouts.core.verification import plan_verification
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
@@ -55,6 +56,8 @@ def query_plan(
     Gates are asked by the stage that the attempt is in, caps for as long as the canary has traffic.
     """
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
+    if attempt and attempt.state is State.VERIFYING:
+        return plan_verification(obs.rollout, status, gates)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None
     start = attempt.counting_start_time
@@ -94,7 +97,7 @@ def judged(
     """The verdicts on the newest answer; none without one to the present question."""
     spec, attempt = obs.rollout.spec, status.attempt
     gates = gates_at(spec, status, gates)
-    if heard is None or attempt is None or not heard.plan.totals:
+    if heard is None or attempt is None or not gates:
         return ()
     present = read_all(
         heard.plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds

@@ -141,7 +141,7 @@ class GoBack:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """The route shows the way back; the gateway is asked whether it follows."""
+    """The route shows the way back; now it is seen whether the traffic follows, and whether it helped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,8 @@ class Conclude:
     """The rollback is over."""
 
     outcome: VerifyOutcome
-    observed: bool
-    """Whether the gateway was seen to follow the route."""
+    message: str = ""
+    """Whether it helped, in a sentence; empty where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Term(StrEnum):
     """Time of the newest sample in seconds since 1970; of totals only."""
     SCRAPES = "scrapes"
     """Most samples that a series has since the counting start; of totals only."""
+    VALUE = "value"
+    """The counters themselves: they stand still exactly while nothing is counted."""
 
 
 COUNTED: Final = (Term.INCREASE, Term.BIRTHS)
@@ -98,6 +100,8 @@ class Source:
     start: Start = Start.WEIGHT
     seconds: int | None = None
     """Length of a window that moves on; None to count from the start on."""
+    past: bool = False
+    """Whether it is the stretch of the same length that ended at `QueryPlan.past_end`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,10 @@ class QueryPlan:
     counted: frozenset[Source] = frozenset()
     """Totals in which the canary had runs in an earlier segment, so that its series must be known at the
     counting start."""
+    standing: frozenset[Source] = frozenset()
+    """Those that are asked for the counters themselves."""
+    past_end: datetime | None = None
+    """When what is in the past ended."""
     positions: Mapping[Source, int] = field(init=False, repr=False, compare=False)
     """Where each source stands in `sources`; looked up for every number of an answer."""
 
@@ -134,10 +142,14 @@ class QueryPlan:
         age = int((at - self.start(source)).total_seconds())
         return age if source.seconds is None else min(age, source.seconds)
 
+    def shift(self, source: Source, at: datetime) -> int:
+        """Whole seconds before `at` at which the source's window ends."""
+        return int((at - self.past_end).total_seconds()) if source.past and self.past_end else 0
+
     def terms(self, source: Source) -> tuple[Term, ...]:
         """What is asked of the source."""
         if source in self.totals:
-            return (*COUNTED, *WATCHED)
+            return (*COUNTED, *WATCHED, *((Term.VALUE,) if source in self.standing else ()))
         return (*COUNTED, Term.COVERED) if source in self.guarded else COUNTED
 
 
@@ -239,24 +251,34 @@ def _asked(plan: QueryPlan, source: Source, at: datetime) -> Iterator[tuple[Term
     selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
     grouping = _grouping(plan, source)
     for term in plan.terms(source):
-        yield term, _expression(term, selector, window, grouping)
+        yield term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
 
 
-def _expression(term: Term, selector: str, window: int, grouping: tuple[str, str]) -> str:
-    """One term; `grouping` is what its counts and what its properties are grouped by."""
-    counts_by, release_by = grouping
+def _expression(term: Term, selector: str, stretch: tuple[int, int], grouping: tuple[str, str]) -> str:
+    """One term.
+
+    Args:
+        term: Which.
+        selector: Of which series.
+        stretch: Length of the window, and how long ago it ended, in seconds.
+        grouping: By what its counts and by what its properties are grouped.
+    """
+    (window, shift), (counts_by, release_by) = stretch, grouping
+    ago = f" offset {shift}s" if shift else ""
     match term:
         case Term.INCREASE:
-            return f"sum by ({counts_by}) (increase({selector}[{window}s]))"
+            return f"sum by ({counts_by}) (increase({selector}[{window}s]{ago}))"
         case Term.BIRTHS:
-            born = f"min_over_time({selector}[{window}s]) unless {selector} offset {window}s"
+            born = f"min_over_time({selector}[{window}s]{ago}) unless {selector} offset {window + shift}s"
             return f"sum by ({counts_by}) ({born})"
         case Term.COVERED:
-            return f"count by ({release_by}) ({selector} offset {window}s)"
+            return f"count by ({release_by}) ({selector} offset {window + shift}s)"
         case Term.NEWEST:
             return f"max by ({release_by}) (timestamp({selector}))"
         case Term.SCRAPES:
             return f"max by ({release_by}) (count_over_time({selector}[{window}s]))"
+        case Term.VALUE:
+            return f"sum by ({release_by}) ({selector})"
 
 
 def _grouping(plan: QueryPlan, source: Source) -> tuple[str, str]:

@@ -46,8 +46,7 @@ def _compared(gate: ResolvedGate, finding: Finding) -> str:
         if len(compared) == 1
         else _expected(gate, finding, compared)
     )
-    sure = f"evidence {odds(finding.evidence, gate.needed)}, needed {gate.needed:,.0f}:1"
-    return f"{told} = {times(finding.ratio)}, limit {times(gate.margin)}; {sure}"
+    return f"{told} = {_weighed(gate, finding)}"
 
 
 def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
@@ -66,6 +65,33 @@ def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
         f"of the last {_seconds(gate)} s ({percent(now.stable_bad / now.stable_total)}) "
         f"and had {was} before the attempt, so the cause is not the canary"
     )
+
+
+def degraded_too(recent: Recent, baseline: Counts) -> str:
+    """Stable by itself, where the canary is worse still: going back may not be enough."""
+    now = recent.segment
+    return (
+        f"stable itself has {percent(now.stable_bad / now.stable_total)} and had "
+        f"{percent(baseline.bad / baseline.total)} before the attempt, so going back may not be enough"
+    )
+
+
+def since_rollback(gate: ResolvedGate, finding: Finding) -> str:
+    """Stable now, in the canary's place of the comparison, beside stable before the attempt."""
+    total, words = finding.total, finding.words
+    runs = f"{count(total.canary_total)} {words.total} since the rollback"
+    if not total.compares:
+        return f"{runs}, {count(total.stable_total)} before the attempt"
+    if not total.canary_bad and not total.stable_bad:
+        return f"no {words.bad_word} in {runs}, and none before the attempt"
+    rates = f"{_rates(gate, words, total)} before the attempt, in {runs}"
+    return f"{rates} = {_weighed(gate, finding)}"
+
+
+def _weighed(gate: ResolvedGate, finding: Finding) -> str:
+    """Both keys: by how much, and how sure."""
+    sure = f"evidence {odds(finding.evidence, gate.needed)}, needed {gate.needed:,.0f}:1"
+    return f"{times(finding.ratio)}, limit {times(gate.margin)}; {sure}"
 
 
 def strayed(case: Case) -> str:

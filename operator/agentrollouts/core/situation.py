@@ -33,6 +33,7 @@ from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed, phase_seconds
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import JUDGED, base_state
+from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries
 
 ERROR_GRACE: Final = timedelta(seconds=600)
 """How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
@@ -62,6 +63,8 @@ class Situation:
     caps: tuple[ResolvedCap, ...] = ()
     cap_readings: tuple[CapReading, ...] = ()
     """One for each cap of which something is known."""
+    recoveries: tuple[Recovery, ...] = ()
+    """While verifying, one for each gate that judges the rollback; empty while nothing was answered."""
 
     @property
     def now(self) -> datetime:
@@ -138,15 +141,18 @@ class Situation:
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
     shown = is_shown(obs, obs.status)
+    follows = traffic.gateway_follows(obs.traffic.values())
     status = _confirmed(obs.status, obs.now) if shown else obs.status
     gates, refusals = resolve_all(obs.rollout.spec)
     caps, refused_caps = resolve_caps(obs.rollout.spec)
+    wrong = (*refusals, *refused_caps, *check(obs.rollout.spec, gates))
     plan = query_plan(obs, status, gates, caps)
     heard = obs.heard if obs.heard and obs.heard.plan == plan else None
     judgements = judged(obs, status, gates, heard)
-    cap_readings = (
-        read_caps(caps, heard.plan, heard.answer) if heard and isinstance(heard.answer, Answer) else ()
-    )
+    status = noted(status, heard, obs.now, gateway_follows=follows)
+    is_canary = heard is not None and heard.plan.past_end is None
+    answer = heard.answer if heard and is_canary and isinstance(heard.answer, Answer) else None
+    cap_readings = read_caps(caps, heard.plan, answer) if heard and answer else ()
     return Situation(
         obs=obs,
         status=with_outlook(
@@ -159,11 +165,12 @@ def assess(obs: Observation) -> Situation:
         ),
         asked=identify(obs),
         shown=shown,
-        unservable=_unservable(obs, status, "; ".join(map(str, (*refusals, *refused_caps)))),
+        unservable=_unservable(obs, status, "; ".join(map(str, wrong))),
         gates=gates,
         judgements=judgements,
         caps=caps,
         cap_readings=cap_readings,
+        recoveries=recoveries(status, gates_after(obs.rollout.spec, status, gates), heard),
     )
 
 

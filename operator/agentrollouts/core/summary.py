@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.meta import FIELD_MANAGER, Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, Outcome, State, Verdict
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, Outcome, State, Verdict
 from agentrollouts.core import moves, route_patch, traffic
 from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import (
@@ -125,11 +125,12 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
         return None
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
+    is_over = plan.past_end is not None
     return Asking(
         plan=plan,
         source=s.spec.metrics.source,
         interval_seconds=s.spec.analysis.interval_seconds,
-        history_before=None if is_known else status.attempt.start_time,
+        history_before=None if is_known or is_over else status.attempt.start_time,
     )
 
 
@@ -197,9 +198,17 @@ def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) ->
         case State.INITIAL | State.BAKING:
             return f"{subject} has {attempt.weight} % and is watched"
         case _ if back and is_latched(status):
-            return f"{back.from_} goes back to {back.to}: {back.message}"
+            return _way_back(attempt, back, move)
         case _:
             return ""
+
+
+def _way_back(attempt: Attempt, back: LastRollback, move: moves.Move) -> str:
+    """From where to where and why; once the traffic is there, whether that helped stands first."""
+    verified = back.verification or (getattr(move, "message", "") if attempt.state is State.VERIFYING else "")
+    if not verified:
+        return f"{back.from_} goes back to {back.to}: {back.message}"
+    return f"{back.from_} went back to {back.to}. {verified} It was taken back for this: {back.message}"
 
 
 def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:

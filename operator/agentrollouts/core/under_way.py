@@ -9,8 +9,8 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action, Approval, OnTimeout
-from agentrollouts.api.status import State, Verdict, VerifyOutcome
-from agentrollouts.core import moves, route_patch, traffic
+from agentrollouts.api.status import State, Verdict
+from agentrollouts.core import moves, route_patch
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.beginning import begin
@@ -20,6 +20,7 @@ from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import approve, roll_back
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+from agentrollouts.core.verifying import verifying
 
 UNANSWERED: Final = "The gates have not been answered yet"
 
@@ -30,7 +31,7 @@ def latched(s: Situation) -> moves.Move | None:
         case State.ROLLING_BACK:
             return moves.Verify() if s.shown else _writing(s)
         case State.VERIFYING:
-            return _verifying(s)
+            return verifying(s)
         case _:
             return _latch_on_traffic(s)
 
@@ -53,15 +54,6 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
     )
 
 
-def _verifying(s: Situation) -> moves.Move:
-    """Traffic is back; the end waits for the gateway's word, but not for ever."""
-    deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
-    follows = traffic.gateway_follows(s.obs.traffic.values())
-    if follows or deadline <= s.now or not s.spec.traffic.by_route:
-        return moves.Conclude(VerifyOutcome.UNVERIFIED, observed=follows)
-    return moves.Wait("The gateway has not reported the route yet", deadline)
-
-
 def asked_to_go_back(s: Situation) -> moves.Move | None:
     """`releaseRef` names the stable release again, or a person says so by annotation."""
     canary = s.status.canary
@@ -82,7 +74,8 @@ def breached(s: Situation) -> moves.Move | None:
     failing = s.failing
     if not failing or failing[0].action is not Action.ROLL_BACK:
         return None
-    return _take_back(s, Trigger.BREACH, Reason.GATE_FAILED, sentences(failing))
+    notes = dict.fromkeys(judgement.note for judgement in failing if judgement.note)
+    return _take_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
 
 
 def over_cap(s: Situation) -> moves.Move | None:

@@ -1,0 +1,212 @@
+"""After a rollback: did the traffic move, and is stable what it was before the attempt?
+
+Beside `judging`, which asks about a canary. The judge is the same, with stable now in the canary's place and
+stable in the stretch of the same length before the attempt in its own. `verifying` decides on what is found
+here. All that is remembered is in `status.lastRollback`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
+from agentrollouts.api.status import AgentRolloutStatus, LastRuns, State, Verdict, VerifyOutcome
+from agentrollouts.core.answers import Answer, Cell, Table
+from agentrollouts.core.catalogue import ResolvedGate, labels_of
+from agentrollouts.core.counts import MIN_SCRAPES, Reading
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates import Course, judge
+from agentrollouts.core.histograms import Histogram, compare
+from agentrollouts.core.observation import Heard
+from agentrollouts.core.queries import QueryPlan, Source, Subject, Term, bad_source, total_source
+from agentrollouts.core.sentences import since_rollback
+from agentrollouts.core.series import Refusal
+
+STILL_SCRAPES: Final = 2
+"""Samples without a further run after which the traffic has moved (gates.md, after a rollback)."""
+
+WHOLE: Final = Course(0, 1, time_over=True)
+"""Verifying is one phase, in which an answer may come at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What one gate says about the rollback; no outcome while it cannot tell."""
+
+    gate: ResolvedGate
+    outcome: VerifyOutcome | None
+    message: str
+
+
+def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:
+    """The names in `rollback.verify.gates` that no gate can answer to."""
+    named = {gate.name: gate for gate in gates}
+    for index, name in enumerate(spec.rollback.verify.gates or ()):
+        field, found = f"spec.rollback.verify.gates[{index}]", named.get(name)
+        if found is None:
+            yield Refusal(field, f"there is no gate {name} in spec.gates")
+        elif not found.is_share_test:
+            yield Refusal(field, f"{name} is a {found.kind}, which compares no rates; leave it out")
+
+
+def gates_after(
+    spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: Iterable[ResolvedGate]
+) -> tuple[ResolvedGate, ...]:
+    """The gates by which the present rollback is judged; none where there is nothing to recover from."""
+    attempt, verify = status.attempt, spec.rollback.verify
+    is_watched = attempt is not None and attempt.state is State.VERIFYING and verify.watch_seconds > 0
+    if not is_watched or status.stable is None or status.canary is None or not _did_harm(status):
+        return ()
+    if verify.gates is None:
+        return tuple(gate for gate in gates if During.VERIFY in gate.during)
+    return tuple(gate for gate in gates if gate.name in verify.gates and gate.is_share_test)
+
+
+def _did_harm(status: AgentRolloutStatus) -> bool:
+    """Whether anything was found against the canary; a person who reverts a good one waits for nothing."""
+    rollback = status.last_rollback
+    if rollback is None or rollback.trigger is not Trigger.SPEC_REVERTED:
+        return rollback is not None
+    return any(gate.verdict is Verdict.FAIL for gate in status.gates) or any(c.exceeded for c in status.caps)
+
+
+def plan_verification(
+    rollout: AgentRollout, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
+) -> QueryPlan | None:
+    """What is asked: stable now and then, and whether the canary still counts; None where nobody verifies."""
+    asked, attempt, spec = gates_after(rollout.spec, status, gates), status.attempt, rollout.spec
+    if not asked or attempt is None or status.stable is None or status.canary is None:
+        return None
+    subject = Subject(
+        rollout.metadata.namespace, spec.agent, status.canary.release, status.stable.release, labels_of(spec)
+    )
+    start, totals = attempt.clock_start_time or attempt.start_time, [total_source(gate) for gate in asked]
+    now = [source for gate in asked for source in (bad_source(gate), total_source(gate))]
+    runs = _runs(asked)
+    return QueryPlan(
+        subject,
+        start,
+        start + timedelta(seconds=spec.analysis.warmup_seconds),
+        tuple(dict.fromkeys([runs, *now, *map(_past, now)])),
+        totals=frozenset([runs, *totals]),
+        guarded=frozenset(map(_past, totals)),
+        standing=frozenset([runs]),
+        past_end=attempt.start_time,
+    )
+
+
+def _runs(gates: tuple[ResolvedGate, ...]) -> Source:
+    """A counter that stands still when the traffic is gone: of runs where there is one."""
+    by_fitness = sorted(gates, key=lambda gate: (not gate.counts_runs, gate.kind is GateType.HISTOGRAM))
+    return Source(by_fitness[0].total)
+
+
+def _past(source: Source) -> Source:
+    return replace(source, past=True)
+
+
+def noted(
+    status: AgentRolloutStatus, heard: Heard | None, now: datetime, *, gateway_follows: bool
+) -> AgentRolloutStatus:
+    """The status with what was seen of the traffic since the rollback; it changes until that is gone."""
+    rollback, attempt = status.last_rollback, status.attempt
+    if rollback is None or attempt is None or attempt.state is not State.VERIFYING:
+        return status
+    table = _table(heard)
+    last, is_over = _last_runs(rollback.last_runs, table) if table else (rollback.last_runs, False)
+    observed = rollback.observed_time or (now if gateway_follows else None)
+    if observed is None and is_over and last:
+        observed = max(last.time, rollback.routed_time or last.time)
+    window = status.affected_window
+    if window and last:
+        window = window.replace(end_time=max(last.time, rollback.routed_time or last.time))
+    return status.model_copy(
+        update={
+            "last_rollback": rollback.model_copy(update={"last_runs": last, "observed_time": observed}),
+            "affected_window": window,
+        }
+    )
+
+
+def _table(heard: Heard | None) -> Table | None:
+    """The newest answer, where there is a readable one."""
+    found = Table.of(heard.plan, heard.answer) if heard and isinstance(heard.answer, Answer) else None
+    return found if isinstance(found, Table) else None
+
+
+def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, bool]:
+    """The runs of the canary so far, and whether they are over."""
+    canary = table.plan.subject.canary
+    (runs,) = table.plan.standing
+    value = table.value(runs, Term.VALUE, canary)
+    newest, scrapes = table.value(runs, Term.NEWEST, canary), table.value(runs, Term.SCRAPES, canary)
+    if value is None or newest is None or runs in table.problems:
+        return known, known is not None and value is None  # its agents are gone
+    seen = LastRuns(runs=int(value), time=datetime.fromtimestamp(newest, UTC), scrapes=int(scrapes or 0))
+    if known is None or seen.runs > known.runs:
+        return seen, False
+    is_over = seen.scrapes >= known.scrapes + STILL_SCRAPES
+    return known.model_copy(update={"runs": seen.runs}), is_over  # fewer where an agent has ended
+
+
+def recoveries(
+    status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard | None
+) -> tuple[Recovery, ...]:
+    """What each gate says about the rollback; none without a readable answer."""
+    table = _table(heard)
+    if table is None or table.plan.past_end is None:
+        return ()
+    bursts = {gate.name: gate.burst_factor for gate in status.gates}
+    return tuple(_recovery(gate, table, gate.burst or bursts.get(gate.name)) for gate in gates)
+
+
+def _recovery(gate: ResolvedGate, table: Table, burst: float | None) -> Recovery:
+    reading = _reading(gate, table)
+    if isinstance(reading, str):
+        is_optional = gate.no_data is NoDataPolicy.IGNORE
+        return Recovery(gate, VerifyOutcome.UNVERIFIED if is_optional else None, reading)
+    judged = judge(replace(gate, limit=None, for_seconds=0), reading, WHOLE, burst=burst)
+    found, runs = judged.finding, reading.segment.canary_total
+    told = since_rollback(gate, found) if found else judged.message
+    if found is None or runs < gate.min_samples or not reading.segment.stable_total:
+        return Recovery(gate, None, f"{told}; {gate.min_samples:,} {gate.words.total} needed")
+    matters = found.ratio < gate.margin if gate.better is Better.HIGHER else found.ratio > gate.margin
+    if judged.verdict is Verdict.FAIL:
+        return Recovery(gate, VerifyOutcome.NOT_RECOVERED, told)
+    return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, told)
+
+
+def _reading(gate: ResolvedGate, table: Table) -> Reading | str:
+    """Stable now, in the place of a canary, beside stable before the attempt; or why there are no counts."""
+    total, bad = total_source(gate), bad_source(gate)
+    sources = (bad, total, _past(bad), _past(total))
+    if found := [table.problems[source] for source in sources if source in table.problems]:
+        return found[0]
+    scrapes = table.value(total, Term.SCRAPES, table.plan.subject.stable or "") or 0.0
+    if scrapes < MIN_SCRAPES:
+        return f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the rollback"
+    bads, totals = _sides(bad, total, table), _sides(total, total, table)
+    if gate.kind is GateType.HISTOGRAM:
+        found_bounds = compare(*totals)
+        return _read(found_bounds, table.at) if isinstance(found_bounds, Histogram) else found_bounds
+    counts = (side.get(None, 0.0) for pair in zip(bads, totals, strict=True) for side in pair)
+    return Reading(Segment(*counts), (), table.at)
+
+
+def _read(found: Histogram, at: datetime) -> Reading:
+    return Reading(found.segment, found.bounds, at)
+
+
+def _sides(source: Source, total: Source, table: Table) -> tuple[Cell, Cell]:
+    """Counts of stable now and then; births only where Prometheus looked when the window began."""
+    stable = table.plan.subject.stable or ""
+    pairs = ((source, total), (_past(source), _past(total)))
+    now, then = (
+        table.counts(asked, stable)
+        if table.term(guard, Term.COVERED, stable)
+        else table.term(asked, Term.INCREASE, stable)
+        for asked, guard in pairs
+    )
+    return now, then

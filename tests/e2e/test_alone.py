@@ -1,0 +1,64 @@
+"""Where no canary runs beside stable: a first release that fails, and stable after a rollback."""
+
+from tests.e2e.manifests import FIRST, phase
+from tests.e2e.scene import BACK, Scene, Shop, condition_of, seconds_between
+
+AT_ONCE = {"value": "0.15", "forSeconds": 2, "windowSeconds": 10}
+PATIENT = {"verify": {"withinSeconds": 8, "watchSeconds": 40}}
+
+
+def taken_back(given: Scene, agent: str) -> Shop:
+    """A rollout whose bad release has just lost its traffic; Prometheus knows stable from before."""
+    (shop,) = given.serving(agent, rollback=PATIENT)
+    given.witness.wait("a past", lambda: given.runs_seen(f"{agent}-{FIRST}") > 1500, 30)
+    shop.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 60)])
+    shop.until("taken back", lambda: shop.attempt.get("state") in {"RollingBack", "Verifying"})
+    return shop
+
+
+def test_a_first_release_that_fails(given: Scene) -> None:
+    """It keeps its traffic, as nothing else could have it, and a person reads why; cured, it is healthy."""
+    given.agents.fail(given.namespace, f"new-{FIRST}", 0.6)
+    gate = {"name": "errors", "template": "error-rate", "minSamples": 10, "limit": AT_ONCE}
+    shop = given.shop("new", gates=[gate], bake={"durationSeconds": 8})
+    shop.until("held", lambda: shop.attempt.get("hold", {}).get("reason") == "NoHealthyTarget")
+
+    message = shop.attempt["hold"]["message"]
+    assert message.startswith("errors: canary had ")
+    assert "(60 %), surely beyond the limit of 15 % for " in message
+    assert message.endswith("; there is no release to go back to")
+    assert condition_of(shop.manifest, "Stalled")["status"] == "True"
+    assert shop.weights() == (0, 100)
+
+    given.agents.fail(given.namespace, f"new-{FIRST}", 0.01)
+    shop.comes_to("Healthy")
+
+
+def test_recovered(given: Scene) -> None:
+    """Stable is what it was before the attempt, by its own counts on both sides of it."""
+    shop = taken_back(given, "better")
+    shop.comes_to("RolledBack")
+
+    told = shop.status["lastRollback"]
+    assert told["outcome"] == "Recovered", told
+    assert told["verification"].startswith("better-1.0.0 is as it was before the attempt. errors: rate ")
+    assert " vs 1.0 % before the attempt, in " in told["verification"]
+    assert told["lastRuns"]["runs"] > 0
+    assert 0 <= seconds_between(told["routedTime"], told["observedTime"]) < 8
+    assert told["observedTime"] == shop.status["affectedWindow"]["endTime"]
+    assert "Recovered" in given.events("better")
+
+
+def test_not_recovered(given: Scene) -> None:
+    """Stable goes on failing without the bad release: the cause is elsewhere, and nothing else is undone."""
+    shop = taken_back(given, "worse")
+    given.agents.fail(given.namespace, f"worse-{FIRST}", 0.5)
+    shop.comes_to("RolledBack")
+
+    told = shop.status["lastRollback"]
+    assert told["outcome"] == "NotRecovered", told
+    assert "so the failure is elsewhere: in a dependency" in told["verification"]
+    assert seconds_between(told["routedTime"], told["verifiedTime"]) >= 8
+    assert "NotRecovered" in given.events("worse")
+    given.witness.holds("nothing more is taken back", lambda: shop.weights() == BACK, 3)
+    assert [entry["release"] for entry in shop.status["quarantined"]] == ["worse-2.0.0"]
