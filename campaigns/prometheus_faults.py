@@ -35,6 +35,7 @@ BEGIN_SECONDS: Final = 6.0
 """An honest answer from before a fault is acted upon for at most so long: the deadline of a query, the
 interval, and the reading of new settings."""
 RECOVERY_SECONDS: Final = 60.0
+"""Allowed beside the phase's time: where the fault was a reason to hold, the clock stood still."""
 GOOD_SECONDS: Final = 5.0
 """Length of the phases of the good bystanders."""
 BREACH_SECONDS: Final = 8.0
@@ -107,7 +108,8 @@ async def _played(stack: Stack, rounds: Sequence[Sequence[Victim]], *, is_brief:
             for victims in rounds:
                 cases += await Round(stage, victims, is_brief=is_brief).play()
         cases += [await _kept_secret(stage), _went_nowhere(stage)]
-        cases += [] if is_brief else await _never_blocked(stage, bare)
+        blocked = await _never_blocked(stage, bare)
+        cases += [] if is_brief else blocked
     return cases
 
 
@@ -212,7 +214,7 @@ class Round:
             await self._witness.until(
                 "all go on",
                 lambda: all(self._witness.canary(name) > WEIGHT for name in waiting),
-                RECOVERY_SECONDS,
+                self._phase + RECOVERY_SECONDS,
             )
         except TimeoutError as error:
             print(error, file=sys.stderr)
