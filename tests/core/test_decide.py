@@ -515,7 +515,7 @@ def test_numbers_alone_are_written_at_every_fourth_tick() -> None:
     """100 answers, each with other counts, are at most 28 writes; without a new sample there is none."""
     phases = [{"name": "long", "weight": 20, "durationSeconds": 100_000}]
     world = an_attempt(phases=phases)
-    world.run(120)
+    world.run(1000)
     before, news = world.status_writes, world.news
     world.run(3000)
     assert 22 <= world.status_writes - before <= 28
