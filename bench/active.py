@@ -21,12 +21,13 @@ INTERVAL_SECONDS: Final = 30
 SCRAPE_SECONDS: Final = 15
 WARMUP_SECONDS: Final = 30
 """Shorter than by default, so that everything is counted soon."""
-MEASURED_SECONDS: Final = 120
-STEPS: Final = 8
+SETTLED_SECONDS: Final = WARMUP_SECONDS + 5 * SCRAPE_SECONDS
+"""After that time everything can be judged."""
+MEASURED_SECONDS: Final = 150
+STEPS: Final = 10
 """Parts of that time, each a sample of processor time and memory."""
 
 _TEMPLATES: Final = ("error-rate", "task-completion", "latency", "cost-per-run", "tool-errors")
-_READY_SECONDS: Final = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class _Reading(NamedTuple):
 
 
 async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Result:
-    """Two minutes in which all attempts are judged.
+    """Two minutes and a half in which all attempts are judged.
 
     Args:
         stack: whose operator is the process `pid`.
@@ -81,7 +82,7 @@ async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Resu
     await asyncio.to_thread(export, stack, crowd, SCRAPE_SECONDS)
     await crowd.settle(seconds=600)
     await crowd.begin_canaries(crowd.names, seconds=300)
-    await _all_judged(server, load)
+    await asyncio.sleep(SETTLED_SECONDS)
     before = await _read(stack, server, pid)
     shares, memory, last = [], [], before
     for _ in range(STEPS):
@@ -90,6 +91,9 @@ async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Resu
         shares.append((now.operator - last.operator) * 60 * STEPS / MEASURED_SECONDS)
         memory.append(meters.resident_mib(pid))
         last = now
+    judged = await _judged(server, load)
+    if judged < load.attempts:
+        raise RuntimeError(f"Only {judged} of {load.attempts} attempts were judged")
     return _result(load, before, last, tuple(shares), tuple(memory))
 
 
@@ -130,19 +134,11 @@ def _result(
     )
 
 
-async def _all_judged(server: ApiServer, load: Load) -> None:
-    """Wait until every gate of every attempt has counts to judge."""
-    async with asyncio.timeout(_READY_SECONDS):
-        while True:
-            found = await server.get(ROLLOUTS)
-            counted = sum(
-                all(gate.get("present") for gate in gates)
-                for one in found["items"]
-                if len(gates := one["status"].get("gates", ())) == load.gates
-            )
-            if counted == load.attempts:
-                return
-            await asyncio.sleep(5)
+async def _judged(server: ApiServer, load: Load) -> int:
+    """How many attempts have counts for every gate."""
+    found = await server.get(ROLLOUTS)
+    every = [one["status"].get("gates", ()) for one in found["items"]]
+    return sum(len(gates) == load.gates and all(gate.get("present") for gate in gates) for gates in every)
 
 
 async def _read(stack: Stack, server: ApiServer, pid: int) -> _Reading:

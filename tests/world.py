@@ -124,6 +124,8 @@ class World:
     route_weights: list[int] = field(default_factory=list)
     """Every weight of the canary that the route, or without one the ConfigMap, was changed to."""
     status_writes: int = 0
+    news: int = 0
+    """Statuses that were reason to look again."""
     ever_healthy: set[str] = field(default_factory=set)
     ended: dict[int, State] = field(default_factory=dict)
 
@@ -204,6 +206,7 @@ class World:
         """
         obs = self.observe()
         decision = decide(obs)
+        self.news += decision.is_news
         check(obs, decision)
         self.asking, self.wake_at = decision.asking, decision.wake_at
         todo: list[Callable[[], bool]] = [lambda write=write: self._apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default

@@ -175,3 +175,17 @@ def test_the_status_is_written_over_the_version_that_was_decided_on_only() -> No
         assert hands.api.objects[ROLLOUT]["status"] == {"weight": 5}
 
     run(scenario())
+
+
+@pytest.mark.parametrize("is_news", [True, False])
+def test_a_status_is_looked_at_again_only_if_it_says_something_new(*, is_news: bool) -> None:
+    """Numbers are known to the next decision, and cause none."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        decided_on = hands.api.put(an_object(ROLLOUT, spec={}))
+        await hands.actor.replace_status(decided_on, {"weight": 5}, is_news=is_news)
+        assert hands.cache.get(ROLLOUT) == hands.api.objects[ROLLOUT]
+        assert len(hands.queue) == int(is_news)
+
+    run(scenario())
