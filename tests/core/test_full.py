@@ -56,7 +56,7 @@ def test_a_first_release_that_fails_waits_for_a_person() -> None:
     assert reason == Reason.NO_HEALTHY_TARGET
     assert message.startswith("errors: canary had ")
     assert "surely beyond the limit of 15 % for 120 s" in message
-    assert message.endswith("; there is no release to go back to")
+    assert message.endswith("; there is no release to go back to; ship a fix")
     assert (world.status.conditions[2].status, world.shares()) == ("True", {NEW: 100})
 
     world.behaviour[NEW] = Behaviour()

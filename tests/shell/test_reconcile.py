@@ -474,7 +474,7 @@ def test_time_alone_moves_a_rollout_at_the_moment_that_was_decided() -> None:
     async def scenario() -> None:
         async with a_shell() as shell:
             shell.release(NEW)
-            shell.make(a_rollout(bake={"durationSeconds": 300}))
+            shell.make(a_rollout(gates=[], bake={"durationSeconds": 300}))
             await pass_time(299)
             before = shell.ready()
             await pass_time(2)

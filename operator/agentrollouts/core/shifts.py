@@ -12,10 +12,11 @@ from itertools import pairwise
 from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import Attempt
+from agentrollouts.api.status import Attempt, State
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound, Mix
 from agentrollouts.core.plan import phase_seconds, steps_of
+from agentrollouts.core.states import base_state
 
 FIRST_LOOKS: Final = (300, 600, 1200, 2400, 3600)
 """Seconds after the counting start at which is looked; from the last on, each time twice as late."""
@@ -57,8 +58,11 @@ def looks_until(seconds: float) -> int:
 def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:
     """Looks in all segments of the phase; the last one goes on through the bake."""
     begins = [step.due_seconds for step in steps_of(spec, attempt.phase_index)]
-    is_last = attempt.phase_index + 1 == len(spec.phases)
-    end = phase_seconds(spec, attempt) + (spec.bake.duration_seconds if is_last else 0)
+    is_last, end = attempt.phase_index + 1 == len(spec.phases), phase_seconds(spec, attempt)
+    if base_state(attempt) is State.BAKING:
+        end += spec.phases[attempt.phase_index].duration_seconds
+    elif is_last:
+        end += spec.bake.duration_seconds
     return sum(max(1, looks_until(after - before)) for before, after in pairwise([*begins, end]))
 
 
