@@ -217,7 +217,8 @@ class Round:
                 self._phase + RECOVERY_SECONDS,
             )
         except TimeoutError as error:
-            print(error, file=sys.stderr)
+            late = [name for name in waiting if self._witness.canary(name) <= WEIGHT]
+            print(f"  {error}: {', '.join(late)}", file=sys.stderr)
 
     def _told(self, victim: Victim) -> str:
         """What the object says: the reason about the metrics, and all sentences."""

@@ -29,7 +29,7 @@ class BareLoop:
         try:
             yield
         finally:
-            told, _ = await process.communicate()
+            told, _ = await process.communicate(b"")  # without input its stdin would stay open
             self.worst = float(told)
 
 
