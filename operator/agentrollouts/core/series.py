@@ -7,6 +7,7 @@ are ours to add. `catalogue` holds selectors as values, `queries` renders them.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import promql_parser
@@ -30,6 +31,16 @@ NOT_BARE: Final = (
     'must be one metric with matchers, like agent_runs_total{outcome="failed"}; '
     "the operator adds increase, range and grouping"
 )
+TOO_COSTLY: Final = (
+    "has a regular expression that takes long to read; "
+    "write it without repetitions like {3} and with few classes like \\w"
+)
+MAX_CLASSES: Final = 8
+"""A class of characters takes the parser a millisecond, during which nothing else is decided."""
+_OPERATOR: Final = re.compile(r"[()+\-*/%^<>=!]")
+"""Found before the first brace only in what is no selector; a thousand of them take long to parse."""
+_REPETITION: Final = re.compile(r"\{[0-9]")
+_CLASS: Final = re.compile(r"\\[wWdDsSpP]")
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -120,10 +131,13 @@ def parse_selector(text: str, *, field: str, labels: LabelNames) -> Selector | R
         field: Where the user wrote it, for the refusal.
         labels: Names of the labels that the operator matches on, which a user therefore may not.
     """
-    try:
-        parsed = promql_parser.parse(text)
-    except ValueError as error:
-        return Refusal(field, f"is no PromQL: {error}")
+    if _OPERATOR.search(text.partition("{")[0]):
+        return Refusal(field, NOT_BARE)
+    if _REPETITION.search(text) or len(_CLASS.findall(text)) > MAX_CLASSES:
+        return Refusal(field, TOO_COSTLY)
+    parsed = _parsed(text)
+    if isinstance(parsed, str):
+        return Refusal(field, f"is no PromQL: {parsed}")
     if not isinstance(parsed, promql_parser.VectorSelector):
         return Refusal(field, NOT_BARE)
     problem = _shape_problem(parsed) or _matcher_problem(parsed.matchers.matchers, labels)
@@ -131,6 +145,15 @@ def parse_selector(text: str, *, field: str, labels: LabelNames) -> Selector | R
         return Refusal(field, problem or NOT_BARE)
     matchers = (Matcher(m.name, _operator(m.op), m.value) for m in parsed.matchers.matchers)
     return Selector(parsed.name, tuple(matchers))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> promql_parser.Expr | str:
+    """The expression, or what is wrong with it; kept, as every decision reads the same few texts."""
+    try:
+        return promql_parser.parse(text)
+    except ValueError as error:
+        return str(error)
 
 
 def _operator(op: promql_parser.MatchOp) -> str:
