@@ -67,8 +67,7 @@ class Traffic(ApiModel):
     http_route: HttpRouteTraffic | None = None
     """Let the operator own an HTTPRoute."""
     route_patch: RoutePatch | None = None
-    """Let the operator set the weights in an HTTPRoute of yours. The rule must have a backend for each release
-    that gets a share."""
+    """Let the operator set the weights in an HTTPRoute of yours, which has a backend for each release."""
 
     @property
     def by_route(self) -> bool:
