@@ -462,6 +462,17 @@ def test_weights_of_somebody_else_are_put_back() -> None:
     ]
 
 
+def test_what_we_write_ourselves_is_no_foreign_write() -> None:
+    """Though a Git tool wrote the rule before us: every step of a whole course is ours."""
+    world = a_shop_world()
+    entry = {"manager": "git", "time": "2026-11-21T09:00:00Z", "fieldsV1": {"f:spec": {"f:rules": {}}}}
+    world.traffic[THEIRS] = renamed(world.traffic[THEIRS], managedFields=[entry])
+    world.run_until(State.HEALTHY)
+    world.settle()
+
+    assert (weights(world.traffic[THEIRS])[NEW_SERVICE], world.told(Reason.ROUTE_RESTORED)) == (100, [])
+
+
 # --- what is left behind -----------------------------------------------------------------------------------
 
 
