@@ -13,6 +13,7 @@ from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, an_endpoint, phase, service_of
 from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.shop_route import BY_PATCH, backend, claims, rest_of, shares, shop, shop_route
+from tests.e2e.witness import eventually
 
 SECOND, THIRD = "2.0.0", "3.0.0"
 STEADY: Final[Mapping[str, Any]] = {"phases": [phase("half", 50, 600)]}
@@ -130,7 +131,7 @@ def test_a_git_loop_that_sets_its_own_weights_is_put_back_and_named(given: Scene
         found for found in given.witness.all("Event", given.namespace) if found["reason"] == "RouteRestored"
     ]
     assert event["message"] == "HTTPRoute shop was changed by git; it is put back"
-    assert restored(given) == before + 3
+    eventually("all three are counted", lambda: restored(given) == before + 3, 10)
     versions = [
         shares(found.manifest)[service_of(second)] for found in given.witness.versions(shop(given), began)
     ]
