@@ -292,8 +292,9 @@ class World:
         if isinstance(write, Deletion):
             return self.traffic.pop(key) is not None
         if isinstance(write, Patch):
-            seen, self.traffic[key] = self.traffic[key], self._accepted(after(write, self.traffic[key]))
-            check_patch(seen, self.traffic[key])
+            theirs = self.traffic[key]
+            self.traffic[key] = self._accepted(after(write, theirs))
+            check_patch(theirs, self.traffic[key])
             self._note_weight()
             return True
         if key not in (ROUTE, CONFIG):

@@ -181,8 +181,9 @@ def test_lost_snapshot_with_other_content_is_not_replaced() -> None:
         f"The snapshot of {kept.status.digest} is gone, and the content that the release refers to is now"
         f" {new.digest}; put the old content back, or make a release with a new name"
     )
+    ready, _, stalled = said(Reason.NAME_REUSED, message)
     assert decision == ReleaseDecision(
-        status=kept.status.replace(conditions=said(Reason.NAME_REUSED, message)),
+        status=kept.status.replace(conditions=(ready, kept.status.conditions[1], stalled)),
         events=(Event(Reason.NAME_REUSED, message, is_warning=True),),
         wake_at=NOW + timedelta(seconds=5),
     )

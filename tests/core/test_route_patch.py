@@ -321,6 +321,11 @@ def other(name: str, created: str, **fields: object) -> Manifest:
     return {"metadata": metadata, "spec": {"traffic": BY_PATCH}}
 
 
+def on_another_rule(rollout: Manifest) -> Manifest:
+    """The same rollout beside us in the same route."""
+    return {**rollout, "spec": {"traffic": {"routePatch": {"name": "shop", "rule": "b"}}}}
+
+
 @pytest.mark.parametrize(
     ("others", "expected"),
     [
@@ -333,10 +338,7 @@ def other(name: str, created: str, **fields: object) -> Manifest:
         ([other("going", "2026-11-21T09:59:59Z", deletionTimestamp="2026-11-21T10:00:00Z")], None),
         ([{"metadata": {"name": "bare", "creationTimestamp": "2026-11-21T09:59:59Z"}}], None),
         (
-            [
-                other("old", "2026-11-21T09:59:59Z")
-                | {"spec": {"traffic": {"routePatch": {"name": "shop", "rule": "b"}}}}
-            ],
+            [on_another_rule(other("old", "2026-11-21T09:59:59Z"))],
             None,
         ),
     ],
@@ -440,7 +442,7 @@ def test_weights_of_somebody_else_are_put_back() -> None:
     route = json.loads(json.dumps(world.traffic[THEIRS]))
     for ref in route["spec"]["rules"][1]["backendRefs"][1:3]:
         ref["weight"] = 50
-    fields = {"f:spec": {"f:rules": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:rules": {}}}
     entries = [
         {
             "manager": "traefik",
@@ -458,6 +460,17 @@ def test_weights_of_somebody_else_are_put_back() -> None:
     assert world.told(Reason.ROUTE_RESTORED) == [
         "HTTPRoute shop was changed by argocd-controller; it is put back"
     ]
+
+
+def test_what_we_write_ourselves_is_no_foreign_write() -> None:
+    """Though a Git tool wrote the rule before us: every step of a whole course is ours."""
+    world = a_shop_world()
+    entry = {"manager": "git", "time": "2026-11-21T09:00:00Z", "fieldsV1": {"f:spec": {"f:rules": {}}}}
+    world.traffic[THEIRS] = renamed(world.traffic[THEIRS], managedFields=[entry])
+    world.run_until(State.HEALTHY)
+    world.settle()
+
+    assert (weights(world.traffic[THEIRS])[NEW_SERVICE], world.told(Reason.ROUTE_RESTORED)) == (100, [])
 
 
 # --- what is left behind -----------------------------------------------------------------------------------

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from agentrollouts.adapters.resources import Ref
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import service_of
 from tests.e2e.scene import Scene
 
-BY_PATCH: Final = {"routePatch": {"name": "shop", "rule": "agent"}}
+BY_PATCH: Final[Mapping[str, Any]] = {"routePatch": {"name": "shop", "rule": "agent"}}
 
 
 def backend(release: str, weight: int | None = 0) -> Manifest:

@@ -296,7 +296,7 @@ async def test_a_first_annotation_is_added_only_where_there_is_none(cluster: Clu
     """A test for null holds for a field that is absent, and so guards the annotations of others."""
     await cluster.apply(config_map("bare", {"a": "1"}), manager="git")
     ref, path = Ref("ConfigMap", NAMESPACE, "bare"), "/metadata/annotations"
-    first = [
+    first: list[dict[str, object]] = [
         {"op": "test", "path": path, "value": None},
         {"op": "add", "path": path, "value": {"x.agentrollouts.dev/split": "1"}},
     ]
@@ -307,7 +307,7 @@ async def test_a_first_annotation_is_added_only_where_there_is_none(cluster: Clu
         await cluster.patch(ref, first)
 
     key = "x.agentrollouts.dev~1split"
-    bare = await cluster.patch(ref, [{"op": "remove", "path": f"{path}/{key}"}])
+    bare = await cluster.patch(ref, ({"op": "remove", "path": f"{path}/{key}"},))
     assert "annotations" not in bare["metadata"]
     assert await cluster.patch(ref, first)
 

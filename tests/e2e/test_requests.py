@@ -11,6 +11,7 @@ from sandbox.load import Answer, Ledger, LoadGenerator, LoadPlan
 from tests.e2e.manifests import phase, routed
 from tests.e2e.prometheus import hanging
 from tests.e2e.scene import PATIENCE, Scene, Shop, now
+from tests.e2e.shop_route import BY_PATCH, backend, shop_route
 from tests.e2e.witness import eventually
 
 STABLE, CANARY, BROKEN = scenarios.HEALTHY, scenarios.FIXED, scenarios.BAD_PROMPT
@@ -40,12 +41,17 @@ class Storefront:
         self.shop.asks_for(version_of(release))
 
 
-@pytest.fixture
-def front(given: Scene) -> Iterator[Storefront]:
+@pytest.fixture(params=["a route of the operator", "a route of somebody else"])
+def front(given: Scene, request: pytest.FixtureRequest) -> Iterator[Storefront]:
     """The healthy release of the demo behind the gateway."""
     fleet = Fleet(given.stack, namespace=given.namespace)
     fleet.prepare()
-    shop = Shop(given, AGENT, {"traffic": routed(given.namespace), "phases": [phase("half", 50, 60)]})
+    traffic = routed(given.namespace)
+    if request.param == "a route of somebody else":
+        backends = map(backend, (STABLE, CANARY, BROKEN))
+        given.api.apply(shop_route(given.namespace, *backends))
+        traffic = BY_PATCH
+    shop = Shop(given, AGENT, {"traffic": traffic, "phases": [phase("half", 50, 60)]})
     given.shops[AGENT] = shop
     front = Storefront(shop, fleet)
     front.ships(STABLE)

@@ -1,6 +1,9 @@
 """Input: a route that people or Git own, and releases. Output: weights in its one rule, and no other byte."""
 
 import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -10,9 +13,10 @@ from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, an_endpoint, phase, service_of
 from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.shop_route import BY_PATCH, backend, claims, rest_of, shares, shop, shop_route
+from tests.e2e.witness import eventually
 
 SECOND, THIRD = "2.0.0", "3.0.0"
-STEADY = {"phases": [phase("half", 50, 600)]}
+STEADY: Final[Mapping[str, Any]] = {"phases": [phase("half", 50, 600)]}
 """A plan whose phase lasts for as long as the test."""
 
 
@@ -33,13 +37,13 @@ def restored(scene: Scene) -> float:
     return sample.value
 
 
-def serving(scene: Scene, agent: str = "agent", **spec: object) -> Shop:
+def serving(scene: Scene, **spec: object) -> Shop:
     """A rollout on a route of somebody else, whose rule names its first release without a weight."""
-    first = f"{agent}-{FIRST}"
+    first = f"agent-{FIRST}"
     scene.api.apply(
         *an_endpoint(scene.namespace, service_of(first)), shop_route(scene.namespace, backend(first, None))
     )
-    [found] = scene.serving(agent, traffic=BY_PATCH, **spec)
+    [found] = scene.serving("agent", traffic=BY_PATCH, **spec)
     return found
 
 
@@ -118,7 +122,7 @@ def test_a_git_loop_that_sets_its_own_weights_is_put_back_and_named(given: Scene
     began = now()
     for weight in (90, 10, 70):
         given.api.apply(shop_route(given.namespace, backend(first, 100 - weight), backend(second, weight)))
-        given.witness.wait("their weights", lambda weight=weight: seen_with(given, began, second, weight), 10)
+        given.witness.wait("their weights", partial(seen_with, given, began, second, weight), 10)
         comes_to_shares(given, v1_0_0=50, v2_0_0=50)
 
     assert team.progress() == progress
@@ -127,7 +131,7 @@ def test_a_git_loop_that_sets_its_own_weights_is_put_back_and_named(given: Scene
         found for found in given.witness.all("Event", given.namespace) if found["reason"] == "RouteRestored"
     ]
     assert event["message"] == "HTTPRoute shop was changed by git; it is put back"
-    assert restored(given) == before + 3
+    eventually("all three are counted", lambda: restored(given) == before + 3, 10)
     versions = [
         shares(found.manifest)[service_of(second)] for found in given.witness.versions(shop(given), began)
     ]

@@ -14,7 +14,7 @@ from agentrollouts.adapters.cluster_errors import (
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.observation import Problem, Write
+from agentrollouts.core.observation import Deletion, Patch, Problem, Write
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.events import Herald
@@ -187,5 +187,62 @@ def test_a_status_is_looked_at_again_only_if_it_says_something_new(*, is_news: b
         await hands.actor.replace_status(decided_on, {"weight": 5}, is_news=is_news)
         assert hands.cache.get(ROLLOUT) == hands.api.objects[ROLLOUT]
         assert len(hands.queue) == int(is_news)
+
+    run(scenario())
+
+
+THEIRS = Ref("HTTPRoute", "support", "shop")
+
+
+def weighing(was: int, weight: int) -> Patch:
+    """A patch of a weight that was read."""
+    manifest = an_object(THEIRS, ours=False)
+    return Patch(
+        manifest,
+        (
+            {"op": "test", "path": "/spec/weight", "value": was},
+            {"op": "add", "path": "/spec/weight", "value": weight},
+        ),
+    )
+
+
+def test_a_patch_of_an_object_of_somebody_else_is_known_at_once() -> None:
+    """Nobody asks whether it is ours, since only its weights are."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.put(an_object(THEIRS, ours=False, spec={"weight": 100, "filters": ["theirs"]}))
+        assert await hands.actor.apply([weighing(100, 95)]) is None
+        assert hands.api.objects[THEIRS]["spec"] == {"weight": 95, "filters": ["theirs"]}
+        assert hands.cache.get(THEIRS) == hands.api.objects[THEIRS]
+
+    run(scenario())
+
+
+def test_a_patch_of_what_has_changed_since_is_a_conflict() -> None:
+    """It is looked at again."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.put(an_object(THEIRS, ours=False, spec={"weight": 50}))
+        with pytest.raises(ConflictError):
+            await hands.actor.apply([weighing(100, 95)])
+        assert hands.api.objects[THEIRS]["spec"] == {"weight": 50}
+
+    run(scenario())
+
+
+def test_what_is_wanted_no_more_is_deleted_and_not_known_any_longer() -> None:
+    """In the version that was seen: a newer one is a conflict, and stays."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        seen = hands.api.put(an_object(ROUTE, spec={"weight": 0}))
+        hands.cache.put(seen)
+        newer = hands.api.put(an_object(ROUTE, spec={"weight": 1}))
+        with pytest.raises(ConflictError):
+            await hands.actor.apply([Deletion(seen)])
+        assert await hands.actor.apply([Deletion(newer)]) is None
+        assert (hands.api.objects, hands.cache.get(ROUTE)) == ({}, None)
 
     run(scenario())

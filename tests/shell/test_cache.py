@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,3 +176,57 @@ def test_what_get_gives_is_the_callers_own_and_has_no_managed_fields() -> None:
         found = cache.get(key)
         assert found == {**release, "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"}}
         found["spec"]["agent"] = "two"
+
+
+@pytest.mark.parametrize("kind", [ROUTE, CONFIG_MAP])
+def test_who_else_wrote_a_traffic_object_is_known(kind: str) -> None:
+    """So that an Event can name them; ourselves and a gateway's status nobody asks for."""
+    entries = [
+        {"manager": "agentrollouts"},
+        {"manager": "git"},
+        {"manager": "traefik", "subresource": "status"},
+    ]
+    cache, manifest = Cache(), an_object(kind, "a", 1)
+    manifest["metadata"]["managedFields"] = entries
+    cache.put(manifest)
+
+    found = cache.get(Ref(kind, "here", "a"))
+    assert found is not None
+    assert found["metadata"]["managedFields"] == [{"manager": "git"}]
+
+
+def patching(name: str, route: str = "shop") -> Manifest:
+    """A rollout that sets weights in a route of somebody else."""
+    manifest = an_object(ROLLOUT, name, 1)
+    manifest["spec"]["traffic"] = {"routePatch": {"name": route, "rule": "agent"}}
+    return manifest
+
+
+def a_shop(version: int, *rollouts: str) -> Manifest:
+    """A route of somebody else, with what some rollouts left on it."""
+    annotations = {f"{name}.agentrollouts.dev/split": "{}" for name in rollouts}
+    metadata = {
+        "name": "shop",
+        "namespace": "here",
+        "resourceVersion": str(version),
+        "annotations": annotations,
+    }
+    return {"kind": ROUTE, "metadata": metadata}
+
+
+def test_a_route_of_somebody_else_touches_those_who_set_weights_in_it() -> None:
+    """By their plan, and by what they left on it though they may be gone."""
+    cache = Cache()
+    for manifest in (patching("a"), patching("b"), patching("c", route="another"), a_shop(2, "gone")):
+        assert cache.put(manifest)
+
+    assert {ref.name for ref in cache.touched_by(a_shop(3, "gone"))} == {"a", "b", "gone"}
+    assert {ref.name for ref in cache.touched_by(patching("a"))} == {"a", "b"}
+    assert [
+        found["metadata"]["name"] for found in cache.rollouts_patching(Ref(ROUTE, "here", "another"))
+    ] == ["c"]
+    claimed = cache.routes_claimed_by(Ref(ROLLOUT, "here", "gone"))
+    assert [found["metadata"]["resourceVersion"] for found in claimed] == ["2"]
+
+    cache.put(a_shop(3))
+    assert cache.routes_claimed_by(Ref(ROLLOUT, "here", "gone")) == []

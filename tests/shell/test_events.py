@@ -82,3 +82,24 @@ def test_what_finds_no_place_in_the_line_is_only_logged(caplog: pytest.LogCaptur
     assert [record.getMessage() for record in caplog.records] == [
         "Failed to send an Event: too many wait already"
     ]
+
+
+def test_the_same_sentence_is_not_said_again_and_again() -> None:
+    """A fight over the weights is told once a minute; another sentence, or another object, at once."""
+
+    async def scenario() -> None:
+        api = FakeApiServer()
+        herald = Herald(api)
+        other = {**ROLLOUT, "metadata": {**ROLLOUT["metadata"], "name": "other"}}
+        task = asyncio.create_task(herald.work())
+        for manifest, message in ((ROLLOUT, "a"), (ROLLOUT, "a"), (ROLLOUT, "b"), (other, "a")):
+            herald.tell(manifest, [Event(Reason.ROUTE_RESTORED, message)])
+        await pass_time(59)
+        herald.tell(ROLLOUT, [Event(Reason.ROUTE_RESTORED, "a")])
+        await pass_time(1)
+        herald.tell(ROLLOUT, [Event(Reason.ROUTE_RESTORED, "a")])
+        await pass_time(1)
+        assert [event["message"] for event in api.events] == ["a", "b", "a", "a"]
+        task.cancel()
+
+    run(scenario())

@@ -14,12 +14,14 @@ from agentrollouts.shell.observe import SERVICE_LABEL, Observer
 from agentrollouts.shell.poller import Poller
 from tests.builders import (
     AGENT,
+    BY_PATCH,
     CONFIG,
     NAMESPACE,
     NEW,
     OLD,
     ROUTE,
     START,
+    THEIRS,
     RolloutBuilder,
     a_ready_release,
     a_rollout,
@@ -174,5 +176,48 @@ def test_a_release_is_seen_with_the_configmaps_that_it_refers_to() -> None:
             START,
         )
         assert sorted(map(str, eyes.api.reads)) == ["ConfigMap support/gone", "ConfigMap support/there"]
+
+    run(scenario())
+
+
+PATCHING = a_rollout(traffic=BY_PATCH).serving(OLD).trying(NEW)
+
+
+def rival(created: str) -> Manifest:
+    """Another rollout on the same rule."""
+    metadata = {"name": "rival", "namespace": NAMESPACE, "creationTimestamp": created}
+    return versioned(
+        {"kind": "AgentRollout", "metadata": metadata, "spec": {"agent": "x", "traffic": BY_PATCH}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("created", "expected"), [("2026-11-21T09:59:59Z", "rival"), ("2026-11-21T10:00:01Z", None)]
+)
+def test_an_older_rollout_on_the_same_rule_is_seen(created: str, expected: str | None) -> None:
+    """And so is the route of somebody else, by its own name."""
+
+    async def scenario() -> None:
+        eyes = Eyes(PATCHING)
+        metadata = eyes.rollout.metadata.replace(creation_timestamp=START)
+        eyes.rollout = eyes.rollout.replace(metadata=metadata)
+        eyes.cache.put(rival(created))
+        obs = await eyes.look()
+        assert (obs.rule_taken_by, THEIRS in obs.traffic) == (expected, True)
+
+    run(scenario())
+
+
+def test_a_route_of_somebody_else_that_has_our_name_is_not_seen_as_ours() -> None:
+    """Only what we made, what we patch, and what we left something on matters."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD).planning(traffic={}))
+        metadata = {"name": AGENT, "namespace": NAMESPACE}
+        eyes.cache.put(versioned({"kind": "HTTPRoute", "metadata": metadata}))
+        assert (await eyes.look()).traffic.keys() == {CONFIG}
+        left = {"annotations": {f"{AGENT}.agentrollouts.dev/split": "{}"}, "name": "left"}
+        eyes.cache.put(versioned({"kind": "HTTPRoute", "metadata": metadata | left}))
+        assert (await eyes.look()).traffic.keys() == {CONFIG, ("HTTPRoute", "left")}
 
     run(scenario())

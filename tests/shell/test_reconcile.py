@@ -5,6 +5,7 @@ missing, whose events the API server delivers itself.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -33,10 +34,12 @@ from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry
 from tests.builders import (
     AGENT,
+    BY_PATCH,
     NAMESPACE,
     NEW,
     OLD,
     START,
+    THEIRS,
     RolloutBuilder,
     a_ready_release,
     a_rollout,
@@ -479,5 +482,110 @@ def test_time_alone_moves_a_rollout_at_the_moment_that_was_decided() -> None:
             before = shell.ready()
             await pass_time(2)
             assert (before, shell.ready()) == (("False", "Baking"), ("True", "Healthy"))
+
+    run(scenario())
+
+
+PATCHING = a_rollout(traffic=BY_PATCH).serving(OLD).trying(NEW)
+SHOP = Ref("HTTPRoute", NAMESPACE, "shop")
+
+
+def shares(shell: Shell) -> dict[str, int]:
+    """The weights in the route of somebody else, without those of nothing."""
+    refs = shell.api.objects[SHOP]["spec"]["rules"][1]["backendRefs"]
+    return {ref["name"]: ref["weight"] for ref in refs if ref["weight"]}
+
+
+def has_trace(shell: Shell) -> bool:
+    """Whether our annotation is on it."""
+    return bool(shell.api.objects[SHOP]["metadata"].get("annotations"))
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["seen", "found at the next list"])
+def test_a_rollout_that_goes_leaves_nothing_split_in_a_route_of_somebody_else(*, is_told: bool) -> None:
+    """Its stable release gets everything; the route itself says which one that is."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            manifest = shell.make(PATCHING)
+            await pass_time(1)
+            assert shares(shell) == {service_of(OLD): 95, service_of(NEW): 5}
+            shell.api.delete(ROLLOUT, tell=is_told)
+            if not is_told:
+                shell.cache.drop(manifest | {"metadata": {**manifest["metadata"], "resourceVersion": "999"}})
+                shell.api.edit(SHOP, hostnames=["a.example.com"])
+            await pass_time(1)
+            assert (shares(shell), has_trace(shell)) == ({service_of(OLD): 100}, False)
+
+    run(scenario())
+
+
+def test_what_the_operator_missed_while_it_was_away_is_settled_at_its_start() -> None:
+    """No rollout is there any more, only the route."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.api.put(dict(shown(PATCHING.build())[THEIRS]))
+            await pass_time(1)
+            assert (shares(shell), has_trace(shell)) == ({service_of(OLD): 100}, False)
+
+    run(scenario())
+
+
+def test_a_rollout_that_is_only_not_known_yet_keeps_its_split() -> None:
+    """The API server is asked before anything is settled."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            tell, shell.api.inputs = shell.api.inputs, None
+            shell.make(PATCHING)
+            shell.api.inputs = tell
+            shell.api.put(
+                shell.api.objects[SHOP] | {"metadata": shell.api.objects[SHOP]["metadata"] | {"labels": {}}}
+            )
+            await pass_time(5)
+            assert (shares(shell), has_trace(shell)) == ({service_of(OLD): 95, service_of(NEW): 5}, True)
+
+    run(scenario())
+
+
+def test_settling_is_tried_until_it_succeeds() -> None:
+    """With growing pauses, and nothing hangs on it: the rollout is gone already."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(PATCHING)
+            await pass_time(1)
+            shell.api.on_write = failing(UnavailableError("no answer"), "patch", "HTTPRoute", times=4)
+            shell.api.delete(ROLLOUT)
+            await pass_time(5)
+            assert has_trace(shell)
+            await pass_time(15)
+            assert (shares(shell), has_trace(shell)) == ({service_of(OLD): 100}, False)
+            done = shell.api.count("patch")
+            await pass_time(600)
+            assert shell.api.count("patch") == done
+
+    run(scenario())
+
+
+def test_a_fight_over_the_weights_of_somebody_elses_route_is_slowed_down_and_never_lost() -> None:
+    """A Git tool sets 50/50 each second: at most one write of ours for one of theirs, fewer after five."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(PATCHING)
+            await pass_time(1)
+            before = shell.api.count("patch")
+            for _ in range(60):
+                route = json.loads(json.dumps(shell.api.objects[SHOP]))
+                for ref in route["spec"]["rules"][1]["backendRefs"][1:3]:
+                    ref["weight"] = 50
+                shell.api.put(route)
+                await pass_time(1)
+            ours = shell.api.count("patch") - before
+            assert 25 <= ours <= 40
+            await pass_time(5)
+            assert shares(shell) == {service_of(OLD): 95, service_of(NEW): 5}
 
     run(scenario())

@@ -10,26 +10,24 @@ the connection pool; its API classes are not used.
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from agentrollouts.adapters.cluster_calls import Answer, Call, content_of
 from agentrollouts.adapters.cluster_errors import (
     ConflictError,
     InvalidError,
     NoCredentialsError,
     NotFoundError,
     UnavailableError,
-    error_of,
 )
 from agentrollouts.adapters.credentials import bearer_token, read_credentials
 from agentrollouts.adapters.resources import KINDS, Manifest, Ref
@@ -46,31 +44,6 @@ _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
 _RENEWAL_PAUSE_SECONDS: Final = 10
 """The least time between two readings of the credentials for a 401; reading them may start a program."""
-
-
-class _Answer(NamedTuple):
-    status: int
-    retry_after: str | None
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request, and the words for its error."""
-
-    verb: str
-    kind: str
-    target: str
-    method: str
-    path: str
-    query: Mapping[str, str] | None = None
-    body: Manifest | Sequence[Mapping[str, Any]] | None = None
-    content_type: str = "application/json"
-
-    @property
-    def what(self) -> str:
-        """The opening of an error's text."""
-        return f"Failed to {self.verb.replace('_', ' ')} {self.target}"
 
 
 class Cluster:
@@ -148,7 +121,7 @@ class Cluster:
             ClusterError: any other failure.
         """
         try:
-            return await self._send(_Call("get", ref.kind, str(ref), "GET", ref.path))
+            return await self._send(Call("get", ref.kind, str(ref), "GET", ref.path))
         except NotFoundError:
             return None
 
@@ -164,7 +137,7 @@ class Cluster:
         resource = KINDS[kind]
         selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in (labels or {}).items())}
         target = f"{kind} in {namespace or 'all namespaces'}"
-        call = _Call("list", kind, target, "GET", resource.path(namespace), selector if labels else None)
+        call = Call("list", kind, target, "GET", resource.path(namespace), selector if labels else None)
         items = (await self._send(call)).get("items") or []
         return [{"apiVersion": resource.api_version, "kind": kind} | item for item in items]
 
@@ -185,9 +158,7 @@ class Cluster:
         """
         ref = Ref.of(manifest)
         query = {"fieldManager": manager} | ({"force": "true"} if force else {})
-        return await self._send(
-            _Call("apply", ref.kind, str(ref), "PATCH", ref.path, query, manifest, _APPLY)
-        )
+        return await self._send(Call("apply", ref.kind, str(ref), "PATCH", ref.path, query, manifest, _APPLY))
 
     async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Manifest:
         """JSON patch (RFC 6902) of an object that exists: all operations, or none where a `test` fails.
@@ -198,7 +169,7 @@ class Cluster:
             ClusterError: any other failure.
         """
         query = {"fieldManager": FIELD_MANAGER}
-        call = _Call("patch", ref.kind, str(ref), "PATCH", ref.path, query, list(operations), _JSON_PATCH)
+        call = Call("patch", ref.kind, str(ref), "PATCH", ref.path, query, list(operations), _JSON_PATCH)
         try:
             return await self._send(call)
         except InvalidError as error:
@@ -217,7 +188,7 @@ class Cluster:
         seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
         with contextlib.suppress(NotFoundError):
             await self._send(
-                _Call("delete", ref.kind, str(ref), "DELETE", ref.path, body={"preconditions": seen})
+                Call("delete", ref.kind, str(ref), "DELETE", ref.path, body={"preconditions": seen})
             )
 
     async def replace_status(self, manifest: Manifest) -> Manifest:
@@ -245,7 +216,7 @@ class Cluster:
         if not body["metadata"].get("resourceVersion"):
             raise ValueError(f"status of {ref} without a resourceVersion: it could overwrite a newer one")
         path, query = f"{ref.path}/status", {"fieldManager": FIELD_MANAGER}
-        return await self._send(_Call("replace_status", ref.kind, str(ref), "PUT", path, query, body))
+        return await self._send(Call("replace_status", ref.kind, str(ref), "PUT", path, query, body))
 
     async def create_event(self, event: Manifest) -> Manifest:
         """Creates a core/v1 Event.
@@ -256,16 +227,16 @@ class Cluster:
         """
         ref = Ref.of(event)
         path, query = KINDS["Event"].path(ref.namespace), {"fieldManager": FIELD_MANAGER}
-        return await self._send(_Call("create", "Event", str(ref), "POST", path, query, event))
+        return await self._send(Call("create", "Event", str(ref), "POST", path, query, event))
 
-    async def _send(self, call: _Call) -> Manifest:
+    async def _send(self, call: Call) -> Manifest:
         """The one place where calls are made: bounded in time, counted, errors translated."""
         started, code = time.monotonic(), "unreachable"
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await self._request(call)
             code = str(answer.status)
-            return _content(call, answer)
+            return content_of(call, answer)
         except TimeoutError:
             code = "timeout"
             message = f"the API server did not answer in {self._timeout_seconds:g} s"
@@ -276,7 +247,7 @@ class Cluster:
         finally:
             self._on_call(call.verb, call.kind, code, time.monotonic() - started)
 
-    async def _request(self, call: _Call) -> _Answer:
+    async def _request(self, call: Call) -> Answer:
         token = await bearer_token(self._configuration)
         answer = await self._exchange(call, token)
         if answer.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
@@ -284,14 +255,14 @@ class Cluster:
             answer = await self._exchange(call, token)
         return answer
 
-    async def _exchange(self, call: _Call, token: str | None) -> _Answer:
+    async def _exchange(self, call: Call, token: str | None) -> Answer:
         headers = {"Content-Type": call.content_type, "Accept": "application/json"}
         headers |= {"Authorization": token} if token else {}
         url = f"{self._configuration.host}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")
         response = await self._transport.request(  # type: ignore[no-untyped-call]  # it has no types
             call.method, url, headers=headers, body=call.body, _request_timeout=self._timeout_seconds
         )
-        return _Answer(response.status, response.getheader("Retry-After"), await response.read())
+        return Answer(response.status, response.getheader("Retry-After"), await response.read())
 
     async def _renew(self, refused: str | None) -> bool:
         """Reads the credentials again after a 401; says whether it is worth another try."""
@@ -303,18 +274,3 @@ class Cluster:
             self._renewable_at = time.monotonic() + _RENEWAL_PAUSE_SECONDS
             self._configuration = await self._credentials()
             return True
-
-
-def _content(call: _Call, answer: _Answer) -> Manifest:
-    """The object in a good answer.
-
-    Raises:
-        ClusterError: the answer is not a good one.
-    """
-    try:
-        content = json.loads(answer.body)
-    except ValueError:
-        content = None
-    if answer.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(content, dict):
-        return content
-    raise error_of(call.what, answer.status, content, answer.retry_after)

@@ -67,7 +67,7 @@ class Traffic(ApiModel):
     http_route: HttpRouteTraffic | None = None
     """Let the operator own an HTTPRoute."""
     route_patch: RoutePatch | None = None
-    """Let the operator set the weights in an HTTPRoute of yours."""
+    """Let the operator set the weights in an HTTPRoute of yours, which has a backend for each release."""
 
     @property
     def by_route(self) -> bool:

@@ -7,13 +7,12 @@ only told apart from a write that we asked for ourselves: the traffic was confir
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.meta import FIELD_MANAGER, ConditionStatus
+from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core import route_patch
-from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.observation import Event, Manifest
 from agentrollouts.core.situation import Situation
-from agentrollouts.core.traffic import covers, is_ours, key_of, render
+from agentrollouts.core.traffic import asked_weights, covers, is_ours, key_of, render
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rules"), "ConfigMap": ("f:data",)}
 """Where the weights are, in the words of `managedFields`."""
@@ -21,8 +20,8 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rule
 
 def restorations(s: Situation) -> Iterator[Event]:
     """One Event for each traffic object that somebody has changed since it was confirmed."""
-    known = find_condition(s.status.conditions, "TrafficApplied")
-    if s.shown or known is None or known.status is not ConditionStatus.TRUE:
+    asked, confirmed = asked_weights(s.obs.status), s.obs.status.weights
+    if s.shown or asked is None or confirmed is None or asked.canary != confirmed.canary:
         return
     if s.status.observed_generation != s.obs.rollout.metadata.generation:
         return  # the spec was edited, and wants something else now

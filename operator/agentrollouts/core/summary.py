@@ -148,12 +148,13 @@ def _conditions(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> I
     reason, message = _headline(status, move)
     ready, applied = _ready(s, status, reason, message), _traffic(s, status)
     held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
-    stalled = not NEEDS_A_PERSON.isdisjoint({ready[1], applied[1], held})
-    waiting = not ready[0] and not stalled
+    stuck = next((word for word in (ready, applied) if word[1] in NEEDS_A_PERSON), None)
+    stuck = ready if stuck is None and held in NEEDS_A_PERSON else stuck
+    waiting = not ready[0] and stuck is None
     rows: tuple[tuple[str, _Word], ...] = (
         (READY, ready),
         (RECONCILING, (True, Reason.PROGRESSING, ready[2]) if waiting else (False, Reason.SETTLED, "")),
-        (STALLED, (True, *ready[1:]) if stalled else (False, Reason.NOT_STALLED, "")),
+        (STALLED, (True, *stuck[1:]) if stuck else (False, Reason.NOT_STALLED, "")),
         (TRAFFIC_APPLIED, applied),
         (METRICS_CONDITION, _metrics(s, status)),
     )

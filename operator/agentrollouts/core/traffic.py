@@ -231,9 +231,8 @@ def refused_by_gateway(routes: Iterable[Manifest]) -> str | None:
 def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:
     """Whether an object of the name that we want was made by us for this rollout."""
     labels = (actual.get("metadata") or {}).get("labels") or {}
-    return (
-        labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER and labels.get(LABEL_ROLLOUT) == rollout.metadata.name
-    )
+    marks = {LABEL_MANAGED_BY: FIELD_MANAGER, LABEL_ROLLOUT: rollout.metadata.name}
+    return marks.items() <= labels.items()
 
 
 def _annotations(manifest: Manifest | None) -> Mapping[str, str]:

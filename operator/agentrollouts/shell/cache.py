@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterator
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.foreign_route import claimants
 
 CONFIG_MAP: Final = "ConfigMap"
@@ -156,7 +156,15 @@ def _agent(manifest: Manifest) -> str | None:
 def _packed(manifest: Manifest) -> bytes:
     """As bytes that never leave this process; without what only the API server needs, half of an object."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
+    if manifest["kind"] in {ROUTE, CONFIG_MAP} and (others := _others(manifest)):
+        metadata["managedFields"] = others  # whoever writes our weights will be named
     return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
+
+
+def _others(manifest: Manifest) -> list[Manifest]:
+    """What is noted of writers other than us and gateways, which write the status."""
+    entries = manifest["metadata"].get("managedFields") or ()
+    return [found for found in entries if found["manager"] != FIELD_MANAGER and not found.get("subresource")]
 
 
 def _unpacked(packed: bytes) -> Manifest:

@@ -7,6 +7,7 @@ for a second. The line is bounded; what finds no place in it, or is refused, is 
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 LINE: Final = 10_000
 """Events that may wait: ten for each of a thousand attempts that begin at once."""
-
 
 QUIET_SECONDS: Final = 60.0
 """How long the same sentence about the same object is not said again; a fight over weights repeats it."""
@@ -40,7 +40,7 @@ class Herald:
     def __init__(self, sink: EventSink, *, line: int = LINE) -> None:
         self._sink = sink
         self._line: asyncio.Queue[Manifest] = asyncio.Queue(line)
-        self._said: dict[tuple[Ref, str], float] = {}
+        self._said: OrderedDict[tuple[Ref, str], float] = OrderedDict()
 
     def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Log Events about an object and have them sent; does not wait."""
@@ -55,9 +55,14 @@ class Herald:
                 logger.warning("Failed to send an Event: too many wait already")
 
     def _is_news(self, ref: Ref, event: Event) -> bool:
-        now = asyncio.get_running_loop().time()
-        self._said = {key: at for key, at in self._said.items() if now < at + QUIET_SECONDS}
-        return self._said.setdefault((ref, event.message), now) == now
+        """Whether this was not said lately; what was is remembered for as long as it matters."""
+        now, sentence = asyncio.get_running_loop().time(), (ref, event.message)
+        while self._said and next(iter(self._said.values())) + QUIET_SECONDS <= now:
+            self._said.popitem(last=False)
+        if sentence in self._said:
+            return False
+        self._said[sentence] = now
+        return True
 
     async def work(self) -> None:
         """Send what was told, for ever."""

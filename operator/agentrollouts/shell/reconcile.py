@@ -21,7 +21,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.decide import decide
 from agentrollouts.core.invalid import invalid_status
-from agentrollouts.core.observation import Effect, Problem
+from agentrollouts.core.observation import Effect, Event, Problem
 from agentrollouts.core.release import decide_release
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.act import Actor
@@ -131,9 +131,8 @@ class Reconciler:
             status = decision.status.to_json()
             await self._actor.replace_status(manifest, status, is_news=decision.is_news)
             self._measure(obs.status, decision.status)
-        self._actor.tell(manifest, decision.events)
-        for _ in [event for event in decision.events if event.reason is Reason.ROUTE_RESTORED]:
-            self._telemetry.restored()
+        is_done = not pause and key not in self._problems
+        self._actor.tell(manifest, self._what_happened(decision.events, is_done=is_done))
         self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _release(self, key: Ref, manifest: Manifest) -> None:
@@ -174,6 +173,13 @@ class Reconciler:
             self._telemetry.rolled_back(rollback.trigger, seconds)
         if ended and is_under_way(before) and not is_under_way(after):
             self._telemetry.attempt_ended(ended.state)
+
+    def _what_happened(self, events: Sequence[Event], *, is_done: bool) -> list[Event]:
+        """Without what was to be put back and is not yet; what was is counted."""
+        told = [event for event in events if is_done or event.reason is not Reason.ROUTE_RESTORED]
+        for _ in [event for event in told if event.reason is Reason.ROUTE_RESTORED]:
+            self._telemetry.restored()
+        return told
 
     def _note(self, key: Ref, problem: Problem | None) -> None:
         """Remember why a write failed, for the next observation, which comes after a pause."""
