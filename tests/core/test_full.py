@@ -56,7 +56,7 @@ def test_a_first_release_that_fails_waits_for_a_person() -> None:
     assert reason == Reason.NO_HEALTHY_TARGET
     assert message.startswith("errors: canary had ")
     assert "surely beyond the limit of 15 % for 120 s" in message
-    assert message.endswith("; there is no release to go back to")
+    assert message.endswith("; there is no release to go back to; ship a fix")
     assert (world.status.conditions[2].status, world.shares()) == ("True", {NEW: 100})
 
     world.behaviour[NEW] = Behaviour()
@@ -72,7 +72,8 @@ def test_a_first_release_without_metrics_is_not_called_healthy() -> None:
     reason, message = held_by(world)
     assert (reason, world.state) == (Reason.METRIC_MISSING, State.HELD)
     assert message == (
-        f"errors: no series agent_runs_total of release {NEW}; does the agent export it, with its labels?"
+        f"errors: no series agent_runs_total of release {NEW}; does the agent export it, with its labels?; "
+        "goes on by itself once the metric exists"
     )
 
     world.metrics = "up"

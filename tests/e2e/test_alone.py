@@ -26,7 +26,7 @@ def test_a_first_release_that_fails(given: Scene) -> None:
     message = shop.attempt["hold"]["message"]
     assert message.startswith("errors: canary had ")
     assert "(60 %), surely beyond the limit of 15 % for " in message
-    assert message.endswith("; there is no release to go back to")
+    assert message.endswith("; there is no release to go back to; ship a fix")
     assert condition_of(shop.manifest, "Stalled")["status"] == "True"
     assert shop.weights() == (0, 100)
 
