@@ -110,6 +110,7 @@ class _Story:
         self._print_rollout()
         audience.see("customers are safe", "no more requests to 4.2.0", lambda: _is_left_alone(audience), 20)
         self._screen.quote(self._timeline(audience))
+        audience.see("4.1.0 is as it was", "Recovered", lambda: _recovered(audience), 45)
 
     def _stays_out(self, audience: Audience) -> None:
         self._screen.heading("Git syncs 4.2.0 once more")
@@ -255,6 +256,12 @@ def _is_left_alone(audience: Audience) -> str | None:
     last = max(found.sent for found in _answers_of(audience, "4.2.0")) - back
     when = f"{abs(last):.2f} s {'after' if last > 0 else 'before'} 100/0 was seen on the route"
     return f"the last request to 4.2.0 was sent {when}"
+
+
+def _recovered(audience: Audience) -> str | None:
+    """What the operator measured of stable, since the rollback and before the attempt."""
+    told = audience.status["lastRollback"]
+    return f"{told['outcome']}: {told['verification']}" if told.get("outcome") == "Recovered" else None
 
 
 def _rise(audience: Audience, version: str, since: float) -> str | None:

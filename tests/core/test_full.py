@@ -72,7 +72,8 @@ def test_a_first_release_without_metrics_is_not_called_healthy() -> None:
     reason, message = held_by(world)
     assert (reason, world.state) == (Reason.METRIC_MISSING, State.HELD)
     assert message == (
-        f"errors: no series agent_runs_total of release {NEW}; does the agent export it, with its labels?"
+        f"errors: no series agent_runs_total of release {NEW}; does the agent export it, with its labels?; "
+        "goes on by itself once the metric exists"
     )
 
     world.metrics = "up"

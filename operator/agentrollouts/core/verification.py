@@ -65,9 +65,9 @@ def gates_after(
 
 
 def _did_harm(status: AgentRolloutStatus) -> bool:
-    """Whether anything was found against the canary; a person who reverts a good one waits for nothing."""
+    """Whether anything was found against the canary; a person who takes a good one back waits for nothing."""
     rollback = status.last_rollback
-    if rollback is None or rollback.trigger is not Trigger.SPEC_REVERTED:
+    if rollback is None or rollback.trigger not in {Trigger.SPEC_REVERTED, Trigger.ACTION}:
         return rollback is not None
     return any(gate.verdict is Verdict.FAIL for gate in status.gates) or any(c.exceeded for c in status.caps)
 
