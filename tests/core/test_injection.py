@@ -6,7 +6,6 @@ as a harmless selector gives, in which every selector is kept to the namespace, 
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -276,7 +275,8 @@ def test_no_name_gets_out_of_its_string(member: str) -> None:
     names = {"namespace": "shop", "agent": "support", "canary": "support-4.2.0", "stable": "support-4.1.0"}
     wrong = []
     for text in NAMES:
-        found = asked(SPEC, replace(Subject(**names, labels=LabelNames()), **{member: text}))
+        namespace, agent, canary, stable = (names | {member: text}).values()
+        found = asked(SPEC, Subject(namespace, agent, canary, stable, labels=LabelNames()))
         assert isinstance(found, tuple)
         wrong += [harm] if (harm := harm_of(*found)) else []
 
