@@ -121,6 +121,12 @@ LIMITS = {
         replace(beyond_since(120), baseline=NEVER_KEPT),
         PASS,
     ),
+    "alone for now, but the template's limit never fitted": (
+        ERRORS,
+        BAD_ALONE,
+        replace(beyond_since(120), baseline=NEVER_KEPT),
+        PASS,
+    ),
     "both, and nothing is known of before": (ERRORS, BAD_BOTH, beyond_since(120), PASS),
 }
 

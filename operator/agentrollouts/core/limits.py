@@ -88,6 +88,11 @@ def speaks_alone(gate: ResolvedGate, baseline: Counts | None) -> bool:
     return speaks_of_agent(gate, baseline)
 
 
+def never_fitted(gate: ResolvedGate, baseline: Counts | None) -> bool:
+    """Whether a template's limit is one that stable did not keep before the attempt either."""
+    return baseline is not None and baseline.total > 0 and not speaks_of_agent(gate, baseline)
+
+
 def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, burst: float) -> bool:
     """Whether stable is much worse now than it was by itself before the attempt."""
     now = recent.segment

@@ -67,7 +67,7 @@ def _beyond(case: Case) -> Answer | None:
     gate, recent, since = case.gate, case.reading.recent, case.since.beyond
     if gate.limit is None or recent is None or since is None:
         return None
-    if case.seconds(since) < gate.limit.for_seconds:
+    if case.seconds(since) < gate.limit.for_seconds or limits.never_fitted(gate, case.memory.baseline):
         return None
     told = sentences.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
