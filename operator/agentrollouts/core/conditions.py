@@ -28,13 +28,14 @@ def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Co
     """`conditions` with `new` in the place of the one of its type, or at the end.
 
     Where the status stays what it was, the old time is kept: `new.last_transition_time` counts only for a
-    change.
+    change. A time that is still to come, by a clock that was put back, is not kept.
     """
     old = find_condition(conditions, new.type)
     if old is None:
         return (*conditions, new)
     if old.status is new.status:
-        new = new.replace(last_transition_time=old.last_transition_time)
+        since = min(old.last_transition_time, new.last_transition_time)
+        new = new.replace(last_transition_time=since)
     return tuple(new if condition is old else condition for condition in conditions)
 
 

@@ -12,6 +12,15 @@ from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import Attempt, State
 from agentrollouts.core.states import base_state
 
+CLOCKS: Final = (
+    "start_time",
+    "traffic_start_time",
+    "phase_start_time",
+    "clock_start_time",
+    "counting_start_time",
+)
+"""The times of an attempt from which something is counted."""
+
 MAX_RAMP_STEPS: Final = 10
 """Each ramp step is a counting segment that the status keeps, so their number is bounded."""
 
@@ -77,6 +86,16 @@ def elapsed(attempt: Attempt, now: datetime) -> float:
         return attempt.elapsed_seconds
     running = (now - attempt.clock_start_time).total_seconds()
     return attempt.elapsed_seconds + max(0.0, running)
+
+
+def on_time(attempt: Attempt, now: datetime) -> Attempt:
+    """The attempt without times that are still to come: the clock was put back, so they begin anew.
+
+    Otherwise nothing would be counted, and no clock would run, until the clock had caught up.
+    """
+    times = {name: getattr(attempt, name) for name in CLOCKS}
+    ahead = {name: now for name, time in times.items() if time is not None and time > now}
+    return attempt.model_copy(update=ahead) if ahead else attempt
 
 
 def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:

@@ -30,7 +30,7 @@ from agentrollouts.core.gates import Judgement
 from agentrollouts.core.judging import judged, query_plan, told, with_verdicts
 from agentrollouts.core.observation import Observation, Problem
 from agentrollouts.core.outlook import with_outlook
-from agentrollouts.core.plan import elapsed, phase_seconds
+from agentrollouts.core.plan import elapsed, on_time, phase_seconds
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import JUDGED, base_state
 from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries
@@ -140,9 +140,9 @@ class Situation:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    shown = is_shown(obs, obs.status)
+    shown, status = is_shown(obs, obs.status), _on_time(obs.status, obs.now)
     follows = traffic.gateway_follows(obs.traffic.values())
-    status = _confirmed(obs.status, obs.now) if shown else obs.status
+    status = _confirmed(status, obs.now) if shown else status
     gates, refusals = resolve_all(obs.rollout.spec)
     caps, refused_caps = resolve_caps(obs.rollout.spec)
     wrong = (*refusals, *refused_caps, *check(obs.rollout.spec, gates))
@@ -187,6 +187,11 @@ def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
 def sentences(judgements: Iterable[Judgement]) -> str:
     """What several gates say, each by name."""
     return "; ".join(f"{judgement.name}: {judgement.message}" for judgement in judgements)
+
+
+def _on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
+    attempt = status.attempt and on_time(status.attempt, now)
+    return status if attempt is status.attempt else status.model_copy(update={"attempt": attempt})
 
 
 def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
