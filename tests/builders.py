@@ -6,7 +6,6 @@ differs.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -29,12 +28,12 @@ from agentrollouts.api.status import (
     State,
     WeightsStatus,
 )
-from agentrollouts.core.observation import Manifest, Observation, Patch
+from agentrollouts.core.observation import Manifest, Observation
 from agentrollouts.core.plan import plan_hash, steps_of
 from agentrollouts.core.route_patch import patches
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic import key_of, render
-from tests.json_patch import patched
+from agentrollouts.simulation.cluster import after, applied
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AGENT: Final = "support-agent"
@@ -310,26 +309,6 @@ def a_rollout(**spec: object) -> RolloutBuilder:
     return RolloutBuilder(spec={**PLAN, **spec})
 
 
-def applied(manifest: Manifest, before: Manifest | None = None) -> Manifest:
-    """What the API server has after a server-side apply: our fields, defaults, and what others put there."""
-    seen = dict(before or {})
-    metadata, known = manifest["metadata"], seen.get("metadata") or {}
-    foreign = {
-        key: text
-        for key, text in (known.get("annotations") or {}).items()
-        if not key.startswith("agentrollouts.dev/")
-    }
-    is_changed = manifest.get("spec") != seen.get("spec")
-    kept = {
-        "uid": known.get("uid", f"uid-of-{metadata['name']}"),
-        "generation": known.get("generation", 0) + is_changed,
-        "annotations": foreign | dict(metadata.get("annotations") or {}),
-    }
-    status = {"status": seen["status"]} if "status" in seen else {}
-    stored: Manifest = json.loads(json.dumps({**manifest, **status, "metadata": {**metadata, **kept}}))
-    return stored
-
-
 def a_backend(service: str, weight: int | None = 0, **fields: object) -> dict[str, Any]:
     """A backend of a route."""
     ref = {"group": "", "kind": "Service", "name": service, "port": 8080} | fields
@@ -356,16 +335,6 @@ def their_route(*backends: Mapping[str, Any], **metadata: object) -> Manifest:
 def a_shop(*releases: str, **metadata: object) -> Manifest:
     """A route of somebody else whose rule has the releases as backends, none with a share."""
     return their_route(*(a_backend(service_of(release)) for release in releases), **metadata)
-
-
-def after(patch: Patch, before: Manifest) -> Manifest:
-    """What the API server has after a patch; a changed spec is a new generation."""
-    done = patched(before, patch.operations)
-    is_changed = done["spec"] != before["spec"]
-    return {
-        **done,
-        "metadata": {**done["metadata"], "generation": before["metadata"]["generation"] + is_changed},
-    }
 
 
 def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:

@@ -1,125 +1,57 @@
-"""A cluster, a Prometheus and a clock in a few hundred lines, so that rollouts run in no time.
+"""A world for tests: the simulated one, with every decision checked against the invariants on its way.
 
-It does what the shell does, in the same order: writes, then the status once, then Events; then again while
-anything changed; then it sleeps until the decision's `wake_at` or the next question to Prometheus. Prometheus
-counts runs by what the route says, whoever wrote it. Every decision is checked against the invariants on its
-way, by rules that share nothing with the code that they check.
+Its agents run evenly, so that tests can count, and the rules that check share nothing with the code that they
+check.
 """
 
 import json
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from datetime import timedelta
+from typing import Final
 
-from agentrollouts.api.meta import ConditionStatus, ObjectMeta
+from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import NoDataPolicy, OnTimeout
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, State, Verdict
-from agentrollouts.core.answers import Answer, Row
-from agentrollouts.core.counts import Unreadable
-from agentrollouts.core.decide import decide
-from agentrollouts.core.observation import (
-    Asking,
-    Decision,
-    Deletion,
-    Effect,
-    Event,
-    Heard,
-    Manifest,
-    Observation,
-    Patch,
-    Problem,
-    Write,
-)
+from agentrollouts.core.observation import Decision, Event, Manifest, Observation, Write
 from agentrollouts.core.plan import ramp
-from agentrollouts.core.queries import QueryPlan, Source, Term, tag
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
-from agentrollouts.core.traffic import key_of
+from agentrollouts.simulation import cluster
+from agentrollouts.simulation.agents import Agent
+from agentrollouts.simulation.cluster import weights_of_config as weights_of
+from agentrollouts.simulation.world import World as Simulated
 from tests.builders import (
-    CONFIG,
     NEW,
+    NEXT,
+    OLD,
+    OLDEST,
     ROUTE,
     START,
     RolloutBuilder,
     a_ready_release,
-    after,
-    applied,
     owned_snapshots,
     service_of,
     snapshot_of,
 )
 
-SCRAPE: Final = 15.0
-"""Seconds between samples."""
-RUNS_PER_SECOND: Final = 4.0
-BOUNDS: Final = (1.0, 5.0, 10.0, 30.0)
-"""Bucket bounds of the runs' duration in seconds."""
-SETTLED: Final = 12
-"""Decisions after which a world that does not change must be at rest: the K of the fixed point."""
-
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable")
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How a release really is."""
+class Behaviour(Agent):
+    """How a release really is: share of runs that fail, how long each takes, dollars per run."""
 
-    failed: float = 0.02
-    """Share of runs that fail."""
-    seconds: float = 4.0
-    """How long each run takes."""
-    cost: float = 0.05
-    """Dollars per run."""
+    def __init__(self, failed: float = 0.02, seconds: float = 4.0, cost: float = 0.05) -> None:
+        super().__init__({"failed": failed}, seconds=seconds, spread=0.0, cost=cost)
 
 
-@dataclass(slots=True)
-class Counter:
-    """A counter's whole past: its value at every instant at which the traffic or the behaviour changed."""
-
-    times: list[float] = field(default_factory=lambda: [0.0])
-    values: list[float] = field(default_factory=lambda: [0.0])
-
-    def add(self, until: float, amount: float) -> None:
-        """Grow evenly until then."""
-        self.times.append(until)
-        self.values.append(self.values[-1] + amount)
-
-    def at(self, time: float) -> float:
-        """The value at an instant, in seconds since 1970."""
-        index = bisect_right(self.times, time) - 1
-        if index + 1 >= len(self.times):
-            return self.values[-1]
-        begun, ended = self.times[index], self.times[index + 1]
-        share = (time - begun) / (ended - begun)
-        return self.values[index] + share * (self.values[index + 1] - self.values[index])
-
-
-Metrics = Literal["up", "down", "refused", "silent", "garbled"]
-
-
-@dataclass
-class World:
+@dataclass(kw_only=True)
+class World(Simulated):
     """Everything that a rollout can see, and what becomes of it. A test changes its attributes."""
 
-    builder: RolloutBuilder
-    now: datetime = START
-    releases: dict[str, AgentRelease] = field(default_factory=dict)
-    traffic: dict[tuple[str, str], Manifest] = field(default_factory=dict)
-    snapshots: dict[str, ObjectMeta] = field(default_factory=dict)
-    behaviour: dict[str, Behaviour] = field(default_factory=dict)
-    metrics: Metrics = "up"
-    has_endpoints: bool = True
-    has_gateway_api: bool = True
-    gateway_follows: bool = True
-    problem: Problem | None = None
-    asking: Asking | None = None
-    heard: Heard | None = None
-    polled: datetime = START
-    counters: dict[tuple[str, str], Counter] = field(default_factory=dict)
-    wake_at: datetime | None = None
+    base: RolloutBuilder
+    """The object as people wrote it last."""
+    remembers: bool = False
     events: list[Event] = field(default_factory=list)
     route_weights: list[int] = field(default_factory=list)
     """Every weight of the canary that the route, or without one the ConfigMap, was changed to."""
@@ -130,9 +62,9 @@ class World:
     ended: dict[int, State] = field(default_factory=dict)
 
     @property
-    def status(self) -> AgentRolloutStatus:
-        """The persisted status."""
-        return self.builder.status
+    def builder(self) -> RolloutBuilder:
+        """The object as it is."""
+        return replace(self.base, status=self.status)
 
     @property
     def state(self) -> State | None:
@@ -142,7 +74,8 @@ class World:
     @property
     def canary_weight(self) -> int:
         """Percent of the requests that really go to the canary."""
-        return sum(share for release, share in self.shares().items() if release != self._stable_name())
+        stable = self.status.stable.release if self.status.stable else None
+        return sum(share for release, share in self.shares().items() if release != stable)
 
     def ready_reason(self) -> str:
         """The reason of the summary condition."""
@@ -154,33 +87,18 @@ class World:
 
     def edit(self, change: Callable[[RolloutBuilder], RolloutBuilder]) -> None:
         """A person, or Git, changes the object."""
-        self.builder = change(self.builder)
+        self.base = change(self.builder)
+        self.rollout = self.base.build()
 
     def ask_for(self, release: str) -> None:
         """`spec.releaseRef` names that release, which exists and is ready if it ever was."""
         self.edit(lambda builder: builder.asking_for(release))
 
-    def ship(self, release: str, behaviour: Behaviour | None = None) -> None:
+    def ship(self, release: str, behaviour: Agent | None = None) -> None:
         """The release is made, its agents run, and it is asked for."""
-        self.releases[release] = a_ready_release(release)
-        self.snapshots.update(owned_snapshots([release], uid=f"uid-of-{release}"))
-        self.behaviour[release] = behaviour or Behaviour()
+        [snapshot] = owned_snapshots([release], uid=f"uid-of-{release}").values()
+        self.make(a_ready_release(release), snapshot, behaviour or Behaviour())
         self.ask_for(release)
-
-    # --- time ------------------------------------------------------------------------------------------
-
-    def run(self, seconds: float) -> None:
-        """Let time pass; every decision is made when the shell would make it."""
-        end = self.now + timedelta(seconds=seconds)
-        self.settle()
-        while self.now < end:
-            due = [end, self._next_poll()]
-            if self.wake_at is not None:
-                due.append(max(self.wake_at, self.now + timedelta(milliseconds=1)))
-            self._pass_until(min(due))
-            if self.now >= self._next_poll():
-                self._poll()
-            self.settle()
 
     def run_until(self, state: State, within: float = 7200) -> None:
         """Let time pass until the attempt is in that state; fails after so many seconds."""
@@ -192,158 +110,36 @@ class World:
             )
             self.run(5)
 
-    def settle(self) -> None:
-        """Decide until there is nothing to do: the fixed point, within `SETTLED` decisions."""
-        for _ in range(SETTLED):
-            if not self.step():
-                return
-        raise AssertionError(f"no fixed point after {SETTLED} decisions: {self.status.to_json()}")
-
-    def step(self, effects: int | None = None) -> bool:
-        """One decision, carried out; or only its first `effects` writes, and then the process ends.
-
-        Returns whether anything changed that the next decision sees.
-        """
-        obs = self.observe()
-        decision = decide(obs)
+    def decided(self, obs: Observation, decision: Decision) -> None:
+        """Every decision keeps the invariants."""
         self.news += decision.is_news
         check(obs, decision)
-        self.asking, self.wake_at = decision.asking, decision.wake_at
-        todo: list[Callable[[], bool]] = [lambda write=write: self._apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
-        if decision.status is not None:
-            todo.append(lambda: self._store(decision))
-        self.problem = None
-        changes = [effect() for effect in todo[:effects]]
-        if effects is not None and effects < len(todo):
-            self.asking = self.heard = None  # a new process knows only what the API server has
-        return any(changes)
 
-    def observe(self) -> Observation:
-        """What `shell.observe` would see."""
-        rollout = self.builder.build()
-        return Observation(
-            now=self.now,
-            rollout=rollout,
-            release=self.releases.get(rollout.spec.release_ref.name),
-            endpoints_ready=self.has_endpoints,
-            traffic=dict(self.traffic),
-            traffic_problem=self.problem,
-            snapshots=dict(self.snapshots),
-            heard=self.heard,
-        )
+    def patched(self, before: Manifest, changed: Manifest) -> None:
+        """Of somebody else's route only weights are changed."""
+        check_patch(before, changed)
 
-    def _next_poll(self) -> datetime:
-        if self.asking is None:
-            return datetime.max.replace(tzinfo=START.tzinfo)
-        return max(self.now, self.polled + timedelta(seconds=self.asking.interval_seconds))
+    def put(self, manifest: Manifest) -> None:
+        """The weights that matter are noted."""
+        super().put(manifest)
+        is_route = manifest["kind"] == cluster.ROUTE
+        if is_route or ROUTE not in self.traffic:
+            weight = self.canary_weight
+            if weight != (self.route_weights or [0])[-1]:
+                self.route_weights.append(weight)
 
-    def _pass_until(self, then: datetime) -> None:
-        """Requests are served by whatever the route says."""
-        self.serve(self.shares(), then.timestamp(), (then - self.now).total_seconds())
-        self.now = then
-
-    def serve(self, shares: Mapping[str, int], until: float, seconds: float) -> None:
-        """Requests of so many seconds, until that instant, reach these releases."""
-        for release, share in shares.items():
-            runs = RUNS_PER_SECOND * seconds * share / 100
-            real = self.behaviour.get(release, Behaviour())
-            amounts = {"runs": runs, "failed": runs * real.failed, "cost": runs * real.cost}
-            amounts |= {f"le={bound}": runs * (real.seconds <= bound) for bound in BOUNDS}
-            for name, amount in amounts.items():
-                self._counter(release, name, until - seconds).add(until, amount)
-
-    def _counter(self, release: str, name: str, now: float) -> Counter:
-        found = self.counters.setdefault((release, name), Counter())
-        if found.times[-1] < now:
-            found.add(now, 0.0)
-        return found
-
-    # --- the API server --------------------------------------------------------------------------------
-
-    def shares(self) -> dict[str, int]:
-        """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
-        refs = self._backends()
-        if refs is not None:
-            total = sum(ref.get("weight", 1) for ref in refs) or 1
-            backends = {ref["name"]: round(100 * ref.get("weight", 1) / total) for ref in refs}
-            names = {service_of(release): release for release in self._known_releases()}
-            return {names.get(service, service): weight for service, weight in backends.items()}
-        return weights_of(self.traffic[CONFIG]) if CONFIG in self.traffic else {}
-
-    def _backends(self) -> list[Manifest] | None:
-        """Those of the route that requests come by: somebody else's, where the plan names one."""
-        wanted = self.builder.plan.traffic.route_patch
-        theirs = self.traffic.get(("HTTPRoute", wanted.name)) if wanted else None
-        if theirs is not None and wanted is not None:
-            rules = [rule for rule in theirs["spec"]["rules"] if rule.get("name") == wanted.rule]
-            return rules[0]["backendRefs"] if rules else []
-        ours = self.traffic.get(ROUTE)
-        return ours["spec"]["rules"][0]["backendRefs"] if ours else None
-
-    def _known_releases(self) -> Iterable[str]:
-        return {*self.behaviour, *self.releases, *self.ever_healthy, NEW}
-
-    def _stable_name(self) -> str | None:
-        return self.status.stable.release if self.status.stable else None
-
-    def _apply(self, write: Effect) -> bool:
-        manifest = write.manifest
-        key = key_of(manifest)
-        if isinstance(write, Deletion):
-            return self.traffic.pop(key) is not None
-        if isinstance(write, Patch):
-            theirs = self.traffic[key]
-            self.traffic[key] = self._accepted(after(write, theirs))
-            check_patch(theirs, self.traffic[key])
-            self._note_weight()
-            return True
-        if key not in (ROUTE, CONFIG):
-            return self._own(manifest)
-        if key == ROUTE and not self.has_gateway_api:
-            self.problem = self.problem or Problem(
-                Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind"
-            )
-            return False
-        before = self.traffic.get(key)
-        done = applied(manifest, before)
-        self.traffic[key] = self._accepted(done) if key == ROUTE else done
-        if key == ROUTE or ROUTE not in self.traffic:
-            self._note_weight()
-        return self.traffic[key] != before
-
-    def _accepted(self, route: Manifest) -> Manifest:
-        """The gateway takes the route over, if it follows at all."""
-        if not self.gateway_follows:
-            return route
-        generation = route["metadata"]["generation"]
-        accepted = {"type": "Accepted", "status": "True", "observedGeneration": generation}
-        return {**route, "status": {"parents": [{"conditions": [accepted]}]}}
-
-    def _note_weight(self) -> None:
-        if self.canary_weight != (self.route_weights or [0])[-1]:
-            self.route_weights.append(self.canary_weight)
-
-    def _own(self, manifest: Manifest) -> bool:
-        name = manifest["metadata"]["name"]
-        known = self.snapshots[name]
-        uid = manifest["metadata"]["ownerReferences"][0]["uid"]
-        [owned] = owned_snapshots(["x"], uid=uid).values()
-        self.snapshots[name] = known.replace(
-            owner_references=(*known.owner_references, *owned.owner_references)
-        )
-        return True
-
-    def _store(self, decision: Decision) -> bool:
-        """What comes back is what the API server has: JSON, read again."""
-        assert decision.status is not None
-        stored = json.loads(json.dumps(decision.status.to_json()))
-        status = AgentRolloutStatus.model_validate(stored)
-        assert status == decision.status, "the status does not survive its way through the API server"
-        self.check_story(status)
-        self.builder = replace(self.builder, status=status)
+    def store(self, decision: Decision) -> bool:
+        """The status survives its way through the API server, and tells a story that can be true."""
+        stored = super().store(decision)
+        assert self.status == decision.status, "the status does not survive its way through the API server"
+        self.check_story(self.status)
         self.status_writes += 1
-        self.events += decision.events
-        return True
+        return stored
+
+    def happened(self, event: Event) -> None:
+        """Kept for the test to read."""
+        super().happened(event)
+        self.events.append(event)
 
     def check_story(self, status: AgentRolloutStatus) -> None:
         """What must be true of the story so far, whatever happened in it (S5, S6)."""
@@ -359,91 +155,24 @@ class World:
             assert rollback.to in self.ever_healthy, "rolled back to what was never found healthy"
             assert rollback.to != rollback.from_, "rolled back to what failed"
 
-    # --- Prometheus ------------------------------------------------------------------------------------
-
-    def _poll(self) -> None:
-        asking = self.asking
-        assert asking is not None
-        self.polled = self.now
-        match self.metrics:
-            case "down":
-                answer: Answer | Unreadable = Unreadable("Prometheus answered 503")
-            case "refused":
-                answer = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
-            case _:
-                answer = Answer(self.now, tuple(self._rows(asking.plan)))
-        self.heard = Heard(plan=asking.plan, answer=answer)
-
-    def _rows(self, plan: QueryPlan) -> Iterable[Row]:
-        at = self.now.timestamp()
-        newest = at - at % SCRAPE
-        for source in plan.sources:
-            if plan.window(source, self.now) < 1:
-                continue
-            ended = at - plan.shift(source, self.now)
-            begun = ended - plan.window(source, self.now)
-            for release in plan.subject.releases:
-                if self.metrics == "silent" and release == plan.subject.canary:
-                    continue
-                if self._counter(release, "runs", at).at(newest) == 0:
-                    continue
-                yield from self._counts(plan, source, release, begun, min(newest, ended))
-                if Term.VALUE in plan.terms(source):
-                    runs = self._counter(release, "runs", at).at(newest)
-                    yield Row(tag(plan, source, Term.VALUE), release, None, runs)
-                if source in plan.totals:
-                    scrapes = float(newest // SCRAPE - begun // SCRAPE)
-                    yield Row(tag(plan, source, Term.NEWEST), release, None, newest)
-                    yield Row(tag(plan, source, Term.SCRAPES), release, None, scrapes)
-                if Term.COVERED in plan.terms(source) and self._counter(release, "runs", at).at(begun) > 0:
-                    yield Row(tag(plan, source, Term.COVERED), release, None, 1.0)
-
-    def _counts(
-        self, plan: QueryPlan, source: Source, release: str, begun: float, ended: float
-    ) -> Iterable[Row]:
-        label = tag(plan, source, Term.INCREASE)
-
-        def grown(name: str) -> float:
-            counter = self._counter(release, name, self.now.timestamp())
-            return (
-                float("nan")
-                if self.metrics == "garbled"
-                else counter.at(ended) - counter.at(min(begun, ended))
-            )
-
-        if source.by:
-            for bound in BOUNDS:
-                yield Row(label, release, f"{bound:g}", grown(f"le={bound}"))
-            yield Row(label, release, "+Inf", grown("runs"))
-        else:
-            yield Row(label, release, None, grown(_counted_by(source)))
-
-
-def _counted_by(source: Source) -> str:
-    if source.selector.metric.endswith("_cost_usd_sum"):
-        return "cost"
-    return "failed" if source.selector.matchers else "runs"
-
-
-def weights_of(manifest: Manifest) -> dict[str, int]:
-    """Percent by release, as the ConfigMap's `split.json` says."""
-    split = json.loads(manifest["data"]["split.json"])
-    return {side["release"]: side["weight"] for side in (split["stable"], split["canary"]) if side}
-
 
 def a_world(builder: RolloutBuilder, *releases: str) -> World:
     """A world in which these releases are ready, and nothing has happened yet."""
     names = {*releases, builder.plan.release_ref.name}
     stable = builder.status.stable
     world = World(
-        builder,
+        base=builder,
+        rollout=builder.build(),
+        now=START,
         releases={name: a_ready_release(name) for name in names},
+        services={service_of(name): name for name in (OLDEST, OLD, NEW, NEXT)},
         snapshots=owned_snapshots(names, uid="uid-of-its-release"),
-        behaviour={name: Behaviour() for name in names},
+        agents={name: Behaviour() for name in names},
         ever_healthy={stable.release} if stable else set(),
     )
     if stable is not None:
-        world.serve({stable.release: 100}, until=START.timestamp(), seconds=86400)
+        world.agents.setdefault(stable.release, Behaviour())
+        world.serve({stable.release: 100}, seconds=86400)
     return world
 
 
@@ -498,7 +227,7 @@ def check_patch(before: Manifest, after: Manifest) -> None:
 
 
 def _written_weights(manifest: Manifest) -> dict[str, int] | None:
-    if manifest["kind"] == "HTTPRoute":
+    if manifest["kind"] == cluster.ROUTE:
         return {ref["name"]: ref["weight"] for ref in manifest["spec"]["rules"][0]["backendRefs"]}
     return weights_of(manifest) if "data" in manifest else None
 
@@ -601,9 +330,8 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
         assert found.observed_generation == obs.rollout.metadata.generation
         known = old.get(found.type)
         same = known is not None and known.status is found.status
-        assert found.last_transition_time == (known.last_transition_time if same and known else obs.now), (
-            found
-        )
+        since = min(known.last_transition_time, obs.now) if same and known else obs.now
+        assert found.last_transition_time == since, found
     ready, reconciling, stalled = after.conditions[:3]
     assert [ready.status, reconciling.status, stalled.status].count(ConditionStatus.TRUE) == 1, (
         after.conditions

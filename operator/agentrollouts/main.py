@@ -18,6 +18,7 @@ from agentrollouts.cli.arguments import Command, parse
 from agentrollouts.cli.crds import write_crds
 from agentrollouts.cli.judge import run_judge
 from agentrollouts.cli.plan import run_plan
+from agentrollouts.cli.simulate import run_simulate
 from agentrollouts.logs import set_up_logging
 from agentrollouts.settings import SettingsError, Watcher
 from agentrollouts.shell import watch
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_judge()
         case Command.PLAN:
             return run_plan(options)
+        case Command.SIMULATE:
+            return run_simulate(options)
 
 
 def _run_operator(settings: Path | None) -> int:

@@ -90,7 +90,7 @@ WRONG = {
     "no rate": (["--rate", "errors"], ROLLOUT, "--rate errors: must be a share between 0 and 1"),
     "no rollout": ([], "kind: Service", "has 0 AgentRollouts"),
     "no YAML": ([], "a: [", "cannot be read"),
-    "a field that is wrong": ([], ROLLOUT.replace("name: errors", "name: 5"), "spec.gates.0.name"),
+    "a field that is wrong": ([], ROLLOUT.replace("name: errors", "name: 5"), "spec.gates[0].name"),
     "a template that is none": (
         [],
         ROLLOUT.replace("error-rate", "mood"),

@@ -35,7 +35,7 @@ TO_FULL = [{"name": f"to-{weight}", "weight": weight, "durationSeconds": 600} fo
 def a_first_release(behaviour: Behaviour | None = None, **spec: object) -> World:
     """`NEW` is the first release, and has just got everything."""
     world = a_world(a_rollout(**spec), NEW)
-    world.behaviour[NEW] = behaviour or Behaviour()
+    world.agents[NEW] = behaviour or Behaviour()
     world.run_until(State.BAKING)
     return world
 
@@ -59,7 +59,7 @@ def test_a_first_release_that_fails_waits_for_a_person() -> None:
     assert message.endswith("; there is no release to go back to; ship a fix")
     assert (world.status.conditions[2].status, world.shares()) == ("True", {NEW: 100})
 
-    world.behaviour[NEW] = Behaviour()
+    world.agents[NEW] = Behaviour()
     world.run_until(State.HEALTHY)
     assert world.route_weights == [100]
 
@@ -129,7 +129,7 @@ def test_a_phase_at_100_asks_only_what_needs_no_comparison() -> None:
     assert world.asking is not None
     assert (world.shares()[NEW], len(world.asking.plan.totals)) == (100, 1)
     messages = {gate.name: gate.message for gate in world.status.gates}
-    assert messages["completion"].startswith("canary served 50 %")
+    assert messages["completion"].startswith("canary served 51 %")
     assert messages["errors"].startswith("canary had ")
     world.run_until(State.HEALTHY)
 
@@ -145,7 +145,7 @@ def test_a_breach_at_100_goes_back_while_stable_is_known(*, is_known: bool) -> N
     world.ship(release)
     world.run(10 if is_known else 700)
     assert world.shares()[release] == 100
-    world.behaviour[release] = BAD
+    world.agents[release] = BAD
     world.run_until(State.ROLLED_BACK)
 
     assert world.shares()[OLD] == 100

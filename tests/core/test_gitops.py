@@ -143,7 +143,7 @@ def test_the_course_of_a_good_release() -> None:
 def test_the_course_of_a_bad_release() -> None:
     """It ends where a person has to ship another one, and the message says what failed."""
     world = a_world(a_rollout().serving(OLD), OLD, NEW)
-    world.behaviour[NEW] = Behaviour(failed=0.6)
+    world.agents[NEW] = Behaviour(failed=0.6)
     seen = list(course(world, 1800))
 
     assert words(seen, PROGRESSING) == ["Progressing", "Degraded"]

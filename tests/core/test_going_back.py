@@ -182,7 +182,7 @@ def test_a_hold_says_what_releases_it_and_when_it_is_given_up(
     world.run(890)
     assert world.state is State.HELD
     world.run(60)
-    world.run_until(State.ROLLED_BACK, within=100)
+    world.run_until(State.ROLLED_BACK, within=300)
     assert world.shares()[OLD] == 100
     assert world.status.last_rollback is not None
     assert world.status.last_rollback.trigger is Trigger.TIMEOUT

@@ -15,6 +15,8 @@ from agentrollouts.core.decide import decide
 from agentrollouts.core.foreign_route import claimants, orphaned
 from agentrollouts.core.observation import Deletion, Manifest, Observation, Patch
 from agentrollouts.core.route_patch import blocked, patches, taken_by, unexpected
+from agentrollouts.simulation.cluster import after
+from agentrollouts.simulation.json_patch import TestFailedError, patched
 from tests.builders import (
     BY_PATCH,
     BY_ROUTE,
@@ -30,13 +32,11 @@ from tests.builders import (
     a_ready_release,
     a_rollout,
     a_shop,
-    after,
     an_observation,
     service_of,
     shown,
     their_route,
 )
-from tests.json_patch import TestFailedError, patched
 from tests.world import Behaviour, World, a_world, check_patch
 
 KEY = "support-agent.agentrollouts.dev/split"
@@ -406,7 +406,7 @@ def test_a_good_release_walks_all_phases_and_the_next_one_too() -> None:
 def test_a_bad_release_is_taken_back() -> None:
     """By the gate, in one patch, and quarantined."""
     world = a_shop_world()
-    world.behaviour[NEW] = Behaviour(failed=0.5)
+    world.agents[NEW] = Behaviour(failed=0.5)
     world.run_until(State.ROLLED_BACK)
     world.settle()
 

@@ -21,6 +21,7 @@ from agentrollouts.core.traffic import (
     refused_by_gateway,
     render,
 )
+from agentrollouts.simulation.cluster import applied
 from tests.builders import (
     CONFIG,
     NEW,
@@ -29,7 +30,6 @@ from tests.builders import (
     RolloutBuilder,
     a_record,
     a_rollout,
-    applied,
     digest_of,
     shown,
     snapshot_of,

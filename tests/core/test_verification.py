@@ -72,7 +72,7 @@ def test_stable_that_is_still_worse_has_not_recovered(behaviour: Behaviour) -> N
     """Not before the time that it has; then it is said where to look, and nothing further is taken back."""
     names = {"errors": "error-rate", "latency": "latency", "cost": "cost-per-run"}
     world = a_rollback(gates=[{"name": name, "template": template} for name, template in names.items()])
-    world.behaviour[OLD] = behaviour
+    world.agents[OLD] = behaviour
     world.run(55)
     assert world.state is State.VERIFYING
     world.run(60)
@@ -109,11 +109,9 @@ def test_a_rollback_that_cannot_be_measured_ends_unverified() -> None:
 def test_a_stable_without_a_past_ends_unverified() -> None:
     """It served nobody before the attempt, so there is nothing that it could be like again."""
     world = a_rollback()
-    for name in ("runs", "failed"):
-        world.counters[OLD, name].values = [
-            max(0.0, value - world.counters[OLD, name].at(START.timestamp()))
-            for value in world.counters[OLD, name].values
-        ]
+    for counter in world.prometheus.counters[OLD].values():
+        before = counter.at(START.timestamp())
+        counter.values = [max(0.0, value - before) for value in counter.values]
     world.run(700)
 
     assert rollback_of(world).outcome is VerifyOutcome.UNVERIFIED
@@ -151,8 +149,8 @@ def test_traffic_that_does_not_move_is_named() -> None:
     world.ship(NEW, BAD)
     world.run_until(State.VERIFYING)
     for _ in range(65):
-        world.serve({NEW: 5}, world.now.timestamp() + 10, 10)
         world.run(10)
+        world.serve({NEW: 5}, 10)
 
     rollback = rollback_of(world)
     assert (world.state, rollback.outcome) == (State.ROLLED_BACK, VerifyOutcome.UNVERIFIED)
@@ -170,7 +168,7 @@ def test_agents_that_are_gone_have_no_more_runs() -> None:
     world.ship(NEW, BAD)
     world.run_until(State.VERIFYING)
     world.run(31)
-    world.counters = {key: found for key, found in world.counters.items() if key[0] != NEW}
+    del world.prometheus.counters[NEW]
     world.run(31)
 
     assert rollback_of(world).observed_time is not None
@@ -236,7 +234,7 @@ def test_the_gates_can_be_named() -> None:
     gates = [{"name": "errors", "template": "error-rate"}, {"name": "cost", "template": "cost-per-run"}]
     verify = {"verify": {"withinSeconds": 60, "watchSeconds": 600, "gates": ["cost"]}}
     world = a_rollback(gates=gates, rollback=verify)
-    world.behaviour[OLD] = Behaviour(failed=0.5)
+    world.agents[OLD] = Behaviour(failed=0.5)
     world.run_until(State.ROLLED_BACK)
 
     assert rollback_of(world).outcome is VerifyOutcome.RECOVERED
@@ -271,10 +269,10 @@ def test_a_stable_in_trouble_is_told_with_the_rollback() -> None:
     (gate,) = world.status.gates
     known = gate.replace(baseline={"bad": 240, "total": 12000})
     world.edit(lambda builder: builder.having(gates=(known,)))
-    world.behaviour |= {OLD: Behaviour(failed=0.12), NEW: Behaviour(failed=0.9)}
+    world.agents |= {OLD: Behaviour(failed=0.12), NEW: Behaviour(failed=0.9)}
     world.run_until(State.VERIFYING)
 
-    assert "; stable itself has 4.7 %" in rollback_of(world).message
+    assert "; stable itself has 4.8 %" in rollback_of(world).message
     assert rollback_of(world).message.endswith(
         " and had 2.0 % before the attempt, so going back may not be enough"
     )
@@ -317,7 +315,7 @@ def test_every_verification_ends_in_time_and_says_nothing_false(
 ) -> None:
     """Whatever Prometheus does: over by `watchSeconds`, and nothing said that is not so."""
     world = a_rollback()
-    world.behaviour[OLD] = Behaviour(failed=failed)
+    world.agents[OLD] = Behaviour(failed=failed)
     begun = world.now
     for metrics, pause in faults:
         world.metrics = metrics

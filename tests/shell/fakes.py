@@ -15,7 +15,7 @@ from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, N
 from agentrollouts.adapters.envelope import Matrix, QueryError, Vector
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.shell.inputs import Inputs
-from tests.json_patch import TestFailedError, patched
+from agentrollouts.simulation.json_patch import TestFailedError, patched
 
 
 class Effect(NamedTuple):

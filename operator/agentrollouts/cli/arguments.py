@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from agentrollouts.cli import judge, plan
+from agentrollouts.cli import judge, plan, simulate
 
 
 class Command(StrEnum):
@@ -15,6 +15,7 @@ class Command(StrEnum):
     CRDS = "crds"
     JUDGE = "judge"
     PLAN = "plan"
+    SIMULATE = "simulate"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:
@@ -44,6 +45,14 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]
             Command.PLAN,
             help="say which regressions a rollout can catch at a given traffic, and what to change",
             description=plan.HELP,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    simulate.add_arguments(
+        commands.add_parser(
+            Command.SIMULATE,
+            help="run a rollout in virtual time: what would happen if",
+            description=simulate.HELP,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )

@@ -7,7 +7,7 @@ gate on counts of the past, and for holding the judge against another one.
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, TextIO
 
@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from agentrollouts.api.rollout import Gate, GateType
 from agentrollouts.api.status import Counts
+from agentrollouts.cli.reading import problems
 from agentrollouts.core.catalogue import ResolvedGate, resolve
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
@@ -158,7 +159,7 @@ def _answer(line: str) -> dict[str, Any]:
     try:
         question = _Question.model_validate(value)
     except ValidationError as error:
-        return {"error": _problems(error)}
+        return {"error": "; ".join(problems(error))}
     gate = _gate(question)
     problem = gate if isinstance(gate, str) else _misfit(question, gate)
     return {"error": problem} if problem or isinstance(gate, str) else _told(_judge(question, gate))
@@ -169,7 +170,7 @@ def _gate(question: _Question) -> ResolvedGate | str:
     try:
         gate = Gate.model_validate(question.gate, extra="forbid")
     except ValidationError as error:
-        return _problems(error, "gate")
+        return "; ".join(problems(error, "gate"))
     if (gate.template is None) == (gate.source is None):
         return "gate: must have exactly one of `template` and `source`"
     found = resolve(gate, "gate", DEFAULT_LABELS)
@@ -244,16 +245,3 @@ def _told(judgement: Judgement) -> dict[str, Any]:
         "ratio": finding.ratio if finding and math.isfinite(finding.ratio) else None,
         "message": judgement.message,
     }
-
-
-def _problems(error: ValidationError, *root: str) -> str:
-    """Every field that is wrong, and how."""
-    return "; ".join(
-        f"{_path((*root, *detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
-        for detail in error.errors(include_url=False)
-    )
-
-
-def _path(place: Sequence[str | int]) -> str:
-    """`phases[0].canary.bad`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

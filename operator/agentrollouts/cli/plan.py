@@ -5,13 +5,12 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better
+from agentrollouts.cli.reading import WrongUseError, problems, read_yaml
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
 from agentrollouts.core.outlook import advice, change, headline
@@ -24,10 +23,6 @@ a little more in nearly all.
 The rates of stable are assumed to be the usual ones of each template, unless --rate gives yours."""
 
 WRONG_USE: Final = 2
-
-
-class PlanError(Exception):
-    """The rollout or an argument cannot be used; the text says why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +45,7 @@ def run_plan(options: argparse.Namespace) -> int:
     """Print the forecast; 2 where the rollout or an argument is wrong."""
     try:
         found, told = _forecast(options)
-    except PlanError as error:
+    except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
     if options.json:
@@ -62,11 +57,11 @@ def run_plan(options: argparse.Namespace) -> int:
 
 def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], tuple[str, ...]]:
     if not 0 < options.runs_per_hour < math.inf:
-        raise PlanError("--runs-per-hour: must be more than 0")
+        raise WrongUseError("--runs-per-hour: must be more than 0")
     spec = _read(options.file)
     gates, refusals = resolve_all(spec)
     if refusals:
-        raise PlanError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in refusals))
+        raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in refusals))
     usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
     found = forecast(spec, gates, options.runs_per_hour, usual)
     return found, advice(spec, found)
@@ -74,21 +69,14 @@ def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], t
 
 def _read(name: str) -> AgentRolloutSpec:
     """The one AgentRollout of the file; other objects in it are passed over."""
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        documents = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PlanError(f"{name}: cannot be read: {error}") from None
+    documents = [each for each in read_yaml(name) if isinstance(each, dict)]
     rollouts = [each for each in documents if each.get("kind") == "AgentRollout"]
     if len(rollouts) != 1:
-        raise PlanError(f"{name}: has {len(rollouts)} AgentRollouts; name a file with one")
+        raise WrongUseError(f"{name}: has {len(rollouts)} AgentRollouts; name a file with one")
     try:
         return AgentRollout.model_validate(rollouts[0]).spec
     except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors(include_url=False)
-        )
-        raise PlanError("\n".join(problems)) from None
+        raise WrongUseError("\n".join(problems(error))) from None
 
 
 def _usual(
@@ -100,13 +88,13 @@ def _usual(
         name, _, share = text.partition("=")
         gate = gates.get(name)
         if gate is None:
-            raise PlanError(f"--rate {text}: there is no gate {name}; one of: {', '.join(gates)}")
+            raise WrongUseError(f"--rate {text}: there is no gate {name}; one of: {', '.join(gates)}")
         try:
             rate = float(share)
         except ValueError:
             rate = math.nan
         if not 0 < rate < 1:
-            raise PlanError(f"--rate {text}: must be a share between 0 and 1, such as {name}=0.02")
+            raise WrongUseError(f"--rate {text}: must be a share between 0 and 1, such as {name}=0.02")
         bad = 1 - rate if gate.better is Better.HIGHER else rate
         usual[name] = Usual(bad, usual_of(spec, gate).worse)
     return usual

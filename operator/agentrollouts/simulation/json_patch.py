@@ -32,7 +32,8 @@ def _test(parent: Json, key: Json, value: Json) -> None:
 
 
 def _add(parent: Json, key: Json, value: Json) -> None:
-    assert isinstance(parent, dict), "the operator adds nothing to lists"
+    if not isinstance(parent, dict):
+        raise TypeError("The operator adds nothing to lists")
     parent[key] = copy.deepcopy(value)
 
 

@@ -1,0 +1,118 @@
+"""The API server's side: objects as it keeps them after what the operator and others write.
+
+Beside `prometheus` in the simulated world. Only what decisions can see is kept.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from agentrollouts.api.meta import API_VERSION, GROUP, ObjectMeta, OwnerReference
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.observation import Event, Manifest, Patch
+from agentrollouts.core.release import ReleaseObservation, decide_release
+from agentrollouts.simulation.json_patch import patched
+
+ROUTE: Final = "HTTPRoute"
+CONFIG_MAP: Final = "ConfigMap"
+
+
+def applied(manifest: Manifest, before: Manifest | None = None) -> Manifest:
+    """What the API server has after a server-side apply: our fields, its own, and what others put there."""
+    seen = dict(before or {})
+    metadata, known = manifest["metadata"], seen.get("metadata") or {}
+    foreign = {
+        key: text for key, text in (known.get("annotations") or {}).items() if not key.startswith(f"{GROUP}/")
+    }
+    kept = {
+        "uid": known.get("uid", f"uid-of-{metadata['name']}"),
+        "generation": known.get("generation", 0) + (manifest.get("spec") != seen.get("spec")),
+        "annotations": foreign | dict(metadata.get("annotations") or {}),
+    }
+    status = {"status": seen["status"]} if "status" in seen else {}
+    stored: Manifest = json.loads(json.dumps({**manifest, **status, "metadata": {**metadata, **kept}}))
+    return stored
+
+
+def after(patch: Patch, before: Manifest) -> Manifest:
+    """What the API server has after a patch; a changed spec is a new generation."""
+    done = patched(before, patch.operations)
+    generation = before["metadata"]["generation"] + (done["spec"] != before["spec"])
+    return {**done, "metadata": {**done["metadata"], "generation": generation}}
+
+
+def accepted(route: Manifest) -> Manifest:
+    """The route once a gateway has taken over its present generation."""
+    told = {
+        "type": "Accepted",
+        "status": "True",
+        "observedGeneration": route["metadata"]["generation"],
+    }
+    return {**route, "status": {"parents": [{"conditions": [told]}]}}
+
+
+def weights_of_route(route: Manifest, rule: str | None = None) -> dict[str, int]:
+    """Percent of the requests by Service, in the rule of that name or in the only one."""
+    rules = [each for each in route["spec"]["rules"] if rule is None or each.get("name") == rule]
+    refs = rules[0]["backendRefs"] if rules else ()
+    total = sum(ref.get("weight", 1) for ref in refs) or 1
+    return {ref["name"]: round(100 * ref.get("weight", 1) / total) for ref in refs}
+
+
+def weights_of_config(config: Manifest) -> dict[str, int]:
+    """Percent of the requests by release, as `split.json` says."""
+    split = json.loads(config["data"]["split.json"])
+    return {side["release"]: side["weight"] for side in (split["stable"], split["canary"]) if side}
+
+
+def owned(snapshot: ObjectMeta, owner: Mapping[str, Any]) -> ObjectMeta:
+    """The snapshot's metadata with one more owner."""
+    reference = OwnerReference.model_validate(owner)
+    return snapshot.replace(owner_references=(*snapshot.owner_references, reference))
+
+
+def materialise(
+    release: AgentRelease, config_maps: Mapping[str, ConfigMapData], now: datetime
+) -> tuple[AgentRelease, ObjectMeta | None]:
+    """What the operator makes of a release that was just applied: its status, and its snapshot's metadata.
+
+    The status says why where there is no snapshot.
+    """
+    decision = decide_release(ReleaseObservation(now=now, release=release, config_maps=config_maps))
+    done = release if decision.status is None else release.replace(status=decision.status)
+    written: Iterable[Manifest] = (applied(write.manifest) for write in decision.writes)
+    return done, next((ObjectMeta.model_validate(found["metadata"]) for found in written), None)
+
+
+def event(told: Event, about: ObjectMeta) -> dict[str, Any]:
+    """An Event about a rollout, as far as people read it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": about.name, "namespace": about.namespace},
+        "involvedObject": {"apiVersion": API_VERSION, "kind": "AgentRollout", "name": about.name},
+        "reason": str(told.reason),
+        "message": told.message,
+        "type": "Warning" if told.is_warning else "Normal",
+    }
+
+
+def rollout_of(rollout: AgentRollout, status: Mapping[str, Any]) -> dict[str, Any]:
+    """The rollout as the API server tells of it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "AgentRollout",
+        "metadata": rollout.metadata.to_json(),
+        "spec": _spec_of(rollout.spec),
+        "status": status,
+    }
+
+
+@lru_cache(maxsize=64)
+def _spec_of(spec: AgentRolloutSpec) -> dict[str, Any]:
+    """A spec changes seldom, and is told of with every status."""
+    return spec.to_json()

@@ -1,0 +1,236 @@
+"""A script becomes a world: everything that it says will happen stands in the world's future.
+
+Between `script`, which is what a person wrote, and `world`, which plays it.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.meta import ANNOTATION_APPROVE, ObjectMeta
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease, ReleaseRef
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord, WeightsStatus
+from agentrollouts.core.components import ConfigMapData
+from agentrollouts.simulation.agents import Agent, Drawn
+from agentrollouts.simulation.cluster import ROUTE, materialise
+from agentrollouts.simulation.script import Behaviour, Edit, Script, at
+from agentrollouts.simulation.world import Change, Metrics, World
+
+SERVED: Final = timedelta(days=1)
+"""How long stable has served when a simulation begins."""
+REMEMBERED: Final = timedelta(hours=4)
+"""How much of that Prometheus is asked about; the runs before are not simulated."""
+USUAL: Final = Behaviour()
+METRICS: Final[Mapping[str, Metrics]] = {
+    "Away": "away",
+    "Unreachable": "down",
+    "Refusing": "refused",
+    "Garbled": "garbled",
+}
+
+
+HAPPENED: Final = "Happened"
+"""Kind of what watchers are told of beside objects: something that the script says."""
+
+
+class Misfit(Exception):  # noqa: N818 it is an answer for a person
+    """The script and the objects do not fit together; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What a user would apply."""
+
+    rollout: AgentRollout
+    releases: tuple[AgentRelease, ...]
+    config_maps: Mapping[str, ConfigMapData]
+
+
+def world_of(script: Script, objects: Objects) -> World:
+    """The world at its first second, with everything that will happen ahead. Raises `Misfit`."""
+    rollout = objects.rollout
+    metadata = _settled(rollout.metadata, rollout.metadata.name)
+    world = World(
+        rollout=AgentRollout(metadata=metadata, spec=rollout.spec),
+        now=script.start,
+        chance=Drawn(random.Random(script.seed)),
+    )
+    for release in objects.releases:
+        _make(world, release, script, objects.config_maps)
+    _check_names(script, world)
+    _turn(world, script, 0)
+    if script.stable is not None:
+        _serve_already(world, script.stable)
+    turns: list[tuple[int, Change]] = [(s, _turning(script, s)) for s in script.turns if s]
+    turns += [(edit.at, _editing(edit)) for edit in script.edits]
+    turns += [(e.at + e.restart, _set(operator_runs=True)) for e in script.edits if e.restart is not None]
+    world.ahead = [(script.start + timedelta(seconds=s), change) for s, change in sorted(turns, key=_first)]
+    return world
+
+
+def _first(turn: tuple[int, Change]) -> int:
+    return turn[0]
+
+
+def _settled(metadata: ObjectMeta, name: str) -> ObjectMeta:
+    """As the API server would complete it."""
+    return metadata.replace(uid=f"uid-of-{name}", generation=1, namespace=metadata.namespace or "default")
+
+
+def _make(
+    world: World, release: AgentRelease, script: Script, config_maps: Mapping[str, ConfigMapData]
+) -> None:
+    metadata = release.metadata.replace(
+        uid=f"uid-of-{release.metadata.name}",
+        generation=1,
+        namespace=world.rollout.metadata.namespace,
+    )
+    applied = AgentRelease(metadata=metadata, spec=release.spec)
+    world.make(*materialise(applied, config_maps, script.start), Agent())
+
+
+def _check_names(script: Script, world: World) -> None:
+    named = {"stable": script.stable} if script.stable else {}
+    named |= {f"releases.{name}": name for name in script.releases}
+    named |= {
+        f"edits[{index}].releaseRef": edit.release_ref
+        for index, edit in enumerate(script.edits)
+        if edit.release_ref
+    }
+    for field, name in named.items():
+        if name not in world.releases:
+            raise Misfit(f"{field}: no AgentRelease {name} in the files; add it or name another")
+    for index, edit in enumerate(script.edits):
+        if edit.approve and edit.approve not in {phase.name for phase in world.rollout.spec.phases}:
+            raise Misfit(f"edits[{index}].approve: the rollout has no phase {edit.approve}")
+
+
+def _serve_already(world: World, name: str) -> None:
+    """That release was found healthy a day ago and has had all traffic since."""
+    release, since = world.releases[name], world.now - SERVED
+    if release.status.digest is None or release.status.snapshot is None:
+        raise Misfit(f"stable: {name} is not ready: {release.status.conditions[0].message}")
+    record = ReleaseRecord(
+        release=name,
+        version=release.spec.version,
+        digest=release.status.digest,
+        service=release.spec.serving.service if release.spec.serving else None,
+        snapshot=release.status.snapshot.name,
+        healthy_time=since,
+    )
+    entry = HistoryEntry.model_validate(
+        record.model_dump(exclude={"healthy_time"})
+        | {
+            "number": 1,
+            "outcome": Outcome.HEALTHY,
+            "reason": Reason.HEALTHY,
+            "start_time": since,
+            "end_time": since,
+        }
+    )
+    status = AgentRolloutStatus(stable=record, weights=WeightsStatus(stable=100, canary=0), history=(entry,))
+    world.rollout = world.rollout.replace(status=status)
+    world.serve({name: 100}, REMEMBERED.total_seconds())
+
+
+# --- what happens -------------------------------------------------------------------------------------------
+
+
+def _turning(script: Script, seconds: int) -> Change:
+    return lambda world: _turn(world, script, seconds)
+
+
+def _turn(world: World, script: Script, seconds: int) -> None:
+    """Traffic, behaviour and Prometheus are as the script has them at that second."""
+    world.runs_per_second = at(script.runs_per_hour, seconds) / 3600
+    for name in world.releases:
+        world.agents[name] = _agent(script, script.releases.get(name, USUAL), seconds)
+    outages = (outage for outage in script.outages if outage.holds(seconds))
+    world.metrics = next((METRICS[outage.kind] for outage in outages), "up")
+    for sentence in _news(script, seconds):
+        world.tell({"kind": HAPPENED, "message": sentence})
+
+
+def _news(script: Script, seconds: int) -> Iterator[str]:
+    """What a person would want to be told of that second."""
+    for outage in script.outages:
+        if seconds == outage.start:
+            yield f"Prometheus is {outage.kind.lower()}"
+        if seconds == outage.start + outage.lasts:
+            yield "Prometheus is back"
+    for blip in script.blips:
+        if seconds == blip.start:
+            yield "All releases are worse for a while"
+        if seconds == blip.start + blip.lasts:
+            yield "All releases are as usual again"
+
+
+def _agent(script: Script, usual: Behaviour, seconds: int) -> Agent:
+    blips = [blip for blip in script.blips if blip.holds(seconds)]
+    failed = max([at(usual.failed, seconds), *(blip.failed or 0.0 for blip in blips)])
+    others = {"escalated": at(usual.escalated, seconds), "refused": at(usual.refused, seconds)}
+    room = min(1.0, (1 - failed) / (sum(others.values()) or 1.0))
+    return Agent(
+        {"failed": failed, **{outcome: share * room for outcome, share in others.items()}},
+        seconds=at(usual.duration_seconds, seconds) * max([1.0, *(blip.slower for blip in blips)]),
+        cost=at(usual.cost_usd, seconds),
+        per_run={
+            (series.metric, frozenset((m.label, m.value) for m in series.matchers)): at(course, seconds)
+            for (text, series), course in zip(usual.counters.items(), usual.per_run.values(), strict=True)
+        },
+    )
+
+
+def _set(**fields: object) -> Change:
+    def change(world: World) -> None:
+        for name, value in fields.items():
+            setattr(world, name, value)
+
+    return change
+
+
+def _editing(edit: Edit) -> Change:
+    """The one thing that the edit says."""
+
+    def change(world: World) -> None:
+        world.tell({"kind": HAPPENED, "message": _carry_out(edit, world)})
+
+    return change
+
+
+def _carry_out(edit: Edit, world: World) -> str:
+    """Change the world, and say what was done."""
+    rollout = world.rollout
+    if edit.restart is not None:
+        world.restart()
+        world.operator_runs = False
+        return f"The operator ends; another one starts {edit.restart} s later"
+    if edit.route_weight is not None:
+        _meddle(world, edit.route_weight)
+        return f"Somebody sets the canary's weight in the route to {edit.route_weight} %"
+    if edit.approve is not None:
+        wanted = f"{rollout.status.attempt.number if rollout.status.attempt else 0}/{edit.approve}"
+        annotations = {**rollout.metadata.annotations, ANNOTATION_APPROVE: wanted}
+        metadata = rollout.metadata.replace(annotations=annotations)
+        world.rollout = rollout.model_copy(update={"metadata": metadata})
+        return f"Somebody approves {wanted}"
+    if edit.paused is not None:
+        world.respecify(rollout.spec.replace(paused=edit.paused))
+        return f"Somebody sets spec.paused to {str(edit.paused).lower()}"
+    world.respecify(rollout.spec.replace(release_ref=ReleaseRef(name=edit.release_ref or "")))
+    return f"Somebody sets spec.releaseRef to {edit.release_ref}"
+
+
+def _meddle(world: World, weight: int) -> None:
+    """Somebody else sets the weights of our route."""
+    found = world.traffic.get((ROUTE, world.rollout.metadata.name))
+    if found is None:
+        return
+    stable, *canary = found["spec"]["rules"][0]["backendRefs"]
+    shares = [{**stable, "weight": 100 - weight}, *({**ref, "weight": weight} for ref in canary)]
+    rule = {**found["spec"]["rules"][0], "backendRefs": shares}
+    world.put({**found, "spec": {**found["spec"], "rules": [rule]}})

@@ -1,0 +1,268 @@
+"""Answers as Prometheus would give them: samples at scrapes, extrapolated increases, births, holes.
+
+Between the agents' counters and `core.counts`, which must make the same of these answers as of real ones.
+Counters are kept by what they grew, not by sample: a scrape that nobody asks about costs nothing.
+"""
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from agentrollouts.core.answers import Row
+from agentrollouts.core.queries import BURST_HISTORY, BURST_STEP, QueryPlan, Source, Term, tag
+from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher
+from agentrollouts.simulation.agents import Labels
+
+SCRAPE: Final = 15.0
+"""Seconds between samples."""
+LOOK_BACK: Final = 300.0
+"""How old the sample may be that an instant selector finds, in seconds; Prometheus' default."""
+NEAR: Final = 1.1
+"""`increase` extrapolates to an edge of the window that is no further than this many sample distances."""
+
+AT_PRESENT: Final = frozenset({Term.NEWEST, Term.SCRAPES, Term.VALUE})
+"""What is asked about now, also where the counts are of an earlier stretch."""
+
+_MATCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "=": lambda value, wanted: value == wanted,
+    "!=": lambda value, wanted: value != wanted,
+    "=~": lambda value, wanted: re.fullmatch(wanted, value) is not None,
+    "!~": lambda value, wanted: re.fullmatch(wanted, value) is None,
+}
+
+Samples = list[tuple[datetime, float]]
+
+
+@dataclass(slots=True)
+class Counter:
+    """A counter's whole past: its value at every instant at which it began or stopped to grow."""
+
+    born: float
+    """From when on it exists: the first scrape after this finds it. Seconds since 1970."""
+    times: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def add(self, begun: float, until: float, amount: float) -> None:
+        """Grow evenly from one instant to another."""
+        if not self.times or self.times[-1] < begun:
+            self.times.append(begun)
+            self.values.append(self.values[-1] if self.values else 0.0)
+        self.times.append(until)
+        self.values.append(self.values[-1] + amount)
+
+    def at(self, time: float) -> float:
+        """The value at an instant."""
+        index = bisect_right(self.times, time) - 1
+        if index < 0:
+            return 0.0
+        if index + 1 >= len(self.times):
+            return self.values[-1]
+        begun, ended = self.times[index], self.times[index + 1]
+        share = (time - begun) / (ended - begun)
+        return self.values[index] + share * (self.values[index + 1] - self.values[index])
+
+
+@dataclass(slots=True)
+class Scrapes:
+    """When samples were taken: every `SCRAPE` seconds, except while Prometheus was away."""
+
+    holes: list[tuple[float, float]] = field(default_factory=list)
+    """From and until when none was taken, in order."""
+
+    def away(self, begun: float, until: float) -> None:
+        """No sample is taken from one instant to another."""
+        if self.holes and self.holes[-1][1] >= begun:
+            begun, _ = self.holes.pop()
+        self.holes.append((begun, until))
+
+    def first(self, after: float) -> float:
+        """The first scrape later than that."""
+        found = (after // SCRAPE + 1) * SCRAPE
+        for begun, until in self.holes:
+            if begun < found <= until:
+                found = (until // SCRAPE + 1) * SCRAPE
+        return found
+
+    def last(self, until: float) -> float:
+        """The last scrape at that instant or before it."""
+        found = until // SCRAPE * SCRAPE
+        for begun, ended in reversed(self.holes):
+            if begun < found <= ended:
+                found = begun // SCRAPE * SCRAPE
+        return found
+
+    def number(self, after: float, until: float) -> int:
+        """How many there are after one instant, up to another."""
+        missing = (
+            (max(after, begun), min(until, ended))
+            for begun, ended in self.holes
+            if ended > after and begun < until
+        )
+        return _grid(after, until) - sum(_grid(*hole) for hole in missing)
+
+
+def _grid(after: float, until: float) -> int:
+    return max(0, int(until // SCRAPE - after // SCRAPE))
+
+
+@dataclass(slots=True)
+class Prometheus:
+    """All series of one agent, by release."""
+
+    counters: dict[str, dict[tuple[str, Labels], Counter]] = field(default_factory=dict)
+    scrapes: Scrapes = field(default_factory=Scrapes)
+
+    def grow(self, release: str, metric: str, labels: Labels, grown: tuple[float, float, float]) -> None:
+        """A counter of a release grows: since when, until when and by how much."""
+        begun, until, amount = grown
+        series = self.counters.setdefault(release, {})
+        counter = series.get((metric, labels))
+        if counter is None:
+            counter = series[metric, labels] = Counter(born=begun)
+        counter.add(begun, until, amount)
+
+    def runs_since(self, start: datetime, release: str, outcome: str | None = None) -> float:
+        """How many runs a release has had since then, of one outcome or in all."""
+        return sum(
+            counter.values[-1] - counter.at(start.timestamp())
+            for (metric, labels), counter in self.counters.get(release, {}).items()
+            if metric == "agent_runs_total" and (outcome is None or ("outcome", outcome) in labels)
+        )
+
+    def answer(self, plan: QueryPlan, at: datetime, now: datetime) -> Iterator[Row]:
+        """The rows of an instant query.
+
+        Args:
+            plan: What is asked.
+            at: The time that is asked about, by the operator's clock.
+            now: The time by Prometheus' own clock, after which it has no sample.
+        """
+        moment, newest = at.timestamp(), now.timestamp()
+        for source in plan.sources:
+            window = plan.window(source, at)
+            if window < 1:
+                continue
+            ended = moment - plan.shift(source, at)
+            asked = _Window(self.scrapes, ended - window, min(ended, newest), ended)
+            present = _Window(self.scrapes, moment - window, min(moment, newest), moment)
+            found = {release: self._groups(source, release) for release in plan.subject.releases}
+            for term in plan.terms(source):
+                label, seen = tag(plan, source, term), present if term in AT_PRESENT else asked
+                for release, groups in found.items():
+                    yield from (Row(label, release, *row) for row in _rows(term, groups, seen))
+
+    def history(self, plan: QueryPlan, before: datetime) -> Iterator[tuple[Mapping[str, str], Samples]]:
+        """Stable's counts per minute until then: the answer to `queries.render_burst`."""
+        stable, end = plan.subject.stable, before.timestamp()
+        if stable is None:
+            return
+        step, steps = BURST_STEP.total_seconds(), int(BURST_HISTORY / BURST_STEP)
+        for source in plan.sources:
+            if source.seconds is not None or source.by not in {None, BOUND_LABEL}:
+                continue
+            for group, counters in self._groups(source, stable).items():
+                labels = {SOURCE_LABEL: tag(plan, source, Term.INCREASE)}
+                labels |= {} if group is None else {BOUND_LABEL: group}
+                samples: Samples = []
+                for index in range(steps + 1):
+                    at = end - (steps - index) * step
+                    rows = [*_rows(Term.INCREASE, {None: counters}, _Window(self.scrapes, at - step, at, at))]
+                    samples += [(datetime.fromtimestamp(at, UTC), value) for _, value in rows]
+                if samples:
+                    yield labels, samples
+
+    def _groups(self, source: Source, release: str) -> dict[str | None, list[Counter]]:
+        """The counters that the source selects, by the label that it groups by."""
+        found: dict[str | None, list[Counter]] = {}
+        for (metric, labels), counter in self.counters.get(release, {}).items():
+            if metric == source.selector.metric and _selects(source.selector.matchers, labels):
+                group = dict(labels).get(source.by, "") if source.by else None
+                found.setdefault(group, []).append(counter)
+        return found
+
+
+def _selects(matchers: Iterable[Matcher], labels: Labels) -> bool:
+    known = dict(labels)
+    return all(_MATCHES[m.operator](known.get(m.label, ""), m.value) for m in matchers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A range of time in which samples are looked for: after `begun`, until `ended`."""
+
+    scrapes: Scrapes
+    begun: float
+    ended: float
+    at: float
+    """The instant that is asked about; `ended`, unless the operator's clock is ahead."""
+
+    def newest(self, counter: Counter, until: float, at: float) -> float | None:
+        """Time of the newest sample until then that an instant selector finds at `at`."""
+        found = self.scrapes.last(until)
+        return found if found > counter.born and found > at - LOOK_BACK else None
+
+    def was_there(self, counter: Counter) -> bool:
+        """Whether it had a sample at the beginning."""
+        begun = min(self.begun, self.ended)
+        return self.newest(counter, begun, self.begun) is not None
+
+    def samples(self, counter: Counter) -> tuple[float, float, int]:
+        """Times of the first and the last sample, and how many there are."""
+        after = max(self.begun, counter.born)
+        first, last = self.scrapes.first(after), self.scrapes.last(self.ended)
+        return first, last, self.scrapes.number(after, self.ended) if last >= first else 0
+
+
+def _rows(
+    term: Term, groups: Mapping[str | None, list[Counter]], window: _Window
+) -> Iterator[tuple[str | None, float]]:
+    """Group and value of each row of a term; one without a sample is absent."""
+    counters = [counter for found in groups.values() for counter in found]
+    match term:
+        case Term.INCREASE | Term.BIRTHS:
+            value_of = _increase if term is Term.INCREASE else _birth
+            for group, found in groups.items():
+                values = [v for counter in found if (v := value_of(counter, window)) is not None]
+                if values:
+                    yield group, math.fsum(values)
+        case Term.NEWEST | Term.VALUE:
+            times = [(t, c) for c in counters if (t := window.newest(c, window.ended, window.at)) is not None]
+            if times:
+                shown = (counter.at(t) for t, counter in times)
+                yield None, max(t for t, _ in times) if term is Term.NEWEST else math.fsum(shown)
+        case Term.COVERED | Term.SCRAPES:
+            is_scrapes = term is Term.SCRAPES
+            numbers = (window.samples(c)[2] if is_scrapes else int(window.was_there(c)) for c in counters)
+            number = max(numbers, default=0) if is_scrapes else sum(numbers)
+            if number:
+                yield None, float(number)
+
+
+def _birth(counter: Counter, window: _Window) -> float | None:
+    """The first value of a series that was not there at the beginning, and is there now."""
+    first, _, number = window.samples(counter)
+    return counter.at(first) if number and not window.was_there(counter) else None
+
+
+def _increase(counter: Counter, window: _Window) -> float | None:
+    """What `increase` makes of the samples: it extrapolates to the edges where they are near.
+
+    The rule is `extrapolatedRate` in Prometheus' promql/functions.go.
+    """
+    first, last, number = window.samples(counter)
+    if number < 2:  # noqa: PLR2004 one sample is no difference
+        return None
+    low, grown, sampled = counter.at(first), counter.at(last) - counter.at(first), last - first
+    usual = sampled / (number - 1)
+    before, after = first - window.begun, window.at - last
+    if before >= usual * NEAR:
+        before = usual / 2
+    if grown > 0:
+        before = min(before, sampled * low / grown)  # a counter was never below 0
+    if after >= usual * NEAR:
+        after = usual / 2
+    return grown * (sampled + before + after) / sampled

@@ -1,0 +1,314 @@
+"""The simulated world and its clock: what the shell does, in the same order, in no time.
+
+A decision's writes first, then the status once, then Events; again while anything changed; then it sleeps
+until the decision's `wake_at` or the next question to Prometheus. Agents run by what the route says, whoever
+wrote it. Whoever watches is told of every object as the API server would tell: as a manifest, at a time.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.answers import Answer, Row
+from agentrollouts.core.burst import Series
+from agentrollouts.core.counts import Unreadable
+from agentrollouts.core.decide import decide
+from agentrollouts.core.observation import (
+    Asking,
+    Decision,
+    Deletion,
+    Effect,
+    Event,
+    Heard,
+    Manifest,
+    Observation,
+    Patch,
+    Problem,
+    Write,
+)
+from agentrollouts.core.queries import QueryPlan
+from agentrollouts.core.traffic import key_of
+from agentrollouts.simulation import cluster
+from agentrollouts.simulation.agents import Agent, Chance, Even
+from agentrollouts.simulation.prometheus import Prometheus
+
+SETTLED: Final = 12
+"""Decisions after which a world that does not change must be at rest: the K of the fixed point."""
+SOON: Final = timedelta(milliseconds=1)
+"""How far a wake-up lies ahead at the least, so that time goes on."""
+
+Metrics = Literal["up", "down", "away", "refused", "silent", "garbled"]
+"""Prometheus is well; answers 503; takes no samples either; refuses; has lost the canary; answers NaN."""
+Change = Callable[["World"], object]
+Watcher = Callable[[datetime, Manifest], None]
+
+
+class RestlessError(Exception):
+    """Decisions go on though nothing happens: a bug in the decision."""
+
+
+@dataclass(kw_only=True)
+class World:
+    """Everything that a rollout can see, and what becomes of it. Whoever plays it changes its attributes."""
+
+    rollout: AgentRollout
+    now: datetime
+    """True time; the operator sees `now + skew`."""
+    chance: Chance = field(default_factory=Even)
+    runs_per_second: float = 4.0
+    agents: dict[str, Agent] = field(default_factory=dict)
+    """How each release behaves at present."""
+    releases: dict[str, AgentRelease] = field(default_factory=dict)
+    services: dict[str, str] = field(default_factory=dict)
+    """The release behind each Service."""
+    traffic: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    snapshots: dict[str, ObjectMeta] = field(default_factory=dict)
+    prometheus: Prometheus = field(default_factory=Prometheus)
+    metrics: Metrics = "up"
+    remembers: bool = True
+    """Whether Prometheus can be asked about the hours before an attempt."""
+    has_endpoints: bool = True
+    has_gateway_api: bool = True
+    gateway_follows: bool = True
+    operator_runs: bool = True
+    skew: timedelta = timedelta()
+    watchers: list[Watcher] = field(default_factory=list)
+    ahead: list[tuple[datetime, Change]] = field(default_factory=list)
+    """What will happen, in order of time."""
+
+    problem: Problem | None = None
+    asking: Asking | None = None
+    heard: Heard | None = None
+    wake_at: datetime | None = None
+    """When the operator looks again, in true time."""
+    start: datetime = field(init=False)
+    polled: datetime = field(init=False)
+    _history: tuple[datetime, Series] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.start = self.polled = self.now
+
+    @property
+    def status(self) -> AgentRolloutStatus:
+        """The persisted status."""
+        return self.rollout.status
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    def run(self, seconds: float) -> None:
+        """Let time pass; every decision is made when the shell would make it."""
+        end = self.now + timedelta(seconds=seconds)
+        self.settle()
+        while self.now < end:
+            self._pass_until(min(end, *self._due()))
+            while self.ahead and self.ahead[0][0] <= self.now:
+                self.ahead.pop(0)[1](self)
+            if self.operator_runs and self.asking and self.now >= self._next_poll(self.asking):
+                self.poll(self.asking)
+            self.settle()
+
+    def settle(self) -> None:
+        """Decide until there is nothing to do: the fixed point, within `SETTLED` decisions."""
+        for _ in range(SETTLED if self.operator_runs else 0):
+            if not self.step():
+                return
+        if self.operator_runs:
+            raise RestlessError(f"no fixed point after {SETTLED} decisions: {self.status.to_json()}")
+
+    def restart(self) -> None:
+        """The operator's process ends, and another begins: it knows only what the API server has."""
+        self.asking = self.heard = self.wake_at = self.problem = self._history = None
+
+    def serve(self, shares: Mapping[str, int], seconds: float) -> None:
+        """Requests of so many seconds, until now, reach these releases in these shares."""
+        until = self.now.timestamp()
+        begun = until - seconds
+        while begun < until:
+            ended = min(until, begun + self.chance.grain)
+            for release, share in shares.items():
+                expected = self.runs_per_second * (ended - begun) * share / 100
+                agent = self.agents.get(release)
+                for metric, labels, amount in agent.grow(expected, self.chance) if agent else ():
+                    self.prometheus.grow(release, metric, labels, (begun, ended, amount))
+            begun = ended
+
+    def _due(self) -> list[datetime]:
+        """When something happens next."""
+        due = [self.ahead[0][0]] if self.ahead else []
+        if self.operator_runs and self.asking is not None:
+            due.append(self._next_poll(self.asking))
+        if self.operator_runs and self.wake_at is not None:
+            due.append(max(self.wake_at, self.now + SOON))
+        return due or [datetime.max.replace(tzinfo=self.now.tzinfo)]
+
+    def _next_poll(self, asking: Asking) -> datetime:
+        return max(self.now, self.polled + timedelta(seconds=asking.interval_seconds))
+
+    def _pass_until(self, then: datetime) -> None:
+        before, shares, self.now = self.now, self.shares(), max(then, self.now)
+        self.serve(shares, (self.now - before).total_seconds())
+        if self.metrics == "away":
+            self.prometheus.scrapes.away(before.timestamp(), self.now.timestamp())
+
+    # --- the operator ----------------------------------------------------------------------------------
+
+    def step(self, effects: int | None = None) -> bool:
+        """One decision, carried out; or only its first `effects` writes, and then the process ends.
+
+        Returns whether anything changed that the next decision sees.
+        """
+        obs = self.observe()
+        decision = decide(obs)
+        self.decided(obs, decision)
+        self.asking = decision.asking
+        self.wake_at = None if decision.wake_at is None else self.now + (decision.wake_at - obs.now)
+        self.problem = None
+        todo: list[Callable[[], bool]] = [lambda write=write: self._apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
+        if decision.status is not None:
+            todo.append(lambda: self.store(decision))
+        changes = [effect() for effect in todo[:effects]]
+        if effects is not None and effects < len(todo):
+            self.restart()
+        return any(changes)
+
+    def decided(self, obs: Observation, decision: Decision) -> None:
+        """Told of every decision, before it is carried out."""
+
+    def observe(self) -> Observation:
+        """What `shell.observe` would see."""
+        return Observation(
+            now=self.now + self.skew,
+            rollout=self.rollout,
+            release=self.releases.get(self.rollout.spec.release_ref.name),
+            endpoints_ready=self.has_endpoints,
+            traffic=dict(self.traffic),
+            traffic_problem=self.problem,
+            snapshots=dict(self.snapshots),
+            heard=self.heard,
+        )
+
+    def poll(self, asking: Asking) -> None:
+        """What `shell.poller` would do at a tick."""
+        self.polled, at = self.now, self.now + self.skew
+        history = self._asked_history(asking)
+        match self.metrics:
+            case "down" | "away":
+                answer: Answer | Unreadable = Unreadable("Prometheus answered 503")
+            case "refused":
+                answer = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
+            case _:
+                rows = self.prometheus.answer(asking.plan, at, self.now)
+                answer = Answer(at, tuple(filter(None, (self._as_told(asking.plan, row) for row in rows))))
+        self.heard = Heard(plan=asking.plan, answer=answer, history=history)
+
+    def _as_told(self, plan: QueryPlan, row: Row) -> Row | None:
+        if self.metrics == "silent" and row.release == plan.subject.canary:
+            return None
+        return Row(row.src, row.release, row.group, float("nan")) if self.metrics == "garbled" else row
+
+    def _asked_history(self, asking: Asking) -> Series | None:
+        before = asking.history_before
+        if before is None or not self.remembers or self.metrics != "up":
+            return None
+        if self._history is None or self._history[0] != before:
+            self._history = before, tuple(self.prometheus.history(asking.plan, before))
+        return self._history[1]
+
+    # --- the API server --------------------------------------------------------------------------------
+
+    def shares(self) -> dict[str, int]:
+        """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
+        name, patched = self.rollout.metadata.name, self.rollout.spec.traffic.route_patch
+        if patched and (route := self.traffic.get((cluster.ROUTE, patched.name))):
+            weights = cluster.weights_of_route(route, patched.rule)
+        elif route := self.traffic.get((cluster.ROUTE, name)):
+            weights = cluster.weights_of_route(route)
+        else:
+            config = self.traffic.get((cluster.CONFIG_MAP, f"{name}-traffic"))
+            return cluster.weights_of_config(config) if config else {}
+        return {self.services.get(service, service): weight for service, weight in weights.items()}
+
+    def make(self, release: AgentRelease, snapshot: ObjectMeta | None, agent: Agent) -> None:
+        """A release is there, and its agents run."""
+        name = release.metadata.name
+        self.releases[name], self.agents[name] = release, agent
+        if snapshot:
+            self.snapshots[snapshot.name] = snapshot
+        if release.spec.serving:
+            self.services[release.spec.serving.service.name] = name
+
+    def respecify(self, spec: AgentRolloutSpec) -> None:
+        """Somebody changes the plan, or what it asks for."""
+        metadata = self.rollout.metadata
+        changed = metadata.replace(generation=metadata.generation + 1)
+        self.rollout = AgentRollout(metadata=changed, spec=spec, status=self.status)
+
+    def put(self, manifest: Manifest) -> None:
+        """A traffic object is as this manifest says from now on, whoever wrote it."""
+        self.traffic[key_of(manifest)] = manifest
+        self.tell(manifest)
+
+    def tell(self, manifest: Manifest) -> None:
+        """Tell those who watch."""
+        for watcher in self.watchers:
+            watcher(self.now, manifest)
+
+    def _apply(self, write: Effect) -> bool:
+        key = kind, name = key_of(write.manifest)
+        before = self.traffic.get(key)
+        match write:
+            case Deletion():
+                return self.traffic.pop(key, None) is not None
+            case Patch():
+                if before is None:
+                    return False
+                self.patched(before, changed := cluster.after(write, before))
+                self.put(self._followed(changed))
+                return True
+            case Write(manifest):
+                return self._write(manifest, kind, name)
+
+    def patched(self, before: Manifest, changed: Manifest) -> None:
+        """Told of every patch of somebody else's object."""
+
+    def _write(self, manifest: Manifest, kind: str, name: str) -> bool:
+        if kind == cluster.CONFIG_MAP and name in self.snapshots:
+            [owner] = manifest["metadata"]["ownerReferences"]
+            self.snapshots[name] = cluster.owned(self.snapshots[name], owner)
+            return True
+        if kind == cluster.ROUTE and not self.has_gateway_api:
+            missing = Problem(Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind")
+            self.problem = self.problem or missing
+            return False
+        before = self.traffic.get((kind, name))
+        done = cluster.applied(manifest, before)
+        self.put(self._followed(done) if kind == cluster.ROUTE else done)
+        return self.traffic[kind, name] != before
+
+    def _followed(self, route: Manifest) -> Manifest:
+        """The gateway takes the route over, if it follows at all."""
+        return cluster.accepted(route) if self.gateway_follows else route
+
+    def store(self, decision: Decision) -> bool:
+        """What comes back is what the API server has: JSON, read again."""
+        if decision.status is None:
+            return False
+        stored = decision.status.to_json()
+        status = AgentRolloutStatus.model_validate_json(json.dumps(stored))
+        self.rollout = self.rollout.model_copy(update={"status": status})
+        if self.watchers:
+            self.tell(cluster.rollout_of(self.rollout, stored))
+        for event in decision.events:
+            self.happened(event)
+        return True
+
+    def happened(self, event: Event) -> None:
+        """An Event was sent."""
+        self.tell(cluster.event(event, self.rollout.metadata))
