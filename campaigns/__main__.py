@@ -12,6 +12,10 @@ from typing import Final
 
 from campaigns import prometheus_faults
 from campaigns.cases import Campaign, Case, Choice
+from campaigns.exhaustive import EXHAUSTIVE
+from campaigns.planted import PLANTED
+from campaigns.sequences import SEQUENCES
+from campaigns.simulated import SIMULATED
 
 CAMPAIGNS: Final[Sequence[Campaign]] = (
     Campaign(
@@ -19,6 +23,10 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
         "Whatever Prometheus does: no advance, no rollback that nobody asked for, others as fast as ever",
         prometheus_faults.play,
     ),
+    SIMULATED,
+    SEQUENCES,
+    EXHAUSTIVE,
+    PLANTED,
 )
 SEED: Final = 20_261_121
 

@@ -36,6 +36,10 @@ class Case:
     """How many checks, states or sequences it stands for."""
 
 
+Play = Callable[[Choice], Iterator[Case]]
+"""Plays what is wanted, case by case."""
+
+
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """A kind of disturbance, and the claim that it tests."""
@@ -43,6 +47,6 @@ class Campaign:
     name: str
     shows: str
     """What holds where no case is broken, in a sentence."""
-    play: Callable[[Choice], Iterator[Case]]
+    play: Play
     unit: str = "cases"
     """What `Case.counts` counts."""

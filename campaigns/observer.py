@@ -1,0 +1,226 @@
+"""The observer: what must be true of every version of the objects, whoever wrote them and whatever happened.
+
+It sees manifests at times, as a watch of the API server tells them, and knows besides only what those know
+who play the world: which releases are bad, and when Prometheus really answered. It imports nothing of the
+operator. Each sentence begins with its rule's name, S1, S3 to S6, L1 or L2 of `docs/reliability.md`.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+Manifest = Mapping[str, Any]
+
+LATCH: Final = "agentrollouts.dev/rolled-back"
+LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")
+ENDS: Final = ("Healthy", "RolledBack", "Superseded")
+RAMP_STEPS: Final = 10
+
+
+@dataclass(slots=True)
+class Observer:
+    """Everything that was seen, and what of it may not be."""
+
+    services: Mapping[str, str]
+    """The release behind each Service."""
+    bad: frozenset[str]
+    """Releases that no rollout may ever call healthy."""
+    tolerance: timedelta = timedelta(seconds=2)
+    """By how much a phase may be shorter than its plan: what the operator's clock was off."""
+    broken: list[str] = field(default_factory=list)
+    writes: int = 0
+    """Versions of objects that the operator wrote."""
+    healthy: set[str] = field(default_factory=set)
+    """Releases that were stable at any time."""
+    _status: Manifest = field(default_factory=dict)
+    _spec: Manifest = field(default_factory=dict)
+    _ends: dict[int, str] = field(default_factory=dict)
+    _latched: int = 0
+    """The newest attempt of which anything persisted said that it is rolled back."""
+    _shown: tuple[int, int] | None = None
+    """Attempt and weight that the route shows; None while it shows what somebody else wrote."""
+    _since: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    """When the route first showed an attempt at a weight."""
+    _phase: tuple[tuple[Any, ...], datetime | None] = ((), None)
+    """Attempt, plan and phase of the newest status, and since when."""
+    _look: tuple[datetime, bool] | None = None
+    """When Prometheus was asked last, and whether it really answered."""
+
+    def fork(self) -> "Observer":
+        """The same observer, to see what else could have happened."""
+        other = copy.copy(self)
+        other.broken, other.healthy = list(self.broken), set(self.healthy)
+        other._ends, other._since = dict(self._ends), dict(self._since)  # noqa: SLF001 one of its own kind
+        return other
+
+    def see(self, time: datetime, manifest: Manifest) -> None:
+        """An object has a new version."""
+        match manifest["kind"]:
+            case "AgentRollout":
+                self.writes += 1
+                self._see_status(time, manifest)
+            case "HTTPRoute":
+                self._see_route(time, manifest)
+
+    def looked(self, time: datetime, *, answered: bool) -> None:
+        """Prometheus was asked."""
+        self._look = time, answered
+
+    def check(self, holds: bool, rule: str, sentence: str, time: datetime) -> None:  # noqa: FBT001 reads as an assertion
+        """Note what does not hold."""
+        if not holds:
+            self.broken.append(f"{rule}: {sentence} ({time:%H:%M:%S})")
+
+    @property
+    def attempt(self) -> Manifest:
+        """The attempt of the newest status."""
+        found: Manifest = self._status.get("attempt") or {}
+        return found
+
+    # --- the route -------------------------------------------------------------------------------------
+
+    def _see_route(self, time: datetime, route: Manifest) -> None:
+        weights = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
+        is_ours = not route["metadata"].get("managedFields")
+        if not is_ours:
+            self._shown = None
+            return
+        self.writes += 1
+        self.check(
+            all(type(weight) is int and 0 <= weight <= 100 for weight in weights.values())  # noqa: PLR2004 percent
+            and sum(weights.values()) == 100,  # noqa: PLR2004 percent
+            "S1",
+            f"the route has the weights {weights}",
+            time,
+        )
+        self._latched = max(self._latched, int(route["metadata"].get("annotations", {}).get(LATCH, 0)))
+        stable = (self._status.get("stable") or {}).get("release")
+        serving = {self.services.get(name, name): weight for name, weight in weights.items() if weight}
+        canary = sum(weight for release, weight in serving.items() if release != stable)
+        number, asked = self.attempt.get("number", 0), self.attempt.get("weight", 0)
+        if number <= self._latched and self.attempt.get("state") != "Healthy":
+            self.check(not canary or stable is None, "S4", f"canary at {canary} % after the way back", time)
+        self.check(canary <= asked, "S3", f"canary at {canary} %, the status asks for {asked} %", time)
+        self._shown = number, canary
+        self._since.setdefault(self._shown, time)
+
+    # --- the status ------------------------------------------------------------------------------------
+
+    def _see_status(self, time: datetime, rollout: Manifest) -> None:
+        before, self._status, old = self._status, rollout["status"], self.attempt
+        new, spec = self.attempt, rollout["spec"]
+        if new.get("state") in LATCHED:
+            self._latched = max(self._latched, new["number"])
+        self._check_order(time, old, new)
+        self._check_history(time)
+        if old and new and old["number"] == new["number"]:
+            is_same_plan = old.get("planHash") == new.get("planHash")
+            if new.get("weight", 0) > old.get("weight", 0) and old["state"] != "Pending" and is_same_plan:
+                self._check_rise(time, old, new, spec)
+        phase = tuple(new.get(key) for key in ("number", "planHash", "phaseName"))
+        if phase != self._phase[0]:
+            self._phase = phase, time
+        stable = (self._status.get("stable") or {}).get("release")
+        known = (before.get("stable") or {}).get("release")
+        if known is not None and stable != known:
+            self.check(stable not in self.bad, "truth", f"{stable}, a bad one, is stable", time)
+        if stable:
+            self.healthy.add(stable)
+        self._check_rollback(time)
+        self._check_conditions(time)
+        self._spec = spec
+
+    def _check_order(self, time: datetime, old: Manifest, new: Manifest) -> None:
+        """An end is an end, the way back is latched, and the next attempt has the next number."""
+        if not old or not new:
+            return
+        told = f"attempt {old['number']} {old['state']} became {new['number']} {new['state']}"
+        if old["number"] != new["number"]:
+            is_over = old["state"] in ENDS
+            self.check(is_over and new["number"] == old["number"] + 1, "S6", told, time)
+            return
+        if old["state"] in ENDS:
+            self.check(new["state"] == old["state"], "S6", told, time)
+        if old["state"] in LATCHED:
+            index = LATCHED.index(old["state"])
+            self.check(new["state"] in LATCHED[index:], "S4", told, time)
+            self.check(new.get("weight", 0) == 0, "S4", f"{told} with weight {new.get('weight')}", time)
+
+    def _check_history(self, time: datetime) -> None:
+        numbers = [entry["number"] for entry in self._status.get("history", ())]
+        self.check(len(numbers) == len(set(numbers)), "S6", f"attempts ended twice: {numbers}", time)
+        for entry in self._status.get("history", ()):
+            known = self._ends.setdefault(entry["number"], entry["outcome"])
+            told = f"attempt {entry['number']} ended {known}, then {entry['outcome']}"
+            self.check(known == entry["outcome"], "S6", told, time)
+
+    def _check_rise(self, time: datetime, old: Manifest, new: Manifest, spec: Manifest) -> None:
+        """Up only by the next step, with every gate Pass, on a look at this weight, after its time."""
+        if "stable" not in self._status:
+            return
+        told = f"from {old['weight']} % to {new['weight']} %"
+        steps = list(_steps(spec))
+        following = next((step for step in steps if step > old["weight"]), None)
+        self.check(new["weight"] == following, "S3", f"{told}, the plan's next step is {following}", time)
+        if not spec.get("gates") or old["weight"] == 100:  # noqa: PLR2004 percent
+            return
+        said = {gate["name"]: gate["verdict"] for gate in self._status.get("gates", ())}
+        passed = all(said.get(gate["name"]) == "Pass" for gate in spec["gates"])
+        self.check(passed, "S3", f"{told} though the gates say {said}", time)
+        asked, look = (old["number"], old["weight"]), self._look
+        self.check(self._shown == asked, "S3", f"{told} while the route shows {self._shown}", time)
+        since = self._since.get(asked)
+        if since is None or look is None:
+            return
+        self.check(look[1], "S3", f"{told} though Prometheus gave no numbers", time)
+        self.check(look[0] > since, "S3", f"{told} on a look at an earlier weight", time)
+        _, entered = self._phase
+        if entered is not None and old.get("phaseName") != new.get("phaseName"):
+            seconds = spec["phases"][old["phaseIndex"]]["durationSeconds"]
+            waited = time - entered + self.tolerance
+            self.check(
+                waited >= timedelta(seconds=seconds), "S3", f"{told} after {waited} of {seconds} s", time
+            )
+
+    def _check_rollback(self, time: datetime) -> None:
+        back = self._status.get("lastRollback")
+        if back and "to" in back:
+            is_known = back["to"] in self.healthy
+            self.check(is_known, "S5", f"went back to {back['to']}, never found healthy", time)
+            self.check(back["to"] != back["from"], "S5", f"went back to {back['to']}, which failed", time)
+
+    def _check_conditions(self, time: datetime) -> None:
+        """L1: what is not over says why, and since when."""
+        conditions = {found["type"]: found for found in self._status.get("conditions", ())}
+        state = self.attempt.get("state")
+        told = f"in state {state} nothing says what is waited for: {sorted(conditions)}"
+        waits = [conditions[kind] for kind in ("Reconciling", "Stalled") if kind in conditions]
+        is_told = any(found["status"] == "True" and found["reason"] for found in waits)
+        self.check(state is None or state in ENDS or is_told, "L1", told, time)
+        hold = self.attempt.get("hold")
+        if state == "Held":
+            is_explained = bool(hold and hold["reason"] and hold["message"] and hold["since"])
+            self.check(is_explained, "L1", "held without a reason", time)
+
+    def at_rest(self, time: datetime) -> None:
+        """Nothing is disturbed any more, for long: the rollout is over, or a person is asked by name."""
+        state = self.attempt.get("state")
+        conditions = {found["type"]: found for found in self._status.get("conditions", ())}
+        stalled = conditions.get("Stalled", {}).get("status") == "True"
+        needs = state == "AwaitingApproval" or stalled
+        self.check(
+            state in ENDS or needs or not state, "L1", f"still {state}: {conditions.get('Ready')}", time
+        )
+
+
+def _steps(spec: Manifest) -> Iterator[int]:
+    """All weights that the plan goes through."""
+    before = 0
+    for phase in spec["phases"]:
+        rise, count = phase["weight"] - before, 1
+        if phase.get("rampSeconds") and rise > 0:
+            count = min(RAMP_STEPS, rise)
+        yield from (before + round(rise * (index + 1) / count) for index in range(count))
+        before = phase["weight"]

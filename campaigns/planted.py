@@ -1,0 +1,87 @@
+"""Planted bugs: what a campaign is worth is shown by what it finds.
+
+Each bug is one that other tools have had, put into the shipped functions for as long as a case plays. A case
+is broken where none of the campaigns catches its bug.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+from unittest.mock import patch
+
+from agentrollouts.api.status import AgentRolloutStatus, Verdict
+from agentrollouts.core import judging, situation, summary, traffic, under_way
+from agentrollouts.core.gates import Judgement, judge
+from agentrollouts.core.observation import Observation, Write
+from agentrollouts.core.queries import QueryPlan
+from campaigns import exhaustive, simulated
+from campaigns.cases import Campaign, Case, Choice, Play
+
+Patches = tuple[tuple[Any, str, Any], ...]
+"""Object, attribute and what stands there instead."""
+
+
+def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgement:  # noqa: ANN401 whatever the judge is given
+    judgement = judge(*args, **kwargs)
+    return replace(judgement, verdict=Verdict.PASS) if judgement.verdict is Verdict.ERROR else judgement
+
+
+def _write_ahead(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+    for wanted in traffic.render(obs.rollout, status, obs.traffic):
+        if not traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted):
+            yield Write(wanted, "agentrollouts")
+
+
+def _trust(_: QueryPlan, other: object) -> bool:
+    return isinstance(other, QueryPlan)
+
+
+BUGS: Final[Mapping[str, Patches]] = {
+    "NaN passes": ((judging, "judge", _judge_errors_as_passes),),
+    "any verdict advances": ((situation.Situation, "passed", True),),
+    "the route is written before the status": ((summary, "_traffic_writes", _write_ahead),),
+    "no latch": ((under_way, "_latch_on_traffic", lambda _: None),),
+    "an answer about an earlier weight is trusted": ((QueryPlan, "__eq__", _trust),),
+}
+
+FINDERS: Final[Mapping[str, tuple[Play, int]]] = {
+    "simulated": (simulated.play, 200),
+    "exhaustive": (exhaustive.play, 40),
+}
+"""The campaigns that look, each with the size of its short cut."""
+
+
+@contextmanager
+def planted(patches: Patches) -> Iterator[None]:
+    """The bug is there."""
+    undo: list[Callable[[], object]] = []
+    try:
+        for target, name, value in patches:
+            found = patch.object(target, name, value)
+            found.start()
+            undo.append(found.stop)
+        yield
+    finally:
+        for each in reversed(undo):
+            each()
+
+
+def caught(bug: str, finder: str, seed: int) -> str | None:
+    """What the finder says of the bug; None where it does not see it."""
+    look, size = FINDERS[finder]
+    with planted(BUGS[bug]):
+        return next((case.broken for case in look(Choice(seed, size)) if case.broken), None)
+
+
+def play(choice: Choice) -> Iterator[Case]:
+    """A case for each bug."""
+    for bug in BUGS:
+        if choice.wants(bug):
+            found = (caught(bug, finder, choice.seed) for finder in FINDERS)
+            yield Case(bug, None if any(found) else "nobody caught it")
+
+
+PLANTED: Final = Campaign(
+    "planted", "the campaigns can fail: each of five planted bugs is caught", play, unit="bugs"
+)

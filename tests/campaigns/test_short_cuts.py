@@ -1,0 +1,36 @@
+"""A short cut of each campaign that needs no sandbox: the same cases, fewer of them."""
+
+import pytest
+
+from campaigns import exhaustive, planted, sequences, simulated
+from campaigns.cases import Choice, Play
+
+SHORT = {
+    "simulated": (simulated.play, 60),
+    "sequences": (sequences.play, 4),
+    "exhaustive": (exhaustive.play, 12),
+}
+
+
+@pytest.mark.parametrize(("play", "size"), SHORT.values(), ids=list(SHORT))
+def test_nothing_breaks(play: Play, size: int) -> None:
+    """No case of the short cut is broken, and all of it is played."""
+    cases = list(play(Choice(seed=20_261_121, size=size)))
+
+    assert [case.broken for case in cases if case.broken] == []
+    assert sum(case.counts for case in cases) == size
+
+
+@pytest.mark.parametrize("bug", planted.BUGS)
+def test_a_planted_bug_is_caught(bug: str) -> None:
+    """By its short cut, so that we know that the campaign can fail; without the bug it does not."""
+    assert planted.caught(bug, "simulated", seed=20_261_121)
+
+
+def test_a_case_is_played_again_by_its_name() -> None:
+    """What broke is found again by seed and name alone."""
+    with planted.planted(planted.BUGS["NaN passes"]):
+        first = next(case for case in simulated.play(Choice(7, 200)) if case.broken)
+        [again] = simulated.play(Choice(7, 200, only=first.name))
+
+    assert again == first
