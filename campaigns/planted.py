@@ -13,7 +13,7 @@ from unittest.mock import patch
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
 from agentrollouts.core import judging, situation, summary, traffic, under_way
 from agentrollouts.core.gates import Judgement, judge
-from agentrollouts.core.observation import Observation, Write
+from agentrollouts.core.observation import Write
 from agentrollouts.core.queries import QueryPlan
 from campaigns import exhaustive, simulated
 from campaigns.cases import Campaign, Case, Choice, Play
@@ -27,7 +27,8 @@ def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgement:  # noqa: AN
     return replace(judgement, verdict=Verdict.PASS) if judgement.verdict is Verdict.ERROR else judgement
 
 
-def _write_ahead(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+def _write_ahead(s: situation.Situation, status: AgentRolloutStatus) -> Iterator[Write]:
+    obs = s.obs
     for wanted in traffic.render(obs.rollout, status, obs.traffic):
         if not traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted):
             yield Write(wanted, "agentrollouts")

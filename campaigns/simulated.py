@@ -136,6 +136,8 @@ def play_case(seed: str) -> str | None:
             observer.check(observer.writes == written, "L2", "writes though nothing happens", world.now)
     except RestlessError as error:
         return f"L2: {error}"
+    except Exception as error:  # noqa: BLE001 whatever comes out of a decision breaks the case
+        return f"{type(error).__name__}: {error}"
     return "; ".join(observer.broken[:3]) or None
 
 
