@@ -17,6 +17,7 @@ from agentrollouts.api.status import (
     HistoryEntry,
     Hold,
     LastRollback,
+    LastRuns,
     Outcome,
     Quarantined,
     QueryStatus,
@@ -128,6 +129,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         counting_start_time=NOW,
         elapsed_seconds=3600,
         extensions=1,
+        traffic_start_time=NOW,
         outlook="about 50 canary runs: can catch total failure and not much else",
         trigger=Trigger.BREACH,
         hold=Hold(
@@ -151,6 +153,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         routed_time=NOW,
         observed_time=NOW,
         verified_time=NOW,
+        last_runs=LastRuns(runs=12, time=NOW, scrapes=4),
         outcome=VerifyOutcome.RECOVERED,
     ),
     affected_window=AffectedWindow(release="status-1.0.0", start_time=NOW, end_time=NOW),

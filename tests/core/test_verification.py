@@ -71,11 +71,12 @@ def test_every_comparison_can_tell(gate: str) -> None:
 def test_stable_that_is_still_worse_has_not_recovered(behaviour: Behaviour) -> None:
     """Not before the time that it has; then it is said where to look, and nothing further is taken back."""
     names = {"errors": "error-rate", "latency": "latency", "cost": "cost-per-run"}
-    world = a_rollback(gates=[{"name": name, "template": template} for name, template in names.items()])
+    gates = [{"name": name, "template": template} for name, template in names.items()]
+    world = a_rollback(gates=gates, rollback={"verify": {"withinSeconds": 200, "watchSeconds": 600}})
     world.agents[OLD] = behaviour
-    world.run(55)
+    world.run(190)
     assert world.state is State.VERIFYING
-    world.run(60)
+    world.run(45)
 
     assert (world.state, rollback_of(world).outcome) == (State.ROLLED_BACK, VerifyOutcome.NOT_RECOVERED)
     (message,) = world.told(Reason.NOT_RECOVERED)

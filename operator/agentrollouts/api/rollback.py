@@ -25,7 +25,7 @@ class VerifyOutcome(StrEnum):
 class LastRuns(ApiModel):
     """The runs of a release that was taken back, until they end."""
 
-    runs: Annotated[int, Field(ge=0, le=2**53)]
+    runs: Annotated[int, Field(ge=0, le=2_147_483_647)]
     """Its counters of runs as last seen, added up."""
     time: Time
     """The newest sample in which they had grown."""

@@ -27,6 +27,9 @@ from agentrollouts.core.series import Refusal
 STILL_SCRAPES: Final = 2
 """Samples without a further run after which the traffic has moved (gates.md, after a rollback)."""
 
+MOST_RUNS: Final = 2_147_483_647
+"""The bound of the field in the CRD."""
+
 WHOLE: Final = Course(0, 1, time_over=True)
 """Verifying is one phase, in which an answer may come at any time."""
 
@@ -144,7 +147,9 @@ def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, b
     newest, scrapes = table.value(runs, Term.NEWEST, canary), table.value(runs, Term.SCRAPES, canary)
     if value is None or newest is None or runs in table.problems:
         return known, known is not None and value is None  # its agents are gone
-    seen = LastRuns(runs=int(value), time=datetime.fromtimestamp(newest, UTC), scrapes=int(scrapes or 0))
+    seen = LastRuns(
+        runs=min(int(value), MOST_RUNS), time=datetime.fromtimestamp(newest, UTC), scrapes=int(scrapes or 0)
+    )
     if known is None or seen.runs > known.runs:
         return seen, False
     is_over = seen.scrapes >= known.scrapes + STILL_SCRAPES
