@@ -78,12 +78,22 @@ class ApiServer:
             for path, manifest in manifests.items():
                 group.create_task(apply(path, manifest))
 
+    async def delete(self, path: str) -> None:
+        """Delete an object, without waiting until it is gone; fine where there is none."""
+        async with self._session.delete(path, raise_for_status=False) as answer:
+            await answer.read()
+
     async def watch(self, path: str) -> AsyncIterator[tuple[float, Manifest]]:
         """Objects of a list as they are and as they change, each with its `time.monotonic()` of arrival."""
+        async for _, found in self.events(path):
+            yield time.monotonic(), found
+
+    async def events(self, path: str) -> AsyncIterator[tuple[str, Manifest]]:
+        """What a watch of a list tells: ADDED, MODIFIED, DELETED or ERROR, and the object."""
         async with self._session.get(f"{path}?watch=true") as answer:
             async for line in answer.content:
-                arrived = time.monotonic()
-                yield arrived, json.loads(line)["object"]
+                event = json.loads(line)
+                yield event["type"], event["object"]
 
     async def _patch(self, path: str, body: Mapping[str, Any], kind: str) -> None:
         data = json.dumps(body)

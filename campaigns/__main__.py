@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from campaigns import prometheus_faults
+from campaigns import crash, prometheus_faults
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.exhaustive import EXHAUSTIVE
 from campaigns.planted import PLANTED
@@ -27,6 +27,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     SEQUENCES,
     EXHAUSTIVE,
     PLANTED,
+    crash.CAMPAIGN,
 )
 SEED: Final = 20_261_121
 

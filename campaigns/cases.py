@@ -4,8 +4,12 @@ A campaign is a generator of cases. It states what must hold, disturbs the real 
 nothing that judges here imports the operator's code.
 """
 
-from collections.abc import Callable, Iterator
+import asyncio
+import queue
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,17 @@ class Campaign:
     play: Play
     unit: str = "cases"
     """What `Case.counts` counts."""
+
+
+Tell = Callable[[Case], None]
+"""How a campaign that plays many cases at once says that one of them is over."""
+
+
+def as_told(play: Callable[[Tell], Coroutine[Any, Any, None]]) -> Iterator[Case]:
+    """The cases of a campaign that runs in an event loop of its own, as they are told."""
+    cases: queue.SimpleQueue[Case | None] = queue.SimpleQueue()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="campaign") as pool:
+        playing = pool.submit(asyncio.run, play(cases.put))
+        playing.add_done_callback(lambda _: cases.put(None))
+        yield from iter(cases.get, None)
+        playing.result()

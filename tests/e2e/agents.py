@@ -11,10 +11,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from sandbox.stack import Stack
-from tests.e2e.witness import Witness
 
 RUNS_PER_SECOND: Final = 200
 USUAL_FAILURES: Final = 0.01
@@ -24,10 +23,17 @@ Release = tuple[str, str, str]
 """Namespace, agent and release, as in the labels."""
 
 
+class Onlooker(Protocol):
+    """Who knows what the API server shows; a `Witness` is one."""
+
+    def all(self, kind: str, namespace: str) -> list[dict[str, Any]]:
+        """The newest versions of all objects of a kind in a namespace."""
+
+
 class Agents:
     """All agents of all namespaces, as one scrape target."""
 
-    def __init__(self, stack: Stack, witness: Witness) -> None:
+    def __init__(self, stack: Stack, witness: Onlooker) -> None:
         self._stack = stack
         self._witness = witness
         self._runs: defaultdict[Release, float] = defaultdict(float)

@@ -1,0 +1,172 @@
+"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes.
+
+Reads what the observer saw, in the order in which the API server stored it, and answers with sentences.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from campaigns.courses import shares
+from campaigns.onlooker import Manifest, Version
+
+_FULL: Final = 100
+_LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})
+_ENDS: Final = _LATCHED | {"Healthy", "Superseded"}
+
+
+@dataclass(slots=True)
+class _World:
+    """What was stored up to a version."""
+
+    rollout: Manifest = field(default_factory=dict)
+    releases: dict[str, Manifest] = field(default_factory=dict)
+    snapshots: dict[str, Manifest] = field(default_factory=dict)
+    taken_back: set[int] = field(default_factory=set)
+    """Attempts whose canary had traffic and lost it."""
+    last_share: dict[str, int] = field(default_factory=dict)
+    """The canary's share on each traffic object, by kind."""
+
+    @property
+    def status(self) -> Manifest:
+        found: Manifest = self.rollout.get("status") or {}
+        return found
+
+    @property
+    def attempt(self) -> Manifest:
+        found: Manifest = self.status.get("attempt") or {}
+        return found
+
+
+def broken(versions: Iterable[Version]) -> list[str]:
+    """Everything that does not hold, each named by its invariant and the version that shows it."""
+    world, found = _World(), []
+    for version in versions:
+        found += [f"{text} (version {version.number})" for text in _look(world, version)]
+    return found
+
+
+def _look(world: _World, version: Version) -> Iterator[str]:
+    manifest = version.manifest
+    if version.kind == "AgentRollout":
+        if not version.is_gone:
+            yield from _rollout(world, manifest)
+            world.rollout = manifest
+    elif version.kind == "AgentRelease":
+        world.releases[version.name] = manifest
+    elif "bundle.json" in manifest.get("data", {}):
+        world.snapshots[version.name] = manifest
+    elif version.is_gone or not _is_ours(manifest):
+        return
+    elif version.kind == "HTTPRoute":
+        yield from _route(world, manifest)
+    elif "split.json" in manifest.get("data", {}):
+        yield from _split(world, json.loads(manifest["data"]["split.json"]))
+
+
+def _is_ours(manifest: Manifest) -> bool:
+    """Whether this version is as the operator wrote it; what others make of it is not its fault."""
+    fields = manifest["metadata"].get("managedFields", ())
+    return {entry["manager"] for entry in fields if not entry.get("subresource")} == {"agentrollouts"}
+
+
+def _route(world: _World, route: Manifest) -> Iterator[str]:
+    weights = list(shares(route).values())
+    if (
+        any(type(weight) is not int or not 0 <= weight <= _FULL for weight in weights)
+        or sum(weights) != _FULL
+    ):
+        yield f"S1: the route has weights {weights}"
+    if len(route["spec"]["rules"]) != 1:
+        yield "S1: the route has not one rule"
+    if world.status.get("stable"):
+        yield from _share(world, "HTTPRoute", weights[1] if len(weights) > 1 else 0)
+
+
+def _split(world: _World, split: Manifest) -> Iterator[str]:
+    sides = [side for side in (split["stable"], split["canary"]) if side]
+    if sum(side["weight"] for side in sides) != _FULL:
+        yield f"S1: the split is {sides}"
+    for side in sides:
+        if side["weight"]:
+            yield from _admitted(world, side)
+    if split["stable"]:
+        yield from _share(world, "ConfigMap", split["canary"]["weight"] if split["canary"] else 0)
+
+
+def _admitted(world: _World, side: Manifest) -> Iterator[str]:
+    """S2: what is served exists, was admitted, and is what its digest says."""
+    release = world.releases.get(side["release"])
+    snapshot = world.snapshots.get(side["snapshot"])
+    if release is None or snapshot is None:
+        yield f"S2: {side['release']} has traffic and no release or no snapshot"
+        return
+    text = snapshot["data"]["bundle.json"].encode()
+    if f"sha256:{hashlib.sha256(text).hexdigest()}" != side["digest"]:
+        yield f"S2: the digest of {side['release']} is not that of its bundle"
+    if (release.get("status") or {}).get("digest") not in {None, side["digest"]}:
+        yield f"S2: {side['release']} is served with another digest than it has"
+
+
+def _share(world: _World, kind: str, share: int) -> Iterator[str]:
+    """S3 and S4: the canary has what the stored attempt asks for, and after a way back nothing any more."""
+    number, before = world.attempt.get("number", 0), world.last_share.get(kind, 0)
+    world.last_share[kind] = share
+    if share > before:
+        if share != world.attempt.get("weight", 0) or world.attempt.get("state") in _ENDS:
+            asked = f"{world.attempt.get('weight')} in state {world.attempt.get('state')}"
+            yield f"S3: {kind} gives the canary {share}, stored is {asked}"
+        if number in world.taken_back:
+            yield f"S4: {kind} gives the canary {share} after attempt {number} was taken back"
+    elif share < before and share == 0 and world.status.get("canary"):
+        world.taken_back.add(number)
+
+
+def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
+    status = rollout.get("status") or {}
+    attempt, former = status.get("attempt") or {}, world.attempt
+    if attempt.get("number", 0) < former.get("number", 0):
+        yield f"S6: attempt {former['number']} was followed by {attempt.get('number')}"
+    if attempt and attempt["number"] == former.get("number"):
+        if former.get("state") in _LATCHED and attempt["state"] not in _LATCHED:
+            yield f"S4: attempt {attempt['number']} went from {former['state']} to {attempt['state']}"
+        yield from _risen(rollout, attempt, former)
+    if attempt.get("state") in _LATCHED:
+        world.taken_back.add(attempt["number"])
+    yield from _remembered(status)
+
+
+def _risen(rollout: Manifest, attempt: Manifest, former: Manifest) -> Iterator[str]:
+    """S3: more weight, and the end, only by the plan, and with every gate passing or a person agreeing."""
+    plan = rollout["spec"]["phases"]
+    is_forward = attempt.get("weight", 0) > former.get("weight", 0) or (
+        attempt["state"] in {"Baking", "Healthy"} and former["state"] in {"Canary", "AwaitingApproval"}
+    )
+    if not is_forward or not former.get("phaseName") or former["state"] == "Pending":
+        return
+    if attempt.get("weight", 0) > max(phase["weight"] for phase in plan):
+        yield f"S3: weight {attempt['weight']} is not in the plan"
+    if attempt.get("phaseIndex", 0) - former.get("phaseIndex", 0) not in {0, 1}:
+        yield f"S3: from phase {former['phaseIndex']} to {attempt['phaseIndex']}"
+    verdicts = {gate["name"]: gate["verdict"] for gate in rollout["status"].get("gates", ())}
+    if failing := [gate["name"] for gate in rollout["spec"]["gates"] if verdicts.get(gate["name"]) != "Pass"]:
+        yield f"S3: onward from {former['phaseName']} though {failing} did not pass"
+    left = plan[former.get("phaseIndex", 0)]
+    given = (rollout["metadata"].get("annotations") or {}).get("agentrollouts.dev/approve")
+    is_asked = left.get("approval") == "Required" and attempt.get("phaseName") != former["phaseName"]
+    if is_asked and given != f"{attempt['number']}/{left['name']}":
+        yield f"S3: onward from {left['name']} without an approval"
+
+
+def _remembered(status: Manifest) -> Iterator[str]:
+    """S5 and S6: a way back leads to what was healthy, and each attempt is remembered once."""
+    history: Sequence[dict[str, Any]] = status.get("history", ())
+    numbers = [entry["number"] for entry in history]
+    if len(numbers) != len(set(numbers)):
+        yield f"S6: the history has attempts {numbers}"
+    back = status.get("lastRollback")
+    healthy = {entry["release"] for entry in history if entry["outcome"] == "Healthy"}
+    if back and (back["to"] not in healthy or back["to"] == back["from"]):
+        yield f"S5: {back['from']} went back to {back['to']}, healthy were {sorted(healthy)}"

@@ -1,0 +1,273 @@
+"""One operator behind one proxy, in a namespace of its own, on which courses are played one after the other.
+
+The operator is the chart's own command under the chart's ServiceAccount; whenever it ends, it is started
+again, as a Deployment would. Several lanes run side by side, since all of them mostly wait.
+"""
+
+import asyncio
+import contextlib
+import functools
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import yaml
+
+from bench.apiserver import ApiServer
+from campaigns.apiproxy import ApiProxy, Network
+from campaigns.cases import Case, Tell
+from campaigns.courses import APPROVES, Course, Scene, Step, services
+from campaigns.invariants import broken
+from campaigns.normal import difference, normal
+from campaigns.onlooker import Observer
+from sandbox import web
+from sandbox.operator import OperatorProcess
+from sandbox.process import Process
+from sandbox.stack import Stack
+from tests.e2e.agents import Agents
+
+PATIENCE: Final = 90.0
+"""Seconds for each step of a course, crashes included, on a busy machine."""
+_QUIET_TRIES: Final = 20
+REST_SECONDS: Final = 0.6
+"""So long an end must stay as it is, without one more write."""
+_LOOK_SECONDS: Final = 0.02
+_FIRST_PORT: Final = 8100
+SHIPPED: Final = ("-m", "agentrollouts.main")
+"""How the operator is started: arguments of Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all lanes share."""
+
+    stack: Stack
+    server: ApiServer
+    observer: Observer
+    agents: Agents
+    installed: OperatorProcess
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, stack: Stack) -> AsyncIterator["Site"]:
+        """Install the chart, and begin to watch."""
+        installed = OperatorProcess(stack)
+        await asyncio.to_thread(installed.install)
+        async with ApiServer.of(stack) as server, Observer(server) as observer:
+            with Agents(stack, observer) as agents:
+                yield cls(stack, server, observer, agents, installed)
+
+    @classmethod
+    @asynccontextmanager
+    async def own(cls) -> AsyncIterator["Site"]:
+        """The same on a stack of its own."""
+        stack = Stack(with_gateway=False, quiet=True)
+        await asyncio.to_thread(stack.start)
+        try:
+            async with cls.of(stack) as site:
+                yield site
+        finally:
+            await asyncio.to_thread(stack.close)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a course went."""
+
+    end: str
+    """The end in its normal form."""
+    writes: tuple[str, ...]
+    """The changes that the operator asked for from the first step to the end."""
+    broken: tuple[str, ...]
+    """What did not hold."""
+    starts: int
+    """How often the operator had to be started again."""
+
+
+Job = Callable[["Lane"], Awaitable[None]]
+"""Something to be done on any lane."""
+
+
+async def share(lanes: Sequence["Lane"], jobs: Iterable[Job]) -> None:
+    """Do all jobs, each on the next lane that is free."""
+    left = iter(jobs)
+
+    async def take(lane: "Lane") -> None:
+        for job in left:
+            await job(lane)
+
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(take(lane))
+
+
+@asynccontextmanager
+async def lanes_on(site: "Site", count: int, command: Sequence[str] = SHIPPED) -> AsyncIterator[list["Lane"]]:
+    """So many lanes, numbered from 0."""
+    async with AsyncExitStack() as exits:
+        yield [await exits.enter_async_context(Lane(site, index, command)) for index in range(count)]
+
+
+async def played_calm(lanes: Sequence["Lane"], courses: Iterable[Course], tell: Tell) -> dict[str, "Played"]:
+    """Each course without a disturbance: what the others have to come to."""
+    calm: dict[str, Played] = {}
+
+    async def play(course: Course, lane: "Lane") -> None:
+        calm[course.name] = played = await lane.play(course, Network())
+        tell(Case(f"{course.name}-calm", "; ".join(played.broken) or None, counts=0))
+
+    await share(lanes, [functools.partial(play, course) for course in courses])
+    return calm
+
+
+class Lane:
+    """One operator and what it is asked to do; used as an async context.
+
+    Args:
+        site: what all lanes share.
+        index: from 0, its own.
+        command: how the operator is started, instead of the shipped command.
+    """
+
+    def __init__(self, site: Site, index: int, command: Sequence[str] = SHIPPED) -> None:
+        self.site = site
+        self.namespace = f"lane-{index}"
+        self.proxy = ApiProxy(site.stack.api_url, site.stack.ca_file, _FIRST_PORT + 2 * index)
+        self.starts = 0
+        self.may_run = True
+        self._port = _FIRST_PORT + 2 * index + 1
+        self._index = index
+        self._command = command
+        self._count = 0
+
+    async def __aenter__(self) -> Self:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        await self.site.server.apply(f"/api/v1/namespaces/{self.namespace}", namespace)
+        await self.site.server.apply_all(services(self.namespace))
+        self.site.agents.serve(self.namespace)
+        await self.proxy.__aenter__()
+        self.operator = await asyncio.to_thread(self._make)
+        self._keeper = asyncio.create_task(self._keep_running())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._keeper
+        await asyncio.to_thread(self.operator.stop)
+        await self.proxy.__aexit__(*error)
+        self.site.agents.leave(self.namespace)
+
+    def kill(self) -> None:
+        """End the operator without a warning; it is started again at once."""
+        self.operator.stop()
+
+    async def play(self, course: Course, network: Network, expected: str | None = None) -> Played:
+        """Play a course while the network is disturbed, from its first step on.
+
+        Args:
+            course: what people do.
+            network: how calls fare meanwhile.
+            expected: the end to come to; None to take the first end that stays.
+        """
+        scene = self._scene(course)
+        observer, agent = self.site.observer, scene.agent
+        if not await self._prepare(scene, course):
+            return Played("", (), (f"the releases before did not become Healthy: {scene.status}",), 0)
+        problems: list[str] = []
+        self.proxy.network, self.starts = network, 0
+        self.proxy.writes.clear()
+        problems += await self._walk(scene, course.steps)
+
+        def is_over() -> bool:
+            return course.ends(scene) and expected in {None, self._end(agent)}
+
+        if not await observer.until(is_over, PATIENCE):
+            problems.append(f"not at its end after {PATIENCE:g} s: {self._told(scene, expected)}")
+        problems += await self._rests(scene, expected)
+        self.proxy.network = Network()
+        problems += broken(observer.versions(self.namespace, agent))
+        played = Played(self._end(agent), tuple(self.proxy.writes), tuple(problems), self.starts)
+        await scene.clear()
+        return played
+
+    def _scene(self, course: Course) -> Scene:
+        agent = f"p{self._index}x{self._count:04}"
+        self._count += 1
+        for version, share in course.failing.items():
+            self.site.agents.fail(self.namespace, f"{agent}-{version}", share)
+        return Scene(self.site.server, self.site.observer, self.namespace, agent, course.plan)
+
+    async def _prepare(self, scene: Scene, course: Course) -> bool:
+        """Make the releases healthy that the course begins with, and wait until the operator rests."""
+        for version in course.before:
+            await scene.ship(version)
+            if version != course.before[0]:
+                await self._walk(scene, [APPROVES])
+            if not await self.site.observer.until(functools.partial(scene.is_ready, version), PATIENCE):
+                return False
+        return await self._is_quiet()
+
+    async def _walk(self, scene: Scene, steps: Sequence[Step]) -> list[str]:
+        for number, step in enumerate(steps):
+            if not await self.site.observer.until(functools.partial(step.when, scene), PATIENCE):
+                return [f"step {number} was not reached after {PATIENCE:g} s: {self._told(scene, None)}"]
+            await step.act(scene)
+        return []
+
+    async def _rests(self, scene: Scene, expected: str | None) -> list[str]:
+        """L2: when nothing is asked any more, nothing is written any more, and the end stays as it is."""
+        before = len(self.proxy.writes)
+        if not await self._is_quiet():
+            return [f"L2: still writing: {self.proxy.writes[-3:]}"]
+        now = self._end(scene.agent)
+        if expected not in {None, now}:
+            late = self.proxy.writes[before:]
+            return [f"the end did not stay: {self._told(scene, expected)} after {late}"]
+        return []
+
+    async def _is_quiet(self) -> bool:
+        """Wait until nothing was written for a while; whether that came."""
+        for _ in range(_QUIET_TRIES):
+            count = len(self.proxy.writes)
+            await asyncio.sleep(REST_SECONDS)
+            if len(self.proxy.writes) == count:
+                return True
+        return False
+
+    def _end(self, agent: str) -> str:
+        objects = self.site.observer.objects(self.namespace, agent)
+        return normal(objects, agent)
+
+    def _told(self, scene: Scene, expected: str | None) -> str:
+        if expected is None:
+            return f"{scene.status}"
+        return difference(expected, self._end(scene.agent))
+
+    async def _keep_running(self) -> None:
+        while True:
+            if self.may_run and not self.operator.running:
+                self.starts += 1
+                self.operator.launch()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _make(self) -> Process:
+        stack, installed = self.site.stack, self.site.installed
+        original = stack.account_kubeconfig(installed.namespace, installed.name)
+        kubeconfig = original.with_name(f"{self.namespace}.kubeconfig")
+        config = yaml.safe_load(original.read_text())
+        config["clusters"][0]["cluster"] = {"server": self.proxy.url}
+        kubeconfig.write_text(yaml.safe_dump(config))
+        settings = yaml.safe_load(installed.settings_file.read_text())
+        settings |= {"namespaces": [self.namespace], "serve": {"address": "127.0.0.1", "port": self._port}}
+        file = Path(stack.logs) / f"{self.namespace}-settings.yaml"
+        file.write_text(yaml.safe_dump(settings))
+        return stack.add_process(
+            self.namespace,
+            [sys.executable, *self._command, "operator", "--settings", str(file)],
+            healthy=functools.partial(web.answers, f"http://127.0.0.1:{self._port}/readyz"),
+            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"},
+        )

@@ -1,0 +1,72 @@
+"""The end of a course without what differs from one run to the next, so that two ends can be compared.
+
+Times, versions, numbers of metrics and sentences go; what is served, what is remembered and why stays.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from campaigns.onlooker import Manifest
+
+_DROPPED: Final = frozenset(
+    {
+        "creationTimestamp",
+        "elapsedSeconds",  # how far a clock had run when it was stopped
+        "extensions",
+        "lastTransitionTime",
+        "managedFields",
+        "message",  # names numbers
+        "query",
+        "resourceVersion",
+        "since",
+        "time",
+        "uid",
+    }
+)
+_AGENT: Final = "agent"
+
+
+def normal(objects: Iterable[Manifest], agent: str) -> str:
+    """All objects of an agent as text, each part on a line of its own."""
+    kept = [_object(found) for found in objects]
+    text = json.dumps(
+        sorted(kept, key=lambda found: (found["kind"], found["name"])), indent=1, sort_keys=True
+    )
+    return text.replace(agent, _AGENT)
+
+
+def difference(one: str, other: str) -> str:
+    """The first lines in which two ends differ."""
+    mine, theirs = one.splitlines(), other.splitlines()
+    only = [f"-{line.strip()}" for line in mine if line not in theirs]
+    also = [f"+{line.strip()}" for line in theirs if line not in mine]
+    return " ".join([*only, *also][:12]) or "the same lines in another order"
+
+
+def _object(found: Manifest) -> dict[str, Any]:
+    metadata = found["metadata"]
+    kept: dict[str, Any] = {
+        "kind": found["kind"],
+        "name": metadata["name"],
+        "owners": sorted(f"{owner['kind']}/{owner['name']}" for owner in metadata.get("ownerReferences", ())),
+    }
+    if found["kind"] != "AgentRollout":
+        kept["annotations"] = metadata.get("annotations", {})
+    if found["kind"] in {"AgentRelease", "AgentRollout"}:
+        kept["status"] = _plain(found.get("status", {}))
+    else:
+        kept["content"] = _plain(found.get("data") or found["spec"])
+    return kept
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    if isinstance(value, Mapping):
+        if "verdict" in value:  # a gate: all else of it is what was measured
+            return {"name": value["name"]}
+        return {
+            key: _plain(entry)
+            for key, entry in value.items()
+            if key not in _DROPPED and not key.endswith("Time")
+        }
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,130 @@
+"""What an onlooker sees of a campaign: every version of every object, straight from the API server.
+
+It watches as an administrator beside the proxy, so no fault of a campaign touches it, and it imports nothing
+of the operator: what is judged here is what anybody could have seen.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import aiohttp
+
+from bench.apiserver import ApiServer
+
+Manifest = dict[str, Any]
+
+LISTS: Final = {
+    "AgentRelease": "/apis/agentrollouts.dev/v1alpha1/agentreleases",
+    "AgentRollout": "/apis/agentrollouts.dev/v1alpha1/agentrollouts",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
+    "ConfigMap": "/api/v1/configmaps",
+}
+_AGAIN_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object, or its end; versions of all kinds are ordered by their number."""
+
+    number: int
+    """The resource version: one count over all objects of the API server."""
+    time: float
+    manifest: Manifest
+    is_gone: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return str(self.manifest["kind"])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.manifest["metadata"]["name"])
+
+
+Key = tuple[str, str]
+"""Namespace and agent: all that belongs to one rollout has a name that begins with its agent's."""
+
+
+class Observer:
+    """Watches everything; used as an async context."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._seen: dict[Key, list[Version]] = defaultdict(list)
+        self._newest: dict[tuple[str, str, str], Version] = {}
+        self._changed = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._watch(kind, path)) for kind, path in LISTS.items()]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def versions(self, namespace: str, agent: str) -> list[Version]:
+        """All that was seen of an agent, in the order in which it was stored."""
+        return sorted(self._seen[namespace, agent], key=lambda version: version.number)
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """The newest version of an object; None where there is none."""
+        found = self._newest.get((kind, namespace, name))
+        return None if found is None or found.is_gone else found.manifest
+
+    def all(self, kind: str, namespace: str) -> list[Manifest]:
+        """The newest versions of all objects of a kind in a namespace; may be asked by other threads."""
+        found = list(self._newest.values())
+        return [v.manifest for v in found if v.kind == kind and not v.is_gone and _place(v)[0] == namespace]
+
+    def objects(self, namespace: str, agent: str) -> list[Manifest]:
+        """The newest versions of all that belongs to an agent."""
+        names = {(version.kind, version.name) for version in self._seen[namespace, agent]}
+        return [found for kind, name in sorted(names) if (found := self.get(kind, namespace, name))]
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition holds, asked again at each change; whether it came to hold in time."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0 or not await self._news(left):
+                return condition()
+        return True
+
+    async def _news(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                return await self._changed.wait()
+        except TimeoutError:
+            return False
+
+    async def _watch(self, kind: str, path: str) -> None:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async for what, manifest in self._server.events(path):
+                    if what in {"ADDED", "MODIFIED", "DELETED"}:
+                        await self._record({**manifest, "kind": kind}, is_gone=what == "DELETED")
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _record(self, manifest: Manifest, *, is_gone: bool) -> None:
+        number = int(manifest["metadata"]["resourceVersion"])
+        version = Version(number, time.monotonic(), manifest, is_gone)
+        namespace, name = _place(version)
+        former = self._newest.get((version.kind, namespace, name))
+        if former is not None and former.number >= number:
+            return  # told again by a new watch
+        self._newest[version.kind, namespace, name] = version
+        self._seen[namespace, name.partition("-")[0]].append(version)
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def _place(version: Version) -> tuple[str, str]:
+    metadata = version.manifest["metadata"]
+    return metadata["namespace"], metadata["name"]

@@ -1,0 +1,22 @@
+"""A short cut of the campaign T1: some of its points, of every course and in every way."""
+
+import asyncio
+
+from campaigns import crash
+from campaigns.cases import Case, Choice
+from campaigns.lane import Site
+from sandbox.stack import Stack
+
+
+def test_killed_at_some_writes(stack: Stack) -> None:
+    """Wherever the operator is killed, the next one comes to the end that it would have come to."""
+    told: list[Case] = []
+
+    async def play() -> None:
+        async with Site.of(stack) as site:
+            await crash.play_on(site, Choice(seed=1, size=12), told.append)
+
+    asyncio.run(play())
+
+    assert [case for case in told if case.broken] == []
+    assert sum(case.counts for case in told) >= 10
