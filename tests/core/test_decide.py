@@ -414,6 +414,18 @@ def test_a_lost_object_is_written_again(key: tuple[str, str]) -> None:
         ]
 
 
+@pytest.mark.parametrize(("state", "version"), [(State.CANARY, "7"), (State.VERIFYING, None)])
+def test_only_the_way_back_is_written_on_any_version(state: State, version: str | None) -> None:
+    """A view of the past may not raise the canary; it may well take it back."""
+    obs = an_observation(a_rollout().in_state(state))
+    seen = {
+        name: {**found, "metadata": {**found["metadata"], "resourceVersion": "7", "labels": {}}}
+        for name, found in obs.traffic.items()
+    }
+    writes = decide(an_observation(a_rollout().in_state(state), traffic=seen)).writes
+    assert [write.manifest["metadata"].get("resourceVersion") for write in writes] == [version] * len(seen)
+
+
 def released(*args: Any, **fields: Any) -> Callable[[World], None]:  # noqa: ANN401 any value of JSON, or any field
     """The release that is asked for is like this."""
     return lambda world: world.releases.update({NEW: a_ready_release(NEW, *args, **fields)})

@@ -70,15 +70,17 @@ class FakeApiServer:
     async def apply(
         self, manifest: Manifest, *, manager: str = "agentrollouts", force: bool = True
     ) -> Manifest:
-        """Server-side apply; `force` is always."""
+        """Server-side apply; `force` is always. A version may be refused; what is not there is made."""
         assert force or manager != "agentrollouts"
         ref = Ref.of(manifest)
         self._admit("apply", ref)
+        known, version = self.objects.get(ref, {}), manifest["metadata"].get("resourceVersion")
+        if known and version not in {None, known["metadata"]["resourceVersion"]}:
+            raise ConflictError(f"{ref} has changed")
         self._layers.setdefault(ref, {})[manager] = self.mutate(copy.deepcopy(manifest))
         merged: Manifest = {}
         for layer in self._layers[ref].values():
             merged = _merged(merged, layer)
-        known = self.objects.get(ref, {})
         return self._store(ref, merged | {"status": known["status"]} if "status" in known else merged)
 
     async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Manifest:

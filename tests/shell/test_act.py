@@ -246,3 +246,38 @@ def test_what_is_wanted_no_more_is_deleted_and_not_known_any_longer() -> None:
         assert (hands.api.objects, hands.cache.get(ROUTE)) == ({}, None)
 
     run(scenario())
+
+
+def on_version(ref: Ref, version: str) -> Write:
+    """A write that is right only for this version of an object."""
+    manifest = an_object(ref, spec={"weight": 5})
+    return Write({**manifest, "metadata": manifest["metadata"] | {"resourceVersion": version}}, FIELD_MANAGER)
+
+
+def test_a_write_on_an_old_version_changes_nothing() -> None:
+    """What was decided rests on an old view, and with it perhaps all else: the watch has to tell first."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        old = hands.api.put(an_object(ROUTE, spec={"weight": 50}))
+        hands.cache.put(old)
+        newest = hands.api.put(an_object(ROUTE, spec={"weight": 0}))
+        with pytest.raises(ConflictError):
+            await hands.actor.apply([on_version(ROUTE, old["metadata"]["resourceVersion"])])
+        assert (hands.api.objects[ROUTE], hands.cache.get(ROUTE)) == (newest, old)
+
+    run(scenario())
+
+
+def test_a_write_on_an_object_that_is_gone_makes_it_again() -> None:
+    """A watch that was interrupted never tells of a deletion."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        old = hands.api.put(an_object(ROUTE, spec={"weight": 50}))
+        hands.cache.put(old)
+        hands.api.delete(ROUTE, tell=False)
+        assert await hands.actor.apply([on_version(ROUTE, old["metadata"]["resourceVersion"])]) is None
+        assert hands.api.objects[ROUTE]["spec"] == {"weight": 5}
+
+    run(scenario())

@@ -4,9 +4,10 @@ from agentrollouts.core.observation import Write
 from agentrollouts.shell.pace import AT_ONCE, CALM_SECONDS, PAUSE_LAST, Pace
 
 
-def to(weight: int) -> tuple[Write, ...]:
-    """A route with that weight."""
-    return (Write({"kind": "HTTPRoute", "spec": {"weight": weight}}, "agentrollouts"),)
+def to(weight: int, version: str = "1") -> tuple[Write, ...]:
+    """A route with that weight, on that version of it."""
+    manifest = {"kind": "HTTPRoute", "metadata": {"resourceVersion": version}, "spec": {"weight": weight}}
+    return (Write(manifest, "agentrollouts"),)
 
 
 class Clock:
@@ -58,3 +59,10 @@ def test_other_writes_other_objects_and_old_times_wait_for_nothing() -> None:
         pace.pause("key", to(5))
     pace.forget("key")
     assert [*answers, pace.pause("key", to(5))] == [0.0] * 5
+
+
+def test_the_same_on_another_version_is_the_same() -> None:
+    """Whoever changes the route back makes a new version of it each time."""
+    pace: Pace[str] = Pace(Clock())
+    answers = [pace.pause("key", to(5, str(version))) for version in range(AT_ONCE + 1)]
+    assert answers == [0.0] * AT_ONCE + [0.5]

@@ -31,7 +31,7 @@ from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import covers, is_latched, key_of, render, unwanted_route
+from agentrollouts.core.traffic import Manifest, covers, is_latched, key_of, render, unwanted_route
 
 NEEDS_A_PERSON: Final = frozenset(
     {
@@ -95,17 +95,27 @@ def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
 
 
 def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect]:
-    """What the traffic objects do not show yet: of the persisted status forward, of the new one back."""
+    """What the traffic objects do not show yet: of the persisted status forward, of the new one back.
+
+    Forward only on the version that was seen, as what is known may be old; the way back asks for no version.
+    """
     obs, latched = s.obs, is_latched(status)
     basis = status if latched else obs.status
     if latched or not s.shown:
         yield from route_patch.patches(obs, basis)
         for wanted in render(obs.rollout, basis, obs.traffic):
-            if not covers(obs.traffic.get(key_of(wanted)), wanted):
-                yield Write(wanted, FIELD_MANAGER)
+            seen = obs.traffic.get(key_of(wanted))
+            if not covers(seen, wanted):
+                yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
     left = unwanted_route(obs.rollout, obs.traffic)
     if left and not obs.status.canary and not status.canary and is_shown(obs, status):
         yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
+
+
+def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:
+    """The same, to be refused by the API server where the object is not as it was seen any more."""
+    version = seen["metadata"].get("resourceVersion")
+    return {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}} if version else wanted
 
 
 def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:

@@ -7,8 +7,8 @@ writes, such as the way back, are never held up by this.
 """
 
 import json
-from collections.abc import Callable, Hashable, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from agentrollouts.core.observation import Effect, Patch
 
@@ -65,8 +65,14 @@ def _pause_after(times: int) -> float:
 
 
 def _digest(writes: Sequence[Effect]) -> int:
-    told = [(type(write).__name__, write.manifest, _operations(write)) for write in writes]
+    told = [(type(write).__name__, _wanted(write.manifest), _operations(write)) for write in writes]
     return hash(json.dumps(told, sort_keys=True, default=dict))
+
+
+def _wanted(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is wanted, on whatever version: who keeps changing an object makes a new one each time."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
+    return {**manifest, "metadata": metadata}
 
 
 def _operations(write: Effect) -> Sequence[object]:
