@@ -7,13 +7,15 @@ again, as a Deployment would. Several lanes run side by side, since all of them 
 import asyncio
 import contextlib
 import functools
+import itertools
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+import aiohttp
 import yaml
 
 from bench.apiserver import ApiServer
@@ -49,6 +51,8 @@ class Site:
     observer: Observer
     agents: Agents
     installed: OperatorProcess
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """Of the agents: none has the name of an earlier one."""
 
     @classmethod
     @asynccontextmanager
@@ -137,11 +141,8 @@ class Lane:
         self.namespace = f"lane-{index}"
         self.proxy = ApiProxy(site.stack.api_url, site.stack.ca_file, _FIRST_PORT + 2 * index)
         self.starts = 0
-        self.may_run = True
         self._port = _FIRST_PORT + 2 * index + 1
-        self._index = index
         self._command = command
-        self._count = 0
 
     async def __aenter__(self) -> Self:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
@@ -178,25 +179,32 @@ class Lane:
         if not await self._prepare(scene, course):
             return Played("", (), (f"the releases before did not become Healthy: {scene.status}",), 0)
         problems: list[str] = []
-        self.proxy.network, self.starts = network, 0
+        self._change(network)
+        self.starts = 0
         self.proxy.writes.clear()
-        problems += await self._walk(scene, course.steps)
+        patience = PATIENCE + network.lasts
+        problems += await self._walk(scene, course.steps, patience)
 
         def is_over() -> bool:
             return course.ends(scene) and expected in {None, self._end(agent)}
 
-        if not await observer.until(is_over, PATIENCE):
-            problems.append(f"not at its end after {PATIENCE:g} s: {self._told(scene, expected)}")
+        if not problems and not await observer.until(is_over, patience):
+            problems.append(f"not at its end after {patience:g} s: {self._told(scene, expected)}")
         problems += await self._rests(scene, expected)
-        self.proxy.network = Network()
+        self._change(Network())
         problems += broken(observer.versions(self.namespace, agent))
         played = Played(self._end(agent), tuple(self.proxy.writes), tuple(problems), self.starts)
         await scene.clear()
         return played
 
+    def _change(self, network: Network) -> None:
+        """A watch stays with the network under which it began, so it has to begin anew."""
+        former, self.proxy.network = self.proxy.network, network
+        if former.lasts or network.lasts:
+            self.proxy.cut()
+
     def _scene(self, course: Course) -> Scene:
-        agent = f"p{self._index}x{self._count:04}"
-        self._count += 1
+        agent = f"p{next(self.site.numbers):04}"
         for version, share in course.failing.items():
             self.site.agents.fail(self.namespace, f"{agent}-{version}", share)
         return Scene(self.site.server, self.site.observer, self.namespace, agent, course.plan)
@@ -206,16 +214,16 @@ class Lane:
         for version in course.before:
             await scene.ship(version)
             if version != course.before[0]:
-                await self._walk(scene, [APPROVES])
+                await self._walk(scene, [APPROVES], PATIENCE)
             if not await self.site.observer.until(functools.partial(scene.is_ready, version), PATIENCE):
                 return False
         return await self._is_quiet()
 
-    async def _walk(self, scene: Scene, steps: Sequence[Step]) -> list[str]:
+    async def _walk(self, scene: Scene, steps: Sequence[Step], patience: float) -> list[str]:
         for number, step in enumerate(steps):
-            if not await self.site.observer.until(functools.partial(step.when, scene), PATIENCE):
-                return [f"step {number} was not reached after {PATIENCE:g} s: {self._told(scene, None)}"]
-            await step.act(scene)
+            if not await self.site.observer.until(functools.partial(step.when, scene), patience):
+                return [f"step {number} was not reached after {patience:g} s: {self._told(scene, None)}"]
+            await _insist(step, scene)
         return []
 
     async def _rests(self, scene: Scene, expected: str | None) -> list[str]:
@@ -249,7 +257,7 @@ class Lane:
 
     async def _keep_running(self) -> None:
         while True:
-            if self.may_run and not self.operator.running:
+            if not self.operator.running:
                 self.starts += 1
                 self.operator.launch()
             await asyncio.sleep(_LOOK_SECONDS)
@@ -271,3 +279,13 @@ class Lane:
             healthy=functools.partial(web.answers, f"http://127.0.0.1:{self._port}/readyz"),
             environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"},
         )
+
+
+async def _insist(step: Step, scene: Scene) -> None:
+    """People try again when the API server does not take what they write."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                await step.act(scene)
+                return
+            await asyncio.sleep(1)

@@ -1,0 +1,123 @@
+"""T7: somebody else writes our route, once or every second, in every state of a course.
+
+A GitOps tool that sets 50/50 for ever, and a person who edits once. The operator puts it right, never with
+more writes than the other, and more slowly when it does not help.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from campaigns.apiproxy import Network
+from campaigns.cases import Campaign, Case, Choice, Tell, as_told
+from campaigns.courses import FIRST, SECOND, Course, Scene, Step, half, service_of, shares
+from campaigns.lane import Job, Lane, Played, Site, lanes_on, played_calm, share
+from campaigns.trials import LANES, course_named
+
+SECONDS: Final = 20
+"""How long the tool goes on."""
+_EVERY_SECONDS: Final = 1.0
+PATIENT: Final = 5
+"""So many times the operator answers at once; then it waits longer and longer."""
+BOUND_SECONDS: Final = 3.0
+"""After the last foreign write the route has to be right within this: the longest pause is 2 s."""
+
+
+class Rival:
+    """Writes the route of a scene, and remembers when."""
+
+    def __init__(self, times: int, weights: tuple[int, int]) -> None:
+        self._times = times
+        self._weights = weights
+        self.count = 0
+        self.wrong_for = 0.0
+        """Seconds from its last write until the route was right again."""
+
+    async def fight(self, scene: Scene) -> None:
+        """Write so many times, then wait until the operator has put it right."""
+        route = scene.observer.get("HTTPRoute", scene.namespace, scene.agent) or {}
+        right = shares(route)
+        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{scene.namespace}/httproutes/{scene.agent}"
+        rules = route["spec"]["rules"]
+        backends = [
+            rules[0]["backendRefs"][0] | {"name": service_of(version), "weight": weight}
+            for version, weight in zip((FIRST, SECOND), self._weights, strict=True)
+        ]
+        for _ in range(self._times):
+            await scene.server.merge(path, {"spec": {"rules": [rules[0] | {"backendRefs": backends}]}})
+            self.count += 1
+            await asyncio.sleep(_EVERY_SECONDS)
+        began = time.monotonic()
+
+        def is_right() -> bool:
+            found = scene.observer.get("HTTPRoute", scene.namespace, scene.agent)
+            return found is not None and shares(found) == right
+
+        await scene.observer.until(is_right, 10 * BOUND_SECONDS)
+        self.wrong_for = time.monotonic() - began
+
+
+def _states() -> dict[str, tuple[Course, int]]:
+    """Where the other writes: a course, and before which of its steps (its length: after the last)."""
+    return {
+        "canary": (course_named("revert"), 1),
+        "healthy": (course_named("first"), 1),
+        "rolled-back": (course_named("breach"), 1),
+    }
+
+
+def _with(course: Course, place: int, rival: Rival) -> Course:
+    """The course with the other in it."""
+    moment = half if place < len(course.steps) else course.ends
+    steps: Sequence[Step] = course.steps
+    return replace(course, steps=[*steps[:place], Step(moment, rival.fight), *steps[place:]])
+
+
+async def _rivalry(
+    lane: Lane, *, name: str, times: int, calm: dict[str, Played], tell: Tell, state: str
+) -> None:
+    course, place = _states()[state]
+    rival = Rival(times, (40, 60))
+    played = await lane.play(_with(course, place, rival), Network(), calm[course.name].end)
+    problems = list(played.broken)
+    ours = sum("/httproutes/" in write for write in played.writes)
+    usual = sum("/httproutes/" in write for write in calm[course.name].writes)
+    if ours - usual > rival.count or (times > PATIENT and ours - usual == rival.count):
+        problems.append(f"{ours - usual} writes of ours for {rival.count} of the other")
+    if rival.wrong_for > BOUND_SECONDS:
+        problems.append(f"wrong for {rival.wrong_for:.1f} s after the last foreign write")
+    tell(Case(name, "; ".join(problems) or None, counts=rival.count))
+
+
+def play(choice: Choice) -> Iterator[Case]:
+    """A tool and a person, in each state."""
+
+    async def on_own(tell: Tell) -> None:
+        async with Site.own() as site:
+            await play_on(site, choice, tell)
+
+    return as_told(on_own)
+
+
+async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
+    """The campaign on a stack that runs."""
+    async with lanes_on(site, LANES) as lanes:
+        calm = await played_calm(lanes, [course for course, _ in _states().values()], tell)
+        jobs: list[Job] = []
+        for who, times in (("tool", SECONDS), ("person", 1)):
+            for state in _states():
+                name = f"{who}-{state}"
+                if choice.wants(name):
+                    jobs.append(partial(_rivalry, name=name, times=times, calm=calm, tell=tell, state=state))
+        await share(lanes, jobs)
+
+
+CAMPAIGN: Final = Campaign(
+    "rivals",
+    "foreign weights on our route are put right, with no more writes than the other's; S1-S6 hold",
+    play,
+    "foreign writes",
+)
