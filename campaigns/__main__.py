@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from campaigns import crash, prometheus_faults
+from campaigns import crash, hunt, outages, prometheus_faults, rivals, stale, watches
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.exhaustive import EXHAUSTIVE
 from campaigns.planted import PLANTED
@@ -28,6 +28,11 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     EXHAUSTIVE,
     PLANTED,
     crash.CAMPAIGN,
+    outages.CAMPAIGN,
+    watches.CAMPAIGN,
+    stale.CAMPAIGN,
+    rivals.CAMPAIGN,
+    hunt.CAMPAIGN,
 )
 SEED: Final = 20_261_121
 

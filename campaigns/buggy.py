@@ -1,0 +1,90 @@
+"""The operator with one bug planted: `python -m campaigns.buggy BUG operator --settings FILE`.
+
+The only module here that imports the operator, which it is. Each bug is one that a hasty hand could make, and
+that no calm course shows; `hunt` plays until the campaigns see it.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from agentrollouts import main
+from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.cluster_errors import ConflictError
+from agentrollouts.adapters.resources import Ref
+from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.core import summary, traffic
+from agentrollouts.core.gates import Judgement
+from agentrollouts.core.observation import Write
+from agentrollouts.shell.cache import Cache
+
+
+def weights_first() -> None:
+    """The route is written before the status says so."""
+
+    def writes(situation: Any, status: Any) -> Any:  # noqa: ANN401  # as the function that it replaces
+        obs = situation.obs
+        for wanted in traffic.render(obs.rollout, status, obs.traffic):
+            if not traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted):
+                yield Write(wanted, FIELD_MANAGER)
+
+    _replace(summary, "_traffic_writes", writes)
+
+
+def no_latch() -> None:
+    """The route that is taken back does not say so."""
+    marked = traffic._metadata  # noqa: SLF001  # a bug is planted where nobody expects one
+
+    def unmarked(*arguments: Any) -> dict[str, Any]:  # noqa: ANN401  # as the function that it replaces
+        return {key: value for key, value in marked(*arguments).items() if key != "annotations"}
+
+    _replace(traffic, "_metadata", unmarked)
+
+
+def stale_read() -> None:
+    """What comes in last is believed, however old it is."""
+    put = Cache.put
+
+    def believe(self: Cache, manifest: dict[str, Any]) -> bool:
+        self.drop({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(1 << 60)}})
+        self._gone.clear()
+        return put(self, manifest)
+
+    _replace(Cache, "put", believe)
+
+
+def blind_retry() -> None:
+    """A status that is refused as too old is written again over the newer one."""
+    replace = Cluster.replace_status
+
+    async def insist(self: Cluster, manifest: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await replace(self, manifest)
+        except ConflictError:
+            newest = await self.get(Ref.of(manifest)) or manifest
+            return await replace(self, {**newest, "status": manifest["status"]})
+
+    _replace(Cluster, "replace_status", insist)
+
+
+def anything_passes() -> None:
+    """A gate that has no answer yet lets pass."""
+    _replace(Judgement, "lets_pass", property(lambda _: True))
+
+
+BUGS: Final[Mapping[str, Callable[[], None]]] = {
+    "weights-first": weights_first,
+    "no-latch": no_latch,
+    "stale-read": stale_read,
+    "blind-retry": blind_retry,
+    "anything-passes": anything_passes,
+}
+
+
+def _replace(owner: object, name: str, replacement: object) -> None:
+    setattr(owner, name, replacement)
+
+
+if __name__ == "__main__":
+    BUGS[sys.argv[1]]()
+    sys.exit(main.main(sys.argv[2:]))

@@ -1,0 +1,108 @@
+"""Shows that the campaigns can fail: operators with one planted bug each, and the trials that find it.
+
+Each hunt plays the trials of a campaign, on an operator that has the bug, until one of them is broken.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from campaigns import stale, watches
+from campaigns.apiproxy import Network
+from campaigns.cases import Campaign, Case, Choice, Tell, as_told
+from campaigns.courses import Course
+from campaigns.crash import Crash, How
+from campaigns.lane import Lane, Played, Site, lanes_on, played_calm, share
+from campaigns.trials import Trial, course_named
+
+TRIES: Final = 24
+"""Trials after which a bug counts as not found."""
+BY: Final[Mapping[str, str]] = {
+    "weights-first": "S3",
+    "no-latch": "S4",
+    "stale-read": "",
+    "blind-retry": "S",
+    "anything-passes": "S3",
+}
+"""How the sentence begins that finds a bug; empty where it is enough that the end is another."""
+
+
+def _calm(_: Lane, __: Played) -> Network:
+    return Network()
+
+
+def _killed_on_the_way_back(lane: Lane, calm: Played, *, how: How) -> Network:
+    """Right after the write that takes the route back, which is the second one of the route."""
+    routed = [index for index, write in enumerate(calm.writes, 1) if "/httproutes/" in write]
+    return Crash(lane, routed[1], how)
+
+
+def _hunts(choice: Choice) -> Mapping[str, Sequence[Trial]]:
+    """Trials by the bug that they are to find."""
+    back = [
+        Trial(f"killed {how} the way back", course_named("breach"), partial(_killed_on_the_way_back, how=how))
+        for how in (How.AFTER, How.UNTOLD)
+    ]
+    judged = [Trial("calm", course_named("held"), _calm)]
+    return {
+        "weights-first": [Trial("calm", course_named("promote"), _calm)],
+        "no-latch": back * 4,
+        "stale-read": [trial for trial in watches.trials_of(choice) if trial.name.startswith("older")],
+        "blind-retry": stale.trials_of(choice)[:TRIES],
+        "anything-passes": judged,
+    }
+
+
+def play(choice: Choice) -> Iterator[Case]:
+    """A hunt for each bug."""
+
+    async def on_own(tell: Tell) -> None:
+        async with Site.own() as site:
+            await play_on(site, choice, tell)
+
+    return as_told(on_own)
+
+
+async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
+    """The campaign on a stack that runs."""
+    hunts = {bug: found for bug, found in _hunts(choice).items() if choice.wants(bug)}
+    courses: dict[str, Course] = {
+        trial.course.name: trial.course for found in hunts.values() for trial in found
+    }
+    async with lanes_on(site, min(4, len(courses))) as lanes:
+        calm = await played_calm(lanes, courses.values(), tell)
+    for bug, found in hunts.items():
+        async with lanes_on(site, min(4, len(found)), ("-m", "campaigns.buggy", bug)) as lanes:
+            caught = _Caught(BY[bug])
+            await share(lanes, [partial(_try, trial, calm, caught) for trial in found])
+        tell(Case(bug, None if caught.by else f"not found by {len(found)} trials"))
+
+
+class _Caught:
+    """What found the bug, once something has; it has to name the right invariant."""
+
+    def __init__(self, invariant: str) -> None:
+        self._invariant = invariant
+        self.by: str | None = None
+
+    def look(self, trial: Trial, played: Played) -> None:
+        """Take in how a trial went."""
+        found = [text for text in played.broken if text.startswith(self._invariant)]
+        if found and self.by is None:
+            self.by = f"{trial.name}: {found[0]}"
+            print(f"  found by {self.by[:300]}", file=sys.stderr)
+
+
+async def _try(trial: Trial, calm: Mapping[str, Played], caught: _Caught, lane: Lane) -> None:
+    if caught.by is None:
+        known = calm[trial.course.name]
+        caught.look(trial, await lane.play(trial.course, trial.disturb(lane, known), known.end))
+
+
+CAMPAIGN: Final = Campaign(
+    "hunt",
+    "each of the bugs that were planted for it is found: the campaigns can fail",
+    play,
+    "bugs",
+)
