@@ -393,11 +393,9 @@ def test_a_rollback_that_only_the_route_remembers_is_finished() -> None:
     world.traffic[ROUTE] = an_observation(latched).traffic[ROUTE]
     world.run_until(State.ROLLED_BACK)
 
-    assert world.status.last_rollback is not None
-    assert (world.status.last_rollback.trigger, world.status.last_rollback.reason) == (
-        Trigger.TIMEOUT,
-        "TimedOut",
-    )
+    back = world.status.last_rollback
+    assert back is not None
+    assert (back.trigger, back.reason, back.message) == (Trigger.TIMEOUT, "TimedOut", "It failed.")
     assert [entry.digest for entry in world.status.quarantined] == [digest_of(NEW)]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import State
+from agentrollouts.core.latch import Latch
 from agentrollouts.core.observation import Manifest
 from agentrollouts.core.traffic import (
     Objects,
@@ -17,7 +18,6 @@ from agentrollouts.core.traffic import (
     covers,
     gateway_follows,
     latch,
-    latched_trigger,
     refused_by_gateway,
     render,
 )
@@ -186,7 +186,7 @@ def test_the_latch_is_on_both_objects() -> None:
     """Either one alone says which attempt was rolled back, and why."""
     back = objects(TRYING.rolling_back(trigger=Trigger.TIMEOUT))
 
-    assert [(latch(found), latched_trigger(found)) for found in back.values()] == [(2, "Timeout")] * 2
+    assert [latch(found) for found in back.values()] == [Latch(2, Trigger.TIMEOUT, "It failed.")] * 2
     assert backends(TRYING.rolling_back()) == [("support-agent-4-1-0", 100), ("support-agent-4-2-0", 0)]
 
 

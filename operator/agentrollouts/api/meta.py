@@ -40,6 +40,7 @@ ANNOTATION_ROLL_BACK: Final = f"{GROUP}/roll-back"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 ANNOTATION_ROLLBACK_TRIGGER: Final = f"{GROUP}/rollback-trigger"
+ANNOTATION_ROLLBACK_MESSAGE: Final = f"{GROUP}/rollback-message"
 
 SECONDS_MAX: Final = 30 * 24 * 3600
 """The longest span that a plan may ask for: 30 days."""

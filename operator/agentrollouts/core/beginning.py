@@ -24,15 +24,11 @@ ENDPOINT_POLL: Final = timedelta(seconds=2)
 
 def gone_back(s: Situation) -> moves.Move | None:
     """A way back was begun, and the process ended before the status said so."""
-    number = next_number(s.status)
-    triggers = [why for latched, why in route_patch.latches(s.obs) if latched == number]
-    target = find_target(s) if triggers and s.status.stable else None
-    if target is None:
+    found = next(route_patch.latches(s.obs, next_number(s.status)), None)
+    target = find_target(s) if found and s.status.stable else None
+    if found is None or target is None:
         return None
-    [trigger, *_] = triggers
-    return moves.GoBack(
-        target, trigger, REASONS[trigger], "The route was found to be taken back already; that is finished"
-    )
+    return moves.GoBack(target, found.trigger, REASONS[found.trigger], found.message)
 
 
 def asked_to_go_back(s: Situation) -> moves.Move | None:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.meta import GROUP, ApiModel
 from agentrollouts.api.reasons import Reason
+from agentrollouts.core.latch import UNTOLD, Latch, trigger_of
 from agentrollouts.core.observation import Manifest, Patch, Problem
 from agentrollouts.core.traffic import FULL
 
@@ -39,7 +40,16 @@ class Claim(ApiModel):
     rolled_back: int | None = None
     """The latch: the attempt that was rolled back."""
     trigger: str | None = None
-    """Why it was rolled back."""
+    """Why it was rolled back, in one word."""
+    message: str | None = None
+    """Why, in a sentence."""
+
+    @property
+    def latch(self) -> Latch | None:
+        """The latch, if the claim carries it."""
+        if self.rolled_back is None:
+            return None
+        return Latch(self.rolled_back, trigger_of(self.trigger), self.message or UNTOLD)
 
 
 @dataclass(frozen=True, slots=True)

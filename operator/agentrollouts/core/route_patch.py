@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
 from agentrollouts.core.foreign_route import (
@@ -24,15 +24,13 @@ from agentrollouts.core.foreign_route import (
     settled,
     weighed,
 )
+from agentrollouts.core.latch import Latch, latch_of
 from agentrollouts.core.observation import Manifest, Observation, Patch, Problem
 from agentrollouts.core.traffic import (
     BACK,
     Weights,
     asked_weights,
-    is_latched,
     latch,
-    latched_trigger,
-    trigger_of,
 )
 
 ROUTE: Final = "HTTPRoute"
@@ -188,28 +186,28 @@ def _split(
 
 
 def _claim(rollout: AgentRollout, status: AgentRolloutStatus, rule: str, services: Iterable[str]) -> Claim:
-    latched = status.attempt if is_latched(status) else None
+    latch = latch_of(status)
     return Claim(
         uid=rollout.metadata.uid,
         rule=rule,
         stable=status.stable.service.name if status.stable and status.stable.service else None,
         services=tuple(services),
-        rolled_back=latched.number if latched else None,
-        trigger=latched.trigger if latched else None,
+        rolled_back=latch.number if latch else None,
+        trigger=latch.trigger if latch else None,
+        message=latch.message if latch else None,
     )
 
 
 # --- whose it is --------------------------------------------------------------------------------------------
 
 
-def latches(obs: Observation) -> Iterator[tuple[int | None, Trigger]]:
-    """The attempts that the traffic objects say were rolled back, each with why."""
+def latches(obs: Observation, number: int) -> Iterator[Latch]:
+    """What the traffic objects say of the rollback of this attempt."""
     metadata = obs.rollout.metadata
     for manifest in obs.traffic.values():
-        yield latch(manifest), latched_trigger(manifest)
         claim = claim_of(manifest, metadata.name)
-        if claim and claim.uid == metadata.uid:
-            yield claim.rolled_back, trigger_of(claim.trigger)
+        claimed = claim.latch if claim and claim.uid == metadata.uid else None
+        yield from (found for found in (latch(manifest), claimed) if found and found.number == number)
 
 
 def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:

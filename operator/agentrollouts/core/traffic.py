@@ -13,18 +13,15 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from agentrollouts.api.meta import (
-    ANNOTATION_ROLLBACK_TRIGGER,
-    ANNOTATION_ROLLED_BACK,
     API_VERSION,
     FIELD_MANAGER,
     LABEL_AGENT,
     LABEL_MANAGED_BY,
     LABEL_ROLLOUT,
 )
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.states import LATCHED
+from agentrollouts.core.latch import Latch, latch_of, read_latch
 
 Manifest = Mapping[str, Any]
 Objects = Mapping[tuple[str, str], Manifest]
@@ -32,8 +29,6 @@ Objects = Mapping[tuple[str, str], Manifest]
 
 ROUTE_API: Final = "gateway.networking.k8s.io"
 OWNERS: Final = "ownerReferences"
-LATCH_DIGITS: Final = 10
-"""Digits of the largest number that an attempt can have."""
 FULL: Final = 100
 FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 
@@ -60,7 +55,7 @@ BACK: Final = Weights(canary=0)
 
 def is_latched(status: AgentRolloutStatus) -> bool:
     """Whether the present attempt was rolled back, for good."""
-    return status.attempt is not None and status.attempt.state in LATCHED
+    return latch_of(status) is not None
 
 
 def asked_weights(status: AgentRolloutStatus) -> Weights | None:
@@ -186,20 +181,9 @@ def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
     return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
 
 
-def latch(manifest: Manifest | None) -> int | None:
-    """The number of the attempt that this object says was rolled back; None where it says no number."""
-    text = _annotations(manifest).get(ANNOTATION_ROLLED_BACK, "")
-    return int(text) if text.isdecimal() and len(text) <= LATCH_DIGITS else None
-
-
-def latched_trigger(manifest: Manifest | None) -> Trigger:
-    """Why the attempt of `latch` was rolled back."""
-    return trigger_of(_annotations(manifest).get(ANNOTATION_ROLLBACK_TRIGGER))
-
-
-def trigger_of(text: str | None) -> Trigger:
-    """The trigger that a mark names; a breach where it names none."""
-    return Trigger(text) if text in set(Trigger) else Trigger.BREACH
+def latch(manifest: Manifest | None) -> Latch | None:
+    """The mark of a rolled-back attempt on an object of ours."""
+    return read_latch(_annotations(manifest))
 
 
 def _parent_conditions(routes: Iterable[Manifest], kind: str) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:
@@ -258,10 +242,8 @@ def _metadata(rollout: AgentRollout, status: AgentRolloutStatus, name: str) -> d
             }
         ],
     }
-    if status.attempt and is_latched(status):
-        metadata["annotations"] = {ANNOTATION_ROLLED_BACK: str(status.attempt.number)}
-        if status.attempt.trigger:
-            metadata["annotations"][ANNOTATION_ROLLBACK_TRIGGER] = status.attempt.trigger
+    if found := latch_of(status):
+        metadata["annotations"] = found.annotations
     return metadata
 
 

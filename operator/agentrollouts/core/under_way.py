@@ -45,13 +45,10 @@ def _writing(s: Situation) -> moves.Move:
 
 def _latch_on_traffic(s: Situation) -> moves.Move | None:
     """The traffic was taken back and the process ended before the status said so."""
-    triggers = [why for number, why in route_patch.latches(s.obs) if number == s.attempt.number]
-    if not triggers or s.status.stable is None or s.status.canary is None:
+    found = next(route_patch.latches(s.obs, s.attempt.number), None)
+    if found is None or s.status.stable is None or s.status.canary is None:
         return None
-    [trigger, *_] = triggers
-    return moves.RollBack(
-        trigger, REASONS[trigger], "The route was found to be rolled back already; the rollback is finished"
-    )
+    return moves.RollBack(found.trigger, REASONS[found.trigger], found.message)
 
 
 def asked_to_go_back(s: Situation) -> moves.Move | None:

@@ -1,0 +1,63 @@
+"""The latch: the mark of a rolled-back attempt on the objects that move traffic.
+
+Written with the weights of the way back in one write, before the status. Who finds it there, after the
+process ended in between, finishes the rollback and can still say why it was begun.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agentrollouts.api.meta import (
+    ANNOTATION_ROLLBACK_MESSAGE,
+    ANNOTATION_ROLLBACK_TRIGGER,
+    ANNOTATION_ROLLED_BACK,
+)
+from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.states import LATCHED
+
+DIGITS: Final = 10
+"""Digits of the largest number that an attempt can have."""
+UNTOLD: Final = "The route was found to be rolled back already; the rollback is finished"
+"""Why, where the mark does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """Which attempt was rolled back, and why."""
+
+    number: int
+    trigger: Trigger
+    message: str
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """As it stands on an object of ours."""
+        return {
+            ANNOTATION_ROLLED_BACK: str(self.number),
+            ANNOTATION_ROLLBACK_TRIGGER: self.trigger,
+            ANNOTATION_ROLLBACK_MESSAGE: self.message,
+        }
+
+
+def latch_of(status: AgentRolloutStatus) -> Latch | None:
+    """The mark that the status asks for; None while the attempt was not rolled back."""
+    attempt, back = status.attempt, status.last_rollback
+    if attempt is None or attempt.state not in LATCHED:
+        return None
+    return Latch(attempt.number, attempt.trigger or Trigger.BREACH, (back and back.message) or UNTOLD)
+
+
+def read_latch(annotations: Mapping[str, str]) -> Latch | None:
+    """The mark on an object of ours; None where there is none, or one that names no attempt."""
+    number = annotations.get(ANNOTATION_ROLLED_BACK, "")
+    if not number.isdecimal() or len(number) > DIGITS:
+        return None
+    trigger = trigger_of(annotations.get(ANNOTATION_ROLLBACK_TRIGGER))
+    return Latch(int(number), trigger, annotations.get(ANNOTATION_ROLLBACK_MESSAGE) or UNTOLD)
+
+
+def trigger_of(text: str | None) -> Trigger:
+    """The trigger that a mark names; a breach where it names none."""
+    return Trigger(text) if text in set(Trigger) else Trigger.BREACH
