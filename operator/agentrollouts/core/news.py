@@ -1,0 +1,60 @@
+"""Whether a status is worth a write: it differs by more than numbers, or its numbers are due again.
+
+Asked by `summary`. What changes at every answer of Prometheus is no reason to write, nor to look again.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.observation import Observation
+from agentrollouts.core.situation import Situation
+from agentrollouts.core.stages import gates_at
+
+NUMBERS_TICKS: Final = 4
+"""Numbers alone are written at every fourth tick: 500 attempts at 30 s then write 4.2 statuses a second."""
+
+
+def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs by more than numbers."""
+    old = s.obs.status
+    if old == status:
+        return False
+    has_numbers = status.caps or gates_at(s.spec, status, s.gates)
+    return _without_numbers(old) != _without_numbers(status) or not has_numbers
+
+
+def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs, and its numbers are due to be shown again."""
+    old = obs.status
+    if old == status:
+        return False
+    pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
+    shown, known = _newest_sample(old), _newest_sample(status)
+    return known is not None and (shown is None or known - shown >= pause)
+
+
+def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
+    times = [gate.last_sample_time for gate in status.gates] + [cap.time for cap in status.caps]
+    return max((time for time in times if time), default=None)
+
+
+def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """The status without what changes at every answer of Prometheus."""
+    blank: dict[str, object] = {
+        "message": "",
+        "canary": None,
+        "stable": None,
+        "evidence": None,
+        "ratio": None,
+    }
+    gates = tuple(
+        gate.model_copy(update=blank | {"present": None, "last_sample_time": None}) for gate in status.gates
+    )
+    caps = tuple(cap.model_copy(update={"value": 0.0, "message": "", "time": None}) for cap in status.caps)
+    attempt = status.attempt
+    if attempt and attempt.hold:
+        attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
+    conditions = tuple(found.model_copy(update={"message": ""}) for found in status.conditions)
+    told = {"gates": gates, "caps": caps, "query": None, "attempt": attempt, "conditions": conditions}
+    return status.model_copy(update=told)
