@@ -71,6 +71,7 @@ RELEASE_STATUS = AgentReleaseStatus(
         ComponentDiff(component="prompt", from_="1.0.0", to="2.0.0", change=Change.MAJOR),
         ComponentDiff(component="tools", to="1.0.0", change=Change.ADDED),
     ),
+    watched=(GATE,),
     conditions=(READY,),
 )
 
@@ -183,6 +184,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         )
         for i in range(50, 0, -1)
     ),
+    watched=(GATE,),
     conditions=(READY,),
 )
 

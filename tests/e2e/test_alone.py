@@ -1,7 +1,7 @@
 """Where no canary runs beside stable: a first release that fails, and stable after a rollback."""
 
 from tests.e2e.manifests import FIRST, phase
-from tests.e2e.scene import BACK, Scene, Shop, condition_of, seconds_between
+from tests.e2e.scene import BACK, PATIENCE, Scene, Shop, condition_of, seconds_between
 
 AT_ONCE = {"value": "0.15", "forSeconds": 2, "windowSeconds": 10}
 PATIENT = {"verify": {"withinSeconds": 8, "watchSeconds": 40}}
@@ -46,7 +46,7 @@ def test_recovered(given: Scene) -> None:
     assert told["lastRuns"]["runs"] > 0
     assert 0 <= seconds_between(told["routedTime"], told["observedTime"]) < 8
     assert told["observedTime"] == shop.status["affectedWindow"]["endTime"]
-    assert "Recovered" in given.events("better")
+    given.witness.wait("an Event", lambda: "Recovered" in given.events("better"), PATIENCE)
 
 
 def test_not_recovered(given: Scene) -> None:
@@ -59,6 +59,6 @@ def test_not_recovered(given: Scene) -> None:
     assert told["outcome"] == "NotRecovered", told
     assert "so the failure is elsewhere: in a dependency" in told["verification"]
     assert seconds_between(told["routedTime"], told["verifiedTime"]) >= 8
-    assert "NotRecovered" in given.events("worse")
+    given.witness.wait("an Event", lambda: "NotRecovered" in given.events("worse"), PATIENCE)
     given.witness.holds("nothing more is taken back", lambda: shop.weights() == BACK, 3)
     assert [entry["release"] for entry in shop.status["quarantined"]] == ["worse-2.0.0"]

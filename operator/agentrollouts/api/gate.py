@@ -270,3 +270,16 @@ class Cap(ApiModel):
     """Most that the canary may add per run within the window, such as "5"."""
     action: Action = Action.ROLL_BACK
     """What follows: RollBack (the default), Hold or Warn."""
+
+
+class Watch(ApiModel):
+    """What is watched while nothing is under way: the stable release by itself.
+
+    One that turns out bad days later is taken back for the newest healthy release before it.
+    """
+
+    interval_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds between two looks. Default 60."""
+    gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] | None = None
+    """Names of gates with a limit or a `maxCount`. By default all whose limit is Critical. Caps are always
+    watched."""

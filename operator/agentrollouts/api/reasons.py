@@ -122,7 +122,6 @@ class Reason(StrEnum):
     FORBIDDEN = "Forbidden", "The operator lacks a permission that this needs."
     WRITE_REFUSED = "WriteRefused", "The API server refused the object."
     WRITE_FAILED = "WriteFailed", "The object could not be written; it is tried again."
-    UNSUPPORTED = "Unsupported", "This version of the operator cannot do this."
 
     # Whether the metrics are there.
     METRICS_AVAILABLE = "MetricsAvailable", "Prometheus answers and the gates' metrics exist."

@@ -25,6 +25,7 @@ from agentrollouts.api.gate import (
     LabelName,
     NoDataPolicy,
     OnTimeout,
+    Watch,
 )
 from agentrollouts.api.meta import (
     AGE,
@@ -74,6 +75,7 @@ __all__ = [
     "RoutePatch",
     "Traffic",
     "Verify",
+    "Watch",
 ]
 
 
@@ -256,6 +258,9 @@ class AgentRolloutSpec(ApiModel):
     """Ceilings on what the canary may do, such as dollars per hour. By default none. At most 8."""
     bake: Bake = Bake()
     """The watch after the last phase."""
+    watch: Watch | None = None
+    """What is watched while nothing is under way. By default nothing, so that a rollout at rest costs
+    nothing."""
     rollback: Rollback = Rollback()
     """How releases are taken back and how that is checked."""
     traffic: Traffic = Traffic()

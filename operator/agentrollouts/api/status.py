@@ -248,6 +248,9 @@ class AgentRolloutStatus(ApiModel):
     """The attempt under way, or the last one."""
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
     """The last answer of each gate."""
+    watched: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
+    """At rest, where `spec.watch` asks for it: the last verdicts on the stable release by itself, with the
+    numbers of the time at which they changed."""
     caps: Annotated[tuple[CapStatus, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
     """What the canary has used of each cap."""
     query: QueryStatus | None = None

@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import ReleaseRecord, State
-from agentrollouts.core import moves, route_patch
+from agentrollouts.api.rollout import Action
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
+from agentrollouts.core import moves, route_patch, watching
 from agentrollouts.core.asked import Request, missing_service, was_healthy
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import retry, roll_back
 from agentrollouts.core.progress import next_number
-from agentrollouts.core.situation import Situation
+from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.target import find_target
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
@@ -40,6 +41,34 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
     return moves.GoBack(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
 
 
+def harmful(s: Situation) -> moves.Move | None:
+    """Stable is beyond a limit or a cap by itself, long after it was found healthy."""
+    found = _harm(s)
+    target = find_target(s) if found and not _led_here(s.status) else None
+    return moves.GoBack(target, *found) if found and target else None
+
+
+def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
+    """What stable does that would roll a canary back."""
+    failing = tuple(judgement for judgement in s.failing if judgement.action is Action.ROLL_BACK)
+    exceeded = s.exceeded(Action.ROLL_BACK)
+    if not watching.is_watched(s.spec, s.status) or not (failing or exceeded):
+        return None
+    if failing:
+        return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
+    return Trigger.CAP, Reason.CAP_EXCEEDED, "; ".join(f"{r.cap.name}: {r.message}" for r in exceeded)
+
+
+def _led_here(status: AgentRolloutStatus) -> bool:
+    """Whether stable is where the last rollback went, and that is not known to have helped.
+
+    The failure may be elsewhere then, and one healthy release after the other would be thrown away.
+    """
+    back, stable = status.last_rollback, status.stable
+    is_target = back is not None and stable is not None and back.to == stable.release
+    return is_target and back is not None and back.outcome is not VerifyOutcome.RECOVERED
+
+
 def _is_unwanted(s: Situation) -> bool:
     attempt, stable = s.status.attempt, s.status.stable
     return bool(attempt and stable and roll_back(attempt, stable.release).is_given(s.obs.rollout))
@@ -60,6 +89,12 @@ def serving(s: Situation) -> moves.Move | None:
             Reason.NO_HEALTHY_TARGET,
             f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
+        )
+    if harm := _harm(s):
+        _, reason, message = harm
+        why = "the last rollback led here and may not have helped" if _led_here(s.status) else "there is none"
+        return moves.Rest(
+            reason, f"{release}: {message}; nothing is taken back: {why}; look elsewhere or ship a fix"
         )
     return moves.Rest(Reason.HEALTHY, f"{release} serves all traffic")
 

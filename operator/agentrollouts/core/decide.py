@@ -41,6 +41,7 @@ UNDER_WAY: Final[tuple[Check, ...]] = (
 AT_REST: Final[tuple[Check, ...]] = (
     beginning.gone_back,  # what the route says was taken back is not brought back
     beginning.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
+    beginning.harmful,  # then what is measured of stable itself, where somebody asked for that
     beginning.unknown,  # nothing can be compared with a digest that is not known
     beginning.serving,  # the common case: nothing to do
     beginning.quarantined,  # a resync, relabel or restart does not try again what failed

@@ -23,6 +23,7 @@ from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import is_latched
+from agentrollouts.core.watching import gates_at_rest
 
 NEEDS_A_PERSON: Final = frozenset(
     {
@@ -40,7 +41,6 @@ NEEDS_A_PERSON: Final = frozenset(
         Reason.SERVICE_SHARED,
         Reason.SHARED_CAUSE,
         Reason.SOURCE_UNKNOWN,
-        Reason.UNSUPPORTED,
     }
 )
 """Reasons that waiting does not cure: `Stalled` is True with them."""
@@ -150,7 +150,7 @@ def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
     """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
     unseen = "; ".join(f"{found.cap.name}: {found.message}" for found in s.cap_readings if not found.is_seen)
-    if not gates_at(s.spec, status, s.gates):
+    if not (gates_at(s.spec, status, s.gates) or gates_at_rest(s.spec, status, s.gates)):
         return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message

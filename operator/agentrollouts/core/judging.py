@@ -36,8 +36,9 @@ from agentrollouts.core.queries import (
 )
 from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.stages import FULL, gates_at
-from agentrollouts.core.states import JUDGED, base_state
+from agentrollouts.core.states import JUDGED, base_state, is_under_way
 from agentrollouts.core.verification import plan_verification
+from agentrollouts.core.watching import plan_watch
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
@@ -59,6 +60,8 @@ def query_plan(
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
     if attempt and attempt.state is State.VERIFYING:
         return plan_verification(obs.rollout, status, gates)
+    if not is_under_way(status):
+        return plan_watch(obs, status, gates, caps)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None
     start = attempt.counting_start_time

@@ -10,6 +10,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import Situation
 from agentrollouts.core.stages import gates_at
+from agentrollouts.core.states import is_under_way
 
 NUMBERS_TICKS: Final = 4
 """Numbers alone are written at every fourth tick: 500 attempts at 30 s then write 4.2 statuses a second."""
@@ -20,14 +21,14 @@ def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
     old = s.obs.status
     if old == status:
         return False
-    has_numbers = status.caps or gates_at(s.spec, status, s.gates)
+    has_numbers = status.caps or status.watched or gates_at(s.spec, status, s.gates)
     return _without_numbers(old) != _without_numbers(status) or not has_numbers
 
 
 def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
-    """Whether the status differs, and its numbers are due to be shown again."""
+    """Whether the status differs, and its numbers are due to be shown again; at rest they never are."""
     old = obs.status
-    if old == status:
+    if old == status or not is_under_way(status):
         return False
     pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
     shown, known = _newest_sample(old), _newest_sample(status)
@@ -48,13 +49,21 @@ def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
         "evidence": None,
         "ratio": None,
     }
-    gates = tuple(
-        gate.model_copy(update=blank | {"present": None, "last_sample_time": None}) for gate in status.gates
+    blank |= {"present": None, "last_sample_time": None}
+    gates, watched = (
+        tuple(gate.model_copy(update=blank) for gate in found) for found in (status.gates, status.watched)
     )
     caps = tuple(cap.model_copy(update={"value": 0.0, "message": "", "time": None}) for cap in status.caps)
     attempt = status.attempt
     if attempt and attempt.hold:
         attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
     conditions = tuple(found.model_copy(update={"message": ""}) for found in status.conditions)
-    told = {"gates": gates, "caps": caps, "query": None, "attempt": attempt, "conditions": conditions}
+    told = {
+        "gates": gates,
+        "watched": watched,
+        "caps": caps,
+        "query": None,
+        "attempt": attempt,
+        "conditions": conditions,
+    }
     return status.model_copy(update=told)

@@ -52,8 +52,8 @@ def _compared(gate: ResolvedGate, finding: Finding) -> str:
 def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
     """The canary by itself, beyond its limit; stable beside it."""
     now = recent.segment
-    stable = percent(now.stable_bad / now.stable_total) if now.stable_total else "without runs"
-    return f"{_recently(gate, recent)}, surely beyond {_limit(gate)} for {seconds:.0f} s; stable {stable}"
+    stable = f"; stable {percent(now.stable_bad / now.stable_total)}" if now.stable_total else ""
+    return f"{_recently(gate, recent)}, surely beyond {_limit(gate)} for {seconds:.0f} s{stable}"
 
 
 def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:

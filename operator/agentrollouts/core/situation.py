@@ -20,7 +20,7 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
-from agentrollouts.core import route_patch, traffic
+from agentrollouts.core import route_patch, traffic, watching
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
@@ -100,8 +100,11 @@ class Situation:
 
     @property
     def asks(self) -> bool:
-        """Whether some gate is asked at this stage of the attempt."""
-        return bool(gates_at(self.spec, self.status, self.gates))
+        """Whether some gate is asked at this stage of the attempt, or at rest."""
+        return bool(
+            gates_at(self.spec, self.status, self.gates)
+            or watching.gates_at_rest(self.spec, self.status, self.gates)
+        )
 
     @property
     def passed(self) -> bool:
@@ -140,15 +143,17 @@ class Situation:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    shown, status = is_shown(obs, obs.status), _on_time(obs.status, obs.now)
+    spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), _on_time(obs.status, obs.now)
     follows = traffic.gateway_follows(obs.traffic.values())
     status = _confirmed(status, obs.now) if shown else status
-    gates, refusals = resolve_all(obs.rollout.spec)
-    caps, refused_caps = resolve_caps(obs.rollout.spec)
-    wrong = (*refusals, *refused_caps, *check(obs.rollout.spec, gates))
+    gates, refusals = resolve_all(spec)
+    caps, refused_caps = resolve_caps(spec)
+    wrong = (*refusals, *refused_caps, *check(spec, gates), *watching.check(spec, gates))
     plan = query_plan(obs, status, gates, caps)
     heard = obs.heard if obs.heard and obs.heard.plan == plan else None
     judgements = judged(obs, status, gates, heard)
+    at_rest = watching.judged_at_rest(obs, status, gates, heard)
+    status = watching.with_watched(status, spec, at_rest)
     status = noted(status, heard, obs.now, gateway_follows=follows)
     is_canary = heard is not None and heard.plan.past_end is None
     answer = heard.answer if heard and is_canary and isinstance(heard.answer, Answer) else None
@@ -159,7 +164,7 @@ def assess(obs: Observation) -> Situation:
             with_verdicts(status, gates, judgements, obs.now).model_copy(
                 update=told(heard, judgements, cap_readings)
             ),
-            obs.rollout.spec,
+            spec,
             judgements,
             heard,
         ),
@@ -167,10 +172,10 @@ def assess(obs: Observation) -> Situation:
         shown=shown,
         unservable=_unservable(obs, status, "; ".join(map(str, wrong))),
         gates=gates,
-        judgements=judgements,
+        judgements=judgements or at_rest,
         caps=caps,
         cap_readings=cap_readings,
-        recoveries=recoveries(status, gates_after(obs.rollout.spec, status, gates), heard),
+        recoveries=recoveries(status, gates_after(spec, status, gates), heard),
     )
 
 

@@ -25,6 +25,7 @@ from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, E
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
+from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import Manifest, covers, is_latched, key_of, render, unwanted_route
 
 
@@ -49,7 +50,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
 
 def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
     """What was not found at the last visit, and stops nothing: told once, then it stands in the status."""
-    failed = {gate.name for gate in s.obs.status.gates if gate.verdict is Verdict.FAIL}
+    old = s.obs.status
+    failed = {
+        gate.name
+        for gate in (old.gates if is_under_way(old) else old.watched)
+        if gate.verdict is Verdict.FAIL
+    }
     for judgement in s.judgements:
         if judgement.warns and judgement.name not in failed:
             yield Event(Reason.GATE_WARNED, f"{judgement.name}: {judgement.message}", is_warning=True)
@@ -99,14 +105,17 @@ def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Writ
 def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     """What to ask Prometheus from now on."""
     plan = query_plan(s.obs, status, s.gates, s.caps)
-    if plan is None or status.attempt is None:
+    if plan is None:
         return None
+    source, attempt = s.spec.metrics.source, status.attempt
+    if s.spec.watch and (attempt is None or not is_under_way(status)):
+        return Asking(plan=plan, source=source, interval_seconds=s.spec.watch.interval_seconds)
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
     is_over = plan.past_end is not None
     return Asking(
         plan=plan,
-        source=s.spec.metrics.source,
+        source=source,
         interval_seconds=s.spec.analysis.interval_seconds,
-        history_before=None if is_known or is_over else status.attempt.start_time,
+        history_before=None if is_known or is_over or attempt is None else attempt.start_time,
     )

@@ -1,0 +1,124 @@
+"""What is watched at rest, where `spec.watch` asks for it: the stable release by itself.
+
+Beside `judging`, which is about attempts. With nothing to compare with, only limits, counts and caps can
+speak. `beginning` decides on what is found here; what has to be remembered stands in `status.watched`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.rollout import AgentRolloutSpec, GateType, NoDataPolicy
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity
+from agentrollouts.core.caps import ResolvedCap
+from agentrollouts.core.catalogue import ResolvedGate, labels_of
+from agentrollouts.core.counts import read_all
+from agentrollouts.core.gates import NOTHING, Course, Judgement, judge
+from agentrollouts.core.memory import fresh, known, memory_of, to_status
+from agentrollouts.core.observation import Heard, Observation
+from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
+from agentrollouts.core.series import Refusal
+from agentrollouts.core.states import is_under_way
+
+LONGEST: Final = timedelta(hours=1)
+"""Counts reach back to the last full hour and one more, so that the question changes once an hour only."""
+
+ALONE: Final = Course(0, 1, time_over=True, alone=True)
+"""No plan and no end: an answer may come at any time."""
+
+
+def can_be_watched(gate: ResolvedGate) -> bool:
+    """Whether a gate says something about a release that has nothing beside it."""
+    return gate.limit is not None or gate.kind is GateType.COUNT
+
+
+def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:
+    """The names in `watch.gates` that no gate can answer to."""
+    able = {gate.name for gate in gates if can_be_watched(gate)}
+    for index, name in enumerate((spec.watch and spec.watch.gates) or ()):
+        if name not in able:
+            yield Refusal(
+                f"spec.watch.gates[{index}]", f"no gate {name} in spec.gates has a limit or a maxCount"
+            )
+
+
+def gates_at_rest(
+    spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: Iterable[ResolvedGate]
+) -> tuple[ResolvedGate, ...]:
+    """The gates that are asked while nothing is under way; a metric that is not there is no harm."""
+    if not is_watched(spec, status) or spec.watch is None:
+        return ()
+    named = spec.watch.gates
+    return tuple(
+        replace(gate, no_data=NoDataPolicy.HOLD)
+        for gate in gates
+        if can_be_watched(gate) and (gate.name in named if named else _severity(gate) is Severity.CRITICAL)
+    )
+
+
+def is_watched(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
+    """Whether somebody wants to know how stable is doing by itself."""
+    return spec.watch is not None and status.stable is not None and not is_under_way(status)
+
+
+def _severity(gate: ResolvedGate) -> Severity:
+    return gate.limit.severity if gate.limit else gate.severity
+
+
+def plan_watch(
+    obs: Observation,
+    status: AgentRolloutStatus,
+    gates: tuple[ResolvedGate, ...],
+    caps: tuple[ResolvedCap, ...],
+) -> QueryPlan | None:
+    """What is asked at rest; None where nothing is."""
+    spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
+    if status.stable is None or not is_watched(spec, status) or not (asked or caps):
+        return None
+    namespace, release = obs.rollout.metadata.namespace, status.stable.release
+    return plan_queries(
+        asked,
+        Subject(namespace, spec.agent, release, None, labels_of(spec), alone=True),
+        counting_start=_start(status.stable, obs.now),
+        warmup_seconds=0,
+        caps=[source for cap in caps for source in cap.sources],
+    )
+
+
+def _start(stable: ReleaseRecord, now: datetime) -> datetime:
+    hour = now.replace(minute=0, second=0, microsecond=0) - LONGEST
+    return max(stable.healthy_time or hour, hour)
+
+
+def judged_at_rest(
+    obs: Observation, status: AgentRolloutStatus, gates: Iterable[ResolvedGate], heard: Heard | None
+) -> tuple[Judgement, ...]:
+    """The verdicts on stable; none without an answer to the present question."""
+    spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
+    if heard is None or not asked:
+        return ()
+    stale = spec.analysis.stale_after_seconds
+    present = read_all(heard.plan, heard.answer, asked, now=obs.now, stale_after_seconds=stale)
+    past = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
+    found = {gate.name: known(past.get(gate.name), gate) for gate in asked}
+    return tuple(
+        judge(
+            gate,
+            present[gate.name],
+            ALONE,
+            burst=before.burst_factor if (before := found[gate.name]) else None,
+            memory=memory_of(before) if before else NOTHING,
+        )
+        for gate in asked
+    )
+
+
+def with_watched(
+    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgements: Iterable[Judgement]
+) -> AgentRolloutStatus:
+    """The status with the newest verdicts on stable; without any, those that are known."""
+    if not is_watched(spec, status):
+        return status.model_copy(update={"watched": ()}) if status.watched else status
+    told = tuple(to_status(judgement) for judgement in judgements)
+    return status.model_copy(update={"watched": told}) if told else status

@@ -1,0 +1,124 @@
+"""What happens days after a release was found healthy: stories in virtual time."""
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import Outcome, State
+from agentrollouts.core.decide import decide
+from tests.builders import NEXT, OLD, OLDEST, a_rollout
+from tests.world import Behaviour, World, a_world
+
+BAD = Behaviour(failed=0.4)
+WATCH = {"intervalSeconds": 60}
+
+
+def at_rest(*releases: str, **spec: object) -> World:
+    """The last of these serves, those before it did."""
+    builder = a_rollout(**({"watch": WATCH} | spec)).asking_for(releases[-1])
+    for release in releases:
+        builder = builder.serving(release)
+    history = builder.status.history
+    done = builder.trying(releases[-1]).changing(number=len(history), state=State.HEALTHY, weight=100)
+    world = a_world(done.having(canary=None, history=history), *releases)
+    world.ever_healthy.update(releases)
+    world.run(600)
+    return world
+
+
+def test_nothing_is_asked_at_rest_unless_somebody_wants_it() -> None:
+    """A thousand idle rollouts ask nothing."""
+    world = at_rest(OLDEST, OLD, watch=None)
+    assert world.asking is None
+
+
+def test_a_watched_release_that_is_well_writes_nothing() -> None:
+    """It is asked about for hours, and the status stays as it was."""
+    world = at_rest(OLDEST, OLD)
+    assert world.asking is not None
+    assert world.asking.plan.subject.releases == (OLD,)
+    writes = world.status_writes
+    world.run(3 * 3600)
+    assert (world.status_writes - writes, world.ready_reason(), world.shares()) == (0, "Healthy", {OLD: 100})
+
+
+def test_stable_beyond_its_critical_limit_is_taken_back() -> None:
+    """For two minutes beyond 15 %, for certain: the release before it serves, and this one is not retried."""
+    world = at_rest(OLDEST, OLD)
+    world.agents[OLD] = BAD
+    world.run(900)
+
+    assert world.shares()[OLDEST] == 100
+    back = world.status.last_rollback
+    assert back is not None
+    assert (back.from_, back.to, back.trigger, back.reason) == (OLD, OLDEST, Trigger.BREACH, "GateFailed")
+    assert "errors: " in back.message
+    assert "limit of 15 %" in back.message
+    world.run(3600)
+    assert world.status.history[0].outcome is Outcome.ROLLED_BACK
+    assert world.ready_reason() == "Quarantined"
+
+
+def test_an_incident_elsewhere_does_not_throw_away_one_release_after_the_other() -> None:
+    """Where the release before it fails too, nothing goes further back, and people are told."""
+    world = at_rest(OLDEST, OLD, NEXT)
+    world.agents[NEXT] = world.agents[OLD] = world.agents[OLDEST] = BAD
+    world.run(3 * 3600)
+
+    assert world.shares() == {OLD: 100}
+    assert [entry.release for entry in world.status.quarantined] == [NEXT]
+    world.ask_for(OLD)
+    world.settle()
+    assert world.ready_reason() == "GateFailed"
+    (ready, *_) = world.status.conditions
+    assert "look elsewhere or ship a fix" in ready.message
+
+
+def test_a_cap_holds_at_rest_too() -> None:
+    """What is spent is spent, whatever the release was found to be."""
+    caps = [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50", "perSeconds": 600}]
+    world = at_rest(OLDEST, OLD, gates=[], caps=caps)
+    world.agents[OLD] = Behaviour(cost=1.0)
+    world.run(900)
+
+    back = world.status.last_rollback
+    assert back is not None
+    assert (back.trigger, world.shares()) == (Trigger.CAP, {OLDEST: 100})
+
+
+def test_metrics_that_go_away_at_rest_do_no_harm() -> None:
+    """A night without samples is told and nothing else; also where a missing metric would fail a canary."""
+    world = at_rest(OLDEST, OLD, gates=[{"name": "errors", "template": "error-rate", "noData": "Fail"}])
+    for metrics in ("down", "silent", "garbled", "up"):
+        world.metrics = metrics
+        world.run(1200)
+        assert (world.shares(), world.ready_reason()) == ({OLD: 100}, "Healthy")
+
+
+def test_a_fix_ships_while_stable_is_beyond_its_limit() -> None:
+    """With nothing to go back to there is still a way forward."""
+    world = at_rest(OLD)
+    world.agents[OLD] = BAD
+    world.run(900)
+    assert world.ready_reason() == "GateFailed"
+    world.ship(NEXT)
+    world.settle()
+    assert world.state is State.CANARY
+
+
+def test_a_name_that_no_gate_answers_to_is_refused_by_its_field() -> None:
+    """Nothing is watched in silence."""
+    world = at_rest(OLDEST, OLD, watch={"gates": ["completion"]})
+    world.ship(NEXT)
+    world.settle()
+    assert world.ready_reason() == Reason.INVALID_GATE
+    assert "spec.watch.gates[0]" in world.status.conditions[0].message
+
+
+def test_the_question_changes_once_an_hour_only() -> None:
+    """So that its answers can be told from those to another question."""
+    world = at_rest(OLDEST, OLD)
+    plans = set()
+    for _ in range(60):
+        world.run(60)
+        asking = decide(world.observe()).asking
+        assert asking is not None
+        plans.add(asking.plan.counting_start)
+    assert len(plans) == 2
