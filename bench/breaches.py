@@ -23,7 +23,7 @@ from sandbox.stack import Stack
 ALONE: Final = 15
 TOGETHER: Final = 50
 MEDIAN_SECONDS: Final = 0.8
-TIMES_ALONE: Final = 2
+"""The same for both: many at once wait no longer than one alone."""
 
 _SCRAPE_SECONDS: Final = 1
 _SETTLED_SECONDS: Final = 5
@@ -44,17 +44,16 @@ async def measure(stack: Stack, server: ApiServer) -> Result:
         together = await _breach(stack, crowd, routes, breached, crowd.names[ALONE:])
     one = Series("one alone", "s", (tuple(seconds for (seconds,) in alone),))
     many = Series(f"{TOGETHER} at once", "s", (tuple(together),))
-    ratio = many.median / one.median
     return Result(
         "Breach in a scraped sample → route 100/0, asked every second",
         (one, many),
-        (
+        tuple(
             Check(
-                f"one alone: median ≤ {MEDIAN_SECONDS} s", f"{one.median:.2f} s", one.median <= MEDIAN_SECONDS
-            ),
-            Check(
-                f"{TOGETHER} at once: median ≤ {TIMES_ALONE} x that", f"{ratio:.2f} x", ratio <= TIMES_ALONE
-            ),
+                f"{found.what}: median ≤ {MEDIAN_SECONDS} s",
+                f"{found.median:.2f} s",
+                found.median <= MEDIAN_SECONDS,
+            )
+            for found in (one, many)
         ),
     )
 

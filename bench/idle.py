@@ -29,6 +29,8 @@ TIMES_SEEN: Final = 3
 _NAMESPACE: Final = "idle"
 _SEEN_SECONDS: Final = 300
 _POLL_SECONDS: Final = 0.1
+_SETTLED_SECONDS: Final = 30
+"""Before memory is read: the operator has looked at all before kopf's own list has passed through."""
 
 
 class _Found(NamedTuple):
@@ -87,12 +89,12 @@ def _result(size: int, ours: _Found, theirs: _Found, writes: float) -> Result:
 
 
 def _watched(process: Process, is_done: Callable[[], bool]) -> _Found:
-    """Start a process and look at it until it is done, and a little longer, as memory is given back late."""
+    """Start a process and look at it until it is done, and a while longer, for its memory at rest."""
     began = time.monotonic()
     process.launch()
     _until(is_done, process)
     seconds = time.monotonic() - began
-    time.sleep(5)
+    time.sleep(_SETTLED_SECONDS)
     pid = meters.pid_of(process)
     return _Found(seconds, meters.resident_mib(pid), meters.peak_mib(pid))
 
