@@ -92,6 +92,15 @@ def test_histograms_are_grouped_by_bound_and_counted_from_the_end_of_the_warm_up
     assert "[600s]" not in text
 
 
+def test_a_sum_costs_two_terms_more_for_its_last_minutes() -> None:
+    """Only what it grew by is asked for: without births, no hole can make stable's life look recent."""
+    text = render(plan("cost-per-run"), START + timedelta(seconds=1200)) or ""
+
+    tagged = [src for src in ("2.increase", "2.births", "3.increase", "3.births", "3.covered") if src in text]
+    assert tagged == ["2.increase", "3.increase"]
+    assert text.count("[900s]") == 2
+
+
 def test_a_moving_window_never_reaches_behind_the_start() -> None:
     """What the canary did before its weight, or while it was cold, is not counted against it."""
     text = render(plan("error-rate", "latency"), START + timedelta(seconds=170)) or ""
@@ -136,6 +145,8 @@ def test_gates_share_sources() -> None:
         Source(failed, seconds=300),
         Source(runs, seconds=300),
         Source(incomplete, seconds=300),
+        Source(Selector("agent_tool_calls_total"), start=Start.WARM, seconds=900),
+        Source(runs, start=Start.WARM, seconds=900),
     )
     assert found.totals == {found.sources[0], found.sources[1]}
 
@@ -204,6 +215,6 @@ def test_no_name_gets_out_of_its_matcher(
     asked = selectors(render(found, START + timedelta(hours=1)) or "")
     history = selectors(render_burst(found) or "")
 
-    assert len(asked) == sum(len(found.terms(source)) + 1 for source in found.sources)
+    assert len(asked) == sum(len(t := found.terms(s)) + (Term.BIRTHS in t) for s in found.sources)
     assert all(matchers(selector)[:3] == enforced for selector in asked)
     assert all(matchers(selector)[:3] == only_stable for selector in history)

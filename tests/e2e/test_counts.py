@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import Counts, Verdict
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import (
     NoData,
@@ -24,6 +25,7 @@ from agentrollouts.core.counts import (
     read_all,
     to_answer,
 )
+from agentrollouts.core.gates import Course, Memory, judge
 from agentrollouts.core.queries import Subject, plan_queries, render, total_source
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Exporter, line
@@ -109,7 +111,15 @@ def histogram(agent: str, release: str, *, fast: float, slow: float) -> Iterator
     yield line(metric, agent, release, fast + slow, le="+Inf")
 
 
-SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow)
+def dear(k: int) -> Iterator[str]:
+    """Each run of both costs $2; from scrape 8 on a second process of stable counts as much as the first."""
+    for release, rate, pods in ((STABLE, 10, ("a", "b")), (CANARY, 2, ("a",))):
+        for pod in pods if k >= 8 else pods[:1]:
+            yield line("agent_run_cost_usd_sum", "dear", release, 2.0 * rate * k, pod=pod)
+            yield line("agent_run_cost_usd_count", "dear", release, rate * k, pod=pod)
+
+
+SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear)
 
 
 @dataclass(frozen=True)
@@ -251,3 +261,24 @@ def test_slow_runs_are_counted_from_buckets(scraped: Scraped) -> None:
     assert counted(reading) == (0, near(6 + 4 + 16), 0, near(120))
     assert isinstance(reading, Reading)
     assert [(b.le, b.canary, b.stable) for b in reading.bounds] == [(1.0, near(4 + 16), near(12))]
+
+
+def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(scraped: Scraped) -> None:
+    """Dollars and runs of the last minutes are what the counters grew by, without any first value."""
+    (reading,) = scraped.read("dear", "cost")
+
+    assert isinstance(reading, Reading)
+    assert counted(reading) == (near(48), near(24), near(2 * (120 + 160)), near(120 + 160))
+    assert reading.recent is not None
+    assert astuple(reading.recent.segment)[2:] == (near(2 * (120 + 80)), near(120 + 80))
+    verdicts = [
+        judge(
+            GATES["cost"],
+            reading,
+            Course(0, 1, time_over=True),
+            burst=3.0,
+            memory=Memory(Counts(bad=x, total=4000)),
+        )
+        for x in (8000, 2000)
+    ]
+    assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]

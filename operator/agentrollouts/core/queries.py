@@ -27,8 +27,13 @@ from agentrollouts.core.series import (
 )
 from agentrollouts.core.unserved import LIMITED
 
+LOOKED_AT: Final = LIMITED | {GateType.MEAN}
+"""Types by which each release is looked at for itself."""
+
 RECENT_SECONDS: Final = 300
 """The window in which a release is looked at by itself, where no limit sets another."""
+RECENT_SUM_SECONDS: Final = 900
+"""That of a sum, which a few dear runs make jump."""
 
 BURST_STEP: Final = timedelta(minutes=1)
 BURST_HISTORY: Final = timedelta(hours=4)
@@ -120,6 +125,8 @@ class QueryPlan:
     counted: frozenset[Source] = frozenset()
     """Totals in which the canary had runs in an earlier segment, so that its series must be known at the
     counting start."""
+    grown: frozenset[Source] = frozenset()
+    """Those that are asked for their increase only, so that no hole can make them seem new-born."""
     standing: frozenset[Source] = frozenset()
     """Those that are asked for the counters themselves."""
     past_end: datetime | None = None
@@ -150,6 +157,8 @@ class QueryPlan:
         """What is asked of the source."""
         if source in self.totals:
             return (*COUNTED, *WATCHED, *((Term.VALUE,) if source in self.standing else ()))
+        if source in self.grown:
+            return (Term.INCREASE,)
         return (*COUNTED, Term.COVERED) if source in self.guarded else COUNTED
 
 
@@ -176,8 +185,9 @@ def plan_queries(
     """
     gates, caps = tuple(gates), tuple(caps)
     totals = [total_source(gate) for gate in gates]
-    recent = [pair for gate in gates if (pair := recent_sources(gate))]
-    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *caps])
+    recent = [pair for gate in gates if gate.kind is not GateType.MEAN and (pair := recent_sources(gate))]
+    grown = list(chain(*(recent_sources(gate) for gate in gates if gate.kind is GateType.MEAN)))
+    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *grown, *caps])
     return QueryPlan(
         subject,
         counting_start,
@@ -185,6 +195,7 @@ def plan_queries(
         tuple(sources),
         totals=frozenset(totals),
         guarded=frozenset([*(total for _, total in recent), *caps]),
+        grown=frozenset(grown),
         counted=counted & frozenset(totals),
     )
 
@@ -200,15 +211,21 @@ def total_source(gate: ResolvedGate) -> Source:
 
 
 def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
-    """Bad outcomes and runs of the last few minutes, by which each release is judged for itself.
+    """Bad outcomes (or the sum) and runs of the last few minutes, for which see `limits`.
 
-    None for sums, mixes and plain counts, and for a histogram without a limit.
+    None for mixes and plain counts, and for a histogram without a limit, as nothing says which runs are slow.
     """
-    if gate.kind not in LIMITED or (gate.kind is GateType.HISTOGRAM and gate.limit is None):
+    if gate.kind not in LOOKED_AT or (gate.kind is GateType.HISTOGRAM and gate.limit is None):
         return ()
-    seconds = gate.limit.window_seconds if gate.limit else RECENT_SECONDS
-    start = _start(gate)
+    seconds, start = recent_seconds(gate), _start(gate)
     return Source(gate.bad, gate.by, start, seconds), Source(gate.total, gate.by, start, seconds)
+
+
+def recent_seconds(gate: ResolvedGate) -> int:
+    """Length of that window."""
+    if gate.limit:
+        return gate.limit.window_seconds
+    return RECENT_SUM_SECONDS if gate.kind is GateType.MEAN else RECENT_SECONDS
 
 
 def _start(gate: ResolvedGate) -> Start:
