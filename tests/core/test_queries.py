@@ -15,6 +15,7 @@ from agentrollouts.core.queries import (
     Start,
     Subject,
     Term,
+    asked_of,
     bad_source,
     plan_queries,
     render,
@@ -185,6 +186,19 @@ def test_the_burst_query_asks_for_stable_alone_minute_by_minute() -> None:
     assert text.count("[60s]") == 2
     assert '"0.increase"' in text
     assert '"1.increase"' in text
+
+
+def test_each_prometheus_is_asked_under_its_own_label_of_the_namespace() -> None:
+    """Where a proxy's series carry the tenant's namespace under another label, that is the one enforced."""
+    found, at = plan("error-rate"), START + timedelta(seconds=600)
+
+    proxied = asked_of(found, "tenant_namespace")
+
+    before, after = render(found, at) or "", render(proxied, at) or ""
+    assert after == before.replace("namespace=", "tenant_namespace=")
+    assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(after))
+    assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(render_burst(proxied) or ""))
+    assert asked_of(found, "namespace") is found
 
 
 any_name = st.text(min_size=1, max_size=30)

@@ -26,7 +26,7 @@ from agentrollouts.core.counts import (
     to_answer,
 )
 from agentrollouts.core.gates import Course, Memory, judge
-from agentrollouts.core.queries import Subject, plan_queries, render, total_source
+from agentrollouts.core.queries import Subject, asked_of, plan_queries, render, total_source
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Exporter, line
 
@@ -119,7 +119,15 @@ def dear(k: int) -> Iterator[str]:
             yield line("agent_run_cost_usd_count", "dear", release, rate * k, pod=pod)
 
 
-SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear)
+def proxied(k: int) -> Iterator[str]:
+    """A proxy counts for two tenants; its relabelling says under `tenant_namespace` for whom."""
+    for tenant, rate in (("shop", 10), ("other", 70)):
+        labels = {"namespace": "proxy", "tenant_namespace": tenant, "outcome": "completed"}
+        yield line("agent_runs_total", "proxied", STABLE, rate * k, **labels)
+        yield line("agent_runs_total", "proxied", CANARY, rate * k / 5, **labels)
+
+
+SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear, proxied)
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,12 @@ class Scraped:
     at: datetime
 
     def read(
-        self, agent: str, *gates: str, canary_was_counted: bool = False, stale_after: float = 5
+        self,
+        agent: str,
+        *gates: str,
+        canary_was_counted: bool = False,
+        stale_after: float = 5,
+        namespace_label: str = "namespace",
     ) -> list[Present]:
         """Ask about one agent, in one request."""
         plan = plan_queries(
@@ -141,7 +154,8 @@ class Scraped:
             warmup_seconds=0,
             counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
         )
-        query = {"query": render(plan, self.at), "time": self.at.timestamp()}
+        text = render(asked_of(plan, namespace_label), self.at)
+        query = {"query": text, "time": self.at.timestamp()}
         answer = requests.post(f"{self.url}/api/v1/query", data=query, timeout=10).json()
         assert answer["status"] == "success", answer
         rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
@@ -282,3 +296,12 @@ def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(scraped
         for x in (8000, 2000)
     ]
     assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
+
+
+def test_of_a_shared_proxy_a_tenant_sees_its_own_runs(scraped: Scraped) -> None:
+    """Under the label that the administrator named; under `namespace` they are the proxy's, and nobody's."""
+    (reading,) = scraped.read("proxied", "errors", namespace_label="tenant_namespace")
+    (nobody,) = scraped.read("proxied", "errors")
+
+    assert counted(reading) == (0, near(24), 0, near(120))
+    assert isinstance(nobody, NoData)

@@ -6,7 +6,7 @@ Prometheus is never asked to divide or to compare: 0/0 would vanish from its ans
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from itertools import chain
@@ -200,6 +200,15 @@ def plan_queries(
     )
 
 
+def asked_of(plan: QueryPlan, namespace_label: str) -> QueryPlan:
+    """The plan as a Prometheus is asked whose series carry the tenant's namespace under that label."""
+    subject = plan.subject
+    if namespace_label == subject.labels.namespace:
+        return plan
+    labels = replace(subject.labels, namespace=namespace_label)
+    return replace(plan, subject=replace(subject, labels=labels))
+
+
 def bad_source(gate: ResolvedGate) -> Source:
     """Where the gate's bad outcomes are counted; all groups of them, for a histogram or a shift."""
     return Source(gate.bad, gate.by, _start(gate))
@@ -311,7 +320,7 @@ def _enforced(subject: Subject, releases: tuple[str, ...]) -> tuple[Matcher, ...
     """The matchers that keep a query inside its namespace, its agent and its comparison."""
     one_of = Matcher(subject.labels.release, "=~", alternatives(releases))
     return (
-        Matcher("namespace", "=", subject.namespace),
+        Matcher(subject.labels.namespace, "=", subject.namespace),
         Matcher(subject.labels.agent, "=", subject.agent),
         one_of if len(releases) > 1 else Matcher(subject.labels.release, "=", releases[0]),
     )

@@ -87,10 +87,12 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class LabelNames:
-    """Under which labels the agent's metrics carry its name and its release."""
+    """Under which labels the agent's metrics carry its name, its release and its namespace."""
 
     agent: str = "agent"
     release: str = "release"
+    namespace: str = "namespace"
+    """The administrator's, not the tenant's: it is the Prometheus source that says it."""
 
 
 DEFAULT_LABELS: Final = LabelNames()
