@@ -17,7 +17,11 @@ from pydantic import ValidationError
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.caps import resolve_caps
 from agentrollouts.core.catalogue import labels_of, resolve_all
-from agentrollouts.core.queries import Subject, plan_queries, render, render_burst
+from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.queries import (
+    Subject,
+    plan_queries,
+)
 from agentrollouts.core.series import (
     DEFAULT_LABELS,
     LabelNames,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.promql import render, render_burst
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
@@ -18,8 +19,6 @@ from agentrollouts.core.queries import (
     asked_of,
     bad_source,
     plan_queries,
-    render,
-    render_burst,
     tag,
     total_source,
 )

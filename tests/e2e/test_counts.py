@@ -26,7 +26,13 @@ from agentrollouts.core.counts import (
     to_answer,
 )
 from agentrollouts.core.gates import Course, Memory, judge
-from agentrollouts.core.queries import Subject, asked_of, plan_queries, render, total_source
+from agentrollouts.core.promql import render
+from agentrollouts.core.queries import (
+    Subject,
+    asked_of,
+    plan_queries,
+    total_source,
+)
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Exporter, line
 

@@ -15,7 +15,12 @@ from agentrollouts.core.answers import to_answer
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.observation import Asking, Heard
-from agentrollouts.core.queries import Subject, asked_of, plan_queries, render, render_burst
+from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.queries import (
+    Subject,
+    asked_of,
+    plan_queries,
+)
 from agentrollouts.shell.poller import JITTER, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus

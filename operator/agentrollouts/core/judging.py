@@ -26,13 +26,13 @@ from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, 
 from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
+from agentrollouts.core.promql import render_gate
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
     Subject,
     asked_of,
     plan_queries,
-    render_gate,
     total_source,
 )
 from agentrollouts.core.shifts import planned_looks

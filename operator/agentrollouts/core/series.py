@@ -1,7 +1,7 @@
 """Which series of Prometheus a gate counts: a tenant's text becomes a value here, before it becomes a query.
 
 First step of a query. A user may name a metric and matchers of its own labels; namespace, agent and release
-are ours to add. `catalogue` holds selectors as values, `queries` renders them.
+are ours to add. `catalogue` holds selectors as values, `promql` writes them out.
 """
 
 import re
