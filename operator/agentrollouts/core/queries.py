@@ -193,7 +193,11 @@ def plan_queries(
 
 
 def asked_of(plan: QueryPlan, namespace_label: str) -> QueryPlan:
-    """The plan as a Prometheus is asked whose series carry the tenant's namespace under that label."""
+    """The plan as a Prometheus is asked whose series carry the tenant's namespace under that label.
+
+    A tenant's own matcher on it is not refused, as the tenant cannot know it; it can only narrow, since all
+    matchers of a selector must hold.
+    """
     subject = plan.subject
     if namespace_label == subject.labels.namespace:
         return plan
