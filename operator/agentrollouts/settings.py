@@ -73,6 +73,7 @@ def _distinct_names(sources: tuple["PrometheusSource", ...]) -> tuple["Prometheu
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,127}$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_checked_header)]
 Url = Annotated[str, Field(max_length=2048), AfterValidator(_checked_url)]
@@ -97,6 +98,12 @@ class PrometheusSource(_Section):
     """How long one query may take, with everything."""
     namespaces: tuple[DnsLabel, ...] = ()
     """Namespaces whose rollouts may use it; all if empty."""
+    namespace_label: LabelName = "namespace"
+    """Label that holds the namespace whose series it is; every query is kept to that of its rollout.
+
+    The scrape configuration must set it on every series, whatever the target says: else a tenant could count
+    runs for another. docs/metrics.md says how, and what to do about a proxy that serves many tenants.
+    """
 
 
 class Limits(_Section):

@@ -186,7 +186,7 @@ def test_the_cautious_factor_is_that_of_a_lognormal() -> None:
 
 
 def test_the_baseline_is_all_that_stable_did_before() -> None:
-    """Shares and the tail above a limit have one; sums, whose tails are too heavy, have none."""
+    """Of a share, of the tail above a limit, and of a sum, which may be more than the runs."""
     series = [
         ({"src": tag(PLAN, total_source(ERRORS), Term.INCREASE)}, samples([100.0, 60.0])),
         ({"src": tag(PLAN, bad_source(ERRORS), Term.INCREASE)}, samples([2.0, 1.0])),
@@ -194,11 +194,14 @@ def test_the_baseline_is_all_that_stable_did_before() -> None:
             ({"src": tag(PLAN, bad_source(LATENCY), Term.INCREASE), "le": le}, samples(values))
             for le, values in {"5": [50.0, 30.0], "12.8": [97.0, 58.0], "+Inf": [100.0, 60.0]}.items()
         ),
+        ({"src": tag(PLAN, total_source(COST), Term.INCREASE)}, samples([100.0, 60.0])),
+        ({"src": tag(PLAN, bad_source(COST), Term.INCREASE)}, samples([250.0, 230.0])),
     ]
 
     assert baselines(PLAN, GATES, series) == {
         "errors": Counts(bad=3, total=160),
         "completion": Counts(bad=0, total=160),
         "latency": Counts(bad=5, total=160),
+        "cost": Counts(bad=480, total=160),
     }
     assert baselines(PLAN, GATES, []) == {}

@@ -469,6 +469,30 @@ def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
     assert found.recent is None
 
 
+def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
+    """Only the increase is asked for, and no hole makes that more than it was."""
+    gate = resolved(template="cost-per-run")
+    asked = recent_sources(gate)
+    assert asked
+    dollars, runs = asked
+    values: Values = {
+        (dollars, Term.INCREASE, STABLE, None): 16.0,
+        (runs, Term.INCREASE, STABLE, None): 200.0,
+    }
+    for release in (CANARY, STABLE):
+        values |= {
+            (total_source(gate), Term.INCREASE, release, None): 100.0,
+            (total_source(gate), Term.COVERED, release, None): 1.0,
+            (total_source(gate), Term.NEWEST, release, None): AT.timestamp() - 3,
+            (total_source(gate), Term.SCRAPES, release, None): 40.0,
+        }
+
+    found = read_rows(gate, values)
+
+    assert isinstance(found, Reading)
+    assert found.recent == Recent(Segment(0.0, 0.0, 16.0, 200.0))
+
+
 def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
     """Stable's whole life would look like its last five minutes."""
     gate = resolved(template="latency")

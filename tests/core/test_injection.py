@@ -17,7 +17,11 @@ from pydantic import ValidationError
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.caps import resolve_caps
 from agentrollouts.core.catalogue import labels_of, resolve_all
-from agentrollouts.core.queries import Subject, plan_queries, render, render_burst
+from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.queries import (
+    Subject,
+    plan_queries,
+)
 from agentrollouts.core.series import (
     DEFAULT_LABELS,
     LabelNames,
@@ -25,6 +29,7 @@ from agentrollouts.core.series import (
     alternatives,
     parse_selector,
 )
+from agentrollouts.settings import PrometheusSource
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT: Final = START + timedelta(seconds=900)
@@ -107,7 +112,14 @@ TEXTS: Final = tuple(
     )
 )
 
-NAMES: Final = tuple(attack for attacks in ATTACKS.values() for attack in attacks)
+NAMES: Final = tuple(
+    dict.fromkeys(
+        carrier.replace("ATTACK", attack)
+        for attacks in ATTACKS.values()
+        for attack in attacks
+        for carrier in ("ATTACK", "shopATTACK", "ATTACKshop")
+    )
+)
 
 SPEC: Final[Mapping[str, Any]] = {
     "agent": "support",
@@ -120,6 +132,9 @@ SPEC: Final[Mapping[str, Any]] = {
     ],
     "caps": [{"name": "d", "metric": "dollars_total", "max": "5"}],
 }
+
+ONE_GATE: Final = {**SPEC, "gates": SPEC["gates"][:1], "caps": []}
+"""As much as shows how a name is written."""
 
 FIELDS: Final[Mapping[str, tuple[str | int, ...]]] = {
     "spec.gates[0].source.bad": ("gates", 0, "source", "bad"),
@@ -194,9 +209,9 @@ def shape(expr: promql_parser.Expr) -> Shape:
 
 
 @cache
-def harmless() -> tuple[Shape, ...]:
-    """The shapes of the queries of the harmless spec."""
-    found = asked(SPEC)
+def harmless(*, one_gate: bool) -> tuple[Shape, ...]:
+    """The shapes of the queries of a harmless spec."""
+    found = asked(ONE_GATE if one_gate else SPEC)
     assert isinstance(found, tuple)
     return tuple(shape(promql_parser.parse(query)) for query in found[0])
 
@@ -215,19 +230,20 @@ def selectors(expr: promql_parser.Expr) -> Iterator[promql_parser.VectorSelector
 
 def strays(selector: promql_parser.VectorSelector, subject: Subject) -> bool:
     """Whether it is not kept to exactly the subject's namespace, agent and releases."""
-    ours = ("namespace", subject.labels.agent, subject.labels.release)
+    labels = subject.labels
+    ours = (labels.namespace, labels.agent, labels.release)
     found = [m for m in selector.matchers.matchers if m.name in {*ours, "__name__"}]
     kept = [(m.name, str(m.op), m.value) for m in found]
     equal, regex = str(promql_parser.MatchOp.Equal), str(promql_parser.MatchOp.Re)
-    wanted = [("namespace", equal, subject.namespace), (subject.labels.agent, equal, subject.agent)]
+    wanted = [(labels.namespace, equal, subject.namespace), (labels.agent, equal, subject.agent)]
     both = (subject.labels.release, regex, alternatives(subject.releases))
     only = (subject.labels.release, equal, subject.stable)
     return kept not in ([*wanted, both], [*wanted, only])
 
 
-def harm_of(queries: list[str], subject: Subject) -> str:
+def harm_of(queries: list[str], subject: Subject, *, one_gate: bool = False) -> str:
     """How the queries differ from harmless ones; empty where they do not."""
-    for query, benign in zip(queries, harmless(), strict=True):
+    for query, benign in zip(queries, harmless(one_gate=one_gate), strict=True):
         parsed = promql_parser.parse(query)
         if shape(parsed) != benign:
             return f"another shape: {query}"
@@ -249,8 +265,9 @@ def answers(place: tuple[str | int, ...], field: str, texts: tuple[str, ...]) ->
 
 
 def test_there_are_many_payloads() -> None:
-    """At least 300 distinct ones, of every family in every carrier; the harmless spec itself is served."""
+    """At least 300 distinct ones for each field, of every family; the harmless spec itself is served."""
     assert len(TEXTS[::2]) >= 300
+    assert len(NAMES) >= 300
     assert len(ATTACKS) == 15
     assert isinstance(asked(SPEC), tuple)
 
@@ -276,11 +293,30 @@ def test_no_name_gets_out_of_its_string(member: str) -> None:
     wrong = []
     for text in NAMES:
         namespace, agent, canary, stable = (names | {member: text}).values()
-        found = asked(SPEC, Subject(namespace, agent, canary, stable, labels=LabelNames()))
+        found = asked(ONE_GATE, Subject(namespace, agent, canary, stable, labels=LabelNames()))
         assert isinstance(found, tuple)
-        wrong += [harm] if (harm := harm_of(*found)) else []
+        wrong += [harm] if (harm := harm_of(*found, one_gate=True)) else []
 
     assert wrong == []
+
+
+def test_no_label_of_an_administrator_changes_a_query() -> None:
+    """What the settings let through as the label of the namespace is one label; most of it they refuse."""
+    wrong, served = [], []
+    for text in (*NAMES, "tenant_namespace"):
+        raw = {"name": "a", "url": "http://a", "namespaceLabel": text}
+        try:
+            label = PrometheusSource.model_validate(raw).namespace_label
+        except ValidationError:
+            continue
+        found = asked(ONE_GATE, Subject("shop", "support", "c", "support-4.1.0", LabelNames(namespace=label)))
+        assert isinstance(found, tuple)
+        wrong += [harm] if (harm := harm_of(*found, one_gate=True)) else []
+        served.append(label)
+
+    assert wrong == []
+    assert "tenant_namespace" in served
+    assert len(served) < len(NAMES) / 10
 
 
 def test_some_payloads_are_served() -> None:

@@ -224,6 +224,18 @@ def test_the_query_behind_a_gate_can_be_pasted() -> None:
     ] == [True] * 3
 
 
+def test_the_query_shown_is_the_one_that_was_asked() -> None:
+    """A Prometheus that knows namespaces by another label is pasted that one."""
+    world = rollout()
+    heard = replace(counting(world, HEALTHY), namespace_label="tenant_namespace")
+
+    status = decide(observed(world, heard)).status
+
+    assert status is not None
+    assert status.query is not None
+    assert 'agent_runs_total{tenant_namespace="shop",agent=' in status.query.text
+
+
 def test_a_query_that_is_too_long_is_not_shown() -> None:
     """A part of a query would be another query; ten characters stand for one that does not print."""
     long = 'jobs_total{state!="' + "\u200b" * 900 + '"}'

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.promql import render, render_burst
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
     Start,
     Subject,
     Term,
+    asked_of,
     bad_source,
     plan_queries,
-    render,
-    render_burst,
     tag,
     total_source,
 )
@@ -92,6 +92,15 @@ def test_histograms_are_grouped_by_bound_and_counted_from_the_end_of_the_warm_up
     assert "[600s]" not in text
 
 
+def test_a_sum_costs_two_terms_more_for_its_last_minutes() -> None:
+    """Only what it grew by is asked for: without births, no hole can make stable's life look recent."""
+    text = render(plan("cost-per-run"), START + timedelta(seconds=1200)) or ""
+
+    tagged = [src for src in ("2.increase", "2.births", "3.increase", "3.births", "3.covered") if src in text]
+    assert tagged == ["2.increase", "3.increase"]
+    assert text.count("[900s]") == 2
+
+
 def test_a_moving_window_never_reaches_behind_the_start() -> None:
     """What the canary did before its weight, or while it was cold, is not counted against it."""
     text = render(plan("error-rate", "latency"), START + timedelta(seconds=170)) or ""
@@ -136,6 +145,8 @@ def test_gates_share_sources() -> None:
         Source(failed, seconds=300),
         Source(runs, seconds=300),
         Source(incomplete, seconds=300),
+        Source(Selector("agent_tool_calls_total"), start=Start.WARM, seconds=900),
+        Source(runs, start=Start.WARM, seconds=900),
     )
     assert found.totals == {found.sources[0], found.sources[1]}
 
@@ -176,6 +187,19 @@ def test_the_burst_query_asks_for_stable_alone_minute_by_minute() -> None:
     assert '"1.increase"' in text
 
 
+def test_each_prometheus_is_asked_under_its_own_label_of_the_namespace() -> None:
+    """Where a proxy's series carry the tenant's namespace under another label, that is the one enforced."""
+    found, at = plan("error-rate"), START + timedelta(seconds=600)
+
+    proxied = asked_of(found, "tenant_namespace")
+
+    before, after = render(found, at) or "", render(proxied, at) or ""
+    assert after == before.replace("namespace=", "tenant_namespace=")
+    assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(after))
+    assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(render_burst(proxied) or ""))
+    assert asked_of(found, "namespace") is found
+
+
 any_name = st.text(min_size=1, max_size=30)
 labels = st.from_regex(r"[a-z]{3}_[a-z]{1,8}", fullmatch=True)
 
@@ -204,6 +228,6 @@ def test_no_name_gets_out_of_its_matcher(
     asked = selectors(render(found, START + timedelta(hours=1)) or "")
     history = selectors(render_burst(found) or "")
 
-    assert len(asked) == sum(len(found.terms(source)) + 1 for source in found.sources)
+    assert len(asked) == sum(len(t := found.terms(s)) + (Term.BIRTHS in t) for s in found.sources)
     assert all(matchers(selector)[:3] == enforced for selector in asked)
     assert all(matchers(selector)[:3] == only_stable for selector in history)

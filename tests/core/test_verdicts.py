@@ -33,7 +33,9 @@ def gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
     return found.gates[0]
 
 
-ERRORS, LATENCY, VIOLATIONS = (gate(template=name) for name in ("error-rate", "latency", "violations"))
+ERRORS, LATENCY, VIOLATIONS, COST = (
+    gate(template=name) for name in ("error-rate", "latency", "violations", "cost-per-run")
+)
 OWN_LIMIT = gate(template="error-rate", limit={"value": "0.15"})
 ONLY_LIMIT = gate(source={"bad": "lost_total", "total": "jobs_total"}, type="Limit", limit={"value": "0.15"})
 PATIENT = gate(template="error-rate", forSeconds=60)
@@ -196,6 +198,82 @@ def test_a_shared_cause_explains_itself() -> None:
         "attempt, so the cause is not the canary"
     )
     assert not found.lets_pass
+
+
+SPENT = Counts(bad=80, total=4000)
+
+
+def paid(
+    recent: tuple[float, float] | None, baseline: Counts | None = SPENT, burst: float = 0.13
+) -> Judgement:
+    """Cost per run where both releases spent alike in the attempt; stable's dollars and runs of late."""
+    counts = reading((2.0, 100.0, 20.0, 1000.0), (0.0, 0.0, *recent) if recent else None)
+    return judge(COST, counts, OVER, burst=burst, memory=Memory(baseline=baseline))
+
+
+@pytest.mark.parametrize(
+    ("recent", "baseline", "expected"),
+    [
+        ((16.0, 200.0), SPENT, SHARED),  # four times
+        ((16.0, 200.0), None, PASS),
+        (None, SPENT, PASS),
+        ((0.0, 0.0), SPENT, PASS),
+        ((4.0, 200.0), SPENT, PASS),  # as before
+        ((600.0, 20_000.0), SPENT, PASS),  # 1.5 times, beyond all doubt: the time of day
+        ((9.0, 200.0), SPENT, PASS),  # 2.25 times, by what a few dear runs can do
+        ((1000.0, 20_000.0), Counts(bad=8000, total=400_000), SHARED),  # 2.5 times, by what they cannot
+        ((0.2, 1.0), SPENT, PASS),  # ten times, by one run
+    ],
+)
+def test_a_stable_that_is_dearer_than_before_is_a_shared_cause(
+    recent: tuple[float, float] | None, baseline: Counts | None, expected: tuple[Verdict, Reason]
+) -> None:
+    """A sum must surely be twice what it was: what a run costs moves with the hour."""
+    assert told(paid(recent, baseline)) == expected
+
+
+def test_a_shared_cause_of_a_sum_is_told_per_run() -> None:
+    """Dollars and runs of late, and what a run cost before."""
+    assert paid((16.0, 200.0)).message == (
+        "stable itself has $16.00 in 200 runs of the last 900 s ($0.080 per run) and had $0.020 per run "
+        "before the attempt, so the cause is not the canary"
+    )
+
+
+def test_a_canary_dearer_than_a_dear_stable_is_rolled_back() -> None:
+    """With a word about stable, since going back may not be enough."""
+    dear = reading((100.0, 100.0, 80.0, 1000.0), (0.0, 0.0, 16.0, 200.0))
+
+    found = judge(COST, dear, OVER, burst=0.13, memory=Memory(baseline=SPENT))
+
+    assert told(found) == FAIL
+    assert found.note == (
+        "stable itself has $0.080 per run and had $0.020 per run before the attempt, so going back may not "
+        "be enough"
+    )
+
+
+spent = st.floats(0.01, 1e6)
+
+
+@given(spent, spent, st.integers(1, 10**6), st.integers(1, 10**6), st.floats(1.0, 2.0), st.floats(1e-3, 1e3))
+def test_no_sum_that_at_most_doubled_is_a_shared_cause(
+    was: float, unit: float, before: int, now: int, more: float, burst: float
+) -> None:
+    """Whatever the amounts and their unit, up to twice the cost per run is the time of day."""
+    recent, baseline = (was * unit * more * now, float(now)), Counts(bad=was * unit * before, total=before)
+
+    assert told(paid(recent, baseline, burst * unit)) != SHARED
+
+
+@given(spent, st.floats(0.01, 1e4), st.integers(1, 10**6))
+def test_a_shared_cause_of_a_sum_has_no_unit(dollars: float, cents: float, runs: int) -> None:
+    """The same history in another currency gives the same verdict."""
+    other = Counts(bad=SPENT.bad * cents, total=SPENT.total)
+
+    same = paid((dollars * cents, float(runs)), other, 0.13 * cents)
+
+    assert told(same) == told(paid((dollars, float(runs))))
 
 
 def test_harm_is_proven_also_in_a_bad_hour() -> None:

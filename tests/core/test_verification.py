@@ -12,7 +12,10 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import LastRollback, Outcome, State, VerifyOutcome
 from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import Asking
-from agentrollouts.core.queries import Term, render
+from agentrollouts.core.promql import render
+from agentrollouts.core.queries import (
+    Term,
+)
 from agentrollouts.core.traffic import key_of
 from tests.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
 from tests.world import Behaviour, World, a_world

@@ -19,7 +19,11 @@ from agentrollouts.core.catalogue import ResolvedGate, labels_of, resolve_all
 from agentrollouts.core.counts import Present, Reading, read_all, to_answer
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
-from agentrollouts.core.queries import Subject, plan_queries, render
+from agentrollouts.core.promql import render
+from agentrollouts.core.queries import (
+    Subject,
+    plan_queries,
+)
 from agentrollouts.core.templates import TEMPLATES
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Exporter

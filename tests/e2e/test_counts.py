@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import Counts, Verdict
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import (
     NoData,
@@ -24,7 +25,14 @@ from agentrollouts.core.counts import (
     read_all,
     to_answer,
 )
-from agentrollouts.core.queries import Subject, plan_queries, render, total_source
+from agentrollouts.core.gates import Course, Memory, judge
+from agentrollouts.core.promql import render
+from agentrollouts.core.queries import (
+    Subject,
+    asked_of,
+    plan_queries,
+    total_source,
+)
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Exporter, line
 
@@ -109,7 +117,23 @@ def histogram(agent: str, release: str, *, fast: float, slow: float) -> Iterator
     yield line(metric, agent, release, fast + slow, le="+Inf")
 
 
-SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow)
+def dear(k: int) -> Iterator[str]:
+    """Each run of both costs $2; from scrape 8 on a second process of stable counts as much as the first."""
+    for release, rate, pods in ((STABLE, 10, ("a", "b")), (CANARY, 2, ("a",))):
+        for pod in pods if k >= 8 else pods[:1]:
+            yield line("agent_run_cost_usd_sum", "dear", release, 2.0 * rate * k, pod=pod)
+            yield line("agent_run_cost_usd_count", "dear", release, rate * k, pod=pod)
+
+
+def proxied(k: int) -> Iterator[str]:
+    """A proxy counts for two tenants; its relabelling says under `tenant_namespace` for whom."""
+    for tenant, rate in (("shop", 10), ("other", 70)):
+        labels = {"namespace": "proxy", "tenant_namespace": tenant, "outcome": "completed"}
+        yield line("agent_runs_total", "proxied", STABLE, rate * k, **labels)
+        yield line("agent_runs_total", "proxied", CANARY, rate * k / 5, **labels)
+
+
+SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear, proxied)
 
 
 @dataclass(frozen=True)
@@ -121,7 +145,12 @@ class Scraped:
     at: datetime
 
     def read(
-        self, agent: str, *gates: str, canary_was_counted: bool = False, stale_after: float = 5
+        self,
+        agent: str,
+        *gates: str,
+        canary_was_counted: bool = False,
+        stale_after: float = 5,
+        namespace_label: str = "namespace",
     ) -> list[Present]:
         """Ask about one agent, in one request."""
         plan = plan_queries(
@@ -131,7 +160,8 @@ class Scraped:
             warmup_seconds=0,
             counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
         )
-        query = {"query": render(plan, self.at), "time": self.at.timestamp()}
+        text = render(asked_of(plan, namespace_label), self.at)
+        query = {"query": text, "time": self.at.timestamp()}
         answer = requests.post(f"{self.url}/api/v1/query", data=query, timeout=10).json()
         assert answer["status"] == "success", answer
         rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
@@ -251,3 +281,33 @@ def test_slow_runs_are_counted_from_buckets(scraped: Scraped) -> None:
     assert counted(reading) == (0, near(6 + 4 + 16), 0, near(120))
     assert isinstance(reading, Reading)
     assert [(b.le, b.canary, b.stable) for b in reading.bounds] == [(1.0, near(4 + 16), near(12))]
+
+
+def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(scraped: Scraped) -> None:
+    """Dollars and runs of the last minutes are what the counters grew by, without any first value."""
+    (reading,) = scraped.read("dear", "cost")
+
+    assert isinstance(reading, Reading)
+    assert counted(reading) == (near(48), near(24), near(2 * (120 + 160)), near(120 + 160))
+    assert reading.recent is not None
+    assert astuple(reading.recent.segment)[2:] == (near(2 * (120 + 80)), near(120 + 80))
+    verdicts = [
+        judge(
+            GATES["cost"],
+            reading,
+            Course(0, 1, time_over=True),
+            burst=3.0,
+            memory=Memory(Counts(bad=x, total=4000)),
+        )
+        for x in (8000, 2000)
+    ]
+    assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
+
+
+def test_of_a_shared_proxy_a_tenant_sees_its_own_runs(scraped: Scraped) -> None:
+    """Under the label that the administrator named; under `namespace` they are the proxy's, and nobody's."""
+    (reading,) = scraped.read("proxied", "errors", namespace_label="tenant_namespace")
+    (nobody,) = scraped.read("proxied", "errors")
+
+    assert counted(reading) == (0, near(24), 0, near(120))
+    assert isinstance(nobody, NoData)

@@ -215,10 +215,12 @@ class FakePrometheus:
 
     def __init__(self, answer: Iterable[tuple[Mapping[str, str], float]] | QueryError = ()) -> None:
         self.answer = answer
+        self.namespace_label = "namespace"
         self.history: Matrix | QueryError = Matrix(())
         self.seconds: float | None = 0.0
         self.asked: list[tuple[str, datetime]] = []
         self.histories = 0
+        self.history_asked = ""
 
     async def query(self, text: str, at: datetime) -> Vector | QueryError:
         """The answer."""
@@ -234,6 +236,7 @@ class FakePrometheus:
         assert start < end
         assert step
         self.histories += 1
+        self.history_asked = text
         await self._think()
         return self.history
 

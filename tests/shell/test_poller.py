@@ -15,7 +15,12 @@ from agentrollouts.core.answers import to_answer
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.observation import Asking, Heard
-from agentrollouts.core.queries import Subject, plan_queries, render
+from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.queries import (
+    Subject,
+    asked_of,
+    plan_queries,
+)
 from agentrollouts.shell.poller import JITTER, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
@@ -87,6 +92,25 @@ def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> 
         )
         assert near(desk.gaps(), 10)
         assert set(desk.polled) == {("default", "Answered")}
+
+    run(scenario())
+
+
+def test_a_server_is_asked_under_its_own_label_of_the_namespace() -> None:
+    """The settings say it, not the rollout; the answer belongs to the plan, and tells the label."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        server.namespace_label = "tenant_namespace"
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, MEASURING)
+        await pass_time(1)
+        text, at = server.asked[-1]
+        heard = desk.poller.newest(KEY)
+        assert text == render(asked_of(PLAN, "tenant_namespace"), at)
+        assert server.history_asked == render_burst(asked_of(PLAN, "tenant_namespace"))
+        assert heard is not None
+        assert (heard.plan, heard.namespace_label) == (PLAN, "tenant_namespace")
 
     run(scenario())
 

@@ -63,6 +63,7 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
       headerFiles: {{X-Key: {key}}}
       timeoutSeconds: 2.5
       namespaces: [support]
+      namespaceLabel: tenant_namespace
     namespaces: [support, billing]
     gatewayClasses: [traefik]
     limits: {{rolloutsPerNamespace: 5, gatesPerRollout: 3}}
@@ -81,6 +82,7 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
                 header_files={"X-Key": key},
                 timeout_seconds=2.5,
                 namespaces=("support",),
+                namespace_label="tenant_namespace",
             ),
         ),
         namespaces=("support", "billing"),
@@ -129,6 +131,11 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         ("prometheus: [{name: a, url: 'http://a:99999'}]", "must be an address such as"),
         ("prometheus: [{name: a, url: 'http://[a'}]", "must be an address such as"),
         ("prometheus: [{name: a, url: 'http://a/?token=1'}]", "may not hold a query or a fragment"),
+        (
+            "prometheus: [{name: a, url: 'http://a', namespaceLabel: 'x!=\"\"'}]",
+            "[0].namespaceLabel: String should",
+        ),
+        ("prometheus: [{name: a, url: 'http://a', namespaceLabel: ''}]", "[0].namespaceLabel: String should"),
         ("prometheus: [{url: 'http://a'}]", "- prometheus[0].name: Field required"),
     ],
 )

@@ -95,6 +95,10 @@ class Source(Protocol):
         """Headers to send, their values in files; read for every query."""
 
     @property
+    def namespace_label(self) -> str:
+        """The label that holds the namespace of a series' tenant."""
+
+    @property
     def timeout_seconds(self) -> float:
         """The hard limit of a query, with everything."""
 
@@ -121,6 +125,11 @@ class Prometheus:
         self._free = asyncio.Semaphore(concurrent)
         self._breaker = Breaker()
         self._is_closed = False
+
+    @property
+    def namespace_label(self) -> str:
+        """Under which label its series carry the namespace of their tenant."""
+        return self._source.namespace_label
 
     def close(self) -> None:
         """Closes idle connections. Queries under way are answered; later ones get an error value."""

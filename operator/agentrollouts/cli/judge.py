@@ -46,7 +46,7 @@ and one of type Shift on a label how many runs had each of its values:
   {"canary": {"total": 50}, "stable": {"total": 950}, "mix": [{"value": "ok", "canary": 9, "stable": 427}]}
 
 An absolute limit is judged where `recent` gives the counts of its window, as if they had stood for as long as
-`forSeconds` asks, and `before` those of stable before the attempt:
+`forSeconds` asks, and a shared cause where `before` also gives those of stable before the attempt:
 
   "recent": {"canary": {"bad": 9, "total": 30}, "stable": {"bad": 1, "total": 570}},
   "before": {"bad": 12, "total": 1000}

@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Prometheus answered to `queries.render(plan, at)`."""
+    """What Prometheus answered to `promql.render(plan, at)`."""
 
     at: datetime
     rows: tuple[Row, ...]

@@ -1,6 +1,6 @@
 """Burst factors: how strongly bad outcomes cluster, as five failures of one incident are not five proofs.
 
-Measured once per attempt, on stable alone, over the hours before it; then frozen. `queries.render_burst` asks
+Measured once per attempt, on stable alone, over the hours before it; then frozen. `promql.render_burst` asks
 for the counts per minute, `findings` divides the evidence by the factor.
 """
 
@@ -56,8 +56,7 @@ def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> d
 def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> dict[str, Counts]:
     """Stable's outcomes before the attempt by gate, from the same answer; absent without runs.
 
-    For a histogram the bad ones are those above its limit. Sums have none: their tails are too heavy to tell
-    an incident from a dear hour.
+    For a histogram the bad ones are those above its limit; for a mean it is the sum.
     """
     table = _table(series)
     found: dict[str, Counts] = {}
@@ -66,7 +65,8 @@ def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) ->
             continue
         bad, total = _before(plan, gate, table)
         if total:
-            found[gate.name] = Counts(bad=min(bad, total), total=total)
+            most = LARGEST if gate.kind is GateType.MEAN else total
+            found[gate.name] = Counts(bad=min(bad, most), total=total)
     return found
 
 

@@ -73,7 +73,7 @@ class Case:
     finding: Finding | None
     """None for what compares no rates."""
     burst: float
-    """The factor for counts."""
+    """The factor for what each release does by itself; for a mean in the unit of the sum."""
     is_sure: bool
     """The first key."""
     matters: bool
@@ -114,7 +114,8 @@ def examine(
     is_sure = finding is not None and finding.evidence >= gate.needed
     matters = finding is not None and _matters(gate, finding)
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
-    factor = max(1.0, burst or 1.0)
+    is_sum = finding is not None and gate.kind is GateType.MEAN
+    factor = finding.burst if finding and is_sum else max(1.0, burst or 1.0)
     shift = None
     if gate.kind is GateType.SHIFT:
         shift = _shift(gate, reading)

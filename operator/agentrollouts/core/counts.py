@@ -240,9 +240,13 @@ class _Reader:
         return Recent(segment, bound)
 
     def _is_covered(self, source: Source) -> bool:
-        """Whether stable's series were seen at the beginning of the window, so that they are no births."""
-        stable = self.table.plan.subject.control
-        return stable is None or bool(self.table.term(source, Term.COVERED, stable))
+        """Whether stable's series were seen at the beginning of the window, so that they are no births.
+
+        Where births are not asked for, there is nothing to mistake for one.
+        """
+        plan = self.table.plan
+        stable = plan.subject.control
+        return stable is None or source in plan.grown or bool(self.table.term(source, Term.COVERED, stable))
 
     def _segment(self, bad: Source, total: Source) -> Segment:
         cells = (*zip(*(self._both(source) for source in (bad, total)), strict=True),)

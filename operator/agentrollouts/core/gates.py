@@ -164,7 +164,7 @@ def _note(case: Case) -> str:
     recent, before = case.reading.recent, case.memory.baseline
     if recent is None or before is None or not is_degraded(case.gate, recent, before, case.burst):
         return ""
-    return degraded_too(recent, before)
+    return degraded_too(case.gate, recent, before)
 
 
 def _interrupted(gate: ResolvedGate, memory: Memory) -> Memory:

@@ -26,12 +26,13 @@ from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, 
 from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
+from agentrollouts.core.promql import render_gate
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
     Subject,
+    asked_of,
     plan_queries,
-    render_gate,
     total_source,
 )
 from agentrollouts.core.shifts import planned_looks
@@ -194,7 +195,7 @@ def told(
     if heard is None or not judgements or not isinstance(heard.answer, Answer):
         return fields
     gate = next((j.gate for j in judgements if j.verdict is not Verdict.PASS), judgements[0].gate)
-    text = render_gate(heard.plan, gate, heard.answer.at)
+    text = render_gate(asked_of(heard.plan, heard.namespace_label), gate, heard.answer.at)
     fits = text is not None and len(text) <= QUERY_LENGTH
     shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None
     return fields | {"query": shown}

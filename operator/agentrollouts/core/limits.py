@@ -94,13 +94,21 @@ def never_fitted(gate: ResolvedGate, baseline: Counts | None) -> bool:
 
 
 def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, burst: float) -> bool:
-    """Whether stable is much worse now than it was by itself before the attempt."""
-    now = recent.segment
-    if baseline is None or not baseline.total or not now.stable_total or now.stable_bad < gate.min_bad:
+    """Whether stable is much worse now than it was by itself before the attempt.
+
+    For a sum it must be sure that stable is `DEGRADED` times worse, not just that it is worse: what a run
+    costs moves with the hour, and a few dear runs would do the rest. A sum is counted in units of its burst
+    factor, as it is beside the canary.
+    """
+    now, is_sum = recent.segment, gate.kind is GateType.MEAN
+    if baseline is None or not baseline.total or not now.stable_total:
+        return False
+    if now.stable_bad < gate.min_bad * (burst if is_sum else 1.0):
         return False
     if now.stable_bad * baseline.total <= DEGRADED * baseline.bad * now.stable_total:
         return False
-    change = Segment(now.stable_bad, now.stable_total, baseline.bad, baseline.total)
+    allowed = baseline.bad * (DEGRADED if is_sum else 1.0)
+    change = Segment(now.stable_bad, now.stable_total, allowed, baseline.total)
     return evidence([[change]], planned_phases=1, burst=burst) >= gate.needed
 
 

@@ -17,6 +17,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.burst import Series
 from agentrollouts.core.counts import Answer, Unreadable
 from agentrollouts.core.queries import QueryPlan
+from agentrollouts.core.series import DEFAULT_LABELS
 
 Manifest = Mapping[str, Any]
 
@@ -49,6 +50,8 @@ class Heard:
     answer: Answer | Unreadable
     history: Series | None = None
     """Stable's counts per minute before the attempt; None while that is not known."""
+    namespace_label: str = DEFAULT_LABELS.namespace
+    """Under which label that Prometheus was asked for the rollout's namespace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

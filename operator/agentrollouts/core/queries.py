@@ -1,12 +1,13 @@
-"""What is asked of Prometheus: one query text per rollout and tick, for counts and for nothing else.
+"""What is asked of Prometheus: one query per rollout and tick, for counts and for nothing else.
 
-Between `catalogue` (which series a gate counts) and `counts` (which reads the answer). Sources that gates
-share are asked once; each term is tagged with the label `src`, so that no row can be taken for another.
-Prometheus is never asked to divide or to compare: 0/0 would vanish from its answer without a trace.
+Between `catalogue` (which series a gate counts) and `promql` (which writes the text); `counts` reads the
+answer. Sources that gates share are asked once; each term is tagged with the label `src`, so that no row can
+be taken for another. Prometheus is never asked to divide or to compare: 0/0 would vanish from its answer
+without a trace.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from itertools import chain
@@ -15,20 +16,16 @@ from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.series import (
-    BOUND_LABEL,
-    DEFAULT_LABELS,
-    SOURCE_LABEL,
-    LabelNames,
-    Matcher,
-    Selector,
-    alternatives,
-    quoted,
-)
+from agentrollouts.core.series import DEFAULT_LABELS, LabelNames, Selector
 from agentrollouts.core.unserved import LIMITED
+
+LOOKED_AT: Final = LIMITED | {GateType.MEAN}
+"""Types by which each release is looked at for itself."""
 
 RECENT_SECONDS: Final = 300
 """The window in which a release is looked at by itself, where no limit sets another."""
+RECENT_SUM_SECONDS: Final = 900
+"""That of a sum, which a few dear runs make jump."""
 
 BURST_STEP: Final = timedelta(minutes=1)
 BURST_HISTORY: Final = timedelta(hours=4)
@@ -120,6 +117,8 @@ class QueryPlan:
     counted: frozenset[Source] = frozenset()
     """Totals in which the canary had runs in an earlier segment, so that its series must be known at the
     counting start."""
+    grown: frozenset[Source] = frozenset()
+    """Those that are asked for their increase only, so that no hole can make them seem new-born."""
     standing: frozenset[Source] = frozenset()
     """Those that are asked for the counters themselves."""
     past_end: datetime | None = None
@@ -150,6 +149,8 @@ class QueryPlan:
         """What is asked of the source."""
         if source in self.totals:
             return (*COUNTED, *WATCHED, *((Term.VALUE,) if source in self.standing else ()))
+        if source in self.grown:
+            return (Term.INCREASE,)
         return (*COUNTED, Term.COVERED) if source in self.guarded else COUNTED
 
 
@@ -176,8 +177,9 @@ def plan_queries(
     """
     gates, caps = tuple(gates), tuple(caps)
     totals = [total_source(gate) for gate in gates]
-    recent = [pair for gate in gates if (pair := recent_sources(gate))]
-    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *caps])
+    recent = [pair for gate in gates if gate.kind is not GateType.MEAN and (pair := recent_sources(gate))]
+    grown = list(chain(*(recent_sources(gate) for gate in gates if gate.kind is GateType.MEAN)))
+    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *grown, *caps])
     return QueryPlan(
         subject,
         counting_start,
@@ -185,8 +187,22 @@ def plan_queries(
         tuple(sources),
         totals=frozenset(totals),
         guarded=frozenset([*(total for _, total in recent), *caps]),
+        grown=frozenset(grown),
         counted=counted & frozenset(totals),
     )
+
+
+def asked_of(plan: QueryPlan, namespace_label: str) -> QueryPlan:
+    """The plan as a Prometheus is asked whose series carry the tenant's namespace under that label.
+
+    A tenant's own matcher on it is not refused, as the tenant cannot know it; it can only narrow, since all
+    matchers of a selector must hold.
+    """
+    subject = plan.subject
+    if namespace_label == subject.labels.namespace:
+        return plan
+    labels = replace(subject.labels, namespace=namespace_label)
+    return replace(plan, subject=replace(subject, labels=labels))
 
 
 def bad_source(gate: ResolvedGate) -> Source:
@@ -200,123 +216,27 @@ def total_source(gate: ResolvedGate) -> Source:
 
 
 def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
-    """Bad outcomes and runs of the last few minutes, by which each release is judged for itself.
+    """Bad outcomes (or the sum) and runs of the last few minutes, for which see `limits`.
 
-    None for sums, mixes and plain counts, and for a histogram without a limit.
+    None for mixes and plain counts, and for a histogram without a limit, as nothing says which runs are slow.
     """
-    if gate.kind not in LIMITED or (gate.kind is GateType.HISTOGRAM and gate.limit is None):
+    if gate.kind not in LOOKED_AT or (gate.kind is GateType.HISTOGRAM and gate.limit is None):
         return ()
-    seconds = gate.limit.window_seconds if gate.limit else RECENT_SECONDS
-    start = _start(gate)
+    seconds, start = recent_seconds(gate), _start(gate)
     return Source(gate.bad, gate.by, start, seconds), Source(gate.total, gate.by, start, seconds)
+
+
+def recent_seconds(gate: ResolvedGate) -> int:
+    """Length of that window."""
+    if gate.limit:
+        return gate.limit.window_seconds
+    return RECENT_SUM_SECONDS if gate.kind is GateType.MEAN else RECENT_SECONDS
 
 
 def _start(gate: ResolvedGate) -> Start:
     return Start.WARM if gate.kind in {GateType.MEAN, GateType.HISTOGRAM} else Start.WEIGHT
 
 
-def render(plan: QueryPlan, at: datetime) -> str | None:
-    """The query text, to be evaluated at `at`; None while no source has begun to count."""
-    return " or ".join(_terms(plan, at)) or None
-
-
 def tag(plan: QueryPlan, source: Source, term: Term) -> str:
     """Value of the label `src` in the rows of this term: position in the plan and term, `0.increase`."""
     return f"{plan.positions[source]}.{term}"
-
-
-def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
-    """The counts of one gate as they are asked for, for a person; None while it has not begun to count."""
-    sources = {bad_source(gate): "bad", total_source(gate): "total"}
-    terms = (
-        _tagged(text, f"{name}.{term}")
-        for source, name in sources.items()
-        for term, text in _asked(plan, source, at)
-        if term in COUNTED
-    )
-    return " or ".join(terms) or None
-
-
-def _terms(plan: QueryPlan, at: datetime) -> Iterator[str]:
-    for source in plan.sources:
-        for term, text in _asked(plan, source, at):
-            yield _tagged(text, tag(plan, source, term))
-
-
-def _asked(plan: QueryPlan, source: Source, at: datetime) -> Iterator[tuple[Term, str]]:
-    """The terms of one source; none before it counts."""
-    window = plan.window(source, at)
-    if window < 1:
-        return
-    selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
-    grouping = _grouping(plan, source)
-    for term in plan.terms(source):
-        yield term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
-
-
-def _expression(term: Term, selector: str, stretch: tuple[int, int], grouping: tuple[str, str]) -> str:
-    """One term.
-
-    Args:
-        term: Which.
-        selector: Of which series.
-        stretch: Length of the window, and how long ago it ended, in seconds.
-        grouping: By what its counts and by what its properties are grouped.
-    """
-    (window, shift), (counts_by, release_by) = stretch, grouping
-    ago = f" offset {shift}s" if shift else ""
-    match term:
-        case Term.INCREASE:
-            return f"sum by ({counts_by}) (increase({selector}[{window}s]{ago}))"
-        case Term.BIRTHS:
-            born = f"min_over_time({selector}[{window}s]{ago}) unless {selector} offset {window + shift}s"
-            return f"sum by ({counts_by}) ({born})"
-        case Term.COVERED:
-            return f"count by ({release_by}) ({selector} offset {window + shift}s)"
-        case Term.NEWEST:
-            return f"max by ({release_by}) (timestamp({selector}))"
-        case Term.SCRAPES:
-            return f"max by ({release_by}) (count_over_time({selector}[{window}s]))"
-        case Term.VALUE:
-            return f"sum by ({release_by}) ({selector})"
-
-
-def _grouping(plan: QueryPlan, source: Source) -> tuple[str, str]:
-    release = plan.subject.labels.release
-    return (f"{release}, {source.by}" if source.by else release), release
-
-
-def _tagged(expression: str, src: str) -> str:
-    return f'label_replace({expression}, "{SOURCE_LABEL}", {quoted(src)}, "", "")'
-
-
-def _enforced(subject: Subject, releases: tuple[str, ...]) -> tuple[Matcher, ...]:
-    """The matchers that keep a query inside its namespace, its agent and its comparison."""
-    one_of = Matcher(subject.labels.release, "=~", alternatives(releases))
-    return (
-        Matcher("namespace", "=", subject.namespace),
-        Matcher(subject.labels.agent, "=", subject.agent),
-        one_of if len(releases) > 1 else Matcher(subject.labels.release, "=", releases[0]),
-    )
-
-
-def render_burst(plan: QueryPlan) -> str | None:
-    """The query of stable's counts per minute, to be asked once as a range; None without a stable release.
-
-    Ask from `BURST_HISTORY` before the attempt to its start, in steps of `BURST_STEP`; `burst` reads the
-    series.
-    """
-    stable = plan.subject.stable
-    if stable is None:
-        return None
-    step = int(BURST_STEP.total_seconds())
-    terms = (
-        _tagged(
-            f"sum by ({_grouping(plan, source)[0]}) "
-            f"(increase({source.selector.narrowed(_enforced(plan.subject, (stable,)))}[{step}s]))",
-            tag(plan, source, Term.INCREASE),
-        )
-        for source in plan.sources
-        if source.seconds is None and source.by in {None, BOUND_LABEL}
-    )
-    return " or ".join(terms) or None

@@ -13,7 +13,7 @@ from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, expectation, of_good
 from agentrollouts.core.findings import Finding
 from agentrollouts.core.limits import threshold
-from agentrollouts.core.queries import RECENT_SECONDS
+from agentrollouts.core.queries import recent_seconds
 from agentrollouts.core.readings import Recent
 from agentrollouts.core.words import Words, count, odds, percent, times
 
@@ -59,20 +59,21 @@ def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
 def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
     """Stable by itself, now and before."""
     now, words = recent.segment, _words(gate, recent)
-    was = percent(baseline.bad / baseline.total) if baseline.total else "nothing"
+    is_sum = gate.kind is GateType.MEAN
+    had = f"{words.amount(now.stable_bad)}{words.named}" if is_sum else f"{count(now.stable_bad)} {words.bad}"
     return (
-        f"stable itself has {count(now.stable_bad)} {words.bad} in {count(now.stable_total)} {words.total} "
-        f"of the last {_seconds(gate)} s ({percent(now.stable_bad / now.stable_total)}) "
-        f"and had {was} before the attempt, so the cause is not the canary"
+        f"stable itself has {had} in {count(now.stable_total)} {words.total} "
+        f"of the last {recent_seconds(gate)} s ({_rate(gate, now.stable_bad / now.stable_total)}) and had "
+        f"{_rate(gate, baseline.bad / baseline.total)} before the attempt, so the cause is not the canary"
     )
 
 
-def degraded_too(recent: Recent, baseline: Counts) -> str:
+def degraded_too(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
     """Stable by itself, where the canary is worse still: going back may not be enough."""
     now = recent.segment
     return (
-        f"stable itself has {percent(now.stable_bad / now.stable_total)} and had "
-        f"{percent(baseline.bad / baseline.total)} before the attempt, so going back may not be enough"
+        f"stable itself has {_rate(gate, now.stable_bad / now.stable_total)} and had "
+        f"{_rate(gate, baseline.bad / baseline.total)} before the attempt, so going back may not be enough"
     )
 
 
@@ -106,12 +107,13 @@ def strayed(case: Case) -> str:
     )
 
 
+def _rate(gate: ResolvedGate, rate: float) -> str:
+    """What one release does per run."""
+    return f"{gate.words.amount(rate)} per run" if gate.kind is GateType.MEAN else percent(rate)
+
+
 def _words(gate: ResolvedGate, recent: Recent) -> Words:
     return gate.words if recent.bound is None else gate.words.about(recent.bound)
-
-
-def _seconds(gate: ResolvedGate) -> int:
-    return gate.limit.window_seconds if gate.limit else RECENT_SECONDS
 
 
 def _limit(gate: ResolvedGate) -> str:
@@ -128,7 +130,7 @@ def _recently(gate: ResolvedGate, recent: Recent) -> str:
     share = f" ({percent(now.canary_bad / now.canary_total)})" if now.canary_total else ""
     return (
         f"canary had {count(now.canary_bad)} {words.bad} in {count(now.canary_total)} {words.total} "
-        f"of the last {_seconds(gate)} s{share}"
+        f"of the last {recent_seconds(gate)} s{share}"
     )
 
 

@@ -1,7 +1,7 @@
 """Which series of Prometheus a gate counts: a tenant's text becomes a value here, before it becomes a query.
 
 First step of a query. A user may name a metric and matchers of its own labels; namespace, agent and release
-are ours to add. `catalogue` holds selectors as values, `queries` renders them.
+are ours to add. `catalogue` holds selectors as values, `promql` writes them out.
 """
 
 import re
@@ -87,10 +87,12 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class LabelNames:
-    """Under which labels the agent's metrics carry its name and its release."""
+    """Under which labels the agent's metrics carry its name, its release and its namespace."""
 
     agent: str = "agent"
     release: str = "release"
+    namespace: str = "namespace"
+    """The administrator's, not the tenant's: it is the Prometheus source that says it."""
 
 
 DEFAULT_LABELS: Final = LabelNames()

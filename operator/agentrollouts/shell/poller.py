@@ -18,7 +18,13 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.burst import Series
 from agentrollouts.core.counts import Answer, Unreadable, to_answer
 from agentrollouts.core.observation import Asking, Heard
-from agentrollouts.core.queries import BURST_HISTORY, BURST_STEP, render, render_burst
+from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.queries import (
+    BURST_HISTORY,
+    BURST_STEP,
+    asked_of,
+)
+from agentrollouts.core.series import DEFAULT_LABELS
 from agentrollouts.shell.clock import Clock, utc_now
 
 logger = logging.getLogger(__name__)
@@ -30,6 +36,10 @@ one scrape less."""
 
 class Server(Protocol):
     """A Prometheus server; `adapters.prometheus.Prometheus` is one."""
+
+    @property
+    def namespace_label(self) -> str:
+        """Under which label its series carry the namespace of their tenant."""
 
     async def query(self, text: str, at: datetime) -> Vector | QueryError:
         """An instant query."""
@@ -111,10 +121,11 @@ class Poller:
     async def _ask(self, key: Ref, follower: "_Follower") -> bool:
         """One tick; False where nothing was to be asked yet."""
         asking, at = follower.asking, self._clock()
-        text = render(asking.plan, at)
+        server = self._find_server(asking.source, key.namespace)
+        label = server.namespace_label if server else DEFAULT_LABELS.namespace
+        text = render(asked_of(asking.plan, label), at)
         if text is None:
             return False
-        server = self._find_server(asking.source, key.namespace)
         if server is None:
             message = f"spec.metrics.source: the settings have no source {asking.source} for this namespace"
             follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
@@ -125,7 +136,9 @@ class Poller:
             history, found = None, await question
         else:
             history, found = await asyncio.gather(self._history(server, follower, asking), question)
-        follower.newest = Heard(plan=asking.plan, answer=_answer(asking, at, found), history=history)
+        follower.newest = Heard(
+            plan=asking.plan, answer=_answer(asking, at, found), history=history, namespace_label=label
+        )
         return True
 
     async def _query(self, server: Server, source: str, text: str, at: datetime) -> Vector | QueryError:
@@ -137,7 +150,8 @@ class Poller:
 
     async def _history(self, server: Server, follower: "_Follower", asking: Asking) -> Series | None:
         """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
-        before, text = asking.history_before, render_burst(asking.plan)
+        plan = asked_of(asking.plan, server.namespace_label)
+        before, text = asking.history_before, render_burst(plan)
         if before is None or text is None:
             return None
         if follower.history_before != before:

@@ -156,7 +156,7 @@ class Prometheus:
                     yield from (Row(label, release, *row) for row in _rows(term, groups, seen))
 
     def history(self, plan: QueryPlan, before: datetime) -> Iterator[tuple[Mapping[str, str], Samples]]:
-        """Stable's counts per minute until then: the answer to `queries.render_burst`."""
+        """Stable's counts per minute until then: the answer to `promql.render_burst`."""
         stable, end = plan.subject.stable, before.timestamp()
         if stable is None:
             return

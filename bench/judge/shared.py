@@ -1,0 +1,116 @@
+"""Shared causes of sums: how often stable's costs are taken for an incident, and how soon one is found.
+
+`python -m bench.judge.shared` prints the table of the decision note on shared causes of sums. Stable alone is
+looked at every minute of the plan, in the gate's window, beside four hours of itself.
+"""
+
+import argparse
+import random
+import statistics
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agentrollouts.api.status import Counts
+from agentrollouts.core.burst import effective
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.limits import is_degraded
+from agentrollouts.core.queries import recent_seconds
+from agentrollouts.core.readings import Recent
+from bench.judge.ours import GATES, burst_of
+from bench.judge.sampling import Lognormal, poisson
+from bench.judge.streams import HISTORY_MINUTES, MINUTES, weight_at
+
+TRAFFIC: Final = (1_000, 10_000)
+SEED, REPETITIONS = 20261121, 300
+SOON: Final = 60
+INCIDENT: Final = 60
+"""The minute from which on stable is dearer, where it is."""
+
+
+def steady(minute: int) -> float:
+    """As before."""
+    return 1.0 + 0 * minute
+
+
+def by_the_hour(minute: int) -> float:
+    """Half as much again after an hour: another time of day, other questions."""
+    return 1.0 + 0.5 * min(1.0, minute / 60)
+
+
+def dearer(times: float) -> Callable[[int], float]:
+    """So many times as much from `INCIDENT` on."""
+    return lambda minute: times if minute >= INCIDENT else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What happens to stable's cost per run."""
+
+    name: str
+    factor: Callable[[int], float]
+    sigma: float = 1.2
+
+
+ROWS: Final = (
+    Row("as before", steady),
+    Row("as before, heavy tail", steady, sigma=1.6),
+    Row("x 1.5 over an hour", by_the_hour),
+    Row("x 1.5 over an hour, heavy tail", by_the_hour, sigma=1.6),
+    Row("x 2.5", dearer(2.5)),
+    Row("x 2.5, heavy tail", dearer(2.5), sigma=1.6),
+    Row("x 4", dearer(4.0)),
+    Row("x 4, heavy tail", dearer(4.0), sigma=1.6),
+)
+
+
+def found(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
+    """The minutes of one plan at which stable is found to be worse than by itself."""
+    gate, usual, runs = GATES["cost"], Lognormal(0.02, row.sigma), runs_per_hour / 60
+
+    def spent(minute: int, weight: float) -> tuple[float, int]:
+        count = poisson(chance, runs * weight)
+        return row.factor(minute) * usual.total(chance, count), count
+
+    before = [spent(0, 1.0) for _ in range(HISTORY_MINUTES)]
+    baseline = Counts(bad=sum(x for x, _ in before), total=sum(n for _, n in before))
+    measured, window = burst_of(gate, before), deque[tuple[float, int]](maxlen=recent_seconds(gate) // 60)
+    minutes = []
+    for minute in range(MINUTES):
+        window.append(spent(minute, 1 - weight_at(minute)))
+        now = Segment(0.0, 0.0, sum(x for x, _ in window), sum(n for _, n in window))
+        if is_degraded(gate, Recent(now), baseline, effective(gate.kind, measured, [now])):
+            minutes.append(minute)
+    return minutes
+
+
+def told(row: Row, plans: Sequence[Sequence[int]]) -> str:
+    """Plans with a finding, and how long it stood; of an incident, how many minutes until it was found."""
+    share = 100 * sum(map(bool, plans)) / len(plans)
+    if row.factor(INCIDENT) <= 2:  # noqa: PLR2004 what the gate lets pass
+        return f"{share:.1f} % of plans held, {statistics.fmean(map(len, plans)):.2f} min each"
+    waits = [next((m - INCIDENT + 1 for m in plan if m >= INCIDENT), MINUTES) for plan in plans]
+    soon = 100 * sum(wait <= SOON for wait in waits) / len(waits)
+    return f"{soon:.0f} % found in an hour; median {statistics.median(waits):.0f} min"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="bench.judge.shared", description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    parser.add_argument("--seed", type=int, default=SEED)
+    options = parser.parse_args()
+    print(f"| stable's cost per run | {' | '.join(f'{runs:,} runs/h' for runs in TRAFFIC)} |\n|---|---|---|")
+    for row in ROWS:
+        cells = []
+        for runs in TRAFFIC:
+            chances = (
+                random.Random(f"{options.seed}/{row.name}/{runs}/{i}") for i in range(options.repetitions)
+            )
+            cells.append(told(row, [found(row, runs, chance) for chance in chances]))
+        print(f"| {row.name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
