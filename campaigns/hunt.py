@@ -16,8 +16,6 @@ from campaigns.crash import Crash, How
 from campaigns.lane import Lane, Played, Site, lanes_on, played_calm, share
 from campaigns.trials import Trial, course_named
 
-TRIES: Final = 24
-"""Trials after which a bug counts as not found."""
 BY: Final[Mapping[str, str]] = {
     "weights-first": "S3",
     "no-latch": "S4",
@@ -48,8 +46,12 @@ def _hunts(choice: Choice) -> Mapping[str, Sequence[Trial]]:
     return {
         "weights-first": [Trial("calm", course_named("promote"), _calm)],
         "no-latch": back * 4,
-        "stale-read": [trial for trial in watches.trials_of(choice) if trial.name.startswith("older")],
-        "blind-retry": stale.trials_of(choice)[:TRIES],
+        "stale-read": [
+            trial
+            for trial in watches.trials_of(choice)
+            if trial.name.startswith("older") and len(trial.course.steps) > 1
+        ],
+        "blind-retry": [trial for trial in stale.trials_of(choice) if trial.course.name == "supersede"],
         "anything-passes": judged,
     }
 

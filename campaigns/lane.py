@@ -31,8 +31,10 @@ from sandbox.process import Process
 from sandbox.stack import Stack
 from tests.e2e.agents import Agents
 
-PATIENCE: Final = 90.0
+PATIENCE: Final = 60.0
 """Seconds for each step of a course, crashes included, on a busy machine."""
+SETTLING: Final = 15.0
+"""Seconds from an end as a person sees it to the last detail of it."""
 _QUIET_TRIES: Final = 20
 REST_SECONDS: Final = 0.6
 """So long an end must stay as it is, without one more write."""
@@ -178,18 +180,11 @@ class Lane:
         observer, agent = self.site.observer, scene.agent
         if not await self._prepare(scene, course):
             return Played("", (), (f"the releases before did not become Healthy: {scene.status}",), 0)
-        problems: list[str] = []
         self._change(network)
         self.starts = 0
         self.proxy.writes.clear()
-        patience = PATIENCE + network.lasts
-        problems += await self._walk(scene, course.steps, patience)
-
-        def is_over() -> bool:
-            return course.ends(scene) and expected in {None, self._end(agent)}
-
-        if not problems and not await observer.until(is_over, patience):
-            problems.append(f"not at its end after {patience:g} s: {self._told(scene, expected)}")
+        problems = await self._walk(scene, course.steps, PATIENCE + network.lasts)
+        problems = problems or await self._ends(scene, course, expected, network.lasts)
         problems += await self._rests(scene, expected)
         self._change(Network())
         problems += broken(observer.versions(self.namespace, agent))
@@ -224,6 +219,15 @@ class Lane:
             if not await self.site.observer.until(functools.partial(step.when, scene), patience):
                 return [f"step {number} was not reached after {patience:g} s: {self._told(scene, None)}"]
             await _insist(step, scene)
+        return []
+
+    async def _ends(self, scene: Scene, course: Course, expected: str | None, more: float) -> list[str]:
+        """Wait for the end as a person sees it, then for the expected one with all its details."""
+        until, patience = self.site.observer.until, PATIENCE + more
+        if not await until(functools.partial(course.ends, scene), patience):
+            return [f"not at its end after {patience:g} s: {self._told(scene, expected)}"]
+        if not await until(lambda: expected in {None, self._end(scene.agent)}, SETTLING + more):
+            return [f"another end: {self._told(scene, expected)}"]
         return []
 
     async def _rests(self, scene: Scene, expected: str | None) -> list[str]:

@@ -1,9 +1,10 @@
 """The end of a course without what differs from one run to the next, so that two ends can be compared.
 
-Times, versions, numbers of metrics and sentences go; what is served, what is remembered and why stays.
+Times, versions, numbers of metrics and most sentences go; what is served, what is remembered and why stays.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ _DROPPED: Final = frozenset(
         "lastTransitionTime",
         "managedFields",
         "message",  # names numbers
+        "outlook",  # the same
         "query",
         "resourceVersion",
         "since",
@@ -25,6 +27,8 @@ _DROPPED: Final = frozenset(
     }
 )
 _AGENT: Final = "agent"
+_WHY: Final = "agentrollouts.dev/rollback-message"
+_NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
 def normal(objects: Iterable[Manifest], agent: str) -> str:
@@ -52,12 +56,22 @@ def _object(found: Manifest) -> dict[str, Any]:
         "owners": sorted(f"{owner['kind']}/{owner['name']}" for owner in metadata.get("ownerReferences", ())),
     }
     if found["kind"] != "AgentRollout":
-        kept["annotations"] = metadata.get("annotations", {})
+        annotations = metadata.get("annotations", {})
+        kept["annotations"] = {
+            key: _unnumbered(text) if key == _WHY else text for key, text in annotations.items()
+        }
+    else:
+        kept["why"] = _unnumbered(found.get("status", {}).get("lastRollback", {}).get("message", ""))
     if found["kind"] in {"AgentRelease", "AgentRollout"}:
         kept["status"] = _plain(found.get("status", {}))
     else:
         kept["content"] = _plain(found.get("data") or found["spec"])
     return kept
+
+
+def _unnumbered(sentence: str) -> str:
+    """What a sentence says, whatever was measured."""
+    return _NUMBER.sub("#", sentence)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON

@@ -17,12 +17,11 @@ from campaigns.apiproxy import Answer, Call, Event, Network, Send, Severed, fail
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.lane import Lane, Played
 from campaigns.trials import Trial, course_named
+from campaigns.watches import SILENCE_SECONDS
 
 SECONDS: Final = 30
 LONG_SECONDS: Final = 90
 """More than all the tries of a client that backs off."""
-SILENCE_SECONDS: Final = 75
-"""After this long without a word kopf begins a watch anew."""
 _SLOW_SECONDS: Final = 2.0
 
 

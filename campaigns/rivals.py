@@ -104,14 +104,19 @@ def play(choice: Choice) -> Iterator[Case]:
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     """The campaign on a stack that runs."""
-    async with lanes_on(site, LANES) as lanes:
-        calm = await played_calm(lanes, [course for course, _ in _states().values()], tell)
-        jobs: list[Job] = []
-        for who, times in (("tool", SECONDS), ("person", 1)):
-            for state in _states():
-                name = f"{who}-{state}"
-                if choice.wants(name):
-                    jobs.append(partial(_rivalry, name=name, times=times, calm=calm, tell=tell, state=state))
+    wanted = {
+        f"{who}-{state}": (times, state)
+        for who, times in (("tool", SECONDS), ("person", 1))
+        for state in _states()
+        if choice.wants(f"{who}-{state}")
+    }
+    courses = {state: _states()[state][0] for _, state in wanted.values()}
+    async with lanes_on(site, min(LANES, len(wanted))) as lanes:
+        calm = await played_calm(lanes, courses.values(), tell)
+        jobs: list[Job] = [
+            partial(_rivalry, name=name, times=times, calm=calm, tell=tell, state=state)
+            for name, (times, state) in wanted.items()
+        ]
         await share(lanes, jobs)
 
 

@@ -5,6 +5,7 @@ Each trial plays one course while one thing happens to all watches of the operat
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -16,6 +17,10 @@ from campaigns.lane import Lane, Played
 from campaigns.trials import Trial, course_named
 
 SEEDS: Final = 20
+SILENCE_SECONDS: Final = 75.0
+"""After this long without a word kopf begins a watch anew."""
+_LATE_SECONDS: Final = 10.0
+"""What late events and new lists may add to a course."""
 STALLS: Final = 3
 """A silent stall takes over a minute each: so long kopf waits for a bookmark."""
 _COURSES: Final = ("first", "promote", "revert", "supersede", "breach", "switch")
@@ -63,13 +68,14 @@ async def _twice(dice: random.Random, events: Events) -> Events:
 
 
 async def _older(dice: random.Random, events: Events) -> Events:
-    """After an event, one that was told before is told again: of this object or another."""
-    told: list[Event] = []
+    """After an event, an older one of the object is told again: the one before, or any."""
+    told: dict[str, list[Event]] = defaultdict(list)
     async for event in events:
         yield event
-        told.append(event)
-        if event["type"] != "BOOKMARK" and dice.random() < 0.5:  # noqa: PLR2004 every other
-            yield dice.choice(told)
+        older = told[_name(event)]
+        if event["type"] != "BOOKMARK" and older:
+            yield older[-1] if dice.random() < 0.5 else dice.choice(older)  # noqa: PLR2004 every other
+        older.append(event)
 
 
 async def _late(dice: random.Random, events: Events) -> Events:
@@ -142,10 +148,8 @@ TAMPERS: Final[Mapping[str, Tamper]] = {
 class Watches(Network):
     """All watches of the operator are tampered with from the first step of the course on."""
 
-    lasts = 75.0
-    """After this long without a word kopf begins a watch anew."""
-
     def __init__(self, tamper: Tamper, dice: random.Random) -> None:
+        self.lasts = SILENCE_SECONDS if tamper is _stalled else _LATE_SECONDS
         self._tamper = tamper
         self._dice = dice
 

@@ -224,6 +224,22 @@ def test_after_a_conflict_it_looks_again_and_decides_on_what_is_there_then() -> 
     run(scenario())
 
 
+def test_traffic_follows_no_status_of_the_past() -> None:
+    """The watch of the route has told the news, that of the rollout has not: nothing is written on it."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            inputs, shell.api.inputs = shell.api.inputs, None
+            shell.make(a_rollout().asking_for(NEW).serving(NEW))
+            shell.api.inputs = inputs
+            inputs.put(shell.api.objects[ROUTE])
+            await pass_time(5)
+            assert (shell.weights(), ROUTE_WRITE in shell.api.effects) == ([100], False)
+
+    run(scenario())
+
+
 def test_no_event_tells_of_a_status_that_was_not_written() -> None:
     """With every status write in conflict nothing was decided, so nothing is told."""
 

@@ -129,6 +129,10 @@ class Decision:
     """What to do, in this order: traffic and owners, then the status once, then Events."""
 
     writes: tuple[Effect, ...] = ()
+    rests_on_status: bool = False
+    """Whether the writes move traffic as the persisted status says, so that it has to be the present one. The
+    way back rests on the new status.
+    """
     status: AgentRolloutStatus | None = None
     """The whole new status; None where the persisted one already says it."""
     is_news: bool = False

@@ -38,8 +38,10 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     generation = s.obs.rollout.metadata.generation
     status = status.model_copy(update={"observed_generation": generation, "conditions": conditions})
     news = is_news(s, status)
+    traffic = tuple(_traffic_writes(s, status))
     return Decision(
-        writes=(*_traffic_writes(s, status), *_owner_writes(s.obs, status)),
+        writes=(*traffic, *_owner_writes(s.obs, status)),
+        rests_on_status=bool(traffic) and not is_latched(status),
         status=status if news or are_numbers_due(s.obs, status) else None,
         is_news=news,
         events=(*progress.events, *_warnings(s, status), *restorations(s)),

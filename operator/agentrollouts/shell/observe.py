@@ -1,8 +1,8 @@
 """Builds the one frozen value that a decision reads: from the cache, and by a question where it must.
 
 First step of `reconcile`. The API server is asked for what we do not watch, and only when a decision depends
-on it: the endpoints of a release that is about to begin, and the ConfigMaps that a new release refers to.
-Going back asks for nothing.
+on it: the endpoints of a release that is about to begin, the ConfigMaps that a new release refers to, and
+whether the status is the present one before traffic follows it. Going back asks for nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from agentrollouts.adapters.cluster_errors import ConflictError, NotFoundError
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
@@ -25,7 +26,7 @@ from agentrollouts.core.route_patch import taken_by
 from agentrollouts.core.snapshot import Snapshot
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import is_ours
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.poller import Poller
 
@@ -97,6 +98,22 @@ class Observer:
         if found is not None and not found["metadata"].get("deletionTimestamp"):
             return ()
         return orphaned(claimed, key.name)
+
+    async def confirm(self, manifest: Manifest) -> None:
+        """Make sure that a rollout is still as it was seen; a watch may be late, or later than another one.
+
+        Raises:
+            ConflictError: it has changed, and is known as it is now; decide again.
+            NotFoundError: it is gone.
+            ClusterError: the API server could not be asked.
+        """
+        ref = Ref.of(manifest)
+        found = await self._cluster.get(ref)
+        if found is None:
+            raise NotFoundError(f"{ref} is gone")
+        if version_of(found) != version_of(manifest):
+            self._cache.put(found)
+            raise ConflictError(f"{ref} has changed since it was seen")
 
     def _traffic(self, rollout: AgentRollout) -> Iterator[Manifest]:
         """Our traffic objects, and the routes of others in which we set weights or have set some."""

@@ -126,6 +126,8 @@ class Reconciler:
         obs = await self._observer.rollout(rollout, self._problems.get(key))
         decision = decide(obs)
         self._poller.follow(key, decision.asking)
+        if decision.rests_on_status:
+            await self._observer.confirm(manifest)
         pause = await self._write(key, decision.writes)
         if decision.status is not None:
             status = decision.status.to_json()
