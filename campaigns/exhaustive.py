@@ -57,27 +57,28 @@ class Search:
         if self.broken or not happen(world):
             return
         try:
-            for after in self._outcomes(world):
+            for after in self.outcomes(world):
                 self.transitions += 1
                 self._reach(after)
         except Exception as error:  # noqa: BLE001 whatever comes out of a decision breaks the search
             self.broken = f"{error!r} after: {' > '.join(world.trail)}"
 
     def _reach(self, world: Small) -> None:
-        world.heard = None
+        _check_seen(world)
         key = key_of(world)
         if key not in self._seen:
             self._seen.add(key)
             _check(world)
             self.left.append(world)
 
-    def _outcomes(self, world: Small) -> Iterator[Small]:
+    def outcomes(self, world: Small) -> Iterator[Small]:
         """Decide until there is nothing to do; and, at each effect, from there on in another process."""
         for _ in range(SETTLED):
             decision = world.decide()
             for done in range(1, len(decision.writes) + (decision.status is not None) + 1):
                 yield from self._after_crash(world.fork(f"crash after {done}"), decision, done)
             if not world.carry_out(decision):
+                world.heard = None
                 yield world
                 return
         raise RestlessError(f"no fixed point after {SETTLED} decisions")
@@ -85,6 +86,7 @@ class Search:
     def _after_crash(self, world: Small, decision: Decision, done: int) -> Iterator[Small]:
         world.carry_out(decision, done)
         world.restart()
+        _check_seen(world)
         key = key_of(world)
         if key not in self._crashed:
             self._crashed.add(key)
@@ -92,10 +94,13 @@ class Search:
             yield world
 
 
+def _check_seen(world: Small) -> None:
+    assert not world.observer.broken, world.observer.broken  # noqa: S101 a rule, like those of tests/world.py
+
+
 def _check(world: Small) -> None:
     """No dead end without a condition: what is not over is waited for, by name; and the route shows it."""
     world.check_round_trip()
-    assert not world.observer.broken, world.observer.broken  # noqa: S101 a rule, like those of tests/world.py
     attempt, conditions = world.status.attempt, {found.type: found for found in world.status.conditions}
     if attempt is None or attempt.state in ENDS:
         assert world.canary_weight == 0, f"canary at {world.canary_weight} % though nothing is under way"  # noqa: S101 the same
