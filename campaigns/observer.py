@@ -41,6 +41,8 @@ class Observer:
     """The newest attempt of which anything persisted said that it is rolled back."""
     _shown: tuple[int, int] | None = None
     """Attempt and weight that the route shows; None while it shows what somebody else wrote."""
+    _weights: Manifest = field(default_factory=dict)
+    """Those of the newest route, whoever wrote them."""
     _since: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """When the route first showed an attempt at a weight."""
     _phase: tuple[tuple[Any, ...], datetime | None] = ((), None)
@@ -84,8 +86,9 @@ class Observer:
     def _see_route(self, time: datetime, route: Manifest) -> None:
         weights = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
         is_ours = not route["metadata"].get("managedFields")
+        is_other, self._weights = weights != self._weights, weights
         if not is_ours:
-            self._shown = None
+            self._shown = None if is_other else self._shown
             return
         self.writes += 1
         self.check(

@@ -1,10 +1,11 @@
 """T11: long random sequences of edits, faults and crashes, found and shortened by hypothesis.
 
 The machine is that of the property tests of the decision, with forty steps instead of eight: at every
-decision the rules of `tests/world.py` are asked, and after every step there has to be a fixed point.
+decision the rules of `tests/world.py` are asked, and after every pause there has to be a fixed point.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -37,8 +38,8 @@ def play_batch(number: int, examples: int) -> str | None:
     )
     @given(long_sequences)
     def run(sequence: list[tuple[Edit, float]]) -> None:
-        for world in a_world_of_four(sequence):
-            check_rest(world)
+        for world in islice(a_world_of_four(sequence), 1, None, 2):
+            check_rest(world, looks=(10,))
 
     try:
         run()

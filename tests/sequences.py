@@ -3,7 +3,7 @@
 Played by the property tests of the decision and, longer, by the campaign `sequences`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -243,10 +243,13 @@ def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
         yield world
 
 
-def check_rest(world: World) -> None:
-    """There is a fixed point, and while nothing happens nothing is written."""
+def check_rest(world: World, looks: Iterable[int] = (1, 5, 10)) -> None:
+    """There is a fixed point, and while nothing happens nothing is written.
+
+    It is looked at again after so many seconds; no answer of Prometheus gets stale within ten.
+    """
     world.settle()
-    for later in (1, 5, 10):  # no answer of Prometheus gets stale within
+    for later in looks:
         now = world.now + timedelta(seconds=later)
         if world.wake_at is None or now < world.wake_at:
             decision = decide(replace(world.observe(), now=now))

@@ -188,6 +188,20 @@ def test_prometheus_away_holds_and_goes_on() -> None:
     assert len(world.told(Reason.HOLD_ENDED)) == 1
 
 
+def test_a_hold_that_only_changes_its_reason_has_not_ended() -> None:
+    """Undecided, then not to be asked, then undecided again: each is told, but nobody is let go meanwhile."""
+    gates = [{"name": "errors", "template": "error-rate", "minSamples": 5000}]
+    world = an_attempt(gates=gates)
+    world.run_until(State.HELD)
+    for metrics in ("refused", "up") * 2:
+        world.metrics = metrics
+        world.run(100)
+        assert world.state is State.HELD
+
+    assert world.told(Reason.HOLD_ENDED) == []
+    assert (len(world.told(Reason.INVALID_GATE)), len(world.told(Reason.INCONCLUSIVE))) == (2, 3)
+
+
 def test_a_silent_metric_holds_sooner_and_a_refused_query_at_once() -> None:
     """Five minutes without data; a question that cannot be asked is not waited for."""
     silent, refused = an_attempt(), an_attempt()

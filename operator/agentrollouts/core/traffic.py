@@ -158,21 +158,21 @@ def key_of(manifest: Manifest) -> tuple[str, str]:
 def covers(actual: object, wanted: object) -> bool:
     """Whether `actual` says all that `wanted` says; fields that others or the API server added do not matter.
 
-    Lists are compared whole, as Gateway API's lists are atomic; only owners are merged, so others may stand
-    beside us.
+    Lists are compared whole, as Gateway API's lists are atomic; only owners are merged.
     """
+    if actual == wanted:  # most of it, at no cost
+        return True
     if isinstance(wanted, Mapping):
         return isinstance(actual, Mapping) and all(
             _has_owners(actual.get(key), value) if key == OWNERS else covers(actual.get(key), value)
             for key, value in wanted.items()
         )
-    if isinstance(wanted, list | tuple):
-        return (
-            isinstance(actual, list | tuple)
-            and len(actual) == len(wanted)
-            and all(covers(theirs, ours) for theirs, ours in zip(actual, wanted, strict=True))
-        )
-    return actual == wanted
+    return (
+        isinstance(wanted, list | tuple)
+        and isinstance(actual, list | tuple)
+        and len(actual) == len(wanted)
+        and all(covers(theirs, ours) for theirs, ours in zip(actual, wanted, strict=True))
+    )
 
 
 def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:

@@ -161,7 +161,7 @@ def blind(s: Situation) -> moves.Move | None:
 
 
 def released(s: Situation) -> moves.Move | None:
-    """Nothing holds the attempt any more; one held as undecided needs its gates to pass."""
+    """Nothing holds the attempt any more; one that would be held as undecided at once needs a Pass."""
     hold = s.attempt.hold
     if hold is None:
         return None
@@ -169,9 +169,13 @@ def released(s: Situation) -> moves.Move | None:
         return moves.Wait(UNANSWERED)
     if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
         return moves.Wait("The caps have not been answered yet")
-    if hold.reason == Reason.INCONCLUSIVE and not s.passed:
-        return _undecided(s) or moves.Resume()
-    return moves.Resume()
+    is_undecided = not s.passed and (hold.reason == Reason.INCONCLUSIVE or _is_spent(s))
+    return (_undecided(s) if is_undecided else None) or moves.Resume()
+
+
+def _is_spent(s: Situation) -> bool:
+    """The time is over, with all extensions."""
+    return s.clock >= s.limit and s.attempt.extensions >= s.spec.analysis.max_extensions
 
 
 def not_in_effect(s: Situation) -> moves.Move | None:

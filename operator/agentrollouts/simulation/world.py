@@ -2,10 +2,9 @@
 
 A decision's writes first, then the status once, then Events; again while anything changed; then it sleeps
 until the decision's `wake_at` or the next question to Prometheus. Agents run by what the route says, whoever
-wrote it. Whoever watches is told of every object as the API server would tell: as a manifest, at a time.
+wrote it.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,29 +13,14 @@ from typing import Final, Literal
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.burst import Series
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
-from agentrollouts.core.observation import (
-    Asking,
-    Decision,
-    Deletion,
-    Effect,
-    Event,
-    Heard,
-    Manifest,
-    Observation,
-    Patch,
-    Problem,
-    Write,
-)
+from agentrollouts.core.observation import Asking, Decision, Heard, Observation
 from agentrollouts.core.queries import QueryPlan
-from agentrollouts.core.traffic import key_of
-from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent, Chance, Even
+from agentrollouts.simulation.apiserver import ApiServer
 from agentrollouts.simulation.prometheus import Prometheus
 
 SETTLED: Final = 12
@@ -47,7 +31,6 @@ SOON: Final = timedelta(milliseconds=1)
 Metrics = Literal["up", "down", "away", "refused", "silent", "garbled"]
 """Prometheus is well; answers 503; takes no samples either; refuses; has lost the canary; answers NaN."""
 Change = Callable[["World"], object]
-Watcher = Callable[[datetime, Manifest], None]
 
 
 class RestlessError(Exception):
@@ -55,35 +38,26 @@ class RestlessError(Exception):
 
 
 @dataclass(kw_only=True)
-class World:
-    """Everything that a rollout can see, and what becomes of it. Whoever plays it changes its attributes."""
+class World(ApiServer):
+    """Everything that a rollout can see, and what becomes of it. Whoever plays it changes its attributes.
 
-    rollout: AgentRollout
-    now: datetime
-    """True time; the operator sees `now + skew`."""
+    `now` is true time; the operator sees `now + skew`.
+    """
+
     chance: Chance = field(default_factory=Even)
     runs_per_second: float = 4.0
     agents: dict[str, Agent] = field(default_factory=dict)
     """How each release behaves at present."""
-    releases: dict[str, AgentRelease] = field(default_factory=dict)
-    services: dict[str, str] = field(default_factory=dict)
-    """The release behind each Service."""
-    traffic: dict[tuple[str, str], Manifest] = field(default_factory=dict)
-    snapshots: dict[str, ObjectMeta] = field(default_factory=dict)
     prometheus: Prometheus = field(default_factory=Prometheus)
     metrics: Metrics = "up"
     remembers: bool = True
     """Whether Prometheus can be asked about the hours before an attempt."""
     has_endpoints: bool = True
-    has_gateway_api: bool = True
-    gateway_follows: bool = True
     operator_runs: bool = True
     skew: timedelta = timedelta()
-    watchers: list[Watcher] = field(default_factory=list)
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
     """What will happen, in order of time."""
 
-    problem: Problem | None = None
     asking: Asking | None = None
     heard: Heard | None = None
     wake_at: datetime | None = None
@@ -95,10 +69,10 @@ class World:
     def __post_init__(self) -> None:
         self.start = self.polled = self.now
 
-    @property
-    def status(self) -> AgentRolloutStatus:
-        """The persisted status."""
-        return self.rollout.status
+    def make(self, release: AgentRelease, snapshot: ObjectMeta | None, agent: Agent) -> None:
+        """A release is there, and its agents run."""
+        self.publish(release, snapshot)
+        self.agents[release.metadata.name] = agent
 
     # --- time ------------------------------------------------------------------------------------------
 
@@ -164,13 +138,20 @@ class World:
 
         Returns whether anything changed that the next decision sees.
         """
+        return self.carry_out(self.decide(), effects)
+
+    def decide(self) -> Decision:
+        """What the operator would do now."""
         obs = self.observe()
         decision = decide(obs)
         self.decided(obs, decision)
-        self.asking = decision.asking
-        self.wake_at = None if decision.wake_at is None else self.now + (decision.wake_at - obs.now)
-        self.problem = None
-        todo: list[Callable[[], bool]] = [lambda write=write: self._apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
+        return decision
+
+    def carry_out(self, decision: Decision, effects: int | None = None) -> bool:
+        """What `step` does with a decision."""
+        self.asking, self.problem = decision.asking, None
+        self.wake_at = None if decision.wake_at is None else decision.wake_at - self.skew
+        todo: list[Callable[[], bool]] = [lambda write=write: self.apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
         if decision.status is not None:
             todo.append(lambda: self.store(decision))
         changes = [effect() for effect in todo[:effects]]
@@ -220,95 +201,3 @@ class World:
         if self._history is None or self._history[0] != before:
             self._history = before, tuple(self.prometheus.history(asking.plan, before))
         return self._history[1]
-
-    # --- the API server --------------------------------------------------------------------------------
-
-    def shares(self) -> dict[str, int]:
-        """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
-        name, patched = self.rollout.metadata.name, self.rollout.spec.traffic.route_patch
-        if patched and (route := self.traffic.get((cluster.ROUTE, patched.name))):
-            weights = cluster.weights_of_route(route, patched.rule)
-        elif route := self.traffic.get((cluster.ROUTE, name)):
-            weights = cluster.weights_of_route(route)
-        else:
-            config = self.traffic.get((cluster.CONFIG_MAP, f"{name}-traffic"))
-            return cluster.weights_of_config(config) if config else {}
-        return {self.services.get(service, service): weight for service, weight in weights.items()}
-
-    def make(self, release: AgentRelease, snapshot: ObjectMeta | None, agent: Agent) -> None:
-        """A release is there, and its agents run."""
-        name = release.metadata.name
-        self.releases[name], self.agents[name] = release, agent
-        if snapshot:
-            self.snapshots[snapshot.name] = snapshot
-        if release.spec.serving:
-            self.services[release.spec.serving.service.name] = name
-
-    def respecify(self, spec: AgentRolloutSpec) -> None:
-        """Somebody changes the plan, or what it asks for."""
-        metadata = self.rollout.metadata
-        changed = metadata.replace(generation=metadata.generation + 1)
-        self.rollout = AgentRollout(metadata=changed, spec=spec, status=self.status)
-
-    def put(self, manifest: Manifest) -> None:
-        """A traffic object is as this manifest says from now on, whoever wrote it."""
-        self.traffic[key_of(manifest)] = manifest
-        self.tell(manifest)
-
-    def tell(self, manifest: Manifest) -> None:
-        """Tell those who watch."""
-        for watcher in self.watchers:
-            watcher(self.now, manifest)
-
-    def _apply(self, write: Effect) -> bool:
-        key = kind, name = key_of(write.manifest)
-        before = self.traffic.get(key)
-        match write:
-            case Deletion():
-                return self.traffic.pop(key, None) is not None
-            case Patch():
-                if before is None:
-                    return False
-                self.patched(before, changed := cluster.after(write, before))
-                self.put(self._followed(changed))
-                return True
-            case Write(manifest):
-                return self._write(manifest, kind, name)
-
-    def patched(self, before: Manifest, changed: Manifest) -> None:
-        """Told of every patch of somebody else's object."""
-
-    def _write(self, manifest: Manifest, kind: str, name: str) -> bool:
-        if kind == cluster.CONFIG_MAP and name in self.snapshots:
-            [owner] = manifest["metadata"]["ownerReferences"]
-            self.snapshots[name] = cluster.owned(self.snapshots[name], owner)
-            return True
-        if kind == cluster.ROUTE and not self.has_gateway_api:
-            missing = Problem(Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind")
-            self.problem = self.problem or missing
-            return False
-        before = self.traffic.get((kind, name))
-        done = cluster.applied(manifest, before)
-        self.put(self._followed(done) if kind == cluster.ROUTE else done)
-        return self.traffic[kind, name] != before
-
-    def _followed(self, route: Manifest) -> Manifest:
-        """The gateway takes the route over, if it follows at all."""
-        return cluster.accepted(route) if self.gateway_follows else route
-
-    def store(self, decision: Decision) -> bool:
-        """What comes back is what the API server has: JSON, read again."""
-        if decision.status is None:
-            return False
-        stored = decision.status.to_json()
-        status = AgentRolloutStatus.model_validate_json(json.dumps(stored))
-        self.rollout = self.rollout.model_copy(update={"status": status})
-        if self.watchers:
-            self.tell(cluster.rollout_of(self.rollout, stored))
-        for event in decision.events:
-            self.happened(event)
-        return True
-
-    def happened(self, event: Event) -> None:
-        """An Event was sent."""
-        self.tell(cluster.event(event, self.rollout.metadata))

@@ -1,0 +1,193 @@
+"""When two worlds of the exhaustive search are the same: where no later decision can tell them apart.
+
+Left out are sentences, numbers that only grow, and times beside the spans that are compared with the plan; a
+span beyond the longest that anything waits for is that. Attempts are counted from the present one, and
+releases are called by their part, as no decision looks at a name for itself. What is read of the status here
+is what decisions read of it: one that reads more has to be followed here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from agentrollouts.api.meta import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, GateStatus, HistoryEntry, Outcome, Verdict
+from agentrollouts.core.asked import was_healthy
+from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.observation import Manifest
+from agentrollouts.core.orders import approve, retry, roll_back
+from agentrollouts.core.plan import elapsed
+from agentrollouts.core.states import ENDS, JUDGED, LATCHED, is_under_way
+from agentrollouts.simulation import cluster
+from agentrollouts.simulation.world import World
+
+PHASE: Final = 300
+"""Seconds of a phase, of the bake, and of what is waited for while a metric is missing; twice that is the
+longest that anything waits for: an extended phase, Prometheus, the verification of a rollback."""
+GOING_BACK: Final = LATCHED - ENDS
+
+Key = tuple[object, ...]
+
+
+def key_of(world: World) -> Key:
+    """What any later decision about this world can depend on, while the plan and the releases stay."""
+    return _View(world, world.rollout, world.status, world.now, _parts(world)).key()
+
+
+def _parts(world: World) -> dict[str, int]:
+    """Each release by its part: it serves, is on trial, is asked for, was healthy, is in quarantine."""
+    status = world.status
+    present = [r.release for r in (status.stable, status.canary) if r]
+    asked, healthy = world.rollout.spec.release_ref.name, [entry.release for entry in _healthy(status)]
+    banned = [entry.release for entry in status.quarantined]
+    parts = dict.fromkeys([*present, asked, *healthy, *banned, *world.releases])
+    return {release: part for part, release in enumerate(parts)}
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A world as decisions see it."""
+
+    world: World
+    rollout: AgentRollout
+    status: AgentRolloutStatus
+    now: datetime
+    name: Mapping[str, int]
+
+    def key(self) -> Key:
+        """All of it."""
+        status, name, rollout = self.status, self.name, self.rollout
+        attempt = status.attempt
+        return (
+            name.get(rollout.spec.release_ref.name),
+            rollout.metadata.generation == status.observed_generation,
+            self._orders(),
+            name.get(status.stable.release) if status.stable else None,
+            name.get(status.canary.release) if status.canary else None,
+            status.weights and (status.weights.stable, status.weights.canary),
+            attempt and self._attempt(attempt),
+            self._gates(),
+            self._metrics(),
+            self._way_back(),
+            tuple(sorted(name[entry.release] for entry in status.quarantined)),
+            tuple((name[entry.release], was_healthy(entry.record, status)) for entry in _healthy(status)),
+            tuple(self._object(self.world.traffic[key]) for key in sorted(self.world.traffic)),
+        )
+
+    def _orders(self) -> Key:
+        """What the annotations ask for; one that names the past asks for nothing, now or later."""
+        status, rollout = self.status, self.rollout
+        again = [self.name[entry.release] for entry in status.quarantined if retry(entry).is_given(rollout)]
+        attempt, record = status.attempt, status.canary if is_under_way(status) else status.stable
+        if attempt is None or record is None or attempt.state in GOING_BACK:
+            return tuple(again)
+        is_approved = is_under_way(status) and approve(attempt).is_given(rollout)
+        return is_approved, roll_back(attempt, record.release).is_given(rollout), *again
+
+    def _attempt(self, attempt: Attempt) -> Key:
+        """Of one that is over or taken back, nothing matters but that; the clock tells how long ago."""
+        hold, clock = attempt.hold, _ticks(elapsed(attempt, self.now), 2)
+        if attempt.state in ENDS:
+            return attempt.state, attempt.trigger
+        if attempt.state in GOING_BACK:
+            return attempt.state, attempt.trigger, clock
+        return (
+            attempt.state,
+            hold and (hold.reason, hold.resumes),
+            attempt.phase_index,
+            attempt.weight,
+            attempt.trigger,
+            attempt.extensions,
+            clock,
+            attempt.clock_start_time is not None,
+            attempt.phase_start_time is not None,
+            attempt.traffic_start_time is not None,
+            self._since(attempt.counting_start_time, 1),
+        )
+
+    def _since(self, time: datetime | None, most: int) -> int | None:
+        return None if time is None else _ticks((self.now - time).total_seconds(), most)
+
+    def _gates(self) -> Key:
+        """What the next judgement remembers; on the way back, only whether there was harm."""
+        attempt, gates = self.status.attempt, self.status.gates
+        if attempt is None or attempt.state in ENDS:
+            return ()
+        if attempt.state in GOING_BACK:
+            return (any(gate.verdict is Verdict.FAIL for gate in gates),)
+        return tuple(map(_gate, gates))
+
+    def _metrics(self) -> Key:
+        """How long Prometheus has failed, and what the traffic's condition says."""
+        known = find_condition(self.status.conditions, "MetricsAvailable")
+        applied = find_condition(self.status.conditions, "TrafficApplied")
+        if known is None or applied is None:
+            return ()
+        attempt = self.status.attempt
+        is_judged = attempt is not None and attempt.state in JUDGED
+        is_blind = known.status == "False" and is_judged
+        return (
+            known.status if is_judged else None,
+            known.reason if is_blind else None,
+            self._since(known.last_transition_time, 2) if is_blind else None,
+            applied.reason,
+        )
+
+    def _way_back(self) -> Key:
+        """What the verification of a rollback looks at."""
+        back, attempt = self.status.last_rollback, self.status.attempt
+        if back is None or attempt is None or attempt.state not in GOING_BACK:
+            return ()
+        return (
+            back.trigger,
+            self.name[back.from_],
+            back.to and self.name[back.to],
+            back.observed_time is not None,
+        )
+
+    def _object(self, found: Manifest) -> Key:
+        """The weights, and which attempt it says was taken back."""
+        name, annotations = self.name, found["metadata"].get("annotations") or {}
+        latch = annotations.get(ANNOTATION_ROLLED_BACK)
+        now = self.status.attempt.number if self.status.attempt else 0
+        latched = latch and (max(-1, int(latch) - now), annotations.get(ANNOTATION_ROLLBACK_TRIGGER))
+        if found["kind"] == cluster.ROUTE:
+            services = cluster.weights_of_route(found).items()
+            return latched, *((name[self.world.services[service]], weight) for service, weight in services)
+        return latched, _split(found["data"]["split.json"], now, self.rollout.metadata.generation, name)
+
+
+def _split(text: str, attempt: int, generation: int, name: Mapping[str, int]) -> Key:
+    """What agents that split by themselves read."""
+    split = _parsed(text)
+    sides = (side and (name[side["release"]], side["weight"]) for side in (split["stable"], split["canary"]))
+    return split["attempt"] == attempt, split["generation"] == generation, *sides
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(text)
+    return found
+
+
+def _ticks(seconds: float, most: int) -> int:
+    return min(most, int(seconds) // PHASE)
+
+
+def _healthy(status: AgentRolloutStatus) -> list[HistoryEntry]:
+    """The releases that were ever healthy, each with its newest such end, the newest first."""
+    entries: dict[str, HistoryEntry] = {}
+    for entry in status.history:
+        if entry.outcome is Outcome.HEALTHY:
+            entries.setdefault(entry.release, entry)
+    return [*entries.values()]
+
+
+def _gate(gate: GateStatus) -> Key:
+    """The counts that are frozen, and whether it failed last: a rollback after harm is verified."""
+    frozen = tuple((s.phase_index, s.canary.bad, s.canary.total, s.stable.total) for s in gate.segments)
+    return gate.name, gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen

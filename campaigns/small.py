@@ -1,0 +1,227 @@
+"""The small world of the exhaustive search, and what can happen to it.
+
+Two releases beside the one that serves, three phases (one wants an approval), two gates (one rolls back, one
+holds), each with any answer: pass, fail, no data, error. Time goes by in steps of one phase, and everything
+that waits, waits for one such step or for two.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any, Final
+
+from agentrollouts.api.meta import (
+    ANNOTATION_APPROVE,
+    ANNOTATION_RETRY,
+    ANNOTATION_ROLL_BACK,
+)
+from agentrollouts.api.rollout import Approval
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.answers import Answer, Row
+from agentrollouts.core.observation import Asking, Decision, Heard
+from agentrollouts.core.queries import QueryPlan, Source, Term, tag
+from agentrollouts.core.states import is_under_way
+from agentrollouts.simulation import cluster
+from campaigns.observer import Observer
+from campaigns.sameness import PHASE
+from tests.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, owned_snapshots
+from tests.world import World, a_world
+
+TICK: Final = timedelta(seconds=PHASE + 1)
+ANSWERS: Final = ("pass", "fail", "nodata", "error")
+
+PLAN: Final[Mapping[str, Any]] = {
+    "phases": [
+        {"name": "first", "weight": 10, "durationSeconds": PHASE},
+        {"name": "asked", "weight": 30, "durationSeconds": PHASE, "approval": "Required"},
+        {"name": "last", "weight": 60, "durationSeconds": PHASE},
+    ],
+    "gates": [
+        {"name": name, "severity": severity, "source": {"bad": f"{name}_bad_total", "total": f"{name}_total"}}
+        for name, severity in (("strict", "High"), ("mild", "Medium"))
+    ],
+    "analysis": {"intervalSeconds": 30, "warmupSeconds": 0, "staleAfterSeconds": 30, "maxExtensions": 1},
+    "bake": {"durationSeconds": PHASE},
+    "rollback": {"verify": {"withinSeconds": PHASE, "watchSeconds": 2 * PHASE}},
+    "historyLimit": 50,
+}
+
+
+@dataclass(kw_only=True)
+class Small(World):
+    """A world without Prometheus: what it answers is chosen."""
+
+    observer: Observer
+    trail: tuple[str, ...] = ()
+    """What happened so far."""
+
+    def serve(self, shares: Mapping[str, int], seconds: float) -> None:
+        """Nothing is counted."""
+
+    def store(self, decision: Decision) -> bool:
+        """Without the way through JSON, which `check_round_trip` asks for once a state."""
+        status = decision.status
+        if status is None:
+            return False
+        self.check_story(status)
+        self.rollout = self.rollout.model_copy(update={"status": status})
+        self.tell(cluster.rollout_of(self.rollout, status.to_json()))
+        return True
+
+    def check_round_trip(self) -> None:
+        """The status survives its way through the API server."""
+        read = AgentRolloutStatus.model_validate(self.status.to_json())
+        assert read == self.status, "the status does not survive its way through the API server"  # noqa: S101 a rule, like those of tests/world.py
+
+    def fork(self, what: str = "") -> "Small":
+        """The same world, to be led elsewhere."""
+        world = copy.copy(self)
+        world.trail = (*self.trail, what) if what else self.trail
+        world.traffic = dict(self.traffic)
+        world.ever_healthy, world.ended = set(self.ever_healthy), dict(self.ended)
+        world.events, world.route_weights = [], []
+        world.observer = self.observer.fork()
+        world.watchers = [world.observer.see]
+        return world
+
+
+# --- what can happen ----------------------------------------------------------------------------------------
+
+SERVING: Final = a_rollout(**PLAN).serving(OLD).asking_for(OLD)
+SPECS: Final = {release: SERVING.asking_for(release).plan for release in (OLD, NEW, NEXT)}
+
+Happening = Callable[[Small], bool]
+"""Lets it happen; whether it makes any difference."""
+
+
+def _tick(world: Small) -> bool:
+    world.now += TICK
+    return True
+
+
+def asking_for(release: str) -> Happening:
+    """`spec.releaseRef` names that release."""
+
+    def happen(world: Small) -> bool:
+        is_other = world.rollout.spec.release_ref.name != release
+        if is_other:
+            world.respecify(SPECS[release])
+        return is_other
+
+    return happen
+
+
+def answering(strict: str, mild: str) -> Happening:
+    """Prometheus says this about the two gates."""
+
+    def happen(world: Small) -> bool:
+        asking = world.asking
+        if asking is None:
+            return False
+        rows = tuple(_rows(asking, world.now, {"strict": strict, "mild": mild}))
+        world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
+        world.heard = Heard(plan=asking.plan, answer=Answer(world.now, rows))
+        return True
+
+    return happen
+
+
+def _rows(asking: Asking, now: datetime, said: Mapping[str, str]) -> Iterator[Row]:
+    plan = asking.plan
+    for source in plan.sources:
+        name = source.selector.metric.partition("_")[0]
+        kind, is_bad = said[name], "_bad" in source.selector.metric
+        if kind == "nodata" or plan.window(source, now) < 1:
+            continue
+        for release in plan.subject.releases:
+            is_suspect = (release == plan.subject.canary) is (plan.past_end is None) and not source.past
+            yield from _counts(plan, source, release, now, _value(kind, is_bad=is_bad, suspect=is_suspect))
+
+
+def _value(kind: str, *, is_bad: bool, suspect: bool) -> float:
+    """A twentieth of the runs goes to a canary; after a rollback the suspect is stable, as it is now."""
+    if kind == "error":
+        return float("nan")
+    return (1000.0 if kind == "fail" and suspect else 20.0) if is_bad else 2000.0
+
+
+def _counts(plan: QueryPlan, source: Source, release: str, now: datetime, value: float) -> Iterator[Row]:
+    facts = {Term.INCREASE: value, Term.COVERED: 1.0, Term.NEWEST: now.timestamp(), Term.SCRAPES: 8.0}
+    for term in plan.terms(source):
+        if term in facts:
+            yield Row(tag(plan, source, term), release, None, facts[term])
+
+
+def _approve(world: Small) -> bool:
+    attempt = world.status.attempt
+    if attempt is None or not is_under_way(world.status):
+        return False
+    is_wanted = world.rollout.spec.phases[attempt.phase_index].approval is Approval.REQUIRED
+    return is_wanted and _annotate(world, ANNOTATION_APPROVE, f"{attempt.number}/{attempt.phase_name}")
+
+
+def _take_back(world: Small) -> bool:
+    """The canary if there is one, else stable."""
+    attempt, record = world.status.attempt, world.status.canary or world.status.stable
+    if attempt is None or record is None:
+        return False
+    return _annotate(world, ANNOTATION_ROLL_BACK, f"{attempt.number}/{record.release}")
+
+
+def _retry(world: Small) -> bool:
+    """What is asked for and in quarantine."""
+    asked = world.rollout.spec.release_ref.name
+    entry = next((entry for entry in world.status.quarantined if entry.release == asked), None)
+    return entry is not None and _annotate(world, ANNOTATION_RETRY, f"{entry.attempt}/{entry.release}")
+
+
+def _annotate(world: Small, annotation: str, text: str) -> bool:
+    metadata = world.rollout.metadata
+    if metadata.annotations.get(annotation) == text:
+        return False
+    changed = metadata.model_copy(update={"annotations": {**metadata.annotations, annotation: text}})
+    world.rollout = world.rollout.model_copy(update={"metadata": changed})
+    return True
+
+
+def _meddle(world: Small) -> bool:
+    """Somebody else gives the last release of the route half of the requests."""
+    route = world.traffic.get(ROUTE)
+    if route is None:
+        return False
+    rule = route["spec"]["rules"][0]
+    first, *others = rule["backendRefs"]
+    refs = [{**first, "weight": 50}, *({**ref, "weight": 50} for ref in others)]
+    world.traffic[ROUTE] = {**route, "spec": {**route["spec"], "rules": [{**rule, "backendRefs": refs}]}}
+    return True
+
+
+HAPPENINGS: Final[Mapping[str, Happening]] = {
+    "time passes": _tick,
+    **{f"answers {a}, {b}": answering(a, b) for a, b in product(ANSWERS, ANSWERS)},
+    **{f"ask for {release}": asking_for(release) for release in (NEW, NEXT, OLD)},
+    "approve": _approve,
+    "take back": _take_back,
+    "retry": _retry,
+    "meddle": _meddle,
+}
+
+
+def beginning() -> Small:
+    """`OLD` serves, and two others are ready."""
+    made = a_world(SERVING, OLD, NEW, NEXT)
+    observer = Observer(made.services, bad=frozenset(), healthy={OLD})
+    observer.see(START, cluster.rollout_of(made.rollout, made.status.to_json()))
+    return Small(
+        base=SERVING,
+        rollout=made.rollout,
+        now=START,
+        releases=made.releases,
+        services=made.services,
+        snapshots=owned_snapshots((OLD, NEW, NEXT)),
+        ever_healthy={OLD},
+        observer=observer,
+        watchers=[observer.see],
+    )

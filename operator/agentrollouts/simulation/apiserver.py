@@ -1,0 +1,145 @@
+"""The simulated API server: what it has of one rollout, and what becomes of that by writes of any hand.
+
+The still half of `world`, which adds time, agents and the operator. Whoever watches is told of every object
+as the API server would tell: as a manifest, at a time.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.observation import (
+    Decision,
+    Deletion,
+    Effect,
+    Event,
+    Manifest,
+    Patch,
+    Problem,
+    Write,
+)
+from agentrollouts.core.traffic import key_of
+from agentrollouts.simulation import cluster
+
+Watcher = Callable[[datetime, Manifest], None]
+
+
+@dataclass(kw_only=True)
+class ApiServer:
+    """All objects that a rollout can see."""
+
+    rollout: AgentRollout
+    now: datetime
+    """True time."""
+    releases: dict[str, AgentRelease] = field(default_factory=dict)
+    services: dict[str, str] = field(default_factory=dict)
+    """The release behind each Service."""
+    traffic: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    snapshots: dict[str, ObjectMeta] = field(default_factory=dict)
+    has_gateway_api: bool = True
+    gateway_follows: bool = True
+    watchers: list[Watcher] = field(default_factory=list)
+    problem: Problem | None = None
+    """Why the last write of a traffic object failed."""
+
+    @property
+    def status(self) -> AgentRolloutStatus:
+        """The persisted status."""
+        return self.rollout.status
+
+    def shares(self) -> dict[str, int]:
+        """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
+        name, patched = self.rollout.metadata.name, self.rollout.spec.traffic.route_patch
+        if patched and (route := self.traffic.get((cluster.ROUTE, patched.name))):
+            weights = cluster.weights_of_route(route, patched.rule)
+        elif route := self.traffic.get((cluster.ROUTE, name)):
+            weights = cluster.weights_of_route(route)
+        else:
+            config = self.traffic.get((cluster.CONFIG_MAP, f"{name}-traffic"))
+            return cluster.weights_of_config(config) if config else {}
+        return {self.services.get(service, service): weight for service, weight in weights.items()}
+
+    def publish(self, release: AgentRelease, snapshot: ObjectMeta | None) -> None:
+        """A release is there, with its snapshot if it is ready."""
+        name = release.metadata.name
+        self.releases[name] = release
+        if snapshot:
+            self.snapshots[snapshot.name] = snapshot
+        if release.spec.serving:
+            self.services[release.spec.serving.service.name] = name
+
+    def respecify(self, spec: AgentRolloutSpec) -> None:
+        """Somebody changes the plan, or what it asks for."""
+        metadata = self.rollout.metadata
+        changed = metadata.replace(generation=metadata.generation + 1)
+        self.rollout = AgentRollout(metadata=changed, spec=spec, status=self.status)
+
+    def put(self, manifest: Manifest) -> None:
+        """A traffic object is as this manifest says from now on, whoever wrote it."""
+        self.traffic[key_of(manifest)] = manifest
+        self.tell(manifest)
+
+    def tell(self, manifest: Manifest) -> None:
+        """Tell those who watch."""
+        for watcher in self.watchers:
+            watcher(self.now, manifest)
+
+    def apply(self, write: Effect) -> bool:
+        """Carry out one effect; whether anything changed that the next decision sees."""
+        key = kind, name = key_of(write.manifest)
+        before = self.traffic.get(key)
+        match write:
+            case Deletion():
+                return self.traffic.pop(key, None) is not None
+            case Patch():
+                if before is None:
+                    return False
+                self.patched(before, changed := cluster.after(write, before))
+                self.put(self._followed(changed))
+                return True
+            case Write(manifest):
+                return self._write(manifest, kind, name)
+
+    def patched(self, before: Manifest, changed: Manifest) -> None:
+        """Told of every patch of somebody else's object."""
+
+    def _write(self, manifest: Manifest, kind: str, name: str) -> bool:
+        if kind == cluster.CONFIG_MAP and name in self.snapshots:
+            [owner] = manifest["metadata"]["ownerReferences"]
+            self.snapshots[name] = cluster.owned(self.snapshots[name], owner)
+            return True
+        if kind == cluster.ROUTE and not self.has_gateway_api:
+            missing = Problem(Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind")
+            self.problem = self.problem or missing
+            return False
+        before = self.traffic.get((kind, name))
+        done = cluster.applied(manifest, before)
+        self.put(self._followed(done) if kind == cluster.ROUTE else done)
+        return self.traffic[kind, name] != before
+
+    def _followed(self, route: Manifest) -> Manifest:
+        """The gateway takes the route over, if it follows at all."""
+        return cluster.accepted(route) if self.gateway_follows else route
+
+    def store(self, decision: Decision) -> bool:
+        """What comes back is what the API server has: JSON, read again."""
+        if decision.status is None:
+            return False
+        stored = decision.status.to_json()
+        status = AgentRolloutStatus.model_validate_json(json.dumps(stored))
+        self.rollout = self.rollout.model_copy(update={"status": status})
+        if self.watchers:
+            self.tell(cluster.rollout_of(self.rollout, stored))
+        for event in decision.events:
+            self.happened(event)
+        return True
+
+    def happened(self, event: Event) -> None:
+        """An Event was sent."""
+        self.tell(cluster.event(event, self.rollout.metadata))
