@@ -233,6 +233,7 @@ def test_traffic_follows_no_status_of_the_past() -> None:
             inputs, shell.api.inputs = shell.api.inputs, None
             shell.make(a_rollout().asking_for(NEW).serving(NEW))
             shell.api.inputs = inputs
+            assert inputs is not None
             inputs.put(shell.api.objects[ROUTE])
             await pass_time(5)
             assert (shell.weights(), ROUTE_WRITE in shell.api.effects) == ([100], False)
