@@ -1,6 +1,6 @@
-"""What a status remembers of the last rollback: why, how fast, and whether it helped.
+"""Rolling back: how a plan wants it, and what a status remembers of the last one.
 
-Part of `status`, from which everybody imports it.
+Parts of `rollout` and of `status`, from which everybody imports them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,47 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.meta import ApiModel, Message, ReasonStr, ReleaseName, Time
+from agentrollouts.api.meta import (
+    LIST_SET,
+    SECONDS_MAX,
+    ApiModel,
+    DnsLabel,
+    Message,
+    ReasonStr,
+    ReleaseName,
+    Time,
+)
 from agentrollouts.api.reasons import Trigger
+
+
+class Verify(ApiModel):
+    """After a rollback: did it help?"""
+
+    within_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
+    """How soon the traffic and the metrics should be back where stable had them, in seconds. What is still
+    worse then has its cause elsewhere: NotRecovered. Default 120."""
+    watch_seconds: Annotated[int, Field(ge=0, le=SECONDS_MAX)] = 1800
+    """How long to go on watching while it is not known whether the rollback helped, in seconds; then it is
+    Unverified. Another release that is asked for ends the watch at once. With 0 there is none. Default
+    1800."""
+    gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] | None = None
+    """Names of the gates that judge it, of type Ratio, Mean or Histogram. By default all of those, unless
+    their `during` says otherwise."""
+
+
+class Rollback(ApiModel):
+    """How releases are taken back. That they are, no field can prevent."""
+
+    budget_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """How long a rollback may take, decision to last request, before it is reported as late, in seconds.
+    Default 60."""
+    verify: Verify = Verify()
+    """How it is checked that the rollback helped."""
+    max_walk_back: Annotated[int, Field(ge=1, le=10)] = 3
+    """How many releases back a rollback may go to find a healthy one. Default 3."""
+    after_hold_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
+    """How long an attempt may be held before it is rolled back by itself, in seconds. One that is
+    paused waits for ever. By default a held attempt waits for a person."""
 
 
 class VerifyOutcome(StrEnum):

@@ -30,7 +30,6 @@ from agentrollouts.api.gate import (
 from agentrollouts.api.meta import (
     AGE,
     API_VERSION,
-    LIST_SET,
     SECONDS_MAX,
     ApiModel,
     Column,
@@ -43,6 +42,7 @@ from agentrollouts.api.meta import (
     rules,
 )
 from agentrollouts.api.release import ReleaseRef
+from agentrollouts.api.rollback import Rollback, Verify
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import HttpRouteTraffic, ParentRef, RoutePatch, Traffic
 
@@ -130,36 +130,6 @@ class Bake(ApiModel):
     """How long, in seconds, at the last phase's weight; then the canary gets 100 and is Healthy. A first
     release bakes at 100 under absolute limits, and must pass them; with 0 it is not watched at all. Default
     1800."""
-
-
-class Verify(ApiModel):
-    """After a rollback: did it help?"""
-
-    within_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
-    """How soon the traffic and the metrics should be back where stable had them, in seconds. What is still
-    worse then has its cause elsewhere: NotRecovered. Default 120."""
-    watch_seconds: Annotated[int, Field(ge=0, le=SECONDS_MAX)] = 1800
-    """How long to go on watching while it is not known whether the rollback helped, in seconds; then it is
-    Unverified. Another release that is asked for ends the watch at once. With 0 there is none. Default
-    1800."""
-    gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] | None = None
-    """Names of the gates that judge it, of type Ratio, Mean or Histogram. By default all of those, unless
-    their `during` says otherwise."""
-
-
-class Rollback(ApiModel):
-    """How releases are taken back. That they are, no field can prevent."""
-
-    budget_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
-    """How long a rollback may take, decision to last request, before it is reported as late, in seconds.
-    Default 60."""
-    verify: Verify = Verify()
-    """How it is checked that the rollback helped."""
-    max_walk_back: Annotated[int, Field(ge=1, le=10)] = 3
-    """How many releases back a rollback may go to find a healthy one. Default 3."""
-    after_hold_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
-    """How long an attempt may be held before it is rolled back by itself, in seconds. One that is
-    paused waits for ever. By default a held attempt waits for a person."""
 
 
 class MetricLabels(ApiModel):
