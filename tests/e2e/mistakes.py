@@ -124,7 +124,7 @@ MISTAKES = [
     ),
     Mistake("selector", "InvalidGate", "spec.gates[0].source.bad", gated(name="own", source=OWN)),
     Mistake("limit", "InvalidGate", "spec.gates[0].limit.value", gated(**GATE, limit={"value": "15"})),
-    Mistake("route-patch", "RouteNotFound", "spec.traffic.routePatch", PATCH),
+    Mistake("route-patch", "ServiceMissing", "spec.traffic.routePatch", PATCH),
     Mistake("cap", "InvalidGate", "spec.caps[0].metric", CAP),
     Mistake("no-service", "ServiceMissing", "serving.service", ROUTED, has_service=False),
     Mistake(
