@@ -19,6 +19,8 @@ from campaigns.trials import Trial, course_named
 SEEDS: Final = 20
 SILENCE_SECONDS: Final = 75.0
 """After this long without a word kopf begins a watch anew."""
+SILENCES: Final = 3
+"""So many in a row: a watch that begins anew may stall again before it has told the news."""
 _LATE_SECONDS: Final = 10.0
 """What late events and new lists may add to a course."""
 STALLS: Final = 3
@@ -149,7 +151,7 @@ class Watches(Network):
     """All watches of the operator are tampered with from the first step of the course on."""
 
     def __init__(self, tamper: Tamper, dice: random.Random) -> None:
-        self.lasts = SILENCE_SECONDS if tamper is _stalled else _LATE_SECONDS
+        self.lasts = SILENCES * SILENCE_SECONDS if tamper is _stalled else _LATE_SECONDS
         self._tamper = tamper
         self._dice = dice
 

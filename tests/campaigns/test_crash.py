@@ -1,4 +1,4 @@
-"""A short cut of the campaign T1: some of its points, of every course and in every way."""
+"""A short cut of the campaign T1: some of its points, spread over the courses."""
 
 import asyncio
 
