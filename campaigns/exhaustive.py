@@ -7,11 +7,10 @@ rules of `tests/world.py` are asked, and at each write the observer.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from agentrollouts.core.observation import Decision
 from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
@@ -72,26 +71,31 @@ class Search:
             self.left.append(world)
 
     def outcomes(self, world: Small) -> Iterator[Small]:
-        """Decide until there is nothing to do; and, at each effect, from there on in another process."""
+        """Decide until there is nothing to do; then the same with another process after each effect."""
+        crashed: list[Small] = []
         for _ in range(SETTLED):
             decision = world.decide()
             for done in range(1, len(decision.writes) + (decision.status is not None) + 1):
-                yield from self._after_crash(world.fork(f"crash after {done}"), decision, done)
+                crashed.append(world.fork(f"crash after {done}"))
+                crashed[-1].carry_out(decision, done)
             if not world.carry_out(decision):
-                world.heard = None
-                yield world
-                return
-        raise RestlessError(f"no fixed point after {SETTLED} decisions")
+                break
+        else:
+            raise RestlessError(f"no fixed point after {SETTLED} decisions")
+        world.heard = None
+        yield world
+        yield from self._restarted(crashed)
 
-    def _after_crash(self, world: Small, decision: Decision, done: int) -> Iterator[Small]:
-        world.carry_out(decision, done)
-        world.restart()
-        _check_seen(world)
-        key = key_of(world)
-        if key not in self._crashed:
-            self._crashed.add(key)
-            world.settle()
-            yield world
+    def _restarted(self, crashed: Iterable[Small]) -> Iterator[Small]:
+        """What other processes make of what they find; where that was at rest, nothing."""
+        for world in crashed:
+            world.restart()
+            _check_seen(world)
+            key = key_of(world)
+            if key not in self._seen and key not in self._crashed:
+                self._crashed.add(key)
+                world.settle()
+                yield world
 
 
 def _check_seen(world: Small) -> None:

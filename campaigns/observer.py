@@ -98,11 +98,16 @@ class Observer:
             f"the route has the weights {weights}",
             time,
         )
-        self._latched = max(self._latched, int(route["metadata"].get("annotations", {}).get(LATCH, 0)))
-        stable = (self._status.get("stable") or {}).get("release")
+        latch = int(route["metadata"].get("annotations", {}).get(LATCH, 0))
+        self._latched = max(self._latched, latch)
         serving = {self.services.get(name, name): weight for name, weight in weights.items() if weight}
-        canary = sum(weight for release, weight in serving.items() if release != stable)
         number, asked = self.attempt.get("number", 0), self.attempt.get("weight", 0)
+        if latch > number:  # stable itself is taken back, and the status is still to say so
+            self._shown = None
+            self.check(serving.keys() <= self.healthy, "S5", f"went back to {sorted(serving)}", time)
+            return
+        stable = (self._status.get("stable") or {}).get("release")
+        canary = sum(weight for release, weight in serving.items() if release != stable)
         if number <= self._latched and self.attempt.get("state") != "Healthy":
             self.check(not canary or stable is None, "S4", f"canary at {canary} % after the way back", time)
         self.check(canary <= asked, "S3", f"canary at {canary} %, the status asks for {asked} %", time)

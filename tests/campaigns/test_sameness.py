@@ -20,7 +20,7 @@ def a_walk(rng: random.Random) -> list[Small]:
     for what in [f"ask for {NEW}", *(rng.choice(rng.choice((GOOD, [*HAPPENINGS]))) for _ in range(STEPS))]:
         after = world.fork(what)
         if HAPPENINGS[what](after):
-            [*_, world] = Search().outcomes(after)
+            world = next(Search().outcomes(after))
             worlds.append(world)
     return worlds
 

@@ -24,13 +24,13 @@ def test_nothing_breaks(play: Play, size: int) -> None:
 @pytest.mark.parametrize("bug", planted.BUGS)
 def test_a_planted_bug_is_caught(bug: str) -> None:
     """By its short cut, so that we know that the campaign can fail; without the bug it does not."""
-    assert planted.caught(bug, "simulated", seed=20_261_121)
+    assert planted.caught(bug, "simulated", seed=3)
 
 
 def test_a_case_is_played_again_by_its_name() -> None:
     """What broke is found again by seed and name alone."""
     with planted.planted(planted.BUGS["NaN passes"]):
-        first = next(case for case in simulated.play(Choice(7, 200)) if case.broken)
-        [again] = simulated.play(Choice(7, 200, only=first.name))
+        first = next(case for case in simulated.play(Choice(3, 200)) if case.broken)
+        [again] = simulated.play(Choice(3, 200, only=first.name))
 
     assert again == first
