@@ -202,6 +202,19 @@ def test_a_hold_that_only_changes_its_reason_has_not_ended() -> None:
     assert (len(world.told(Reason.INVALID_GATE)), len(world.told(Reason.INCONCLUSIVE))) == (2, 3)
 
 
+def test_a_route_that_cannot_be_made_again_is_told_once() -> None:
+    """It was deleted with the Gateway API itself: the condition says so from then on, and no more Events."""
+    world = an_attempt()
+    world.run(100)
+    world.has_gateway_api = False
+    del world.traffic[ROUTE]
+    first = decide(world.observe())
+    world.settle()
+    later = decide(world.observe())
+
+    assert [[event.reason for event in found.events] for found in (first, later)] == [["RouteRestored"], []]
+
+
 def test_a_silent_metric_holds_sooner_and_a_refused_query_at_once() -> None:
     """Five minutes without data; a question that cannot be asked is not waited for."""
     silent, refused = an_attempt(), an_attempt()

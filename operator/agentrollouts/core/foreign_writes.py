@@ -25,6 +25,8 @@ def restorations(s: Situation) -> Iterator[Event]:
         return
     if s.status.observed_generation != s.obs.rollout.metadata.generation:
         return  # the spec was edited, and wants something else now
+    if s.obs.traffic_problem:
+        return  # told when it was tried first; it cannot be put back
     for kind, name in _changed(s):
         manifest = s.obs.traffic.get((kind, name))
         if manifest is None:
