@@ -4,6 +4,7 @@ The machine is that of the property tests of the decision, with forty steps inst
 decision the rules of `tests/world.py` are asked, and after every pause there has to be a fixed point.
 """
 
+import traceback
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -35,6 +36,7 @@ def play_batch(number: int, examples: int) -> str | None:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
         print_blob=False,
+        report_multiple_bugs=False,
     )
     @given(long_sequences)
     def run(sequence: list[tuple[Edit, float]]) -> None:
@@ -45,7 +47,8 @@ def play_batch(number: int, examples: int) -> str | None:
         run()
     except Exception as error:  # noqa: BLE001 whatever comes out of a decision breaks the case
         notes = " ".join(getattr(error, "__notes__", ()))
-        return f"{type(error).__name__}: {error} {notes}"
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} in `{place.line}` {notes}"
     return None
 
 
