@@ -6,6 +6,7 @@ The server's share, which grows with the series and with the age of the segment,
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -24,6 +25,7 @@ WARMUP_SECONDS: Final = 30
 SETTLED_SECONDS: Final = WARMUP_SECONDS + 5 * SCRAPE_SECONDS
 """After that time everything can be judged."""
 MEASURED_SECONDS: Final = 150
+"""At the least: to read takes time too, so all is divided by the time between two readings."""
 STEPS: Final = 10
 """Parts of that time, each a sample of processor time and memory."""
 
@@ -63,6 +65,7 @@ and 50."""
 
 
 class _Reading(NamedTuple):
+    at: float
     operator: float
     prometheus: float
     writes: float
@@ -88,7 +91,7 @@ async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Resu
     for _ in range(STEPS):
         await asyncio.sleep(MEASURED_SECONDS / STEPS)
         now = await _read(stack, server, pid)
-        shares.append((now.operator - last.operator) * 60 * STEPS / MEASURED_SECONDS)
+        shares.append(60 * (now.operator - last.operator) / (now.at - last.at))
         memory.append(meters.resident_mib(pid))
         last = now
     judged = await _judged(server, load)
@@ -100,9 +103,8 @@ async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Resu
 def _result(
     load: Load, before: _Reading, after: _Reading, shares: tuple[float, ...], memory: tuple[float, ...]
 ) -> Result:
-    spent = _Reading(*((b - a) / MEASURED_SECONDS for a, b in zip(before, after, strict=True)))
-    ticks = load.attempts * MEASURED_SECONDS / INTERVAL_SECONDS
-    per_tick = spent.queries * MEASURED_SECONDS / ticks
+    spent = _Reading(*((b - a) / (after.at - before.at) for a, b in zip(before, after, strict=True)))
+    per_tick = spent.queries * INTERVAL_SECONDS / load.attempts
     cpu = 60 * spent.operator
     found = [
         Check(
@@ -144,6 +146,7 @@ async def _judged(server: ApiServer, load: Load) -> int:
 async def _read(stack: Stack, server: ApiServer, pid: int) -> _Reading:
     metrics = await asyncio.to_thread(web.get, f"{stack.prometheus_url}/metrics")
     return _Reading(
+        time.monotonic(),
         meters.cpu_seconds(pid),
         meters.cpu_seconds(meters.pid_of(stack.processes["prometheus"])),
         await meters.api_writes(server),

@@ -147,8 +147,9 @@ class Settings(_Section):
     """GatewayClasses whose Gateways a rollout may attach a route to; all if empty."""
     limits: Limits = Limits()
     """How much a tenant may ask for."""
-    workers: int = Field(strict=True, default=8, ge=1, le=64)
-    """Rollouts that are worked on at the same time. Takes effect at the next start."""
+    workers: int = Field(strict=True, default=32, ge=1, le=64)
+    """Rollouts that are worked on at the same time: all that go back at once write their routes before any
+    writes its status. Takes effect at the next start."""
     serve: Serve = Serve()
     """Where metrics and probes are served."""
     log: Log = Log()

@@ -42,7 +42,7 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
         namespaces=(),
         gateway_classes=(),
         limits=Limits(rollouts_per_namespace=1000, gates_per_rollout=16),
-        workers=8,
+        workers=32,
         serve=Serve(address="0.0.0.0", port=8080),  # noqa: S104 - the default that probes need
         log=Log(format="json", level="info"),
     )

@@ -7,6 +7,7 @@ Whatever is no count is named here and blamed on its source, so that the other g
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 
 from agentrollouts.core.evidence import LARGEST, settled
 from agentrollouts.core.queries import COUNTED, QueryPlan, Source, Term, tag
@@ -46,9 +47,9 @@ def to_answer(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, s
     }
 
     def named(labels: Mapping[str, str], value: float) -> Row:
-        src = labels.get(SOURCE_LABEL, "")
-        group = labels.get(groups[src], "") if src in groups else None
-        return Row(src, labels.get(release, ""), group, value)
+        src = intern(labels.get(SOURCE_LABEL, ""))  # each rollout's newest answer is kept, and repeats itself
+        group = intern(labels.get(groups[src], "")) if src in groups else None
+        return Row(src, intern(labels.get(release, "")), group, value)
 
     return Answer(at, tuple(named(labels, value) for labels, value in rows))
 

@@ -160,8 +160,8 @@ def recoveries(
     status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard | None
 ) -> tuple[Recovery, ...]:
     """What each gate says about the rollback; none without a readable answer."""
-    table = _table(heard)
-    if table is None or table.plan.past_end is None:
+    table = _table(heard) if heard and heard.plan.past_end else None
+    if table is None:
         return ()
     bursts = {gate.name: gate.burst_factor for gate in status.gates}
     return tuple(_recovery(gate, table, gate.burst or bursts.get(gate.name)) for gate in gates)

@@ -93,7 +93,9 @@ class Poller:
             self._followed[key] = follower = _Follower(asking)
             self._start(key, follower)
         else:
-            known, follower.asking = follower.asking, asking
+            known = follower.asking
+            if asking != known:  # else it shares its plan with the newest answer
+                follower.asking = asking
             if asking.interval_seconds != known.interval_seconds:  # do not sit out the old one
                 follower.task.cancel()
                 self._start(key, follower)

@@ -53,6 +53,7 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.watching.client_timeout = 330
     settings.watching.reconnect_backoff = 1
     settings.watching.label_selectors["", "v1", "configmaps"] = OURS
+    settings.queueing.idle_timeout = 0.1  # until then a task and the last event are kept for every object
     settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
     settings.process.ultimate_exiting_timeout = 10
 

@@ -31,6 +31,7 @@ class DirtyQueue(Generic[K]):
         self._heap: list[tuple[float, int, K]] = []
         self._count = 0
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._dirty)
@@ -59,21 +60,26 @@ class DirtyQueue(Generic[K]):
 
     async def take(self) -> K:
         """The next key; it is this worker's alone until `done`."""
-        while True:
-            self._changed.clear()
-            self._ripen()
-            for key in self._dirty:
-                if key not in self._active:
-                    del self._dirty[key]
-                    self._active.add(key)
-                    return key
-            await self._wait()
+        async with self._turn:  # one worker waits for all, as every change would wake every one that waits
+            while (key := self._next()) is None:
+                await self._wait()
+            return key
 
     def done(self, key: K) -> None:
         """The worker is through with `key`."""
         self._active.discard(key)
         if key in self._dirty:
             self._changed.set()
+
+    def _next(self) -> K | None:
+        """The key that has been dirty longest of those that no worker is at."""
+        self._changed.clear()
+        self._ripen()
+        key = next((key for key in self._dirty if key not in self._active), None)
+        if key is not None:
+            del self._dirty[key]
+            self._active.add(key)
+        return key
 
     def _ripen(self) -> None:
         """Mark what is due; entries of the heap that were replaced meanwhile are dropped."""
