@@ -59,6 +59,8 @@ VERBS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
     "apply": lambda cluster: cluster.apply(MANIFEST),
     "replace_status": lambda cluster: cluster.replace_status(MANIFEST),
     "create_event": lambda cluster: cluster.create_event(EVENT),
+    "patch": lambda cluster: cluster.patch(ROUTE, [{"op": "test", "path": "/spec", "value": {}}]),
+    "delete_version": lambda cluster: cluster.delete_version(MANIFEST),
 }
 
 
@@ -115,6 +117,8 @@ def status(code: int, message: str = "no", *headers: str, **details: str) -> Beh
         ("apply", f"PATCH {ROUTES}/agent", {"fieldManager": ["agentrollouts"], "force": ["true"]}),
         ("replace_status", f"PUT {ROUTES}/agent/status", {"fieldManager": ["agentrollouts"]}),
         ("create_event", "POST /api/v1/namespaces/support/events", {"fieldManager": ["agentrollouts"]}),
+        ("patch", f"PATCH {ROUTES}/agent", {"fieldManager": ["agentrollouts"]}),
+        ("delete_version", f"DELETE {ROUTES}/agent", {}),
     ],
 )
 async def test_each_verb_is_one_request(
@@ -129,7 +133,8 @@ async def test_each_verb_is_one_request(
     assert f"{method} {urlsplit(target).path}" == line
     assert parse_qs(urlsplit(target).query) == query
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
-    assert calls == [(verb.removesuffix("_event"), "Event" if verb == "create_event" else "HTTPRoute", "200")]
+    name = verb.removesuffix("_event").removesuffix("_version")
+    assert calls == [(name, "Event" if verb == "create_event" else "HTTPRoute", "200")]
 
 
 async def test_an_apply_sends_json_as_an_apply_patch(tmp_path: Path) -> None:
