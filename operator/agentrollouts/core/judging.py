@@ -4,7 +4,6 @@ Between `situation`, which reads the persisted status, and the judge (`gates`) w
 rollout. Only an answer to the present question counts: one about an earlier segment, or other gates, is none.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -22,8 +21,8 @@ from agentrollouts.core.caps import CapReading, ResolvedCap
 from agentrollouts.core.caps import to_status as cap_status
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import Answer, read_all
-from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, judge
-from agentrollouts.core.memory import finished, is_measured, known, measured, memory_of, to_status
+from agentrollouts.core.gates import Course, Judgement
+from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
 from agentrollouts.core.promql import render_gate
@@ -108,26 +107,7 @@ def judged(
         heard.plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds
     )
     course = _course(spec, attempt, heard, obs.now)
-    past = _past(status, gates, heard)
-    return tuple(
-        judge(
-            gate,
-            present[gate.name],
-            course,
-            finished=finished(past[gate.name]) if gate.name in past else (),
-            burst=past[gate.name].burst_factor if gate.name in past else None,
-            memory=_remembered(past[gate.name], obs.now) if gate.name in past else NOTHING,
-        )
-        for gate in gates
-    )
-
-
-def _remembered(gate: GateStatus, now: datetime) -> Memory:
-    """What the gate remembers; what began in the future, by a clock that was put back, begins now."""
-    memory = memory_of(gate)
-    since = memory.since
-    times = (time and min(time, now) for time in (since.failing, since.beyond, since.stray))
-    return replace(memory, since=Since(*times))
+    return judged_with(_past(status, gates, heard), gates, present, course, obs.now)
 
 
 def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetime) -> Course:

@@ -4,15 +4,19 @@ After `gates`. There is no other memory: counts of finished segments, the frozen
 and since when something has been found. A number in a status may be forged, so each is made a count again.
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import BoundCounts, Counts, GateStatus, SegmentStatus, Verdict
 from agentrollouts.core.burst import MEASURED
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, settled
-from agentrollouts.core.gates import Judgement, Memory, Since
+from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, judge
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.queries import recent_sources
-from agentrollouts.core.readings import Tally
+from agentrollouts.core.readings import Present, Tally
 
 
 def to_status(judgement: Judgement) -> GateStatus:
@@ -109,6 +113,35 @@ def memory_of(gate: GateStatus) -> Memory:
     baseline = gate.baseline
     settled_baseline = baseline and Counts(bad=settled(baseline.bad), total=settled(baseline.total))
     return Memory(settled_baseline, since, gate.looks)
+
+
+def judged_with(
+    past: Mapping[str, GateStatus],
+    gates: Iterable[ResolvedGate],
+    present: Mapping[str, Present],
+    course: Course,
+    now: datetime,
+) -> tuple[Judgement, ...]:
+    """Judge each gate on what is present, with what the status remembers of it by name."""
+    return tuple(
+        judge(
+            gate,
+            present[gate.name],
+            course,
+            finished=finished(before) if (before := past.get(gate.name)) else (),
+            burst=before.burst_factor if before else None,
+            memory=_remembered(before, now) if before else NOTHING,
+        )
+        for gate in gates
+    )
+
+
+def _remembered(gate: GateStatus, now: datetime) -> Memory:
+    """What the gate remembers; what began in the future, by a clock that was put back, begins now."""
+    memory = memory_of(gate)
+    since = memory.since
+    times = (time and min(time, now) for time in (since.failing, since.beyond, since.stray))
+    return replace(memory, since=Since(*times))
 
 
 def _to_segment(tally: Tally) -> SegmentStatus:

@@ -9,17 +9,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, GateType, NoDataPolicy
+from agentrollouts.api.rollout import AgentRolloutSpec, During, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import read_all
-from agentrollouts.core.gates import NOTHING, Course, Judgement, judge
-from agentrollouts.core.memory import fresh, known, memory_of, to_status
+from agentrollouts.core.gates import Course, Judgement
+from agentrollouts.core.memory import fresh, judged_with, known, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.series import Refusal
 from agentrollouts.core.states import is_under_way
+from agentrollouts.core.unserved import stages
 
 LONGEST: Final = timedelta(hours=1)
 """Counts reach back to the last full hour and one more, so that the question changes once an hour only."""
@@ -30,7 +31,7 @@ ALONE: Final = Course(0, 1, time_over=True, alone=True)
 
 def can_be_watched(gate: ResolvedGate) -> bool:
     """Whether a gate says something about a release that has nothing beside it."""
-    return gate.limit is not None or gate.kind is GateType.COUNT
+    return During.FULL in stages(gate.kind, has_limit=gate.limit is not None)
 
 
 def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:
@@ -100,18 +101,9 @@ def judged_at_rest(
         return ()
     stale = spec.analysis.stale_after_seconds
     present = read_all(heard.plan, heard.answer, asked, now=obs.now, stale_after_seconds=stale)
-    past = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
-    found = {gate.name: known(past.get(gate.name), gate) for gate in asked}
-    return tuple(
-        judge(
-            gate,
-            present[gate.name],
-            ALONE,
-            burst=before.burst_factor if (before := found[gate.name]) else None,
-            memory=memory_of(before) if before else NOTHING,
-        )
-        for gate in asked
-    )
+    seen = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
+    past = {gate.name: found for gate in asked if (found := known(seen.get(gate.name), gate))}
+    return judged_with(past, asked, present, ALONE, obs.now)
 
 
 def with_watched(
