@@ -50,18 +50,10 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _replan(progress, index)
         case moves.Rewatch():
             return _rewatch(progress)
-        case moves.RollBack():
-            return back.roll_back(progress, move)
-        case moves.GoBack():
-            return back.go_back(progress, move)
-        case moves.Verify():
-            return back.verify(progress)
-        case moves.Conclude(outcome, message):
-            return back.conclude(progress, outcome, message)
+        case moves.RollBack() | moves.GoBack() | moves.Verify() | moves.Conclude():
+            return back.take_back(progress, move)
         case moves.Supersede(message):
-            return progress.ended(Outcome.SUPERSEDED, Reason.SUPERSEDED, message).tell(
-                Reason.SUPERSEDED, message
-            )
+            return _supersede(progress, message)
         case _:
             assert_never(move)
 
@@ -193,6 +185,10 @@ def _resume(progress: Progress) -> Progress:
     return progress.moved(hold.resumes, hold=None, clock_start_time=running).tell(
         Reason.HOLD_ENDED, f"No longer held for {hold.reason}"
     )
+
+
+def _supersede(progress: Progress, message: str) -> Progress:
+    return progress.ended(Outcome.SUPERSEDED, Reason.SUPERSEDED, message).tell(Reason.SUPERSEDED, message)
 
 
 def _rewatch(progress: Progress) -> Progress:

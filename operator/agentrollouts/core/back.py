@@ -35,7 +35,24 @@ QUARANTINE_LIMIT: Final = 20
 """Newest digests kept in quarantine; the bound of the list in the CRD."""
 
 
-def roll_back(progress: Progress, move: moves.RollBack) -> Progress:
+TakeBack = moves.RollBack | moves.GoBack | moves.Verify | moves.Conclude
+"""The moves of the way back, in their order."""
+
+
+def take_back(progress: Progress, move: TakeBack) -> Progress:
+    """Apply `move`. Raises `IllegalMoveError` for a move that the table of states does not have."""
+    match move:
+        case moves.RollBack():
+            return _roll_back(progress, move)
+        case moves.GoBack():
+            return _go_back(progress, move)
+        case moves.Verify():
+            return _verify(progress)
+        case moves.Conclude(outcome, message):
+            return _conclude(progress, outcome, message)
+
+
+def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     """The canary is taken back, for good; what failed by itself is not tried again."""
     status, now = progress.status, progress.now
     if status.stable is None or status.canary is None:
@@ -56,7 +73,7 @@ def roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
 
 
-def go_back(progress: Progress, move: moves.GoBack) -> Progress:
+def _go_back(progress: Progress, move: moves.GoBack) -> Progress:
     """Stable turned out bad days later: an attempt of its own, which does nothing but roll back."""
     status, now, bad = progress.status, progress.now, progress.status.stable
     if bad is None:
@@ -71,7 +88,7 @@ def go_back(progress: Progress, move: moves.GoBack) -> Progress:
         traffic_start_time=next(served, bad.healthy_time),
     )
     begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=())
-    return roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message))
+    return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message))
 
 
 def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress) -> tuple[Quarantined, ...]:
@@ -88,7 +105,7 @@ def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress)
     return (entry, *others)[:QUARANTINE_LIMIT]
 
 
-def verify(progress: Progress) -> Progress:
+def _verify(progress: Progress) -> Progress:
     """The route shows the way back: the bad release has no traffic any more."""
     status, now = progress.status, progress.now
     window = None
@@ -104,7 +121,7 @@ def verify(progress: Progress) -> Progress:
     )
 
 
-def conclude(progress: Progress, outcome: VerifyOutcome, verification: str) -> Progress:
+def _conclude(progress: Progress, outcome: VerifyOutcome, verification: str) -> Progress:
     """The rollback is over; the spec may still ask for what failed."""
     now, rollback = progress.now, progress.status.last_rollback
     if rollback is None:
