@@ -48,8 +48,9 @@ def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
         "stable": None,
         "evidence": None,
         "ratio": None,
+        "present": None,
+        "last_sample_time": None,
     }
-    blank |= {"present": None, "last_sample_time": None}
     gates, watched = (
         tuple(gate.model_copy(update=blank) for gate in found) for found in (status.gates, status.watched)
     )
