@@ -56,7 +56,7 @@ def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
         return None
     if failing:
         return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
-    return Trigger.CAP, Reason.CAP_EXCEEDED, "; ".join(f"{r.cap.name}: {r.message}" for r in exceeded)
+    return Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded)
 
 
 def _led_here(status: AgentRolloutStatus) -> bool:

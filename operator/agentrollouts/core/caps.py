@@ -65,6 +65,11 @@ class CapReading:
     is_seen: bool = True
     """Whether any series of its metric exists: else 0 may mean that nobody counts."""
 
+    @property
+    def name(self) -> str:
+        """The cap's name."""
+        return self.cap.name
+
 
 def resolve_caps(spec: AgentRolloutSpec) -> CapResolution:
     """Read the metrics of the caps."""

@@ -12,7 +12,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core import route_patch
 from agentrollouts.core.observation import Event, Manifest
 from agentrollouts.core.situation import Situation
-from agentrollouts.core.traffic import asked_weights, covers, is_ours, key_of, render
+from agentrollouts.core.traffic import asked_weights, is_ours, key_of, unshown
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rules"), "ConfigMap": ("f:data",)}
 """Where the weights are, in the words of `managedFields`."""
@@ -49,9 +49,9 @@ def last_writer(manifest: Manifest) -> str | None:
 
 def _changed(s: Situation) -> Iterable[tuple[str, str]]:
     yield from (key_of(found.manifest) for found in route_patch.patches(s.obs, s.obs.status))
-    for wanted in render(s.obs.rollout, s.obs.status, s.obs.traffic):
+    for wanted in unshown(s.obs.rollout, s.obs.status, s.obs.traffic):
         found = s.obs.traffic.get(key_of(wanted))
-        if not covers(found, wanted) and (found is None or is_ours(found, s.obs.rollout)):
+        if found is None or is_ours(found, s.obs.rollout):
             yield key_of(wanted)
 
 

@@ -12,17 +12,11 @@ from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
 from agentrollouts.core import moves, route_patch, traffic
-from agentrollouts.core.conditions import (
-    READY,
-    RECONCILING,
-    STALLED,
-    condition,
-    find_condition,
-)
-from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown
+from agentrollouts.core.conditions import READY, RECONCILING, STALLED, condition, find_condition
+from agentrollouts.core.latch import is_latched
+from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown, sentences
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import is_latched
 from agentrollouts.core.watching import gates_at_rest
 
 NEEDS_A_PERSON: Final = frozenset(
@@ -149,7 +143,7 @@ def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
 
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
     """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
-    unseen = "; ".join(f"{found.cap.name}: {found.message}" for found in s.cap_readings if not found.is_seen)
+    unseen = sentences(found for found in s.cap_readings if not found.is_seen)
     if not (gates_at(s.spec, status, s.gates) or gates_at_rest(s.spec, status, s.gates)):
         return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:

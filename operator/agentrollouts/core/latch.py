@@ -41,10 +41,15 @@ class Latch:
         }
 
 
+def is_latched(status: AgentRolloutStatus) -> bool:
+    """Whether the present attempt was rolled back, for good."""
+    return status.attempt is not None and status.attempt.state in LATCHED
+
+
 def latch_of(status: AgentRolloutStatus) -> Latch | None:
     """The mark that the status asks for; None while the attempt was not rolled back."""
     attempt, back = status.attempt, status.last_rollback
-    if attempt is None or attempt.state not in LATCHED:
+    if attempt is None or not is_latched(status):
         return None
     return Latch(attempt.number, attempt.trigger or Trigger.BREACH, (back and back.message) or UNTOLD)
 

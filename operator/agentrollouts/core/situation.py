@@ -183,15 +183,12 @@ def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
     """Whether the traffic objects show what this status asks for."""
     if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
         return False
-    return all(
-        traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted)
-        for wanted in traffic.render(obs.rollout, status, obs.traffic)
-    )
+    return next(traffic.unshown(obs.rollout, status, obs.traffic), None) is None
 
 
-def sentences(judgements: Iterable[Judgement]) -> str:
-    """What several gates say, each by name."""
-    return "; ".join(f"{judgement.name}: {judgement.message}" for judgement in judgements)
+def sentences(found: Iterable[Judgement | CapReading | Recovery]) -> str:
+    """What several gates, or caps, say, each by name."""
+    return "; ".join(f"{each.name}: {each.message}" for each in found)
 
 
 def _on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:

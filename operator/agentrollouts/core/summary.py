@@ -12,13 +12,11 @@ from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Verdict
 from agentrollouts.core import moves, route_patch
 from agentrollouts.core.advance import advance
-from agentrollouts.core.conditions import (
-    find_condition,
-    set_condition,
-)
+from agentrollouts.core.conditions import find_condition, set_condition
 from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.headline import TRAFFIC_APPLIED, conditions_of
 from agentrollouts.core.judging import query_plan
+from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.news import are_numbers_due, is_news
 from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Event, Observation, Write
@@ -26,7 +24,7 @@ from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import Manifest, covers, is_latched, key_of, render, unwanted_route
+from agentrollouts.core.traffic import Manifest, key_of, unshown, unwanted_route
 
 
 def conclude(s: Situation, move: moves.Move) -> Decision:
@@ -61,11 +59,11 @@ def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
     for judgement in s.judgements:
         if judgement.warns and judgement.name not in failed:
             yield Event(Reason.GATE_WARNED, f"{judgement.name}: {judgement.message}", is_warning=True)
-    known = {cap.name for cap in s.obs.status.caps if cap.exceeded}
+    known = {cap.name for cap in old.caps if cap.exceeded}
     for reading in s.exceeded(Action.WARN):
         if reading.cap.name not in known:
             yield Event(Reason.CAP_EXCEEDED, f"{reading.cap.name}: {reading.message}", is_warning=True)
-    applied, before = (find_condition(where.conditions, TRAFFIC_APPLIED) for where in (status, s.obs.status))
+    applied, before = (find_condition(where.conditions, TRAFFIC_APPLIED) for where in (status, old))
     if applied and applied.reason == Reason.ROLLBACK_LATE and (not before or before.reason != applied.reason):
         yield Event(Reason.ROLLBACK_LATE, applied.message, is_warning=True)
 
@@ -79,10 +77,9 @@ def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect
     basis = status if latched else obs.status
     if latched or not s.shown:
         yield from route_patch.patches(obs, basis)
-        for wanted in render(obs.rollout, basis, obs.traffic):
+        for wanted in unshown(obs.rollout, basis, obs.traffic):
             seen = obs.traffic.get(key_of(wanted))
-            if not covers(seen, wanted):
-                yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
+            yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
     left = unwanted_route(obs.rollout, obs.traffic)
     if left and not obs.status.canary and not status.canary and is_shown(obs, status):
         yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep

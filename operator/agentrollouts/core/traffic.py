@@ -21,7 +21,7 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.latch import Latch, latch_of, read_latch
+from agentrollouts.core.latch import Latch, is_latched, latch_of, read_latch
 
 Manifest = Mapping[str, Any]
 Objects = Mapping[tuple[str, str], Manifest]
@@ -51,11 +51,6 @@ class Weights:
 
 BACK: Final = Weights(canary=0)
 """The way back: a constant, so that no arithmetic can keep the canary in traffic."""
-
-
-def is_latched(status: AgentRolloutStatus) -> bool:
-    """Whether the present attempt was rolled back, for good."""
-    return latch_of(status) is not None
 
 
 def asked_weights(status: AgentRolloutStatus) -> Weights | None:
@@ -148,6 +143,13 @@ def render(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> 
     """
     manifests = (render_route(rollout, status, seen), render_config(rollout, status))
     return tuple(manifest for manifest in manifests if manifest is not None)
+
+
+def unshown(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> Iterator[Manifest]:
+    """Those of `render` that the API server does not have as they must be, in the same order."""
+    for wanted in render(rollout, status, seen):
+        if not covers(seen.get(key_of(wanted)), wanted):
+            yield wanted
 
 
 def key_of(manifest: Manifest) -> tuple[str, str]:

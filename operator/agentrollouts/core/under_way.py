@@ -3,7 +3,6 @@
 `decide` holds their order. A check answers None where it has nothing to say, and then the next one is asked.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -14,7 +13,6 @@ from agentrollouts.core import moves, route_patch
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.beginning import begin
-from agentrollouts.core.caps import CapReading
 from agentrollouts.core.holds import hold
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import approve, roll_back
@@ -80,7 +78,7 @@ def over_cap(s: Situation) -> moves.Move | None:
     exceeded = s.exceeded(Action.ROLL_BACK)
     if not exceeded:
         return None
-    return _take_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, _caps(exceeded))
+    return _take_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
 
 
 def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
@@ -88,10 +86,6 @@ def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> 
     if s.status.stable is None:
         return hold(s, Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
     return moves.RollBack(trigger, reason, message)
-
-
-def _caps(readings: Iterable[CapReading]) -> str:
-    return "; ".join(f"{reading.cap.name}: {reading.message}" for reading in readings)
 
 
 def superseded(s: Situation) -> moves.Move | None:
@@ -137,7 +131,7 @@ def worrying(s: Situation) -> moves.Move | None:
     if failing and failing[0].action is Action.HOLD:
         return hold(s, Reason.GATE_FAILED, sentences(failing))
     if exceeded := s.exceeded(Action.HOLD):
-        return hold(s, Reason.CAP_EXCEEDED, _caps(exceeded))
+        return hold(s, Reason.CAP_EXCEEDED, sentences(exceeded))
     for reason, gates in (
         (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),
         (Reason.TRAFFIC_MISMATCH, s.having(Verdict.TRAFFIC_MISMATCH)),

@@ -42,6 +42,11 @@ class Recovery:
     outcome: VerifyOutcome | None
     message: str
 
+    @property
+    def name(self) -> str:
+        """The gate's name."""
+        return self.gate.name
+
 
 def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:
     """The names in `rollback.verify.gates` that no gate can answer to."""

@@ -4,15 +4,13 @@ A check of `under_way`, on what `verification` found. Whatever comes out, stable
 is taken back any further: what is still bad without the release has another cause.
 """
 
-from collections.abc import Iterable
-
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import LastRollback, VerifyOutcome
 from agentrollouts.core import moves
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.plan import due_time
-from agentrollouts.core.situation import Situation
-from agentrollouts.core.verification import Recovery, gates_after
+from agentrollouts.core.situation import Situation, sentences
+from agentrollouts.core.verification import gates_after
 
 ELSEWHERE = "the failure is elsewhere: in a dependency, in data that the release wrote, or at the provider"
 NOT_REPORTED = "The gateway has not reported the route yet"
@@ -55,11 +53,11 @@ def _by_the_gates(s: Situation, rollback: LastRollback) -> moves.Move:
     worse = [found for found in s.recoveries if found.outcome is VerifyOutcome.NOT_RECOVERED]
     if worse and is_late:
         told = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; nothing more is taken back."
-        return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{told} {_told(worse)}")
+        return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{told} {sentences(worse)}")
     doubt = _doubt(s, rollback, is_late=is_late)
     if not doubt:
         told = f"{stable} is as it was before the attempt."
-        return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {_told(s.recoveries)}")
+        return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {sentences(s.recoveries)}")
     if s.clock >= verify.watch_seconds:
         return moves.Conclude(VerifyOutcome.UNVERIFIED, f"It is not known whether that helped: {doubt}")
     seconds = verify.watch_seconds if is_late else min(verify.within_seconds, verify.watch_seconds)
@@ -78,8 +76,4 @@ def _doubt(s: Situation, rollback: LastRollback, *, is_late: bool) -> str:
         return "Prometheus has not answered"
     missing = [found for found in s.recoveries if found.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
     is_empty = all(found.outcome is VerifyOutcome.UNVERIFIED for found in s.recoveries)
-    return _told(s.recoveries if is_empty else missing)
-
-
-def _told(found: Iterable[Recovery]) -> str:
-    return "; ".join(f"{recovery.gate.name}: {recovery.message}" for recovery in found)
+    return sentences(s.recoveries if is_empty else missing)
