@@ -322,6 +322,15 @@ def test_buckets_become_runs_above_each_common_bound() -> None:
     assert found == expected
 
 
+def test_a_bound_below_zero_is_none() -> None:
+    """No run takes less than nothing, and a status has no place for it."""
+    odd: Mapping[str | None, float] = {"-1": 0.0, "-Inf": 0.0, "NaN": 0.0, "1": 20.0, "+Inf": 50.0}
+
+    found = buckets(odd, odd)
+
+    assert found == Reading(Segment(0.0, 50.0, 0.0, 50.0), (Bound(1.0, 30.0, 30.0),), AT)
+
+
 @pytest.mark.parametrize(
     ("canary", "stable", "message"),
     [

@@ -66,7 +66,7 @@ def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
     if math.inf not in below or (stable and math.inf not in stable_below):
         return "these are no histogram buckets up to +Inf; name a `_bucket` metric"
     shared = below.keys() & stable_below.keys() if stable else below.keys()
-    bounds = sorted(shared - {math.inf})
+    bounds = sorted(le for le in shared if 0 <= le < math.inf)
     if stable and not bounds:
         return "the releases have no bucket bound in common; use the same buckets"
     if len(bounds) > MAX_BOUNDS:
