@@ -444,6 +444,14 @@ def test_the_status_remembers_what_judging_needs() -> None:
     assert memory_of(freeze(stored)) == memory
 
 
+def test_what_was_above_one_limit_says_nothing_about_another() -> None:
+    """With another limit, stable is measured anew."""
+    stored = to_status(judge(LATENCY, reading(), RUNNING))
+
+    assert known(stored, LATENCY) == stored
+    assert known(stored, gate(template="latency", limit={"value": "5"})) is None
+
+
 def test_another_plan_keeps_only_what_was_measured_on_stable() -> None:
     """Evidence for old gates says nothing about new ones; how stable's failures cluster does."""
     judged = judge(ERRORS, reading(WORSE, BAD_ALONE), RUNNING, burst=2.0, memory=Memory(baseline=KEPT))

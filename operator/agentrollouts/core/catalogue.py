@@ -129,7 +129,8 @@ class ResolvedGate:
     def counted(self) -> str:
         """What is counted, in what: the identity of everything that was ever measured for this gate."""
         grouped = f" by {self.by}" if self.by else ""
-        return f"{self.bad} of {self.total}{grouped}"[:COUNTED_LENGTH]
+        limited = f" above {self.limit.value:g}" if self.limit and self.by else ""
+        return f"{self.bad} of {self.total}{grouped}{limited}"[:COUNTED_LENGTH]
 
     def severity_at(self, ratio: float) -> Severity:
         """How bad a Fail is whose canary is `ratio` times as bad, or as good, as stable."""
