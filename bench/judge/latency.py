@@ -14,12 +14,11 @@ from statistics import NormalDist
 from typing import Final
 
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.burst import factors
+from agentrollouts.core.burst import Series, factors
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.findings import ORDINARY
 from agentrollouts.core.gates import Course
-from agentrollouts.core.histograms import Bound
+from agentrollouts.core.histograms import ORDINARY, Bound
 from agentrollouts.core.queries import Term, bad_source, tag
 from agentrollouts.core.readings import Reading, Tally
 from bench.judge.ours import GATES, NOW, PLAN, TIMES, Past, shipped, surprise
@@ -133,7 +132,7 @@ def may_fail(gate: ResolvedGate, tallies: Sequence[Tally], burst: float) -> bool
 
 
 def _tally(phase: int, canary: Sequence[int], stable: Sequence[int]) -> Tally:
-    above, stable_above = _above(canary), _above(stable)
+    above, stable_above = above_each(canary), above_each(stable)
     return Tally(
         phase,
         Segment(0.0, above[0], 0.0, stable_above[0]),
@@ -141,12 +140,12 @@ def _tally(phase: int, canary: Sequence[int], stable: Sequence[int]) -> Tally:
     )
 
 
-def _above(buckets: Sequence[int]) -> list[int]:
+def above_each(buckets: Sequence[int]) -> list[int]:
     """All runs, then the runs above each bound."""
     return list(accumulate(reversed(buckets)))[::-1]
 
 
-def _shares(slower: float, share: float = 1.0) -> tuple[float, ...]:
+def shares_of(slower: float, share: float = 1.0) -> tuple[float, ...]:
     """Share of the runs in each bucket, where a share of them is so many times slower."""
 
     def below(factor: float) -> list[float]:
@@ -158,34 +157,39 @@ def _shares(slower: float, share: float = 1.0) -> tuple[float, ...]:
 
 def attempt(column: Slowness, runs: float, chance: random.Random) -> Iterator[Pair]:
     """An attempt over the whole plan, at so many runs a minute of both releases."""
-    ordinary, slow, blip = _shares(1.0), _shares(column.canary, column.share), _shares(column.blip)
+    ordinary, slow, blip = shares_of(1.0), shares_of(column.canary, column.share), shares_of(column.blip)
     for minute in range(MINUTES):
         is_blip = minute in BLIP and column.blip > 1
         weight = weight_at(minute)
         yield (
-            _drawn(blip if is_blip else slow, runs * weight, chance),
-            _drawn(blip if is_blip else ordinary, runs * (1 - weight), chance),
+            drawn(blip if is_blip else slow, runs * weight, chance),
+            drawn(blip if is_blip else ordinary, runs * (1 - weight), chance),
         )
 
 
-def _drawn(shares: Sequence[float], runs: float, chance: random.Random) -> Buckets:
+def drawn(shares: Sequence[float], runs: float, chance: random.Random) -> Buckets:
+    """So many runs, in their buckets."""
     return tuple(poisson(chance, runs * share) for share in shares)
 
 
 def _burst(gate: ResolvedGate, runs: float, chance: random.Random) -> float | None:
     """The shipped burst factor, from four hours of stable alone."""
-    shares = _shares(1.0)
-    below = [tuple(accumulate(_drawn(shares, runs, chance))) for _ in range(HISTORY_MINUTES)]
+    return factors(PLAN, [gate], stable_before(gate, runs, chance)).get(gate.name)
+
+
+def stable_before(gate: ResolvedGate, runs: float, chance: random.Random) -> Series:
+    """Four hours of stable alone, as Prometheus answers `promql.render_burst`."""
+    shares = shares_of(1.0)
+    below = [tuple(accumulate(drawn(shares, runs, chance))) for _ in range(HISTORY_MINUTES)]
     source = tag(PLAN, bad_source(gate), Term.INCREASE)
     les = (*(f"{le:g}" for le in BOUNDS), "+Inf")
-    series = [
+    return [
         (
             {"src": source, "le": le},
             [(time, float(counts[i])) for time, counts in zip(TIMES, below, strict=True)],
         )
         for i, le in enumerate(les)
     ]
-    return factors(PLAN, [gate], series).get(gate.name)
 
 
 def p99(buckets: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ from agentrollouts.api.status import (
     AffectedWindow,
     AgentRolloutStatus,
     Attempt,
+    Baseline,
     BoundCounts,
     CapStatus,
     Counts,
@@ -99,7 +100,7 @@ GATE = GateStatus(
     evidence=2.4e16,
     ratio=13.8,
     burst_factor=1.0,
-    baseline=Counts(bad=48, total=4000),
+    baseline=Baseline(bad=48, total=4000, bound=0.8),
     source='agent_runs_total{outcome="failed"} of agent_runs_total',
     failing_start_time=NOW,
     beyond_start_time=NOW,
@@ -207,7 +208,7 @@ def test_the_samples_leave_nothing_out() -> None:
     seen = fields_of(ROLLOUT_STATUS) | fields_of(RELEASE_STATUS)
     types = {name.partition(".")[0] for name in seen}
 
-    classes = [*ApiModel.__subclasses__()]
+    classes = [*ApiModel.__subclasses__(), *Counts.__subclasses__()]
     assert {
         f"{cls.__name__}.{field}" for cls in classes if cls.__name__ in types for field in cls.model_fields
     } == seen

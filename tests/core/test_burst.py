@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
-from agentrollouts.api.status import Counts
+from agentrollouts.api.status import Baseline
 from agentrollouts.core.burst import (
     UNMEASURED_SUM,
     Minute,
@@ -176,7 +176,7 @@ def test_without_history_no_factor_is_given() -> None:
 def test_a_fresh_install_judges_cautiously(
     kind: GateType, measured: float | None, segment: Segment, expected: float
 ) -> None:
-    """Counts are taken as independent; a sum gets a heavy-tailed cost's factor of stable's mean per run."""
+    """Baseline are taken as independent; a sum gets a heavy-tailed cost's factor of stable's mean per run."""
     assert effective(kind, measured, [segment]) == pytest.approx(expected)
 
 
@@ -199,9 +199,9 @@ def test_the_baseline_is_all_that_stable_did_before() -> None:
     ]
 
     assert baselines(PLAN, GATES, series) == {
-        "errors": Counts(bad=3, total=160),
-        "completion": Counts(bad=0, total=160),
-        "latency": Counts(bad=5, total=160),
-        "cost": Counts(bad=480, total=160),
+        "errors": Baseline(bad=3, total=160),
+        "completion": Baseline(bad=0, total=160),
+        "latency": Baseline(bad=5, total=160),
+        "cost": Baseline(bad=480, total=160),
     }
     assert baselines(PLAN, GATES, []) == {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import Counts, State, Verdict
+from agentrollouts.api.status import Baseline, State, Verdict
 from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.counts import Reading, read_all
@@ -210,16 +210,16 @@ def test_verdicts_without_a_control_group(
     [
         (ERRORS, None, True),
         (LATENCY, None, False),
-        (LATENCY, Counts(bad=0, total=0), False),
-        (LATENCY, Counts(bad=1, total=1000), True),
-        (LATENCY, Counts(bad=100, total=1000), False),
-        (ERRORS, Counts(bad=300, total=1000), False),
-        (gate(template="error-rate", limit={"value": "0.15"}), Counts(bad=300, total=1000), True),
+        (LATENCY, Baseline(bad=0, total=0), False),
+        (LATENCY, Baseline(bad=1, total=1000), True),
+        (LATENCY, Baseline(bad=100, total=1000), False),
+        (ERRORS, Baseline(bad=300, total=1000), False),
+        (gate(template="error-rate", limit={"value": "0.15"}), Baseline(bad=300, total=1000), True),
         (gate(template="latency", limit={"value": "10"}), None, True),
         (VIOLATIONS, None, True),
     ],
 )
-def test_which_limits_speak_alone(asked: ResolvedGate, baseline: Counts | None, *, speaks: bool) -> None:
+def test_which_limits_speak_alone(asked: ResolvedGate, baseline: Baseline | None, *, speaks: bool) -> None:
     """The user's own always; a template's where stable kept it, or where a share is all that is known."""
     assert speaks_alone(asked, baseline) is speaks
     found = judged(asked, 60, 100, Memory(baseline, Since(beyond=START - timedelta(seconds=120))))

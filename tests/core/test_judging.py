@@ -16,7 +16,7 @@ from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import (
     AgentRolloutStatus,
     Attempt,
-    Counts,
+    Baseline,
     GateStatus,
     ReleaseRecord,
     Severity,
@@ -182,7 +182,7 @@ def test_a_shared_cause_holds_and_is_released_when_it_is_gone() -> None:
     """Stable itself is in trouble: neither forward nor back, and on by itself afterwards."""
     bad = {**HEALTHY, f'{RUNS}{{outcome="failed"}}': (10, 190)}
     before = after(rollout(), decided(rollout()))
-    gate = before.status.gates[0].replace(baseline=Counts(bad=48, total=4000))
+    gate = before.status.gates[0].replace(baseline=Baseline(bad=48, total=4000))
     world = before.replace(status=before.status.replace(gates=(gate,)))
 
     held = decided(world, bad)
@@ -196,7 +196,7 @@ def test_another_plan_keeps_the_burst_factor() -> None:
     """What was measured on stable before the attempt is still so; counts and evidence start anew."""
     gates = [{"name": "errors", "template": "error-rate"}]
     world = after(rollout(gates=gates), decided(rollout(gates=gates)))
-    known = world.status.gates[0].replace(burst_factor=2.5, baseline=Counts(bad=48, total=4000))
+    known = world.status.gates[0].replace(burst_factor=2.5, baseline=Baseline(bad=48, total=4000))
     edited = world.replace(
         status=world.status.replace(gates=(known,)),
         spec=world.spec.replace(gates=(world.spec.gates[0].replace(min_samples=20),)),
@@ -474,7 +474,7 @@ def test_the_outlook_speaks_of_this_agent() -> None:
         reason=Reason.COLLECTING,
         severity=Severity.HIGH,
         burst_factor=3.0,
-        baseline=Counts(bad=100, total=1000),
+        baseline=Baseline(bad=100, total=1000),
     )
     plain = rollout(gates=[ERRORS | {"burstFactor": "Auto"}])
     measured = plain.replace(status=plain.status.replace(gates=(seen,)))

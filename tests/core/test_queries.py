@@ -11,6 +11,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.promql import render, render_burst
 from agentrollouts.core.queries import (
+    COUNTED,
     QueryPlan,
     Source,
     Start,
@@ -99,6 +100,28 @@ def test_a_sum_costs_two_terms_more_for_its_last_minutes() -> None:
     tagged = [src for src in ("2.increase", "2.births", "3.increase", "3.births", "3.covered") if src in text]
     assert tagged == ["2.increase", "3.increase"]
     assert text.count("[900s]") == 2
+
+
+def test_a_histogram_without_a_limit_costs_one_term_more_for_its_last_minutes() -> None:
+    """All buckets again, over a quarter of an hour and without births."""
+    text = render(plan("loop"), START + timedelta(seconds=1200)) or ""
+
+    tagged = [src for src in ("1.increase", "1.births", "1.covered", "2.increase") if src in text]
+    assert tagged == ["1.increase"]
+    assert text.count("[900s]") == 1
+
+
+def test_a_window_that_a_limit_shares_is_guarded() -> None:
+    """What is read as births somewhere is asked with its cover, whoever else asks for it."""
+    limited = {"name": "limited", "template": "latency", "limit": {"value": "10", "windowSeconds": 900}}
+    buckets = {"buckets": "agent_run_duration_seconds_bucket"}
+    free = {"name": "free", "source": buckets, "type": "Histogram"}
+    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [limited, free]}
+    both = resolve_all(AgentRolloutSpec.model_validate(spec)).gates
+
+    found = plan_queries(both, SHOP, counting_start=START, warmup_seconds=120)
+
+    assert [found.terms(source) for source in found.sources[1:]] == [(*COUNTED, Term.COVERED)]
 
 
 def test_a_moving_window_never_reaches_behind_the_start() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec
-from agentrollouts.api.status import Counts, GateStatus, Severity, Verdict
+from agentrollouts.api.status import Baseline, GateStatus, Severity, Verdict
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
@@ -73,7 +73,7 @@ SHARED = (Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE)
 MISMATCH = (Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH)
 
 BAD_ALONE, BAD_BOTH = (25.0, 60.0, 11.0, 900.0), (25.0, 60.0, 270.0, 900.0)
-KEPT, NEVER_KEPT = Counts(bad=48, total=4000), Counts(bad=1200, total=4000)
+KEPT, NEVER_KEPT = Baseline(bad=48, total=4000), Baseline(bad=1200, total=4000)
 
 
 def lower_root(bad: float, n: float) -> float:
@@ -176,14 +176,18 @@ def test_the_99th_percentile_is_a_share_of_runs() -> None:
         ((2.0, 50.0, 180.0, 900.0), KEPT, SHARED),
         ((2.0, 50.0, 12.0, 900.0), KEPT, PASS),
         ((2.0, 50.0, 20.0, 900.0), KEPT, PASS),
-        ((2.0, 50.0, 1700.0, 90_000.0), Counts(bad=4800, total=400_000), PASS),  # 1.6 times: the time of day
+        (
+            (2.0, 50.0, 1700.0, 90_000.0),
+            Baseline(bad=4800, total=400_000),
+            PASS,
+        ),  # 1.6 times: the time of day
         ((2.0, 50.0, 3.0, 50.0), KEPT, PASS),  # five times as bad, by three of fifty
         ((2.0, 50.0, 180.0, 900.0), None, PASS),
         (None, KEPT, PASS),
     ],
 )
 def test_a_stable_that_is_worse_than_before_is_a_shared_cause(
-    recent: tuple[float, ...] | None, baseline: Counts | None, expected: tuple[Verdict, Reason]
+    recent: tuple[float, ...] | None, baseline: Baseline | None, expected: tuple[Verdict, Reason]
 ) -> None:
     """Whatever hits stable is no fault of the canary, and no time to promote one."""
     assert told(judge(ERRORS, reading(recent=recent), OVER, memory=Memory(baseline=baseline))) == expected
@@ -200,11 +204,11 @@ def test_a_shared_cause_explains_itself() -> None:
     assert not found.lets_pass
 
 
-SPENT = Counts(bad=80, total=4000)
+SPENT = Baseline(bad=80, total=4000)
 
 
 def paid(
-    recent: tuple[float, float] | None, baseline: Counts | None = SPENT, burst: float = 0.13
+    recent: tuple[float, float] | None, baseline: Baseline | None = SPENT, burst: float = 0.13
 ) -> Judgement:
     """Cost per run where both releases spent alike in the attempt; stable's dollars and runs of late."""
     counts = reading((2.0, 100.0, 20.0, 1000.0), (0.0, 0.0, *recent) if recent else None)
@@ -221,12 +225,12 @@ def paid(
         ((4.0, 200.0), SPENT, PASS),  # as before
         ((600.0, 20_000.0), SPENT, PASS),  # 1.5 times, beyond all doubt: the time of day
         ((9.0, 200.0), SPENT, PASS),  # 2.25 times, by what a few dear runs can do
-        ((1000.0, 20_000.0), Counts(bad=8000, total=400_000), SHARED),  # 2.5 times, by what they cannot
+        ((1000.0, 20_000.0), Baseline(bad=8000, total=400_000), SHARED),  # 2.5 times, by what they cannot
         ((0.2, 1.0), SPENT, PASS),  # ten times, by one run
     ],
 )
 def test_a_stable_that_is_dearer_than_before_is_a_shared_cause(
-    recent: tuple[float, float] | None, baseline: Counts | None, expected: tuple[Verdict, Reason]
+    recent: tuple[float, float] | None, baseline: Baseline | None, expected: tuple[Verdict, Reason]
 ) -> None:
     """A sum must surely be twice what it was: what a run costs moves with the hour."""
     assert told(paid(recent, baseline)) == expected
@@ -261,7 +265,7 @@ def test_no_sum_that_at_most_doubled_is_a_shared_cause(
     was: float, unit: float, before: int, now: int, more: float, burst: float
 ) -> None:
     """Whatever the amounts and their unit, up to twice the cost per run is the time of day."""
-    recent, baseline = (was * unit * more * now, float(now)), Counts(bad=was * unit * before, total=before)
+    recent, baseline = (was * unit * more * now, float(now)), Baseline(bad=was * unit * before, total=before)
 
     assert told(paid(recent, baseline, burst * unit)) != SHARED
 
@@ -269,7 +273,7 @@ def test_no_sum_that_at_most_doubled_is_a_shared_cause(
 @given(spent, st.floats(0.01, 1e4), st.integers(1, 10**6))
 def test_a_shared_cause_of_a_sum_has_no_unit(dollars: float, cents: float, runs: int) -> None:
     """The same history in another currency gives the same verdict."""
-    other = Counts(bad=SPENT.bad * cents, total=SPENT.total)
+    other = Baseline(bad=SPENT.bad * cents, total=SPENT.total)
 
     same = paid((dollars * cents, float(runs)), other, 0.13 * cents)
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import pytest
 import requests
 
-from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import Counts, Verdict
+from agentrollouts.api.rollout import AgentRolloutSpec, Gate, GateSource, GateType
+from agentrollouts.api.status import Baseline, Verdict
 from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import (
     NoData,
@@ -40,12 +40,10 @@ STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
 START, END = 4, 16
 """Numbers of the scrapes between which is counted."""
 
-GATES = {
-    gate.name: gate
-    for gate in resolve_all(
-        AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}})
-    ).gates
-}
+SPEC = AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}})
+BUCKETS = GateSource(buckets="agent_run_duration_seconds_bucket")
+DURATIONS = Gate(name="durations", source=BUCKETS, type=GateType.HISTOGRAM)
+GATES = {gate.name: gate for gate in resolve_all(SPEC.replace(gates=(*SPEC.gates, DURATIONS))).gates}
 
 
 def runs(agent: str, release: str, completed: float, failed: float | None = None) -> Iterator[str]:
@@ -110,11 +108,11 @@ def slow(k: int) -> Iterator[str]:
         yield from histogram("slow", CANARY, fast=6, slow=4 + 2 * (k - 8))
 
 
-def histogram(agent: str, release: str, *, fast: float, slow: float) -> Iterator[str]:
+def histogram(agent: str, release: str, *, fast: float, slow: float, **labels: str) -> Iterator[str]:
     """The buckets of a duration with one bound at a second."""
     metric = "agent_run_duration_seconds_bucket"
-    yield line(metric, agent, release, fast, le="1.0")
-    yield line(metric, agent, release, fast + slow, le="+Inf")
+    yield line(metric, agent, release, fast, le="1.0", **labels)
+    yield line(metric, agent, release, fast + slow, le="+Inf", **labels)
 
 
 def dear(k: int) -> Iterator[str]:
@@ -125,6 +123,13 @@ def dear(k: int) -> Iterator[str]:
             yield line("agent_run_cost_usd_count", "dear", release, rate * k, pod=pod)
 
 
+def sluggish(k: int) -> Iterator[str]:
+    """Half of the runs of both are slow; from scrape 8 on stable has a second process like the first."""
+    for release, rate, pods in ((STABLE, 10, ("a", "b")), (CANARY, 2, ("a",))):
+        for pod in pods if k >= 8 else pods[:1]:
+            yield from histogram("sluggish", release, fast=rate * k / 2, slow=rate * k / 2, pod=pod)
+
+
 def proxied(k: int) -> Iterator[str]:
     """A proxy counts for two tenants; its relabelling says under `tenant_namespace` for whom."""
     for tenant, rate in (("shop", 10), ("other", 70)):
@@ -133,7 +138,7 @@ def proxied(k: int) -> Iterator[str]:
         yield line("agent_runs_total", "proxied", CANARY, rate * k / 5, **labels)
 
 
-SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear, proxied)
+SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear, sluggish, proxied)
 
 
 @dataclass(frozen=True)
@@ -297,9 +302,29 @@ def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(scraped
             reading,
             Course(0, 1, time_over=True),
             burst=3.0,
-            memory=Memory(Counts(bad=x, total=4000)),
+            memory=Memory(Baseline(bad=x, total=4000)),
         )
         for x in (8000, 2000)
+    ]
+    assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
+
+
+def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(scraped: Scraped) -> None:
+    """Buckets of the last minutes are what they grew by, without any first value."""
+    (reading,) = scraped.read("sluggish", "durations")
+
+    assert isinstance(reading, Reading)
+    assert counted(reading) == (0, near(24), 0, near(120 + 160))
+    assert reading.recent is not None
+    assert astuple(reading.recent.above(1).segment)[2:] == (near((120 + 80) / 2), near(120 + 80))
+    verdicts = [
+        judge(
+            GATES["durations"],
+            reading,
+            Course(0, 1, time_over=True),
+            memory=Memory(Baseline(bad=x, total=4000, bound=1)),
+        )
+        for x in (2000, 400)
     ]
     assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
 

@@ -29,6 +29,7 @@ from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome
 from agentrollouts.api.verdict import (
+    Baseline,
     BoundCounts,
     CapStatus,
     Counts,
@@ -44,6 +45,7 @@ __all__ = [
     "AffectedWindow",
     "AgentRolloutStatus",
     "Attempt",
+    "Baseline",
     "BoundCounts",
     "CapStatus",
     "Counts",

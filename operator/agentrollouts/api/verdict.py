@@ -48,6 +48,14 @@ class Counts(ApiModel):
     """Runs."""
 
 
+class Baseline(Counts):
+    """Outcomes of stable before the attempt."""
+
+    bound: MaybeMeasured = None
+    """For a histogram without `limit`: the lowest bound that fewer than half of the runs were above. `bad` is
+    then the runs above a bound, on average over those from there on."""
+
+
 class BoundCounts(ApiModel):
     """Runs that were slower than one bucket bound."""
 
@@ -123,7 +131,7 @@ class GateStatus(ApiModel):
     """How many times worse the canary is; absent when nothing bad was expected."""
     burst_factor: MaybeMeasured = None
     """How strongly failures come in clusters, measured on stable and frozen for the attempt."""
-    baseline: Counts | None = None
+    baseline: Baseline | None = None
     """Outcomes of stable in the hours before the attempt, frozen for it; a stable that is much worse now is
     no fault of the canary."""
     source: Annotated[str, Field(max_length=2200)] = ""

@@ -15,12 +15,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from agentrollouts.api.rollout import Gate, GateType
-from agentrollouts.api.status import Counts
+from agentrollouts.api.status import Baseline
 from agentrollouts.cli.reading import problems
 from agentrollouts.core.catalogue import ResolvedGate, resolve
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
-from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, Bound, Mix
+from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, Bound, Mix, lowest_bound
+from agentrollouts.core.queries import is_amount
 from agentrollouts.core.readings import Reading, Recent, Tally
 from agentrollouts.core.series import BOUND_LABEL, DEFAULT_LABELS, Refusal
 
@@ -46,7 +47,9 @@ and one of type Shift on a label how many runs had each of its values:
   {"canary": {"total": 50}, "stable": {"total": 950}, "mix": [{"value": "ok", "canary": 9, "stable": 427}]}
 
 An absolute limit is judged where `recent` gives the counts of its window, as if they had stood for as long as
-`forSeconds` asks, and a shared cause where `before` also gives those of stable before the attempt:
+`forSeconds` asks, and a shared cause where `before` also gives those of stable before the attempt (for a
+Histogram, `bad` are the runs above its limit; without one, those above a bound that fewer than half of
+stable's runs exceed, on average over these bounds):
 
   "recent": {"canary": {"bad": 9, "total": 30}, "stable": {"bad": 1, "total": 570}},
   "before": {"bad": 12, "total": 1000}
@@ -215,7 +218,7 @@ def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
 def _judge(question: _Question, gate: ResolvedGate) -> Judgement:
     *finished, present = [phase.tally(index) for index, phase in enumerate(question.phases)]
     mix = tuple(Mix(m.value, settled(m.canary), settled(m.stable)) for m in question.phases[-1].mix)
-    recent = Recent(question.recent.segment) if question.recent else None
+    recent = Recent(question.recent.segment, _bound(question, gate)) if question.recent else None
     return judge(
         gate,
         Reading(present.segment, present.bounds, _NOW, recent, mix),
@@ -226,10 +229,21 @@ def _judge(question: _Question, gate: ResolvedGate) -> Judgement:
     )
 
 
+def _bound(question: _Question, gate: ResolvedGate) -> float | None:
+    """For a histogram: the bound above which `recent` and `before` count, or the lowest of several."""
+    if gate.kind is not GateType.HISTOGRAM:
+        return None
+    if gate.limit:
+        return gate.limit.value
+    phase = question.phases[-1].tally(0)
+    return lowest_bound(phase.bounds, phase.segment.stable_total)
+
+
 def _memory(question: _Question, gate: ResolvedGate) -> Memory:
     """As if what the counts say had stood for as long as it must; of a shift nothing was said before."""
     before = question.before
-    baseline = Counts(bad=settled(before.bad), total=settled(before.total)) if before else None
+    bound = _bound(question, gate) if is_amount(gate) else None
+    baseline = Baseline(bad=settled(before.bad), total=settled(before.total), bound=bound) if before else None
     if gate.kind is GateType.SHIFT:
         return Memory(baseline)
     stood = _NOW - timedelta(seconds=max(gate.for_seconds, gate.limit.for_seconds if gate.limit else 0))

@@ -12,10 +12,10 @@ from statistics import fmean, median, pvariance
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Counts
+from agentrollouts.api.status import Baseline
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
-from agentrollouts.core.histograms import compare, tail_bound
+from agentrollouts.core.histograms import ORDINARY, Buckets, compare, lowest_bound, mean_above, tail_bound
 from agentrollouts.core.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
 from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL
 from agentrollouts.core.unserved import COMPARED
@@ -53,37 +53,44 @@ def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> d
     return {name: factor for name, factor in measured if factor is not None}
 
 
-def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> dict[str, Counts]:
+def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> dict[str, Baseline]:
     """Stable's outcomes before the attempt by gate, from the same answer; absent without runs.
 
-    For a histogram the bad ones are those above its limit; for a mean it is the sum.
+    For a histogram the bad ones are those above its limit, or above a bound that is not an ordinary one, on
+    average; for a mean it is the sum.
     """
     table = _table(series)
-    found: dict[str, Counts] = {}
-    for gate in gates:
-        if not recent_sources(gate):
-            continue
-        bad, total = _before(plan, gate, table)
-        if total:
-            most = LARGEST if gate.kind is GateType.MEAN else total
-            found[gate.name] = Counts(bad=min(bad, most), total=total)
-    return found
+    asked = (gate for gate in gates if recent_sources(gate))
+    found = ((gate.name, _before(plan, gate, table)) for gate in asked)
+    return {name: before for name, before in found if before is not None and before.total}
 
 
-def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> tuple[float, float]:
+def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> Baseline | None:
     """Bad outcomes and runs in the whole history."""
     src = tag(plan, bad_source(gate), Term.INCREASE)
     if gate.kind is GateType.HISTOGRAM:
-        sums = {le: math.fsum(samples.values()) for (name, le), samples in table.items() if name == src}
-        found = compare(sums, sums)  # only stable is asked, and it has the bounds that it has
-        if isinstance(found, str) or gate.limit is None:
-            return 0.0, 0.0
+        return _before_by_bounds(
+            gate, {le: math.fsum(samples.values()) for (name, le), samples in table.items() if name == src}
+        )
+    runs_src = tag(plan, total_source(gate), Term.INCREASE)
+    bad, total = (math.fsum(table.get((name, None), {}).values()) for name in (src, runs_src))
+    return Baseline(bad=min(bad, LARGEST if gate.kind is GateType.MEAN else total), total=total)
+
+
+def _before_by_bounds(gate: ResolvedGate, sums: Buckets) -> Baseline | None:
+    found = compare(sums, sums)  # only stable is asked, and it has the bounds that it has
+    if isinstance(found, str):
+        return None
+    runs = found.segment.stable_total
+    if gate.limit is not None:
         bound = tail_bound(found.bounds, gate.limit.value)
         above = next((b.stable for b in found.bounds if b.le == bound), 0.0)
-        return above, found.segment.stable_total
-    runs_src = tag(plan, total_source(gate), Term.INCREASE)
-    totals = table.get((runs_src, None), {})
-    return math.fsum(table.get((src, None), {}).values()), math.fsum(totals.values())
+        return Baseline(bad=min(above, runs), total=runs)
+    lowest = lowest_bound(found.bounds, runs)
+    if lowest is None:
+        return Baseline(total=runs)  # settled all the same, or it would be asked for ever
+    _, above = mean_above(found.bounds, lowest)
+    return Baseline(bad=above, total=runs, bound=lowest)
 
 
 def _table(series: Series) -> "_Table":
@@ -150,7 +157,7 @@ def _of_histogram(buckets: Mapping[str, Mapping[datetime, float]]) -> float | No
     found = []
     for le, below in buckets.items():
         above = {time: max(0.0, runs[time] - count) for time, count in below.items() if time in runs}
-        if le != "+Inf" and math.fsum(above.values()) < math.fsum(runs.values()) / 2:
+        if le != "+Inf" and math.fsum(above.values()) < ORDINARY * math.fsum(runs.values()):
             found.append(of_counts(_joined(above, runs)))
     return max((factor for factor in found if factor is not None), default=None)
 

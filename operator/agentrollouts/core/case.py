@@ -3,12 +3,12 @@
 Between `findings`, `limits` and `shifts`, which compute, and `verdicts`, which decides.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
-from agentrollouts.api.status import Counts
+from agentrollouts.api.status import Baseline
 from agentrollouts.core import limits
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
@@ -55,7 +55,7 @@ NEVER: Final = Since()
 class Memory:
     """What the status remembers of a gate besides its counts."""
 
-    baseline: Counts | None = None
+    baseline: Baseline | None = None
     """Outcomes of stable before the attempt."""
     since: Since = NEVER
     looks: int = 0
@@ -127,7 +127,7 @@ def examine(
         now = _stood(memory, (worse, beyond, strays), reading.last_sample_time)
     return Case(
         gate=gate,
-        reading=reading,
+        reading=_held_against(reading, memory.baseline),
         course=course,
         tallies=tallies,
         finding=finding,
@@ -138,6 +138,14 @@ def examine(
         memory=now,
         shift=shift,
     )
+
+
+def _held_against(reading: Reading, baseline: Baseline | None) -> Reading:
+    """With recent counts above those bounds that the baseline speaks of."""
+    recent = reading.recent
+    if recent is None or baseline is None or baseline.bound is None or not recent.bounds:
+        return reading
+    return replace(reading, recent=recent.above(baseline.bound))
 
 
 def _stood(memory: Memory, holds: tuple[bool, bool, bool], now: datetime) -> Memory:

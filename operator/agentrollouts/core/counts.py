@@ -227,13 +227,17 @@ class _Reader:
         return Reading(segment, (), last, Recent(self._segment(*recent)))
 
     def _recent_tail(self, gate: ResolvedGate, bound: float | None) -> Recent | None:
-        """Recent runs above `bound`."""
+        """Recent runs above `bound`; without a limit, above each."""
         recent = recent_sources(gate)
-        if bound is None or not recent or not self._is_covered(recent[0]):
+        if not recent or not self._is_covered(recent[0]):
             return None
         found = compare(*self._both(recent[0]))
-        above = () if isinstance(found, str) else [b for b in found.bounds if b.le == bound]
-        if isinstance(found, str) or not above:
+        if isinstance(found, str):
+            return None
+        if gate.limit is None:
+            return Recent(found.segment, bounds=found.bounds)
+        above = [b for b in found.bounds if b.le == bound]
+        if not above:
             return None
         runs = found.segment
         segment = Segment(above[0].canary, runs.canary_total, above[0].stable, runs.stable_total)

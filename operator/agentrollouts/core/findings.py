@@ -12,14 +12,12 @@ from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.core.burst import effective
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, bad_ratio, evidence, good_ratio
+from agentrollouts.core.histograms import ORDINARY
 from agentrollouts.core.readings import Tally
 from agentrollouts.core.words import Words
 
 HISTOGRAM_RUNS: Final = 10
 """Canary runs below which a histogram fails nobody."""
-
-ORDINARY: Final = 0.5
-"""A bound that this share of stable's runs exceeds tells nothing: it lies below the ordinary run."""
 
 
 @dataclass(frozen=True, slots=True)

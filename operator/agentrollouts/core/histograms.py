@@ -5,11 +5,14 @@ from nothing. "How many runs were slower than this" needs no interpolation.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from agentrollouts.core.evidence import Segment, settled
+
+ORDINARY: Final = 0.5
+"""A bound that this share of stable's runs exceeds tells nothing: it lies below the ordinary run."""
 
 MAX_BOUNDS: Final = 64
 """As many as a segment of the status can hold."""
@@ -55,6 +58,22 @@ def mixed(canary: Buckets, stable: Buckets) -> tuple[Mix, ...]:
 def tail_bound(bounds: Iterable[Bound], limit: float) -> float | None:
     """The lowest bound that is not below `limit`: runs above it are above the limit for certain."""
     return min((bound.le for bound in bounds if bound.le >= limit), default=None)
+
+
+def lowest_bound(bounds: Sequence[Bound], runs: float) -> float | None:
+    """The lowest bound above stable's ordinary run; None where none is."""
+    return min((bound.le for bound in bounds if bound.stable < ORDINARY * runs), default=None)
+
+
+def mean_above(bounds: Iterable[Bound], lowest: float) -> tuple[float, float]:
+    """Runs of canary and stable above a bound, on average over the bounds from `lowest` on.
+
+    A run counts with the share of these bounds that it exceeds, at most 1. The share test holds for such
+    numbers as it does for counts: by convexity they scatter less.
+    """
+    above = [bound for bound in bounds if bound.le >= lowest]
+    number = max(1, len(above))
+    return sum(bound.canary for bound in above) / number, sum(bound.stable for bound in above) / number
 
 
 def compare(canary: Buckets, stable: Buckets) -> Histogram | str:

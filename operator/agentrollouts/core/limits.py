@@ -8,9 +8,10 @@ import math
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Counts
+from agentrollouts.api.status import Baseline
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import MAX_EXPONENT, Segment, evidence
+from agentrollouts.core.queries import is_amount
 from agentrollouts.core.readings import Recent
 
 Z: Final = 3.0902
@@ -64,7 +65,7 @@ def stable_is_beyond(gate: ResolvedGate, recent: Segment) -> bool:
     return recent.stable_total > 0 and recent.stable_bad / recent.stable_total > threshold(gate)
 
 
-def speaks_of_agent(gate: ResolvedGate, baseline: Counts | None) -> bool:
+def speaks_of_agent(gate: ResolvedGate, baseline: Baseline | None) -> bool:
     """Whether a limit can say anything where stable is beyond it too.
 
     One that the user wrote can. One of a template may just not fit the agent, unless stable is known to have
@@ -75,7 +76,7 @@ def speaks_of_agent(gate: ResolvedGate, baseline: Counts | None) -> bool:
     return baseline is not None and baseline.total > 0 and baseline.bad / baseline.total <= threshold(gate)
 
 
-def speaks_alone(gate: ResolvedGate, baseline: Counts | None) -> bool:
+def speaks_alone(gate: ResolvedGate, baseline: Baseline | None) -> bool:
     """Whether a limit can say anything where the canary has nothing beside it.
 
     A template's must be known to fit the agent, by what stable was before. Where nothing is known, a share of
@@ -88,17 +89,17 @@ def speaks_alone(gate: ResolvedGate, baseline: Counts | None) -> bool:
     return speaks_of_agent(gate, baseline)
 
 
-def never_fitted(gate: ResolvedGate, baseline: Counts | None) -> bool:
+def never_fitted(gate: ResolvedGate, baseline: Baseline | None) -> bool:
     """Whether a template's limit is one that stable did not keep before the attempt either."""
     return baseline is not None and baseline.total > 0 and not speaks_of_agent(gate, baseline)
 
 
-def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, burst: float) -> bool:
+def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline | None, burst: float) -> bool:
     """Whether stable is much worse now than it was by itself before the attempt.
 
-    For a sum it must be sure that stable is `DEGRADED` times worse, not just that it is worse: what a run
-    costs moves with the hour, and a few dear runs would do the rest. A sum is counted in units of its burst
-    factor, as it is beside the canary.
+    For an amount it must be sure that stable is `DEGRADED` times worse, not just that it is worse: what a run
+    costs, or how long it takes, moves with the hour, and a few dear runs would do the rest. A sum is counted
+    in units of its burst factor, as it is beside the canary.
     """
     now, is_sum = recent.segment, gate.kind is GateType.MEAN
     if baseline is None or not baseline.total or not now.stable_total:
@@ -107,7 +108,7 @@ def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Counts | None, bur
         return False
     if now.stable_bad * baseline.total <= DEGRADED * baseline.bad * now.stable_total:
         return False
-    allowed = baseline.bad * (DEGRADED if is_sum else 1.0)
+    allowed = baseline.bad * (DEGRADED if is_amount(gate) else 1.0)
     change = Segment(now.stable_bad, now.stable_total, allowed, baseline.total)
     return evidence([[change]], planned_phases=1, burst=burst) >= gate.needed
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import BoundCounts, Counts, GateStatus, SegmentStatus, Verdict
+from agentrollouts.api.status import Baseline, BoundCounts, Counts, GateStatus, SegmentStatus, Verdict
 from agentrollouts.core.burst import MEASURED
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, settled
@@ -89,7 +89,7 @@ def is_measured(asked: ResolvedGate, gate: GateStatus) -> bool:
 
 
 def measured(
-    asked: ResolvedGate, gate: GateStatus | None, burst: float | None, baseline: Counts | None
+    asked: ResolvedGate, gate: GateStatus | None, burst: float | None, baseline: Baseline | None
 ) -> GateStatus:
     """The status with what was measured just now; what was frozen before stays."""
     found = gate or GateStatus(
@@ -111,7 +111,7 @@ def memory_of(gate: GateStatus) -> Memory:
     """What else a persisted gate remembers."""
     since = Since(gate.failing_start_time, gate.beyond_start_time, gate.stray_start_time)
     baseline = gate.baseline
-    settled_baseline = baseline and Counts(bad=settled(baseline.bad), total=settled(baseline.total))
+    settled_baseline = baseline and baseline.replace(bad=settled(baseline.bad), total=settled(baseline.total))
     return Memory(settled_baseline, since, gate.looks)
 
 

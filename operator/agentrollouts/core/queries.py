@@ -24,8 +24,8 @@ LOOKED_AT: Final = LIMITED | {GateType.MEAN}
 
 RECENT_SECONDS: Final = 300
 """The window in which a release is looked at by itself, where no limit sets another."""
-RECENT_SUM_SECONDS: Final = 900
-"""That of a sum, which a few dear runs make jump."""
+RECENT_AMOUNT_SECONDS: Final = 900
+"""That of amounts: a few dear runs make a sum jump."""
 
 BURST_STEP: Final = timedelta(minutes=1)
 BURST_HISTORY: Final = timedelta(hours=4)
@@ -177,8 +177,9 @@ def plan_queries(
     """
     gates, caps = tuple(gates), tuple(caps)
     totals = [total_source(gate) for gate in gates]
-    recent = [pair for gate in gates if gate.kind is not GateType.MEAN and (pair := recent_sources(gate))]
-    grown = list(chain(*(recent_sources(gate) for gate in gates if gate.kind is GateType.MEAN)))
+    recent = [pair for gate in gates if not is_amount(gate) and (pair := recent_sources(gate))]
+    grown = list(chain(*(recent_sources(gate) for gate in gates if is_amount(gate))))
+    guarded = frozenset([*(total for _, total in recent), *caps])
     sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *grown, *caps])
     return QueryPlan(
         subject,
@@ -186,8 +187,8 @@ def plan_queries(
         counting_start + timedelta(seconds=warmup_seconds),
         tuple(sources),
         totals=frozenset(totals),
-        guarded=frozenset([*(total for _, total in recent), *caps]),
-        grown=frozenset(grown),
+        guarded=guarded,
+        grown=frozenset(grown) - guarded,
         counted=counted & frozenset(totals),
     )
 
@@ -218,19 +219,27 @@ def total_source(gate: ResolvedGate) -> Source:
 def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
     """Bad outcomes (or the sum) and runs of the last few minutes, for which see `limits`.
 
-    None for mixes and plain counts, and for a histogram without a limit, as nothing says which runs are slow.
+    None for mixes, where no change is one for the worse, and for plain counts.
     """
-    if gate.kind not in LOOKED_AT or (gate.kind is GateType.HISTOGRAM and gate.limit is None):
+    if gate.kind not in LOOKED_AT:
         return ()
     seconds, start = recent_seconds(gate), _start(gate)
     return Source(gate.bad, gate.by, start, seconds), Source(gate.total, gate.by, start, seconds)
+
+
+def is_amount(gate: ResolvedGate) -> bool:
+    """Whether it is about how much a run takes (cost, time, steps), which moves with the hour.
+
+    Not so a histogram with a limit, above which a run counts as bad.
+    """
+    return gate.kind is GateType.MEAN or (gate.kind is GateType.HISTOGRAM and gate.limit is None)
 
 
 def recent_seconds(gate: ResolvedGate) -> int:
     """Length of that window."""
     if gate.limit:
         return gate.limit.window_seconds
-    return RECENT_SUM_SECONDS if gate.kind is GateType.MEAN else RECENT_SECONDS
+    return RECENT_AMOUNT_SECONDS if is_amount(gate) else RECENT_SECONDS
 
 
 def _start(gate: ResolvedGate) -> Start:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound, Mix
+from agentrollouts.core.histograms import Bound, Mix, mean_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,14 @@ class Recent:
 
     segment: Segment
     bound: float | None = None
-    """For a histogram: the bound above which runs are bad."""
+    """For a histogram: the bound above which runs are bad, or the lowest of several."""
+    bounds: tuple[Bound, ...] = ()
+    """For a histogram without a limit: what is above each bound, before it is known which of them count."""
+
+    def above(self, lowest: float) -> "Recent":
+        """With what is above the bounds from there on, on average, as the bad outcomes."""
+        canary, stable = mean_above(self.bounds, lowest)
+        return Recent(Segment(canary, self.segment.canary_total, stable, self.segment.stable_total), lowest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ takes: a reader needs Prometheus and no statistics.
 from collections.abc import Sequence
 
 from agentrollouts.api.rollout import Better, GateType
-from agentrollouts.api.status import Counts
+from agentrollouts.api.status import Baseline
 from agentrollouts.core.case import Case, allowed
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, expectation, of_good
@@ -56,11 +56,13 @@ def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
     return f"{_recently(gate, recent)}, surely beyond {_limit(gate)} for {seconds:.0f} s{stable}"
 
 
-def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
+def degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
     """Stable by itself, now and before."""
     now, words = recent.segment, _words(gate, recent)
     is_sum = gate.kind is GateType.MEAN
     had = f"{words.amount(now.stable_bad)}{words.named}" if is_sum else f"{count(now.stable_bad)} {words.bad}"
+    if baseline.bound is not None:
+        had += ", on average over the bounds from there on,"
     return (
         f"stable itself has {had} in {count(now.stable_total)} {words.total} "
         f"of the last {recent_seconds(gate)} s ({_rate(gate, now.stable_bad / now.stable_total)}) and had "
@@ -68,7 +70,7 @@ def degraded(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
     )
 
 
-def degraded_too(gate: ResolvedGate, recent: Recent, baseline: Counts) -> str:
+def degraded_too(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
     """Stable by itself, where the canary is worse still: going back may not be enough."""
     now = recent.segment
     return (
