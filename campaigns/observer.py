@@ -16,6 +16,8 @@ Manifest = Mapping[str, Any]
 LATCH: Final = "agentrollouts.dev/rolled-back"
 LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")
 ENDS: Final = ("Healthy", "RolledBack", "Superseded")
+UNTRIED: Final = ("SpecReverted", "Superseded")
+"""Reasons of ends that say nothing about the release."""
 RAMP_STEPS: Final = 10
 
 
@@ -198,6 +200,10 @@ class Observer:
             is_known = back["to"] in self.healthy
             self.check(is_known, "S5", f"went back to {back['to']}, never found healthy", time)
             self.check(back["to"] != back["from"], "S5", f"went back to {back['to']}, which failed", time)
+            ends = (entry for entry in self._status.get("history", ()) if entry["release"] == back["to"])
+            last = next((entry for entry in ends if entry["reason"] not in UNTRIED), None)
+            is_good = last is None or last["outcome"] == "Healthy"
+            self.check(is_good, "S5", f"went back to {back['to']}, taken back before", time)
 
     def _check_conditions(self, time: datetime) -> None:
         """L1: what is not over says why, and since when."""

@@ -138,6 +138,20 @@ def _snapshots(world: World, releases: tuple[str, ...]) -> set[str]:
     return {entry.snapshot for entry in world.status.history if entry.release in releases}
 
 
+def test_what_was_taken_back_is_no_way_back_until_it_is_healthy_again() -> None:
+    """A person let it out of quarantine to try it again, and another release came before that was over."""
+    world = at_rest(OLDEST, OLD)
+    order(world, "roll_back", OLD)
+    world.run(2000)
+    order(world, "retry", OLD)
+    world.ship(NEXT)
+    world.run_until(State.HEALTHY)
+    assert (world.shares(), world.status.quarantined) == ({NEXT: 100}, ())
+    order(world, "roll_back", NEXT)
+
+    assert world.shares() == {OLDEST: 100}
+
+
 def test_a_fix_ships_though_there_is_no_way_back() -> None:
     """An order that cannot be carried out keeps nothing else from happening."""
     world = at_rest(OLD)

@@ -7,13 +7,14 @@ of it.
 from collections.abc import Iterator
 
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
-from agentrollouts.core.asked import missing_service
+from agentrollouts.core.asked import missing_service, was_healthy
 from agentrollouts.core.situation import Situation
 
 
 def find_target(s: Situation) -> ReleaseRecord | None:
     """The newest release that was healthy, is not in quarantine and still has its snapshot.
 
+    One that was taken back later is no target, though a person has let it out of quarantine to try it again.
     At most `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck.
     """
     candidates = [*_earlier(s.status)][: s.spec.rollback.max_walk_back]
@@ -23,6 +24,7 @@ def find_target(s: Situation) -> ReleaseRecord | None:
             entry.record
             for entry in candidates
             if entry.digest not in banned
+            and was_healthy(entry.record, s.status)
             and entry.snapshot in s.obs.snapshots
             and missing_service(s.spec, entry.record) is None
         ),
