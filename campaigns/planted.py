@@ -11,7 +11,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
-from agentrollouts.core import judging, situation, summary, traffic, under_way
+from agentrollouts.core import memory, situation, summary, traffic, under_way
 from agentrollouts.core.gates import Judgement, judge
 from agentrollouts.core.observation import Write
 from agentrollouts.core.queries import QueryPlan
@@ -39,7 +39,7 @@ def _trust(_: QueryPlan, other: object) -> bool:
 
 
 BUGS: Final[Mapping[str, Patches]] = {
-    "NaN passes": ((judging, "judge", _judge_errors_as_passes),),
+    "NaN passes": ((memory, "judge", _judge_errors_as_passes),),
     "any verdict advances": ((situation.Situation, "passed", True),),
     "the route is written before the status": ((summary, "_traffic_writes", _write_ahead),),
     "no latch": ((under_way, "_latch_on_traffic", lambda _: None),),
