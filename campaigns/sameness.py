@@ -14,20 +14,31 @@ from functools import lru_cache
 from typing import Any, Final
 
 from agentrollouts.api.meta import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, GateStatus, HistoryEntry, Outcome, Verdict
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    Attempt,
+    GateStatus,
+    HistoryEntry,
+    Outcome,
+    State,
+    Verdict,
+)
 from agentrollouts.core.asked import was_healthy
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.observation import Manifest
 from agentrollouts.core.orders import approve, retry, roll_back
-from agentrollouts.core.plan import elapsed
-from agentrollouts.core.states import ENDS, JUDGED, LATCHED, is_under_way
+from agentrollouts.core.plan import elapsed, phase_seconds
+from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
 
 PHASE: Final = 300
 """Seconds of a phase, of the bake, and of what is waited for while a metric is missing; twice that is the
 longest that anything waits for: an extended phase, Prometheus, the verification of a rollback."""
+WANTS_MORE: Final = frozenset({Reason.INCONCLUSIVE})
+"""Holds that are not over as soon as their cause is gone."""
 GOING_BACK: Final = LATCHED - ENDS
 
 Key = tuple[object, ...]
@@ -71,7 +82,7 @@ class _View:
             status.weights and (status.weights.stable, status.weights.canary),
             attempt and self._attempt(attempt),
             self._gates(),
-            self._metrics(),
+            self._silence(),
             self._way_back(),
             tuple(sorted(name[entry.release] for entry in status.quarantined)),
             tuple((name[entry.release], was_healthy(entry.record, status)) for entry in _healthy(status)),
@@ -90,24 +101,30 @@ class _View:
 
     def _attempt(self, attempt: Attempt) -> Key:
         """Of one that is over or taken back, nothing matters but that; the clock tells how long ago."""
-        hold, clock = attempt.hold, _ticks(elapsed(attempt, self.now), 2)
+        clock = _ticks(elapsed(attempt, self.now), 2)
         if attempt.state in ENDS:
-            return attempt.state, attempt.trigger
+            return "over", attempt.trigger
         if attempt.state in GOING_BACK:
             return attempt.state, attempt.trigger, clock
+        hold = attempt.hold
         return (
             attempt.state,
-            hold and (hold.reason, hold.resumes),
+            hold and (hold.reason in WANTS_MORE, hold.resumes),
             attempt.phase_index,
             attempt.weight,
             attempt.trigger,
             attempt.extensions,
-            clock,
+            min(clock, self._most(attempt)),
             attempt.clock_start_time is not None,
             attempt.phase_start_time is not None,
-            attempt.traffic_start_time is not None,
             self._since(attempt.counting_start_time, 1),
         )
+
+    def _most(self, attempt: Attempt) -> int:
+        """Ticks of a phase's clock beyond which more make no difference: less where it is not extended."""
+        spec, base = self.rollout.spec, base_state(attempt)
+        may_last = base is not State.AWAITING_APPROVAL and attempt.extensions < spec.analysis.max_extensions
+        return 2 if may_last else phase_seconds(spec, attempt) // PHASE
 
     def _since(self, time: datetime | None, most: int) -> int | None:
         return None if time is None else _ticks((self.now - time).total_seconds(), most)
@@ -119,23 +136,14 @@ class _View:
             return ()
         if attempt.state in GOING_BACK:
             return (any(gate.verdict is Verdict.FAIL for gate in gates),)
-        return tuple(map(_gate, gates))
+        return tuple(filter(None, map(_gate, gates)))
 
-    def _metrics(self) -> Key:
-        """How long Prometheus has failed, and what the traffic's condition says."""
-        known = find_condition(self.status.conditions, "MetricsAvailable")
-        applied = find_condition(self.status.conditions, "TrafficApplied")
-        if known is None or applied is None:
-            return ()
-        attempt = self.status.attempt
-        is_judged = attempt is not None and attempt.state in JUDGED
-        is_blind = known.status == "False" and is_judged
-        return (
-            known.status if is_judged else None,
-            known.reason if is_blind else None,
-            self._since(known.last_transition_time, 2) if is_blind else None,
-            applied.reason,
-        )
+    def _silence(self) -> int | None:
+        """How long Prometheus has failed; no matter in a hold, which stays until it answers again."""
+        attempt, known = self.status.attempt, find_condition(self.status.conditions, "MetricsAvailable")
+        is_asked = attempt is not None and attempt.state in JUDGED - {State.HELD}
+        is_silent = known is not None and known.status == "False"
+        return self._since(known.last_transition_time, 2) if known and is_silent and is_asked else None
 
     def _way_back(self) -> Key:
         """What the verification of a rollback looks at."""
@@ -190,4 +198,5 @@ def _healthy(status: AgentRolloutStatus) -> list[HistoryEntry]:
 def _gate(gate: GateStatus) -> Key:
     """The counts that are frozen, and whether it failed last: a rollback after harm is verified."""
     frozen = tuple((s.phase_index, s.canary.bad, s.canary.total, s.stable.total) for s in gate.segments)
-    return gate.name, gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen
+    known = gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen
+    return (gate.name, *known) if any(known) else ()

@@ -1,8 +1,9 @@
 """The small world of the exhaustive search, and what can happen to it.
 
 Two releases beside the one that serves, three phases (one wants an approval), two gates (one rolls back, one
-holds), each with any answer: pass, fail, no data, error. Time goes by in steps of one phase, and everything
-that waits, waits for one such step or for two.
+holds), each with any answer: pass, fail, no data, error; or too few runs for both. Time goes by in steps of
+one phase, and everything that waits, waits for one such step or for two. The plan has no caps, no ramp and no
+`watch`, and neither it nor the releases are changed.
 """
 
 import copy
@@ -30,7 +31,10 @@ from tests.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, owned_snapsh
 from tests.world import World, a_world
 
 TICK: Final = timedelta(seconds=PHASE + 1)
-ANSWERS: Final = ("pass", "fail", "nodata", "error")
+RELEASES: Final = (OLD, NEW, NEXT)
+WORDS: Final = ("pass", "fail", "nodata", "error")
+ANSWERS: Final = (*product(WORDS, WORDS), ("few", "few"))
+"""What Prometheus can say about the two gates: any word about each, or too few runs for either."""
 
 PLAN: Final[Mapping[str, Any]] = {
     "phases": [
@@ -56,6 +60,15 @@ class Small(World):
     observer: Observer
     trail: tuple[str, ...] = ()
     """What happened so far."""
+    words: tuple[str, ...] = ()
+    """What Prometheus said, in a word for each gate; empty where nothing was heard."""
+
+    @property
+    def known_words(self) -> tuple[object, ...]:
+        """What was heard, and whether it is about what is asked now; empty after a restart."""
+        if self.heard is None:
+            return ()
+        return self.asking is not None and self.heard.plan == self.asking.plan, *self.words
 
     def serve(self, shares: Mapping[str, int], seconds: float) -> None:
         """Nothing is counted."""
@@ -90,7 +103,7 @@ class Small(World):
 # --- what can happen ----------------------------------------------------------------------------------------
 
 SERVING: Final = a_rollout(**PLAN).serving(OLD).asking_for(OLD)
-SPECS: Final = {release: SERVING.asking_for(release).plan for release in (OLD, NEW, NEXT)}
+SPECS: Final = {release: SERVING.asking_for(release).plan for release in RELEASES}
 
 Happening = Callable[[Small], bool]
 """Lets it happen; whether it makes any difference."""
@@ -121,6 +134,8 @@ def answering(strict: str, mild: str) -> Happening:
         if asking is None:
             return False
         rows = tuple(_rows(asking, world.now, {"strict": strict, "mild": mild}))
+        is_early = all(asking.plan.window(source, world.now) < 1 for source in asking.plan.sources)
+        world.words = ("nothing to count yet",) if is_early else (strict, mild)
         world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
         world.heard = Heard(plan=asking.plan, answer=Answer(world.now, rows))
         return True
@@ -141,10 +156,16 @@ def _rows(asking: Asking, now: datetime, said: Mapping[str, str]) -> Iterator[Ro
 
 
 def _value(kind: str, *, is_bad: bool, suspect: bool) -> float:
-    """A twentieth of the runs goes to a canary; after a rollback the suspect is stable, as it is now."""
-    if kind == "error":
-        return float("nan")
-    return (1000.0 if kind == "fail" and suspect else 20.0) if is_bad else 2000.0
+    """A release on trial is the suspect; after a rollback stable is, as it is now."""
+    match kind:
+        case "error":
+            return float("nan")
+        case "few":
+            return 0.0 if is_bad else 10.0
+        case "fail" if suspect and is_bad:
+            return 1000.0
+        case _:
+            return 20.0 if is_bad else 2000.0
 
 
 def _counts(plan: QueryPlan, source: Source, release: str, now: datetime, value: float) -> Iterator[Row]:
@@ -200,8 +221,8 @@ def _meddle(world: Small) -> bool:
 
 HAPPENINGS: Final[Mapping[str, Happening]] = {
     "time passes": _tick,
-    **{f"answers {a}, {b}": answering(a, b) for a, b in product(ANSWERS, ANSWERS)},
-    **{f"ask for {release}": asking_for(release) for release in (NEW, NEXT, OLD)},
+    **{f"answers {strict}, {mild}": answering(strict, mild) for strict, mild in ANSWERS},
+    **{f"ask for {release}": asking_for(release) for release in RELEASES},
     "approve": _approve,
     "take back": _take_back,
     "retry": _retry,
@@ -211,7 +232,7 @@ HAPPENINGS: Final[Mapping[str, Happening]] = {
 
 def beginning() -> Small:
     """`OLD` serves, and two others are ready."""
-    made = a_world(SERVING, OLD, NEW, NEXT)
+    made = a_world(SERVING, *RELEASES)
     observer = Observer(made.services, bad=frozenset(), healthy={OLD})
     observer.see(START, cluster.rollout_of(made.rollout, made.status.to_json()))
     return Small(
@@ -220,7 +241,7 @@ def beginning() -> Small:
         now=START,
         releases=made.releases,
         services=made.services,
-        snapshots=owned_snapshots((OLD, NEW, NEXT)),
+        snapshots=owned_snapshots(RELEASES),
         ever_healthy={OLD},
         observer=observer,
         watchers=[observer.see],

@@ -21,10 +21,11 @@ def test_nothing_breaks(play: Play, size: int) -> None:
     assert sum(case.counts for case in cases) == size
 
 
+@pytest.mark.parametrize("finder", planted.FINDERS)
 @pytest.mark.parametrize("bug", planted.BUGS)
-def test_a_planted_bug_is_caught(bug: str) -> None:
-    """By its short cut, so that we know that the campaign can fail; without the bug it does not."""
-    assert planted.caught(bug, "simulated", seed=3)
+def test_a_planted_bug_is_caught(bug: str, finder: str) -> None:
+    """By each short cut, so that we know that the campaign can fail; without the bug it does not."""
+    assert planted.caught(bug, finder, seed=3)
 
 
 def test_a_case_is_played_again_by_its_name() -> None:
