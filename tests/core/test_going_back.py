@@ -134,6 +134,19 @@ def test_the_way_back_is_the_newest_healthy_release_that_can_be_served(
     assert world.ready_reason() == ("Quarantined" if target else "NoHealthyTarget")
 
 
+def test_an_order_that_cannot_be_carried_out_is_told_whatever_is_asked_for() -> None:
+    """Also while Git names a release that was taken back."""
+    world = at_rest(OLD)
+    world.ship(NEXT, BAD)
+    world.run_until(State.ROLLED_BACK)
+    order(world, "roll_back", OLD)
+
+    (ready, *_) = world.status.conditions
+    assert ready.reason == "NoHealthyTarget"
+    assert ready.message.startswith(f"{OLD} cannot be taken back: ")
+    assert f"; ship a fix. {NEXT} was rolled back and is not tried again; " in ready.message
+
+
 def _snapshots(world: World, releases: tuple[str, ...]) -> set[str]:
     return {entry.snapshot for entry in world.status.history if entry.release in releases}
 

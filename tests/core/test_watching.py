@@ -1,5 +1,7 @@
 """What happens days after a release was found healthy: stories in virtual time."""
 
+import pytest
+
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome, State
 from agentrollouts.core.decide import decide
@@ -64,11 +66,43 @@ def test_an_incident_elsewhere_does_not_throw_away_one_release_after_the_other()
 
     assert world.shares() == {OLD: 100}
     assert [entry.release for entry in world.status.quarantined] == [NEXT]
-    world.ask_for(OLD)
-    world.settle()
     assert world.ready_reason() == "GateFailed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        (OLD, ""),
+        (NEXT, f". {NEXT} was rolled back and is not tried again; ship another release"),
+        ("nobody-1.0.0", ". spec.releaseRef: no AgentRelease nobody-1.0.0"),
+    ],
+)
+def test_what_serves_is_told_of_before_what_is_asked_for(asked: str, more: str) -> None:
+    """Git may still name what was taken back, or nothing; that the release that serves fails comes first."""
+    world = at_rest(OLDEST, OLD, NEXT)
+    world.agents[NEXT] = world.agents[OLD] = BAD
+    world.run(3600)
+    world.ask_for(asked)
+    world.settle()
+
     (ready, *_) = world.status.conditions
-    assert "look elsewhere or ship a fix" in ready.message
+    assert (ready.reason, world.shares()) == ("GateFailed", {OLD: 100})
+    assert ready.message.startswith(f"{OLD}: errors: ")
+    assert f"may not have helped; look elsewhere or ship a fix{more}" in ready.message
+
+
+def test_stable_is_taken_back_while_git_names_what_is_in_quarantine() -> None:
+    """A rollback that helped is no reason to keep what it led to when that fails another day."""
+    world = at_rest(OLDEST, OLD)
+    world.ship(NEXT, BAD)
+    world.run_until(State.ROLLED_BACK)
+    world.settle()
+    assert (world.ready_reason(), world.shares()) == ("Quarantined", {OLD: 100})
+    world.agents[OLD] = BAD
+    world.run(3600)
+
+    assert [entry.release for entry in world.status.quarantined] == [OLD, NEXT]
+    assert (world.ready_reason(), world.shares()) == ("Quarantined", {OLDEST: 100})
 
 
 def test_a_cap_holds_at_rest_too() -> None:

@@ -75,15 +75,42 @@ def _is_unwanted(s: Situation) -> bool:
 
 
 def unknown(s: Situation) -> moves.Move | None:
-    """The release is missing, not ready or not of this agent."""
-    return moves.Rest(s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
+    """The release is missing, not ready or of this agent."""
+    return _rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
 
 
 def serving(s: Situation) -> moves.Move | None:
     """What is asked for is what serves."""
     if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
         return None
-    release = s.asked.record.release
+    return _stuck(s) or moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+
+
+def quarantined(s: Situation) -> moves.Move | None:
+    """What is asked for was tried and taken back."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.QUARANTINED:
+        return None
+    digest = s.asked.record.digest
+    entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
+    return _rest(
+        s,
+        Reason.QUARANTINED,
+        f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
+        f"{retry(entry)}. {entry.message}",
+    )
+
+
+def _rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
+    """Why what is asked for is not tried; before it, what is wrong with what serves meanwhile."""
+    stuck = _stuck(s)
+    return moves.Rest(stuck.reason, f"{stuck.message}. {message}") if stuck else moves.Rest(reason, message)
+
+
+def _stuck(s: Situation) -> moves.Rest | None:
+    """Stable should be taken back, as a person or its metrics say, and is not."""
+    if s.status.stable is None:
+        return None
+    release = s.status.stable.release
     if _is_unwanted(s):
         return moves.Rest(
             Reason.NO_HEALTHY_TARGET,
@@ -96,20 +123,7 @@ def serving(s: Situation) -> moves.Move | None:
         return moves.Rest(
             reason, f"{release}: {message}; nothing is taken back: {why}; look elsewhere or ship a fix"
         )
-    return moves.Rest(Reason.HEALTHY, f"{release} serves all traffic")
-
-
-def quarantined(s: Situation) -> moves.Move | None:
-    """What is asked for was tried and taken back."""
-    if isinstance(s.asked, Problem) or s.asked.request is not Request.QUARANTINED:
-        return None
-    digest = s.asked.record.digest
-    entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
-    return moves.Rest(
-        Reason.QUARANTINED,
-        f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
-        f"{retry(entry)}. {entry.message}",
-    )
+    return None
 
 
 def begin(s: Situation) -> moves.Move | None:
