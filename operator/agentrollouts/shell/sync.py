@@ -23,10 +23,16 @@ START_PAUSE: Final = 1.0
 SYNC_SECONDS: Final = 600.0
 """How long an object that went while a watch was interrupted may be taken to be there."""
 
-OURS: Final = {LABEL_MANAGED_BY: FIELD_MANAGER}
+WATCHED: Final[Mapping[str, Mapping[str, str] | None]] = {
+    CONFIG_MAP: {LABEL_MANAGED_BY: FIELD_MANAGER},
+    ROUTE: None,
+    RELEASE: None,
+    ROLLOUT: None,
+}
+"""What we list and watch, by which labels if any.
 
-KINDS: Final = ((CONFIG_MAP, OURS), (ROUTE, None), (RELEASE, None), (ROLLOUT, None))
-"""What we watch, children first: a rollout whose route is not known yet would be taken to have none."""
+Children first: a rollout whose route is not known yet would be taken to have none.
+"""
 
 
 class Lister(Protocol):
@@ -69,7 +75,7 @@ class Sync:
 
     async def _once(self) -> bool:
         try:
-            for kind, labels in KINDS:
+            for kind, labels in WATCHED.items():
                 for namespace in self._namespaces or (None,):
                     await self._take_in(kind, namespace, labels)
         except ClusterError as error:

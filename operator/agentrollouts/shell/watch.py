@@ -6,29 +6,23 @@ lose work or to block a deletion when the API server stumbles (reliability notes
 
 import logging
 from collections.abc import Iterable
-from typing import Final
 
 import kopf
 
 from agentrollouts.adapters.resources import KINDS
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from agentrollouts.shell.inputs import Inputs
-
-OURS: Final = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+from agentrollouts.shell.sync import WATCHED
 
 
 def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
     """Watch our kinds and our children; all handlers feed `inputs`."""
-    for kind in (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE):
-        resource = KINDS[kind]
-        group, _, version = resource.api_version.rpartition("/")
+    for kind in WATCHED:
 
         async def seen(event: kopf.RawEvent, _kind: str = kind, **_: object) -> None:
             manifest = {"apiVersion": KINDS[_kind].api_version, "kind": _kind} | dict(event["object"])
             (inputs.drop if event["type"] == "DELETED" else inputs.put)(manifest)
 
-        kopf.on.event(group, version, resource.plural, registry=registry, id=f"see-{resource.plural}")(seen)
+        kopf.on.event(*_address(kind), registry=registry, id=f"see-{KINDS[kind].plural}")(seen)
 
 
 def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
@@ -52,10 +46,19 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.reconnect_backoff = 1
-    settings.watching.label_selectors["", "v1", "configmaps"] = OURS
+    for kind, labels in WATCHED.items():
+        if labels:
+            wanted = ",".join(f"{name}={value}" for name, value in labels.items())
+            settings.watching.label_selectors[_address(kind)] = wanted
     settings.queueing.idle_timeout = 0.1  # until then a task and the last event are kept for every object
     settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
     settings.process.ultimate_exiting_timeout = 10
+
+
+def _address(kind: str) -> tuple[str, str, str]:
+    """Group, version and plural, by which kopf knows a kind."""
+    group, _, version = KINDS[kind].api_version.rpartition("/")
+    return group, version, KINDS[kind].plural
 
 
 class _NoMemory(kopf.DiffBaseStorage):
