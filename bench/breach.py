@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from agentrollouts.core.counts import MIN_SCRAPES
 from bench.report import Check, Result, Series
 from sandbox import scenarios, web
+from sandbox.endpoints import PORT, SPARE, a_service
 from sandbox.fleet import Fleet
 from sandbox.load import Ledger, LoadGenerator, LoadPlan
 from sandbox.operator import OperatorProcess
@@ -33,8 +34,7 @@ MIN_SAMPLES: Final = 30
 _NAMESPACE: Final = "support"
 _AGENT: Final = "support-agent"
 _HOST: Final = "support.example.com"
-_CANARY: Final = "10.77.0.16:8080"
-"""The last of the sandbox's addresses; the fleet begins with the first."""
+_CANARY: Final = f"{SPARE}:{PORT}"
 
 
 def measure(stack: Stack, operator: OperatorProcess) -> Result:
@@ -46,7 +46,7 @@ def measure(stack: Stack, operator: OperatorProcess) -> Result:
     stack.apply(scenarios.manifest_path(scenarios.HEALTHY))
     fleet.deploy(scenarios.HEALTHY)
     stack.add_target("canary", _CANARY, {"job": "agents"})
-    stack.apply([*_service(), _rollout(scenarios.HEALTHY)])
+    stack.apply([*a_service(_NAMESPACE, "canary"), _rollout(scenarios.HEALTHY)])
     _wait(stack, "Healthy")
     plan = LoadPlan(f"{stack.gateway_url}/run", host=_HOST, rate=RATE)
     with LoadGenerator(plan) as ledger:
@@ -190,25 +190,3 @@ def _rollout(release: str) -> dict[str, Any]:
             "traffic": {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": [_HOST]}},
         },
     }
-
-
-def _service() -> list[dict[str, Any]]:
-    """The Service of all canaries, with its endpoint."""
-    host, port = _CANARY.split(":")
-    metadata = {"name": "canary", "namespace": _NAMESPACE}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"ports": [{"name": "http", "port": int(port), "targetPort": int(port)}]},
-        },
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": metadata | {"labels": {"kubernetes.io/service-name": "canary"}},
-            "addressType": "IPv4",
-            "ports": [{"name": "http", "port": int(port)}],
-            "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
-        },
-    ]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bench.apiserver import ApiServer, Manifest, Onlooker
 from sandbox import scenarios
+from sandbox.endpoints import PORT, by_path
 
 NAMESPACE: Final = "bench"
 ROLLOUTS: Final = "/apis/agentrollouts.dev/v1alpha1/agentrollouts"
@@ -17,7 +18,6 @@ ROUTES: Final = "/apis/gateway.networking.k8s.io/v1/httproutes"
 
 STABLE: Final = "1.0.0"
 NEXT: Final = "1.1.0"
-_PORT = 8080
 
 
 class Crowd:
@@ -41,7 +41,7 @@ class Crowd:
             TimeoutError: one was not in time.
         """
         await self._server.apply(f"/api/v1/namespaces/{NAMESPACE}", _namespace())
-        await self._server.apply_all(dict(_services()))
+        await self._server.apply_all(by_path(NAMESPACE, map(_service_of, (STABLE, NEXT))))
         releases = (release(name, version) for name in self.names for version in (STABLE, NEXT))
         await self._server.apply_all({_path("agentreleases", one): one for one in releases})
         rollouts = (_rollout(name, self._spec) for name in self.names)
@@ -108,7 +108,7 @@ def release(agent: str, version: str) -> Manifest:
     spec = manifest["spec"]
     spec |= {"agent": agent, "version": version}
     spec["components"]["prompt"]["inline"]["system"] += f"You are {agent} {version}."
-    spec["serving"]["service"] = {"name": _service_of(version), "port": _PORT}
+    spec["serving"]["service"] = {"name": _service_of(version), "port": PORT}
     return manifest
 
 
@@ -146,29 +146,3 @@ def _service_of(version: str) -> str:
 
 def _namespace() -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-
-
-def _services() -> Iterable[tuple[str, Manifest]]:
-    for version in (STABLE, NEXT):
-        name = _service_of(version)
-        metadata = {"name": name, "namespace": NAMESPACE}
-        yield (
-            f"/api/v1/namespaces/{NAMESPACE}/services/{name}",
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": metadata,
-                "spec": {"ports": [{"port": _PORT}]},
-            },
-        )
-        yield (
-            f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices/{name}",
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": metadata | {"labels": {"kubernetes.io/service-name": name}},
-                "addressType": "IPv4",
-                "ports": [{"port": _PORT}],
-                "endpoints": [{"addresses": ["10.77.0.11"], "conditions": {"ready": True}}],
-            },
-        )

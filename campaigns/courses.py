@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from bench.apiserver import ApiServer
 from campaigns.onlooker import Manifest, Observer
+from sandbox.endpoints import PORT, by_path
 
 GROUP: Final = "agentrollouts.dev"
 FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
 _LONG: Final = 3600
-_PORT: Final = 8080
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,32 +243,14 @@ def a_release(agent: str, version: str) -> Manifest:
         "prompt": {"version": "1.0.0", "inline": {"system": f"You are {version}."}},
         "model": {"version": "1.0.0", "provider": "openai", "name": "gpt-x-2026-08-01"},
     }
-    serving = {"service": {"name": service_of(version), "port": _PORT}}
+    serving = {"service": {"name": service_of(version), "port": PORT}}
     spec = {"agent": agent, "version": version, "components": components, "serving": serving}
     return _manifest("AgentRelease", f"{agent}-{version}", spec)
 
 
 def services(namespace: str) -> dict[str, Manifest]:
-    """The services of all versions, each with an endpoint, by path."""
-    found: dict[str, Manifest] = {}
-    for version in (FIRST, SECOND, THIRD):
-        name = service_of(version)
-        where = {"name": name, "namespace": namespace}
-        found[f"/api/v1/namespaces/{namespace}/services/{name}"] = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": where,
-            "spec": {"ports": [{"port": _PORT}]},
-        }
-        found[f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}"] = {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": where | {"labels": {"kubernetes.io/service-name": name}},
-            "addressType": "IPv4",
-            "ports": [{"port": _PORT}],
-            "endpoints": [{"addresses": ["10.77.0.11"], "conditions": {"ready": True}}],
-        }
-    return found
+    """The services of all versions, by path."""
+    return by_path(namespace, map(service_of, (FIRST, SECOND, THIRD)))
 
 
 def _manifest(kind: str, name: str, spec: Manifest) -> Manifest:

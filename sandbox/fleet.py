@@ -13,17 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sandbox import namespace, scenarios, web
+from sandbox.endpoints import PORT, a_service
 from sandbox.errors import CommandError, SandboxError
 from sandbox.process import Process
 from sandbox.stack import Stack
 
-PORT: Final = 8080
-"""Where every agent listens, each at an address of its own."""
-
 _ACCOUNT: Final = "support-agent"
 _RIGHTS_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05
-_DISCOVERY: Final = "discovery.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,8 @@ class Fleet:
         Raises:
             CommandError: the API server refused it.
         """
-        self._stack.apply(_service(self.namespace, self._place(release), ready=ready))
+        place = self._place(release)
+        self._stack.apply(a_service(self.namespace, place.service, place.host, port=place.port, ready=ready))
 
     def _place(self, release: str) -> _Place:
         """Where a release is served; read once, so that its agent outlives its AgentRelease."""
@@ -238,30 +236,5 @@ def _identity(namespace: str) -> list[dict[str, Any]]:
             "metadata": within,
             "roleRef": {"apiGroup": rbac, "kind": "Role", "name": _ACCOUNT},
             "subjects": [{"kind": "ServiceAccount", **within}],
-        },
-    ]
-
-
-def _service(namespace: str, place: _Place, *, ready: bool) -> list[dict[str, Any]]:
-    """A Service without selector, and the EndpointSlice that a controller would make for it."""
-    name = place.service
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"ports": [{"name": "http", "port": place.port, "targetPort": PORT}]},
-        },
-        {
-            "apiVersion": _DISCOVERY,
-            "kind": "EndpointSlice",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": {"kubernetes.io/service-name": name},
-            },
-            "addressType": "IPv4",
-            "ports": [{"name": "http", "port": PORT}],
-            "endpoints": [{"addresses": [place.host], "conditions": {"ready": ready}}],
         },
     ]

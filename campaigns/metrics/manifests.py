@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from bench.apiserver import Manifest
+from sandbox.endpoints import PORT, by_path
 
 NAMESPACE: Final = "faults"
 STABLE, NEXT = "1.0.0", "2.0.0"
@@ -14,8 +15,6 @@ WEIGHT: Final = 10
 """Of the canary in the first phase."""
 STALE_SECONDS: Final = 8
 
-_PORT: Final = 8080
-
 
 def phase(name: str, weight: int, seconds: float) -> Manifest:
     """A phase of a plan."""
@@ -23,25 +22,10 @@ def phase(name: str, weight: int, seconds: float) -> Manifest:
 
 
 def world() -> Iterator[tuple[str, Manifest]]:
-    """The namespace, and a service for each version with an endpoint that is said to be ready; by path."""
-    core = f"/api/v1/namespaces/{NAMESPACE}"
-    yield core, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    for version in (STABLE, NEXT):
-        name = _service_of(version)
-        metadata = {"name": name, "namespace": NAMESPACE}
-        service = {"metadata": metadata, "spec": {"ports": [{"port": _PORT}]}}
-        yield f"{core}/services/{name}", {"apiVersion": "v1", "kind": "Service", **service}
-        yield (
-            f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices/{name}",
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": metadata | {"labels": {"kubernetes.io/service-name": name}},
-                "addressType": "IPv4",
-                "ports": [{"port": _PORT}],
-                "endpoints": [{"addresses": ["10.77.0.11"], "conditions": {"ready": True}}],
-            },
-        )
+    """The namespace and a service for each version, by path."""
+    metadata = {"name": NAMESPACE}
+    yield f"/api/v1/namespaces/{NAMESPACE}", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    yield from by_path(NAMESPACE, map(_service_of, (STABLE, NEXT))).items()
 
 
 def path(plural: str, name: str) -> str:
@@ -56,7 +40,7 @@ def release(agent: str, version: str) -> Manifest:
         "prompt": {"version": "1.0.0", "inline": {"system": f"You are {name}."}},
         "model": {"version": "1.0.0", "provider": "openai", "name": "gpt-x-2026-08-01"},
     }
-    serving = {"service": {"name": _service_of(version), "port": _PORT}}
+    serving = {"service": {"name": _service_of(version), "port": PORT}}
     spec = {"agent": agent, "version": version, "components": components, "serving": serving}
     return _object("AgentRelease", name, spec)
 

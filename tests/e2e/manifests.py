@@ -68,19 +68,3 @@ def a_rollout(namespace: str, agent: str, release: str, **spec: object) -> Manif
 def service_of(release: str) -> str:
     """The service of a release."""
     return release.replace(".", "-")
-
-
-def an_endpoint(namespace: str, service: str) -> list[Manifest]:
-    """A service whose one endpoint is said to be ready, though nobody listens there."""
-    where = {"name": service, "namespace": namespace}
-    return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": {"ports": [{"port": 8080}]}},
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {**where, "labels": {"kubernetes.io/service-name": service}},
-            "addressType": "IPv4",
-            "ports": [{"name": "", "port": 8080}],
-            "endpoints": [{"addresses": ["10.77.0.16"], "conditions": {"ready": True}}],
-        },
-    ]

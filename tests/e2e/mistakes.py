@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sandbox.endpoints import a_service
 from tests.e2e.api import Manifest
-from tests.e2e.manifests import FIRST, a_release, a_rollout, an_endpoint, routed, service_of
+from tests.e2e.manifests import FIRST, a_release, a_rollout, routed, service_of
 from tests.e2e.scene import Scene
 
 RELEASE: Final = "AgentRelease"
@@ -91,7 +92,7 @@ def write_anew(given: Scene, mistake: Mistake) -> None:
     """A release and a rollout without the mistake."""
     given.api.apply(a_release(given.namespace, mistake.name, "1.0.1", service=mistake.is_routed))
     if mistake.is_routed:
-        given.api.apply(*an_endpoint(given.namespace, service_of(f"{mistake.name}-1.0.1")))
+        given.api.apply(*a_service(given.namespace, service_of(f"{mistake.name}-1.0.1")))
     traffic = {"traffic": mistake.rollout["traffic"]} if mistake.is_routed else {"traffic": {}}
     given.api.apply(a_rollout(given.namespace, mistake.name, f"{mistake.name}-1.0.1", **traffic))
 
@@ -169,7 +170,7 @@ def made(namespace: str, mistake: Mistake) -> Iterator[Manifest]:
     release = a_release(namespace, mistake.name, service=has_service)
     release["spec"]["components"] |= mistake.release
     yield release
-    yield from an_endpoint(namespace, service_of(mistake.asks_for))
+    yield from a_service(namespace, service_of(mistake.asks_for))
     yield a_rollout(namespace, mistake.name, mistake.asks_for, **mistake.rollout)
 
 

@@ -13,11 +13,12 @@ from typing import Final
 
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import FIELD_MANAGER
+from sandbox.endpoints import a_service
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 from tests.e2e.agents import Agents
 from tests.e2e.api import Api, Manifest
-from tests.e2e.manifests import FIRST, a_release, a_rollout, an_endpoint, service_of
+from tests.e2e.manifests import FIRST, a_release, a_rollout, service_of
 from tests.e2e.prometheus import runs_seen
 from tests.e2e.witness import Witness, eventually
 
@@ -119,7 +120,7 @@ class Shop:
             self.scene.agents.fail(self.scene.namespace, name, failing)
         is_routed = bool((self.spec | spec).get("traffic"))
         if is_routed:
-            self.scene.api.apply(*an_endpoint(self.scene.namespace, service_of(name)))
+            self.scene.api.apply(*a_service(self.scene.namespace, service_of(name)))
         self.scene.api.apply(a_release(self.scene.namespace, self.agent, version, service=is_routed))
         self.asks_for(version, **spec)
 

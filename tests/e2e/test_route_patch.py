@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agentrollouts.adapters.resources import Ref
 from sandbox import web
+from sandbox.endpoints import a_service
 from tests.e2e.api import Manifest
-from tests.e2e.manifests import FIRST, an_endpoint, phase, service_of
+from tests.e2e.manifests import FIRST, phase, service_of
 from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.shop_route import BY_PATCH, backend, claims, rest_of, shares, shop, shop_route
 from tests.e2e.witness import eventually
@@ -41,7 +42,7 @@ def serving(scene: Scene, **spec: object) -> Shop:
     """A rollout on a route of somebody else, whose rule names its first release without a weight."""
     first = f"agent-{FIRST}"
     scene.api.apply(
-        *an_endpoint(scene.namespace, service_of(first)), shop_route(scene.namespace, backend(first, None))
+        *a_service(scene.namespace, service_of(first)), shop_route(scene.namespace, backend(first, None))
     )
     [found] = scene.serving("agent", traffic=BY_PATCH, **spec)
     return found

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from sandbox import parts, web
+from sandbox.endpoints import PORT, a_service
 from sandbox.errors import CommandError, SandboxError
 from sandbox.kubectl import Kubectl
 from sandbox.stack import Stack
 
 AGENTS = ("10.77.0.11", "10.77.0.12")
-PORT = 8080
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_gateway(stack: Stack) -> None:
     stack.install_gateway_api()
     for address in AGENTS:
         start_agent(stack, address)
-        stack.apply(backend(address))
+        stack.apply(a_service("default", service_of(address), address))
     stack.apply(route(weights=(3, 1)))
     ask = functools.partial(web.get, f"{stack.gateway_url}/", headers={"Host": "split.example.com"})
     eventually(functools.partial(web.answers, f"{stack.gateway_url}/", headers={"Host": "split.example.com"}))
@@ -226,29 +226,16 @@ def start_agent(stack: Stack, address: str) -> None:
     stack.add_process(f"agent-{address}", [sys.executable, "-c", script], healthy=healthy).start()
 
 
-def backend(address: str) -> list[Mapping[str, Any]]:
-    """A Service and its EndpointSlice for an agent."""
-    name = f"agent-{address.rpartition('.')[2]}"
-    port = {"name": "http", "port": PORT}
-    labels = {"kubernetes.io/service-name": name}
-    return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [port]}},
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {"name": name, "labels": labels},
-            "addressType": "IPv4",
-            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-            "ports": [port],
-        },
-    ]
+def service_of(address: str) -> str:
+    """The Service of an agent."""
+    return f"agent-{address.rpartition('.')[2]}"
 
 
 def route(weights: tuple[int, int]) -> Mapping[str, Any]:
     """An HTTPRoute that splits between the two agents."""
-    names = [f"agent-{address.rpartition('.')[2]}" for address in AGENTS]
     backends = [
-        {"name": name, "port": PORT, "weight": weight} for name, weight in zip(names, weights, strict=True)
+        {"name": service_of(address), "port": PORT, "weight": weight}
+        for address, weight in zip(AGENTS, weights, strict=True)
     ]
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
