@@ -6,10 +6,12 @@ nothing that judges here imports the operator's code.
 
 import asyncio
 import queue
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,12 @@ class Choice:
     def wants(self, case: str) -> bool:
         """Whether this case is to be played."""
         return self.only in {None, case}
+
+    def spread(self, found: Sequence[_T]) -> Sequence[_T]:
+        """As many as are wanted, spread over all of them."""
+        if self.size is None or self.size >= len(found):
+            return found
+        return [found[index * len(found) // self.size] for index in range(self.size)]
 
 
 @dataclass(frozen=True, slots=True)

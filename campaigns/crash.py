@@ -4,16 +4,16 @@ First each course is played calmly, which gives its end and the number of its wr
 and way. The end has to be the same, and nothing that must never be seen may be seen in between.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
 from campaigns.apiproxy import Answer, Call, Network, Send, Severed
-from campaigns.cases import Campaign, Case, Choice, Tell, as_told
+from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.courses import COURSES, Course
-from campaigns.lane import Lane, Played, Site, lanes_on, played_calm, share
+from campaigns.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
 
 LANES: Final = 6
 
@@ -72,12 +72,7 @@ class Point:
 
 def play(choice: Choice) -> Iterator[Case]:
     """Every point, or those that are chosen."""
-    return as_told(lambda tell: _play(choice, tell))
-
-
-async def _play(choice: Choice, tell: Tell) -> None:
-    async with Site.own() as site:
-        await play_on(site, choice, tell)
+    return on_own_site(lambda site, tell: play_on(site, choice, tell))
 
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
@@ -88,7 +83,7 @@ async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
         await share(lanes, [partial(_crash, point, calm, tell) for point in _chosen(calm, choice)])
 
 
-def _chosen(calm: Mapping[str, Played], choice: Choice) -> list[Point]:
+def _chosen(calm: Mapping[str, Played], choice: Choice) -> Sequence[Point]:
     """All points; or as many as wanted, spread over all courses and ways."""
     points = [
         Point(course, index, how)
@@ -97,10 +92,7 @@ def _chosen(calm: Mapping[str, Played], choice: Choice) -> list[Point]:
         for index in range(1, len(calm[course.name].writes) + 1)
         for how in How
     ]
-    points = [point for point in points if choice.wants(point.name)]
-    if choice.size is None or choice.size >= len(points):
-        return points
-    return [points[index * len(points) // choice.size] for index in range(choice.size)]
+    return choice.spread([point for point in points if choice.wants(point.name)])
 
 
 async def _crash(point: Point, calm: Mapping[str, Played], tell: Tell, lane: Lane) -> None:

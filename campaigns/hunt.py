@@ -10,10 +10,10 @@ from typing import Final
 
 from campaigns import stale, watches
 from campaigns.apiproxy import Network
-from campaigns.cases import Campaign, Case, Choice, Tell, as_told
+from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.courses import Course
 from campaigns.crash import Crash, How
-from campaigns.lane import Lane, Played, Site, lanes_on, played_calm, share
+from campaigns.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
 from campaigns.trials import Trial, course_named
 
 BY: Final[Mapping[str, str]] = {
@@ -58,12 +58,7 @@ def _hunts(choice: Choice) -> Mapping[str, Sequence[Trial]]:
 
 def play(choice: Choice) -> Iterator[Case]:
     """A hunt for each bug."""
-
-    async def on_own(tell: Tell) -> None:
-        async with Site.own() as site:
-            await play_on(site, choice, tell)
-
-    return as_told(on_own)
+    return on_own_site(lambda site, tell: play_on(site, choice, tell))
 
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:

@@ -9,18 +9,18 @@ import contextlib
 import functools
 import itertools
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import yaml
 
 from bench.apiserver import ApiServer
 from campaigns.apiproxy import ApiProxy, Network
-from campaigns.cases import Case, Tell
+from campaigns.cases import Case, Tell, as_told
 from campaigns.courses import APPROVES, Course, Scene, Step, services
 from campaigns.invariants import broken
 from campaigns.normal import difference, normal
@@ -91,6 +91,16 @@ class Played:
     """What did not hold."""
     starts: int
     """How often the operator had to be started again."""
+
+
+def on_own_site(play: Callable[[Site, Tell], Coroutine[Any, Any, None]]) -> Iterator[Case]:
+    """The cases that are played on a stack of their own, as they are told."""
+
+    async def on_own(tell: Tell) -> None:
+        async with Site.own() as site:
+            await play(site, tell)
+
+    return as_told(on_own)
 
 
 Job = Callable[["Lane"], Awaitable[None]]

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Final
 
 from campaigns.apiproxy import Network
-from campaigns.cases import Campaign, Case, Choice, Tell, as_told
+from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.courses import FIRST, SECOND, Course, Scene, Step, half, service_of, shares
-from campaigns.lane import Job, Lane, Played, Site, lanes_on, played_calm, share
+from campaigns.lane import Job, Lane, Played, Site, lanes_on, on_own_site, played_calm, share
 from campaigns.trials import LANES, course_named
 
 SECONDS: Final = 20
@@ -94,12 +94,7 @@ async def _rivalry(
 
 def play(choice: Choice) -> Iterator[Case]:
     """A tool and a person, in each state."""
-
-    async def on_own(tell: Tell) -> None:
-        async with Site.own() as site:
-            await play_on(site, choice, tell)
-
-    return as_told(on_own)
+    return on_own_site(lambda site, tell: play_on(site, choice, tell))
 
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from campaigns.apiproxy import Network
-from campaigns.cases import Case, Choice, Tell, as_told
+from campaigns.cases import Case, Choice, Tell
 from campaigns.courses import COURSES, Course
-from campaigns.lane import Lane, Played, Site, lanes_on, played_calm, share
+from campaigns.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
 
 LANES = 6
 
@@ -27,19 +27,12 @@ class Trial:
 
 def play(choice: Choice, trials: Sequence[Trial]) -> Iterator[Case]:
     """All trials that are chosen, on a stack of their own."""
-
-    async def on_own(tell: Tell) -> None:
-        async with Site.own() as site:
-            await play_on(site, choice, trials, tell)
-
-    return as_told(on_own)
+    return on_own_site(lambda site, tell: play_on(site, choice, trials, tell))
 
 
 async def play_on(site: Site, choice: Choice, trials: Sequence[Trial], tell: Tell) -> None:
     """All trials that are chosen, on a stack that runs."""
-    chosen = [trial for trial in trials if choice.wants(trial.name)]
-    if choice.size is not None and choice.size < len(chosen):
-        chosen = [chosen[index * len(chosen) // choice.size] for index in range(choice.size)]
+    chosen = choice.spread([trial for trial in trials if choice.wants(trial.name)])
     courses = {trial.course.name: trial.course for trial in chosen}
     async with lanes_on(site, min(LANES, len(chosen))) as lanes:
         calm = await played_calm(lanes, courses.values(), tell)
