@@ -157,15 +157,8 @@ class Onlooker:
         """Wait until nothing has changed for so long, so that what was begun before disturbs nothing."""
         with suppress(TimeoutError):
             async with asyncio.timeout(at_most):
-                while await self._changes_within(seconds):
+                while await changes_within(self._changed, seconds):
                     pass
-
-    async def _changes_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds), self._changed:
-                return await self._changed.wait()
-        except TimeoutError:
-            return False
 
     async def _look(self) -> None:
         async for arrived, found in self._server.watch(self._path):
@@ -173,3 +166,12 @@ class Onlooker:
             self._newest[metadata["namespace"], metadata["name"]] = arrived, found
             async with self._changed:
                 self._changed.notify_all()
+
+
+async def changes_within(changed: asyncio.Condition, seconds: float) -> bool:
+    """Wait for the next change; whether it came in time."""
+    try:
+        async with asyncio.timeout(seconds), changed:
+            return await changed.wait()
+    except TimeoutError:
+        return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench.apiserver import ApiServer
-from campaigns.onlooker import Manifest, Observer
+from campaigns.onlooker import Manifest, Observer, attempt_of, status_of
 from sandbox.endpoints import PORT, by_path
 
 GROUP: Final = "agentrollouts.dev"
@@ -35,14 +35,12 @@ class Scene:
     @property
     def status(self) -> Manifest:
         """Its status."""
-        found: Manifest = self.rollout.get("status") or {}
-        return found
+        return status_of(self.rollout)
 
     @property
     def attempt(self) -> Manifest:
         """The attempt of its status."""
-        found: Manifest = self.status.get("attempt") or {}
-        return found
+        return attempt_of(self.rollout)
 
     def serves(self, version: str, share: int) -> bool:
         """Whether the route gives a release this share."""

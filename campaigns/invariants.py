@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from campaigns.courses import shares
-from campaigns.onlooker import Manifest, Version
+from campaigns.onlooker import Manifest, Version, attempt_of, status_of
 
 _FULL: Final = 100
 _LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})
@@ -31,13 +31,11 @@ class _World:
 
     @property
     def status(self) -> Manifest:
-        found: Manifest = self.rollout.get("status") or {}
-        return found
+        return status_of(self.rollout)
 
     @property
     def attempt(self) -> Manifest:
-        found: Manifest = self.status.get("attempt") or {}
-        return found
+        return attempt_of(self.rollout)
 
 
 def broken(versions: Iterable[Version]) -> list[str]:
@@ -125,8 +123,7 @@ def _share(world: _World, kind: str, share: int) -> Iterator[str]:
 
 
 def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
-    status = rollout.get("status") or {}
-    attempt, former = status.get("attempt") or {}, world.attempt
+    attempt, former = attempt_of(rollout), world.attempt
     if attempt.get("number", 0) < former.get("number", 0):
         yield f"S6: attempt {former['number']} was followed by {attempt.get('number')}"
     if attempt and attempt["number"] == former.get("number"):
@@ -135,7 +132,7 @@ def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
         yield from _risen(rollout, attempt, former)
     if attempt.get("state") in _LATCHED:
         world.taken_back.add(attempt["number"])
-    yield from _remembered(status)
+    yield from _remembered(status_of(rollout))
 
 
 def _risen(rollout: Manifest, attempt: Manifest, former: Manifest) -> Iterator[str]:

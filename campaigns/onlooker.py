@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from bench.apiserver import ApiServer
+from bench.apiserver import ApiServer, changes_within
 
 Manifest = dict[str, Any]
 
@@ -46,6 +46,18 @@ class Version:
     def name(self) -> str:
         """Its name."""
         return str(self.manifest["metadata"]["name"])
+
+
+def status_of(rollout: Manifest) -> Manifest:
+    """What the operator says of a rollout; empty before it says anything."""
+    found: Manifest = rollout.get("status") or {}
+    return found
+
+
+def attempt_of(rollout: Manifest) -> Manifest:
+    """The attempt of its status; empty before the first."""
+    found: Manifest = status_of(rollout).get("attempt") or {}
+    return found
 
 
 Key = tuple[str, str]
@@ -93,16 +105,9 @@ class Observer:
         deadline = time.monotonic() + seconds
         while not condition():
             left = deadline - time.monotonic()
-            if left <= 0 or not await self._news(left):
+            if left <= 0 or not await changes_within(self._changed, left):
                 return condition()
         return True
-
-    async def _news(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds), self._changed:
-                return await self._changed.wait()
-        except TimeoutError:
-            return False
 
     async def _watch(self, kind: str, path: str) -> None:
         while True:

@@ -17,6 +17,7 @@ import aiohttp
 
 from bench.apiserver import ApiServer, Manifest
 from campaigns.metrics.manifests import NEXT, ROLLOUTS, ROUTES
+from campaigns.onlooker import attempt_of, status_of
 
 _AGAIN_SECONDS: Final = 0.2
 _SERVICE: Final = re.compile(r"release-([0-9-]+)")
@@ -74,13 +75,11 @@ class Witness:
 
     def status(self, name: str) -> Mapping[str, Any]:
         """The newest status of a rollout."""
-        found: Mapping[str, Any] = self.rollouts.get(name, {}).get("status", {})
-        return found
+        return status_of(self.rollouts.get(name, {}))
 
     def attempt(self, name: str) -> Mapping[str, Any]:
         """The newest attempt of a rollout."""
-        found: Mapping[str, Any] = self.status(name).get("attempt") or {}
-        return found
+        return attempt_of(self.rollouts.get(name, {}))
 
     def condition(self, name: str, kind: str) -> Mapping[str, str]:
         """One condition of a rollout; empty where it has none."""
