@@ -8,13 +8,11 @@ counting start. The samples are read from Prometheus, and what the canary got fr
 
 import copy
 import functools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from agentrollouts.core.counts import MIN_SCRAPES
 from bench.report import Check, Result, Series
@@ -102,10 +100,8 @@ def _counting_start(stack: Stack) -> float:
 
 def _samples(stack: Stack, release: str) -> Iterator[tuple[float, float, float]]:
     """Every scraped sample of a release: its time in seconds since 1970, failed runs, all runs."""
-    query = urlencode({"query": f'agent_runs_total{{release="{release}"}}[5m]'})
-    found = json.loads(web.get(f"{stack.prometheus_url}/api/v1/query?{query}"))
     at_times: dict[float, dict[str, float]] = {}
-    for series in found["data"]["result"]:
+    for series in stack.query(f'agent_runs_total{{release="{release}"}}[5m]'):
         for at, value in series["values"]:
             at_times.setdefault(at, {})[series["metric"]["outcome"]] = float(value)
     for at, outcomes in sorted(at_times.items()):

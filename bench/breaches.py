@@ -6,18 +6,15 @@ question every second.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from bench.apiserver import ApiServer, Onlooker
 from bench.crowd import NAMESPACE, NEXT, ROUTES, Crowd, is_back
 from bench.exporting import export
 from bench.report import Check, Result, Series
-from sandbox import web
 from sandbox.stack import Stack
 
 ALONE: Final = 15
@@ -75,10 +72,8 @@ async def _breach(
 
 def _first_samples(stack: Stack) -> dict[str, float]:
     """By agent, the time of the first sample that shows its canary's violation, in seconds since 1970."""
-    query = quote(f'agent_violations_total{{release=~".*-{NEXT}"}}[1m]')
-    found = json.loads(web.get(f"{stack.prometheus_url}/api/v1/query?query={query}"))
     return {
         series["metric"]["agent"]: min(at for at, value in series["values"] if float(value))
-        for series in found["data"]["result"]
+        for series in stack.query(f'agent_violations_total{{release=~".*-{NEXT}"}}[1m]')
         if any(float(value) for _, value in series["values"])
     }

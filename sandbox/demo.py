@@ -6,9 +6,7 @@ missed ends the demo with exit code 1.
 """
 
 import functools
-import json
 import time
-import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -230,8 +228,7 @@ class _Story:
     def _first_failure_scraped(self) -> float:
         """When Prometheus got the first sample that counts a failed run of 4.2.0, on the monotonic clock."""
         failed = f'agent_runs_total{{release="{scenarios.BAD_PROMPT}",outcome="failed"}}[3m]'
-        answer = web.get(f"{self._stack.prometheus_url}/api/v1/query?query={urllib.parse.quote(failed)}")
-        series = json.loads(answer)["data"]["result"]
+        series = self._stack.query(failed)
         return _monotonic(min(at for found in series for at, count in found["values"] if float(count) > 0))
 
 

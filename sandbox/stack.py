@@ -5,17 +5,19 @@ ports free. It keeps its data in memory, its logs under `.state/`, and takes a f
 """
 
 import functools
+import json
 import os
 import secrets
 import shutil
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox import controlplane, gateway, monitoring, namespace, parts
+from sandbox import controlplane, gateway, monitoring, namespace, parts, web
 from sandbox.errors import NamespaceError, SandboxError
 from sandbox.kubectl import Kubectl, environment
 from sandbox.process import Process
@@ -195,6 +197,21 @@ class Stack:
     def remove_target(self, name: str) -> None:
         """Have Prometheus scrape a target no more."""
         self._monitoring.remove_target(name)
+
+    def query(self, expression: str, seconds: float = 2) -> list[dict[str, Any]]:
+        """Ask Prometheus itself; the rows of the answer, as its HTTP API writes them.
+
+        Args:
+            expression: PromQL, evaluated at this moment.
+            seconds: how long one step of the exchange may take.
+
+        Raises:
+            OSError: no answer, or an expression that Prometheus does not take.
+        """
+        wanted = urllib.parse.quote(expression)
+        answer = web.get(f"{self.prometheus_url}/api/v1/query?query={wanted}", seconds=seconds)
+        rows: list[dict[str, Any]] = json.loads(answer)["data"]["result"]
+        return rows
 
     def account_kubeconfig(self, namespace: str, account: str) -> Path:
         """Write a kubeconfig that acts as a ServiceAccount, with exactly its rights, for a day.

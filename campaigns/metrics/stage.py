@@ -5,7 +5,6 @@ counters that Prometheus scrapes; a witness at the real API server.
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import quote
 
 import yaml
 
@@ -167,9 +165,8 @@ class Stage:
 
     async def _agents_known(self) -> int:
         """How many agents Prometheus has seen."""
-        query = quote("count(count by (agent) (agent_runs_total))")
-        url = f"{self.stack.prometheus_url}/api/v1/query?query={query}"
-        found = json.loads(await asyncio.to_thread(web.get, url, seconds=10))["data"]["result"]
+        count = "count(count by (agent) (agent_runs_total))"
+        found = await asyncio.to_thread(self.stack.query, count, seconds=10)
         return int(found[0]["value"][1]) if found else 0
 
 

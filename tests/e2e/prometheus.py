@@ -1,24 +1,19 @@
 """What Prometheus knows, asked without the operator; an exporter for it; and Prometheus away for a while."""
 
-import json
 import threading
-import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from agentrollouts.core.series import Matcher, Selector
-from sandbox import web
 from sandbox.stack import Stack
 
 
 def runs_seen(stack: Stack, namespace: str, release: str, outcome: str = ".*") -> float:
     """How many runs of a release, with some outcome, Prometheus has seen."""
     labels = f'namespace="{namespace}",release="{release}",outcome=~"{outcome}"'
-    expression = urllib.parse.quote(f"sum(agent_runs_total{{{labels}}})")
-    answer = json.loads(web.get(f"{stack.prometheus_url}/api/v1/query?query={expression}"))
-    return sum(float(row["value"][1]) for row in answer["data"]["result"])
+    return sum(float(row["value"][1]) for row in stack.query(f"sum(agent_runs_total{{{labels}}})"))
 
 
 @contextmanager

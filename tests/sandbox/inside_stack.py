@@ -49,13 +49,6 @@ def config_map(name: str, **metadata: object) -> dict[str, Any]:
     }
 
 
-def query(stack: Stack, expression: str) -> list[Mapping[str, Any]]:
-    """The result of an instant query."""
-    answer = json.loads(web.get(f"{stack.prometheus_url}/api/v1/query?query={expression}"))
-    found: list[Mapping[str, Any]] = answer["data"]["result"]
-    return found
-
-
 def test_versions(stack: Stack) -> None:
     """The API server says its real version, and the administrator is who it should be."""
     version = json.loads(stack.kubectl("version", "--output=json"))["serverVersion"]["gitVersion"]
@@ -131,10 +124,10 @@ def test_unknown_account(stack: Stack) -> None:
 def test_targets(stack: Stack) -> None:
     """A target added while Prometheus runs is scraped with its labels, and no more once it is removed."""
     stack.add_target("itself", "127.0.0.1:9090", {"job": "itself", "namespace": "support"})
-    eventually(lambda: query(stack, 'up{job="itself",namespace="support"}==1') != [])
+    eventually(lambda: stack.query('up{job="itself",namespace="support"}==1') != [])
 
     stack.remove_target("itself")
-    eventually(lambda: query(stack, 'up{job="itself"}') == [])
+    eventually(lambda: stack.query('up{job="itself"}') == [])
 
 
 def test_prometheus_fails(stack: Stack) -> None:
@@ -150,7 +143,7 @@ def test_prometheus_fails(stack: Stack) -> None:
         web.get(f"{stack.prometheus_url}/-/ready", seconds=0.2)
     prometheus.resume()
 
-    eventually(lambda: query(stack, 'up{job="again"}==1') != [])
+    eventually(lambda: stack.query('up{job="again"}==1') != [])
 
 
 def test_apiserver_fails(stack: Stack) -> None:
@@ -199,7 +192,7 @@ def test_gateway(stack: Stack) -> None:
     answers = [ask() for _ in range(40)]
 
     assert [answers.count(address) for address in AGENTS] == [30, 10]
-    eventually(lambda: query(stack, 'traefik_service_requests_total{job="gateway"}') != [])
+    eventually(lambda: stack.query('traefik_service_requests_total{job="gateway"}') != [])
 
 
 def test_gateway_in_namespace(stack: Stack) -> None:

@@ -7,7 +7,6 @@ here: the test itself writes snapshots as the operator would.
 import functools
 import json
 import time
-import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -45,7 +44,7 @@ def fleet(stack: Stack) -> Fleet:
     return fleet
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
     """Ask until the answer is yes.
 
     Raises:
@@ -87,18 +86,6 @@ def endpoint(stack: Stack, service: str) -> tuple[list[str], bool]:
     """Addresses and readiness that the endpoints of a service show."""
     found = stack.kubectl.get(f"endpointslice/{service}", "--namespace=support")["endpoints"][0]
     return found["addresses"], found["conditions"]["ready"]
-
-
-def query(stack: Stack, expression: str) -> list[dict[str, Any]]:
-    """The result of an instant query."""
-    answer = web.get(f"{stack.prometheus_url}/api/v1/query?query={urllib.parse.quote(expression)}")
-    result: list[dict[str, Any]] = json.loads(answer)["data"]["result"]
-    return result
-
-
-def has_result(stack: Stack, expression: str) -> bool:
-    """Whether an instant query finds anything."""
-    return query(stack, expression) != []
 
 
 def route() -> dict[str, Any]:
@@ -155,7 +142,7 @@ def test_two_releases_behind_one_route(stack: Stack, fleet: Fleet, bundle_text: 
     labels = 'namespace="support",agent="support-agent"'
     for release in releases:
         runs = f'sum(agent_runs_total{{{labels},release="{release}"}})==200'
-        eventually(functools.partial(has_result, stack, runs))
+        eventually(functools.partial(stack.query, runs))
 
 
 def test_stopped_agent(stack: Stack, fleet: Fleet) -> None:
@@ -171,7 +158,7 @@ def test_stopped_agent(stack: Stack, fleet: Fleet) -> None:
         (["10.77.0.12"], False),
         False,
     )
-    eventually(lambda: query(stack, 'up{instance="10.77.0.12:8080"}') == [])
+    eventually(lambda: stack.query('up{instance="10.77.0.12:8080"}') == [])
 
 
 def test_bundle_that_was_tampered_with(stack: Stack, fleet: Fleet, bundle_text: Callable[[str], str]) -> None:
