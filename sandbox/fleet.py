@@ -7,7 +7,6 @@ report the agent ready once it answers. It never changes how an agent behaves; o
 import functools
 import signal
 import sys
-import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +19,6 @@ from sandbox.stack import Stack
 
 _ACCOUNT: Final = "support-agent"
 _RIGHTS_SECONDS: Final = 10
-_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +157,8 @@ class Fleet:
     def _wait_for_rights(self) -> None:
         """The API server learns of a new Role by watching; until then it refuses the agent."""
         account = f"system:serviceaccount:{self.namespace}:{_ACCOUNT}"
-        deadline = time.monotonic() + _RIGHTS_SECONDS
-        while True:
-            try:
-                self._stack.kubectl(
-                    "auth", "can-i", "get", "configmaps", f"--as={account}", f"--namespace={self.namespace}"
-                )
-            except CommandError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_POLL_SECONDS)
-            else:
-                return
+        who = (f"--as={account}", f"--namespace={self.namespace}")
+        self._stack.kubectl.insist("auth", "can-i", "get", "configmaps", *who, seconds=_RIGHTS_SECONDS)
 
     def _wait_for_snapshot(self, release: str, seconds: float) -> str:
         try:

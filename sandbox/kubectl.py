@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sandbox.errors import CommandError
 
 _SECONDS = 60
+_POLL_SECONDS = 0.05
 
 
 def environment(kubeconfig: Path) -> dict[str, str]:
@@ -62,6 +64,21 @@ class Kubectl:
         if done.returncode != 0:
             raise CommandError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+    def insist(self, *arguments: str, seconds: float) -> str:
+        """Run kubectl until it succeeds: of some things the API server itself learns by watching.
+
+        Raises:
+            CommandError: it still failed after so many seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self(*arguments)
+            except CommandError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """Read one object, or a list with its `items`.

@@ -10,7 +10,6 @@ import functools
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +25,6 @@ CHART: Final = Path(__file__).resolve().parent.parent / "charts" / "agentrollout
 
 _INSTALL_SECONDS: Final = 60
 _KINDS_SECONDS: Final = 30
-_POLL_SECONDS: Final = 0.1
 
 
 class OperatorProcess:
@@ -124,16 +122,8 @@ class OperatorProcess:
 
     def _wait_for_kinds(self) -> None:
         """An established CRD is not enough: for a moment the API server answers that it sets up storage."""
-        deadline = time.monotonic() + _KINDS_SECONDS
-        while True:
-            try:
-                self._stack.kubectl("get", "agentreleases,agentrollouts", "--all-namespaces")
-            except CommandError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_POLL_SECONDS)
-            else:
-                return
+        kinds = "agentreleases,agentrollouts"
+        self._stack.kubectl.insist("get", kinds, "--all-namespaces", seconds=_KINDS_SECONDS)
 
     def _make_process(self) -> Process:
         kubeconfig = self._stack.account_kubeconfig(self.namespace, self.name)
