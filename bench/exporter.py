@@ -8,9 +8,11 @@ import argparse
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Final
+
+from sandbox.metrics_page import metrics_page
 
 RUNS_PER_SECOND: Final = 3
 """Of each agent: about 10,000 an hour."""
@@ -93,21 +95,12 @@ def main() -> None:
     releases = [(version, float(share)) for version, _, share in shares]
     fleet, began = Fleet(options.namespace, options.agents.split(","), releases), time.monotonic()
 
-    class Metrics(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            breached = options.breached and options.breached.exists() and options.breached.read_text().split()
-            body = fleet.exposition(time.monotonic() - began, breached or ()).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+    def text() -> str:
+        breached = options.breached and options.breached.exists() and options.breached.read_text().split()
+        return fleet.exposition(time.monotonic() - began, breached or ())
 
     host, _, port = options.listen.partition(":")
-    HTTPServer((host, int(port)), Metrics).serve_forever()
+    HTTPServer((host, int(port)), metrics_page(text)).serve_forever()
 
 
 if __name__ == "__main__":

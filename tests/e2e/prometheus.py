@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from agentrollouts.core.series import Matcher, Selector
+from sandbox.metrics_page import metrics_page
 from sandbox.stack import Stack
 
 
@@ -52,7 +53,7 @@ class Exporter(ThreadingHTTPServer):
     """Serves scrape number k the text of k, and tells who waits for a number."""
 
     def __init__(self, scenarios: Sequence[Scenario]) -> None:
-        super().__init__(("127.0.0.1", 0), _Scrape)
+        super().__init__(("127.0.0.1", 0), metrics_page(self.next_text))
         self.scenarios = scenarios
         self.times: list[datetime] = []
         self.scraped = threading.Condition()
@@ -70,18 +71,3 @@ class Exporter(ThreadingHTTPServer):
         with self.scraped:
             assert self.scraped.wait_for(lambda: len(self.times) > k, timeout=40)
             return self.times[k - 1]
-
-
-class _Scrape(BaseHTTPRequestHandler):
-    server: Exporter
-
-    def do_GET(self) -> None:
-        body = self.server.next_text().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name is http.server's
-        """Say nothing."""
