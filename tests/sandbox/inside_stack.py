@@ -6,8 +6,7 @@ By hand it is `python -m sandbox run -- python -m pytest tests/sandbox/inside_st
 import functools
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from sandbox.endpoints import PORT, a_service
 from sandbox.errors import CommandError, SandboxError
 from sandbox.kubectl import Kubectl
 from sandbox.stack import Stack
+from tests.inside import eventually
 
 AGENTS = ("10.77.0.11", "10.77.0.12")
 
@@ -26,18 +26,6 @@ def stack() -> Iterator[Stack]:
     """One stack for all tests of this file; it begins without the Gateway API."""
     with Stack(with_gateway_api=False, quiet=True) as started:
         yield started
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Ask until the answer is yes.
-
-    Raises:
-        AssertionError: it was not within that time.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 def config_map(name: str, **metadata: object) -> dict[str, Any]:

@@ -15,17 +15,16 @@ import pytest
 
 from sandbox import parts
 from sandbox.stack import STATE
+from tests.inside import run_inside
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = [sys.executable, "-m", "sandbox", "run", "--"]
 PLAIN = "Stack(with_gateway=False, with_gateway_api=False, quiet=True)"
 
 
 def python(script: str, *arguments: str) -> list[str]:
     """A command line that runs a script in a new sandbox."""
     return [
-        *RUN,
-        sys.executable,
+        *(sys.executable, "-m", "sandbox", "run", "--", sys.executable),
         "-c",
         f"import os, sys; from sandbox.stack import Stack\n{script}",
         *arguments,
@@ -85,9 +84,7 @@ def ends(pidfd: int, seconds: float = 10) -> bool:
 
 def test_inside() -> None:
     """Everything that `inside_stack.py` states about a running stack holds."""
-    here = Path(__file__).with_name("inside_stack.py")
-
-    done = run([*RUN, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(here)])
+    done = run_inside(Path(__file__).with_name("inside_stack.py"))
 
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -6,7 +6,6 @@ here: the test itself writes snapshots as the operator would.
 
 import functools
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from sandbox.errors import CommandError, ProcessError
 from sandbox.fleet import Fleet
 from sandbox.load import LoadGenerator, LoadPlan
 from sandbox.stack import Stack
+from tests.inside import eventually
 
 HOST = "support.example.com"
 BACKENDS = ("support-agent-4-1-0", "support-agent-4-2-0")
@@ -42,18 +42,6 @@ def fleet(stack: Stack) -> Fleet:
     fleet = Fleet(stack)
     fleet.prepare()
     return fleet
-
-
-def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Ask until the answer is yes.
-
-    Raises:
-        AssertionError: it was not within that time.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 def materialise(stack: Stack, release: str, text: str) -> str:

@@ -1,18 +1,12 @@
 """`sandbox.fleet` on real parts; what it states is in `inside_fleet.py`, which needs a sandbox of its own."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.inside import run_inside
 
 
 def test_inside() -> None:
     """Everything that `inside_fleet.py` states about agents behind the gateway holds."""
-    here = Path(__file__).with_name("inside_fleet.py")
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(here)]
-    command = [sys.executable, "-m", "sandbox", "run", "--", *pytest]
-
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  our own command
+    done = run_inside(Path(__file__).with_name("inside_fleet.py"))
 
     assert done.returncode == 0, done.stdout + done.stderr
