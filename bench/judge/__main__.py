@@ -12,11 +12,11 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
-from bench.judge import cost, labels, latency, runs, speed
+from bench.judge import cost, labels, latency, speed
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
-from bench.judge.runs import TRAFFIC, Ends, Task
+from bench.judge.runs import TRAFFIC, RunTask
 from bench.judge.streams import HARMLESS, WORSE
 from bench.judge.table import (
     Table,
@@ -27,6 +27,7 @@ from bench.judge.table import (
     merged,
     no_later,
 )
+from bench.judge.tasks import Ends, Task
 
 SEED: Final = 20261121
 QUICK, FULL, FULL_SLOW = 100, 500, 300
@@ -35,7 +36,7 @@ KAYENTA: Final = 100
 CHUNK: Final = 50
 """Repetitions that a process does at once."""
 
-AnyTask = Task | LatencyTask | CostTask | LabelTask
+AnyTask = Task[Any]
 
 HARMLESS_TARGETS: Final = [
     (0.06, 0.02, 0.02) if c.is_clustered else (0.03,) * 3 if c.canary != c.stable else (0.01,) * 3
@@ -60,8 +61,8 @@ Run = Callable[[Sequence[AnyTask]], list[list[Ends]]]
 def tables(run: Run, repetitions: int, slow: int, seed: int) -> list[Table]:
     """All tables, each with its targets."""
     everyone = range(repetitions)
-    harmless = run([Task(c, traffic, seed, everyone) for c in HARMLESS for traffic in TRAFFIC])
-    worse = run([Task(c, traffic, seed, everyone) for c in WORSE for traffic in TRAFFIC])
+    harmless = run([RunTask(c, traffic, seed, everyone) for c in HARMLESS for traffic in TRAFFIC])
+    worse = run([RunTask(c, traffic, seed, everyone) for c in WORSE for traffic in TRAFFIC])
     slower = run([LatencyTask(c, t, seed, range(slow)) for c in latency.COLUMNS for t in TRAFFIC])
     dearer = run([CostTask(c, t, seed, range(slow)) for c in cost.COLUMNS for t in TRAFFIC])
     shifted = run([LabelTask(c, t, seed, range(slow)) for c in labels.COLUMNS for t in TRAFFIC])
@@ -109,15 +110,6 @@ def _mixed(
     )
 
 
-def run_task(task: AnyTask) -> Ends:
-    """One task, in whatever process."""
-    if isinstance(task, LatencyTask):
-        return latency.run(task)
-    if isinstance(task, LabelTask):
-        return labels.run(task)
-    return cost.run(task) if isinstance(task, CostTask) else runs.run(task)
-
-
 def _runner(each: Callable[[Sequence[AnyTask]], list[Ends]]) -> Run:
     """Cuts the tasks into chunks, has them run, and puts the cells together again."""
 
@@ -134,7 +126,7 @@ def _chunks(task: AnyTask) -> list[AnyTask]:
     starts = range(0, len(task.repetitions), CHUNK)
     parts = [replace(task, repetitions=task.repetitions[start : start + CHUNK]) for start in starts]
     return [
-        replace(part, kayenta=part.repetitions.start < KAYENTA) if isinstance(part, Task) else part
+        replace(part, kayenta=part.repetitions.start < KAYENTA) if isinstance(part, RunTask) else part
         for part in parts
     ]
 
@@ -152,10 +144,10 @@ def main() -> int:
     if options.full:
         with multiprocessing.Pool() as pool:
             found = tables(
-                _runner(lambda tasks: pool.map(run_task, tasks, 1)), repetitions, slow, options.seed
+                _runner(lambda tasks: pool.map(Task.run, tasks, 1)), repetitions, slow, options.seed
             )
     else:
-        found = tables(_runner(lambda tasks: [*map(run_task, tasks)]), repetitions, slow, options.seed)
+        found = tables(_runner(lambda tasks: [*map(Task.run, tasks)]), repetitions, slow, options.seed)
     title = f"{repetitions} repetitions ({slow} of latency, cost and labels), seed {options.seed}"
     fast = speed.check()
     if options.json:

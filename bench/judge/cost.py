@@ -1,15 +1,15 @@
 """Table 4: judges of cost per run. A run's cost is lognormal, with a tail that makes sums jump."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.ours import GATES, burst_of, first_fail
 from bench.judge.rules import EVERY, Minutes
-from bench.judge.runs import OURS, End
 from bench.judge.sampling import Lognormal, poisson
 from bench.judge.streams import HISTORY_MINUTES, MINUTES, Minute, weight_at
+from bench.judge.tasks import OURS, End, Task
 
 _MEDIAN_USD: Final = 0.02
 _TIMES: Final = 3
@@ -33,34 +33,20 @@ COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CostTask:
-    """Repetitions of one column at one traffic."""
+class CostTask(Task[Price]):
+    """Of one price at one traffic."""
 
-    column: Price
-    runs_per_hour: int
-    seed: int
-    repetitions: range
-
-
-def run(task: CostTask) -> Mapping[str, Sequence[End]]:
-    """Let every judge see the same attempts; harm is not counted here."""
-    ends: dict[str, list[End]] = {}
-    gate = GATES["cost"]
-    runs = task.runs_per_hour / 60
-    for repetition in task.repetitions:
-        chance = random.Random(f"{task.seed}/{task.column.name}/{task.runs_per_hour}/{repetition}")
-        usual = Lognormal(_MEDIAN_USD, task.column.sigma)
+    def judged(self, chance: random.Random) -> Mapping[str, End]:
+        """Harm is not counted here."""
+        gate, runs = GATES["cost"], self.runs_per_hour / 60
+        usual = Lognormal(_MEDIAN_USD, self.column.sigma)
         before = [_spent(usual, runs, chance) for _ in range(HISTORY_MINUTES)]
-        minutes = Minutes(list(_attempt(task.column, runs, chance)))
-        judged = {
-            "> 3 x on 5 min": _often(minutes),
-            "> 3 x cumulative": _cumulative(minutes),
-            OURS: first_fail(gate, minutes.all, burst_of(gate, before)),
+        minutes = Minutes(list(_attempt(self.column, runs, chance)))
+        return {
+            "> 3 x on 5 min": End(_often(minutes)),
+            "> 3 x cumulative": End(_cumulative(minutes)),
+            OURS: End(first_fail(gate, minutes.all, burst_of(gate, before))),
         }
-        for judge, minute in judged.items():
-            ends.setdefault(judge, []).append(End(minute, 0.0))
-    return ends
 
 
 def _attempt(column: Price, runs: float, chance: random.Random) -> Iterator[Minute]:

@@ -15,9 +15,9 @@ from agentrollouts.core.histograms import Mix
 from agentrollouts.core.readings import Reading, Tally
 from agentrollouts.core.shifts import looks_until, of_mix
 from bench.judge.ours import GATES, NOW, Past, shipped
-from bench.judge.runs import OURS, End
 from bench.judge.sampling import poisson
 from bench.judge.streams import MINUTES, PHASES, weight_at
+from bench.judge.tasks import OURS, End, Task
 
 _ALPHA: Final = 0.05
 
@@ -47,29 +47,16 @@ COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LabelTask:
-    """Repetitions of one column at one traffic."""
+class LabelTask(Task[Habit]):
+    """Of one habit at one traffic."""
 
-    column: Habit
-    runs_per_hour: int
-    seed: int
-    repetitions: range
-
-
-def run(task: LabelTask) -> Mapping[str, Sequence[End]]:
-    """Let every judge see the same attempts; harm is not counted here."""
-    ends: dict[str, list[End]] = {}
-    for repetition in task.repetitions:
-        chance = random.Random(f"{task.seed}/{task.column.name}/{task.runs_per_hour}/{repetition}")
-        minutes = list(_attempt(task.column, task.runs_per_hour / 60, chance))
-        judged = {
-            "chi-squared every minute, p < 0.05": _every_minute(minutes),
-            OURS: first_fail(GATES["decisions"], minutes),
+    def judged(self, chance: random.Random) -> Mapping[str, End]:
+        """Harm is not counted here."""
+        minutes = list(_attempt(self.column, self.runs_per_hour / 60, chance))
+        return {
+            "chi-squared every minute, p < 0.05": End(_every_minute(minutes)),
+            OURS: End(first_fail(GATES["decisions"], minutes)),
         }
-        for judge, minute in judged.items():
-            ends.setdefault(judge, []).append(End(minute, 0.0))
-    return ends
 
 
 def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:

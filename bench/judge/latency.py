@@ -23,9 +23,9 @@ from agentrollouts.core.queries import Term, bad_source, tag
 from agentrollouts.core.readings import Reading, Tally
 from bench.judge.ours import GATES, NOW, PLAN, TIMES, Past, shipped, surprise
 from bench.judge.rules import EVERY, FLAGGER_THRESHOLD
-from bench.judge.runs import OURS, End
 from bench.judge.sampling import poisson
 from bench.judge.streams import BLIP, HISTORY_MINUTES, MINUTES, PHASES, weight_at
+from bench.judge.tasks import OURS, End, Task
 
 BOUNDS: Final[tuple[float, ...]] = tuple(0.1 * 2**power for power in range(13))
 _MEDIAN, _SIGMA = 6.0, math.log(19 / 6) / NormalDist().inv_cdf(0.95)
@@ -59,33 +59,20 @@ COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LatencyTask:
-    """Repetitions of one column at one traffic."""
+class LatencyTask(Task[Slowness]):
+    """Of one slowness at one traffic."""
 
-    column: Slowness
-    runs_per_hour: int
-    seed: int
-    repetitions: range
-
-
-def run(task: LatencyTask) -> Mapping[str, Sequence[End]]:
-    """Let every judge see the same attempts; harm is not counted here."""
-    ends: dict[str, list[End]] = {}
-    gate = GATES["latency"]
-    for repetition in task.repetitions:
-        chance = random.Random(f"{task.seed}/{task.column.name}/{task.runs_per_hour}/{repetition}")
-        burst = _burst(gate, task.runs_per_hour / 60, chance)
-        minutes = list(attempt(task.column, task.runs_per_hour / 60, chance))
-        judged = {
-            "playbook p99 ratio 1.5 on 5 min": _ratio_often(minutes),
-            "same at phase end": _ratio_at_end(minutes),
-            "Flagger-like p99 ≤ 40 s, 5 min x 5": _flagger(minutes),
-            OURS: first_fail(gate, minutes, burst),
+    def judged(self, chance: random.Random) -> Mapping[str, End]:
+        """Harm is not counted here."""
+        gate, runs = GATES["latency"], self.runs_per_hour / 60
+        burst = _burst(gate, runs, chance)
+        minutes = list(attempt(self.column, runs, chance))
+        return {
+            "playbook p99 ratio 1.5 on 5 min": End(_ratio_often(minutes)),
+            "same at phase end": End(_ratio_at_end(minutes)),
+            "Flagger-like p99 ≤ 40 s, 5 min x 5": End(_flagger(minutes)),
+            OURS: End(first_fail(gate, minutes, burst)),
         }
-        for judge, minute in judged.items():
-            ends.setdefault(judge, []).append(End(minute, 0.0))
-    return ends
 
 
 def first_fail(

@@ -10,73 +10,46 @@ from typing import Final
 from bench.judge.ours import GATES, burst_of, first_fail
 from bench.judge.rules import LIMITS, RULES, Minutes
 from bench.judge.streams import Column, Minute, attempt, history
+from bench.judge.tasks import OURS, End, Task
 
 TRAFFIC: Final = (1_000, 10_000, 100_000)
 """Runs per hour."""
 
-OURS: Final = "**agentrollouts**"
 OURS_95: Final = "same, confidence 0.95"
 UNNOTICED_HOURS: Final = 4
 """How long a regression that nobody stops is charged at 100 %."""
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """How one attempt ended under one judge."""
+class RunTask(Task[Column]):
+    """Of one column of good and bad runs at one traffic."""
 
-    minute: int | None
-    """When it was rolled back."""
-    harm: float
-    """Bad runs that stable would not have had, until then."""
-
-
-Ends = Mapping[str, Sequence[End]]
-"""By judge, one for each repetition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Repetitions of one column at one traffic: what a process is given to do."""
-
-    column: Column
-    runs_per_hour: int
-    seed: int
-    repetitions: range
     kayenta: bool = True
     """Whether the rank test, which is slow, is asked too."""
 
-    def chance(self, repetition: int) -> random.Random:
-        """A start that depends on nothing else that is run."""
-        return random.Random(f"{self.seed}/{self.column.name}/{self.runs_per_hour}/{repetition}")
+    def judged(self, chance: random.Random) -> Mapping[str, End]:
+        """With the harm that was done until the rollback."""
+        before = history(self.column, self.runs_per_hour, chance)
+        minutes = Minutes(list(attempt(self.column, self.runs_per_hour, chance)))
+        found = self._minutes(before, minutes)
+        return {judge: End(minute, harm(self, minutes.all, minute)) for judge, minute in found.items()}
+
+    def _minutes(self, before: Sequence[tuple[float, float]], minutes: Minutes) -> Mapping[str, int | None]:
+        """The minute of each judge's rollback."""
+        gate, limits = GATES[self.column.gate], LIMITS[self.column.gate]
+        burst = burst_of(gate, before)
+        theirs = {
+            name: rule(minutes, limits)
+            for name, rule in RULES.items()
+            if self.kayenta or "Kayenta" not in name
+        }
+        return theirs | {
+            OURS: first_fail(gate, minutes.all, burst),
+            OURS_95: first_fail(replace(gate, confidence=0.95), minutes.all, burst),
+        }
 
 
-def run(task: Task) -> Ends:
-    """Let every judge see the same attempts."""
-    ends: dict[str, list[End]] = {}
-    for repetition in task.repetitions:
-        chance = task.chance(repetition)
-        before = history(task.column, task.runs_per_hour, chance)
-        minutes = Minutes(list(attempt(task.column, task.runs_per_hour, chance)))
-        for judge, minute in _judged(task, before, minutes).items():
-            ends.setdefault(judge, []).append(End(minute, harm(task, minutes.all, minute)))
-    return ends
-
-
-def _judged(task: Task, before: Sequence[tuple[float, float]], minutes: Minutes) -> Mapping[str, int | None]:
-    """The minute of each judge's rollback."""
-    gate = GATES[task.column.gate]
-    burst = burst_of(gate, before)
-    limits = LIMITS[task.column.gate]
-    theirs = {
-        name: rule(minutes, limits) for name, rule in RULES.items() if task.kayenta or "Kayenta" not in name
-    }
-    return theirs | {
-        OURS: first_fail(gate, minutes.all, burst),
-        OURS_95: first_fail(replace(gate, confidence=0.95), minutes.all, burst),
-    }
-
-
-def harm(task: Task, minutes: Sequence[Minute], minute: int | None) -> float:
+def harm(task: RunTask, minutes: Sequence[Minute], minute: int | None) -> float:
     """Bad runs of the canary beyond stable's rate until `minute`; after the last one four hours at 100 %."""
     stop = len(minutes) if minute is None else minute
     excess = math.fsum(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.judge.runs import OURS, End, Ends, mean_harm, median_minute, share_rolled_back
+from bench.judge.runs import mean_harm, median_minute, share_rolled_back
+from bench.judge.tasks import OURS, End, Ends
 
 LEEWAY: Final = 1.2
 """A median may be so many times the specification's, or one minute later."""

@@ -23,10 +23,11 @@ from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
 from bench.judge.ours import GATES, Judge, Past, burst_of, first_fail, shipped
 from bench.judge.rules import LIMITS, RULES, Minutes, argo, flagger, kayenta, ratio_at_end
-from bench.judge.runs import OURS, TRAFFIC, median_minute
+from bench.judge.runs import TRAFFIC, median_minute
 from bench.judge.sampling import Lognormal, geometric, poisson
 from bench.judge.streams import HARMLESS, MINUTES, WORSE, Column, Minute, attempt, history
 from bench.judge.table import is_chance
+from bench.judge.tasks import OURS
 
 SEED = 20261121
 CLUSTERED = next(column for column in HARMLESS if column.is_clustered)
@@ -112,15 +113,15 @@ def test_regressions_are_found_in_time(column: Column, expected: tuple[int, ...]
 
 def test_slow_and_dear_canaries_are_found_and_others_are_not() -> None:
     """At 10,000 runs an hour: nothing against a canary like stable, minutes for one far worse."""
-    slow = [latency.run(LatencyTask(c, 10_000, SEED, range(4)))[OURS] for c in latency.COLUMNS[:4:3]]
-    dear = [cost.run(CostTask(c, 10_000, SEED, range(6)))[OURS] for c in cost.COLUMNS[:4:3]]
+    slow = [LatencyTask(c, 10_000, SEED, range(4)).run()[OURS] for c in latency.COLUMNS[:4:3]]
+    dear = [CostTask(c, 10_000, SEED, range(6)).run()[OURS] for c in cost.COLUMNS[:4:3]]
 
     assert [median_minute(ends) <= 10 for ends in (*slow, *dear)] == [False, True, False, True]
 
 
 def test_other_habits_are_found_and_the_same_are_not() -> None:
     """At 10,000 runs an hour, 45 to 52 % approvals are seen within the first two phases' looks."""
-    found = [labels.run(LabelTask(c, 10_000, SEED, range(6)))[OURS] for c in labels.COLUMNS[:3:2]]
+    found = [LabelTask(c, 10_000, SEED, range(6)).run()[OURS] for c in labels.COLUMNS[:3:2]]
 
     assert [median_minute(ends) <= 80 for ends in found] == [False, True]
 
