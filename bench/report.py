@@ -52,6 +52,10 @@ class Check:
     found: str
     is_met: bool
 
+    def as_markdown(self) -> str:
+        """One line."""
+        return f"- {'met' if self.is_met else '**missed**'}: {self.target}; found {self.found}"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -88,11 +92,9 @@ def machine() -> str:
 
 def as_markdown(result: Result) -> str:
     """A section with its tables."""
-    return "\n\n".join(
-        part
-        for part in (f"## {result.title}", _table(result.series), _checks(result.checks), *result.notes)
-        if part
-    )
+    checks = "\n".join(check.as_markdown() for check in result.checks)
+    parts = (f"## {result.title}", _table(result.series), checks, *result.notes)
+    return "\n\n".join(part for part in parts if part)
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -115,13 +117,6 @@ def _row(series: Series) -> str:
     values = (f"{_number(value)} {series.unit}" for value in (series.median, series.p99, max(series.samples)))
     cells = (series.what, str(len(series.samples)), *values, ", ".join(map(_number, series.medians)))
     return f"| {' | '.join(cells)} |"
-
-
-def _checks(checks: Sequence[Check]) -> str:
-    return "\n".join(
-        f"- {'met' if check.is_met else '**missed**'}: {check.target}; found {check.found}"
-        for check in checks
-    )
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import inf
 from typing import Any, Final
 
@@ -151,7 +151,7 @@ def main() -> int:
     title = f"{repetitions} repetitions ({slow} of latency, cost and labels), seed {options.seed}"
     fast = speed.check()
     if options.json:
-        parts = {"tables": [table.as_json() for table in found], "speed": fast.as_json()}
+        parts = {"tables": [table.as_json() for table in found], "speed": asdict(fast)}
         print(json.dumps({"title": title, **parts}))
     else:
         intro = "Cells: 1,000 / 10,000 / 100,000 runs per hour; 5 % for 60 min, then 25 % for 240 min."

@@ -7,7 +7,7 @@ from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course
 from agentrollouts.core.readings import Reading
 from bench.judge.ours import GATES, NOW, Past, shipped
-from bench.judge.table import Check
+from bench.report import Check
 
 MAX_MS: Final = 20.0
 GATES_JUDGED: Final = 1000

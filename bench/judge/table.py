@@ -6,33 +6,17 @@ A target is missed only where chance alone does not explain it: a share of 1 % i
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from bench.judge.runs import mean_harm, median_minute, share_rolled_back
 from bench.judge.tasks import OURS, End, Ends
+from bench.report import Check
 
 LEEWAY: Final = 1.2
 """A median may be so many times the specification's, or one minute later."""
 NOISE: Final = 0.01
 """A count above its target is chance where as many would be seen at least this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A target of ours and what was measured, one value for each traffic."""
-
-    target: str
-    found: str
-    is_met: bool
-
-    def as_markdown(self) -> str:
-        """One line."""
-        return f"- {'met' if self.is_met else '**missed**'}: {self.target}; found {self.found}"
-
-    def as_json(self) -> dict[str, Any]:
-        """The same for machines."""
-        return {"target": self.target, "found": self.found, "isMet": self.is_met}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +44,7 @@ class Table:
         """Every cell with its numbers."""
         return {
             "title": self.title,
-            "checks": [check.as_json() for check in self.checks],
+            "checks": [asdict(check) for check in self.checks],
             "columns": {
                 column: [{judge: _numbers(found) for judge, found in ends.items()} for ends in by_traffic]
                 for column, by_traffic in zip(self.columns, self.cells, strict=True)
