@@ -3,9 +3,16 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 
+import pytest
+import requests
+
+from agentrollouts.core.counts import Answer, to_answer
+from agentrollouts.core.promql import render
+from agentrollouts.core.queries import QueryPlan
 from agentrollouts.core.series import Matcher, Selector
 from sandbox.metrics_page import metrics_page
 from sandbox.stack import Stack
@@ -71,3 +78,39 @@ class Exporter(ThreadingHTTPServer):
         with self.scraped:
             assert self.scraped.wait_for(lambda: len(self.times) > k, timeout=40)
             return self.times[k - 1]
+
+
+@dataclass(frozen=True)
+class Scraped:
+    """Everything has been exported and scraped; what does Prometheus answer?"""
+
+    stack: Stack
+    start: datetime
+    at: datetime
+
+    def ask(self, plan: QueryPlan, text: str | None = None) -> Answer:
+        """The answer to a plan's one request, or to another text for it."""
+        query = {"query": text or render(plan, self.at), "time": self.at.timestamp()}
+        answer = requests.post(f"{self.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
+        assert answer["status"] == "success", answer
+        rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
+        return to_answer(plan, self.at, rows)
+
+
+@contextmanager
+def scraped(stack: Stack, scenarios: Sequence[Scenario], start: int, end: int) -> Iterator[Scraped]:
+    """An exporter after `end` scrapes, with the counting start just after scrape `start`."""
+    exporter, just_after = Exporter(scenarios), timedelta(milliseconds=300)
+    threading.Thread(target=exporter.serve_forever, daemon=True).start()
+    stack.add_target("exporter", f"127.0.0.1:{exporter.server_port}", {"job": "exporter"})
+    try:
+        yield Scraped(stack, exporter.time_of(start) + just_after, exporter.time_of(end) + just_after)
+    finally:
+        stack.remove_target("exporter")
+        exporter.shutdown()
+        exporter.server_close()
+
+
+def near(truth: float) -> object:
+    """Within what Prometheus' extrapolation to the edges of a window of 12 scrapes may be off."""
+    return pytest.approx(truth, rel=0.12, abs=0.3)

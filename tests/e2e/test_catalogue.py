@@ -4,29 +4,25 @@ Input: an exporter with the series as the convention documents them, written dow
 counts, and a verdict. Not faked: scraping, `increase`, grouping, the HTTP API.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
-import requests
 
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.catalogue import ResolvedGate, labels_of, resolve_all
-from agentrollouts.core.counts import Present, Reading, read_all, to_answer
+from agentrollouts.core.counts import Present, Reading, read_all
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
-from agentrollouts.core.promql import render
 from agentrollouts.core.queries import (
     Subject,
     plan_queries,
 )
 from agentrollouts.core.templates import TEMPLATES
 from sandbox.stack import Stack
-from tests.e2e.prometheus import Exporter
+from tests.e2e.prometheus import Scraped, near, scraped
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
 START, END = 3, 15
@@ -156,56 +152,29 @@ def exported(k: int) -> Iterator[str]:
                 yield f"{metric}{{{text}}} {growth * steps}"
 
 
-@dataclass(frozen=True)
-class Scraped:
-    """Everything has been exported and scraped; what does Prometheus answer?"""
-
-    url: str
-    start: datetime
-    at: datetime
-
-    def read(self, name: str, convention: MetricConvention) -> tuple[ResolvedGate, Present]:
-        """Resolve, ask and read one template."""
-        agent, release = LABELS[convention]
-        spec = AgentRolloutSpec.model_validate(
-            {
-                "agent": agent_of(name, convention),
-                "releaseRef": {"name": CANARY},
-                "gates": [{"name": name, "template": name}],
-                "metrics": {"convention": convention, "labels": {"agent": agent, "release": release}},
-            }
-        )
-        (gate,) = resolve_all(spec).gates
-        subject = Subject("shop", spec.agent, CANARY, STABLE, labels_of(spec))
-        plan = plan_queries([gate], subject, counting_start=self.start, warmup_seconds=0)
-        query = {"query": render(plan, self.at), "time": self.at.timestamp()}
-        answer = requests.post(f"{self.url}/api/v1/query", data=query, timeout=10).json()
-        assert answer["status"] == "success", answer
-        rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
-        found = read_all(plan, to_answer(plan, self.at, rows), [gate], now=self.at, stale_after_seconds=5)
-        return gate, found[name]
-
-
 @pytest.fixture(scope="module")
-def scraped(stack: Stack) -> Iterator[Scraped]:
-    """The exporter after `END` scrapes, with the counting start just after scrape `START`."""
-    exporter = Exporter([exported])
-    threading.Thread(target=exporter.serve_forever, daemon=True).start()
-    stack.add_target("catalogue", f"127.0.0.1:{exporter.server_port}", {"job": "catalogue"})
-    try:
-        just_after = timedelta(milliseconds=300)
-        yield Scraped(
-            stack.prometheus_url, exporter.time_of(START) + just_after, exporter.time_of(END) + just_after
-        )
-    finally:
-        stack.remove_target("catalogue")
-        exporter.shutdown()
-        exporter.server_close()
+def answers(stack: Stack) -> Iterator[Scraped]:
+    """What Prometheus knows once everything has been exported."""
+    with scraped(stack, [exported], START, END) as found:
+        yield found
 
 
-def near(truth: float) -> object:
-    """Within what Prometheus' extrapolation to the edges of a window of 12 scrapes may be off."""
-    return pytest.approx(truth, rel=0.12, abs=0.3)
+def read(found: Scraped, name: str, convention: MetricConvention) -> tuple[ResolvedGate, Present]:
+    """Resolve, ask and read one template."""
+    agent, release = LABELS[convention]
+    spec = AgentRolloutSpec.model_validate(
+        {
+            "agent": agent_of(name, convention),
+            "releaseRef": {"name": CANARY},
+            "gates": [{"name": name, "template": name}],
+            "metrics": {"convention": convention, "labels": {"agent": agent, "release": release}},
+        }
+    )
+    (gate,) = resolve_all(spec).gates
+    subject = Subject("shop", spec.agent, CANARY, STABLE, labels_of(spec))
+    plan = plan_queries([gate], subject, counting_start=found.start, warmup_seconds=0)
+    readings = read_all(plan, found.ask(plan), [gate], now=found.at, stale_after_seconds=5)
+    return gate, readings[name]
 
 
 def counts_of(reading: Reading) -> Segment:
@@ -222,10 +191,10 @@ def counts_of(reading: Reading) -> Segment:
 
 @pytest.mark.parametrize(("name", "convention"), EXPORTED)
 def test_a_template_counts_and_judges_what_its_convention_exports(
-    scraped: Scraped, name: str, convention: MetricConvention
+    answers: Scraped, name: str, convention: MetricConvention
 ) -> None:
     """Births included, the counts are those that were exported, and half of all runs is a Fail."""
-    gate, reading = scraped.read(name, convention)
+    gate, reading = read(answers, name, convention)
 
     assert isinstance(reading, Reading), reading
     canary, stable = RATES[CANARY], RATES[STABLE]

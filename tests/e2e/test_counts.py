@@ -4,13 +4,11 @@ Input: an exporter whose text is a function of the number of the scrape, so that
 Output: the readings. Not faked: scraping, storage, staleness markers, `increase`, the HTTP API.
 """
 
-import threading
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
-from datetime import datetime, timedelta
+from dataclasses import astuple
+from datetime import timedelta
 
 import pytest
-import requests
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Gate, GateSource, GateType
 from agentrollouts.api.status import Baseline, Verdict
@@ -23,7 +21,6 @@ from agentrollouts.core.counts import (
     Uncovered,
     Unreadable,
     read_all,
-    to_answer,
 )
 from agentrollouts.core.gates import Course, Memory, judge
 from agentrollouts.core.promql import render
@@ -34,7 +31,7 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from sandbox.stack import Stack
-from tests.e2e.prometheus import Exporter, line
+from tests.e2e.prometheus import Scraped, line, near, scraped
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
 START, END = 4, 16
@@ -141,60 +138,37 @@ def proxied(k: int) -> Iterator[str]:
 SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear, sluggish, proxied)
 
 
-@dataclass(frozen=True)
-class Scraped:
-    """Everything has been exported and scraped; what does Prometheus answer?"""
-
-    url: str
-    start: datetime
-    at: datetime
-
-    def read(
-        self,
-        agent: str,
-        *gates: str,
-        canary_was_counted: bool = False,
-        stale_after: float = 5,
-        namespace_label: str = "namespace",
-    ) -> list[Present]:
-        """Ask about one agent, in one request."""
-        plan = plan_queries(
-            [GATES[name] for name in gates],
-            Subject("shop", agent, CANARY, STABLE),
-            counting_start=self.start,
-            warmup_seconds=0,
-            counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
-        )
-        text = render(asked_of(plan, namespace_label), self.at)
-        query = {"query": text, "time": self.at.timestamp()}
-        answer = requests.post(f"{self.url}/api/v1/query", data=query, timeout=10).json()
-        assert answer["status"] == "success", answer
-        rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
-        readings = read_all(
-            plan,
-            to_answer(plan, self.at, rows),
-            [GATES[name] for name in gates],
-            now=self.at,
-            stale_after_seconds=stale_after,
-        )
-        return [readings[name] for name in gates]
-
-
 @pytest.fixture(scope="module")
-def scraped(stack: Stack) -> Iterator[Scraped]:
-    """The exporter after `END` scrapes, with the counting start just after scrape `START`."""
-    exporter = Exporter(SCENARIOS)
-    threading.Thread(target=exporter.serve_forever, daemon=True).start()
-    stack.add_target("counts", f"127.0.0.1:{exporter.server_port}", {"job": "counts"})
-    try:
-        just_after = timedelta(milliseconds=300)
-        yield Scraped(
-            stack.prometheus_url, exporter.time_of(START) + just_after, exporter.time_of(END) + just_after
-        )
-    finally:
-        stack.remove_target("counts")
-        exporter.shutdown()
-        exporter.server_close()
+def answers(stack: Stack) -> Iterator[Scraped]:
+    """What Prometheus knows once all scenarios are over."""
+    with scraped(stack, SCENARIOS, START, END) as found:
+        yield found
+
+
+def read(
+    found: Scraped,
+    agent: str,
+    *gates: str,
+    canary_was_counted: bool = False,
+    stale_after: float = 5,
+    namespace_label: str = "namespace",
+) -> list[Present]:
+    """Ask about one agent, in one request."""
+    plan = plan_queries(
+        [GATES[name] for name in gates],
+        Subject("shop", agent, CANARY, STABLE),
+        counting_start=found.start,
+        warmup_seconds=0,
+        counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
+    )
+    readings = read_all(
+        plan,
+        found.ask(plan, render(asked_of(plan, namespace_label), found.at)),
+        [GATES[name] for name in gates],
+        now=found.at,
+        stale_after_seconds=stale_after,
+    )
+    return [readings[name] for name in gates]
 
 
 def counted(reading: Present) -> tuple[float, ...]:
@@ -203,55 +177,53 @@ def counted(reading: Present) -> tuple[float, ...]:
     return astuple(reading.segment)
 
 
-def near(truth: float) -> object:
-    """Within what Prometheus' extrapolation to the edges of a window of 12 scrapes may be off."""
-    return pytest.approx(truth, rel=0.12, abs=0.3)
-
-
-def test_the_first_values_of_new_series_are_counted(scraped: Scraped) -> None:
+def test_the_first_values_of_new_series_are_counted(answers: Scraped) -> None:
     """Three failures that were there when the canary's child came are three, its first 7 runs are runs."""
-    (reading,) = scraped.read("births", "errors")
+    (reading,) = read(answers, "births", "errors")
 
     assert counted(reading) == (near(3), near(7 + 16 + 3), near(0), near(120))
     assert isinstance(reading, Reading)
-    assert scraped.at - reading.last_sample_time < timedelta(seconds=2)
+    assert answers.at - reading.last_sample_time < timedelta(seconds=2)
 
 
-def test_a_restarted_process_loses_no_counts(scraped: Scraped) -> None:
+def test_a_restarted_process_loses_no_counts(answers: Scraped) -> None:
     """A counter that begins again at 0 goes on being counted."""
-    (reading,) = scraped.read("reset", "errors")
+    (reading,) = read(answers, "reset", "errors")
 
     assert counted(reading) == (near(0), near(24), near(0), near(120))
 
 
-def test_old_series_that_prometheus_did_not_see_are_not_births(scraped: Scraped) -> None:
+def test_old_series_that_prometheus_did_not_see_are_not_births(answers: Scraped) -> None:
     """The 110,000 runs of stable's life are not taken for runs since the counting start."""
-    (reading,) = scraped.read("uncovered", "errors")
+    (reading,) = read(answers, "uncovered", "errors")
 
     assert isinstance(reading, Uncovered)
     assert f"no sample of {STABLE}" in reading.message
 
 
-def test_a_canary_that_was_counted_before_must_be_covered(scraped: Scraped) -> None:
+def test_a_canary_that_was_counted_before_must_be_covered(answers: Scraped) -> None:
     """New series of a canary are births in the first segment, and a hole in Prometheus in a later one."""
-    first, later = scraped.read("births", "errors"), scraped.read("births", "errors", canary_was_counted=True)
+    first, later = (
+        read(answers, "births", "errors"),
+        read(answers, "births", "errors", canary_was_counted=True),
+    )
 
     assert isinstance(first[0], Reading)
     assert isinstance(later[0], Uncovered)
     assert f"no sample of {CANARY}" in later[0].message
 
 
-def test_no_series_of_failures_is_no_failure(scraped: Scraped) -> None:
+def test_no_series_of_failures_is_no_failure(answers: Scraped) -> None:
     """A missing numerator is 0 where the same release has runs."""
-    (reading,) = scraped.read("flawless", "errors")
+    (reading,) = read(answers, "flawless", "errors")
 
     assert counted(reading) == (0, near(24), 0, near(120))
 
 
-def test_a_release_without_series_is_told_from_one_without_failures(scraped: Scraped) -> None:
+def test_a_release_without_series_is_told_from_one_without_failures(answers: Scraped) -> None:
     """Too early at first, missing once silence has lasted; never zero runs."""
-    (reading,) = scraped.read("absent", "errors")
-    (patient,) = scraped.read("absent", "errors", stale_after=60)
+    (reading,) = read(answers, "absent", "errors")
+    (patient,) = read(answers, "absent", "errors", stale_after=60)
 
     assert reading == NoData(
         f"no series agent_runs_total of release {CANARY}; does the agent export it, with its labels?",
@@ -261,17 +233,17 @@ def test_a_release_without_series_is_told_from_one_without_failures(scraped: Scr
     assert patient.message.startswith(f"no agent_runs_total of release {CANARY} in the first ")
 
 
-def test_a_release_whose_pods_ended_is_stale(scraped: Scraped) -> None:
+def test_a_release_whose_pods_ended_is_stale(answers: Scraped) -> None:
     """What a canary did before its pods ended is not judged as if it still ran."""
-    (reading,) = scraped.read("gone", "errors")
+    (reading,) = read(answers, "gone", "errors")
 
     assert isinstance(reading, NoData)
     assert reading.is_stale
 
 
-def test_nan_spoils_its_own_gate_and_no_other(scraped: Scraped) -> None:
+def test_nan_spoils_its_own_gate_and_no_other(answers: Scraped) -> None:
     """An agent that counts failures as NaN is still judged by its latency and its cost."""
-    errors, latency, cost = scraped.read("broken", "errors", "latency", "cost")
+    errors, latency, cost = read(answers, "broken", "errors", "latency", "cost")
 
     assert isinstance(errors, Unreadable)
     assert "is nan, which is no count" in errors.message
@@ -279,18 +251,18 @@ def test_nan_spoils_its_own_gate_and_no_other(scraped: Scraped) -> None:
     assert counted(cost) == (near(12), near(24), near(60), near(120))
 
 
-def test_slow_runs_are_counted_from_buckets(scraped: Scraped) -> None:
+def test_slow_runs_are_counted_from_buckets(answers: Scraped) -> None:
     """Runs above a bound are the difference of two buckets, births included."""
-    (reading,) = scraped.read("slow", "latency")
+    (reading,) = read(answers, "slow", "latency")
 
     assert counted(reading) == (0, near(6 + 4 + 16), 0, near(120))
     assert isinstance(reading, Reading)
     assert [(b.le, b.canary, b.stable) for b in reading.bounds] == [(1.0, near(4 + 16), near(12))]
 
 
-def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(scraped: Scraped) -> None:
+def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(answers: Scraped) -> None:
     """Dollars and runs of the last minutes are what the counters grew by, without any first value."""
-    (reading,) = scraped.read("dear", "cost")
+    (reading,) = read(answers, "dear", "cost")
 
     assert isinstance(reading, Reading)
     assert counted(reading) == (near(48), near(24), near(2 * (120 + 160)), near(120 + 160))
@@ -309,9 +281,9 @@ def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(scraped
     assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
 
 
-def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(scraped: Scraped) -> None:
+def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(answers: Scraped) -> None:
     """Buckets of the last minutes are what they grew by, without any first value."""
-    (reading,) = scraped.read("sluggish", "durations")
+    (reading,) = read(answers, "sluggish", "durations")
 
     assert isinstance(reading, Reading)
     assert counted(reading) == (0, near(24), 0, near(120 + 160))
@@ -329,10 +301,10 @@ def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(s
     assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
 
 
-def test_of_a_shared_proxy_a_tenant_sees_its_own_runs(scraped: Scraped) -> None:
+def test_of_a_shared_proxy_a_tenant_sees_its_own_runs(answers: Scraped) -> None:
     """Under the label that the administrator named; under `namespace` they are the proxy's, and nobody's."""
-    (reading,) = scraped.read("proxied", "errors", namespace_label="tenant_namespace")
-    (nobody,) = scraped.read("proxied", "errors")
+    (reading,) = read(answers, "proxied", "errors", namespace_label="tenant_namespace")
+    (nobody,) = read(answers, "proxied", "errors")
 
     assert counted(reading) == (0, near(24), 0, near(120))
     assert isinstance(nobody, NoData)
