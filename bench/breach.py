@@ -183,6 +183,7 @@ def _rollout(release: str) -> dict[str, Any]:
             ],
             "analysis": {"intervalSeconds": 2, "warmupSeconds": 2, "staleAfterSeconds": 10},
             "bake": {"durationSeconds": 0},
+            "rollback": {"verify": {"withinSeconds": 1, "watchSeconds": 0}},  # it may take half an hour
             "traffic": {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": [_HOST]}},
         },
     }
