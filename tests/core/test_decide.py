@@ -384,6 +384,19 @@ def test_a_changed_plan_in_mid_ramp_lowers_nothing() -> None:
     assert world.route_weights[:-1] == sorted(world.route_weights[:-1])
 
 
+def test_an_answer_about_caps_alone_says_nothing_of_gates() -> None:
+    """They are asked before the canary's weight is seen, so an answer is there when no gate was asked."""
+    world = an_attempt(caps=[{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "5000"}])
+    world.run(100)
+    world.has_gateway_api = False
+    del world.traffic[ROUTE]
+    world.edit(lambda builder: builder.planning(bake={"durationSeconds": 60}))
+    world.run(100)
+
+    assert world.heard is not None
+    assert (world.heard.plan.totals, world.state) == (frozenset(), State.CANARY)
+
+
 def test_an_attempt_that_stood_in_line_begins_under_the_present_plan() -> None:
     """A plan that was edited meanwhile is no change of plan."""
     world = a_world(a_rollout().serving(OLD), OLD, NEW)

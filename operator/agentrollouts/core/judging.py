@@ -64,10 +64,7 @@ def query_plan(
         return plan_watch(obs, status, gates, caps)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None
-    start = attempt.counting_start_time
-    gates = gates_at(spec, status, gates)
-    if start is None or attempt.plan_hash != plan_hash(spec):
-        gates = ()
+    gates = _asked(spec, status, gates)
     if not gates and not caps:
         return None
     subject = Subject(
@@ -78,7 +75,7 @@ def query_plan(
         labels_of(spec),
         alone=attempt.weight == FULL,
     )
-    start = start or attempt.start_time
+    start = attempt.counting_start_time or attempt.start_time
     return plan_queries(
         gates,
         subject,
@@ -87,6 +84,19 @@ def query_plan(
         counted=_counted(status, gates),
         caps=[source for cap in caps for source in cap.sources],
     )
+
+
+def _asked(
+    spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
+) -> tuple[ResolvedGate, ...]:
+    """The gates of this stage; none until its weight is seen, also after an edit of the plan.
+
+    Caps are asked all the same, so an answer can be there that says nothing of the gates.
+    """
+    attempt = status.attempt
+    if attempt is None or attempt.counting_start_time is None or attempt.plan_hash != plan_hash(spec):
+        return ()
+    return gates_at(spec, status, gates)
 
 
 def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> frozenset[Source]:
@@ -100,7 +110,7 @@ def judged(
 ) -> tuple[Judgement, ...]:
     """The verdicts on the newest answer; none without one to the present question."""
     spec, attempt = obs.rollout.spec, status.attempt
-    gates = gates_at(spec, status, gates)
+    gates = _asked(spec, status, gates)
     if heard is None or attempt is None or not gates:
         return ()
     present = read_all(
