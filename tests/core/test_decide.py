@@ -20,6 +20,7 @@ from tests.builders import (
     NEXT,
     OLD,
     OLDEST,
+    PLAN,
     ROUTE,
     RolloutBuilder,
     a_ready_release,
@@ -385,16 +386,20 @@ def test_a_changed_plan_in_mid_ramp_lowers_nothing() -> None:
 
 
 def test_an_answer_about_caps_alone_says_nothing_of_gates() -> None:
-    """They are asked before the canary's weight is seen, so an answer is there when no gate was asked."""
+    """Caps are asked before a weight is seen: after an edit of the plan, and one that drops its phase."""
     world = an_attempt(caps=[{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "5000"}])
-    world.run(100)
+    world.run(700)
     world.has_gateway_api = False
     del world.traffic[ROUTE]
     world.edit(lambda builder: builder.planning(bake={"durationSeconds": 60}))
     world.run(100)
-
     assert world.heard is not None
-    assert (world.heard.plan.totals, world.state) == (frozenset(), State.CANARY)
+    assert not world.heard.plan.totals
+    world.edit(lambda builder: builder.planning(phases=PLAN["phases"][:1]))
+    world.run(100)
+
+    assert world.status.attempt is not None
+    assert (world.state, world.status.attempt.phase_name) == (State.CANARY, "canary-5")
 
 
 def test_an_attempt_that_stood_in_line_begins_under_the_present_plan() -> None:

@@ -39,7 +39,9 @@ def with_outlook(
     Stable's rates and the burst factors are those that were measured before the attempt, where they were.
     """
     attempt = status.attempt
-    if attempt is None or attempt.outlook or heard is None or base_state(attempt) is not State.CANARY:
+    if attempt is None or attempt.outlook or base_state(attempt) is not State.CANARY:
+        return status
+    if heard is None or not judgements:  # then the plan may be another, without this phase
         return status
     runs_per_hour = _traffic(judgements, heard, spec.phases[attempt.phase_index].duration_seconds)
     if runs_per_hour is None:
