@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from agentrollouts.core.decide import decide
 from agentrollouts.core.traffic import key_of
@@ -47,8 +48,10 @@ class Edit:
         """Let it happen."""
         self.change(world)
 
-    def __repr__(self) -> str:
-        return self.name
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:  # noqa: FBT001  # hypothesis calls it so
+        """Show a failing example by names."""
+        del cycle
+        printer.text(self.name)
 
 
 def spec(**fields: object) -> Edit:
