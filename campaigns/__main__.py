@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from campaigns import crash, hunt, outages, prometheus_faults, rivals, stale, watches
+from campaigns import crash, hunt, outages, prometheus_faults, rivals, sequences_real, stale, watches
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.exhaustive import EXHAUSTIVE
 from campaigns.planted import PLANTED
@@ -32,6 +32,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     watches.CAMPAIGN,
     stale.CAMPAIGN,
     rivals.CAMPAIGN,
+    sequences_real.CAMPAIGN,
     hunt.CAMPAIGN,
 )
 SEED: Final = 20_261_121

@@ -13,7 +13,8 @@ from campaigns.onlooker import Manifest, Observer, attempt_of, status_of
 from sandbox.endpoints import PORT, by_path
 
 GROUP: Final = "agentrollouts.dev"
-FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
+VERSIONS: Final = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
+FIRST, SECOND, THIRD, FOURTH = VERSIONS
 _LONG: Final = 3600
 
 
@@ -83,7 +84,7 @@ class Scene:
     async def clear(self) -> None:
         """Delete all that people wrote; the rest follows by its owners."""
         await self.delete()
-        for version in (FIRST, SECOND, THIRD):
+        for version in VERSIONS:
             await self.server.delete(self.path("agentreleases", f"{self.agent}-{version}"))
 
     def path(self, plural: str, name: str) -> str:
@@ -248,7 +249,7 @@ def a_release(agent: str, version: str) -> Manifest:
 
 def services(namespace: str) -> dict[str, Manifest]:
     """The services of all versions, by path."""
-    return by_path(namespace, map(service_of, (FIRST, SECOND, THIRD)))
+    return by_path(namespace, map(service_of, VERSIONS))
 
 
 def _manifest(kind: str, name: str, spec: Manifest) -> Manifest:

@@ -222,7 +222,7 @@ class Lane:
                 await self._walk(scene, [APPROVES], PATIENCE)
             if not await self.site.observer.until(functools.partial(scene.is_ready, version), PATIENCE):
                 return False
-        return await self._is_quiet()
+        return await self.is_quiet()
 
     async def _walk(self, scene: Scene, steps: Sequence[Step], patience: float) -> list[str]:
         for number, step in enumerate(steps):
@@ -243,7 +243,7 @@ class Lane:
     async def _rests(self, scene: Scene, expected: str | None) -> list[str]:
         """L2: when nothing is asked any more, nothing is written any more, and the end stays as it is."""
         before = len(self.proxy.writes)
-        if not await self._is_quiet():
+        if not await self.is_quiet():
             return [f"L2: still writing: {self.proxy.writes[-3:]}"]
         now = self._end(scene.agent)
         if expected not in {None, now}:
@@ -251,11 +251,11 @@ class Lane:
             return [f"the end did not stay: {self._told(scene, expected)} after {late}"]
         return []
 
-    async def _is_quiet(self) -> bool:
-        """Wait until nothing was written for a while; whether that came."""
+    async def is_quiet(self, seconds: float = REST_SECONDS) -> bool:
+        """Wait until nothing was written for so long; whether that came."""
         for _ in range(_QUIET_TRIES):
             count = len(self.proxy.writes)
-            await asyncio.sleep(REST_SECONDS)
+            await asyncio.sleep(seconds)
             if len(self.proxy.writes) == count:
                 return True
         return False
