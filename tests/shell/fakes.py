@@ -7,7 +7,7 @@ for all changes, optimistic locking of the status, watch events that may be late
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -52,6 +52,13 @@ class FakeApiServer:
         self.reads.append(ref)
         found = self.objects.get(ref)
         return None if found is None else copy.deepcopy(found)
+
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """All of a kind, one a page."""
+        for found in await self.list(kind, namespace, labels):
+            yield [found]
 
     async def list(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None

@@ -11,7 +11,7 @@ the connection pool; its API classes are not used.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
@@ -40,6 +40,8 @@ _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MISFIT: Final = "the server rejected our request due to an error in our request"
 """All that the 422 for a failed `test`, or a path that is not there, says (seen with Kubernetes 1.36)."""
+_PAGE: Final = 500
+"""Objects of a list that are sent at a time."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
 _RENEWAL_PAUSE_SECONDS: Final = 10
@@ -125,6 +127,30 @@ class Cluster:
         except NotFoundError:
             return None
 
+    async def pages(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """All objects of a kind, as `list`, part by part: ten thousand at once would stop the loop.
+
+        Raises:
+            NotServedError: the API server does not know the kind at all.
+            ClusterError: any other failure, which may come after some pages.
+        """
+        resource = KINDS[kind]
+        target = f"{kind} in {namespace or 'all namespaces'}"
+        query = {"limit": str(_PAGE)}
+        if labels:
+            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
+        while True:
+            page = await self._send(Call("list", kind, target, "GET", resource.path(namespace), query))
+            yield [
+                {"apiVersion": resource.api_version, "kind": kind} | item for item in page.get("items") or []
+            ]
+            following = (page.get("metadata") or {}).get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
     async def list(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:
@@ -134,12 +160,7 @@ class Cluster:
             NotServedError: the API server does not know the kind at all.
             ClusterError: any other failure.
         """
-        resource = KINDS[kind]
-        selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in (labels or {}).items())}
-        target = f"{kind} in {namespace or 'all namespaces'}"
-        call = Call("list", kind, target, "GET", resource.path(namespace), selector if labels else None)
-        items = (await self._send(call)).get("items") or []
-        return [{"apiVersion": resource.api_version, "kind": kind} | item for item in items]
+        return [found async for page in self.pages(kind, namespace, labels) for found in page]
 
     async def apply(
         self, manifest: Manifest, *, manager: str = FIELD_MANAGER, force: bool = True

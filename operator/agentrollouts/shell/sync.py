@@ -6,7 +6,7 @@ to be gone. Each list is an input like any other: it feeds the cache, and what i
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, Protocol
 
 from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
@@ -38,10 +38,10 @@ Children first: a rollout whose route is not known yet would be taken to have no
 class Lister(Protocol):
     """What is asked of an API server; `adapters.cluster.Cluster` is one."""
 
-    async def list(
+    def pages(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
-        """All objects of a kind that carry the labels. Raises `ClusterError`."""
+    ) -> AsyncIterator[list[Manifest]]:
+        """All objects of a kind that carry the labels, part by part. Raises `ClusterError`."""
 
 
 class Sync:
@@ -85,21 +85,17 @@ class Sync:
 
     async def _take_in(self, kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> None:
         known = self._cache.versions(kind, namespace)
-        found = await self._list(kind, namespace, labels)
-        for key in known.keys() - {Ref.of(manifest) for manifest in found}:
-            gone = self._cache.get(key)
-            if gone is not None and version_of(gone) == known[key]:  # no news since the question
-                self._inputs.drop(gone)
-        for manifest in found:
-            self._inputs.put(manifest)
-
-    async def _list(
-        self, kind: str, namespace: str | None, labels: Mapping[str, str] | None
-    ) -> list[Manifest]:
+        unseen = set(known)
         try:
-            return await self._cluster.list(kind, namespace, labels)
+            async for page in self._cluster.pages(kind, namespace, labels):
+                for manifest in page:
+                    unseen.discard(Ref.of(manifest))
+                    self._inputs.put(manifest)
         except NotServedError:
             if kind != ROUTE:
                 raise
             logger.info("The cluster has no Gateway API; rollouts that split by ConfigMap are served")
-            return []
+        for key in unseen:
+            gone = self._cache.get(key)
+            if gone is not None and version_of(gone) == known[key]:  # no news since the question
+                self._inputs.drop(gone)
