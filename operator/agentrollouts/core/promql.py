@@ -4,7 +4,7 @@ After `queries`, which plans what is asked. Only numbers, checked label names an
 put into the text; every value is quoted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from agentrollouts.core.catalogue import ResolvedGate
@@ -24,36 +24,31 @@ from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher, altern
 
 def render(plan: QueryPlan, at: datetime) -> str | None:
     """The query text, to be evaluated at `at`; None while no source has begun to count."""
-    return " or ".join(_terms(plan, at)) or None
+    terms = _asked(plan, plan.sources, at)
+    return " or ".join(_tagged(text, tag(plan, source, term)) for source, term, text in terms) or None
 
 
 def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
     """The counts of one gate as they are asked for, for a person; None while it has not begun to count."""
     sources = {bad_source(gate): "bad", total_source(gate): "total"}
     terms = (
-        _tagged(text, f"{name}.{term}")
-        for source, name in sources.items()
-        for term, text in _asked(plan, source, at)
+        _tagged(text, f"{sources[source]}.{term}")
+        for source, term, text in _asked(plan, sources, at)
         if term in COUNTED
     )
     return " or ".join(terms) or None
 
 
-def _terms(plan: QueryPlan, at: datetime) -> Iterator[str]:
-    for source in plan.sources:
-        for term, text in _asked(plan, source, at):
-            yield _tagged(text, tag(plan, source, term))
-
-
-def _asked(plan: QueryPlan, source: Source, at: datetime) -> Iterator[tuple[Term, str]]:
-    """The terms of one source; none before it counts."""
-    window = plan.window(source, at)
-    if window < 1:
-        return
-    selector = str(source.selector.narrowed(_enforced(plan.subject, plan.subject.releases)))
-    grouping = _grouping(plan, source)
-    for term in plan.terms(source):
-        yield term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
+def _asked(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator[tuple[Source, Term, str]]:
+    """The terms of these sources; none of one that does not count yet."""
+    enforced = _enforced(plan.subject, plan.subject.releases)
+    for source in sources:
+        window = plan.window(source, at)
+        if window < 1:
+            continue
+        selector, grouping = str(source.selector.narrowed(enforced)), _grouping(plan, source)
+        for term in plan.terms(source):
+            yield source, term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
 
 
 def _expression(term: Term, selector: str, stretch: tuple[int, int], grouping: tuple[str, str]) -> str:
