@@ -21,7 +21,7 @@ from agentrollouts.core.queries import (
     asked_of,
     plan_queries,
 )
-from agentrollouts.shell.poller import JITTER, Poller
+from agentrollouts.shell.poller import JITTER, STEP, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run
@@ -72,9 +72,9 @@ class Desk:
 
 
 def near(found: Iterable[float], seconds: float) -> bool:
-    """Whether all are so many seconds, up to the jitter."""
+    """Whether all are so many seconds or later, by the jitter and a step at the most."""
     found = list(found)
-    return bool(found) and all(abs(one / seconds - 1) <= JITTER + 1e-9 for one in found)
+    return bool(found) and all(-1e-9 <= one / seconds - 1 <= JITTER + STEP + 1e-9 for one in found)
 
 
 def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> None:
@@ -92,6 +92,23 @@ def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> 
         )
         assert near(desk.gaps(), 10)
         assert set(desk.polled) == {("default", "Answered")}
+
+    run(scenario())
+
+
+def test_ticks_of_several_rollouts_fall_together() -> None:
+    """Those of one interval ask at a hundred moments of it, whenever they began."""
+
+    async def scenario() -> None:
+        desk = Desk(default=FakePrometheus())
+        keys = [Ref("AgentRollout", "support", f"agent-{index}") for index in range(20)]
+        for key in keys:
+            desk.poller.follow(key, ASKING)
+            await pass_time(0.17)
+        await pass_time(60)
+        assert all(near(desk.gaps(key.name), 10) for key in keys)
+        later = [time / (10 * STEP) for _, time in desk.heard[len(keys) :]]
+        assert max(abs(moment - round(moment)) for moment in later) < 1e-6
 
     run(scenario())
 
