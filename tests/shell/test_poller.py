@@ -21,7 +21,7 @@ from agentrollouts.core.queries import (
     asked_of,
     plan_queries,
 )
-from agentrollouts.shell.poller import JITTER, STEP, Poller
+from agentrollouts.shell.poller import JITTER, SPREAD, STEP, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run
@@ -36,6 +36,8 @@ PLAN = plan_queries(
     warmup_seconds=0,
 )
 ASKING = Asking(plan=PLAN, source="default", interval_seconds=10)
+FIRST = ASKING.interval_seconds * SPREAD
+"""Seconds within which the first question is asked."""
 MEASURING = replace(ASKING, history_before=START)
 HISTORY = Matrix((Series({"src": "0.increase"}, ((START, 1.0),)),))
 NEXT_PLAN = replace(PLAN, counting_start=START - timedelta(seconds=30))
@@ -113,6 +115,21 @@ def test_ticks_of_several_rollouts_fall_together() -> None:
     run(scenario())
 
 
+def test_first_questions_of_many_do_not_come_at_once() -> None:
+    """After a restart all would wait for each other, and some until their deadlines."""
+
+    async def scenario() -> None:
+        desk = Desk(default=FakePrometheus())
+        for index in range(100):
+            desk.poller.follow(Ref("AgentRollout", "support", f"agent-{index}"), ASKING)
+        await pass_time(FIRST)
+        times = [time for _, time in desk.heard]
+        busiest = max(sum(begin <= time < begin + FIRST / 10 for time in times) for begin in times)
+        assert (len(times), busiest <= 40) == (100, True)
+
+    run(scenario())
+
+
 def test_a_server_is_asked_under_its_own_label_of_the_namespace() -> None:
     """The settings say it, not the rollout; the answer belongs to the plan, and tells the label."""
 
@@ -121,7 +138,7 @@ def test_a_server_is_asked_under_its_own_label_of_the_namespace() -> None:
         server.namespace_label = "tenant_namespace"
         desk = Desk(default=server)
         desk.poller.follow(KEY, MEASURING)
-        await pass_time(1)
+        await pass_time(FIRST)
         text, at = server.asked[-1]
         heard = desk.poller.newest(KEY)
         assert text == render(asked_of(PLAN, "tenant_namespace"), at)
@@ -153,7 +170,7 @@ def test_an_answer_to_an_old_plan_is_kept_as_that() -> None:
         server.seconds = 3
         desk = Desk(default=server)
         desk.poller.follow(KEY, ASKING)
-        await pass_time(1)
+        await pass_time(FIRST)
         desk.poller.follow(KEY, replace(ASKING, plan=NEXT_PLAN))
         await pass_time(3)
         first = desk.poller.newest(KEY)
@@ -178,7 +195,7 @@ def test_a_server_that_hangs_holds_up_nobody_else_and_can_be_left_at_once() -> N
         assert (desk.poller.newest(KEY), near(desk.gaps("other-agent"), 10)) == (None, True)
         desk.poller.follow(KEY, None)
         desk.poller.follow(KEY, ASKING)
-        await pass_time(0.1)
+        await pass_time(FIRST)
         assert desk.poller.newest(KEY) is not None
 
     run(scenario())
@@ -192,7 +209,7 @@ def test_what_is_followed_no_more_is_asked_and_known_no_more() -> None:
         desk = Desk(default=server)
         desk.poller.follow(KEY, ASKING)
         desk.poller.follow(OTHER, ASKING)
-        await pass_time(1)
+        await pass_time(FIRST)
         desk.poller.follow(KEY, None)
         desk.poller.close()
         asked = len(server.asked)
@@ -211,7 +228,7 @@ def test_history_is_asked_once_and_again_only_after_a_failure() -> None:
         server.history = QueryError(QueryErrorKind.TIMEOUT, "too slow")
         desk = Desk(default=server)
         desk.poller.follow(KEY, MEASURING)
-        await pass_time(1)
+        await pass_time(FIRST)
         failed = desk.poller.newest(KEY)
         server.history = HISTORY
         await pass_time(60)
@@ -237,8 +254,9 @@ def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
         server.seconds = 4
         desk = Desk(default=server)
         desk.poller.follow(KEY, MEASURING)
-        await pass_time(5)
-        assert desk.heard == [(AGENT, 4.0)]
+        await pass_time(FIRST + 5)
+        ((_, asked),), ((_, heard),) = server.asked, desk.heard
+        assert START + timedelta(seconds=heard) - asked == timedelta(seconds=4)
 
     run(scenario())
 
@@ -257,7 +275,7 @@ def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, reason: Reason)
     async def scenario() -> None:
         desk = Desk(default=FakePrometheus(QueryError(kind, "no")))
         desk.poller.follow(KEY, ASKING)
-        await pass_time(1)
+        await pass_time(FIRST)
         heard = Heard(plan=PLAN, answer=Unreadable("no", reason))
         assert (desk.poller.newest(KEY), desk.polled) == (heard, [("default", str(kind))])
 
@@ -270,7 +288,7 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
     async def scenario() -> None:
         desk = Desk()
         desk.poller.follow(KEY, ASKING)
-        await pass_time(1)
+        await pass_time(FIRST)
         missing = desk.poller.newest(KEY)
         desk.servers["default"] = FakePrometheus()
         await pass_time(11)
@@ -322,7 +340,7 @@ def test_a_bug_is_logged_and_ends_no_questions(caplog: pytest.LogCaptureFixture)
         server = FakePrometheus(answer=[None])  # type: ignore[list-item]  # a row that is none: the bug
         desk = Desk(default=server)
         desk.poller.follow(KEY, ASKING)
-        await pass_time(1)
+        await pass_time(FIRST)
         assert (desk.poller.newest(KEY), len(caplog.records)) == (None, 1)
         server.answer = []
         await pass_time(11)
