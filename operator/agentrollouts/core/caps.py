@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Cap
-from agentrollouts.api.status import CapStatus
+from agentrollouts.api.status import AgentRolloutStatus, CapStatus
 from agentrollouts.core.answers import Answer, Table
 from agentrollouts.core.catalogue import labels_of
 from agentrollouts.core.queries import QueryPlan, Source, Start, Term
@@ -94,8 +94,12 @@ def read_caps(caps: Iterable[ResolvedCap], plan: QueryPlan, answer: Answer) -> t
     return tuple(_read(cap, table) for cap in readable)
 
 
-def to_status(reading: CapReading) -> CapStatus:
-    """The reading as it is persisted, for people."""
+def with_readings(status: AgentRolloutStatus, readings: tuple[CapReading, ...]) -> AgentRolloutStatus:
+    """The status with the newest readings, for people; where there are none it keeps the last ones."""
+    return status.model_copy(update={"caps": tuple(map(_to_status, readings))}) if readings else status
+
+
+def _to_status(reading: CapReading) -> CapStatus:
     return CapStatus(
         name=reading.cap.name,
         value=reading.value,

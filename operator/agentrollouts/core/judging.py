@@ -17,8 +17,7 @@ from agentrollouts.api.status import (
     Verdict,
 )
 from agentrollouts.core.burst import baselines, factors
-from agentrollouts.core.caps import CapReading, ResolvedCap
-from agentrollouts.core.caps import to_status as cap_status
+from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import Answer, read_all
 from agentrollouts.core.gates import Course, Judgement
@@ -177,15 +176,14 @@ def with_verdicts(
     return found
 
 
-def told(
-    heard: Heard | None, judgements: tuple[Judgement, ...], readings: tuple[CapReading, ...]
-) -> dict[str, object]:
-    """The fields of the status in which people see the caps, and the query of the gate that matters most."""
-    fields: dict[str, object] = {"caps": tuple(map(cap_status, readings))} if readings else {}
+def with_query(
+    status: AgentRolloutStatus, heard: Heard | None, judgements: tuple[Judgement, ...]
+) -> AgentRolloutStatus:
+    """The status with the query of the gate that matters most, for people; asked where it is written only."""
     if heard is None or not judgements or not isinstance(heard.answer, Answer):
-        return fields
+        return status
     gate = next((j.gate for j in judgements if j.verdict is not Verdict.PASS), judgements[0].gate)
     text = render_gate(asked_of(heard.plan, heard.namespace_label), gate, heard.answer.at)
     fits = text is not None and len(text) <= QUERY_LENGTH
     shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None
-    return fields | {"query": shown}
+    return status.model_copy(update={"query": shown})

@@ -22,13 +22,13 @@ from agentrollouts.api.status import (
 )
 from agentrollouts.core import route_patch, traffic, watching
 from agentrollouts.core.asked import Asked, identify, missing_service
-from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps
+from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.counts import Answer
 from agentrollouts.core.gates import Judgement
-from agentrollouts.core.judging import judged, query_plan, told, with_verdicts
-from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.judging import judged, query_plan, with_verdicts
+from agentrollouts.core.observation import Heard, Observation, Problem
 from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed, on_time, phase_seconds
 from agentrollouts.core.stages import gates_at
@@ -52,6 +52,8 @@ class Situation:
     obs: Observation
     status: AgentRolloutStatus
     """The persisted status, with weights and clocks as the traffic objects confirm them."""
+    heard: Heard | None
+    """The newest answer of Prometheus, where it is one to the present question."""
     asked: Asked | Problem
     shown: bool
     """Whether the traffic objects show what the persisted status asks for."""
@@ -158,16 +160,11 @@ def assess(obs: Observation) -> Situation:
     is_canary = heard is not None and heard.plan.past_end is None
     answer = heard.answer if heard and is_canary and isinstance(heard.answer, Answer) else None
     cap_readings = read_caps(caps, heard.plan, answer) if heard and answer else ()
+    status = with_readings(status, cap_readings)
     return Situation(
         obs=obs,
-        status=with_outlook(
-            with_verdicts(status, gates, judgements, obs.now).model_copy(
-                update=told(heard, judgements, cap_readings)
-            ),
-            spec,
-            judgements,
-            heard,
-        ),
+        status=with_outlook(with_verdicts(status, gates, judgements, obs.now), spec, judgements, heard),
+        heard=heard,
         asked=identify(obs),
         shown=shown,
         unservable=_unservable(obs, status, "; ".join(map(str, wrong))),

@@ -15,7 +15,7 @@ from agentrollouts.core.advance import advance
 from agentrollouts.core.conditions import find_condition, set_condition
 from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.headline import TRAFFIC_APPLIED, conditions_of
-from agentrollouts.core.judging import query_plan
+from agentrollouts.core.judging import query_plan, with_query
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.news import are_numbers_due, is_news
@@ -36,11 +36,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     generation = s.obs.rollout.metadata.generation
     status = status.model_copy(update={"observed_generation": generation, "conditions": conditions})
     news = is_news(s, status)
+    is_due = news or are_numbers_due(s.obs, status)
     traffic = tuple(_traffic_writes(s, status))
     return Decision(
         writes=(*traffic, *_owner_writes(s.obs, status)),
         rests_on_status=bool(traffic) and not is_latched(status),
-        status=status if news or are_numbers_due(s.obs, status) else None,
+        status=with_query(status, s.heard, s.judgements) if is_due else None,
         is_news=news,
         events=(*progress.events, *_warnings(s, status), *restorations(s)),
         asking=_asking(s, status),
