@@ -12,8 +12,8 @@ from agentrollouts.core.situation import Situation
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import is_under_way
 
-NUMBERS_TICKS: Final = 4
-"""Numbers alone are written at every fourth tick: 500 attempts at 30 s then write 4.2 statuses a second."""
+NUMBERS_TICKS: Final = 6
+"""Numbers alone are written at every sixth tick: 500 attempts at 30 s then write 2.8 statuses a second."""
 
 
 def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
