@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 STUCK_SECONDS: Final = 60.0
 """A key that has been dirty for longer means that the workers are stuck: the probe fails."""
 
-YOUNG_OBJECTS: Final = 50_000
+YOUNG_OBJECTS: Final = 10_000
 """How many new containers make the garbage collector look at them. A decision makes and drops thousands,
 nearly all of them without its help; with Python's own 700 it took a tenth of each."""
 
