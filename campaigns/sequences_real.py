@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, Final
 
 from campaigns import courses
-from campaigns.cases import Campaign, Case, Choice, Tell, as_told
+from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.courses import FOURTH, GROUP, SECOND, THIRD, Course, Scene, Step, asked, at_once, phase
 from campaigns.crash import Crash, How
-from campaigns.lane import Job, Lane, Site, lanes_on, share
+from campaigns.lane import Job, Lane, Site, lanes_on, on_own_site, share
 from campaigns.onlooker import Manifest
 
 SIZE: Final = 30
@@ -155,12 +155,7 @@ def _route(scene: Scene) -> str:
 
 def play(choice: Choice) -> Iterator[Case]:
     """All sequences, or those that are chosen."""
-
-    async def on_own(tell: Tell) -> None:
-        async with Site.own() as site:
-            await play_on(site, choice, tell)
-
-    return as_told(on_own)
+    return on_own_site(lambda site, tell: play_on(site, choice, tell))
 
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
