@@ -15,18 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.cli.judge import HELP, answer_lines
-from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.readings import Reading
+from tests.gates import a_gate
 
 ERRORS = {"name": "errors", "template": "error-rate"}
 COMPLETION = {"name": "completion", "template": "task-completion"}
-[RESOLVED] = resolve_all(
-    AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}, "gates": [COMPLETION]})
-).gates
+RESOLVED = a_gate(**COMPLETION)
 
 
 def ask(*questions: object) -> tuple[int, list[dict[str, Any]]]:

@@ -20,24 +20,10 @@ from agentrollouts.core.catalogue import Resolution, ResolvedGate, resolve_all
 from agentrollouts.core.series import Matcher, Refusal, Selector
 from agentrollouts.core.templates import TEMPLATES
 from agentrollouts.core.words import Words
+from tests.gates import a_gate, resolution
 
 RUNS = Selector("agent_runs_total")
 SOURCE = {"bad": 'jobs_total{state="lost"}', "total": "jobs_total"}
-
-
-def resolve(*gates: dict[str, Any], **spec: Any) -> Resolution:  # noqa: ANN401 fields of a spec
-    """Resolve gates as a user writes them; each is named g unless it says otherwise."""
-    named = [{"name": "g", **gate} for gate in gates]
-    return resolve_all(
-        AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}, "gates": named, **spec})
-    )
-
-
-def only(**gate: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
-    """The one gate that these fields resolve to."""
-    found = resolve(gate)
-    assert found.refusals == ()
-    return found.gates[0]
 
 
 def test_the_default_gates_resolve() -> None:
@@ -55,7 +41,7 @@ def test_the_default_gates_resolve() -> None:
 
 def test_a_template_answers_every_question() -> None:
     """A name and a template are a complete gate."""
-    assert only(template="error-rate") == ResolvedGate(
+    assert a_gate(template="error-rate") == ResolvedGate(
         name="g",
         kind=GateType.RATIO,
         bad=Selector("agent_runs_total", (Matcher("outcome", "=", "failed"),)),
@@ -77,7 +63,7 @@ def test_a_template_answers_every_question() -> None:
 
 def test_a_user_overrides_every_answer() -> None:
     """What the user writes goes before the template."""
-    found = only(
+    found = a_gate(
         template="error-rate",
         severity="Medium",
         action="Warn",
@@ -106,7 +92,7 @@ def test_a_user_overrides_every_answer() -> None:
 )
 def test_severity_decides_what_follows_and_how_sure(severity: str, action: Action, needed: float) -> None:
     """Critical and High roll back, Medium holds, Low warns; what is critical is stopped sooner."""
-    found = only(template="error-rate", severity=severity)
+    found = a_gate(template="error-rate", severity=severity)
 
     assert found.action_at(found.severity) is action
     assert found.limit is not None
@@ -150,7 +136,7 @@ def test_the_catalogue_is_the_specifications() -> None:
 @pytest.mark.parametrize(("name", "convention"), EVERY)
 def test_every_template_resolves_to_selectors_that_parse(name: str, convention: MetricConvention) -> None:
     """A row of the table is enough for a gate."""
-    found = resolve({"template": name}, metrics={"convention": convention})
+    found = resolution({"template": name}, metrics={"convention": convention})
 
     assert found.refusals == ()
     (gate,) = found.gates
@@ -166,7 +152,7 @@ def test_a_template_without_a_metric_in_the_convention_is_refused(
     """It is named, with its convention, and nothing is judged in its place."""
     message = f"the convention {convention} has no metric for {name}; name your own by `source` instead"
 
-    found = resolve({"template": name}, metrics={"convention": convention})
+    found = resolution({"template": name}, metrics={"convention": convention})
 
     assert found == Resolution((), (Refusal("spec.gates[0].template", message),))
 
@@ -188,21 +174,21 @@ def test_severity_rises_with_how_much_worse_it_is(
     gate: dict[str, Any], ratio: float, severity: Severity
 ) -> None:
     """Some templates have grades; a severity of the user's is one for all."""
-    assert only(**gate).severity_at(ratio) is severity
+    assert a_gate(**gate).severity_at(ratio) is severity
 
 
 def test_a_limit_gate_has_the_severity_of_its_limit() -> None:
     """Unless the gate has one of its own."""
     limited = {"source": SOURCE, "type": "Limit", "limit": {"value": "0.2", "severity": "Medium"}}
 
-    assert only(**limited).severity is Severity.MEDIUM
-    assert only(**limited, severity="High").severity is Severity.HIGH
+    assert a_gate(**limited).severity is Severity.MEDIUM
+    assert a_gate(**limited, severity="High").severity is Severity.HIGH
 
 
 def test_a_shift_of_ones_own_has_a_label_or_buckets() -> None:
     """A mix is one counter and the label that is compared; a distribution is buckets."""
-    mix = only(type="Shift", source={"total": "jobs_total", "label": "queue"})
-    lengths = only(type="Shift", source={"buckets": "job_size_bucket"})
+    mix = a_gate(type="Shift", source={"total": "jobs_total", "label": "queue"})
+    lengths = a_gate(type="Shift", source={"buckets": "job_size_bucket"})
 
     assert (mix.bad, mix.total, mix.by) == (Selector("jobs_total"), Selector("jobs_total"), "queue")
     assert (lengths.bad, lengths.by, lengths.confidence) == (Selector("job_size_bucket"), "le", 0.95)
@@ -210,7 +196,7 @@ def test_a_shift_of_ones_own_has_a_label_or_buckets() -> None:
 
 def test_a_source_of_ones_own_is_a_ratio_by_default() -> None:
     """Two counters are a gate."""
-    found = only(source=SOURCE)
+    found = a_gate(source=SOURCE)
 
     assert (found.kind, found.margin, found.severity) == (GateType.RATIO, 1.10, Severity.HIGH)
     assert found.bad == Selector("jobs_total", (Matcher("state", "=", "lost"),))
@@ -240,19 +226,19 @@ def test_defaults_follow_type_and_direction(
     gate: dict[str, Any], kind: GateType, better: Better, margin: float, min_bad: float
 ) -> None:
     """What the user leaves out fits what the user wrote."""
-    found = only(**gate)
+    found = a_gate(**gate)
 
     assert (found.kind, found.better, found.margin, found.min_bad) == (kind, better, margin, min_bad)
 
 
 def test_the_burst_factor_of_a_sum_is_in_the_unit_of_the_sum() -> None:
     """Fifteen cents that come together are less than 1 and a good factor for a cost."""
-    assert only(template="cost-per-run", burstFactor="0.15").burst == 0.15
+    assert a_gate(template="cost-per-run", burstFactor="0.15").burst == 0.15
 
 
 def test_a_histogram_counts_runs_in_its_own_buckets() -> None:
     """Bad and total are the same series."""
-    found = only(type="Histogram", source={"buckets": 't_bucket{kind="chat"}'})
+    found = a_gate(type="Histogram", source={"buckets": 't_bucket{kind="chat"}'})
 
     assert found.bad == found.total == Selector("t_bucket", (Matcher("kind", "=", "chat"),))
 
@@ -372,7 +358,7 @@ REFUSED = {
 @pytest.mark.parametrize(("gate", "field", "message"), REFUSED.values(), ids=list(REFUSED))
 def test_what_cannot_be_served_is_refused_by_field(gate: dict[str, Any], field: str, message: str) -> None:
     """No field is ignored in silence: the refusal names it and says what to do."""
-    assert resolve(gate) == Resolution((), (Refusal(f"spec.gates[0].{field}", message),))
+    assert resolution(gate) == Resolution((), (Refusal(f"spec.gates[0].{field}", message),))
 
 
 @pytest.mark.parametrize(
@@ -391,18 +377,18 @@ def test_what_cannot_be_served_is_refused_by_field(gate: dict[str, Any], field: 
 )
 def test_when_a_gate_is_asked(gate: dict[str, Any], during: set[str]) -> None:
     """Wherever it has something to say, unless the user says when."""
-    assert only(**gate).during == during
+    assert a_gate(**gate).during == during
 
 
 def test_saying_what_is_the_case_anyway_is_no_request_for_more() -> None:
     """All stages by name, and no wait."""
     every = ["Canary", "Full", "Verify"]
-    assert only(template="error-rate", during=every, forSeconds=0) == only(template="error-rate")
+    assert a_gate(template="error-rate", during=every, forSeconds=0) == a_gate(template="error-rate")
 
 
 def test_every_refused_gate_is_listed() -> None:
     """A user sees all that is wrong at once, each by its place in the list."""
-    found = resolve(
+    found = resolution(
         {"name": "a", "template": "x"}, {"name": "b", "template": "latency"}, {"name": "c", "template": "y"}
     )
 
@@ -424,11 +410,11 @@ def test_every_refused_gate_is_listed() -> None:
 )
 def test_metrics_that_cannot_be_served_refuse_the_rollout(metrics: dict[str, Any], refusal: Refusal) -> None:
     """Where no gate can be asked, none is."""
-    assert resolve({"template": "latency"}, metrics=metrics) == Resolution((), (refusal,))
+    assert resolution({"template": "latency"}, metrics=metrics) == Resolution((), (refusal,))
 
 
 def test_a_rollout_without_gates_has_none() -> None:
     """A plan by approvals alone is judged by people."""
     phases = [{"name": "p", "weight": 5, "durationSeconds": 60, "approval": "Required"}]
 
-    assert resolve(phases=phases) == Resolution((), ())
+    assert resolution(phases=phases) == Resolution((), ())

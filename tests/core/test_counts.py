@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,7 +30,6 @@ from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.queries import (
     Source,
-    Subject,
     Term,
     bad_source,
     plan_queries,
@@ -39,18 +37,16 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
+from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=600)
 NOW = AT + timedelta(seconds=2)
-STABLE, CANARY = "support-4.1.0", "support-4.2.0"
 
 ERRORS, _, LATENCY, COST = GATES = resolve_all(
     AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}})
 ).gates
-PLAN = plan_queries(
-    GATES, Subject("shop", "support", CANARY, STABLE), counting_start=START, warmup_seconds=120
-)
+PLAN = plan_queries(GATES, SHOP, counting_start=START, warmup_seconds=120)
 RUNS, FAILURES = (
     tag(PLAN, source, Term.INCREASE)[0] for source in (total_source(ERRORS), bad_source(ERRORS))
 )
@@ -393,17 +389,9 @@ def test_no_answer_makes_reading_fail(rows: list[Row]) -> None:
     )
 
 
-def resolved(**gate: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
-    """A gate as a user writes it."""
-    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [{"name": "g", **gate}]}
-    return resolve_all(AgentRolloutSpec.model_validate(spec)).gates[0]
-
-
 def read_rows(gate: ResolvedGate, values: Mapping[tuple[Source, Term, str, str | None], float]) -> Present:
     """What a gate makes of these values by source, term, release and group."""
-    plan = plan_queries(
-        [gate], Subject("shop", "support", CANARY, STABLE), counting_start=START, warmup_seconds=0
-    )
+    plan = plan_queries([gate], SHOP, counting_start=START, warmup_seconds=0)
     rows = [
         Row(tag(plan, source, term), release, group, value)
         for (source, term, release, group), value in values.items()
@@ -413,7 +401,7 @@ def read_rows(gate: ResolvedGate, values: Mapping[tuple[Source, Term, str, str |
 
 def test_a_violation_is_read_before_anything_else_is_known() -> None:
     """The first sample of the canary, no runs yet, stable silent: it has happened."""
-    gate = resolved(template="violations")
+    gate = a_gate(template="violations")
 
     found = read_rows(gate, {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0})
 
@@ -422,7 +410,7 @@ def test_a_violation_is_read_before_anything_else_is_known() -> None:
     assert isinstance(read_rows(gate, {}), NoData)
     assert isinstance(
         read_rows(
-            resolved(template="violations", maxCount=1), {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0}
+            a_gate(template="violations", maxCount=1), {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0}
         ),
         NoData,
     )
@@ -456,7 +444,7 @@ def buckets_of(gate: ResolvedGate) -> Values:
 )
 def test_a_limit_counts_runs_above_the_next_bound(limit: float, recent: Recent) -> None:
     """Runs above a bound that is not below the limit are above the limit for certain."""
-    gate = resolved(template="latency", limit={"value": str(limit)})
+    gate = a_gate(template="latency", limit={"value": str(limit)})
 
     found = read_rows(gate, buckets_of(gate))
 
@@ -466,7 +454,7 @@ def test_a_limit_counts_runs_above_the_next_bound(limit: float, recent: Recent) 
 
 def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
     """It could never be reached; the template's is left alone."""
-    own = resolved(template="latency", limit={"value": "60"})
+    own = a_gate(template="latency", limit={"value": "60"})
     loops = replace(own, limit_is_own=False)
 
     assert read_rows(own, buckets_of(own)) == Unreadable(
@@ -480,7 +468,7 @@ def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
 
 def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
     """Only the increase is asked for, and no hole makes that more than it was."""
-    gate = resolved(template="cost-per-run")
+    gate = a_gate(template="cost-per-run")
     asked = recent_sources(gate)
     assert asked
     dollars, runs = asked
@@ -504,7 +492,7 @@ def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
 
 def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
     """Stable's whole life would look like its last five minutes."""
-    gate = resolved(template="latency")
+    gate = a_gate(template="latency")
     values = buckets_of(gate)
     recent = set(recent_sources(gate))
     blind = {

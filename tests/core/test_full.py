@@ -12,10 +12,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Baseline, State, Verdict
 from agentrollouts.core.answers import Answer, Row
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.decide import decide
 from agentrollouts.core.evidence import Segment
@@ -25,6 +24,7 @@ from agentrollouts.core.plan import elapsed
 from agentrollouts.core.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.readings import Recent
 from tests.builders import NEW, OLD, OLDEST, START, a_rollout
+from tests.gates import a_gate
 from tests.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
@@ -169,13 +169,7 @@ def test_a_gate_for_later_is_not_asked_beside_stable() -> None:
 ALONE = Course(0, 1, time_over=True, alone=True)
 
 
-def gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
-    """A gate as a user writes it."""
-    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [{"name": "g", **fields}]}
-    return resolve_all(AgentRolloutSpec.model_validate(spec)).gates[0]
-
-
-ERRORS, LATENCY, VIOLATIONS = (gate(template=name) for name in ("error-rate", "latency", "violations"))
+ERRORS, LATENCY, VIOLATIONS = (a_gate(template=name) for name in ("error-rate", "latency", "violations"))
 
 
 def judged(asked: ResolvedGate, bad: float, runs: float, memory: Memory | None = None) -> Judgement:
@@ -214,8 +208,8 @@ def test_verdicts_without_a_control_group(
         (LATENCY, Baseline(bad=1, total=1000), True),
         (LATENCY, Baseline(bad=100, total=1000), False),
         (ERRORS, Baseline(bad=300, total=1000), False),
-        (gate(template="error-rate", limit={"value": "0.15"}), Baseline(bad=300, total=1000), True),
-        (gate(template="latency", limit={"value": "10"}), None, True),
+        (a_gate(template="error-rate", limit={"value": "0.15"}), Baseline(bad=300, total=1000), True),
+        (a_gate(template="latency", limit={"value": "10"}), None, True),
         (VIOLATIONS, None, True),
     ],
 )

@@ -30,13 +30,13 @@ from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import Decision, Heard, Observation
 from agentrollouts.core.plan import plan_hash
-from agentrollouts.core.queries import Source, Start, Subject, Term, plan_queries, tag
+from agentrollouts.core.queries import Source, Start, Term, plan_queries, tag
 from agentrollouts.core.series import Matcher, Refusal, Selector
 from tests.builders import shown
+from tests.gates import CANARY, SHOP, STABLE
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=400)
-STABLE, CANARY = "support-4.1.0", "support-4.2.0"
 RUNS = "agent_runs_total"
 SPEND: dict[str, Any] = {"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50"}
 ERRORS = {"name": "errors", "template": "error-rate", "burstFactor": "1"}
@@ -333,7 +333,7 @@ def test_a_cap_per_run_divides_by_the_runs() -> None:
         }
     )
     (cap,) = resolve_caps(spec).caps
-    plan = plan_queries((), SUBJECT, counting_start=START, warmup_seconds=0, caps=cap.sources)
+    plan = plan_queries((), SHOP, counting_start=START, warmup_seconds=0, caps=cap.sources)
 
     def read(actions: float, runs: float) -> CapReading:
         values = zip(plan.sources, (actions, runs), strict=True)
@@ -349,9 +349,6 @@ def test_a_cap_per_run_divides_by_the_runs() -> None:
     )
 
 
-SUBJECT = Subject("shop", "support", CANARY, STABLE)
-
-
 @pytest.mark.parametrize(
     ("stable", "expected"),
     [
@@ -365,7 +362,7 @@ def test_births_count_against_a_cap_where_prometheus_looked(
 ) -> None:
     """The first spend of a new pod counts; after an outage its whole life does not."""
     cap = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": [SPEND]})).caps[0]
-    plan = plan_queries((), SUBJECT, counting_start=START, warmup_seconds=0, caps=cap.sources)
+    plan = plan_queries((), SHOP, counting_start=START, warmup_seconds=0, caps=cap.sources)
     canary = {Term.INCREASE: 7.0, Term.BIRTHS: 40.0}
     rows = [
         Row(tag(plan, cap.source, term), release, None, value)
@@ -383,7 +380,7 @@ def test_a_cap_whose_numbers_are_none_says_nothing() -> None:
     asked = [SPEND, {"name": "jobs", "metric": "jobs_total", "max": "1"}]
     caps = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": asked})).caps
     sources = [source for cap in caps for source in cap.sources]
-    plan = plan_queries((), SUBJECT, counting_start=START, warmup_seconds=0, caps=sources)
+    plan = plan_queries((), SHOP, counting_start=START, warmup_seconds=0, caps=sources)
     rows = (Row("0.increase", CANARY, None, float("nan")), Row("1.increase", CANARY, None, 2.0))
 
     found = read_caps(caps, plan, Answer(AT, rows))

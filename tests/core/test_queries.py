@@ -24,9 +24,9 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from agentrollouts.core.series import LabelNames, Matcher, Selector, alternatives
+from tests.gates import SHOP, resolution
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-SHOP = Subject("shop", "support", "support-4.2.0", "support-4.1.0")
 
 
 def gates(*templates: str) -> tuple[ResolvedGate, ...]:
@@ -116,8 +116,7 @@ def test_a_window_that_a_limit_shares_is_guarded() -> None:
     limited = {"name": "limited", "template": "latency", "limit": {"value": "10", "windowSeconds": 900}}
     buckets = {"buckets": "agent_run_duration_seconds_bucket"}
     free = {"name": "free", "source": buckets, "type": "Histogram"}
-    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [limited, free]}
-    both = resolve_all(AgentRolloutSpec.model_validate(spec)).gates
+    both = resolution(limited, free).gates
 
     found = plan_queries(both, SHOP, counting_start=START, warmup_seconds=120)
 

@@ -13,16 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Baseline, State, Verdict
 from agentrollouts.core.answers import to_answer
 from agentrollouts.core.burst import baselines
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
 from agentrollouts.core.queries import (
     Source,
-    Subject,
     Term,
     bad_source,
     plan_queries,
@@ -32,28 +29,18 @@ from agentrollouts.core.queries import (
 )
 from agentrollouts.simulation.agents import Agent
 from tests.builders import NEW, OLD, a_rollout
+from tests.gates import CANARY, SHOP, STABLE, a_gate
 from tests.world import World, a_world
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=3600)
-CANARY, STABLE = "support-4.2.0", "support-4.1.0"
 OVER = Course(0, 1, time_over=True)
 BUCKETS: dict[str, Any] = {"name": "slow", "source": {"buckets": "agent_run_duration_seconds_bucket"}}
 BUCKETS |= {"type": "Histogram", "burstFactor": "1"}
 
 
-def gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
-    """A gate as a user writes it."""
-    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [fields]}
-    found = resolve_all(AgentRolloutSpec.model_validate(spec))
-    assert found.refusals == ()
-    return found.gates[0]
-
-
-LOOP = gate(name="loop", template="loop", burstFactor="1")
-PLAN = plan_queries(
-    [LOOP], Subject("shop", "support", CANARY, STABLE), counting_start=START, warmup_seconds=120
-)
+LOOP = a_gate(name="loop", template="loop", burstFactor="1")
+PLAN = plan_queries([LOOP], SHOP, counting_start=START, warmup_seconds=120)
 RECENT = next(iter(recent_sources(LOOP)))
 
 BOUNDS = ("1", "2", "4", "8", "16", "32")

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.case import allowed
-from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
 from agentrollouts.core.histograms import Bound, Mix
@@ -26,16 +24,9 @@ from agentrollouts.core.shifts import (
     planned_looks,
 )
 from tests.builders import NEW, OLD, START, a_rollout
+from tests.gates import a_gate
 
-DECISIONS, LENGTHS = resolve_all(
-    AgentRolloutSpec.model_validate(
-        {
-            "agent": "a",
-            "releaseRef": {"name": "r"},
-            "gates": [{"name": name, "template": name} for name in ("decision-mix", "output-length")],
-        }
-    )
-).gates
+DECISIONS, LENGTHS = (a_gate(name=name, template=name) for name in ("decision-mix", "output-length"))
 
 
 @pytest.mark.parametrize(

@@ -3,42 +3,37 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action, AgentRolloutSpec
+from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import Baseline, GateStatus, Severity, Verdict
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.limits import surely_above
 from agentrollouts.core.memory import freeze, fresh, known, memory_of, to_status
 from agentrollouts.core.readings import Present, Reading, Recent, Tally, TooEarly
+from tests.gates import a_gate
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 RUNNING, OVER = Course(0, 3, time_over=False), Course(0, 3, time_over=True)
 AT_5 = Course(0, 3, time_over=True, weight=5)
 
 
-def gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
-    """A gate as a user writes it."""
-    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": [{"name": "g", **fields}]}
-    found = resolve_all(AgentRolloutSpec.model_validate(spec))
-    assert found.refusals == ()
-    return found.gates[0]
-
-
 ERRORS, LATENCY, VIOLATIONS, COST = (
-    gate(template=name) for name in ("error-rate", "latency", "violations", "cost-per-run")
+    a_gate(template=name) for name in ("error-rate", "latency", "violations", "cost-per-run")
 )
-OWN_LIMIT = gate(template="error-rate", limit={"value": "0.15"})
-ONLY_LIMIT = gate(source={"bad": "lost_total", "total": "jobs_total"}, type="Limit", limit={"value": "0.15"})
-PATIENT = gate(template="error-rate", forSeconds=60)
+
+OWN_LIMIT = a_gate(template="error-rate", limit={"value": "0.15"})
+ONLY_LIMIT = a_gate(
+    source={"bad": "lost_total", "total": "jobs_total"}, type="Limit", limit={"value": "0.15"}
+)
+PATIENT = a_gate(template="error-rate", forSeconds=60)
 
 LIKE_STABLE = (5.0, 100.0, 50.0, 1000.0)
 """Counts of an attempt that say nothing against the canary."""
@@ -340,7 +335,7 @@ def test_a_canary_with_too_much_traffic_explains_itself() -> None:
 
 def test_what_is_not_run_by_run_has_no_share_to_follow() -> None:
     """A release that calls half as many tools, or is reviewed half as often, is no hung one."""
-    calls = gate(template="tool-errors")
+    calls = a_gate(template="tool-errors")
 
     assert told(judge(calls, reading((0.0, 20.0, 20.0, 4000.0)), AT_5, memory=STRAY)) == UNDECIDED
 
@@ -366,14 +361,14 @@ def test_one_violation_fails_at_once() -> None:
 )
 def test_a_count_allows_what_it_says(allowed: int, bad: float, expected: tuple[Verdict, Reason]) -> None:
     """Zero means none; above it Prometheus' extrapolation is allowed for."""
-    asked = gate(template="violations", maxCount=allowed)
+    asked = a_gate(template="violations", maxCount=allowed)
 
     assert told(judge(asked, reading((bad, 200.0, 0.0, 1000.0)), OVER)) == expected
 
 
 def test_a_count_needs_runs_to_pass_and_counts_over_phases() -> None:
     """A phase without runs has proven nothing; violations of the whole attempt add up."""
-    asked = gate(template="violations", maxCount=1)
+    asked = a_gate(template="violations", maxCount=1)
     before = (Tally(0, Segment(1.0, 500.0, 0.0, 900.0)),)
     second = Course(1, 3, time_over=True)
 
@@ -409,7 +404,7 @@ def test_a_wait_begins_anew_after_a_check_that_did_not_find_it(between: Present)
 
 def test_what_is_critical_does_not_wait() -> None:
     """The grade counts, not only what the user set."""
-    completion = gate(template="task-completion", forSeconds=600)
+    completion = a_gate(template="task-completion", forSeconds=600)
     collapse, decline = (60.0, 100.0, 160.0, 1000.0), (300.0, 1000.0, 1600.0, 10_000.0)
 
     assert told(judge(completion, reading(collapse), RUNNING)) == FAIL
@@ -426,7 +421,7 @@ def test_a_pending_fail_does_not_pass() -> None:
 
 def test_a_warning_stops_nothing() -> None:
     """Low severity tells people and lets pass."""
-    found = judge(gate(template="error-rate", severity="Low"), reading(WORSE), RUNNING)
+    found = judge(a_gate(template="error-rate", severity="Low"), reading(WORSE), RUNNING)
 
     assert told(found) == FAIL
     assert found.action is Action.WARN
@@ -453,7 +448,7 @@ def test_what_was_above_one_limit_says_nothing_about_another() -> None:
     stored = to_status(judge(LATENCY, reading(), RUNNING))
 
     assert known(stored, LATENCY) == stored
-    assert known(stored, gate(template="latency", limit={"value": "5"})) is None
+    assert known(stored, a_gate(template="latency", limit={"value": "5"})) is None
 
 
 def test_another_plan_keeps_only_what_was_measured_on_stable() -> None:
