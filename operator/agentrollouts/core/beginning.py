@@ -75,7 +75,7 @@ def _is_unwanted(s: Situation) -> bool:
 
 
 def unknown(s: Situation) -> moves.Move | None:
-    """The release is missing, not ready or of this agent."""
+    """The release is missing, not ready or not of this agent."""
     return _rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
 
 
