@@ -30,7 +30,7 @@ from agentrollouts.adapters.cluster_errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.credentials import bearer_token, read_credentials
-from agentrollouts.adapters.resources import KINDS, Manifest, Ref
+from agentrollouts.adapters.resources import KINDS, Manifest, Ref, selector_of
 from agentrollouts.api.meta import FIELD_MANAGER
 
 OnCall = Callable[[str, str, str, float], None]
@@ -140,7 +140,7 @@ class Cluster:
         target = f"{kind} in {namespace or 'all namespaces'}"
         query = {"limit": str(_PAGE)}
         if labels:
-            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
+            query["labelSelector"] = selector_of(labels)
         while True:
             page = await self._send(Call("list", kind, target, "GET", resource.path(namespace), query))
             yield [

@@ -75,6 +75,11 @@ class Ref(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
+def selector_of(labels: Mapping[str, str]) -> str:
+    """The label selector of the objects that carry all of these labels, as the API server reads it."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidError(f"{name!r:.260} cannot be the name of a Kubernetes object")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import kopf
 
-from agentrollouts.adapters.resources import KINDS
+from agentrollouts.adapters.resources import KINDS, selector_of
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.sync import WATCHED
 
@@ -48,8 +48,7 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.watching.reconnect_backoff = 1
     for kind, labels in WATCHED.items():
         if labels:
-            wanted = ",".join(f"{name}={value}" for name, value in labels.items())
-            settings.watching.label_selectors[_address(kind)] = wanted
+            settings.watching.label_selectors[_address(kind)] = selector_of(labels)
     settings.queueing.idle_timeout = 0.1  # until then a task and the last event are kept for every object
     settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
     settings.process.ultimate_exiting_timeout = 10
