@@ -21,7 +21,7 @@ from agentrollouts.core.queries import (
     asked_of,
     plan_queries,
 )
-from agentrollouts.shell.poller import JITTER, SPREAD, STEP, Poller
+from agentrollouts.shell.poller import JITTER, SPREAD_SECONDS, STEP, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run
@@ -36,7 +36,7 @@ PLAN = plan_queries(
     warmup_seconds=0,
 )
 ASKING = Asking(plan=PLAN, source="default", interval_seconds=10)
-FIRST = ASKING.interval_seconds * SPREAD
+FIRST = min(SPREAD_SECONDS, ASKING.interval_seconds)
 """Seconds within which the first question is asked."""
 MEASURING = replace(ASKING, history_before=START)
 HISTORY = Matrix((Series({"src": "0.increase"}, ((START, 1.0),)),))
@@ -313,7 +313,7 @@ def test_nothing_is_asked_before_there_is_anything_to_count() -> None:
         )
         await pass_time(12)
         before = (len(server.asked), list(desk.heard))
-        await pass_time(12)
+        await pass_time(17)
         assert (before, len(server.asked)) == ((0, []), 1)
 
     run(scenario())

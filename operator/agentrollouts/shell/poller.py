@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 JITTER: Final = 0.05
 """Part of the interval by which ticks are late, so that rollouts do not ask in step; an early one would count
 one scrape less."""
-SPREAD: Final = 0.2
-"""Part of the interval over which first questions are spread: after a restart, hundreds at once would wait
-for each other until their deadlines."""
+SPREAD_SECONDS: Final = 5.0
+"""Over how long first questions are spread, where the interval is not shorter: after a restart, hundreds at
+once would wait for each other until their deadlines."""
 STEP: Final = 0.01
 """Part of the interval to whose multiples ticks are put off. Looks that follow each other find the code
 in the processor's caches, and cost a fifth less than as many that wake the process one by one."""
@@ -117,7 +117,7 @@ class Poller:
 
     async def _keep_asking(self, key: Ref, follower: "_Follower") -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(follower.asking.interval_seconds * random.uniform(0, SPREAD))
+        await asyncio.sleep(random.uniform(0, min(SPREAD_SECONDS, follower.asking.interval_seconds)))
         while True:
             started = loop.time()
             try:
