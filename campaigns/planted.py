@@ -11,7 +11,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
-from agentrollouts.core import memory, situation, summary, traffic, under_way
+from agentrollouts.core import memory, on_trial, situation, summary, traffic
 from agentrollouts.core.gates import Judgement, judge
 from agentrollouts.core.observation import Write
 from agentrollouts.core.queries import QueryPlan
@@ -42,7 +42,7 @@ BUGS: Final[Mapping[str, Patches]] = {
     "NaN passes": ((memory, "judge", _judge_errors_as_passes),),
     "any verdict advances": ((situation.Situation, "passed", True),),
     "the route is written before the status": ((summary, "_traffic_writes", _write_ahead),),
-    "no latch": ((under_way, "_latch_on_traffic", lambda _: None),),
+    "no latch": ((on_trial, "_latch_on_traffic", lambda _: None),),
     "an answer about an earlier weight is trusted": ((QueryPlan, "__eq__", _trust),),
 }
 

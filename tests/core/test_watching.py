@@ -137,6 +137,61 @@ def test_a_fix_ships_while_stable_is_beyond_its_limit() -> None:
     assert world.state is State.CANARY
 
 
+def test_stable_is_taken_back_while_the_next_release_stands_in_line() -> None:
+    """`paused` stops forward moves only; what waits begins once stable is back and the pause is over."""
+    world = at_rest(OLDEST, OLD, paused=True)
+    world.ship(NEXT)
+    world.settle()
+    assert (world.state, world.ready_reason()) == (State.PENDING, "Paused")
+    writes = world.status_writes
+    world.run(3600)
+    assert world.status_writes == writes
+
+    world.agents[OLD] = BAD
+    world.run(900)
+    assert world.shares()[OLDEST] == 100
+    (started,) = world.told(Reason.ROLLBACK_STARTED)
+    assert "limit of 15 %" in started
+    assert f"{OLDEST} comes back first. " in world.told(Reason.SUPERSEDED)[0]
+    world.run(3600)
+    assert (world.state, world.ready_reason()) == (State.PENDING, "Paused")
+    world.edit(lambda builder: builder.planning(paused=False))
+    world.run_until(State.CANARY)
+
+
+def test_a_person_takes_stable_back_while_the_next_release_stands_in_line() -> None:
+    """The order names the attempt that waits, as that is the one in the status."""
+    world = at_rest(OLDEST, OLD, paused=True, watch=None)
+    world.ship(NEXT)
+    world.settle()
+    number = world.status.attempt.number if world.status.attempt else 0
+    world.edit(lambda builder: builder.annotated(roll_back=f"{number}/{OLD}"))
+    world.run(60)
+    back = world.status.last_rollback
+    assert back is not None
+    assert (back.from_, back.to, back.trigger) == (OLD, OLDEST, Trigger.ACTION)
+    assert (world.shares()[OLDEST], world.state) == (100, State.PENDING)
+
+
+@pytest.mark.parametrize(
+    ("asked", "more"), [(NEXT, "spec.paused is true"), ("nobody-1.0.0", "no AgentRelease")]
+)
+def test_while_a_release_stands_in_line_what_serves_is_told_of_first(asked: str, more: str) -> None:
+    """Nothing is left to go back to, so the attempt goes on waiting, but the failure is not hidden."""
+    world = at_rest(OLD, paused=True)
+    world.ship(NEXT)
+    world.settle()
+    world.agents[OLD] = BAD
+    world.run(900)
+    world.ask_for(asked)
+    world.settle()
+
+    (ready, *_) = world.status.conditions
+    assert (world.state, ready.reason) == (State.PENDING, "GateFailed")
+    assert ready.message.startswith(f"{OLD}: errors: ")
+    assert more in ready.message
+
+
 def test_a_name_that_no_gate_answers_to_is_refused_by_its_field() -> None:
     """Nothing is watched in silence."""
     world = at_rest(OLDEST, OLD, watch={"gates": ["completion"]})

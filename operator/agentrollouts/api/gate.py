@@ -273,7 +273,7 @@ class Cap(ApiModel):
 
 
 class Watch(ApiModel):
-    """What is watched while nothing is under way: the stable release by itself.
+    """What is watched while stable serves alone: at rest, and while the next release is paused or waits.
 
     One that turns out bad days later is taken back for the newest healthy release before it.
     """

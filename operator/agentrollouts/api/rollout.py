@@ -229,7 +229,7 @@ class AgentRolloutSpec(ApiModel):
     bake: Bake = Bake()
     """The watch after the last phase."""
     watch: Watch | None = None
-    """What is watched while nothing is under way. By default nothing, so that a rollout at rest costs
+    """What is watched while stable serves alone. By default nothing, so that a rollout at rest costs
     nothing."""
     rollback: Rollback = Rollback()
     """How releases are taken back and how that is checked."""

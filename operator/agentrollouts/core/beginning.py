@@ -1,4 +1,4 @@
-"""The checks of a rollout at rest, and how an attempt begins.
+"""The checks of a rollout at rest, and of one whose next release stands in line: how an attempt begins.
 
 `decide` holds their order.
 """
@@ -32,7 +32,7 @@ def gone_back(s: Situation) -> moves.Move | None:
     return moves.GoBack(target, found.trigger, REASONS[found.trigger], found.message)
 
 
-def asked_to_go_back(s: Situation) -> moves.Move | None:
+def asked_to_go_back(s: Situation) -> moves.GoBack | None:
     """A person found the stable release bad."""
     target = find_target(s) if _is_unwanted(s) else None
     if target is None or s.status.stable is None:
@@ -41,7 +41,7 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
     return moves.GoBack(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
 
 
-def harmful(s: Situation) -> moves.Move | None:
+def harmful(s: Situation) -> moves.GoBack | None:
     """Stable is beyond a limit or a cap by itself, long after it was found healthy."""
     found = _harm(s)
     target = find_target(s) if found and not _led_here(s.status) else None
@@ -76,7 +76,7 @@ def _is_unwanted(s: Situation) -> bool:
 
 def unknown(s: Situation) -> moves.Move | None:
     """The release is missing, not ready or not of this agent."""
-    return _rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
+    return moves.Rest(*_told(s, s.asked.reason, s.asked.message)) if isinstance(s.asked, Problem) else None
 
 
 def serving(s: Situation) -> moves.Move | None:
@@ -92,18 +92,17 @@ def quarantined(s: Situation) -> moves.Move | None:
         return None
     digest = s.asked.record.digest
     entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
-    return _rest(
-        s,
-        Reason.QUARANTINED,
+    message = (
         f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
-        f"{retry(entry)}. {entry.message}",
+        f"{retry(entry)}. {entry.message}"
     )
+    return moves.Rest(*_told(s, Reason.QUARANTINED, message))
 
 
-def _rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
+def _told(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
     """Why what is asked for is not tried; before it, what is wrong with what serves meanwhile."""
     stuck = _stuck(s)
-    return moves.Rest(stuck.reason, f"{stuck.message}. {message}") if stuck else moves.Rest(reason, message)
+    return (stuck.reason, f"{stuck.message}. {message}") if stuck else (reason, message)
 
 
 def _stuck(s: Situation) -> moves.Rest | None:
@@ -126,6 +125,19 @@ def _stuck(s: Situation) -> moves.Rest | None:
     return None
 
 
+def stable_first(s: Situation) -> moves.Move | None:
+    """Stable is to be taken back, so the attempt that waits ends; its release is tried again after that."""
+    back = asked_to_go_back(s) or harmful(s)
+    return moves.Supersede(f"{back.target.release} comes back first. {back.message}") if back else None
+
+
+def unwanted(s: Situation) -> moves.Move | None:
+    """Another digest is asked for than the one that stands in line."""
+    if isinstance(s.asked, Problem) or s.asked.request is Request.CANARY:
+        return None
+    return moves.Supersede(f"spec.releaseRef asks for {s.asked.record.release} instead")
+
+
 def begin(s: Situation) -> moves.Move | None:
     """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
     if isinstance(s.asked, Problem):
@@ -135,7 +147,7 @@ def begin(s: Situation) -> moves.Move | None:
     if obstacle:
         is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
         until = s.now + ENDPOINT_POLL if is_polled else None
-        return moves.Queue(record, obstacle.reason, obstacle.message, until)
+        return moves.Queue(record, *_told(s, obstacle.reason, obstacle.message), until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)
     return moves.Begin(record, State.BAKING if was_healthy(record, s.status) else State.CANARY)

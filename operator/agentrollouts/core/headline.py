@@ -92,8 +92,6 @@ def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) ->
     subject = status.canary.release if status.canary else ""
     back = status.last_rollback
     match attempt.state:
-        case State.PENDING:
-            return getattr(move, "message", "")
         case State.HELD if attempt.hold:
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
             return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"

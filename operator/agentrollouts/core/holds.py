@@ -1,6 +1,6 @@
 """A hold as a value: why the attempt waits, what would release it, and when waiting is given up.
 
-Used by the checks in `under_way`, so that every hold of the product answers the same three questions.
+Used by the checks in `on_trial`, so that every hold of the product answers the same three questions.
 """
 
 from collections.abc import Mapping

@@ -35,7 +35,7 @@ from agentrollouts.core.queries import (
 )
 from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.stages import FULL, gates_at
-from agentrollouts.core.states import JUDGED, base_state, is_under_way
+from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 from agentrollouts.core.verification import plan_verification
 from agentrollouts.core.watching import plan_watch
 
@@ -59,7 +59,7 @@ def query_plan(
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
     if attempt and attempt.state is State.VERIFYING:
         return plan_verification(obs.rollout, status, gates)
-    if not is_under_way(status):
+    if not is_on_trial(status):
         return plan_watch(obs, status, gates, caps)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None

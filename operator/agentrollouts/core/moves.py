@@ -13,7 +13,7 @@ from agentrollouts.api.status import ReleaseRecord, State, VerifyOutcome
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing is under way and nothing begins; a problem, if there is one, says why not."""
+    """Nothing is on trial and nothing begins; a problem, if there is one, says why not."""
 
     reason: Reason
     message: str

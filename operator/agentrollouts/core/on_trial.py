@@ -1,4 +1,4 @@
-"""The checks that an attempt under way is asked, each a question with a move for an answer.
+"""The checks that an attempt with traffic is asked, each a question with a move for an answer.
 
 `decide` holds their order. A check answers None where it has nothing to say, and then the next one is asked.
 """
@@ -12,7 +12,6 @@ from agentrollouts.api.status import State, Verdict
 from agentrollouts.core import moves, route_patch
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.back import REASONS
-from agentrollouts.core.beginning import begin
 from agentrollouts.core.holds import hold
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import approve, roll_back
@@ -59,8 +58,6 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
     if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
         return None
     message = f"spec.releaseRef asks for {s.asked.record.release} again"
-    if s.attempt.state is State.PENDING:
-        return moves.Supersede(message)
     return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
 
 
@@ -92,7 +89,7 @@ def superseded(s: Situation) -> moves.Move | None:
     """Another digest is asked for, or one that is not known."""
     match s.asked:
         case Problem(reason, message):
-            return moves.Wait(message) if s.attempt.state is State.PENDING else hold(s, reason, message)
+            return hold(s, reason, message)
         case Asked(Request.CANARY):
             return None
         case Asked(_, record):
@@ -101,16 +98,11 @@ def superseded(s: Situation) -> moves.Move | None:
 
 def plan_changed(s: Situation) -> moves.Move | None:
     """The plan was edited: evidence for old gates says nothing about new ones."""
-    if s.attempt.state is State.PENDING or s.attempt.plan_hash == plan_hash(s.spec):
+    if s.attempt.plan_hash == plan_hash(s.spec):
         return None
     if s.base in {State.INITIAL, State.BAKING}:
         return moves.Rewatch()
     return moves.Replan(phase_at_weight(s.spec, s.attempt.weight))
-
-
-def standing_in_line(s: Situation) -> moves.Move | None:
-    """An attempt that has not begun to take traffic."""
-    return begin(s) if s.attempt.state is State.PENDING else None
 
 
 def paused(s: Situation) -> moves.Move | None:

@@ -23,7 +23,7 @@ from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, E
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
-from agentrollouts.core.states import is_under_way
+from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.traffic import Manifest, key_of, unshown, unwanted_route
 
 
@@ -53,9 +53,7 @@ def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
     """What was not found at the last visit, and stops nothing: told once, then it stands in the status."""
     old = s.obs.status
     failed = {
-        gate.name
-        for gate in (old.gates if is_under_way(old) else old.watched)
-        if gate.verdict is Verdict.FAIL
+        gate.name for gate in (old.gates if is_on_trial(old) else old.watched) if gate.verdict is Verdict.FAIL
     }
     for judgement in s.judgements:
         if judgement.warns and judgement.name not in failed:
@@ -108,7 +106,7 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     if plan is None:
         return None
     source, attempt = s.spec.metrics.source, status.attempt
-    if s.spec.watch and (attempt is None or not is_under_way(status)):
+    if s.spec.watch and not is_on_trial(status):
         return Asking(plan=plan, source=source, interval_seconds=s.spec.watch.interval_seconds)
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)

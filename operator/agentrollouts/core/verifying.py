@@ -1,6 +1,6 @@
 """The decision after a rollback: is the traffic back, did it help, and how long is that worth waiting for?
 
-A check of `under_way`, on what `verification` found. Whatever comes out, stable keeps all traffic and nothing
+A check of `on_trial`, on what `verification` found. Whatever comes out, stable keeps all traffic and nothing
 is taken back any further: what is still bad without the release has another cause.
 """
 

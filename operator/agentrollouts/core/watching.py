@@ -1,4 +1,4 @@
-"""What is watched at rest, where `spec.watch` asks for it: the stable release by itself.
+"""What is watched while nothing is on trial, where `spec.watch` asks for it: the stable release by itself.
 
 Beside `judging`, which is about attempts. With nothing to compare with, only limits, counts and caps can
 speak. `beginning` decides on what is found here; what has to be remembered stands in `status.watched`.
@@ -19,7 +19,7 @@ from agentrollouts.core.memory import fresh, judged_with, known, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.series import Refusal
-from agentrollouts.core.states import is_under_way
+from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.unserved import stages
 
 LONGEST: Final = timedelta(hours=1)
@@ -60,7 +60,7 @@ def gates_at_rest(
 
 def is_watched(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
     """Whether somebody wants to know how stable is doing by itself."""
-    return spec.watch is not None and status.stable is not None and not is_under_way(status)
+    return spec.watch is not None and status.stable is not None and not is_on_trial(status)
 
 
 def _severity(gate: ResolvedGate) -> Severity:
