@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.cluster import PAGE, Cluster
 from agentrollouts.adapters.cluster_errors import (
     ClusterError,
     ConflictError,
@@ -113,7 +113,7 @@ def status(code: int, message: str = "no", *headers: str, **details: str) -> Beh
     ("verb", "line", "query"),
     [
         ("get", f"GET {ROUTES}/agent", {}),
-        ("list", "GET /apis/gateway.networking.k8s.io/v1/httproutes", {"limit": ["500"]}),
+        ("list", "GET /apis/gateway.networking.k8s.io/v1/httproutes", {"limit": [str(PAGE)]}),
         ("apply", f"PATCH {ROUTES}/agent", {"fieldManager": ["agentrollouts"], "force": ["true"]}),
         ("replace_status", f"PUT {ROUTES}/agent/status", {"fieldManager": ["agentrollouts"]}),
         ("create_event", "POST /api/v1/namespaces/support/events", {"fieldManager": ["agentrollouts"]}),
@@ -177,7 +177,7 @@ async def test_a_list_names_kind_and_labels(tmp_path: Path) -> None:
     target = urlsplit(server.requests[0].line.split(" ")[1])
     assert (target.path, parse_qs(target.query)) == (
         "/api/v1/namespaces/support/configmaps",
-        {"labelSelector": ["a=b,c/d=e"], "limit": ["500"]},
+        {"labelSelector": ["a=b,c/d=e"], "limit": [str(PAGE)]},
     )
 
 
@@ -197,7 +197,7 @@ async def test_a_long_list_is_read_page_by_page(tmp_path: Path) -> None:
         listed = [[found["metadata"]["name"] for found in page] async for page in cluster.pages("ConfigMap")]
     asked = [parse_qs(urlsplit(request.line.split(" ")[1]).query) for request in server.requests]
     assert listed == [["a"], ["b"]]
-    assert asked == [{"limit": ["500"]}, {"limit": ["500"], "continue": ["there is more"]}]
+    assert asked == [{"limit": [str(PAGE)]}, {"limit": [str(PAGE)], "continue": ["there is more"]}]
 
 
 async def test_an_absent_object_is_none(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MISFIT: Final = "the server rejected our request due to an error in our request"
 """All that the 422 for a failed `test`, or a path that is not there, says (seen with Kubernetes 1.36)."""
-_PAGE: Final = 500
-"""Objects of a list that are sent at a time."""
+PAGE: Final = 50
+"""Objects of a list that are sent at a time; what it takes to read more at once is never given back."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
 _RENEWAL_PAUSE_SECONDS: Final = 10
@@ -138,7 +138,7 @@ class Cluster:
         """
         resource = KINDS[kind]
         target = f"{kind} in {namespace or 'all namespaces'}"
-        query = {"limit": str(_PAGE)}
+        query = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = selector_of(labels)
         while True:

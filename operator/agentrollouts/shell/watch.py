@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import kopf
 
+from agentrollouts.adapters.cluster import PAGE
 from agentrollouts.adapters.resources import KINDS, selector_of
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.sync import WATCHED
@@ -46,6 +47,7 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.reconnect_backoff = 1
+    settings.watching.chunk_size = PAGE
     for kind, labels in WATCHED.items():
         if labels:
             settings.watching.label_selectors[_address(kind)] = selector_of(labels)
