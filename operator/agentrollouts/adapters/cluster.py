@@ -86,7 +86,7 @@ class Cluster:
         *,
         on_call: OnCall = lambda *_: None,
         timeout_seconds: float = 10.0,
-        connections: int = 32,
+        connections: int = 12,
     ) -> Self:
         """Reads credentials and opens the connection pool; no request is sent yet.
 
@@ -95,7 +95,7 @@ class Cluster:
                 `~/.kube/config`.
             on_call: Told of every call, for metrics.
             timeout_seconds: The hard limit of each call, from asking for a connection to the last byte.
-            connections: How many calls may be on the wire at a time.
+            connections: How many calls may be on the wire at a time; each connection takes half a MiB.
 
         Raises:
             NoCredentialsError: there is no usable kubeconfig and this is no pod.
