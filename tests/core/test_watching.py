@@ -192,6 +192,17 @@ def test_while_a_release_stands_in_line_what_serves_is_told_of_first(asked: str,
     assert more in ready.message
 
 
+def test_what_is_asked_of_stable_is_there_to_be_pasted() -> None:
+    """Who reads that stable fails can ask Prometheus the same."""
+    world = at_rest(OLD)
+    world.agents[OLD] = BAD
+    world.run(900)
+    assert world.ready_reason() == "GateFailed"
+    query = world.status.query
+    assert query is not None
+    assert (query.gate, OLD in query.text) == ("errors", True)
+
+
 def test_a_name_that_no_gate_answers_to_is_refused_by_its_field() -> None:
     """Nothing is watched in silence."""
     world = at_rest(OLDEST, OLD, watch={"gates": ["completion"]})
