@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 JITTER: Final = 0.05
 """Part of the interval by which ticks are late, so that rollouts do not ask in step; an early one would count
 one scrape less."""
-SPREAD_SECONDS: Final = 5.0
-"""Over how long first questions are spread, where the interval is not shorter: after a restart, hundreds at
-once would wait for each other until their deadlines."""
+FIRST_APART: Final = 0.01
+"""Seconds between the first questions of two rollouts: one that begins alone is asked about at once, and
+after a restart hundreds do not wait for each other until their deadlines."""
 STEP: Final = 0.01
 """Part of the interval to whose multiples ticks are put off. Looks that follow each other find the code
 in the processor's caches, and cost a fifth less than as many that wake the process one by one."""
@@ -83,6 +83,8 @@ class Poller:
         self._polled = polled
         self._clock = clock
         self._followed: dict[Ref, _Follower] = {}
+        self._free_from = 0.0
+        """When the next first question may be asked, in the loop's seconds."""
 
     def newest(self, key: Ref) -> Heard | None:
         """The newest answer for a rollout."""
@@ -113,11 +115,15 @@ class Poller:
             self.follow(key, None)
 
     def _start(self, key: Ref, follower: "_Follower") -> None:
-        follower.task = asyncio.create_task(self._keep_asking(key, follower), name=f"poll {key}")
+        now = asyncio.get_running_loop().time()
+        first = max(now, self._free_from)
+        self._free_from = first + FIRST_APART
+        asking = self._keep_asking(key, follower, first - now)
+        follower.task = asyncio.create_task(asking, name=f"poll {key}")
 
-    async def _keep_asking(self, key: Ref, follower: "_Follower") -> None:
+    async def _keep_asking(self, key: Ref, follower: "_Follower", delay: float) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(random.uniform(0, min(SPREAD_SECONDS, follower.asking.interval_seconds)))
+        await asyncio.sleep(delay)
         while True:
             started = loop.time()
             try:
