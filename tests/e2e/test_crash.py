@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agentrollouts.adapters.cluster import PAGE
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK, FIELD_MANAGER
 from tests.e2e.api import Manifest
-from tests.e2e.manifests import phase, routed
+from tests.e2e.manifests import FIRST, a_release, phase, routed
 from tests.e2e.scene import BACK, Scene, now, seconds_between
 from tests.e2e.witness import eventually
 
@@ -116,3 +117,15 @@ def taken_back(given: Scene, config: Ref, attempt: int) -> Manifest:
         "metadata": {**metadata, "annotations": marks},
         "data": {**found["data"], "split.json": json.dumps(split)},
     }
+
+
+def test_more_than_a_page_of_objects(given: Scene) -> None:
+    """What was made while no operator ran is found on all pages of its first list, and watched from there."""
+    agents = [f"shop-{number}" for number in range(PAGE + 5)]
+    with without_operator(given):
+        given.api.apply(*(a_release(given.namespace, agent) for agent in agents))
+
+    given.api.apply(a_release(given.namespace, agents[0], "2.0.0"))
+
+    for name in (f"{agents[0]}-2.0.0", *(f"{agent}-{FIRST}" for agent in agents)):
+        given.says("AgentRelease", name, "Ready", "Materialized")
