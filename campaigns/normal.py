@@ -45,7 +45,7 @@ def difference(one: str, other: str) -> str:
     mine, theirs = one.splitlines(), other.splitlines()
     only = [f"-{line.strip()}" for line in mine if line not in theirs]
     also = [f"+{line.strip()}" for line in theirs if line not in mine]
-    return " ".join([*only, *also][:12]) or "the same lines in another order"
+    return " ".join([*only[:6], *also[:6]]) or "the same lines in another order"
 
 
 def _object(found: Manifest) -> dict[str, Any]:
