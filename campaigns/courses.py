@@ -43,6 +43,12 @@ class Scene:
         """The attempt of its status."""
         return attempt_of(self.rollout)
 
+    @property
+    def is_trying_what_is_asked(self) -> bool:
+        """Whether the canary is the release that `releaseRef` names; right after an edit it is not yet."""
+        canary = self.status.get("canary", {}).get("release")
+        return bool(canary == self.rollout.get("spec", {}).get("releaseRef", {}).get("name"))
+
     def serves(self, version: str, share: int) -> bool:
         """Whether the route gives a release this share."""
         route = self.observer.get("HTTPRoute", self.namespace, self.agent)
@@ -115,10 +121,11 @@ def half(scene: Scene) -> bool:
 
 
 def asks_approval(phase: str) -> Callable[[Scene], bool]:
-    """The attempt waits for a person after this phase."""
+    """The attempt of the release that is asked for waits for a person after this phase."""
 
     def waits(scene: Scene) -> bool:
-        return (scene.attempt.get("state"), scene.attempt.get("phaseName")) == ("AwaitingApproval", phase)
+        state, name = scene.attempt.get("state"), scene.attempt.get("phaseName")
+        return (state, name) == ("AwaitingApproval", phase) and scene.is_trying_what_is_asked
 
     return waits
 
