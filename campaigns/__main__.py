@@ -12,6 +12,7 @@ from typing import Final
 
 from campaigns import crash, hunt, outages, prometheus_faults, rivals, sequences_real, stale, watches
 from campaigns.cases import Campaign, Case, Choice
+from campaigns.clock_jumps import CLOCK_JUMPS
 from campaigns.exhaustive import EXHAUSTIVE
 from campaigns.planted import PLANTED
 from campaigns.sequences import SEQUENCES
@@ -24,6 +25,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
         prometheus_faults.play,
     ),
     SIMULATED,
+    CLOCK_JUMPS,
     SEQUENCES,
     EXHAUSTIVE,
     PLANTED,

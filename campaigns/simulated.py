@@ -1,4 +1,4 @@
-"""T13 and T9: rollouts in virtual time, each with faults of its own, under the eyes of the observer.
+"""T13: rollouts in virtual time, each with faults of its own, under the eyes of the observer.
 
 Everything of a case follows from its seed: the plan, the releases, what people do, what fails and when, where
 the operator's process ends between two writes, and by how much its clock jumps. Then nothing is disturbed any
@@ -98,23 +98,23 @@ def a_case(seed: str) -> Disturbed:
     """The world of a case at its first second, with all that will happen ahead."""
     rng = random.Random(seed)
     bad = frozenset(release for release in RELEASES[1:] if rng.random() < 0.3)  # noqa: PLR2004 about one in three
-    observer = Observer({release.replace(".", "-"): release for release in RELEASES}, bad)
-    world = Disturbed(
-        rng=rng,
-        observer=observer,
-        rollout=_rollout(rng),
-        now=START,
-        runs_per_second=rng.choice((4.0, 20.0)),
-        watchers=[observer.see],
-    )
+    world = a_world(_rollout(rng), bad, rng)
+    world.runs_per_second = rng.choice((4.0, 20.0))
     if rng.random() < 0.2:  # noqa: PLR2004 a fifth by chance, the others faster
         world.chance = Drawn(random.Random(f"{seed}/runs"))
+    times = sorted(rng.uniform(BEGUN, BEGUN + DISTURBED) for _ in range(rng.randrange(3, 9)))
+    world.ahead = [(START + timedelta(seconds=seconds), _happening(rng, world.observer)) for seconds in times]
+    return world
+
+
+def a_world(rollout: AgentRollout, bad: frozenset[str], rng: random.Random) -> Disturbed:
+    """The world at its first second, with all releases, of which these fail."""
+    observer = Observer({release.replace(".", "-"): release for release in RELEASES}, bad)
+    world = Disturbed(rng=rng, observer=observer, rollout=rollout, now=START, watchers=[observer.see])
     for release in RELEASES:
         made, snapshot = materialise(_release(release), {}, START)
         world.make(made, snapshot, BAD if release in bad else GOOD)
     world.releases_made = dict(world.releases)
-    times = sorted(rng.uniform(BEGUN, BEGUN + DISTURBED) for _ in range(rng.randrange(3, 9)))
-    world.ahead = [(START + timedelta(seconds=seconds), _happening(rng, observer)) for seconds in times]
     return world
 
 
@@ -125,9 +125,9 @@ def play_case(seed: str) -> str | None:
     try:
         world.settle()
         world.run(BEGUN)
-        _respecify(world, release_ref=ReleaseRef(name=RELEASES[1]))
+        respecify(world, release_ref=ReleaseRef(name=RELEASES[1]))
         world.run(DISTURBED)
-        _heal(world)
+        heal(world)
         world.run(QUIET)
         observer.at_rest(world.now)
         if world.status.attempt and world.status.attempt.state in ENDS:
@@ -142,20 +142,23 @@ def play_case(seed: str) -> str | None:
 
 
 def _rollout(rng: random.Random) -> AgentRollout:
-    spec = {
-        "agent": AGENT,
-        "releaseRef": {"name": RELEASES[0]},
-        "phases": rng.choice(PLANS),
-        "gates": rng.choice(GATES),
-        "analysis": {
+    return a_rollout(
+        phases=rng.choice(PLANS),
+        gates=rng.choice(GATES),
+        analysis={
             "intervalSeconds": rng.choice((20, 30)),
             "warmupSeconds": 0,
             "maxExtensions": rng.choice((0, 2)),
             "onTimeout": rng.choice(("Hold", "RollBack")),
         },
-        "bake": {"durationSeconds": rng.choice((0, 60))},
-        "traffic": {"httpRoute": {"parentRefs": [{"name": "public"}]}},
-    }
+        bake={"durationSeconds": rng.choice((0, 60))},
+    )
+
+
+def a_rollout(**spec: object) -> AgentRollout:
+    """The rollout of a case, by these fields of its plan; it asks for the first release."""
+    route = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+    spec = {"agent": AGENT, "releaseRef": {"name": RELEASES[0]}, "traffic": route, **spec}
     metadata = {"name": AGENT, "namespace": "here", "uid": "uid-of-rollout", "generation": 1}
     return AgentRollout.model_validate({"metadata": metadata, "spec": spec})
 
@@ -187,11 +190,11 @@ def _happening(rng: random.Random, observer: Observer) -> Change:
     metrics = rng.choice(("down", "away", "refused", "silent", "garbled", "up"))
     phases, gates = rng.choice(PLANS), rng.choice(GATES)
     happenings: tuple[Change, ...] = (
-        lambda world: _respecify(world, release_ref=ReleaseRef(name=release)),
-        lambda world: _respecify(world, release_ref=ReleaseRef(name=rng.choice(RELEASES[1:]))),
-        lambda world: _respecify(world, phases=_parsed(phases, gates).phases),
-        lambda world: _respecify(world, gates=_parsed(phases, gates).gates),
-        lambda world: _respecify(world, paused=not world.rollout.spec.paused),
+        lambda world: respecify(world, release_ref=ReleaseRef(name=release)),
+        lambda world: respecify(world, release_ref=ReleaseRef(name=rng.choice(RELEASES[1:]))),
+        lambda world: respecify(world, phases=_parsed(phases, gates).phases),
+        lambda world: respecify(world, gates=_parsed(phases, gates).gates),
+        lambda world: respecify(world, paused=not world.rollout.spec.paused),
         _approve,
         lambda world: setattr(world, "metrics", metrics),
         lambda world: setattr(world, "metrics", metrics),
@@ -201,8 +204,8 @@ def _happening(rng: random.Random, observer: Observer) -> Change:
         lambda world: world.releases.pop(release, None),
         lambda world: setattr(world, "has_endpoints", not world.has_endpoints),
         lambda world: setattr(world, "gateway_follows", not world.gateway_follows),
-        lambda world: _jump(world, observer, jump),
-        lambda world: _jump(world, observer, jump),
+        lambda world: set_clock(world, observer, jump),
+        lambda world: set_clock(world, observer, jump),
         lambda world: world.restart(),
     )
     return rng.choice(happenings)
@@ -214,7 +217,8 @@ def _parsed(phases: object, gates: object) -> AgentRolloutSpec:
     )
 
 
-def _respecify(world: World, **fields: Any) -> None:  # noqa: ANN401 any field of the spec
+def respecify(world: World, **fields: Any) -> None:  # noqa: ANN401 any field of the spec
+    """The plan is edited in these fields."""
     world.respecify(world.rollout.spec.model_copy(update=fields))
 
 
@@ -239,19 +243,19 @@ def _meddle(world: World, weight: int) -> None:
     world.put({**found, "metadata": metadata, "spec": {**found["spec"], "rules": rules}})
 
 
-def _jump(world: World, observer: Observer, jump: timedelta) -> None:
+def set_clock(world: World, observer: Observer, off: timedelta) -> None:
     """The operator's clock is off by so much now; a phase may be shorter by what nobody can notice."""
-    off = abs(jump - world.skew)
-    world.skew = jump
-    observer.tolerance += min(off, timedelta(seconds=world.rollout.spec.analysis.stale_after_seconds))
+    jump = abs(off - world.skew)
+    world.skew = off
+    observer.tolerance += min(jump, timedelta(seconds=world.rollout.spec.analysis.stale_after_seconds))
 
 
-def _heal(world: Disturbed) -> None:
+def heal(world: Disturbed) -> None:
     """Nothing is disturbed any more."""
     world.is_disturbed, world.metrics, world.skew = False, "up", timedelta()
     world.has_endpoints = world.gateway_follows = True
     world.releases.update(world.releases_made)
-    _respecify(world, paused=False)
+    respecify(world, paused=False)
 
 
 def play(choice: Choice) -> Iterator[Case]:

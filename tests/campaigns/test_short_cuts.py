@@ -2,11 +2,12 @@
 
 import pytest
 
-from campaigns import exhaustive, planted, sequences, simulated
+from campaigns import clock_jumps, exhaustive, planted, sequences, simulated
 from campaigns.cases import Choice, Play
 
 SHORT = {
     "simulated": (simulated.play, 60),
+    "clock-jumps": (clock_jumps.play, 48),
     "sequences": (sequences.play, 4),
     "exhaustive": (exhaustive.play, 12),
 }
@@ -26,6 +27,14 @@ def test_nothing_breaks(play: Play, size: int) -> None:
 def test_a_planted_bug_is_caught(bug: str, finder: str) -> None:
     """By each short cut, so that we know that the campaign can fail; without the bug it does not."""
     assert planted.caught(bug, finder, seed=3)
+
+
+def test_a_clock_that_jumps_shows_what_passes_without_being_seen() -> None:
+    """An operator that lets any verdict pass is found by its clock alone."""
+    with planted.planted(planted.BUGS["any verdict advances"]):
+        broken = [case.broken for case in clock_jumps.play(Choice(seed=1)) if case.broken]
+
+    assert any("S3: from 10 % to 50 %" in told for told in broken)
 
 
 def test_a_case_is_played_again_by_its_name() -> None:
