@@ -15,7 +15,6 @@ _DROPPED: Final = frozenset(
         "creationTimestamp",
         "elapsedSeconds",  # how far a clock had run when it was stopped
         "extensions",
-        "gates",  # what was measured; where a crash was on the way back, before the status that would tell
         "lastTransitionTime",
         "managedFields",
         "message",  # names numbers
@@ -77,6 +76,8 @@ def _unnumbered(sentence: str) -> str:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
     if isinstance(value, Mapping):
+        if "verdict" in value:  # a gate: all else of it is what was measured
+            return {"name": value["name"]}
         return {
             key: _plain(entry)
             for key, entry in value.items()
