@@ -8,13 +8,23 @@ machine that took local time for UTC. Prometheus keeps the true time.
 import random
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from agentrollouts.api.release import ReleaseRef
-from agentrollouts.core.states import base_state
-from agentrollouts.simulation.world import RestlessError
+from agentrollouts.api.status import State
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.simulated import BEGUN, QUIET, RELEASES, Disturbed, a_rollout, a_world, respecify, set_clock
+from campaigns.simulated import (
+    BEGUN,
+    QUIET,
+    RELEASES,
+    Disturbed,
+    a_rollout,
+    a_world,
+    broken,
+    respecify,
+    set_clock,
+)
 
 OFF: Final[Mapping[str, tuple[float, float]]] = {
     "1 s ahead": (1, 120),
@@ -39,44 +49,37 @@ PHASES: Final = (
     {"name": "first", "weight": 10, "durationSeconds": 90},
     {"name": "second", "weight": 50, "durationSeconds": 90},
 )
-GOOD_ENDS: Final = "Healthy"
-BAD_ENDS: Final = "RolledBack"
+CANARY: Final = RELEASES[1]
 
 
 def play_case(off: str, place: str, *, bad: bool) -> str | None:
     """Play one case; what did not hold, or None."""
-    canary = RELEASES[1]
     rollout = a_rollout(
         phases=PHASES,
         gates=[{"name": "errors", "template": "error-rate"}],
         analysis={"intervalSeconds": 20, "warmupSeconds": 0, "staleAfterSeconds": 30},
         bake={"durationSeconds": 60},
     )
-    world = a_world(rollout, frozenset({canary} if bad else ()), random.Random(0))
+    world = a_world(rollout, frozenset({CANARY} if bad else ()), random.Random(0))
     world.is_disturbed = False
     world.runs_per_second = 20.0
-    try:
-        _play(world, canary, OFF[off], PLACES[place])
-    except RestlessError as error:
-        return f"L2: {error}"
-    observer, end = world.observer, BAD_ENDS if bad else GOOD_ENDS
-    attempt = world.status.attempt
-    found = base_state(attempt) if attempt else None
-    observer.check(found == end, "L1", f"{canary} is {found}, not {end}", world.now)
-    return "; ".join(observer.broken[:3]) or None
+    end = State.ROLLED_BACK if bad else State.HEALTHY
+    return broken(world, partial(_play, off=OFF[off], place=PLACES[place], end=end))
 
 
-def _play(world: Disturbed, canary: str, off: tuple[float, float], place: float) -> None:
+def _play(world: Disturbed, off: tuple[float, float], place: float, end: State) -> None:
     jump, lasts = off
     world.settle()
     world.run(BEGUN)
-    respecify(world, release_ref=ReleaseRef(name=canary))
+    respecify(world, release_ref=ReleaseRef(name=CANARY))
     world.run(place)
     set_clock(world, world.observer, timedelta(seconds=jump))
     world.run(lasts)
     set_clock(world, world.observer, timedelta())
     world.run(QUIET)
     world.observer.at_rest(world.now)
+    found = world.status.attempt.state if world.status.attempt else None
+    world.observer.check(found is end, "L1", f"{CANARY} is {found}, not {end}", world.now)
 
 
 def play(choice: Choice) -> Iterator[Case]:

@@ -6,7 +6,7 @@ more, and the rollout has to come to its end, or to say which person it waits fo
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -120,25 +120,33 @@ def a_world(rollout: AgentRollout, bad: frozenset[str], rng: random.Random) -> D
 
 def play_case(seed: str) -> str | None:
     """Play one case; what did not hold, or None."""
-    world = a_case(seed)
-    observer = world.observer
+    return broken(a_case(seed), _play)
+
+
+def broken(world: Disturbed, course: Callable[[Disturbed], None]) -> str | None:
+    """What did not hold while the world went its course, or None."""
     try:
-        world.settle()
-        world.run(BEGUN)
-        respecify(world, release_ref=ReleaseRef(name=RELEASES[1]))
-        world.run(DISTURBED)
-        heal(world)
-        world.run(QUIET)
-        observer.at_rest(world.now)
-        if world.status.attempt and world.status.attempt.state in ENDS:
-            written = observer.writes
-            world.run(60)
-            observer.check(observer.writes == written, "L2", "writes though nothing happens", world.now)
+        course(world)
     except RestlessError as error:
         return f"L2: {error}"
     except Exception as error:  # noqa: BLE001 whatever comes out of a decision breaks the case
         return f"{type(error).__name__}: {error}"
-    return "; ".join(observer.broken[:3]) or None
+    return "; ".join(world.observer.broken[:3]) or None
+
+
+def _play(world: Disturbed) -> None:
+    observer = world.observer
+    world.settle()
+    world.run(BEGUN)
+    respecify(world, release_ref=ReleaseRef(name=RELEASES[1]))
+    world.run(DISTURBED)
+    heal(world)
+    world.run(QUIET)
+    observer.at_rest(world.now)
+    if world.status.attempt and world.status.attempt.state in ENDS:
+        written = observer.writes
+        world.run(60)
+        observer.check(observer.writes == written, "L2", "writes though nothing happens", world.now)
 
 
 def _rollout(rng: random.Random) -> AgentRollout:
