@@ -5,6 +5,7 @@ table at the end is the one of `docs/reliability.md`.
 """
 
 import argparse
+import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from campaigns.cases import Campaign, Case, Choice
 from campaigns.clock_jumps import CLOCK_JUMPS
 from campaigns.exhaustive import EXHAUSTIVE
 from campaigns.planted import PLANTED
+from campaigns.properties import PROPERTIES
 from campaigns.sequences import SEQUENCES
 from campaigns.simulated import SIMULATED
 
@@ -24,6 +26,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
         "Whatever Prometheus does: no advance, no rollback that nobody asked for, others as fast as ever",
         prometheus_faults.play,
     ),
+    PROPERTIES,
     SIMULATED,
     CLOCK_JUMPS,
     SEQUENCES,
@@ -45,18 +48,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="campaigns", description=__doc__)
     names = [campaign.name for campaign in CAMPAIGNS]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all by default")
-    parser.add_argument("--seed", type=int, default=SEED, help="from which everything random follows")
+    parser.add_argument(
+        "--seed", type=int, help=f"of everything random; {SEED} by default, a new one in properties"
+    )
     parser.add_argument("--size", type=int, help="how many cases of each at the most")
     parser.add_argument("--only", metavar="CASE", help="play this case alone")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
         parser.error(f"no campaign {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    choice = Choice(options.seed, options.size, options.only)
     chosen = [campaign for campaign in CAMPAIGNS if not options.names or campaign.name in options.names]
     rows, broken = [], 0
     for campaign in chosen:
         started = time.monotonic()
-        cases = _played(campaign, choice)
+        cases = _played(campaign, Choice(_seed(campaign, options.seed), options.size, options.only))
         failed = sum(case.broken is not None for case in cases)
         size = f"{sum(case.counts for case in cases):,} {campaign.unit}"
         command = f"`python -m campaigns {campaign.name}`"
@@ -66,6 +70,13 @@ def main() -> int:
     print("\n| campaign | size | broken | shows | took | command |\n|---|---|---|---|---|---|")
     print("\n".join(rows))
     return int(broken > 0)
+
+
+def _seed(campaign: Campaign, named: int | None) -> int:
+    """The seed that the command names, a new one, or the one that every run uses."""
+    if named is not None:
+        return named
+    return secrets.randbelow(2**32) if campaign.draws_seed else SEED
 
 
 def _played(campaign: Campaign, choice: Choice) -> list[Case]:

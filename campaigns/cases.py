@@ -62,6 +62,8 @@ class Campaign:
     play: Play
     unit: str = "cases"
     """What `Case.counts` counts."""
+    draws_seed: bool = False
+    """Whether each run draws a new seed, unless the command names one."""
 
 
 Tell = Callable[[Case], None]

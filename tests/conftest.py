@@ -7,13 +7,10 @@ client is made from `stack`, and a stack exists only inside the namespaces of `p
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
+import tests.properties  # noqa: F401  # loads the profile of property tests
 from sandbox import namespace
 from sandbox.stack import Stack
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")  # how fast something is, the benches say: a busy machine fails no property
 
 LOGS = pytest.StashKey[str]()
 """Where the sandbox's logs are, if they were kept."""

@@ -2,7 +2,7 @@ import re
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field
 
@@ -12,6 +12,7 @@ from agentrollouts.api.meta import ApiModel, cel, rules
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.schema import structural
+from tests.properties import usually
 
 ROOTS = {
     crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
@@ -170,7 +171,7 @@ OBJECTS = {
     )
     for kind, root in ROOTS.items()
 }
-SLOW = settings(max_examples=25, suppress_health_check=[*HealthCheck])
+SLOW = usually(25, suppress=[*HealthCheck])
 
 
 @SLOW

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.forecast import PhaseForecast, Stretch, Usual, forecast, sight, usual_of
 from agentrollouts.core.outlook import advice, change, headline
+from tests.properties import usually
 
 TEMPLATES = {
     "errors": "error-rate",
@@ -154,7 +155,7 @@ def test_advice_tells_what_becomes_of_a_phase_that_never_has_its_runs() -> None:
     assert "extended and then rolled back" in advice(spec, forecast(spec, resolve_all(spec).gates, 100))[0]
 
 
-@settings(max_examples=25)
+@usually(25)
 @given(
     st.sampled_from(["errors", "completion", "accuracy", "latency", "cost"]),
     st.floats(100, 1e6),

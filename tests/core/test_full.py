@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
@@ -25,6 +25,7 @@ from agentrollouts.core.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.readings import Recent
 from tests.builders import NEW, OLD, OLDEST, START, a_rollout
 from tests.gates import a_gate
+from tests.properties import usually
 from tests.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
@@ -251,7 +252,7 @@ STRETCHES = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@usually(60)
 @given(STRETCHES, st.booleans())
 def test_no_time_passes_while_nothing_is_seen(stretches: list[tuple[Any, int]], is_first: bool) -> None:  # noqa: FBT001 hypothesis passes by position
     """The phase's clock shows at most the time in which the last answer was one, also through restarts."""

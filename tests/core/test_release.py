@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.meta import Condition, ConditionStatus
@@ -16,6 +16,7 @@ from agentrollouts.core.observation import Event, Problem
 from agentrollouts.core.release import ReleaseDecision, ReleaseObservation, decide_release, reads
 from agentrollouts.core.snapshot import Snapshot, owner_write, snapshot_write
 from tests.core.releases import SMALL, a_release, bundle_of, stored, with_part
+from tests.properties import usually
 
 NOW = datetime(2026, 11, 21, 13, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)
@@ -313,7 +314,7 @@ def test_new_generation_is_told() -> None:
     )
 
 
-@settings(max_examples=200)
+@usually(200)
 @given(
     steps=st.lists(
         st.sampled_from(

@@ -3,7 +3,7 @@
 `tests/world.py` checks the invariants at every decision, `tests/sequences.py` leads worlds past it.
 """
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.decide import decide
@@ -12,11 +12,11 @@ from agentrollouts.core.route_patch import blocked
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic import key_of
 from tests.builders import CONFIG, PLAN, ROUTE, THEIRS
+from tests.properties import usually
 from tests.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting
 from tests.world import Behaviour, World, snapshots_needed
 
-few = settings(derandomize=True, max_examples=30)
-many = settings(few, max_examples=200)
+few, many = usually(30), usually(200)
 
 
 @many

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
@@ -18,6 +18,7 @@ from agentrollouts.core.queries import (
 )
 from agentrollouts.core.traffic import key_of
 from tests.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
+from tests.properties import usually
 from tests.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
@@ -310,7 +311,7 @@ def test_the_question_is_about_two_stretches_of_the_same_length() -> None:
 FAULTS = st.sampled_from(["up", "down", "silent", "garbled"])
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@usually(40)
 @given(st.lists(st.tuples(FAULTS, st.integers(1, 300)), max_size=6), st.floats(0, 0.5), st.booleans())
 def test_every_verification_ends_in_time_and_says_nothing_false(
     faults: list[tuple[Any, int]],

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
+from tests.properties import usually
 
 NAMES = ("a", "b")
 AGENTS = ("support", "billing")
@@ -84,7 +85,7 @@ def known(cache: Cache) -> dict[Ref, Manifest]:
 
 
 @given(past=pasts(few), data=st.data())
-@settings(max_examples=400)
+@usually(400)
 def test_the_newest_version_wins_in_any_order_and_however_often_it_is_told(
     past: list[News], data: st.DataObject
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agentrollouts.shell.workqueue import SLACK, DirtyQueue
+from tests.properties import usually
 from tests.shell.virtual import VirtualLoop, now, pass_time, run
 
 KEYS = st.sampled_from("abcde")
@@ -90,7 +91,7 @@ async def taken_at_once(queue: DirtyQueue[str]) -> str | None:
 
 
 TestQueue = Queue.TestCase
-TestQueue.settings = settings(max_examples=60, stateful_step_count=30)
+TestQueue.settings = settings(usually(60), stateful_step_count=30)
 
 
 @given(
