@@ -11,6 +11,7 @@ from agentrollouts.main import main
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "simulate"
 ROLLOUT: Final = {
+    "apiVersion": "agentrollouts.dev/v1alpha1",
     "kind": "AgentRollout",
     "metadata": {"name": "agent", "namespace": "here"},
     "spec": {
@@ -36,6 +37,7 @@ WORLD: Final = {
 def a_release(version: str) -> dict[str, Any]:
     """A release of that version."""
     return {
+        "apiVersion": "agentrollouts.dev/v1alpha1",
         "kind": "AgentRelease",
         "metadata": {"name": f"agent-{version}"},
         "spec": {
@@ -192,7 +194,7 @@ def test_wrong_objects_are_refused_by_file_and_field(
     rollout = {**ROLLOUT, "spec": {**ROLLOUT["spec"], "phases": phases}}  # type: ignore[dict-item] # a mapping by name
 
     assert play(tmp_path, rollout=rollout) == 2
-    assert "objects.yaml: spec.phases[0].weight: Input should be less than or equal to 100" in (
+    assert "objects.yaml: spec.phases[0].weight: Invalid value: 200; must be less than or equal to 100" in (
         capsys.readouterr().err
     )
 

@@ -10,10 +10,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better
-from agentrollouts.cli.reading import WrongUseError, problems, read_yaml
+from agentrollouts.cli.reading import WrongUseError, problems, read_objects
+from agentrollouts.core import watching
+from agentrollouts.core.caps import resolve_caps
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
 from agentrollouts.core.outlook import advice, change, headline
+from agentrollouts.core.verification import check
 
 HELP: Final = """\
 For each phase of an AgentRollout: how many canary runs it will have, which regressions each gate can and
@@ -60,17 +63,18 @@ def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], t
         raise WrongUseError("--runs-per-hour: must be more than 0")
     spec = _read(options.file)
     gates, refusals = resolve_all(spec)
-    if refusals:
-        raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in refusals))
+    refused_caps = resolve_caps(spec).refusals
+    wrong = (*refusals, *refused_caps, *check(spec, gates), *watching.check(spec, gates))
+    if wrong:  # what the operator would refuse with InvalidGate
+        raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in wrong))
     usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
     found = forecast(spec, gates, options.runs_per_hour, usual)
     return found, advice(spec, found)
 
 
 def _read(name: str) -> AgentRolloutSpec:
-    """The one AgentRollout of the file; other objects in it are passed over."""
-    documents = [each for each in read_yaml(name) if isinstance(each, dict)]
-    rollouts = [each for each in documents if each.get("kind") == "AgentRollout"]
+    """The one AgentRollout of the file. The API server must accept all objects of ours in it."""
+    rollouts = [each for each in read_objects(name) if each.get("kind") == "AgentRollout"]
     if len(rollouts) != 1:
         raise WrongUseError(f"{name}: has {len(rollouts)} AgentRollouts; name a file with one")
     try:

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agentrollouts.api.release import AgentRelease, AgentReleaseSpec
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.cli.reading import WrongUseError, problems, read_yaml
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.cli.reading import WrongUseError, problems, read_objects, read_yaml
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.simulation.play import Misfit, Objects, world_of
 from agentrollouts.simulation.script import Script
@@ -94,17 +94,14 @@ def _read_objects(names: Sequence[str]) -> Objects:
     for name, document in _documents(names):
         match document.get("kind"):
             case "AgentRollout":
-                _read(name, AgentRolloutSpec, document.get("spec") or {}, "spec")
                 rollouts.append((name, _read(name, AgentRollout, _without_status(document), extra="ignore")))
             case "AgentRelease":
-                _read(name, AgentReleaseSpec, document.get("spec") or {}, "spec")
                 release = _read(name, AgentRelease, _without_status(document), extra="ignore")
                 if release.metadata.name in releases:
                     raise WrongUseError(f"{name}: has AgentRelease {release.metadata.name} a second time")
                 releases[release.metadata.name] = release
             case "ConfigMap":
-                data, binary = document.get("data") or {}, document.get("binaryData") or {}
-                config_maps[document["metadata"]["name"]] = ConfigMapData(data, tuple(binary))
+                config_maps |= [_config_map(name, document)]
     if len(rollouts) != 1:
         raise WrongUseError(f"{', '.join(names)}: hold {len(rollouts)} AgentRollouts; name files with one")
     [(name, rollout)] = rollouts
@@ -115,11 +112,22 @@ def _read_objects(names: Sequence[str]) -> Objects:
     return Objects(rollout, tuple(releases.values()), config_maps)
 
 
+def _config_map(name: str, document: Mapping[str, Any]) -> tuple[str, ConfigMapData]:
+    """Name and content. Only what the simulation reads is checked."""
+    metadata, data = document.get("metadata") or {}, document.get("data") or {}
+    title = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(title, str):
+        raise WrongUseError(f"{name}: metadata.name: Required value; give the ConfigMap a name")
+    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        raise WrongUseError(
+            f"{name}: data: Invalid value: ConfigMap {title} must map keys to text; quote values"
+        )
+    return title, ConfigMapData(data, tuple(document.get("binaryData") or ()))
+
+
 def _documents(names: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in names:
-        for document in read_yaml(name):
-            if not isinstance(document, dict):
-                raise WrongUseError(f"{name}: must hold Kubernetes objects")
+        for document in read_objects(name, among_others=True):
             yield name, document
 
 

@@ -1,0 +1,85 @@
+"""Says what the API server would refuse in an object, without an API server.
+
+`plan` and `simulate` call it for each object of ours in a file. The order is the API server's: what the
+object is, fields that do not exist, defaults, the schema, and CEL rules where the schema holds. Only the
+commands import this module, because its libraries are slow to load and the operator needs none of them.
+"""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from agentrollouts.api.crd import crds
+from agentrollouts.api.meta import API_VERSION, DNS_SUBDOMAIN
+from agentrollouts.cli.cel import broken_rules
+from agentrollouts.cli.structure import unknown_fields, violations, with_defaults
+
+_NAME_LENGTH: Final = 253
+_METADATA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("name", "generateName", "namespace", "uid")},
+        **{name: {"type": "string"} for name in ("resourceVersion", "selfLink")},
+        **{name: {"type": "string"} for name in ("creationTimestamp", "deletionTimestamp")},
+        **{name: {"type": "integer"} for name in ("generation", "deletionGracePeriodSeconds")},
+        **{
+            name: {"type": "object", "additionalProperties": {"type": "string"}}
+            for name in ("labels", "annotations")
+        },
+        "finalizers": {"type": "array", "items": {"type": "string"}},
+        **{
+            name: {"type": "array", "items": {"x-kubernetes-preserve-unknown-fields": True}}
+            for name in ("ownerReferences", "managedFields")
+        },
+    },
+}
+"""ObjectMeta of Kubernetes, as far as a file can have it."""
+
+
+def is_ours(document: object) -> bool:
+    """Whether a document is an AgentRelease or an AgentRollout, of whatever version."""
+    return isinstance(document, dict) and document.get("kind") in _schemas()
+
+
+def refusals(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the API server would refuse in one of our objects: `path: problem; remedy` each, or nothing.
+
+    Its status is ignored, since the API server ignores it too when an object is created.
+    """
+    written = {key: value for key, value in document.items() if key != "status"}
+    schema = _schemas()[document["kind"]]
+    unknown = tuple(unknown_fields(written, schema))
+    completed = with_defaults(written, schema)
+    broken = (*_identity(completed), *violations(completed, schema))
+    return (*unknown, *broken) if broken else (*unknown, *broken_rules(completed, schema))
+
+
+def _identity(document: Mapping[str, Any]) -> Iterator[str]:
+    """What the schema does not say: which version it is of, and how it is named."""
+    if document.get("apiVersion") != API_VERSION:
+        yield f"apiVersion: Invalid value: {document.get('apiVersion')}; write {API_VERSION}"
+    metadata = document.get("metadata", {})
+    if not isinstance(metadata, dict):
+        return  # the schema says so
+    name = metadata.get("name")
+    if name is None or name == "":
+        yield "metadata.name: Required value; give the object a name"
+    elif isinstance(name, str) and not (len(name) <= _NAME_LENGTH and _is_name(name)):
+        yield f"metadata.name: Invalid value: {name[:80]!a}; must be a lowercase DNS name, as support-4.2.0"
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(DNS_SUBDOMAIN.removesuffix("$"), name) is not None
+
+
+@functools.cache
+def _schemas() -> Mapping[str, Mapping[str, Any]]:
+    """The schema of each kind, with all of its metadata."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for crd in crds():
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        properties = {key: value for key, value in schema["properties"].items() if key != "status"}
+        known = {"apiVersion": {}, "metadata": _METADATA}
+        found[crd["spec"]["names"]["kind"]] = schema | {"properties": properties | known}
+    return found
