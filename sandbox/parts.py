@@ -14,8 +14,9 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from sandbox import cache, toolchain
 from sandbox.errors import MissingPartError, SandboxError
@@ -100,7 +101,24 @@ _HELM = _Module(
     ),
     expected=60,
 )
+_CRDS: Final[Mapping[str, str]] = {
+    "sigs.k8s.io/gateway-api": "config/crd/standard/*.yaml",
+    "github.com/argoproj/argo-cd/v3": "manifests/crds/application-crd.yaml",
+    "github.com/fluxcd/kustomize-controller": "config/crd/bases/*_kustomizations.yaml",
+    "github.com/fluxcd/source-controller": "config/crd/bases/*_gitrepositories.yaml",
+}
+"""Where the CRDs that we install are in the modules that ship them."""
+
 _GATEWAY_API = _Module(name="gatewayapi", arguments=("sigs.k8s.io/gateway-api",), expected=5)
+_GITOPS_TOOLS = _Module(
+    name="gitopstools",
+    arguments=(
+        "github.com/argoproj/argo-cd/v3",
+        "github.com/fluxcd/kustomize-controller",
+        "github.com/fluxcd/source-controller",
+    ),
+    expected=10,
+)
 
 
 def build() -> None:
@@ -118,6 +136,7 @@ def build() -> None:
     for module in missing:
         _make(module, _compile)
     _make(_GATEWAY_API, _copy_crds)
+    _make(_GITOPS_TOOLS, _copy_crds)
     control_plane()
     kubectl()
     traefik()
@@ -169,6 +188,15 @@ def gateway_api() -> Path:
         MissingPartError: it is not there yet.
     """
     return _GATEWAY_API.find()
+
+
+def gitops_tools() -> Path:
+    """The folder that holds the CRDs of Flux and Argo CD that our examples use.
+
+    Raises:
+        MissingPartError: it is not there yet.
+    """
+    return _GITOPS_TOOLS.find()
 
 
 def kubectl() -> Path:
@@ -224,14 +252,17 @@ def _compile(module: _Module, target: Path) -> None:
 
 
 def _copy_crds(module: _Module, target: Path) -> None:
-    """Copy the CRDs out of Go's module cache; `go.sum` vouches for the module's content."""
+    """Copy the CRDs out of Go's module cache; `go.sum` vouches for the content of the modules."""
     command: list[str | Path] = [toolchain.go(), "mod", "download", "-json", *module.arguments]
     answer = subprocess.run(
         command, env=toolchain.environment(), cwd=module.source, capture_output=True, text=True, check=False
     )
     if answer.returncode != 0:
-        raise SandboxError(f"the Gateway API's CRDs could not be fetched: {answer.stderr or answer.stdout}")
-    standard = Path(json.loads(answer.stdout)["Dir"]) / "config" / "crd" / "standard"
+        raise SandboxError(
+            f"the CRDs of {module.name} could not be fetched: {answer.stderr or answer.stdout}"
+        )
     target.mkdir()
-    for file in standard.glob("*.yaml"):
-        shutil.copyfile(file, target / file.name)
+    found = json.loads("[" + answer.stdout.replace("}\n{", "},{") + "]")  # one object after the other
+    for downloaded in found:
+        for file in Path(downloaded["Dir"]).glob(_CRDS[downloaded["Path"]]):
+            shutil.copyfile(file, target / file.name)

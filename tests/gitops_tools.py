@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from lupa import lua51
 
+from agentrollouts.cli.cel import evaluate
+
+FLUX: Final = Path(__file__).parents[1] / "gitops" / "flux"
 SCRIPTS: Final = Path(__file__).parents[1] / "gitops" / "argocd"
 ARGO_CD: Final = frozenset({"Healthy", "Progressing", "Degraded", "Suspended"})
 """The words that Argo CD takes."""
@@ -28,6 +32,17 @@ def _table(runtime: lua51.LuaRuntime, value: Any) -> Any:  # noqa: ANN401 any JS
     if isinstance(value, list | tuple):
         return runtime.table_from([_table(runtime, found) for found in value])
     return value
+
+
+def flux(manifest: Mapping[str, Any]) -> str:
+    """The status by the `healthCheckExprs` of our example, in Flux's order: inProgress, failed, current."""
+    [_, kustomization] = yaml.safe_load_all((FLUX / "support-agent.yaml").read_text())
+    [check] = kustomization["spec"]["healthCheckExprs"]
+    assert (check["apiVersion"], check["kind"]) == (manifest["apiVersion"], manifest["kind"])
+    for key, status in (("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")):
+        if evaluate(check[key], **manifest):
+            return status
+    return "InProgress"
 
 
 def kstatus(manifest: Mapping[str, Any]) -> str:

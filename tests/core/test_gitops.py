@@ -21,7 +21,7 @@ from tests.builders import (
     an_observation,
     not_ready,
 )
-from tests.gitops_tools import ARGO_CD, health, kstatus
+from tests.gitops_tools import ARGO_CD, FLUX, flux, health, kstatus
 from tests.world import Behaviour, World, a_world
 
 PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
@@ -40,8 +40,13 @@ def as_seen(builder: RolloutBuilder) -> dict[str, Any]:
     return builder.build().to_json()
 
 
+AS_SERVED = {"Healthy": "Current", "Progressing": "InProgress", "Degraded": "Failed"}
+"""What Flux by our expressions says of an object of which the script `serving` says this."""
+
+
 def verdicts(manifest: dict[str, Any]) -> tuple[str, str, str]:
-    """By both scripts, and by kstatus."""
+    """By both scripts, and by kstatus; what Flux says by our expressions always agrees with `serving`."""
+    assert flux(manifest) == AS_SERVED[health(SERVING, manifest)[0]]
     return health(PROGRESSING, manifest)[0], health(SERVING, manifest)[0], kstatus(manifest)
 
 
@@ -111,6 +116,29 @@ def test_an_edit_that_was_not_seen_yet() -> None:
     assert verdicts(seen) == ("Progressing", "Progressing", "InProgress")
 
 
+def test_a_revert_in_mid_canary_is_applied_at_once() -> None:
+    """Neither the canary nor the edit that reverts it keeps a tool waiting for longer than one visit."""
+    on_trial = told(a_rollout().serving(OLD).trying(NEW))
+    reverted = {**on_trial, "metadata": {**on_trial["metadata"], "generation": 2}}
+    reverted["spec"] = {**on_trial["spec"], "releaseRef": {"name": OLD}}
+    seen = as_seen(a_rollout().asking_for(OLD).serving(OLD).trying(NEW))
+    after = decide(an_observation(a_rollout().asking_for(OLD).serving(OLD).trying(NEW))).status
+    assert after is not None
+
+    assert flux(on_trial) == "Current"
+    assert flux(reverted) == "InProgress"
+    assert flux({**seen, "status": after.to_json()}) == "Current"
+
+
+def test_the_page_shows_the_expressions_that_are_shipped() -> None:
+    """What a reader copies from docs/gitops.md is what was tested."""
+    page = (FLUX.parents[1] / "docs" / "gitops.md").read_text()
+    shipped = (FLUX / "support-agent.yaml").read_text().partition("healthCheckExprs:\n")[2].splitlines()
+
+    assert len(shipped) == 5
+    assert [line for line in shipped if line.strip() not in page] == []
+
+
 def test_an_object_that_no_operator_has_seen() -> None:
     """As the API server stores it: its generation is 1, and the schema says that 0 was observed."""
     fresh = as_seen(a_rollout()) | {"status": {"observedGeneration": 0}}
@@ -138,6 +166,7 @@ def test_the_course_of_a_good_release() -> None:
 
     assert words(seen, PROGRESSING) == ["Progressing", "Healthy"]
     assert words(seen, SERVING) == ["Healthy"]
+    assert {flux(manifest) for manifest in seen} == {"Current"}
 
 
 def test_the_course_of_a_bad_release() -> None:

@@ -52,6 +52,7 @@ def program(path: Path, *lines: str) -> Path:
         (parts.prometheus, "prometheus"),
         (parts.helm, "helm"),
         (parts.gateway_api, "gatewayapi"),
+        (parts.gitops_tools, "gitopstools"),
     ],
 )
 def test_not_built(find: Callable[[], object], name: str) -> None:
