@@ -12,7 +12,22 @@ from agentrollouts.api.status import Outcome, State
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.orders import roll_back
 from agentrollouts.core.traffic import key_of
-from tests.builders import BY_ROUTE, NEW, NEXT, OLD, OLDEST, ROUTE, START, RolloutBuilder, a_rollout
+from tests.builders import (
+    BY_PATCH,
+    BY_ROUTE,
+    NEW,
+    NEXT,
+    OLD,
+    OLDEST,
+    ROUTE,
+    START,
+    THEIRS,
+    RolloutBuilder,
+    a_backend,
+    a_rollout,
+    service_of,
+    their_route,
+)
 from tests.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
@@ -284,3 +299,61 @@ def test_the_affected_window_begins_with_the_first_share_of_the_traffic() -> Non
     window = world.status.affected_window
     assert window is not None
     assert window.start_time >= began
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        {"paused": True},
+        {"gates": [{"name": "oops", "template": "there-is-none"}]},
+        {"gates": [], "caps": [{"name": "oops", "metric": "{", "max": "1"}]},
+        {"watch": {"gates": ["there-is-none"]}, "paused": True},
+    ],
+    ids=["paused", "invalid gate", "invalid cap", "both"],
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_git_goes_back_at_rest_whatever_stops_the_way_forward(
+    obstacle: dict[str, object], *, waits: bool
+) -> None:
+    """At once all traffic is with the earlier release, also while a third one waits for its beginning."""
+    world = at_rest(OLDEST, OLD)
+    world.releases.clear()
+    world.edit(lambda builder: builder.planning(**obstacle))
+    if waits:
+        world.ship(NEXT)
+        world.settle()
+        assert world.state is State.PENDING
+    world.ask_for(OLDEST)
+    world.settle()
+
+    assert world.shares() == {OLD: 0, OLDEST: 100}
+    world.run(7200)
+    assert world.shares()[OLDEST] == 100
+
+
+def test_no_waiting_undoes_a_return_to_an_earlier_release() -> None:
+    """Neither `afterHoldSeconds` nor `onTimeout` serves again what Git took away."""
+    world = at_rest(OLDEST, OLD, rollback={"afterHoldSeconds": 60}, analysis={"onTimeout": "RollBack"})
+    world.metrics = "down"
+    world.ask_for(OLDEST)
+    world.run(3 * 3600)
+
+    assert (world.state, world.shares()[OLDEST]) == (State.HELD, 100)
+    world.metrics = "up"
+    world.run_until(State.HEALTHY)
+
+
+def test_a_stranger_in_the_rule_does_not_stop_a_return() -> None:
+    """A backend of nobody we know has a share of somebody else's rule: our part still goes back."""
+    world = at_rest(OLDEST, OLD, traffic=BY_PATCH)
+    backends = [
+        a_backend(service_of(OLDEST)),
+        a_backend(service_of(OLD), 100),
+        a_backend("canary-of-shop", 5),
+    ]
+    world.put(their_route(*backends))
+    world.ask_for(OLDEST)
+    world.settle()
+
+    refs = world.traffic[THEIRS]["spec"]["rules"][1]["backendRefs"]
+    assert [ref["weight"] for ref in refs] == [100, 0, 5]

@@ -69,6 +69,11 @@ def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
     return next(told, None) is Outcome.HEALTHY
 
 
+def is_going_back(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
+    """Whether serving this release is a return to one that was healthy, which is how Git rolls back."""
+    return record is not None and status.stable is not None and was_healthy(record, status)
+
+
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
     """Why no route can send requests to this release; None where one can, or none is wanted."""
     if record is None or record.service or not spec.traffic.by_route:

@@ -11,7 +11,7 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
 from agentrollouts.core import moves, route_patch, watching
-from agentrollouts.core.asked import Request, missing_service, was_healthy
+from agentrollouts.core.asked import Request, is_going_back, missing_service
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import retry, roll_back
@@ -150,16 +150,24 @@ def begin(s: Situation) -> moves.Move | None:
         return moves.Queue(record, *_told(s, obstacle.reason, obstacle.message), until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)
-    return moves.Begin(record, State.BAKING if was_healthy(record, s.status) else State.CANARY)
+    return moves.Begin(record, State.BAKING if is_going_back(record, s.status) else State.CANARY)
 
 
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
-    """What is in the way of a beginning, the most lasting first."""
-    problem = (
-        s.unservable
-        or missing_service(s.spec, record)
-        or route_patch.refusal(s.obs, (s.status.stable, record))
-    )
+    """What is in the way of a beginning, the most lasting first.
+
+    A return to a release that was healthy is a rollback, so it needs neither a valid plan nor the end of a
+    pause, only what it takes to serve the release.
+    """
+    is_return = is_going_back(record, s.status) and not s.obs.rule_taken_by
+    if is_return:
+        problem = missing_service(s.spec, record) or route_patch.unreachable(s.obs, (record,))
+    else:
+        problem = (
+            s.unservable
+            or missing_service(s.spec, record)
+            or route_patch.refusal(s.obs, (s.status.stable, record))
+        )
     if problem:
         yield problem
     if record.snapshot not in s.obs.snapshots:
@@ -168,7 +176,7 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
             f"ConfigMap {record.snapshot} with the bundle of {record.release} is gone; apply its "
             "AgentRelease again",
         )
-    if s.spec.paused:
+    if s.spec.paused and not is_return:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     stable = s.status.stable
     if s.spec.traffic.by_route and stable and stable.service == record.service:

@@ -9,6 +9,7 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core import moves
+from agentrollouts.core.asked import is_going_back
 from agentrollouts.core.situation import Situation
 
 RELEASED_BY: Final[Mapping[Reason, str]] = {
@@ -30,11 +31,14 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     """Stop here; or go back, where the plan gives up waiting for this.
 
     A person who pauses may take all the time, and without a stable release there is nowhere to go back to.
+    A return to an earlier release is not given up either: that would serve again what was rolled back.
     """
     known = s.attempt.hold
     since = known.since if known and known.reason == reason else s.now
     limit = s.spec.rollback.after_hold_seconds
-    gives_up = limit is not None and reason is not Reason.PAUSED and s.status.stable is not None
+    is_return = is_going_back(s.status.canary, s.status)
+    has_way_back = s.status.stable is not None and not is_return
+    gives_up = limit is not None and reason is not Reason.PAUSED and has_way_back
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
     if until is not None and until <= s.now:
         told = f"Held for {limit} s, which is as long as spec.rollback.afterHoldSeconds allows: {message}"

@@ -12,6 +12,7 @@ from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
+from agentrollouts.core.asked import is_going_back
 from agentrollouts.core.foreign_route import (
     Claim,
     Operation,
@@ -28,6 +29,7 @@ from agentrollouts.core.latch import Latch, latch_of
 from agentrollouts.core.observation import Manifest, Observation, Patch, Problem
 from agentrollouts.core.traffic import (
     BACK,
+    FULL,
     Weights,
     asked_weights,
     latch,
@@ -67,10 +69,19 @@ def blocked(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
     weights, wanted = asked_weights(status), obs.rollout.spec.traffic.route_patch
     if weights is None or wanted is None:
         return None
-    if weights != BACK or (obs.rule_taken_by and not _is_going_back(status)):
+    is_back = weights == BACK or (weights.canary == FULL and is_going_back(status.canary, status))
+    if not is_back or (obs.rule_taken_by and not _is_going_back(status)):
         return unexpected(obs, status)
-    rule = _find(obs, wanted)
-    return rule if isinstance(rule, Problem) else _missing(wanted, rule, _sharing(status, weights))
+    return unreachable(obs, _sharing(status, weights))
+
+
+def unreachable(obs: Observation, records: Iterable[ReleaseRecord | None]) -> Problem | None:
+    """Why the rule cannot send all traffic to one of these releases, whatever else is wrong with it."""
+    wanted = obs.rollout.spec.traffic.route_patch
+    rule = _find(obs, wanted) if wanted else None
+    if wanted is None or rule is None or isinstance(rule, Problem):
+        return rule if isinstance(rule, Problem) else None
+    return _missing(wanted, rule, records)
 
 
 def _sharing(status: AgentRolloutStatus, weights: Weights) -> tuple[ReleaseRecord, ...]:
