@@ -59,6 +59,7 @@ __all__ = [
     "Quarantined",
     "QueryStatus",
     "ReleaseRecord",
+    "RequiredApproval",
     "SegmentStatus",
     "Severity",
     "State",
@@ -137,6 +138,19 @@ class Hold(ApiModel):
     """The state that the attempt goes back to."""
 
 
+MAX_APPROVALS = 40
+"""Twice the phases that a plan may have: those of the first plan always have room."""
+
+
+class RequiredApproval(ApiModel):
+    """An approval that the attempt still needs, whatever becomes of the plan."""
+
+    phase: DnsLabel
+    """Phase that required it."""
+    weight: Weight
+    """Weight of that phase, in percent. Without the approval the canary does not get more."""
+
+
 class Attempt(ApiModel):
     """One try to bring one digest to 100 % under one plan."""
 
@@ -176,6 +190,11 @@ class Attempt(ApiModel):
     few. Said once a phase; absent until the traffic is known."""
     trigger: Trigger | None = None
     """What made it roll back."""
+    approvals: Annotated[
+        tuple[RequiredApproval, ...], Field(max_length=MAX_APPROVALS, json_schema_extra=list_map("phase"))
+    ] = ()
+    """Approvals that the plan required when the attempt began, or has required since, for phases that the
+    canary has not passed. An edit of the plan does not remove them from this attempt."""
     hold: Hold | None = None
     """Why it waits, if it does."""
 

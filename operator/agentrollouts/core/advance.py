@@ -8,8 +8,8 @@ from typing import Final, assert_never
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome, ReleaseRecord, State
 from agentrollouts.core import back, moves
+from agentrollouts.core.approvals import left_above, required
 from agentrollouts.core.memory import freeze, fresh
-from agentrollouts.core.orders import approve
 from agentrollouts.core.plan import plan_hash, step_at, steps_of
 from agentrollouts.core.progress import Progress, next_number
 from agentrollouts.core.states import base_state
@@ -36,8 +36,10 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _rise(progress, weight)
         case moves.Extend(message):
             return _extend(progress, message)
-        case moves.AskApproval():
-            return _ask_approval(progress)
+        case moves.AskApproval(message):
+            return _ask_approval(progress, message)
+        case moves.NoteApproval(phase):
+            return _note_approval(progress, phase)
         case moves.Bake():
             return _bake(progress)
         case moves.Promote():
@@ -87,11 +89,10 @@ def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
     others = tuple(entry for entry in progress.status.quarantined if entry.digest != record.digest)
     begun = _new_attempt(progress, record, state).then(canary=record, quarantined=others)
     told = begun.tell(Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is on trial")
-    return (
-        _enter_phase(told, 0, _first_weight(told, 0))
-        if state is State.CANARY
-        else told.moved(state, weight=FULL)
-    )
+    if state is not State.CANARY:
+        return told.moved(state, weight=FULL)
+    bound = told.moved(state, approvals=required(progress.spec, 0))
+    return _enter_phase(bound, 0, _first_weight(bound, 0))
 
 
 def _first_weight(progress: Progress, index: int) -> int:
@@ -109,6 +110,7 @@ def _enter_phase(progress: Progress, index: int, weight: int) -> Progress:
             phase_name=phase.name,
             step=step_at(progress.spec, index, weight),
             weight=weight,
+            approvals=left_above(progress.attempt, weight),
             phase_start_time=None,
             counting_start_time=None,
             clock_start_time=None,
@@ -122,7 +124,10 @@ def _enter_phase(progress: Progress, index: int, weight: int) -> Progress:
 
 def _rise(progress: Progress, weight: int) -> Progress:
     step = step_at(progress.spec, progress.attempt.phase_index, weight)
-    return _freeze_segment(progress).moved(State.CANARY, step=step, weight=weight, counting_start_time=None)
+    approvals = left_above(progress.attempt, weight)
+    return _freeze_segment(progress).moved(
+        State.CANARY, step=step, weight=weight, approvals=approvals, counting_start_time=None
+    )
 
 
 def _freeze_segment(progress: Progress) -> Progress:
@@ -139,17 +144,19 @@ def _extend(progress: Progress, message: str) -> Progress:
 
 
 def _bake(progress: Progress) -> Progress:
-    fields = {"elapsed_seconds": 0, "clock_start_time": progress.now, "extensions": 0}
+    fields = {"elapsed_seconds": 0, "clock_start_time": progress.now, "extensions": 0, "approvals": ()}
     return progress.moved(State.BAKING, **fields).tell(
         Reason.BAKING, f"All phases passed; watched for {progress.spec.bake.duration_seconds} s more"
     )
 
 
-def _ask_approval(progress: Progress) -> Progress:
-    attempt = progress.attempt
-    return progress.moved(State.AWAITING_APPROVAL, **progress.stopped).tell(
-        Reason.AWAITING_APPROVAL, f"Phase {attempt.phase_name} passed; annotate {approve(attempt)} to go on"
-    )
+def _ask_approval(progress: Progress, message: str) -> Progress:
+    return progress.moved(State.AWAITING_APPROVAL, **progress.stopped).tell(Reason.AWAITING_APPROVAL, message)
+
+
+def _note_approval(progress: Progress, phase: str) -> Progress:
+    left = tuple(approval for approval in progress.attempt.approvals if approval.phase != phase)
+    return progress.moved(progress.attempt.state, approvals=left)
 
 
 def _promote(progress: Progress) -> Progress:
@@ -211,10 +218,11 @@ def _rewatch(progress: Progress) -> Progress:
 
 
 def _replan(progress: Progress, index: int) -> Progress:
-    weight = progress.attempt.weight
+    weight, spec = progress.attempt.weight, progress.spec
+    approvals = required(spec, index, progress.attempt.approvals)
     return (
         _enter_phase(progress, index, weight)
-        .moved(State.CANARY, plan_hash=plan_hash(progress.spec), hold=None)
+        .moved(State.CANARY, plan_hash=plan_hash(spec), hold=None, approvals=approvals)
         .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
         .tell(
             Reason.PHASE_STARTED,

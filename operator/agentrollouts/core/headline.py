@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
-from agentrollouts.core import moves, route_patch, traffic
+from agentrollouts.core import approvals, moves, route_patch, traffic
 from agentrollouts.core.conditions import READY, RECONCILING, STALLED, condition, find_condition
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown, sentences
@@ -49,7 +49,7 @@ _STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, No
 
 def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
     """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
-    reason, message = _headline(status, move)
+    reason, message = _headline(s, status, move)
     ready, applied = _ready(s, status, reason, message), _traffic(s, status)
     held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
     stuck = next((word for word in (ready, applied) if word[1] in NEEDS_A_PERSON), None)
@@ -77,17 +77,17 @@ def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: st
     return (True, reason, message) if is_shown(s.obs, status) else (False, Reason.APPLYING, message)
 
 
-def _headline(status: AgentRolloutStatus, move: moves.Move) -> tuple[Reason, str]:
+def _headline(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> tuple[Reason, str]:
     """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
     if isinstance(move, moves.Rest | moves.Queue):
         return move.reason, move.message
     if status.attempt is None:
         return Reason.PENDING, ""
     reason = Reason.of(status.attempt.state)
-    return reason, _sentence(status, status.attempt, move) or reason.sentence
+    return reason, _sentence(s, status, status.attempt, move) or reason.sentence
 
 
-def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) -> str:
+def _sentence(s: Situation, status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) -> str:
     """Where the attempt is, with its numbers; empty where there are none."""
     subject = status.canary.release if status.canary else ""
     back = status.last_rollback
@@ -97,7 +97,10 @@ def _sentence(status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) ->
             return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"
         case State.CANARY | State.AWAITING_APPROVAL:
             outlook = f"; {attempt.outlook}" if attempt.outlook else ""
-            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}{outlook}"
+            is_asked = attempt.state is State.AWAITING_APPROVAL
+            found = approvals.request(s.obs.rollout, attempt) if is_asked else ""
+            request = f". {found}" if found else ""
+            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}{outlook}{request}"
         case State.INITIAL | State.BAKING:
             return f"{subject} has {attempt.weight} % and is watched"
         case _ if back and is_latched(status):

@@ -81,7 +81,16 @@ class Extend:
 
 @dataclass(frozen=True, slots=True)
 class AskApproval:
-    """The phase passed; a person is asked before the next one."""
+    """The phase passed; a person is asked before the canary gets more."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteApproval:
+    """One of several approvals was given; it is remembered, since the annotation has room for one."""
+
+    phase: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,7 @@ Move = (
     | Rise
     | Extend
     | AskApproval
+    | NoteApproval
     | Bake
     | Promote
     | Hold

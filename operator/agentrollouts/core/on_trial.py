@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.rollout import Action, Approval, OnTimeout
+from agentrollouts.api.rollout import Action, OnTimeout
 from agentrollouts.api.status import State, Verdict
-from agentrollouts.core import moves, route_patch
-from agentrollouts.core.asked import Asked, Request
+from agentrollouts.core import approvals, moves, route_patch
+from agentrollouts.core.asked import Asked, Request, is_going_back
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.holds import hold
 from agentrollouts.core.observation import Problem
-from agentrollouts.core.orders import approve, roll_back
+from agentrollouts.core.orders import roll_back
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.verifying import verifying
@@ -196,10 +196,10 @@ def rising(s: Situation) -> moves.Move | None:
     if s.clock < left[0].due_seconds:
         return moves.Wait("On the ramp", due_time(s.attempt, left[0].due_seconds, s.now))
     if s.passed:
-        return moves.Rise(left[0].weight)
+        return unapproved(s) or moves.Rise(left[0].weight)
     if s.clock < s.limit:
         return moves.Wait("The ramp waits for its gates to pass", due_time(s.attempt, s.limit, s.now))
-    return _undecided(s) or moves.Rise(left[0].weight)
+    return _undecided(s) or unapproved(s) or moves.Rise(left[0].weight)
 
 
 def too_soon(s: Situation) -> moves.Move | None:
@@ -224,31 +224,29 @@ def _undecided(s: Situation) -> moves.Move | None:
     if may_last and s.attempt.extensions < s.spec.analysis.max_extensions:
         return moves.Extend(message)
     match s.spec.analysis.on_timeout:
-        case OnTimeout.ROLL_BACK:
+        case OnTimeout.ROLL_BACK if not is_going_back(s.status.canary, s.status):
             return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, message)
         case OnTimeout.PROMOTE:
             return None
-        case OnTimeout.HOLD:
+        case _:
             return hold(s, Reason.INCONCLUSIVE, message)
 
 
 def unapproved(s: Situation) -> moves.Move | None:
-    """The phase passed and the plan wants a person to agree."""
-    phase = s.spec.phases[s.attempt.phase_index]
-    if s.base is State.BAKING or phase.approval is not Approval.REQUIRED:
+    """The plan, or the one that the attempt began with, requires that a person agrees."""
+    if s.base is State.BAKING:
         return None
-    approval = approve(s.attempt)
-    if approval.is_given(s.obs.rollout):
-        return None
-    if s.base is State.CANARY:
-        return moves.AskApproval()
-    stale = approval.stale(s.obs.rollout)
-    return moves.Wait(f"Phase {phase.name} passed; annotate {approval} to go on{stale}")
+    wanted = approvals.wanted(s.spec, s.attempt)
+    if request := approvals.request(s.obs.rollout, s.attempt):
+        return moves.AskApproval(request) if s.base is State.CANARY else moves.Wait(request)
+    return moves.NoteApproval(wanted[0].phase) if len(wanted) > 1 else None
 
 
 def onward(s: Situation) -> moves.Move:
     """Everything passed: the next phase, then the bake, then stable."""
     if s.base is State.BAKING:
         return moves.Promote()
+    if rises := rises_left(s.spec, s.attempt):  # a ramp that stopped to be approved
+        return moves.Rise(rises[0].weight)
     following = s.attempt.phase_index + 1
     return moves.EnterPhase(following) if following < len(s.spec.phases) else moves.Bake()

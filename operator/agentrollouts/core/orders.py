@@ -35,9 +35,9 @@ class Order:
         return "" if found is None or self.is_given(rollout) else f" (it says {found[:80]} now)"
 
 
-def approve(attempt: Attempt) -> Order:
-    """To let the attempt leave the phase that passed."""
-    return Order(ANNOTATION_APPROVE, attempt.number, attempt.phase_name or "")
+def approve(attempt: Attempt, phase: str | None = None) -> Order:
+    """To let the attempt go beyond this phase; by default, beyond the current one."""
+    return Order(ANNOTATION_APPROVE, attempt.number, phase or attempt.phase_name or "")
 
 
 def roll_back(attempt: Attempt, release: str) -> Order:

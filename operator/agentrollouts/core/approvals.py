@@ -1,0 +1,68 @@
+"""Approvals that an attempt still needs: those of the present plan, and those of the plan that it began with.
+
+Used by `on_trial` and `advance`. An edit of the plan in mid-attempt adds approvals and never removes one: an
+approval is somebody else's decision, and whoever edits the plan may not be allowed to make it. It is bound to
+the weight of its phase, so that renaming, reordering or removing phases does not lift it either: above that
+weight the canary gets nothing without it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Approval
+from agentrollouts.api.status import MAX_APPROVALS, Attempt, RequiredApproval
+from agentrollouts.core.orders import approve
+from agentrollouts.core.plan import rises_left, steps_of
+
+BEYOND: Final = 101
+"""After the last phase: above every weight in percent."""
+
+
+def required(
+    spec: AgentRolloutSpec, since: int, known: Iterable[RequiredApproval] = ()
+) -> tuple[RequiredApproval, ...]:
+    """The approvals that the phases from `since` on require, with those that are known already.
+
+    Of two for phases of one name, the one at the lower weight stays: it comes first.
+    """
+    found = {approval.phase: approval for approval in known}
+    for phase in spec.phases[since:]:
+        if phase.approval is Approval.REQUIRED:
+            weight = min(phase.weight, found[phase.name].weight if phase.name in found else phase.weight)
+            found[phase.name] = RequiredApproval(phase=phase.name, weight=weight)
+    return tuple(found.values())[:MAX_APPROVALS]
+
+
+def left_above(attempt: Attempt, weight: int) -> tuple[RequiredApproval, ...]:
+    """Those that are still required once the canary has `weight`."""
+    return tuple(approval for approval in attempt.approvals if approval.weight >= weight)
+
+
+def wanted(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, ...]:
+    """The approvals without which the canary does not get its next weight, the lowest weight first."""
+    rises, phase = rises_left(spec, attempt), spec.phases[attempt.phase_index]
+    if rises:
+        following = rises[0].weight
+    else:
+        is_last = attempt.phase_index + 1 >= len(spec.phases)
+        following = BEYOND if is_last else steps_of(spec, attempt.phase_index + 1)[0].weight
+    bound = [found for found in attempt.approvals if found.weight < following]
+    found = [approval for approval in bound if approval.phase != phase.name or rises]
+    if not rises and (phase.approval is Approval.REQUIRED or len(found) < len(bound)):
+        found.append(RequiredApproval(phase=phase.name, weight=BEYOND - 1))
+    return tuple(sorted(found, key=lambda approval: approval.weight))
+
+
+def request(rollout: AgentRollout, attempt: Attempt) -> str:
+    """What a person is asked for; empty where nothing is missing, or it was given."""
+    missing = next(iter(wanted(rollout.spec, attempt)), None)
+    if missing is None:
+        return ""
+    order = approve(attempt, missing.phase)
+    if order.is_given(rollout):
+        return ""
+    stale = order.stale(rollout)
+    phases = rollout.spec.phases
+    is_current = any(p.name == missing.phase and p.approval is Approval.REQUIRED for p in phases)
+    why = "" if is_current else "; approval was required by the plan when the attempt began"
+    return f"Phase {attempt.phase_name} passed; annotate {order} to go on{stale}{why}"
