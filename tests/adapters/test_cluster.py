@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import signal
 import stat
 import threading
@@ -18,8 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster import PAGE, Cluster
+from agentrollouts.adapters.cluster_calls import encoded
 from agentrollouts.adapters.cluster_errors import (
     ClusterError,
     ConflictError,
@@ -401,3 +405,23 @@ async def test_a_pod_without_a_service_account_is_told_so(monkeypatch: pytest.Mo
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     with pytest.raises(NoCredentialsError, match="service account"):
         await Cluster.connect()
+
+
+@given(
+    text=st.text(st.characters(), max_size=40) | st.text(st.characters(categories=["Cs", "Cc", "Zl", "Zp"]))
+)
+@example("🙂")
+@example("\ud83d")
+@example("\ud83d\ude42")
+@example("\x7f\x85\x9f\u2028\ufeff\ufffe\uffff\U0001fffe")
+@example("x" * 1_000_000)
+def test_what_is_sent_is_utf_8_for_readers_of_json_and_of_yaml(text: str) -> None:
+    """Any text, as a key or a value, arrives as it is; only halves of surrogate pairs become U+FFFD."""
+    body = encoded({"metadata": {"annotations": {"text": text, text[:100]: "key"}}})
+
+    whole = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    expected = {"metadata": {"annotations": {"text": whole, whole[:100]: "key"}}}
+    assert json.loads(body.decode()) == expected
+    assert not re.search(r"\\u[dD][89a-fA-F]", body.decode().replace("\\\\", ""))
+    if len(text) <= 100:
+        assert yaml.safe_load(body.decode()) == expected

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import requests
 
+from agentrollouts.adapters.cluster_calls import encoded
 from agentrollouts.adapters.resources import KINDS, Ref, Resource
 from sandbox.stack import Stack
 
@@ -73,7 +74,7 @@ class Api:
         answer = self._session.request(
             method,
             f"{self._url}{path}",
-            data=json.dumps(body),
+            data=encoded(body),
             headers={"Content-Type": form},
             params=parameters,
             timeout=30,

@@ -12,7 +12,13 @@ from agentrollouts.adapters.cluster_errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.meta import (
+    ANNOTATION_ROLLBACK_MESSAGE,
+    ANNOTATION_ROLLBACK_TRIGGER,
+    ANNOTATION_ROLLED_BACK,
+    FIELD_MANAGER,
+    LABEL_MANAGED_BY,
+)
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.observation import Deletion, Patch, Problem, Write
 from agentrollouts.shell.act import Actor
@@ -279,5 +285,113 @@ def test_a_write_on_an_object_that_is_gone_makes_it_again() -> None:
         hands.api.delete(ROUTE, tell=False)
         assert await hands.actor.apply([on_version(ROUTE, old["metadata"]["resourceVersion"])]) is None
         assert hands.api.objects[ROUTE]["spec"] == {"weight": 5}
+
+    run(scenario())
+
+
+MARK = {ANNOTATION_ROLLED_BACK: "7", ANNOTATION_ROLLBACK_TRIGGER: "Breach"}
+REASON = {ANNOTATION_ROLLBACK_MESSAGE: "8 of 19 runs failed"}
+REFUSED = InvalidError("metadata.annotations: Too long")
+
+
+def a_rollback(ref: Ref) -> Write:
+    """The way back on an object of ours, with its reason."""
+    manifest = an_object(ref, spec={"weight": 0})
+    return Write(
+        {**manifest, "metadata": {**manifest["metadata"], "annotations": MARK | REASON}}, FIELD_MANAGER
+    )
+
+
+@pytest.mark.parametrize("ref", [ROUTE, CONFIG])
+@pytest.mark.parametrize("error", [REFUSED, ForbiddenError("denied by policy"), InvalidError("400")])
+@pytest.mark.parametrize(
+    ("times", "annotations", "is_whole"), [(1, MARK, True), (2, None, False)], ids=["bare mark", "no mark"]
+)
+def test_a_rollback_that_is_refused_with_its_reason_is_written_without_it(
+    ref: Ref, error: ClusterError, times: int, annotations: dict[str, str] | None, *, is_whole: bool
+) -> None:
+    """The weights are written whatever the text; only a write without the mark leaves a problem behind."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.on_write = failing(error, "apply", ref.kind, times=times)
+        problem = await hands.actor.apply([a_rollback(ref)])
+        reason = Reason.FORBIDDEN if isinstance(error, ForbiddenError) else Reason.WRITE_REFUSED
+        assert problem == (None if is_whole else Problem(reason, str(error)))
+        assert hands.api.objects[ref]["spec"] == {"weight": 0}
+        assert hands.api.objects[ref]["metadata"].get("annotations") == annotations
+
+    run(scenario())
+
+
+def test_a_write_whose_outcome_is_unknown_is_not_repeated_with_less() -> None:
+    """An overloaded API server is left in peace; the whole write is tried again at the next look."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.on_write = failing(UnavailableError("no answer"), "apply", "HTTPRoute")
+        assert await hands.actor.apply([a_rollback(ROUTE)]) == Problem(Reason.WRITE_FAILED, "no answer")
+        assert hands.api.count("apply") == 0
+
+    run(scenario())
+
+
+def test_a_patch_that_is_refused_with_its_claim_moves_the_traffic_all_the_same() -> None:
+    """On a route of someone else the weights are written without the sentence, then without the claim."""
+    claim = '{"message":"8 of 19 runs failed","rolledBack":7,"rule":"agent","trigger":"Breach","uid":"u"}'
+    key = "/metadata/annotations/agent.agentrollouts.dev~1split"
+    weight = {"op": "add", "path": "/spec/weight", "value": 0}
+    patch = Patch(an_object(ROUTE), (weight, {"op": "add", "path": key, "value": claim}))
+
+    async def scenario(times: int) -> tuple[Problem | None, Manifest]:
+        hands = Hands()
+        hands.api.put(an_object(ROUTE, ours=False, spec={"weight": 20}))
+        known = hands.api.objects[ROUTE]
+        hands.api.put({**known, "metadata": {**known["metadata"], "annotations": {"theirs": "1"}}})
+        hands.api.on_write = failing(REFUSED, "patch", "HTTPRoute", times=times)
+        return await hands.actor.apply([patch]), hands.api.objects[ROUTE]
+
+    for times, problem, annotations in (
+        (1, None, {"agent.agentrollouts.dev/split": claim.replace('"message":"8 of 19 runs failed",', "")}),
+        (2, Problem(Reason.WRITE_REFUSED, str(REFUSED)), {}),
+    ):
+        found, route = run(scenario(times))
+        assert (found, route["spec"]) == (problem, {"weight": 0})
+        assert route["metadata"]["annotations"] == {"theirs": "1"} | annotations
+
+
+@pytest.mark.parametrize(
+    ("times", "kept"), [(1, {"attempt", "gates", "conditions"}), (2, {"attempt", "conditions"})]
+)
+def test_a_status_that_is_refused_is_written_with_less(times: int, kept: set[str]) -> None:
+    """An attempt goes on though its sentences or its numbers cannot be stored, and the status says so."""
+    status = {
+        "attempt": {"state": "RollingBack"},
+        "gates": [{"name": "errors", "message": "x" * 9}],
+        "conditions": [{"type": "Ready", "message": "y"}],
+    }
+
+    async def scenario() -> None:
+        hands = Hands()
+        rollout = hands.api.put(an_object(ROLLOUT))
+        hands.api.on_write = failing(REFUSED, "replace_status", "AgentRollout", times=times)
+        await hands.actor.replace_status(rollout, status)
+        stored = hands.api.objects[ROLLOUT]["status"]
+        assert stored.keys() == kept
+        assert stored["attempt"] == {"state": "RollingBack"}
+        assert stored["conditions"][0]["message"].endswith("refused it: metadata.annotations: Too long")
+
+    run(scenario())
+
+
+def test_a_status_that_is_refused_in_every_form_is_an_error() -> None:
+    """Then the worker backs off; the traffic was written before."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        rollout = hands.api.put(an_object(ROLLOUT))
+        hands.api.on_write = failing(REFUSED, "replace_status", "AgentRollout")
+        with pytest.raises(InvalidError):
+            await hands.actor.replace_status(rollout, {"attempt": {"state": "RollingBack"}})
 
     run(scenario())

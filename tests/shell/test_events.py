@@ -103,3 +103,19 @@ def test_the_same_sentence_is_not_said_again_and_again() -> None:
         task.cancel()
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        ("failed 🙂\nagain", "failed 🙂 again"),
+        ("half \ud83d", "half \ufffd"),
+        ("🙂" * 300_000, "🙂" * 256),
+    ],
+)
+def test_an_event_has_bounded_text_that_can_be_sent(message: str, sent: str) -> None:
+    """The API server counts bytes, not characters, and accepts UTF-8 only."""
+    (event,) = tell(FakeApiServer(), [Event(Reason.GATE_FAILED, message)])
+
+    assert event["message"] == sent
+    assert len(event["message"].encode()) <= 1024

@@ -4,8 +4,8 @@ The outermost layer on the way in (`observe` gets and lists) and on the way out 
 Dicts and not the client's models: those drop the fields that they do not know, so writing one back would
 erase newer fields of a HTTPRoute. Nothing is retried here, since only the caller can tell what is still true
 after a failure; the one exception is an expired token, which is read again and the call repeated. Every
-error is a `ClusterError` whose text is fit for a condition. `kubernetes.aio` serves for credentials, TLS and
-the connection pool; its API classes are not used.
+error is a `ClusterError` whose text is fit for a condition. `kubernetes.aio` serves for credentials and TLS.
+Its API classes are not used, nor is its transport: server-side apply refuses how that one escapes text.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 
 from agentrollouts.adapters.cluster_calls import Answer, Call, content_of
 from agentrollouts.adapters.cluster_errors import (
@@ -29,7 +28,7 @@ from agentrollouts.adapters.cluster_errors import (
     NotFoundError,
     UnavailableError,
 )
-from agentrollouts.adapters.credentials import bearer_token, read_credentials
+from agentrollouts.adapters.credentials import bearer_token, read_credentials, transport_of
 from agentrollouts.adapters.resources import KINDS, Manifest, Ref, selector_of
 from agentrollouts.api.meta import FIELD_MANAGER
 
@@ -68,15 +67,16 @@ class Cluster:
         self._timeout_seconds = timeout_seconds
         self._renewal = asyncio.Lock()
         self._renewable_at = 0.0
-        self._transport = RESTClientObject(configuration)
-        self._transport.pool_manager = aiohttp.ClientSession(
+        trust, self._route = transport_of(configuration)
+        self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=configuration.connection_pool_maxsize,
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ssl=self._transport.ssl_context,
+                ssl=trust,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": FIELD_MANAGER},
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds),
         )
 
     @classmethod
@@ -113,7 +113,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Closes all connections; calls under way fail."""
-        await self._transport.close()
+        await self._session.close()
 
     async def get(self, ref: Ref) -> Manifest | None:
         """The object as it is now (no cache), or None when there is none.
@@ -280,10 +280,10 @@ class Cluster:
         headers = {"Content-Type": call.content_type, "Accept": "application/json"}
         headers |= {"Authorization": token} if token else {}
         url = f"{self._configuration.host}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")
-        response = await self._transport.request(  # type: ignore[no-untyped-call]  # it has no types
-            call.method, url, headers=headers, body=call.body, _request_timeout=self._timeout_seconds
-        )
-        return Answer(response.status, response.getheader("Retry-After"), await response.read())
+        async with self._session.request(
+            call.method, url, headers=headers, data=call.content, **self._route
+        ) as response:
+            return Answer(response.status, response.headers.get("Retry-After"), await response.read())
 
     async def _renew(self, refused: str | None) -> bool:
         """Reads the credentials again after a 401; says whether it is worth another try."""

@@ -4,13 +4,18 @@ Below `cluster`, which puts them on the wire.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agentrollouts.adapters.cluster_errors import error_of
 from agentrollouts.adapters.resources import Manifest
+
+_ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What a YAML reader refuses or changes unless it is escaped; JSON escapes the control characters itself."""
+_HALVES: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class Answer(NamedTuple):
@@ -38,6 +43,22 @@ class Call:
     def what(self) -> str:
         """The opening of an error's text."""
         return f"Failed to {self.verb.replace('_', ' ')} {self.target}"
+
+    @property
+    def content(self) -> bytes | None:
+        """The body on the wire; None without one."""
+        return None if self.body is None else encoded(self.body)
+
+
+def encoded(body: object) -> bytes:
+    """JSON in UTF-8 that is YAML as well, since server-side apply reads it as YAML.
+
+    Characters above U+FFFF are written as they are: the API server's YAML reader refuses the pair of escapes
+    that JSON has for them (Kubernetes 1.36). Half of such a pair is not a character; U+FFFD takes its place.
+    """
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _HALVES.sub("\ufffd", text).encode()
 
 
 def content_of(call: Call, answer: Answer) -> Manifest:

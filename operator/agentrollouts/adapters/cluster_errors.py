@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from agentrollouts.api.text import writable
+
 _MESSAGE_MAX: Final = 500
 """Characters of the API server's message that are kept; it repeats an invalid object's values at length."""
 
@@ -57,8 +59,8 @@ _CLASSES: Final[Mapping[int, type[ClusterError]]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.CONFLICT: ConflictError,
 }
-_WRONG_TYPE: Final = "failed to create typed patch object"
-"""Server-side apply answers 500 instead of 4xx to a field of the wrong type (seen with Kubernetes 1.36)."""
+_REFUSED_AS_500: Final = ("failed to create typed patch object", "etcdserver: request is too large")
+"""A field of the wrong type in server-side apply, and an object above 1.5 MiB (seen with Kubernetes 1.36)."""
 _LATER: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -76,7 +78,7 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
     if status == HTTPStatus.NOT_FOUND and not (told.get("details") or {}).get("name"):
         cure = "the API server does not serve this kind; install its CustomResourceDefinition"
         return NotServedError(f"{what}: {cure}")
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR and _WRONG_TYPE in text:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and any(words in text for words in _REFUSED_AS_500):
         return InvalidError(text)
     if status in _CLASSES:
         return _CLASSES[status](text)
@@ -88,6 +90,7 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
 def _message(status: int, told: dict[str, Any]) -> str:
     """The API server's message; without one (a proxy's page, say) the status and nothing of the body."""
     words = " ".join(str(told.get("message") or "").split())
+    words = writable(words, len(words))
     if not words:
         return f"HTTP {status} and no message from the API server"
     return words if len(words) <= _MESSAGE_MAX else f"{words[:_MESSAGE_MAX]}..."

@@ -8,9 +8,12 @@ sentence.
 import asyncio
 import os
 from pathlib import Path
+from ssl import SSLContext
+from typing import Any
 
 import yaml
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from agentrollouts.adapters.cluster_errors import NoCredentialsError
@@ -47,6 +50,21 @@ async def read_credentials(kubeconfig: Path | None, timeout_seconds: float) -> C
             f"Failed to read credentials for the cluster from {where}: {error}"
         ) from error
     return configuration
+
+
+def transport_of(configuration: Configuration) -> tuple[SSLContext, dict[str, Any]]:
+    """Whom to trust, and what a request needs beside its URL: a proxy, the name in the certificate.
+
+    Raises:
+        OSError: a certificate or key that TLS cannot read.
+    """
+    client = RESTClientObject(configuration)
+    needed = {
+        "proxy": client.proxy,
+        "proxy_headers": client.proxy_headers,
+        "server_hostname": configuration.tls_server_name,
+    }
+    return client.ssl_context, {name: value for name, value in needed.items() if value}
 
 
 async def bearer_token(configuration: Configuration) -> str | None:

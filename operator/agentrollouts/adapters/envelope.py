@@ -7,6 +7,7 @@ VictoriaMetrics by `isPartial`), the instant. `infos` are remarks about style an
 may come from anywhere, so none of its text is repeated in a message.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -128,6 +129,12 @@ class _Refusal(_Part):
 
 E = TypeVar("E", bound=_Envelope)
 
+_HALVES: Final = re.compile(
+    rb"((?<!\\)(?:\\\\)*)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+"""The escape of one half of a surrogate pair: JSON by its grammar, but not a character."""
+
 _CLOCK_TOLERANCE_SECONDS: Final = 1.0
 """How far a row's time may be from the instant asked for; the API rounds to milliseconds, old servers to
 seconds."""
@@ -177,7 +184,8 @@ def _parse(form: type[E], body: bytes) -> E | QueryError:
     try:
         envelope = form.model_validate_json(body)
     except ValidationError as error:
-        return _unexpected(form, error, body)
+        mended = _HALVES.sub(rb"\1\\ufffd", body)
+        return _unexpected(form, error, body) if mended == body else _parse(form, mended)
     if envelope.warnings:
         count = len(envelope.warnings)
         return QueryError(

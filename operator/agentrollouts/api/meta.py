@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from agentrollouts.api.text import writable
+
 GROUP: Final = "agentrollouts.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = "agentrollouts.dev/v1alpha1"
@@ -113,13 +115,13 @@ Time = Annotated[
 """An instant in UTC, to the microsecond; RFC 3339 with a `Z` outside."""
 
 
-def _shorten(limit: int) -> Callable[[object], object]:
-    """Cut text to the limit, so that a long error of somebody else never makes a status unwritable."""
+def _writable(limit: int) -> Callable[[object], object]:
+    """Bound and clean text, so that nothing anyone else wrote makes a status unwritable."""
 
-    def cut(value: object) -> object:
-        return f"{value[: limit - 1]}…" if isinstance(value, str) and len(value) > limit else value
+    def fit(value: object) -> object:
+        return writable(value, limit) if isinstance(value, str) else value
 
-    return cut
+    return fit
 
 
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -141,8 +143,8 @@ Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
 """One CamelCase word of `reasons.Reason`. A string, so that a status written by a newer version can still
 be read."""
-Message = Annotated[str, Field(max_length=1024), BeforeValidator(_shorten(1024))]
-"""A sentence for people; cut at 1,024 characters, never refused."""
+Message = Annotated[str, Field(max_length=1024), BeforeValidator(_writable(1024))]
+"""A sentence for people; cut at 1,024 characters and cleaned by `text.writable`, never refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class Condition(ApiModel):
     """Whether it holds: True, False or Unknown."""
     reason: ReasonStr
     """Why, in one CamelCase word."""
-    message: Annotated[str, Field(max_length=32768), BeforeValidator(_shorten(32768))]
+    message: Annotated[str, Field(max_length=32768), BeforeValidator(_writable(32768))]
     """Why, in a sentence with the numbers that decided it."""
     last_transition_time: Time
     """When `status` last changed."""

@@ -159,7 +159,7 @@ def annotated(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Opera
     """The claim as it has to be; where there is no annotation at all, under the condition that it is so."""
     known, key, path = _annotations(route), f"{rollout}{SPLIT}", "/metadata/annotations"
     text = json.dumps(claim.to_json(), sort_keys=True, separators=(",", ":")) if claim else None
-    if known.get(key) == text:
+    if known.get(key) == text or (claim and _has_mark(claim_of(route, rollout), claim)):
         return ()
     if route["metadata"].get("annotations") is None:
         return (
@@ -168,6 +168,13 @@ def annotated(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Opera
         )
     own = f"{path}/{key.replace('/', '~1')}"
     return ({"op": "add", "path": own, "value": text} if text else {"op": "remove", "path": own},)
+
+
+def _has_mark(known: Claim | None, wanted: Claim) -> bool:
+    """Whether the claim of a rollback is there; its sentence does not count, as it may have been refused."""
+    if known is None or wanted.rolled_back is None:
+        return False
+    return known == wanted.model_copy(update={"message": known.message})
 
 
 def patch(route: Manifest, operations: tuple[Operation, ...]) -> Patch:

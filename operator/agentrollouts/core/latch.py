@@ -6,7 +6,7 @@ process ended in between, finishes the rollback and can still say why it was beg
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from agentrollouts.api.meta import (
     ANNOTATION_ROLLBACK_MESSAGE,
@@ -66,3 +66,13 @@ def read_latch(annotations: Mapping[str, str]) -> Latch | None:
 def trigger_of(text: str | None) -> Trigger:
     """The trigger that a mark names; a breach where it names none."""
     return Trigger(text) if text in set(Trigger) else Trigger.BREACH
+
+
+def without_message(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The manifest of a rollback with the bare mark; any other manifest as it is."""
+    metadata = manifest["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if ANNOTATION_ROLLBACK_MESSAGE not in annotations:
+        return manifest
+    kept = {key: value for key, value in annotations.items() if key != ANNOTATION_ROLLBACK_MESSAGE}
+    return {**manifest, "metadata": {**metadata, "annotations": kept}}

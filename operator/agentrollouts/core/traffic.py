@@ -21,7 +21,7 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.latch import Latch, is_latched, latch_of, read_latch
+from agentrollouts.core.latch import Latch, is_latched, latch_of, read_latch, without_message
 
 Manifest = Mapping[str, Any]
 Objects = Mapping[tuple[str, str], Manifest]
@@ -146,9 +146,12 @@ def render(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> 
 
 
 def unshown(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> Iterator[Manifest]:
-    """Those of `render` that the API server does not have as they must be, in the same order."""
+    """Those of `render` that the API server does not have as they must be, in the same order.
+
+    The sentence beside a mark does not count: the API server may have refused it.
+    """
     for wanted in render(rollout, status, seen):
-        if not covers(seen.get(key_of(wanted)), wanted):
+        if not covers(seen.get(key_of(wanted)), without_message(wanted)):
             yield wanted
 
 

@@ -19,6 +19,7 @@ from agentrollouts.adapters.cluster_errors import (
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
+from agentrollouts.core.bare import bare_forms, bare_statuses
 from agentrollouts.core.observation import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.shell.cache import ROUTE, Cache
 from agentrollouts.shell.events import Herald
@@ -32,6 +33,10 @@ REASONS: Final = (
     (InvalidError, Reason.WRITE_REFUSED),
 )
 """What an error of a write is called in a condition; any other is `WriteFailed`."""
+
+
+REFUSALS: Final = (ForbiddenError, InvalidError)
+"""Errors that a write with less text may not have: limits, admission policies and proxies use both."""
 
 
 class Writer(Protocol):
@@ -88,29 +93,65 @@ class Actor:
             ConflictError: it has changed; observe and decide again.
             ClusterError: it could not be written.
         """
-        written = await self._cluster.replace_status({**manifest, "status": dict(status)})
+        try:
+            written = await self._cluster.replace_status({**manifest, "status": dict(status)})
+        except REFUSALS as error:
+            written = await self._replace_bare_status(manifest, status, error)
         (self._inputs.put if is_news else self._cache.put)(written)
+
+    async def _replace_bare_status(
+        self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError
+    ) -> Manifest:
+        """Write less of a refused status: an attempt must not stay where it is for a sentence."""
+        for bare in bare_statuses(status, str(error)):
+            try:
+                written = await self._cluster.replace_status({**manifest, "status": dict(bare)})
+            except REFUSALS:
+                continue
+            logger.warning("Wrote the status without details: %s", error)
+            return written
+        raise error
 
     def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Have Events about an object sent, without waiting for it."""
         self._herald.tell(manifest, events)
 
     async def _attempt(self, effect: Effect) -> Problem | None:
+        """Carry out an effect; what is refused with its text is written with less of it.
+
+        With the bare mark a rollback is complete. Without any mark the weights are right and the problem
+        stays, so that the mark is tried again and a person can read why it is missing.
+        """
+        problem, is_refused = await self._tried(effect)
+        plainer = bare_forms(effect) if is_refused else ()
+        for form in plainer:
+            another, is_refused = await self._tried(form)
+            if another is None:
+                return None if form is plainer[0] else problem
+            if not is_refused:
+                return another
+        return problem
+
+    async def _tried(self, effect: Effect) -> tuple[Problem | None, bool]:
+        """Why an effect failed, and whether its content is what was refused."""
         try:
-            match effect:
-                case Write():
-                    return await self._apply(effect)
-                case Patch(manifest, operations):
-                    self._inputs.put(await self._cluster.patch(Ref.of(dict(manifest)), operations))
-                case Deletion(manifest):
-                    await self._cluster.delete_version(dict(manifest))
-                    self._inputs.drop(dict(manifest))
+            return await self._carry_out(effect), False
         except ConflictError:
             raise
         except ClusterError as error:
             logger.warning("%s", error)
             reason = next((why for kind, why in REASONS if isinstance(error, kind)), Reason.WRITE_FAILED)
-            return Problem(reason, str(error))
+            return Problem(reason, str(error)), isinstance(error, REFUSALS)
+
+    async def _carry_out(self, effect: Effect) -> Problem | None:
+        match effect:
+            case Write():
+                return await self._apply(effect)
+            case Patch(manifest, operations):
+                self._inputs.put(await self._cluster.patch(Ref.of(dict(manifest)), operations))
+            case Deletion(manifest):
+                await self._cluster.delete_version(dict(manifest))
+                self._inputs.drop(dict(manifest))
         return None
 
     async def _apply(self, write: Write) -> Problem | None:

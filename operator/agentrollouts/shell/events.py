@@ -16,12 +16,16 @@ from uuid import uuid4
 from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.text import within_bytes
 from agentrollouts.core.observation import Event
 
 logger = logging.getLogger(__name__)
 
 LINE: Final = 10_000
 """Events that may wait: ten for each of a thousand attempts that begin at once."""
+
+MESSAGE_BYTES: Final = 1024
+"""Bytes of an Event's message that the API server accepts (`NoteLengthLimit` of its event validation)."""
 
 QUIET_SECONDS: Final = 60.0
 """How long the same sentence about the same object is not said again; a fight over weights repeats it."""
@@ -90,7 +94,7 @@ def _event(manifest: Manifest, event: Event) -> Manifest:
             "resourceVersion": metadata["resourceVersion"],
         },
         "reason": str(event.reason),
-        "message": event.message[:1024],
+        "message": within_bytes(event.message, MESSAGE_BYTES),
         "type": "Warning" if event.is_warning else "Normal",
         "source": {"component": FIELD_MANAGER},
         "firstTimestamp": now,

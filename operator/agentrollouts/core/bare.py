@@ -1,0 +1,101 @@
+"""Plainer forms of a write that the API server refused: the same traffic with less text.
+
+Used by `shell.act`, only after a refusal. A rollback carries its reason as an annotation, and text can be
+refused where weights cannot: by a size limit, by an admission policy, by a proxy. The weights never wait for
+that. The same holds for a status, without which an attempt would stay where it is.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
+from agentrollouts.api.text import writable
+from agentrollouts.core.latch import without_message
+from agentrollouts.core.observation import Effect, Manifest, Patch, Write
+
+_ANNOTATIONS: Final = "/metadata/annotations"
+_REASON_LENGTH: Final = 300
+"""Characters of the refusal that a bare status shows."""
+_TEXTS: Final = frozenset({"message", "verification", "outlook", "source"})
+"""Fields of a status that hold sentences; nothing is decided from them."""
+_NUMBERS: Final = frozenset({"gates", "watched", "caps", "query"})
+"""Fields of a status without which an attempt goes on; its evidence is then collected again."""
+
+Operations = tuple[Mapping[str, Any], ...]
+
+
+def bare_forms(effect: Effect) -> tuple[Effect, ...]:
+    """The write of a rollback with the bare mark, and without any mark; nothing for any other write.
+
+    The mark is the attempt's number and the trigger, which the operator needs after a restart. Forward writes
+    have no plainer form: without their claim they must not be written.
+    """
+    match effect:
+        case Write(manifest, manager):
+            return tuple(Write(plain, manager) for plain in _manifests(manifest))
+        case Patch(manifest, operations):
+            return tuple(Patch(manifest, plain) for plain in _operations(operations))
+        case _:
+            return ()
+
+
+def bare_statuses(status: Mapping[str, Any], refusal: str) -> Iterator[Mapping[str, Any]]:
+    """The status without its sentences, and then also without the numbers of gates and caps.
+
+    Args:
+        status: As JSON.
+        refusal: Why the API server refused it; the conditions say so.
+    """
+    why = writable(refusal, _REASON_LENGTH).encode("ascii", "replace").decode()
+    silent = _silent(status)
+    told = f"The status is written without details, since the API server refused it: {why}"
+    silent["conditions"] = [{**found, "message": told} for found in status.get("conditions") or ()]
+    yield silent
+    yield {key: value for key, value in silent.items() if key not in _NUMBERS}
+
+
+def _manifests(manifest: Manifest) -> Iterator[Manifest]:
+    metadata = manifest["metadata"]
+    if ANNOTATION_ROLLED_BACK not in (metadata.get("annotations") or {}):
+        return
+    yield without_message(manifest)
+    yield {**manifest, "metadata": {key: value for key, value in metadata.items() if key != "annotations"}}
+
+
+def _operations(operations: Operations) -> Iterator[Operations]:
+    marks = [operation for operation in operations if _is_mark(operation)]
+    weights = tuple(operation for operation in operations if not _is_annotation(operation))
+    if not marks:
+        return
+    yield tuple(_bare(operation) if operation in marks else operation for operation in operations)
+    if weights:
+        yield weights
+
+
+def _is_annotation(operation: Mapping[str, Any]) -> bool:
+    return str(operation["path"]).startswith(_ANNOTATIONS)
+
+
+def _is_mark(operation: Mapping[str, Any]) -> bool:
+    """Whether an operation writes the claim of an attempt that was rolled back."""
+    return operation["op"] == "add" and _is_annotation(operation) and "rolledBack" in _claim(operation)
+
+
+def _claim(operation: Mapping[str, Any]) -> dict[str, Any]:
+    value = operation["value"]
+    text = next(iter(value.values())) if isinstance(value, Mapping) else value
+    return dict(json.loads(text))
+
+
+def _bare(operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    claim = {key: value for key, value in _claim(operation).items() if key != "message"}
+    text = json.dumps(claim, sort_keys=True, separators=(",", ":"))
+    value = operation["value"]
+    return {**operation, "value": dict.fromkeys(value, text) if isinstance(value, Mapping) else text}
+
+
+def _silent(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: "" if key in _TEXTS else _silent(item) for key, item in value.items()}
+    return [_silent(item) for item in value] if isinstance(value, list | tuple) else value
