@@ -110,10 +110,10 @@ class Limits(_Section):
     """How much a tenant may ask for."""
 
     rollouts_per_namespace: int = Field(strict=True, default=1000, ge=1, le=100_000)
-    """AgentRollouts in one namespace that are served; the ones made later are not, with a condition that
-    says so."""
+    """AgentRollouts in one namespace that are served. Younger ones ship nothing, with the reason
+    LimitExceeded; what they serve already goes on, and can be rolled back."""
     gates_per_rollout: int = Field(strict=True, default=16, ge=1, le=16)
-    """Gates of one rollout."""
+    """Gates of one rollout. A rollout with more ships nothing, with the reason LimitExceeded."""
 
 
 class Serve(_Section):
@@ -144,7 +144,8 @@ class Settings(_Section):
     namespaces: tuple[DnsLabel, ...] = ()
     """Namespaces to watch; all if empty. Takes effect at the next start."""
     gateway_classes: tuple[DnsName, ...] = ()
-    """GatewayClasses whose Gateways a rollout may attach a route to; all if empty."""
+    """GatewayClasses whose Gateways a rollout may attach a route to; all if empty. A rollout that names
+    another Gateway ships nothing, with the reason GatewayNotPermitted."""
     limits: Limits = Limits()
     """How much a tenant may ask for."""
     workers: int = Field(strict=True, default=32, ge=1, le=64)

@@ -119,6 +119,22 @@ def test_rights_for_some_namespaces() -> None:
 
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
+def test_gateways_are_read_only_where_their_class_matters(values: Mapping[str, Any]) -> None:
+    """With `gatewayClasses` one more ClusterRole may get Gateways and nothing else, in any namespace."""
+    objects = rendered({**values, "settings": {"gatewayClasses": ["public"]}})
+    without = rendered(values)
+    name = f"{FULL_NAME}-gateways"
+
+    [role] = [found for found in of_kind(objects, "ClusterRole") if found["metadata"]["name"] == name]
+    [binding] = [
+        found for found in of_kind(objects, "ClusterRoleBinding") if found["metadata"]["name"] == name
+    ]
+    assert rights(role) == {("gateway.networking.k8s.io", "gateways"): {"get"}}
+    assert (binding["roleRef"]["name"], binding["subjects"][0]["name"]) == (name, FULL_NAME)
+    assert [found for found in without if found["metadata"]["name"] == name] == []
+
+
+@pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     """No role has a wildcard, reads Secrets or hands on rights; the operator deletes nothing but routes."""
     objects = rendered(values)

@@ -23,11 +23,14 @@ from agentrollouts.adapters.cluster_errors import (
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.snapshot import Snapshot
+from agentrollouts.settings import Settings
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.events import Herald
+from agentrollouts.shell.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.observe import SERVICE_LABEL, Observer
+from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.workqueue import DirtyQueue
@@ -60,7 +63,7 @@ STATUS_WRITE = Effect("replace_status", f"AgentRollout {AGENT}")
 class Shell:
     """All of the shell but the watch."""
 
-    def __init__(self, workers: int = 2) -> None:
+    def __init__(self, workers: int = 2, settings: Settings = Settings()) -> None:  # noqa: B008 it is frozen
         self.api = FakeApiServer()
         self.prometheus = FakePrometheus()
         self.cache = Cache()
@@ -68,7 +71,9 @@ class Shell:
         self.api.inputs = Inputs(self.cache, self.queue)
         poller = Poller(lambda _name, _ns: self.prometheus, self.queue.mark, lambda *_: None, self.clock)
         self.poller = poller
-        observer = Observer(self.cache, self.api, poller, self.clock)
+        classes = GatewayClasses(self.api, self.queue.mark)
+        self.permits = Permits(settings, self.cache, classes)
+        observer = Observer(self.cache, self.api, poller, self.clock, permits=self.permits)
         herald = Herald(self.api)
         actor = Actor(self.api, self.cache, self.api.inputs, herald)
         reconciler = Reconciler(self.queue, self.cache, observer, actor, poller, Telemetry())
@@ -119,9 +124,9 @@ class Shell:
 
 
 @asynccontextmanager
-async def a_shell(workers: int = 2) -> AsyncIterator[Shell]:
+async def a_shell(workers: int = 2, settings: Settings = Settings()) -> AsyncIterator[Shell]:  # noqa: B008 it is frozen
     """A running shell, whose workers must all be alive at the end."""
-    shell = Shell(workers)
+    shell = Shell(workers, settings)
     yield shell
     assert not any(task.done() for task in shell.tasks)
     for task in shell.tasks:

@@ -45,6 +45,7 @@ KINDS: Final[Mapping[str, Resource]] = {
     "ConfigMap": Resource("v1", "configmaps"),
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
     "Event": Resource("v1", "events"),
+    "Gateway": Resource("gateway.networking.k8s.io/v1", "gateways"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
 }
 

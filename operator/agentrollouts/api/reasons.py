@@ -104,6 +104,12 @@ class Reason(StrEnum):
         "This digest was rolled back for a breach and is not tried again; ship a new digest.",
     )
     SNAPSHOT_MISSING = "SnapshotMissing", "The ConfigMap that holds the release's bundle is gone."
+    LIMIT_EXCEEDED = "LimitExceeded", "The operator's settings permit fewer rollouts or gates."
+    GATEWAY_NOT_PERMITTED = (
+        "GatewayNotPermitted",
+        "The operator's settings do not permit routes at a Gateway of this class.",
+    )
+    GATEWAY_UNREADABLE = "GatewayUnreadable", "The class of the Gateway is not known, so nothing is attached."
     AGENT_TAKEN = "AgentTaken", "Another AgentRollout in the namespace already ships this agent."
 
     # Whether the traffic is where it should be.

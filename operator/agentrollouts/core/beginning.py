@@ -79,6 +79,18 @@ def unknown(s: Situation) -> moves.Move | None:
     return moves.Rest(*_told(s, s.asked.reason, s.asked.message)) if isinstance(s.asked, Problem) else None
 
 
+def refused(s: Situation) -> moves.Move | None:
+    """What is requested serves, and the administrator does not permit this rollout to ship anything else."""
+    problem = s.obs.refused
+    if problem is None or (
+        problem.reason is Reason.GATEWAY_UNREADABLE and s.obs.traffic_problem is not problem
+    ):
+        return None  # the route is attached as it was: at rest there is nothing to raise an alarm about
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+        return None
+    return moves.Rest(*_told(s, problem.reason, problem.message))
+
+
 def serving(s: Situation) -> moves.Move | None:
     """What is asked for is what serves."""
     if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:

@@ -51,6 +51,7 @@ AT_REST: Final[tuple[Check, ...]] = (
     beginning.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
     beginning.harmful,  # then what is measured of stable itself, where somebody asked for that
     beginning.unknown,  # nothing can be compared with a digest that is not known
+    beginning.refused,  # what serves goes on, and no longer looks as if all were well
     beginning.serving,  # the common case: nothing to do
     beginning.quarantined,  # a resync, relabel or restart does not try again what failed
     beginning.begin,

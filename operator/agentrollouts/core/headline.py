@@ -23,9 +23,11 @@ NEEDS_A_PERSON: Final = frozenset(
     {
         Reason.AGENT_MISMATCH,
         Reason.CAP_EXCEEDED,
+        Reason.GATEWAY_NOT_PERMITTED,
         Reason.GATE_FAILED,
         Reason.INCONCLUSIVE,
         Reason.INVALID_GATE,
+        Reason.LIMIT_EXCEEDED,
         Reason.NO_HEALTHY_TARGET,
         Reason.QUARANTINED,
         Reason.ROUTE_NOT_FOUND,

@@ -69,6 +69,10 @@ class Observation:
     """
     traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
     """Our traffic objects as the API server has them, by (kind, name)."""
+    refused: Problem | None = None
+    """Why the administrator does not permit this rollout to move forward; None where nothing stands against
+    it. A rollback does not ask.
+    """
     rule_taken_by: str | None = None
     """An older rollout that sets the weights of the same rule; None where there is none."""
     traffic_problem: Problem | None = None

@@ -214,6 +214,8 @@ def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
 
 
 def _unservable(obs: Observation, status: AgentRolloutStatus, refusals: str) -> Problem | None:
+    if obs.refused:
+        return obs.refused
     if refusals:
         return Problem(Reason.INVALID_GATE, refusals)
     spec = obs.rollout.spec

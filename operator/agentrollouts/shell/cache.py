@@ -37,6 +37,8 @@ class _Known(NamedTuple):
     entries: tuple[Hashable, ...]
     """Under what it stands in the index."""
     packed: bytes
+    made: str = ""
+    """When the API server made it, in a form that sorts."""
 
 
 class Cache:
@@ -60,7 +62,9 @@ class Cache:
             return False
         self._remove(key)
         self._gone.pop(key, None)
-        self._objects[key] = news = _Known(version, tuple(_entries(key, manifest)), _packed(manifest))
+        made = str(manifest["metadata"].get("creationTimestamp") or "")
+        news = _Known(version, tuple(_entries(key, manifest)), _packed(manifest), made)
+        self._objects[key] = news
         for entry in news.entries:
             self._index[entry].add(key)
         return True
@@ -103,6 +107,14 @@ class Cache:
         if key.kind == ROLLOUT and (route := _patched(manifest)):
             yield from self._found(route)  # of two rollouts on one rule, one may have had to wait
 
+    def is_beyond(self, rollout: Ref, most: int) -> bool:
+        """Whether a namespace has at least so many rollouts that are older; of one age, by name."""
+        found = self._index.get((ROLLOUT, rollout.namespace), ())
+        if len(found) <= most:
+            return False
+        ages = {key: (self._objects[key].made, key.name) for key in found}
+        return rollout in ages and sum(age < ages[rollout] for age in ages.values()) >= most
+
     def rollouts_patching(self, route: Ref) -> list[Manifest]:
         """The rollouts that set weights in a route of somebody else."""
         return [_unpacked(self._objects[key].packed) for key in self._found(route)]
@@ -134,6 +146,7 @@ def _entries(key: Ref, manifest: Manifest) -> Iterator[tuple[Hashable, ...]]:
         return
     yield key.kind, key.namespace, _agent(manifest)
     if key.kind == ROLLOUT:
+        yield ROLLOUT, key.namespace
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
         if route := _patched(manifest):
             yield (route,)

@@ -4,7 +4,7 @@ Used alike by the watch, by the lists at start, and by `act` for the answers to 
 """
 
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.cache import ROLLOUT, Cache
 from agentrollouts.shell.workqueue import DirtyQueue
 
 
@@ -24,6 +24,11 @@ class Inputs:
         """An object is gone."""
         if self._cache.drop(manifest):
             self._mark(manifest)
+
+    def look_at_all(self) -> None:
+        """Something that every rollout depends on has changed, such as the settings."""
+        for key in self._cache.versions(ROLLOUT, None):
+            self._queue.mark(key)
 
     def _mark(self, manifest: Manifest) -> None:
         for key in self._cache.touched_by(manifest):

@@ -28,6 +28,7 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import is_ours
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
+from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.poller import Poller
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
@@ -48,7 +49,15 @@ class Reader(Protocol):
 class Observer:
     """Looks at the world on behalf of one object at a time."""
 
-    def __init__(self, cache: Cache, cluster: Reader, poller: Poller, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        cluster: Reader,
+        poller: Poller,
+        clock: Clock = utc_now,
+        permits: Permits | None = None,
+    ) -> None:
+        self._permits = permits
         self._cache = cache
         self._cluster = cluster
         self._poller = poller
@@ -57,11 +66,17 @@ class Observer:
     async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
         """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
         namespace, name = rollout.metadata.namespace, rollout.metadata.name
+        refused = None
+        if self._permits is not None:
+            await self._permits.prepare(rollout)
+            rollout, refused, unattached = self._permits.examine(rollout)
+            problem = unattached or problem
         obs = Observation(
             now=self._clock(),
             rollout=rollout,
             release=self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name)),
             traffic={(found["kind"], found["metadata"]["name"]): found for found in self._traffic(rollout)},
+            refused=refused,
             rule_taken_by=self._rival(rollout),
             traffic_problem=problem,
             snapshots={

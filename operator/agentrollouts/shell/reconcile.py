@@ -28,6 +28,7 @@ from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import ROLLOUT, Cache
 from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.pace import Pace
+from agentrollouts.shell.permits import LOOK_AGAIN_SECONDS
 from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry
@@ -135,7 +136,10 @@ class Reconciler:
             self._measure(obs.status, decision.status)
         is_done = not pause and key not in self._problems
         self._actor.tell(manifest, self._what_happened(decision.events, is_done=is_done))
-        self._wake(key, pause, _until(obs.now, decision.wake_at))
+        wait = _until(obs.now, decision.wake_at)
+        if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
+            wait = LOOK_AGAIN_SECONDS if wait is None else min(wait, LOOK_AGAIN_SECONDS)
+        self._wake(key, pause, wait)
 
     async def _release(self, key: Ref, manifest: Manifest) -> None:
         release = await self._parsed(AgentRelease, manifest)

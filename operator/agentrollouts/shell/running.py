@@ -19,8 +19,10 @@ from agentrollouts.settings import Settings, SettingsError, Watcher
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.events import Herald
+from agentrollouts.shell.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.observe import Observer
+from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.sync import Sync
@@ -116,10 +118,14 @@ class Operator:
         await sync.fill()
         herald = Herald(cluster)
         actor = Actor(cluster, cache, inputs, herald)
-        reconciler = Reconciler(queue, cache, Observer(cache, cluster, poller), actor, poller, telemetry)
+        classes = GatewayClasses(cluster, queue.mark)
+        self._exit.callback(classes.close)
+        permits = Permits(settings, cache, classes)
+        observer = Observer(cache, cluster, poller, permits=permits)
+        reconciler = Reconciler(queue, cache, observer, actor, poller, telemetry)
         for index in range(settings.workers):
             self._spawn(reconciler.work(), f"worker {index}")
-        self._spawn(self._follow_settings(sources), "settings")
+        self._spawn(self._follow_settings(sources, permits, inputs), "settings")
         self._spawn(sync.keep(), "sync")
         self._spawn(herald.work(), "events")
         gc.collect()
@@ -159,11 +165,13 @@ class Operator:
             await asyncio.sleep(LAG_STEP_SECONDS)
             self.telemetry.lagged(max(0.0, loop.time() - due))
 
-    async def _follow_settings(self, sources: Sources) -> None:
+    async def _follow_settings(self, sources: Sources, permits: Permits, inputs: Inputs) -> None:
         async for news in self._watcher.changes():
             self.telemetry.settings_reloaded(ok=not isinstance(news, SettingsError))
             if isinstance(news, SettingsError):
                 logger.warning("Kept the old settings: %s", news)
             else:
                 sources.replace(news)
+                permits.replace(news)
+                inputs.look_at_all()
                 logger.info("Took new settings")

@@ -1,0 +1,91 @@
+"""The administrator's limits as the settings have them now, applied to one rollout at a time.
+
+Asked by `observe`. Only what is about to begin waits for the API server, and for a second at the most.
+"""
+
+from typing import Final, NamedTuple
+
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.observation import Problem
+from agentrollouts.core.permits import (
+    attached,
+    gateway_refusal,
+    parents,
+    too_many_gates,
+    too_many_rollouts,
+    with_old_parents,
+)
+from agentrollouts.core.states import is_under_way
+from agentrollouts.core.traffic import is_ours
+from agentrollouts.settings import Settings
+from agentrollouts.shell.cache import ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.gateway_classes import GATEWAY, GatewayClasses
+
+LOOK_AGAIN_SECONDS: Final = 10.0
+"""How soon a rollout beyond a limit is looked at again: an older one may be gone."""
+
+
+class Permitted(NamedTuple):
+    """A rollout as it may be served."""
+
+    rollout: AgentRollout
+    refused: Problem | None
+    """Why it may not move forward; None where it may."""
+    unattached: Problem | None
+    """Why it has no route, although its spec requests one."""
+
+
+class Permits:
+    """What a tenant may request.
+
+    Args:
+        settings: As last found good.
+        cache: Knows all rollouts of a namespace.
+        classes: Knows the class of a Gateway.
+    """
+
+    def __init__(self, settings: Settings, cache: Cache, classes: GatewayClasses) -> None:
+        self._settings = settings
+        self._cache = cache
+        self._classes = classes
+
+    def replace(self, settings: Settings) -> None:
+        """Use these settings from now on."""
+        self._settings = settings
+
+    async def prepare(self, rollout: AgentRollout) -> None:
+        """Read the class of a new Gateway, unless an attempt is in progress: a rollback waits for none."""
+        if not self._settings.gateway_classes or is_under_way(rollout.status):
+            return
+        new = {place for place, _ in parents(rollout)} - attached(rollout, self._route(rollout))
+        await self._classes.first((Ref(GATEWAY, *place) for place in new), _key(rollout))
+
+    def examine(self, rollout: AgentRollout) -> Permitted:
+        """The rollout as it may be served, and what stands against more."""
+        limits, key = self._settings.limits, _key(rollout)
+        route = self._route(rollout)
+        problem, unattached = self._gateways(rollout, route), None
+        if problem is not None:
+            rollout = with_old_parents(rollout, route)
+            unattached = problem if rollout.spec.traffic.http_route is None else None
+        if self._cache.is_beyond(key, limits.rollouts_per_namespace):
+            problem = too_many_rollouts(key.namespace, limits.rollouts_per_namespace)
+        problem = too_many_gates(rollout.spec, limits.gates_per_rollout) or problem
+        return Permitted(rollout, unattached or problem, unattached)
+
+    def _gateways(self, rollout: AgentRollout, route: Manifest | None) -> Problem | None:
+        allowed = frozenset(self._settings.gateway_classes)
+        if not allowed:
+            return None
+        key = _key(rollout)
+        classes = {place: self._classes.find(Ref(GATEWAY, *place), key) for place, _ in parents(rollout)}
+        return gateway_refusal(rollout, allowed, classes, attached(rollout, route))
+
+    def _route(self, rollout: AgentRollout) -> Manifest | None:
+        found = self._cache.get(_key(rollout)._replace(kind=ROUTE))
+        return found if found is not None and is_ours(found, rollout) else None
+
+
+def _key(rollout: AgentRollout) -> Ref:
+    return Ref(ROLLOUT, rollout.metadata.namespace, rollout.metadata.name)

@@ -1,0 +1,305 @@
+"""Inputs: settings of an administrator, what tenants apply. Outputs: what is shipped, attached and said."""
+
+import pytest
+
+from agentrollouts.adapters.cluster_errors import UnavailableError
+from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.settings import Settings
+from tests.builders import AGENT, BY_ROUTE, NAMESPACE, NEW, OLD, a_ready_release, a_rollout
+from tests.shell.test_reconcile import ROLLOUT, ROUTE, Shell, a_shell
+from tests.shell.virtual import pass_time, run
+
+PUBLIC_ONLY = Settings.model_validate({"gatewayClasses": ["public"]})
+BAKED = {"bake": {"durationSeconds": 0}}
+ELSEWHERE = {"httpRoute": {"parentRefs": [{"name": "inner", "namespace": "gateways"}]}}
+
+
+def limits(**found: int) -> Settings:
+    """Settings with these limits."""
+    return Settings.model_validate({"limits": found})
+
+
+def a_gateway(name: str, kind: str, namespace: str = NAMESPACE) -> Manifest:
+    """A Gateway of a class."""
+    return {
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"gatewayClassName": kind},
+    }
+
+
+def condition(shell: Shell, kind: str, ref: Ref = ROLLOUT) -> tuple[str, str, str]:
+    """Status, reason and message of a condition."""
+    [found] = [each for each in shell.status(ref)["conditions"] if each["type"] == kind]
+    return found["status"], found["reason"], found["message"]
+
+
+def attached(shell: Shell) -> list[str] | None:
+    """The Gateways of the route; None where there is no route."""
+    route = shell.api.objects.get(ROUTE)
+    return [parent["name"] for parent in route["spec"]["parentRefs"]] if route else None
+
+
+def test_the_youngest_rollouts_beyond_the_limit_ship_nothing() -> None:
+    """Two are served, whichever the watch reports first; the third one is, once an older one is gone."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=limits(rolloutsPerNamespace=2)) as shell:
+            made = {"young": "10:02", "older": "10:01", "oldest": "10:00"}
+            for number, (name, time) in enumerate(made.items()):
+                release = a_ready_release(f"{AGENT}-1.0.{number}", agent=name).to_json()
+                shell.api.put({"kind": "AgentRelease", **release, "status": {}})
+                spec = {"agent": name, "releaseRef": {"name": f"{AGENT}-1.0.{number}"}, "traffic": {}}
+                manifest = a_rollout(**BAKED, **spec).build().to_json()
+                metadata = {"name": name, "namespace": NAMESPACE}
+                metadata |= {"creationTimestamp": f"2026-11-20T{time}:00Z"}
+                shell.api.put({**manifest, "metadata": metadata})
+            await pass_time(60)
+            keys = {name: Ref("AgentRollout", NAMESPACE, name) for name in made}
+            assert {name: shell.ready(key) for name, key in keys.items()} == {
+                "oldest": ("True", "Healthy"),
+                "older": ("True", "Healthy"),
+                "young": ("False", "LimitExceeded"),
+            }
+            assert condition(shell, "Stalled", keys["young"])[0] == "True"
+            assert condition(shell, "Ready", keys["young"])[2] == (
+                "namespace support has more than 2 AgentRollouts, and 2 older ones are served "
+                "(limits.rolloutsPerNamespace in the operator's settings); delete one of them, or ask the "
+                "administrator for more"
+            )
+
+            shell.api.delete(keys["older"])
+            await pass_time(60)
+            assert shell.ready(keys["young"]) == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_too_many_gates_are_refused_by_number() -> None:
+    """With the field, what is permitted and what to do; fewer gates ship at once."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=limits(gatesPerRollout=1)) as shell:
+            shell.release(NEW)
+            gates = [{"name": "a", "template": "error-rate"}, {"name": "b", "template": "latency"}]
+            shell.make(a_rollout(**BAKED, gates=gates))
+            await pass_time(30)
+            status, reason, message = condition(shell, "Ready")
+            assert (status, reason) == ("False", "LimitExceeded")
+            assert message == (
+                "spec.gates: has 2 gates, and the operator's settings permit 1 for a rollout "
+                "(limits.gatesPerRollout); remove some, or ask the administrator for more"
+            )
+            assert attached(shell) is None
+
+            shell.api.edit(ROLLOUT, gates=gates[:1])
+            await pass_time(30)
+            assert shell.ready() == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_a_limit_that_is_lowered_takes_nothing_away() -> None:
+    """What serves goes on and is reported; a canary stops, and can still be rolled back."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.release(OLD)
+            shell.release(NEW)
+            shell.make(
+                a_rollout(gates=[{"name": n, "template": "error-rate"} for n in "ab"])
+                .serving(OLD)
+                .trying(NEW)
+            )
+            await pass_time(5)
+            before = shell.weights()
+            shell.permits.replace(limits(gatesPerRollout=1))
+            assert shell.api.inputs is not None
+            shell.api.inputs.look_at_all()
+            await pass_time(5)
+            assert (shell.ready(), shell.weights()) == (("False", "Held"), before)
+            assert shell.status()["attempt"]["hold"]["reason"] == "LimitExceeded"
+
+            shell.ask_for(OLD)
+            await pass_time(5)
+            assert shell.weights() == [100, 0]
+            await pass_time(3600)
+            assert shell.status()["attempt"]["state"] == "RolledBack"
+            assert condition(shell, "Ready")[1] == "LimitExceeded"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["inner", "public"])
+def test_the_class_of_the_gateway_decides_whether_anything_is_shipped(kind: str) -> None:
+    """A route is attached to a Gateway of a permitted class and to no other."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            shell.api.put(a_gateway("public", kind))
+            shell.release(NEW)
+            shell.make(a_rollout(**BAKED, traffic=BY_ROUTE))
+            await pass_time(30)
+            if kind == "public":
+                assert (shell.ready(), attached(shell)) == (("True", "Healthy"), ["public"])
+                return
+            assert attached(shell) is None
+            status, reason, message = condition(shell, "Ready")
+            assert (status, reason) == ("False", "GatewayNotPermitted")
+            assert message == (
+                "spec.traffic.httpRoute.parentRefs[0]: Gateway public in namespace support is of class "
+                "inner, which the operator's settings do not permit (gatewayClasses); name a Gateway of "
+                "class public"
+            )
+
+    run(scenario())
+
+
+def test_without_the_setting_no_gateway_is_read() -> None:
+    """The operator needs no permission for Gateways then."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.release(NEW)
+            shell.make(a_rollout(**BAKED, traffic=BY_ROUTE))
+            await pass_time(30)
+            assert shell.ready() == ("True", "Healthy")
+            assert not [read for read in shell.api.reads if isinstance(read, Ref) and read.kind == "Gateway"]
+
+    run(scenario())
+
+
+def test_a_gateway_that_is_not_there_is_awaited() -> None:
+    """Nothing is attached to a name whose class nobody knows; once the Gateway is there, it ships."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            shell.release(NEW)
+            shell.make(a_rollout(**BAKED, traffic=BY_ROUTE))
+            await pass_time(30)
+            assert attached(shell) is None
+            assert condition(shell, "Ready")[1] == "GatewayUnreadable"
+            assert "public in namespace support does not exist" in condition(shell, "Ready")[2]
+
+            shell.api.put(a_gateway("public", "public"))
+            await pass_time(30)
+            assert (shell.ready(), attached(shell)) == (("True", "Healthy"), ["public"])
+
+    run(scenario())
+
+
+def test_an_edit_cannot_move_the_route_to_another_class() -> None:
+    """Of a rollout that serves: the route stays where it is, requests go on, and the condition says why."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            shell.api.put(a_gateway("public", "public"))
+            shell.api.put(a_gateway("inner", "private", "gateways"))
+            shell.release(OLD)
+            shell.make(a_rollout(traffic=BY_ROUTE).asking_for(OLD).serving(OLD))
+            await pass_time(30)
+            assert shell.ready() == ("True", "Healthy")
+
+            shell.api.edit(ROLLOUT, traffic=ELSEWHERE)
+            await pass_time(120)
+            assert (shell.ready(), attached(shell)) == (("False", "GatewayNotPermitted"), ["public"])
+
+            shell.api.edit(ROLLOUT, traffic=BY_ROUTE)
+            await pass_time(30)
+            assert shell.ready() == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_a_deleted_route_is_not_made_again_at_a_gateway_that_is_not_permitted() -> None:
+    """And neither condition says that all is well."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            shell.release(OLD)
+            shell.make(a_rollout(traffic=BY_ROUTE).asking_for(OLD).serving(OLD))
+            await pass_time(30)
+            shell.api.delete(ROUTE)
+            await pass_time(30)
+            assert attached(shell) is None
+            assert [condition(shell, kind)[:2] for kind in ("Ready", "TrafficApplied")] == [
+                ("False", "GatewayUnreadable")
+            ] * 2
+
+    run(scenario())
+
+
+def gateways_away(shell: Shell) -> None:
+    """Gateways cannot be read, and the question hangs for as long as it may."""
+    get = shell.api.get
+
+    async def refuse(ref: Ref) -> Manifest | None:
+        if ref.kind == "Gateway":
+            await pass_time(10)
+            raise UnavailableError("the API server did not answer in 10 s")
+        return await get(ref)
+
+    shell.api.get = refuse  # type: ignore[method-assign] # as if it were down
+
+
+def test_a_rollback_does_not_wait_for_a_gateway() -> None:
+    """After a restart, with an API server that answers nothing about Gateways, 100/0 is written at once."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            gateways_away(shell)
+            shell.release(OLD)
+            shell.release(NEW)
+            shell.make(a_rollout(traffic=BY_ROUTE).serving(OLD).trying(NEW))
+            await pass_time(1)
+            assert shell.status()["attempt"]["state"] == "Canary"  # nothing is held for what was just started
+            await pass_time(14)
+            assert shell.status()["attempt"]["hold"]["reason"] == "GatewayUnreadable"
+
+            shell.ask_for(OLD)
+            await pass_time(0.1)
+            assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+def test_an_api_server_that_is_away_changes_no_class() -> None:
+    """The class that was read before still counts."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            shell.api.put(a_gateway("public", "public"))
+            shell.release(OLD)
+            shell.make(a_rollout(traffic=BY_ROUTE).asking_for(OLD).serving(OLD))
+            await pass_time(10)
+            gateways_away(shell)
+            await pass_time(120)
+            for number in range(3):
+                shell.api.edit(ROLLOUT, historyLimit=number + 1)
+                await pass_time(60)
+                assert shell.ready() == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_nobody_reads_for_a_rollout_that_is_gone() -> None:
+    """A tenant who makes and deletes rollouts leaves no questions behind."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=PUBLIC_ONLY) as shell:
+            shell.release(NEW)
+            shell.make(a_rollout(traffic=BY_ROUTE))
+            await pass_time(60)
+            shell.api.delete(ROLLOUT)
+            await pass_time(60)
+            before = reads(shell)
+            await pass_time(3600)
+            assert before > 3
+            assert reads(shell) == before
+
+    run(scenario())
+
+
+def reads(shell: Shell) -> int:
+    """How often a Gateway was read."""
+    return sum(isinstance(read, Ref) and read.kind == "Gateway" for read in shell.api.reads)
