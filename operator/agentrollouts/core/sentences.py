@@ -5,6 +5,7 @@ takes: a reader needs Prometheus and no statistics.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Baseline
@@ -14,8 +15,13 @@ from agentrollouts.core.evidence import Segment, expectation, of_good
 from agentrollouts.core.findings import Finding
 from agentrollouts.core.limits import threshold
 from agentrollouts.core.queries import recent_seconds
+from agentrollouts.core.rare_values import SHOWN
 from agentrollouts.core.readings import Recent
-from agentrollouts.core.words import Words, count, odds, percent, times
+from agentrollouts.core.shifts import Shift
+from agentrollouts.core.words import Words, chance, count, odds, percent, times
+
+NAMED: Final = 0.01
+"""Share of its release's outcomes from which on a value that the other one lacks is named."""
 
 
 def describe(case: Case) -> str:
@@ -145,9 +151,21 @@ def _shift(case: Case, runs: str) -> str:
     where = result.where if case.reading.mix else words.bad.format(bound=result.where)
     return (
         f"{runs}: {where} {percent(result.canary)} vs {percent(result.stable)} of stable; "
-        f"{percent(result.effect)} moved, by chance {percent(result.chance)} of the time, "
-        f"needed at most {percent(allowed(case.gate, case.course))}"
+        f"{percent(result.effect)} moved, by chance {chance(result.chance)} of the time, "
+        f"needed at most {percent(allowed(case.gate, case.course))}{_one_sided(result, case.reading.segment)}"
     )
+
+
+def _one_sided(result: Shift, total: Segment) -> str:
+    """The values that only one release has, with their counts; those too rare to matter are left out."""
+    named = [
+        f"; {'only stable' if not mix.canary else 'only the canary'} has {mix.group} "
+        f"({count(mix.canary)} of {count(total.canary_total)} vs {count(mix.stable)} of "
+        f"{count(total.stable_total)})"
+        for mix in result.one_sided
+        if max(mix.canary / total.canary_total, mix.stable / total.stable_total) >= NAMED
+    ]
+    return "".join(named[:SHOWN])
 
 
 def _nothing_bad(finding: Finding, compared: Sequence[Segment]) -> str:

@@ -6,7 +6,7 @@ shift that is certain but small is none.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -16,6 +16,7 @@ from agentrollouts.api.status import Attempt, State
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound, Mix
 from agentrollouts.core.plan import phase_seconds, steps_of
+from agentrollouts.core.rare_values import rarest
 from agentrollouts.core.states import base_state
 
 FIRST_LOOKS: Final = (300, 600, 1200, 2400, 3600)
@@ -41,6 +42,8 @@ class Shift:
     canary: float
     """Share of that, or of the runs above that bound, for the canary."""
     stable: float
+    one_sided: tuple[Mix, ...] = ()
+    """Values that only one of the releases has, the most frequent first; with the counts as they are."""
 
     def is_found(self, allowed: float) -> bool:
         """Whether it is sure, with at most `allowed` of error, and large enough to matter."""
@@ -67,20 +70,30 @@ def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:
 
 
 def of_mix(mix: Sequence[Mix], burst: float) -> Shift | None:
-    """Chi-squared on the counts of the labels; None where there are too few."""
+    """Chi-squared on the counts of the labels, rare ones exactly; None where there are too few."""
     runs = Segment(0.0, sum(m.canary for m in mix) / burst, 0.0, sum(m.stable for m in mix) / burst)
     if runs.canary_total < MIX_RUNS or not runs.stable_total:
         return None
-    shares = [(m, m.canary / burst / runs.canary_total, m.stable / burst / runs.stable_total) for m in mix]
-    most, canary, stable = max(shares, key=lambda entry: abs(entry[1] - entry[2]))
-    cells = _merged([(m.canary / burst, m.stable / burst) for m in mix], runs)
-    return Shift(
-        chance=chi_squared_tail(_statistic(cells, runs), len(cells) - 1),
-        effect=sum(abs(c - s) for _, c, s in shares) / 2,
-        where=most.group,
-        canary=canary,
-        stable=stable,
+    counts = [Mix(m.group, m.canary / burst, m.stable / burst) for m in mix]
+    shares = [(m, m.canary / runs.canary_total, m.stable / runs.stable_total) for m in counts]
+    most, canary, stable = max(
+        shares, key=lambda entry: (round(abs(entry[1] - entry[2]), 9), _is_new(entry[0]))
     )
+    rare, cells = _cells(counts, runs)
+    chance, found = chi_squared_tail(_statistic(cells, runs), len(cells) - 1), rarest(rare, runs, EFFECT)
+    one_sided = tuple(sorted(filter(_is_one_sided, mix), key=lambda m: -m.canary - m.stable))
+    if found is not None and found.chance < chance:
+        return Shift(found.chance, found.effect, found.where, found.canary, found.stable, one_sided)
+    effect = sum(abs(c - s) for _, c, s in shares) / 2
+    return Shift(chance, effect, most.group, canary, stable, one_sided)
+
+
+def _is_new(value: Mix) -> bool:
+    return value.canary > 0 and not value.stable
+
+
+def _is_one_sided(value: Mix) -> bool:
+    return not value.canary or not value.stable
 
 
 def of_histogram(bounds: Sequence[Bound], runs: Segment, burst: float) -> Shift | None:
@@ -136,19 +149,19 @@ Cell = tuple[float, float]
 """Counts of canary and stable."""
 
 
-def _merged(cells: Iterable[Cell], runs: Segment) -> list[Cell]:
-    """Cells that are expected at least `EXPECTED` times in both releases; the rarest are taken together."""
+def _cells(counts: Sequence[Mix], runs: Segment) -> tuple[list[Mix], list[Cell]]:
+    """The values too rare for chi-squared, and its cells: what is left, and all the rare ones as one.
+
+    A value is rare where it is expected less than `EXPECTED` times in one of the releases.
+    """
     smaller = min(runs.canary_total, runs.stable_total) / (runs.canary_total + runs.stable_total)
-    kept: list[Cell] = []
-    rest = (0.0, 0.0)
-    for canary, stable in sorted(cells, key=sum):
-        if (canary + stable) * smaller < EXPECTED:
-            rest = (rest[0] + canary, rest[1] + stable)
-        else:
-            kept.append((canary, stable))
-    if sum(rest) * smaller >= EXPECTED or not kept:
-        return [*kept, rest] if sum(rest) else kept
-    return [(kept[0][0] + rest[0], kept[0][1] + rest[1]), *kept[1:]]
+    by_size = sorted(counts, key=lambda m: m.canary + m.stable)
+    rare = [m for m in by_size if (m.canary + m.stable) * smaller < EXPECTED]
+    kept = [(m.canary, m.stable) for m in by_size[len(rare) :]]
+    rest = (sum(m.canary for m in rare), sum(m.stable for m in rare))
+    if not kept or sum(rest) * smaller >= EXPECTED:
+        return rare, [*kept, rest] if sum(rest) else kept
+    return rare, [(kept[0][0] + rest[0], kept[0][1] + rest[1]), *kept[1:]]
 
 
 def _statistic(cells: Sequence[Cell], runs: Segment) -> float:

@@ -82,6 +82,11 @@ def percent(share: float) -> str:
     return f"{value:.1f} %" if value >= 0.1 else f"{value:.2g} %"  # noqa: PLR2004 one decimal would show 0.0
 
 
+def chance(value: float) -> str:
+    """How often chance gives as much; below a millionth nobody reads the digits."""
+    return "less than 0.0001 %" if value < 1e-6 else percent(value)  # noqa: PLR2004 as said above
+
+
 def times(ratio: float) -> str:
     """A ratio: 13.8x, 0.85x, 1,200x."""
     if math.isinf(ratio):
