@@ -17,7 +17,8 @@ from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.gates import Course, judge
+from agentrollouts.core.findings import HISTOGRAM_RUNS
+from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.plan import steps_of
 from agentrollouts.core.readings import Reading, Tally
@@ -32,6 +33,10 @@ WORST: Final = 1000.0
 
 TOLERANCE: Final = 1e-3
 """Relative, of what is found by bisection."""
+
+MOST_RUNS: Final = 1e12
+COARSE: Final = 0.03
+"""Relative, of the runs after which a histogram is first sure."""
 
 _BOUNDS: Final = tuple(0.1 * 2**power for power in range(13))
 _MEDIAN, _SIGMA = 6.0, math.log(19 / 6) / NormalDist().inv_cdf(0.95)
@@ -142,22 +147,71 @@ def usual_of(spec: AgentRolloutSpec, gate: ResolvedGate) -> Usual:
 def sight(
     gate: ResolvedGate, usual: Usual, stretches: Sequence[Stretch], phase: int, planned_phases: int
 ) -> Sight:
-    """What a gate sees in a phase that consists of these stretches."""
+    """What a gate sees in a phase that consists of these stretches; with more runs it never sees less."""
     runs = sum(stretch.share * stretch.runs for stretch in stretches)
     if gate.kind not in SERVED or not runs:
         return Sight(gate, usual, runs, None, None)
-    judged = replace(gate, burst=None) if gate.kind is GateType.MEAN else gate  # its unit is not known here
+    course, once = Course(phase, planned_phases, time_over=False), [_pooled(stretches, runs)]
 
     def catches(worse: float, times: float) -> bool:
-        tallies = [_expected(gate, usual, stretch, worse, times, phase) for stretch in stretches]
-        course = Course(phase, planned_phases, time_over=False)
-        reading = Reading(tallies[-1].segment, tallies[-1].bounds, _NOW)
-        return judge(judged, reading, course, finished=tallies[:-1]).verdict is Verdict.FAIL
+        found = _judged(gate, usual, stretches, course, worse, times)
+        if gate.kind is not GateType.HISTOGRAM:
+            return found.verdict is Verdict.FAIL
+        return _is_enough(found) and _fails_when_sure(gate, usual, once, course, worse)
 
     worst = 1 / usual.bad if gate.kind is GateType.RATIO and usual.bad else WORST
     smallest = _least(lambda worse: catches(worse, 1.0), 1.0, worst)
     times = _least(lambda times: catches(min(usual.worse, worst), times), 1e-6, 1e9 / runs)
     return Sight(gate, usual, runs, smallest, None if times is None else times * runs)
+
+
+def _judged(
+    gate: ResolvedGate,
+    usual: Usual,
+    stretches: Sequence[Stretch],
+    course: Course,
+    worse: float,
+    times: float,
+) -> Judgement:
+    """The judgement on expected counts, with so many times the runs, of a canary so many times worse."""
+    judged = replace(gate, burst=None) if gate.kind is GateType.MEAN else gate  # its unit is not known here
+    tallies = [_expected(gate, usual, stretch, worse, times, course.phase) for stretch in stretches]
+    reading = Reading(tallies[-1].segment, tallies[-1].bounds, _NOW)
+    return judge(judged, reading, course, finished=tallies[:-1])
+
+
+def _is_enough(found: Judgement) -> bool:
+    """Whether a histogram is sure on enough runs, whatever its ratio; with more runs it remains so."""
+    finding = found.finding
+    return (
+        finding is not None
+        and finding.evidence >= found.gate.needed
+        and finding.total.canary_total >= HISTOGRAM_RUNS
+    )
+
+
+def _fails_when_sure(
+    gate: ResolvedGate, usual: Usual, once: Sequence[Stretch], course: Course, worse: float
+) -> bool:
+    """Whether a histogram fails as soon as it is sure; the judge is asked at every tick, so that counts.
+
+    The ratio is that at the bound with the most evidence, which is another one with more runs, so what fails
+    now may be within the margin later. The runs are searched between fixed ends: the answer does not depend
+    on how many the phase has.
+
+    Args:
+        once: One stretch with one canary run.
+    """
+    times = _least(
+        lambda times: _is_enough(_judged(gate, usual, once, course, worse, times)), 1.0, MOST_RUNS, COARSE
+    )
+    return times is not None and _judged(gate, usual, once, course, worse, times).verdict is Verdict.FAIL
+
+
+def _pooled(stretches: Sequence[Stretch], runs: float) -> Stretch:
+    """One stretch with one canary run, at the average share."""
+    share = runs / sum(stretch.runs for stretch in stretches)
+    return Stretch(share, 1 / share)
 
 
 def forecast_phase(
@@ -227,11 +281,16 @@ def _slower(canary: float, stable: float, worse: float) -> list[Bound]:
     return [Bound(le, canary * above(le / worse), stable * above(le)) for le in _BOUNDS]
 
 
-def _least(holds: Callable[[float], bool], low: float, high: float) -> float | None:
-    """The least value for which it holds, by bisection on a logarithmic scale; None where none does."""
+def _least(
+    holds: Callable[[float], bool], low: float, high: float, tolerance: float = TOLERANCE
+) -> float | None:
+    """The least value for which it holds, by bisection on a logarithmic scale; None where none does.
+
+    Between the same ends, what holds for more values never has a greater least one.
+    """
     if not holds(high):
         return None
-    while high / low > 1 + TOLERANCE:
+    while high / low > 1 + tolerance:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
