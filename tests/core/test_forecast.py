@@ -201,8 +201,7 @@ def test_more_runs_never_see_less(
 
 
 def test_what_latency_promises_the_judge_keeps() -> None:
-    """A phase is judged at every tick: what fails on the way to many runs is caught, even where the ratio at
-    the bound with the most evidence is within the margin by the end."""
+    """What fails on the way to many runs is caught, even where the ratio is within the margin by the end."""
     gate = GATES["latency"]
     fewer, more = (
         sight(gate, usual_of(SPEC, gate), [Stretch(0.5, runs)], 0, 3).smallest for runs in (494_235, 988_470)

@@ -155,14 +155,28 @@ def test_a_breach_at_100_goes_back_while_stable_is_known(*, is_known: bool) -> N
 
 
 def test_a_gate_for_later_is_not_asked_beside_stable() -> None:
-    """`during: [Full]`: what fails it at 5 % is nobody's business yet."""
-    gates = [{"name": "errors", "template": "error-rate", "during": ["Full"]}]
+    """`during: [Full]`: what fails it at 5 % is not looked at yet."""
+    gates = [
+        {"name": "errors", "template": "error-rate", "during": ["Full"]},
+        {"name": "violations", "template": "violations", "noData": "Ignore"},
+    ]
     phases = [{"name": "few", "weight": 5, "durationSeconds": 600}]
     world = a_world(a_rollout(gates=gates, phases=phases, bake={"durationSeconds": 60}).serving(OLD), OLD)
     world.ship(NEW, BAD)
     world.run_until(State.HEALTHY)
 
     assert world.route_weights == [5, 0]
+
+
+def test_a_plan_that_nothing_judges_ships_nothing() -> None:
+    """`during: [Verify]` on the only gate: a bad release gets no traffic, and the status says why."""
+    gates = [{"name": "errors", "template": "error-rate", "during": ["Verify"]}]
+    world = a_world(a_rollout(gates=gates).serving(OLD), OLD)
+    world.ship(NEW, BAD)
+    world.run(3600)
+
+    assert world.shares()[OLD] == 100
+    assert world.ready_reason() == "InvalidGate"
 
 
 # --- one gate ---------------------------------------------------------------------------------------

@@ -116,3 +116,9 @@ def test_units() -> None:
 def test_an_expected_count_has_two_digits(value: float, expected: str) -> None:
     """More would be a promise."""
     assert about(value) == expected
+
+
+@pytest.mark.parametrize("evidence", [5e-324, 1e-320, 1e-300, 1e-10])
+def test_hardly_any_evidence_is_none(evidence: float) -> None:
+    """The smallest floats have no digits to round."""
+    assert odds(evidence, 100) == "0:1"

@@ -221,7 +221,8 @@ class Gate(ApiModel):
     ) = None
     """When the gate is asked. Canary: beside stable. Full: at 100 %, where nothing is left to compare with,
     so that it needs a limit or `maxCount`. Verify: after a rollback, whether stable is as it was. By default
-    wherever it makes sense."""
+    wherever it makes sense. At least one gate of a rollout is asked during Canary, unless a phase needs
+    approval."""
     action: Action | None = None
     """What follows from a Fail: RollBack, Hold or Warn. By default the severity's."""
 

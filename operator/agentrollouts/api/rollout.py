@@ -174,8 +174,11 @@ class AgentRolloutSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
-                "size(self.gates) > 0 || self.phases.exists(p, p.approval == 'Required')",
-                "needs at least one gate in `gates`, or a phase with `approval: Required`",
+                "self.phases.exists(p, p.approval == 'Required') || self.gates.exists(g, !has(g.during) || "
+                "(self.phases.exists(p, p.weight < 100) ? 'Canary' : 'Full') in g.during)",
+                "needs at least one gate in `gates` that judges the canary, or a phase with "
+                "`approval: Required`; `during` of that gate includes Canary, or Full if the only weight is "
+                "100",
                 "gates",
             ),
             cel(

@@ -32,6 +32,7 @@ from agentrollouts.core.series import (
     check_labels,
     parse_selector,
 )
+from agentrollouts.core.swapped import swapped
 from agentrollouts.core.templates import TEMPLATES, Counted, Grade, Template
 from agentrollouts.core.unserved import stages, unserved
 from agentrollouts.core.words import Words
@@ -192,9 +193,7 @@ def resolve(
     refused = unserved(gate, template.kind, gate.better or template.better, field, has_limit=has_limit)
     if refused:
         return refused
-    source = (
-        template.sources[convention] if gate.source is None else _own(gate.source, f"{field}.source", labels)
-    )
+    source = template.sources[convention] if gate.source is None else _own(gate, f"{field}.source", labels)
     return source if isinstance(source, Refusal) else _filled(gate, template, source)
 
 
@@ -282,8 +281,9 @@ def _template(gate: Gate, field: str, convention: MetricConvention) -> Template 
     return found
 
 
-def _own(source: GateSource, field: str, labels: LabelNames) -> Counted | Refusal:
+def _own(gate: Gate, field: str, labels: LabelNames) -> Counted | Refusal:
     """The user's series: buckets, a counter with the label whose mix is compared, or two counters."""
+    source = gate.source or GateSource()
     texts = {"buckets": source.buckets, "bad": source.bad, "total": source.total}
     selectors = []
     for key, text in texts.items():
@@ -295,4 +295,5 @@ def _own(source: GateSource, field: str, labels: LabelNames) -> Counted | Refusa
         selectors.append(selector)
     if source.label in RESERVED | {labels.agent, labels.release}:
         return Refusal(f"{field}.label", f"{source.label} is no label of outcomes; name one of your metric")
-    return Counted(selectors[0], selectors[-1], BOUND_LABEL if source.buckets else source.label)
+    found = Counted(selectors[0], selectors[-1], BOUND_LABEL if source.buckets else source.label)
+    return swapped(found.bad, found.total, gate.type or GateType.RATIO, field) or found

@@ -199,8 +199,7 @@ def _fails_when_sure(
     now may be within the margin later. The runs are searched between fixed ends: the answer does not depend
     on how many the phase has.
 
-    Args:
-        once: One stretch with one canary run.
+    `once` is one stretch with one canary run.
     """
     times = _least(
         lambda times: _is_enough(_judged(gate, usual, once, course, worse, times)), 1.0, MOST_RUNS, COARSE

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentrollouts.core.evidence import Segment, settled
+from agentrollouts.core.swapped import is_too_many
 
 ORDINARY: Final = 0.5
 """A bound that this share of stable's runs exceeds tells nothing: it lies below the ordinary run."""
@@ -91,6 +92,9 @@ def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
     if len(bounds) > MAX_BOUNDS:
         return f"the histogram has {len(bounds)} bounds, more than {MAX_BOUNDS}; use fewer buckets"
     runs, stable_runs = below[math.inf], stable_below.get(math.inf, 0.0)
+    for le in bounds:
+        if is_too_many(below[le], runs) or is_too_many(stable_below.get(le, 0.0), stable_runs):
+            return f"the bucket le={le:g} counts more than +Inf; name the `_bucket` series of one histogram"
     return Histogram(
         Segment(0.0, runs, 0.0, stable_runs),
         tuple(

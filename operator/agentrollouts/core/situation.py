@@ -20,7 +20,7 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
-from agentrollouts.core import route_patch, traffic, watching
+from agentrollouts.core import route_patch, stages, traffic, watching
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
@@ -151,6 +151,7 @@ def assess(obs: Observation) -> Situation:
     gates, refusals = resolve_all(spec)
     caps, refused_caps = resolve_caps(spec)
     wrong = (*refusals, *refused_caps, *check(spec, gates), *watching.check(spec, gates))
+    wrong = wrong or tuple(stages.check(spec, gates))
     plan = query_plan(obs, status, gates, caps)
     heard = obs.heard if obs.heard and obs.heard.plan == plan else None
     judgements = judged(obs, status, gates, heard)

@@ -4,16 +4,35 @@ Between the status and `judging`. Beside stable every gate is asked. At 100 % th
 that only limits and counts can speak; a first release has nothing else from its beginning.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, During
+from agentrollouts.api.rollout import AgentRolloutSpec, Approval, During
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.limits import speaks_alone
+from agentrollouts.core.series import Refusal
 from agentrollouts.core.states import JUDGED, base_state
 
 FULL: Final = 100
+
+
+def check(spec: AgentRolloutSpec, gates: Sequence[ResolvedGate]) -> Iterator[Refusal]:
+    """Whether some gate judges the canary, where no person has to.
+
+    What is asked only after a rollback never judges a canary, and what is asked only at 100 % judges it when
+    it has everything already. A plan whose only weight is 100 has no other stage.
+    """
+    needed = During.CANARY if spec.phases[0].weight < FULL else During.FULL
+    is_approved = any(phase.approval is Approval.REQUIRED for phase in spec.phases)
+    if is_approved or not gates or any(needed in gate.during for gate in gates):
+        return
+    names = ", ".join(gate.name for gate in gates)
+    yield Refusal(
+        "spec.gates",
+        f"no gate judges the canary: {names} {'is' if len(gates) == 1 else 'are'} not asked during {needed}; "
+        f"add {needed} to `during`, add a gate, or set `approval: Required` on a phase",
+    )
 
 
 def stage_of(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> During | None:

@@ -14,6 +14,7 @@ from agentrollouts.api.status import Severity, Verdict
 from agentrollouts.core import limits, sentences
 from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.evidence import Segment
+from agentrollouts.core.swapped import more_bad_than_runs
 from agentrollouts.core.words import short_of
 
 EXTRAPOLATED: Final = 4 / 3
@@ -40,6 +41,14 @@ def answer(case: Case) -> Answer:
         if (found := row(case)) is not None:
             return found
     return _passed(case)
+
+
+def _swapped(case: Case) -> Answer | None:
+    """More bad runs than runs: the selectors are swapped, or they count different things."""
+    recent = case.reading.recent
+    told = more_bad_than_runs(case.gate.kind, [tally.segment for tally in case.tallies])
+    told = told or (more_bad_than_runs(case.gate.kind, [recent.segment]) if recent else "")
+    return Answer(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
 
 
 def _counted_out(case: Case) -> Answer | None:
@@ -140,6 +149,7 @@ def _passed(case: Case) -> Answer:
 
 
 TABLE: Final[tuple[Row, ...]] = (
+    _swapped,  # counts that contradict each other prove nothing, least of all harm
     _counted_out,  # at once, whatever else is known
     _worse,  # proof of harm waits neither for time nor for minSamples
     _beyond,  # proof without a comparison, or of a cause that both share

@@ -183,6 +183,8 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None) -> Recovery
     if found is None or runs < gate.min_samples or not reading.segment.stable_total:
         return Recovery(gate, None, f"{told}; {gate.min_samples:,} {gate.words.total} needed")
     matters = found.ratio < gate.margin if gate.better is Better.HIGHER else found.ratio > gate.margin
+    if judged.verdict is Verdict.ERROR:
+        return Recovery(gate, None, judged.message)
     if judged.verdict is Verdict.FAIL:
         return Recovery(gate, VerifyOutcome.NOT_RECOVERED, told)
     return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, told)

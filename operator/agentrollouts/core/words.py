@@ -98,7 +98,7 @@ def odds(evidence: float, needed: float) -> str:
     """Evidence as odds: 18,000:1, 163:1, 0.39:1; rounded down where rounding up would make it seem enough."""
     if evidence >= 1e6:  # noqa: PLR2004 nobody reads more digits
         return "over 1,000,000:1"
-    if evidence <= 0:
+    if evidence < 1e-9:  # noqa: PLR2004 nobody reads more zeros
         return "0:1"
     digits = 2 if evidence < 1 or evidence >= 1000 else 3  # noqa: PLR2004 as said above
     unit = 10.0 ** (math.floor(math.log10(evidence)) - digits + 1)

@@ -1,0 +1,49 @@
+"""Gates whose `bad` counts more than their `total`: swapped selectors, or a total that leaves runs out.
+
+Part of `catalogue`, by what the selectors say, and of `verdicts`, by what was counted. Such counts prove
+nothing in either direction, so they hold a rollout and never roll it back.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from agentrollouts.api.rollout import GateType
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.series import Refusal, Selector
+from agentrollouts.core.words import count
+
+SHARES: Final = frozenset({GateType.RATIO, GateType.LIMIT})
+"""Types whose bad outcomes are some of the runs."""
+
+EXTRAPOLATED: Final = 4 / 3
+"""How many times the truth Prometheus may make a count over four scrapes."""
+FEW: Final = 3.0
+"""Runs by which two counters that are scraped at different times may differ in any case."""
+
+
+def swapped(bad: Selector, total: Selector, kind: GateType, field: str) -> Refusal | None:
+    """Whether `total` selects only part of what `bad` selects, so that more than every run would be bad."""
+    if kind not in SHARES or bad.metric != total.metric or not set(bad.matchers) < set(total.matchers):
+        return None
+    return Refusal(f"{field}.bad", f"{bad} includes all of total, {total}; swap bad and total")
+
+
+def is_too_many(bad: float, total: float) -> bool:
+    """Whether there are more bad runs than runs, by more than the way they are counted explains."""
+    return bad > EXTRAPOLATED * total + FEW
+
+
+def more_bad_than_runs(kind: GateType, segments: Sequence[Segment]) -> str:
+    """The release that has more bad runs than runs, in a sentence; empty where none has."""
+    if kind not in SHARES:
+        return ""
+    sides = (
+        ("the canary", sum(s.canary_bad for s in segments), sum(s.canary_total for s in segments)),
+        ("stable", sum(s.stable_bad for s in segments), sum(s.stable_total for s in segments)),
+    )
+    found = [
+        f"`bad` counts {count(bad)} runs of {name} and `total` only {count(total)}"
+        for name, bad, total in sides
+        if is_too_many(bad, total)
+    ]
+    return f"{' and '.join(found)}; swap the two selectors, or let `total` count every run" if found else ""
