@@ -5,7 +5,9 @@ Prometheus. Labels come from closed vocabularies (kinds, codes, reasons) or from
 (sources); no label holds what a tenant wrote, so the number of series is bounded.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -64,6 +66,7 @@ class Telemetry:
         )
         self._depth = self._gauge("queue_depth", "Objects that wait to be reconciled")
         self._oldest = self._gauge("queue_oldest_seconds", "How long the oldest of them has waited")
+        self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
             {"version": version("agentrollouts")}
         )
@@ -104,8 +107,19 @@ class Telemetry:
 
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
         """Asks these whenever the metrics are read, so that the figures are never those of the past."""
-        self._depth.set_function(depth)
-        self._oldest.set_function(oldest_seconds)
+        self._queue = (depth, oldest_seconds)
+
+    async def rendered(self, renderer: Executor) -> bytes:
+        """The metrics as text. The thread of `renderer` writes them, so that the event loop is not blocked.
+
+        What belongs to the loop is asked before, on the loop.
+        """
+        if self._queue is not None:
+            depth, oldest_seconds = self._queue
+            self._depth.set(depth())
+            self._oldest.set(oldest_seconds())
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(renderer, generate_latest, self.registry)
 
     def _histogram(
         self, name: str, text: str, labels: list[str], buckets: tuple[float, ...] = _FAST
@@ -121,11 +135,14 @@ class Telemetry:
 
 def endpoint(telemetry: Telemetry, *, healthy: Probe, ready: Probe) -> web.Application:
     """/metrics for Prometheus; /healthz and /readyz for the kubelet: 200, or 503 with what is wrong."""
+    renderer = ThreadPoolExecutor(1, "metrics")
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        body = await telemetry.rendered(renderer)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def stop(_: web.Application) -> None:
+        renderer.shutdown(wait=False, cancel_futures=True)
 
     def probe(check: Probe) -> Callable[[web.Request], Any]:
         async def answer(_: web.Request) -> web.Response:
@@ -135,6 +152,7 @@ def endpoint(telemetry: Telemetry, *, healthy: Probe, ready: Probe) -> web.Appli
         return answer
 
     app = web.Application()
+    app.on_cleanup.append(stop)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", probe(healthy))
     app.router.add_get("/readyz", probe(ready))

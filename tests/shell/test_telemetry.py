@@ -1,10 +1,14 @@
 """Inputs: what shell and adapters report. Outputs: what a scrape and a probe get over real HTTP."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientSession
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from agentrollouts.telemetry import Probe, Telemetry, endpoint, serve
 
@@ -83,6 +87,42 @@ async def test_the_queue_is_looked_at_when_metrics_are_read() -> None:
     depth[0] = 7.0
     after = await scraped(telemetry)
     assert (before["agentrollouts_queue_depth[]"], after["agentrollouts_queue_depth[]"]) == (1.0, 7.0)
+
+
+async def test_the_event_loop_runs_while_metrics_are_rendered() -> None:
+    """A collector that waits for the event loop is answered, so rendering does not occupy the loop."""
+    telemetry, begun, seen = Telemetry(), asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Waiting(Collector):
+        def collect(self) -> Iterator[Metric]:
+            loop.call_soon_threadsafe(begun.set)
+            yield GaugeMetricFamily("loop_answered", "Whether the loop ran", value=float(seen.wait(10)))
+
+    telemetry.registry.register(Waiting())
+
+    async def answer() -> None:
+        await begun.wait()
+        seen.set()
+
+    async with getting(telemetry) as session, asyncio.TaskGroup() as tasks:
+        tasks.create_task(answer())
+        async with session.get("/metrics") as response:
+            assert "loop_answered 1.0" in await response.text()
+
+
+async def test_the_queue_is_asked_on_the_event_loop() -> None:
+    """The queue belongs to the loop: another thread could see it while it changes."""
+    telemetry, asked = Telemetry(), list[int]()
+
+    def depth() -> float:
+        asked.append(threading.get_ident())
+        return 1.0
+
+    telemetry.watch_queue(depth, depth)
+    await scraped(telemetry)
+
+    assert asked == [threading.get_ident()] * 2
 
 
 async def test_a_probe_tells_what_is_wrong() -> None:
