@@ -233,8 +233,8 @@ class Analysis(ApiModel):
     interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How often Prometheus is asked, in seconds. Default 30. Looking often makes no false alarms."""
     warmup_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
-    """How long after a new weight latency and cost are left out, in seconds. Default 120. Failures count
-    at once."""
+    """How long after a new weight latency and cost are left out, in seconds. Default 120. On the steps of a
+    ramp they count, but hold at most: caches may be cold. Failures count at once."""
     stale_after_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
     """How old the newest sample may be, in seconds. Default 120. Older is no data, and the phase's clock
     stops."""

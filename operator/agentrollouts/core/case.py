@@ -32,6 +32,8 @@ class Course:
     """How long the present segment has been counted."""
     alone: bool = False
     """Whether the canary has all the traffic, so that it is compared with nothing."""
+    warmup_seconds: float = 0.0
+    """How long after a new weight caches are cold and pods are fresh."""
     planned_looks: int = 1
     """How many looks at a shift the phase has in all, its bake included."""
 

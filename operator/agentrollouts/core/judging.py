@@ -129,6 +129,7 @@ def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetim
         weight=attempt.weight,
         counted_seconds=counted,
         alone=heard.plan.subject.alone,
+        warmup_seconds=spec.analysis.warmup_seconds,
         planned_looks=planned_looks(spec, attempt),
     )
 

@@ -14,6 +14,7 @@ from agentrollouts.api.status import Severity, Verdict
 from agentrollouts.core import limits, sentences
 from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.evidence import Segment
+from agentrollouts.core.severities import severity_of, tempered
 from agentrollouts.core.swapped import more_bad_than_runs
 from agentrollouts.core.words import short_of
 
@@ -65,7 +66,7 @@ def _worse(case: Case) -> Answer | None:
     """Both keys, for as long as was asked; what is critical does not wait."""
     if case.since.failing is None or case.finding is None:
         return None
-    severity = case.gate.severity_at(case.finding.ratio)
+    severity = severity_of(case, case.finding)
     if severity is not Severity.CRITICAL and case.seconds(case.since.failing) < case.gate.for_seconds:
         return None
     return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case), severity)
@@ -80,7 +81,7 @@ def _beyond(case: Case) -> Answer | None:
         return None
     told = sentences.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
-        severity = gate.severity if gate.kind is GateType.LIMIT else gate.limit.severity
+        severity = gate.severity if gate.kind is GateType.LIMIT else tempered(case, gate.limit.severity)
         return Answer(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
     if not limits.speaks_of_agent(gate, case.memory.baseline):
         return None

@@ -1,0 +1,48 @@
+"""How bad a Fail is: what only costs money, or only takes longer, may be a cache that is still cold.
+
+Part of `verdicts`. A new weight brings fresh pods and empty prompt caches, and a small weight keeps them
+cold: at few requests an hour each entry expires before it is used again. So a release can cost four times as
+much at 5 % and as much as stable at 25 %. That is a reason to hold and to tell people, and none to roll back
+at once.
+"""
+
+from typing import Final
+
+from agentrollouts.api.rollout import GateType
+from agentrollouts.api.status import Severity
+from agentrollouts.core.case import Case
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.findings import Finding
+
+AMOUNTS: Final = frozenset({GateType.MEAN, GateType.HISTOGRAM})
+"""Types that cold caches and fresh pods move; failures are failures from the first second."""
+
+EXTRA: Final = 0.5
+"""By what share of stable's sum the canary must raise what both releases spend before a grade rises with the
+ratio: three times as much per run at 25 %, eleven times at 5 %."""
+
+_RANKS: Final = tuple(Severity)
+"""The worst first."""
+
+
+def severity_of(case: Case, finding: Finding) -> Severity:
+    """The severity of a canary that is worse, by how much worse it is."""
+    gate, severity = case.gate, case.gate.severity_at(finding.ratio)
+    if gate.kind is GateType.MEAN and _extra(finding) < EXTRA:
+        severity = gate.severity
+    return tempered(case, severity)
+
+
+def tempered(case: Case, severity: Severity) -> Severity:
+    """At most Medium for an amount within the warm-up of a new weight."""
+    is_warm = case.course.counted_seconds >= case.course.warmup_seconds
+    if is_warm or case.gate.kind not in AMOUNTS:
+        return severity
+    return max(severity, Severity.MEDIUM, key=_RANKS.index)
+
+
+def _extra(finding: Finding) -> float:
+    """What the canary spends beyond stable's rate, of what both would spend at that rate, at its weight."""
+    now = next((s for s in reversed(finding.segments) if s.compares), Segment(0.0, 1.0, 0.0, 1.0))
+    share = now.canary_total / (now.canary_total + now.stable_total)
+    return share * (finding.ratio - 1)
