@@ -11,9 +11,8 @@ from agentrollouts.core.gates import Course, Memory, Since, judge
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.readings import Reading, Recent
 from tests.builders import NEW, OLD, START, a_rollout
-from tests.core.test_full import a_world
 from tests.gates import a_gate
-from tests.world import Behaviour
+from tests.world import Behaviour, a_world
 
 ERRORS, COST, LATENCY, COMPLETION = (
     a_gate(template=name) for name in ("error-rate", "cost-per-run", "latency", "task-completion")
@@ -109,7 +108,7 @@ def test_a_cold_prompt_cache_is_held_and_not_rolled_back() -> None:
     assert world.canary_weight == 5
     assert world.status.attempt is not None
     assert world.status.attempt.hold is not None
-    assert world.status.attempt.hold.reason is Reason.GATE_FAILED
+    assert world.status.attempt.hold.reason == Reason.GATE_FAILED
 
 
 def test_a_canary_that_is_expensive_at_25_percent_is_rolled_back() -> None:

@@ -115,8 +115,8 @@ def test_stable_much_slower_than_before_is_a_shared_cause() -> None:
     assert (before.bad, before.total, before.bound) == (near(260), near(4000), 4)
     assert (found.verdict, found.reason) == (Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE)
     assert found.message == (
-        "stable itself has 255 runs of more than 4 steps, on average over the bounds from there on, in 1,188 "
-        "runs of the last 900 s (22 %) and had 6.5 % before the attempt, so the cause is not the canary"
+        "stable itself has 255.3 runs of more than 4 steps, on average over the bounds from there on, in "
+        "1,188 runs of the last 900 s (21 %) and had 6.5 % before the attempt, so the cause is not the canary"
     )
 
 

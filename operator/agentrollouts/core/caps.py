@@ -16,7 +16,7 @@ from agentrollouts.core.catalogue import labels_of
 from agentrollouts.core.queries import QueryPlan, Source, Start, Term
 from agentrollouts.core.series import Refusal, Selector, parse_selector
 from agentrollouts.core.templates import RUNS
-from agentrollouts.core.words import amount, count
+from agentrollouts.core.words import beside, used
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +121,15 @@ def _read(asked: ResolvedCap, table: Table) -> CapReading:
         return CapReading(cap, 0.0, exceeded=False, message=told, at=table.at, is_seen=False)
     if cap.max_per_run is None or asked.runs_source is None:
         limit = cap.max or 0.0
-        told = f"canary added {amount(added)} to {asked.metric} {window}, at most {amount(limit)} allowed"
+        told = (
+            f"canary added {beside(added, limit)} to {asked.metric} {window}, at most {limit:,.10g} allowed"
+        )
         return CapReading(cap, added, added > limit, told, table.at)
     runs = _added(asked.runs_source, table)
     value = added / max(1.0, runs)  # a run that has not ended is one
     told = (
-        f"canary added {amount(added)} to {asked.metric} in {count(runs)} runs {window}, "
-        f"{amount(value)} per run, at most {amount(cap.max_per_run)} allowed"
+        f"canary added {used(added)} to {asked.metric} in {used(runs)} runs {window}, "
+        f"{beside(value, cap.max_per_run)} per run, at most {cap.max_per_run:,.10g} allowed"
     )
     return CapReading(cap, value, value > cap.max_per_run, told, table.at)
 

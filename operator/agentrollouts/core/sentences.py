@@ -18,7 +18,17 @@ from agentrollouts.core.queries import recent_seconds
 from agentrollouts.core.rare_values import SHOWN
 from agentrollouts.core.readings import Recent
 from agentrollouts.core.shifts import Shift
-from agentrollouts.core.words import Words, chance, count, odds, percent, times
+from agentrollouts.core.words import (
+    Words,
+    chance,
+    number,
+    odds,
+    percent,
+    precise,
+    share_of,
+    times,
+    used,
+)
 
 NAMED: Final = 0.01
 """Share of its release's outcomes from which on a value that the other one lacks is named."""
@@ -29,9 +39,9 @@ def describe(case: Case) -> str:
     if case.finding is not None:
         return _compared(case.gate, case.finding)
     total, words = Segment.sum(tally.segment for tally in case.tallies), case.gate.words
-    runs = f"{count(total.canary_total)} {words.total} of the canary"
+    runs = f"{used(total.canary_total)} {words.total} of the canary"
     if case.gate.kind is GateType.COUNT:
-        return f"{count(total.canary_bad)} {words.bad} in {runs}, {case.gate.max_count:,} allowed"
+        return f"{used(total.canary_bad)} {words.bad} in {runs}, {case.gate.max_count:,} allowed"
     if case.gate.kind is GateType.SHIFT:
         return _shift(case, runs)
     recent = case.reading.recent
@@ -42,9 +52,7 @@ def _compared(gate: ResolvedGate, finding: Finding) -> str:
     compared = [segment for segment in finding.segments if segment.compares]
     if not compared:
         total, words = finding.total, finding.words
-        return (
-            f"{count(total.canary_total)} {words.total} of the canary, {count(total.stable_total)} of stable"
-        )
+        return f"{used(total.canary_total)} {words.total} of the canary, {used(total.stable_total)} of stable"
     if not any(segment.canary_bad or segment.stable_bad for segment in compared):
         return _nothing_bad(finding, compared)
     told = (
@@ -66,12 +74,13 @@ def degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
     """Stable by itself, now and before."""
     now, words = recent.segment, _words(gate, recent)
     is_sum = gate.kind is GateType.MEAN
-    had = f"{words.amount(now.stable_bad)}{words.named}" if is_sum else f"{count(now.stable_bad)} {words.bad}"
+    bad, runs = (words.summed if is_sum else used)(now.stable_bad), used(now.stable_total)
+    had = f"{bad}{words.named}" if is_sum else f"{bad} {words.bad}"
     if baseline.bound is not None:
         had += ", on average over the bounds from there on,"
     return (
-        f"stable itself has {had} in {count(now.stable_total)} {words.total} "
-        f"of the last {recent_seconds(gate)} s ({_rate(gate, now.stable_bad / now.stable_total)}) and had "
+        f"stable itself has {had} in {runs} {words.total} "
+        f"of the last {recent_seconds(gate)} s ({_rate(gate, number(bad) / number(runs))}) and had "
         f"{_rate(gate, baseline.bad / baseline.total)} before the attempt, so the cause is not the canary"
     )
 
@@ -88,9 +97,9 @@ def degraded_too(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
 def since_rollback(gate: ResolvedGate, finding: Finding) -> str:
     """Stable now, in the canary's place of the comparison, beside stable before the attempt."""
     total, words = finding.total, finding.words
-    runs = f"{count(total.canary_total)} {words.total} since the rollback"
+    runs = f"{used(total.canary_total)} {words.total} since the rollback"
     if not total.compares:
-        return f"{runs}, {count(total.stable_total)} before the attempt"
+        return f"{runs}, {used(total.stable_total)} before the attempt"
     if not total.canary_bad and not total.stable_bad:
         return f"no {words.bad_word} in {runs}, and none before the attempt"
     rates = f"{_rates(gate, words, total)} before the attempt, in {runs}"
@@ -108,11 +117,10 @@ def strayed(case: Case) -> str:
     now = case.reading.segment
     runs, weight = now.canary_total + now.stable_total, case.course.weight or 0
     is_less = 100 * now.canary_total < weight * runs
+    part, whole = used(now.canary_total), used(runs)
     asked = "do requests reach it, and do its runs end" if is_less else "is there a second way to it"
-    return (
-        f"canary finished {count(now.canary_total)} of {count(runs)} runs "
-        f"({percent(now.canary_total / runs)}) at a weight of {weight} %; {asked}?"
-    )
+    told = f"canary finished {part} of {whole} runs ({share_of(part, whole)})"
+    return f"{told} at a weight of {weight} %; {asked}?"
 
 
 def _rate(gate: ResolvedGate, rate: float) -> str:
@@ -135,11 +143,9 @@ def _limit(gate: ResolvedGate) -> str:
 
 def _recently(gate: ResolvedGate, recent: Recent) -> str:
     now, words = recent.segment, _words(gate, recent)
-    share = f" ({percent(now.canary_bad / now.canary_total)})" if now.canary_total else ""
-    return (
-        f"canary had {count(now.canary_bad)} {words.bad} in {count(now.canary_total)} {words.total} "
-        f"of the last {recent_seconds(gate)} s{share}"
-    )
+    bad, runs = used(now.canary_bad), used(now.canary_total)
+    share = f" ({share_of(bad, runs)})" if now.canary_total else ""
+    return f"canary had {bad} {words.bad} in {runs} {words.total} of the last {recent_seconds(gate)} s{share}"
 
 
 def _shift(case: Case, runs: str) -> str:
@@ -160,8 +166,8 @@ def _one_sided(result: Shift, total: Segment) -> str:
     """The values that only one release has, with their counts; those too rare to matter are left out."""
     named = [
         f"; {'only stable' if not mix.canary else 'only the canary'} has {mix.group} "
-        f"({count(mix.canary)} of {count(total.canary_total)} vs {count(mix.stable)} of "
-        f"{count(total.stable_total)})"
+        f"({used(mix.canary)} of {used(total.canary_total)} vs {used(mix.stable)} of "
+        f"{used(total.stable_total)})"
         for mix in result.one_sided
         if max(mix.canary / total.canary_total, mix.stable / total.stable_total) >= NAMED
     ]
@@ -171,7 +177,7 @@ def _one_sided(result: Shift, total: Segment) -> str:
 def _nothing_bad(finding: Finding, compared: Sequence[Segment]) -> str:
     words = finding.words
     canary, stable = sum(s.canary_total for s in compared), sum(s.stable_total for s in compared)
-    return f"no {words.bad_word} in {count(canary)} {words.total} of the canary and {count(stable)} of stable"
+    return f"no {words.bad_word} in {used(canary)} {words.total} of the canary and {used(stable)} of stable"
 
 
 def _side_by_side(gate: ResolvedGate, finding: Finding, segment: Segment) -> str:
@@ -181,9 +187,10 @@ def _side_by_side(gate: ResolvedGate, finding: Finding, segment: Segment) -> str
     bad = segment.canary_bad + segment.stable_bad
     share, blame = segment.canary_total / runs, segment.canary_bad / bad
     turn = "but" if blame > share else "and"
-    served = f"canary served {percent(share)} of {count(runs)} {words.total}"
-    shown = words.amount if gate.kind is GateType.MEAN else count
-    had = f"{shown(segment.canary_bad)} of {shown(bad)}{words.named} ({percent(blame)})"
+    served = f"canary served {percent(share)} of {used(runs)} {words.total}"
+    shown = words.summed if gate.kind is GateType.MEAN else used
+    part, whole = shown(segment.canary_bad), shown(bad)
+    had = f"{part} of {whole}{words.named} ({share_of(part, whole)})"
     return f"{served} {turn} had {had}; {_rates(gate, words, segment)}"
 
 
@@ -203,8 +210,8 @@ def _expected(gate: ResolvedGate, finding: Finding, compared: Sequence[Segment])
     happened, expected = expectation([of_good(s) for s in compared] if is_good else compared)
     runs = sum(s.canary_total for s in compared)
     name = f" {words.good}" if is_good else words.named
-    shown = words.amount if gate.kind is GateType.MEAN else count
+    shown, gives = (words.summed, words.summed) if gate.kind is GateType.MEAN else (used, precise)
     return (
-        f"canary had {shown(happened)}{name} in {count(runs)} {words.total} "
-        f"where stable's rate gives {words.amount(expected)}"
+        f"canary had {shown(happened)}{name} in {used(runs)} {words.total} "
+        f"where stable's rate gives {gives(expected)}"
     )

@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.rollout import GateType
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.series import Refusal, Selector
-from agentrollouts.core.words import count
+from agentrollouts.core.words import used
 
 SHARES: Final = frozenset({GateType.RATIO, GateType.LIMIT})
 """Types whose bad outcomes are some of the runs."""
@@ -42,7 +42,7 @@ def more_bad_than_runs(kind: GateType, segments: Sequence[Segment]) -> str:
         ("stable", sum(s.stable_bad for s in segments), sum(s.stable_total for s in segments)),
     )
     found = [
-        f"`bad` counts {count(bad)} runs of {name} and `total` only {count(total)}"
+        f"`bad` counts {used(bad)} runs of {name} and `total` only {used(total)}"
         for name, bad, total in sides
         if is_too_many(bad, total)
     ]

@@ -10,6 +10,7 @@ from typing import Final
 
 DOLLARS: Final = "$"
 TEN: Final = 10
+THOUSAND: Final = 1000
 THREE_DIGITS: Final = 100
 """From here on a number is shown whole: three digits are enough."""
 
@@ -41,12 +42,55 @@ class Words:
 
     def amount(self, value: float) -> str:
         """A sum, with its currency: $74.04."""
-        return f"${money(value)}" if self.bad == DOLLARS else amount(value)
+        return f"${money(value)}" if self.bad == DOLLARS else precise(value)
+
+    def summed(self, value: float) -> str:
+        """A sum as it was used, from which a share can be worked out: $74.04, $0.0123, 10.4."""
+        if self.bad != DOLLARS:
+            return used(value)
+        return f"${value:,.2f}" if value >= 1 or not value else f"${_digits(value, 3)}"
 
 
 def count(value: float) -> str:
     """A count that Prometheus may have extrapolated: 2.6, 8, 13, 1,000; no parts of one from ten on."""
     return f"{value:,.0f}" if value >= TEN else amount(value)
+
+
+def used(value: float) -> str:
+    """A count as it was used: 8, 10.4, 950; whole where it is nearly so, and from a thousand on."""
+    is_whole = abs(value - round(value)) < 0.05 and (value >= 0.5 or not value)  # noqa: PLR2004 as said above
+    if is_whole or value >= THOUSAND:
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if value >= 0.1 else _digits(value, 2)  # noqa: PLR2004 one decimal would show 0.0
+
+
+def beside(value: float, limit: float) -> str:
+    """A count beside its limit, as it was used; with more digits where it seems on the other side."""
+    text = used(value)
+    return text if (number(text) > limit) == (value > limit) else f"{value:,.10g}"
+
+
+def precise(value: float) -> str:
+    """A rate, or an expected number, to three digits: 12.6, 0.0312, 1,050."""
+    if value >= 999.5 or not value:  # noqa: PLR2004 three digits would show an exponent
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 1e-4 else _digits(value, 3)  # noqa: PLR2004 likewise
+
+
+def share_of(part: str, whole: str) -> str:
+    """The percentage that the one shown number is of the other, so that a reader finds the same."""
+    total = number(whole)
+    return percent(number(part) / total) if total else percent(0.0)
+
+
+def number(text: str) -> float:
+    """The number that `used`, or a sum, shows."""
+    return float(text.replace(",", "").replace(DOLLARS, ""))
+
+
+def _digits(value: float, digits: int) -> str:
+    """A number below 1 to so many digits, and no exponent."""
+    return f"{value:.{digits - 1 - math.floor(math.log10(value))}f}"
 
 
 def short_of(value: float, wanted: float) -> str:
@@ -75,8 +119,11 @@ def money(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of 0 to 1: 42 %, 5.0 %, 0.034 %."""
+    """A share of 0 to 1: 42 %, 5.0 %, 0.034 %, 99.6 %; 0 and 100 only where it is none or all."""
     value = 100 * share
+    if 99.5 <= value < 100:  # noqa: PLR2004 no decimal would show 100
+        short = 100 - value
+        return f"{value:.{math.ceil(-math.log10(short))}f} %" if short > 1e-6 else "over 99.9999 %"  # noqa: PLR2004
     if not value or value >= 9.95:  # noqa: PLR2004 one decimal would show 10.0
         return f"{value:.0f} %"
     return f"{value:.1f} %" if value >= 0.1 else f"{value:.2g} %"  # noqa: PLR2004 one decimal would show 0.0
