@@ -107,6 +107,41 @@ def test_one_wrong_field_is_one_sentence(
     assert found.startswith(told)
 
 
+RANGES: Final = (
+    "1",
+    "1.2",
+    "*",
+    "1.*",
+    "^1.2.3",
+    "~1.2",
+    "~=1.0",
+    ">= 1.0.0, < 2.0.0",
+    "1.2.3-rc.1",
+    "==1.0.0+b",
+)
+NO_RANGES: Final = (
+    "banana",
+    "1.x",
+    "v1.0.0",
+    "1 || 2",
+    ">=",
+    "1.0.0 - 2.0.0",
+    ">=1.0.0,",
+    ",",
+    "01.2.3",
+    "1.2.3.4",
+)
+
+
+@pytest.mark.parametrize("text", [*RANGES, *NO_RANGES])
+def test_a_range_of_versions_is_one_or_is_refused(text: str) -> None:
+    """By the schema, and so by the API server."""
+    found = refusals(changed(RELEASE, "spec.requires", [{"agent": "billing", "versions": text}]))
+    assert [each.partition(" ")[0] for each in found] == (
+        [] if text in RANGES else ["spec.requires[0].versions:"]
+    )
+
+
 def test_content_of_any_shape_is_not_looked_into() -> None:
     """Fields of an inline component are the agent's own business."""
     inline = {"anything": None, "deep": {"x": [{"y": 2**70}]}, "\ud83d": 1.5}

@@ -60,7 +60,8 @@ def nested(depth: int) -> Any:  # noqa: ANN401  any JSON
             Refusal(
                 Reason.INVALID_SPEC,
                 "spec.components.tools.compatiblePrompt",
-                "spec.components.tools.compatiblePrompt is no range of versions; write it as >=3.0.0,<4.0.0",
+                "spec.components.tools.compatiblePrompt is not a range of versions; "
+                "write it as >=3.0.0,<4.0.0",
             ),
         ),
         (
@@ -95,6 +96,21 @@ def nested(depth: int) -> Any:  # noqa: ANN401  any JSON
 def test_refusal_names_the_field_and_what_to_do(components: dict[str, Any], expected: Refusal) -> None:
     """Each kind of mistake has its own reason, the path of the field, and a sentence with what to do."""
     assert refusal_of(a_release(components)) == expected
+
+
+@pytest.mark.parametrize(
+    "wanted", ["banana", ">=1 || <2", "1.x", "v1.0.0", ">=", "~*", "^*", "<=*", ">=1.0.0,"]
+)
+def test_a_range_of_another_agent_must_be_one(wanted: str) -> None:
+    """A release that was stored under an older schema is refused by the field, though nothing enforces it."""
+    release = a_release()
+    spec = release.spec.replace(requires=[{"agent": "billing", "versions": wanted}])
+
+    assert refusal_of(release.replace(spec=spec)) == Refusal(
+        Reason.INVALID_SPEC,
+        "spec.requires[0].versions",
+        "spec.requires[0].versions is not a range of versions; write it as >=3.0.0,<4.0.0",
+    )
 
 
 def test_binary_data_is_refused() -> None:

@@ -139,14 +139,15 @@ class MemorySnapshot(ApiModel):
     """Where the state of the agent's memory at release time is kept."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Where the snapshot is, such as `s3://mem/2026-11-20`."""
+    """Where the snapshot is, such as `s3://mem/2026-11-20`. A record that the operator does not read."""
 
 
 class MemoryComponent(Component):
     """Schema and settings of the agent's memory."""
 
     snapshot: MemorySnapshot | None = None
-    """State of the memory to return to when this release is served again."""
+    """State of the memory at the time of the release. A record: it is part of the digest and of the snapshot
+    that agents read, and the operator neither takes nor restores it."""
 
 
 class RuntimeComponent(ApiModel):

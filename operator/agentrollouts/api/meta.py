@@ -136,8 +136,22 @@ ObjectName = Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN)]
 """The name of any other object."""
 SemVer = Annotated[str, Field(max_length=64, pattern=SEMVER)]
 """A semantic version, `major.minor.patch`."""
-VersionRange = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z.,<>=!~^*+ |-]+$")]
-"""Versions that are accepted, such as `>=3.0.0,<4.0.0`."""
+_NUMBER: Final = r"(\*|0|[1-9][0-9]*)"
+_SUFFIX: Final = r"(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
+_CLAUSE: Final = rf" *(<=?|==?|>=?|!=|\^|~=?)? *{_NUMBER}(\.{_NUMBER}(\.{_NUMBER}{_SUFFIX})?)? *"
+VersionRange = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[0-9A-Za-z.,<>=!~^*+ |-]+$",
+        json_schema_extra={"pattern": rf"^{_CLAUSE}(,{_CLAUSE})*$"},
+    ),
+]
+"""Versions that are accepted: clauses with commas between, such as `>=3.0.0,<4.0.0`, and all must hold.
+
+The API server refuses what is not a range. The model still reads one that was stored before it did.
+"""
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """`sha256:` and 64 hexadecimal digits."""
 ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]

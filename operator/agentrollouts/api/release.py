@@ -97,11 +97,11 @@ class Source(ApiModel):
     """Where a release came from, for the audit."""
 
     repository: Annotated[str, Field(max_length=512)] | None = None
-    """Repository that holds the release."""
+    """Repository that contains the release. A record that the operator does not use."""
     revision: Annotated[str, Field(max_length=128)] | None = None
-    """Commit."""
+    """Commit. A record that the operator does not use."""
     author: Annotated[str, Field(max_length=256)] | None = None
-    """Who made it."""
+    """Person or tool that made it. A record that the operator does not use."""
 
 
 class ServiceRef(ApiModel):
@@ -124,9 +124,10 @@ class Requirement(ApiModel):
     """Another agent that this release works with."""
 
     agent: DnsLabel
-    """Name of the other agent."""
+    """Name of the other agent. A record that the operator does not use."""
     versions: VersionRange
-    """Versions of its release that this release works with, such as `>=2.0.0,<3.0.0`."""
+    """Versions of its release that this release works with, such as `>=2.0.0,<3.0.0`. A malformed range is
+    refused. A record that the operator does not enforce yet."""
 
 
 class AgentReleaseSpec(ApiModel):
@@ -143,16 +144,18 @@ class AgentReleaseSpec(ApiModel):
     parent: ReleaseRef | None = None
     """Release that this one was derived from; status.diff compares the two."""
     description: Annotated[str, Field(max_length=1024)] | None = None
-    """What changed and why, in a sentence or two."""
+    """What changed and why, in a sentence or two. A record that the operator does not use."""
     source: Source | None = None
-    """Where it came from, for the audit."""
+    """Where it came from, for the audit. A record that the operator does not use."""
     approved_by: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
         Field(max_length=16, json_schema_extra=LIST_SET),
     ] = ()
-    """Who approved it. At most 16 names."""
+    """Who approved it, for the audit. A record that the operator does not check: `phases[].approval` is
+    independent of it. At most 16 names."""
     risk_tier: RiskTier = RiskTier.STANDARD
-    """How much harm a bad release can do: Stateless, Standard (the default) or HighStakes."""
+    """How much harm a bad release can do: Stateless, Standard (the default) or HighStakes. A record: the
+    operator does the same for all three."""
     components: Components
     """The parts of the bundle. `prompt` and `model` are required."""
     serving: Serving | None = None
@@ -160,7 +163,8 @@ class AgentReleaseSpec(ApiModel):
     requires: Annotated[
         tuple[Requirement, ...], Field(max_length=16, json_schema_extra=list_map("agent"))
     ] = ()
-    """Other agents that this release works with, and in which versions. At most 16."""
+    """Other agents that this release works with, and in which versions. A record that the operator does not
+    enforce yet, but it refuses malformed ranges. At most 16."""
 
 
 class Change(StrEnum):

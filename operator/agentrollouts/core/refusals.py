@@ -41,7 +41,7 @@ def find_refusals(release: AgentRelease, config_maps: ConfigMaps) -> Iterator[Re
     """All that is wrong with a release, found lazily, in the order in which it is worth saying."""
     components = release.spec.components
     yield from _unreadable_versions(release)  # the form of the spec first: only a new release can mend it
-    yield from _unreadable_range(components)
+    yield from _unreadable_ranges(release)
     yield from _unpinned_artifacts(components)  # content that could change unseen
     yield from _tools_that_do_not_fit(components)
     yield from _missing_references(components, config_maps)  # from here on all content is at hand
@@ -62,11 +62,13 @@ def _unreadable_versions(release: AgentRelease) -> Iterator[Refusal]:
             yield _invalid(field, "is no semantic version; write it as 4.2.0 or 4.2.0-rc.1")
 
 
-def _unreadable_range(components: Components) -> Iterator[Refusal]:
-    wanted = components.tools.compatible_prompt if components.tools else None
-    if wanted is not None and _range(wanted) is None:
-        field = "spec.components.tools.compatiblePrompt"
-        yield _invalid(field, "is no range of versions; write it as >=3.0.0,<4.0.0")
+def _unreadable_ranges(release: AgentRelease) -> Iterator[Refusal]:
+    tools = release.spec.components.tools
+    ranges = {"spec.components.tools.compatiblePrompt": tools.compatible_prompt if tools else None}
+    ranges |= {f"spec.requires[{i}].versions": each.versions for i, each in enumerate(release.spec.requires)}
+    for field, wanted in ranges.items():
+        if wanted is not None and _range(wanted) is None:
+            yield _invalid(field, "is not a range of versions; write it as >=3.0.0,<4.0.0")
 
 
 def _unpinned_artifacts(components: Components) -> Iterator[Refusal]:
