@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -190,3 +191,20 @@ def test_every_rollout_that_the_schema_admits_can_be_read(manifest: dict[str, An
     rollout = AgentRollout.model_validate(manifest)
 
     assert AgentRollout.model_validate(rollout.to_json()) == rollout
+
+
+def _atomic_lists(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    """The lists that are replaced as a whole, with the schema of their items."""
+    if isinstance(node, dict):
+        if node.get("x-kubernetes-list-type") == "atomic":
+            yield path, node["items"]
+        for key, child in node.items():
+            yield from _atomic_lists(child, f"{path}.{key}")
+
+
+@pytest.mark.parametrize("kind", sorted(ROOTS))
+def test_a_list_with_defaults_inside_is_merged_by_name(kind: str) -> None:
+    """Under an atomic list, tools that compare find the filled-in defaults as a difference forever."""
+    lists = dict(_atomic_lists(ROOTS[kind]["spec"]))
+
+    assert [path for path, items in lists.items() if "'default'" in repr(items)] == []

@@ -3,11 +3,13 @@ import json
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.bundle import MAX_BYTES, is_bundle, read_bundle, references
+from agentrollouts.core.canonical import canonical
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.refusals import Refusal
 from tests.core.releases import COMPONENTS, SMALL, a_release, bundle_of, refusal_of, with_part
@@ -17,7 +19,7 @@ GUARDRAILS = {"support-guardrails": ConfigMapData({"approvals.yaml": "refund: {u
 JSON = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(-1e15, 1e15, allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     lambda inner: (
@@ -27,6 +29,11 @@ JSON = st.recursive(
     max_leaves=12,
 )
 CONTENT = st.dictionaries(st.text("abcdé😀.-", max_size=6), JSON, max_size=5)
+
+
+def a_tool(**schema: object) -> dict[str, Any]:
+    """A tool with this schema."""
+    return {"name": "get_row", "version": "1.0.0", "schema": schema}
 
 
 def shuffled(value: Any, order: Any) -> Any:  # noqa: ANN401  any JSON
@@ -101,6 +108,56 @@ def test_numbers_and_texts_are_written_as_rfc_8785_does() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "as_kubectl_sends_it"),
+    [
+        ({"a": None}, {}),
+        ({"a": {"b": None}}, {"a": {}}),
+        ({"a": [None, {"b": None, "c": 1}]}, {"a": [None, {"c": 1}]}),
+        ({"enum": [None, "x"], "default": None}, {"enum": [None, "x"]}),
+        ({"x": {"default": None, "type": "string"}}, {"x": {"type": "string"}}),
+    ],
+)
+def test_digest_does_not_depend_on_how_the_file_was_applied(
+    written: dict[str, Any], as_kubectl_sends_it: dict[str, Any]
+) -> None:
+    """Client-side apply drops null fields at every depth and keeps nulls in lists: both have one digest."""
+    tool = {"name": "find", "version": "1.0.0"}
+    for components, expected in (
+        (with_part("config", inline=written), with_part("config", inline=as_kubectl_sends_it)),
+        (
+            with_part("tools", items=[{**tool, "schema": written}]),
+            with_part("tools", items=[{**tool, "schema": as_kubectl_sends_it}]),
+        ),
+        (
+            with_part("runtime", image="i", inline=written),
+            with_part("runtime", image="i", inline=as_kubectl_sends_it),
+        ),
+    ):
+        assert bundle_of(components) == bundle_of(expected)
+
+
+@pytest.mark.parametrize("number", [2**53, 2**53 + 1, 2**63 - 1, -(2**63), 1234567890123456789])
+def test_integers_are_exact_to_64_bits(number: int) -> None:
+    """The snapshot has each digit that the release has, and so has the digest."""
+    bundle = bundle_of(with_part("tools", items=[a_tool(maximum=number)]))
+    near = bundle_of(with_part("tools", items=[a_tool(maximum=number - (1 if number > 0 else -1))]))
+
+    assert f'"maximum":{number}}}' in bundle.text
+    assert read_bundle(bundle.text) == bundle
+    assert bundle.digest != near.digest
+
+
+@given(content=JSON)
+def test_canonical_text_is_that_of_rfc_8785_within_its_numbers(content: Any) -> None:  # noqa: ANN401 any JSON
+    """Where RFC 8785 has a text for a value, ours is the same, so that digests stay what they were."""
+    try:
+        expected = rfc8785.dumps(content)
+    except rfc8785.IntegerDomainError:
+        return
+    assert canonical(content) == expected
+
+
 def test_bundle_is_read_back() -> None:
     """A snapshot's text gives the whole bundle again, digests of components included."""
     bundle = bundle_of(COMPONENTS, GUARDRAILS)
@@ -155,9 +212,9 @@ def test_digests_differ_exactly_when_content_does(one: dict[str, Any], other: di
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON
-    """JSON with a mark for what Python takes for equal and JSON does not: true and 1."""
+    """JSON without null fields, and with a mark for what Python takes for equal: true and 1."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return ("bool", value) if isinstance(value, bool) else value

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
+from agentrollouts.core.bundle import read_bundle
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.conditions import READY, condition
 from agentrollouts.core.diff import diff
 from agentrollouts.core.observation import Event, Problem
 from agentrollouts.core.release import ReleaseDecision, ReleaseObservation, decide_release, reads
-from agentrollouts.core.snapshot import Snapshot, owner_write, snapshot_write
+from agentrollouts.core.snapshot import Snapshot, owner_write, snapshot_name, snapshot_write
 from tests.core.releases import SMALL, a_release, bundle_of, stored, with_part
 from tests.properties import usually
 
@@ -111,6 +112,72 @@ def test_materialised_release_needs_nothing() -> None:
     snapshot = stored(snapshot_write(release, BUNDLE).manifest, release)
 
     assert decide(release, snapshots=(snapshot,)) == ReleaseDecision()
+
+
+@pytest.mark.parametrize(
+    ("components", "name"),
+    [
+        (with_part("prompt", inline={"system": "Be rude."}), "prompt"),
+        (with_part("prompt", inline={"rule": "Be kind."}), "prompt"),
+        (with_part("prompt", inline={"system": "Be kind.", "more": {"deep": [1]}}), "prompt"),
+        (with_part("tools", items=[]), "tools"),
+    ],
+)
+def test_edited_content_is_refused_while_the_old_content_stays(components: dict[str, Any], name: str) -> None:
+    """The API server cannot see into content, so the release says it; digest and snapshot stay."""
+    release = a_release(components, status=settled(since=EARLIER), metadata={"generation": 2})
+    snapshot = stored(snapshot_write(a_release(), BUNDLE).manifest, release)
+    message = (
+        f"spec.components.{name} was changed after support-agent-4.2.0 was made; agents still read"
+        f" {BUNDLE.digest} from ConfigMap {snapshot.metadata.name}; restore the old content, or make a new"
+        " AgentRelease"
+    )
+
+    decision = decide(release, snapshots=(snapshot,))
+
+    assert decision.status is not None
+    assert (decision.status.digest, decision.status.snapshot) == (settled().digest, settled().snapshot)
+    ready, _, stalled = decision.status.conditions
+    assert [(found.status, found.reason, found.message) for found in (ready, stalled)] == [
+        ("False", Reason.NAME_REUSED, message),
+        ("True", Reason.NAME_REUSED, message),
+    ]
+    assert decision.events == (Event(Reason.NAME_REUSED, message, is_warning=True),)
+    healed = release.replace(spec=a_release().spec, status=decision.status)
+    again = decide(healed, snapshots=(snapshot,))
+    assert again.events == (Event(Reason.MATERIALIZED, MESSAGE),)
+
+
+@pytest.mark.parametrize(
+    "prompt", [{"system": "Be kind.", "tone": None}, {"system": "Be kind."}], ids=["null", "no field"]
+)
+@pytest.mark.parametrize("first", [{"tone": None}, {}], ids=["null first", "no field first"])
+def test_a_null_that_comes_or_goes_is_not_an_edit(prompt: dict[str, Any], first: dict[str, Any]) -> None:
+    """A file that is applied client-side and then server-side, or the other way, is the same release."""
+    made = a_release(with_part("prompt", inline={"system": "Be kind."} | first))
+    snapshot = stored(snapshot_write(made, BUNDLE).manifest, made)
+    release = a_release(with_part("prompt", inline=prompt), status=settled(since=EARLIER))
+
+    assert decide(release, snapshots=(snapshot,)) == ReleaseDecision()
+
+
+def test_a_snapshot_made_with_nulls_still_belongs_to_its_release() -> None:
+    """A snapshot that an earlier version wrote with null fields is neither an edit nor another digest."""
+    text = BUNDLE.text.replace('{"system":"Be kind."}', '{"system":"Be kind.","tone":null}')
+    old = read_bundle(text)
+    status = settled(since=EARLIER).replace(
+        digest=old.digest,
+        component_digests=old.component_digests,
+        snapshot={"name": snapshot_name("support-agent", old.digest)},
+    )
+    release = a_release(with_part("prompt", inline={"system": "Be kind.", "tone": None}), status=status)
+    snapshot = stored(snapshot_write(release, old).manifest, release)
+
+    decision = decide(release, snapshots=(snapshot,))
+
+    assert decision.writes == ()
+    assert decision.status is None or decision.status.digest == old.digest
+    assert [event for event in decision.events if event.is_warning] == []
 
 
 def test_references_are_read_once() -> None:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from agentrollouts.api.meta import ApiModel, Digest, ObjectName, SemVer, VersionRange, cel, rules
+from agentrollouts.api.immutable import kept_order, kept_presence, together, unchanged
+from agentrollouts.api.meta import ApiModel, Digest, ObjectName, SemVer, VersionRange, list_map
 
 ComponentName = Literal[
     "prompt",
@@ -36,14 +37,15 @@ FreeForm = Annotated[
         {
             "type": "object",
             "maxProperties": 256,
-            "additionalProperties": {"x-kubernetes-preserve-unknown-fields": True},
+            "properties": {},
+            "x-kubernetes-preserve-unknown-fields": True,
         }
     ),
 ]
 """Content whose shape is the agent's own business; its size is checked when the bundle is resolved.
 
-A map of unknown values and not an unknown object: where the object's own keys are unknown, the API server's
-comparison of old and new overlooks a renamed key, and the spec would not be immutable.
+An unknown object and not a map of unknown values: of such a map the API server drops the nulls when it reads
+an object and keeps them when it applies one, so that GitOps tools would find a difference forever.
 """
 
 _ONE_CONTENT: Final[dict[str, Any]] = {
@@ -51,11 +53,8 @@ _ONE_CONTENT: Final[dict[str, Any]] = {
 }
 """Exactly one content. Not a CEL rule, since CEL cannot see a field with values of unknown type."""
 
-
-_UNIQUE_NAMES: Final = rules(
-    cel("self.all(t, self.exists_one(u, u.name == t.name))", "the `name` of each tool must be unique")
-)
-"""Not a list of type map: the API server compares those without their order, and order is behaviour."""
+_CONTENT: Final = ("configMapRef", "artifact")
+"""Where content can be, apart from `inline`."""
 
 
 class ConfigMapRef(ApiModel):
@@ -78,7 +77,9 @@ class Artifact(ApiModel):
 class Component(ApiModel):
     """A versioned part of the bundle: prompt, config, permissions, knowledge, guardrails or routing."""
 
-    model_config = ConfigDict(json_schema_extra=_ONE_CONTENT)
+    model_config = ConfigDict(
+        json_schema_extra=together(_ONE_CONTENT, unchanged("version", optional=_CONTENT))
+    )
 
     version: SemVer
     """Semantic version of this component by itself. A new major version means breaking."""
@@ -103,6 +104,10 @@ class ModelId(ApiModel):
 class ModelComponent(ModelId):
     """The language model that the agent calls."""
 
+    model_config = ConfigDict(
+        json_schema_extra=unchanged("version", "provider", "name", optional=("releaseDate", "fallbacks"))
+    )
+
     version: SemVer
     """Semantic version of the choice of model."""
     release_date: date | None = None
@@ -113,6 +118,8 @@ class ModelComponent(ModelId):
 
 class Tool(ApiModel):
     """A tool that the agent may call."""
+
+    model_config = ConfigDict(json_schema_extra=unchanged("version", "externalAction"))
 
     name: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
     """Name by which the model calls it."""
@@ -127,12 +134,18 @@ class Tool(ApiModel):
 class ToolsComponent(ApiModel):
     """The tools that the agent may call, and the prompts that know how to call them."""
 
+    model_config = ConfigDict(
+        json_schema_extra=together(
+            unchanged("version", optional=("compatiblePrompt",)), kept_presence("items"), kept_order("items")
+        )
+    )
+
     version: SemVer
     """Semantic version of the set of tools."""
     compatible_prompt: VersionRange | None = None
     """Versions of the prompt that fit these tools, such as `>=3.0.0,<4.0.0`. By default any."""
-    items: Annotated[tuple[Tool, ...], Field(max_length=128, json_schema_extra=_UNIQUE_NAMES)] = ()
-    """The tools, in the order in which the model sees them. At most 128."""
+    items: Annotated[tuple[Tool, ...], Field(max_length=128, json_schema_extra=list_map("name"))] = ()
+    """The tools, in the order in which the model sees them; names are unique. At most 128."""
 
 
 class MemorySnapshot(ApiModel):
@@ -145,6 +158,10 @@ class MemorySnapshot(ApiModel):
 class MemoryComponent(Component):
     """Schema and settings of the agent's memory."""
 
+    model_config = ConfigDict(
+        json_schema_extra=together(_ONE_CONTENT, unchanged("version", optional=(*_CONTENT, "snapshot")))
+    )
+
     snapshot: MemorySnapshot | None = None
     """State of the memory at the time of the release. A record: it is part of the digest and of the snapshot
     that agents read, and the operator neither takes nor restores it."""
@@ -152,6 +169,8 @@ class MemoryComponent(Component):
 
 class RuntimeComponent(ApiModel):
     """What the agent runs in."""
+
+    model_config = ConfigDict(json_schema_extra=unchanged("version", "image"))
 
     version: SemVer
     """Semantic version of the runtime."""

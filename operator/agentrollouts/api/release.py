@@ -28,6 +28,7 @@ from agentrollouts.api.components import (
     Tool,
     ToolsComponent,
 )
+from agentrollouts.api.immutable import kept_presence, together, unchanged
 from agentrollouts.api.meta import (
     AGE,
     API_VERSION,
@@ -134,7 +135,15 @@ class AgentReleaseSpec(ApiModel):
     """One immutable bundle. To change anything, make a new AgentRelease."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(cel("self == oldSelf", "`spec` may not be changed; make a new AgentRelease"))
+        json_schema_extra=together(
+            unchanged(
+                "agent",
+                "version",
+                "riskTier",
+                optional=("parent", "description", "source", "approvedBy", "serving", "requires"),
+            ),
+            kept_presence(*(f"components.{name}" for name in COMPONENTS if name not in {"prompt", "model"})),
+        )
     )
 
     agent: DnsLabel

@@ -205,21 +205,18 @@ class AgentRolloutSpec(ApiModel):
         Field(
             min_length=1,
             max_length=20,
-            json_schema_extra=rules(
+            json_schema_extra=list_map("name")
+            | rules(
                 cel(
                     "self.map(p, p.weight).isSorted() && "
                     "self.all(p, self.exists_one(q, q.weight == p.weight))",
                     "the `weight` of each phase must be greater than the one before",
                 ),
-                cel(
-                    "self.all(p, self.exists_one(q, q.name == p.name))",
-                    "the `name` of each phase must be unique",
-                ),
             ),
         ),
     ] = DEFAULT_PHASES
     """Steps to 100 %, with rising weights. By default 5 % for an hour, 25 % for four hours, then a ramp to
-    95 % over three hours. After the last one comes `bake`, then 100 %. At most 20."""
+    95 % over three hours. After the last one comes `bake`, then 100 %. Names are unique. At most 20."""
     gates: Annotated[tuple[Gate, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = (
         DEFAULT_GATES
     )

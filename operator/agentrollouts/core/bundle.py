@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import rfc8785
 from semantic_version import validate
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
+from agentrollouts.core.canonical import canonical, rounded, without_nulls
 from agentrollouts.core.components import ConfigMaps, present, referenced, resolved
 from agentrollouts.core.refusals import Refusal, find_refusals
 
@@ -30,6 +30,8 @@ class Bundle:
 
     text: str
     """Canonical JSON (RFC 8785) of all components: `{"prompt": {"version": ..., "content": {...}}, ...}`.
+
+    Fields that are null are left out, and integers are exact to 64 bits, whatever RFC 8785 says of them.
 
     It holds all that decides behaviour, and so neither the release's name nor who made or approved it.
     """
@@ -61,8 +63,8 @@ def resolve(release: AgentRelease, config_maps: ConfigMaps) -> Bundle | Refusal:
     components = {
         name: resolved(component, config_maps) for name, component in present(release.spec.components)
     }
-    texts = {name: rfc8785.dumps(component) for name, component in components.items()}
-    text = rfc8785.dumps(components)
+    texts = {name: canonical(component) for name, component in components.items()}
+    text = canonical(components)
     if len(text) > MAX_BYTES:
         return _too_large(len(text), max(texts, key=lambda name: len(texts[name])))
     return Bundle(text.decode(), digest_of(text), {name: digest_of(part) for name, part in texts.items()})
@@ -74,15 +76,38 @@ def read_bundle(text: str) -> Bundle:
     Args:
         text: Of a bundle that `resolve` made.
     """
-    parts = {name: rfc8785.dumps(component) for name, component in json.loads(text).items()}
+    parts = {name: canonical(component) for name, component in json.loads(text).items()}
     digests = {name: digest_of(part) for name, part in parts.items()}
     return Bundle(text, digest_of(text.encode()), digests)
+
+
+def edited(release: AgentRelease, text: str) -> str | None:
+    """The name of the first component that no longer is what the snapshot holds; None if there is none.
+
+    The API server refuses every change but those of free-form content, into which it cannot look. Content of
+    a ConfigMap is not compared: it is read once, and may differ by now. Integers are compared as doubles:
+    kubectl rounds those above 2^53 when it applies an unchanged file client-side once more.
+
+    Args:
+        release: As the API server has it.
+        text: `bundle.json` of the snapshot that was made of it.
+    """
+    kept = without_nulls(json.loads(text))
+    current = dict(present(release.spec.components))
+    for name in dict.fromkeys((*kept, *current)):
+        component = current.get(name)
+        before = dict(kept.get(name, {}))
+        if component is not None and referenced(component):
+            before.pop("content", None)
+        if component is None or canonical(rounded(resolved(component, {}))) != canonical(rounded(before)):
+            return str(name)
+    return None
 
 
 def is_bundle(text: str) -> bool:
     """Whether a text that anybody may have written has the form of a bundle."""
     try:
-        components = json.loads(text, parse_int=float)
+        components = json.loads(text)
     except (ValueError, RecursionError):
         return False
     return isinstance(components, dict) and all(

@@ -16,6 +16,7 @@ from agentrollouts.api.release import (
     RuntimeComponent,
     ToolsComponent,
 )
+from agentrollouts.core.canonical import without_nulls
 from agentrollouts.core.leaves import Leaf
 
 AnyComponent = Component | ModelComponent | ToolsComponent | RuntimeComponent
@@ -78,13 +79,14 @@ def resolved(component: AnyComponent, config_maps: ConfigMaps) -> dict[str, Any]
     """A component as it stands in the bundle: its fields, and under `content` what it holds by value.
 
     Fields that equal their default are left out, so that a field which a later version adds changes no
-    digest.
+    digest. So are fields of content that are null, since not every way to apply a file keeps them.
     """
     fields = component.model_dump(
         mode="json", by_alias=True, exclude_defaults=True, exclude={"inline", "config_map_ref"}
     )
     inside = content(component, config_maps)
-    return fields if inside is None else fields | {"content": inside}
+    whole = fields if inside is None else fields | {"content": inside}
+    return dict(without_nulls(whole))
 
 
 def _plain_fields(component: AnyComponent) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from semantic_version import Version
 
 from agentrollouts.api.release import COMPONENTS, Change, ComponentDiff
+from agentrollouts.core.canonical import without_nulls
 
 
 def diff(parent: str, bundle: str) -> tuple[ComponentDiff, ...]:
@@ -24,7 +25,7 @@ def diff(parent: str, bundle: str) -> tuple[ComponentDiff, ...]:
         One entry for each component that differs. Which change it is follows from the versions, since they
         are what an author says of a change; for permissions from the scopes, since those are what it does.
     """
-    before, after = json.loads(parent), json.loads(bundle)
+    before, after = without_nulls(json.loads(parent)), without_nulls(json.loads(bundle))
     return tuple(
         ComponentDiff.model_validate(
             {

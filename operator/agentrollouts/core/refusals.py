@@ -13,12 +13,13 @@ from semantic_version import SimpleSpec, Version
 from agentrollouts.api.meta import GROUP
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, Component, Components
+from agentrollouts.core.canonical import MAX_INTEGER, MIN_INTEGER
 from agentrollouts.core.components import ConfigMaps, parts, present, referenced
 from agentrollouts.core.credentials import find_credentials
 from agentrollouts.core.leaves import MAX_DEPTH, Leaf, leaves
 
-MAX_NUMBER: Final = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exactly (RFC 7493, which RFC 8785 rests on)."""
+MAX_FLOAT: Final = 2**53 - 1
+"""The largest number up to which every JSON reader keeps a double exactly (RFC 7493)."""
 ANNOTATION_ALLOW: Final = f"{GROUP}/allow-credential-like"
 """Field paths, with commas between, whose values may look like credentials."""
 
@@ -125,10 +126,17 @@ def _too_deep(values: list[Leaf]) -> Iterator[Refusal]:
 
 def _inexact(values: list[Leaf]) -> Iterator[Refusal]:
     for leaf in _all_leaves(values):
-        # Turned round on purpose: NaN compares as false with everything, and so is refused too.
-        if isinstance(leaf.value, int | float) and not -MAX_NUMBER <= leaf.value <= MAX_NUMBER:
+        if isinstance(leaf.value, int) and not MIN_INTEGER <= leaf.value <= MAX_INTEGER:
             problem = (
-                f"is no number up to {MAX_NUMBER}, which is what JSON keeps exactly; write it as a string"
+                "is an integer beyond 64 bits, which the API server has rounded; leave it out, or write a "
+                f"number from {MIN_INTEGER} to {MAX_INTEGER}"
+            )
+            yield _invalid(leaf.path, problem)
+        # Turned round on purpose: NaN compares as false with everything, and so is refused too.
+        if isinstance(leaf.value, float) and not -MAX_FLOAT <= leaf.value <= MAX_FLOAT:
+            problem = (
+                f"is a floating-point number beyond {MAX_FLOAT}; leave it out, or write an integer of at "
+                "most 64 bits"
             )
             yield _invalid(leaf.path, problem)
         if not (_is_unicode(leaf.path) and (not isinstance(leaf.value, str) or _is_unicode(leaf.value))):

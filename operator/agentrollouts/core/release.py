@@ -12,7 +12,7 @@ from typing import Final
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
-from agentrollouts.core.bundle import Bundle, read_bundle, references, resolve
+from agentrollouts.core.bundle import Bundle, edited, read_bundle, references, resolve
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.conditions import (
     READY,
@@ -120,7 +120,11 @@ def _find(observation: ReleaseObservation) -> _Finding:
     kept = _materialised(release, snapshots)
     if kept is not None:  # once it stands, references are never read again: their content may differ by now
         status = release.status if release.status.digest else _telling(release, read_bundle(kept.bundle))
-        return _ready(observation, status, kept.bundle, _owner_writes(release, kept))
+        owners = _owner_writes(release, kept)
+        if name := edited(release, kept.bundle):
+            refused = _not_ready(release, Reason.NAME_REUSED, _edited(release, name, kept), retry=False)
+            return replace(refused, status=status, writes=owners)
+        return _ready(observation, status, kept.bundle, owners)
     bundle = resolve(release, observation.config_maps)
     if isinstance(bundle, Refusal):  # only content that is referred to can change and heal this
         return _not_ready(release, bundle.reason, bundle.message, retry=bool(references(release)))
@@ -204,6 +208,14 @@ def _lost(release: AgentRelease, bundle: Bundle) -> str:
     return (
         f"The snapshot of {release.status.digest} is gone, and the content that the release refers to is now"
         f" {bundle.digest}; put the old content back, or make a release with a new name"
+    )
+
+
+def _edited(release: AgentRelease, component: str, snapshot: Snapshot) -> str:
+    return (
+        f"spec.components.{component} was changed after {release.metadata.name} was made; agents still read"
+        f" {snapshot.digest} from ConfigMap {snapshot.metadata.name}; restore the old content, or make a new"
+        " AgentRelease"
     )
 
 
