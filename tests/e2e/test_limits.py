@@ -1,0 +1,15 @@
+"""An operator whose settings limit its tenants; what is stated about it is in `inside_limits.py`.
+
+It needs a sandbox of its own.
+"""
+
+from pathlib import Path
+
+from tests.inside import run_inside
+
+
+def test_inside() -> None:
+    """Everything that `inside_limits.py` states holds."""
+    done = run_inside(Path(__file__).with_name("inside_limits.py"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
