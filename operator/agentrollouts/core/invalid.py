@@ -1,4 +1,4 @@
-"""What to say about an object whose spec cannot be read: one condition, everything else as it was.
+"""What to say about an object that cannot be read: its conditions and one Event, everything else as it was.
 
 In the place of `decide` where parsing fails, which the schema in the API server normally prevents: an
 object that was stored under an older schema, say. What serves goes on serving; nothing else can be decided.
@@ -12,7 +12,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.conditions import READY, condition, set_condition
+from agentrollouts.core.conditions import (
+    READY,
+    RECONCILING,
+    STALLED,
+    condition,
+    find_condition,
+    set_condition,
+)
+from agentrollouts.core.observation import Event
 
 _CONDITIONS = TypeAdapter(tuple[Condition, ...])
 
@@ -20,22 +28,39 @@ _CONDITIONS = TypeAdapter(tuple[Condition, ...])
 def invalid_status(
     manifest: Mapping[str, Any], error: ValidationError, now: datetime
 ) -> dict[str, Any] | None:
-    """The status with `Ready` False and each problem by its field; None where it says so already."""
+    """The status with `Ready` False and `Stalled` True, each problem by its field; None where it says so."""
     status = dict(manifest.get("status") or {})
-    told = _conditions(status.get("conditions"))
-    ready = condition(
-        READY,
-        ConditionStatus.FALSE,
-        Reason.INVALID_SPEC,
-        "; ".join(
-            f"{'.'.join(map(str, part['loc']))}: {part['msg']}"
-            for part in error.errors(include_url=False)[:8]
-        ),
-        generation=manifest["metadata"].get("generation", 0),
-        now=now,
+    known = after = _conditions(status.get("conditions"))
+    generation, message = manifest["metadata"].get("generation", 0), problems(error)
+    for kind, holds, reason, text in (
+        (READY, ConditionStatus.FALSE, Reason.INVALID_SPEC, message),
+        (RECONCILING, ConditionStatus.FALSE, Reason.SETTLED, ""),
+        (STALLED, ConditionStatus.TRUE, Reason.INVALID_SPEC, message),
+    ):
+        after = set_condition(after, condition(kind, holds, reason, text, generation=generation, now=now))
+    seen = status.get("observedGeneration") == generation
+    if after == known and seen:
+        return None
+    return status | {
+        "observedGeneration": generation,
+        "conditions": [found.to_json() for found in after],
+    }
+
+
+def invalid_events(manifest: Mapping[str, Any], error: ValidationError) -> tuple[Event, ...]:
+    """One warning for each change of what is wrong; none while the status says it already."""
+    ready = find_condition(_conditions((manifest.get("status") or {}).get("conditions")), READY)
+    message = problems(error)
+    if ready is not None and (ready.reason, ready.message) == (Reason.INVALID_SPEC, message):
+        return ()
+    return (Event(Reason.INVALID_SPEC, message, is_warning=True),)
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong, each problem by its field; the first eight."""
+    return "; ".join(
+        f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors(include_url=False)[:8]
     )
-    after = set_condition(told, ready)
-    return status | {"conditions": [found.to_json() for found in after]} if after != told else None
 
 
 def _conditions(found: object) -> tuple[Condition, ...]:

@@ -10,12 +10,13 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from platform import node
 from typing import Final, Protocol
 from uuid import uuid4
 
 from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.meta import FIELD_MANAGER, GROUP
 from agentrollouts.api.text import within_bytes
 from agentrollouts.core.observation import Event
 
@@ -29,6 +30,12 @@ MESSAGE_BYTES: Final = 1024
 
 QUIET_SECONDS: Final = 60.0
 """How long the same sentence about the same object is not said again; a fight over weights repeats it."""
+
+
+CONTROLLER: Final = f"{GROUP}/operator"
+"""Who reports, as a qualified name."""
+INSTANCE_LENGTH: Final = 128
+"""The most that the API server takes as the name of an instance."""
 
 
 class EventSink(Protocol):
@@ -79,8 +86,13 @@ class Herald:
 
 
 def _event(manifest: Manifest, event: Event) -> Manifest:
-    """A core/v1 Event about an object."""
-    metadata, now = manifest["metadata"], datetime.now(UTC).isoformat(timespec="seconds")
+    """A core/v1 Event about an object.
+
+    `eventTime` is a MicroTime: six digits, so that Events of one second have an order. With it the API server
+    wants to know who reports, and what was done. The times in seconds stay for clients that sort by them.
+    """
+    metadata, now = manifest["metadata"], datetime.now(UTC)
+    seconds = now.isoformat(timespec="seconds")
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -97,7 +109,11 @@ def _event(manifest: Manifest, event: Event) -> Manifest:
         "message": within_bytes(event.message, MESSAGE_BYTES),
         "type": "Warning" if event.is_warning else "Normal",
         "source": {"component": FIELD_MANAGER},
-        "firstTimestamp": now,
-        "lastTimestamp": now,
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "action": str(event.reason),
+        "reportingComponent": CONTROLLER,
+        "reportingInstance": (node() or FIELD_MANAGER)[:INSTANCE_LENGTH],
+        "firstTimestamp": seconds,
+        "lastTimestamp": seconds,
         "count": 1,
     }

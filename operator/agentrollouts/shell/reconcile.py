@@ -20,7 +20,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.decide import decide
-from agentrollouts.core.invalid import invalid_status
+from agentrollouts.core.invalid import invalid_events, invalid_status
 from agentrollouts.core.observation import Effect, Event, Problem
 from agentrollouts.core.release import decide_release
 from agentrollouts.core.states import ENDS, is_under_way
@@ -156,13 +156,14 @@ class Reconciler:
         self._wake(key, pause, _until(obs.now, decision.wake_at))
 
     async def _parsed(self, model: type[Model], manifest: Manifest) -> Model | None:
-        """The object as a value; where it cannot be read, its condition says so."""
+        """The object as a value; where it cannot be read, its conditions and an Event say so."""
         try:
             return model.model_validate(manifest)
         except ValidationError as error:
             status = invalid_status(manifest, error, datetime.now(UTC))
             if status is not None:
                 await self._actor.replace_status(manifest, status)
+                self._actor.tell(manifest, invalid_events(manifest, error))
             return None
 
     async def _write(self, key: Ref, writes: Sequence[Effect]) -> float:
