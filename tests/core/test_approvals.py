@@ -70,7 +70,7 @@ def test_above_its_weight_the_canary_gets_nothing_without_it(
 
     assert world.state is State.AWAITING_APPROVAL
     assert max(world.route_weights) <= 20
-    assert "annotate agentrollouts.dev/approve=2/asked to go on" in message(world)
+    assert "agentrollouts.dev/approve=2/asked" in message(world)
     assert BEGAN in message(world)
     approve(world, "asked")
     world.run_until(State.HEALTHY)

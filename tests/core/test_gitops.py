@@ -8,7 +8,7 @@ import pytest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import State
 from agentrollouts.core.decide import decide
-from agentrollouts.core.headline import NEEDS_A_PERSON
+from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release import ReleaseObservation, decide_release
 from agentrollouts.core.states import ENDS
 from tests.builders import (

@@ -460,7 +460,8 @@ def test_a_phase_says_what_it_can_catch_once_its_traffic_is_known() -> None:
 
     assert outlook_of(found) == "about 450 canary runs: can catch errors 1.2 % to 3.5 %"
     ready = next(each for each in found.status.conditions if each.type == "Ready")
-    assert ready.message == f"{CANARY} has 5 % in phase five; {outlook_of(found)}"
+    ends = "phase five ends at 2026-11-21 11:00:00 UTC if its gates pass"
+    assert ready.message == f"{CANARY} has 5 % in phase five; {outlook_of(found)}; {ends}"
 
 
 def test_the_outlook_speaks_of_this_agent() -> None:

@@ -66,7 +66,7 @@ def test_an_incident_elsewhere_does_not_throw_away_one_release_after_the_other()
 
     assert world.shares() == {OLD: 100}
     assert [entry.release for entry in world.status.quarantined] == [NEXT]
-    assert world.ready_reason() == "GateFailed"
+    assert world.ready_reason() == "NoHealthyTarget"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_serves_is_told_of_before_what_is_asked_for(asked: str, more: str) 
     world.settle()
 
     (ready, *_) = world.status.conditions
-    assert (ready.reason, world.shares()) == ("GateFailed", {OLD: 100})
+    assert (ready.reason, world.shares()) == ("NoHealthyTarget", {OLD: 100})
     assert ready.message.startswith(f"{OLD}: errors: ")
     assert f"may not have helped; look elsewhere or ship a fix{more}" in ready.message
 
@@ -131,7 +131,7 @@ def test_a_fix_ships_while_stable_is_beyond_its_limit() -> None:
     world = at_rest(OLD)
     world.agents[OLD] = BAD
     world.run(900)
-    assert world.ready_reason() == "GateFailed"
+    assert world.ready_reason() == "NoHealthyTarget"
     world.ship(NEXT)
     world.settle()
     assert world.state is State.CANARY
@@ -187,7 +187,7 @@ def test_while_a_release_stands_in_line_what_serves_is_told_of_first(asked: str,
     world.settle()
 
     (ready, *_) = world.status.conditions
-    assert (world.state, ready.reason) == (State.PENDING, "GateFailed")
+    assert (world.state, ready.reason) == (State.PENDING, "NoHealthyTarget")
     assert ready.message.startswith(f"{OLD}: errors: ")
     assert more in ready.message
 
@@ -197,7 +197,7 @@ def test_what_is_asked_of_stable_is_there_to_be_pasted() -> None:
     world = at_rest(OLD)
     world.agents[OLD] = BAD
     world.run(900)
-    assert world.ready_reason() == "GateFailed"
+    assert world.ready_reason() == "NoHealthyTarget"
     query = world.status.query
     assert query is not None
     assert (query.gate, OLD in query.text) == ("errors", True)

@@ -263,7 +263,7 @@ class AgentRollout(ApiModel):
             ready_column("State", "reason"),
             Column("Release", ".spec.releaseRef.name"),
             Column("Stable", ".status.stable.release"),
-            Column("Weight", ".status.weights.canary", "integer"),
+            Column("Weight", ".status.requestedWeight", "integer"),
             ready_column("Message", "message", wide=True),
             AGE,
         ),

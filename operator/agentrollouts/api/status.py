@@ -265,6 +265,10 @@ class AgentRolloutStatus(ApiModel):
     """The release under trial; absent when no attempt is under way."""
     weights: WeightsStatus | None = None
     """Shares of the traffic, as the route was last seen to have them."""
+    requested_weight: Weight | None = None
+    """Share of the traffic of the release that `spec.releaseRef` names, in percent, as the route was last
+    seen to have it: 100 once it is Healthy, 0 while it waits or was rolled back. Absent until a release
+    serves."""
     attempt: Attempt | None = None
     """The attempt under way, or the last one."""
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()

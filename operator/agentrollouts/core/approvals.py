@@ -65,4 +65,4 @@ def request(rollout: AgentRollout, attempt: Attempt) -> str:
     phases = rollout.spec.phases
     is_current = any(p.name == missing.phase and p.approval is Approval.REQUIRED for p in phases)
     why = "" if is_current else "; approval was required by the plan when the attempt began"
-    return f"Phase {attempt.phase_name} passed; annotate {order} to go on{stale}{why}"
+    return f"Phase {attempt.phase_name} passed; to approve: {order.command(rollout)}{stale}{why}"

@@ -95,7 +95,8 @@ def serving(s: Situation) -> moves.Move | None:
     """What is asked for is what serves."""
     if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
         return None
-    return _stuck(s) or moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+    healthy = moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+    return _stuck(s) or _worried(s) or healthy
 
 
 def quarantined(s: Situation) -> moves.Move | None:
@@ -128,13 +129,23 @@ def _stuck(s: Situation) -> moves.Rest | None:
             f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
         )
-    if harm := _harm(s):
-        _, reason, message = harm
-        why = "the last rollback led here and may not have helped" if _led_here(s.status) else "there is none"
+    if harm := watching.found_at_rest(s.spec, s.status, s.gates, {Action.ROLL_BACK}):
+        led_here = "the last rollback led here and may not have helped"
+        why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
-            reason, f"{release}: {message}; nothing is taken back: {why}; look elsewhere or ship a fix"
+            Reason.NO_HEALTHY_TARGET,
+            f"{release}: {harm.message}; it is not rolled back: {why}; look elsewhere or ship a fix",
         )
     return None
+
+
+def _worried(s: Situation) -> moves.Rest | None:
+    """A gate or a cap speaks against stable, and nothing is to be done but to say so."""
+    found = watching.found_at_rest(s.spec, s.status, s.gates, {Action.HOLD})
+    if found is None or s.status.stable is None:
+        return None
+    told = f"{s.status.stable.release} serves all traffic, but {found.message}"
+    return moves.Rest(found.reason, told)
 
 
 def stable_first(s: Situation) -> moves.Move | None:

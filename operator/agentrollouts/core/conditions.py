@@ -18,6 +18,9 @@ RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
 """Whether it is stuck until a person does something. Never true together with `RECONCILING` or `READY`."""
 
+ROUTE_CONFLICT: Final = "RouteConflict"
+"""A warning, there only while it is True: another route has the same hostname at the same parent."""
+
 
 def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
     """The condition of that type, if there is one."""

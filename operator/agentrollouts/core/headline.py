@@ -11,35 +11,22 @@ from typing import Final
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
-from agentrollouts.core import approvals, moves, route_patch, traffic
+from agentrollouts.core import moves, route_patch, traffic
 from agentrollouts.core.conditions import READY, RECONCILING, STALLED, condition, find_condition
+from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.latch import is_latched
-from agentrollouts.core.situation import METRICS_CONDITION, Situation, is_shown, sentences
-from agentrollouts.core.stages import gates_at
-from agentrollouts.core.states import is_under_way
-from agentrollouts.core.watching import gates_at_rest
-
-NEEDS_A_PERSON: Final = frozenset(
-    {
-        Reason.AGENT_MISMATCH,
-        Reason.CAP_EXCEEDED,
-        Reason.GATEWAY_NOT_PERMITTED,
-        Reason.GATE_FAILED,
-        Reason.INCONCLUSIVE,
-        Reason.INVALID_GATE,
-        Reason.LIMIT_EXCEEDED,
-        Reason.NO_HEALTHY_TARGET,
-        Reason.QUARANTINED,
-        Reason.ROUTE_NOT_FOUND,
-        Reason.ROUTE_UNEXPECTED,
-        Reason.RULE_TAKEN,
-        Reason.SERVICE_MISSING,
-        Reason.SERVICE_SHARED,
-        Reason.SHARED_CAUSE,
-        Reason.SOURCE_UNKNOWN,
-    }
+from agentrollouts.core.situation import (
+    ERROR_GRACE,
+    METRICS_CONDITION,
+    SILENCE_GRACE,
+    Situation,
+    is_shown,
+    sentences,
 )
-"""Reasons that waiting does not cure: `Stalled` is True with them."""
+from agentrollouts.core.stages import gates_at
+from agentrollouts.core.standing import WATCHING, findings, how_to_approve, share, until, utc, with_measured
+from agentrollouts.core.states import is_on_trial, is_under_way
+from agentrollouts.core.watching import gates_at_rest
 
 TRAFFIC_APPLIED: Final = "TrafficApplied"
 
@@ -51,22 +38,29 @@ _STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, No
 
 def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
     """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
+    metrics = _metrics(s, status)
     reason, message = _headline(s, status, move)
+    message = with_measured(message, _missing(s, status, metrics), *findings(s.spec, status))
     ready, applied = _ready(s, status, reason, message), _traffic(s, status)
-    held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
-    stuck = next((word for word in (ready, applied) if word[1] in NEEDS_A_PERSON), None)
-    stuck = ready if stuck is None and held in NEEDS_A_PERSON else stuck
+    stuck = None if ready[0] else stalled_by(status, ready, applied)
     waiting = not ready[0] and stuck is None
     rows: tuple[tuple[str, _Word], ...] = (
         (READY, ready),
         (RECONCILING, (True, Reason.PROGRESSING, ready[2]) if waiting else (False, Reason.SETTLED, "")),
         (STALLED, (True, *stuck[1:]) if stuck else (False, Reason.NOT_STALLED, "")),
         (TRAFFIC_APPLIED, applied),
-        (METRICS_CONDITION, _metrics(s, status)),
+        (METRICS_CONDITION, metrics),
     )
     for kind, (holds, why, text) in rows:
         generation = s.obs.rollout.metadata.generation
         yield condition(kind, _STATUSES[holds], why, text, generation=generation, now=s.now)
+
+
+def stalled_by(status: AgentRolloutStatus, ready: _Word, applied: _Word) -> _Word | None:
+    """What only a person can end; the hold speaks through the summary."""
+    held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
+    words = ((ready[1], ready), (applied[1], applied), (held, ready))
+    return next((word for reason, word in words if reason in NEEDS_A_PERSON), None)
 
 
 def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str) -> _Word:
@@ -97,14 +91,9 @@ def _sentence(s: Situation, status: AgentRolloutStatus, attempt: Attempt, move: 
         case State.HELD if attempt.hold:
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
             return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"
-        case State.CANARY | State.AWAITING_APPROVAL:
-            outlook = f"; {attempt.outlook}" if attempt.outlook else ""
-            is_asked = attempt.state is State.AWAITING_APPROVAL
-            found = approvals.request(s.obs.rollout, attempt) if is_asked else ""
-            request = f". {found}" if found else ""
-            return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}{outlook}{request}"
-        case State.INITIAL | State.BAKING:
-            return f"{subject} has {attempt.weight} % and is watched"
+        case State.INITIAL | State.CANARY | State.AWAITING_APPROVAL | State.BAKING:
+            rollout = s.obs.rollout
+            return f"{share(status, attempt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
         case _ if back and is_latched(status):
             return _way_back(attempt, back, move)
         case _:
@@ -117,6 +106,20 @@ def _way_back(attempt: Attempt, back: LastRollback, move: moves.Move) -> str:
     if not verified:
         return f"{back.from_} goes back to {back.to}: {back.message}"
     return f"{back.from_} went back to {back.to}. {verified} It was taken back for this: {back.message}"
+
+
+def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
+    """What an attempt has no metrics of, and from when on it is held for that; said before it is held."""
+    attempt, (available, reason, message) = status.attempt, metrics
+    if attempt is None or attempt.state not in WATCHING - {State.HELD}:
+        return ""
+    if available is not False:
+        awaited = sentences(j for j in s.judgements if j.reason is Reason.COLLECTING and not j.present)
+        return awaited if is_on_trial(status) else ""
+    known = find_condition(s.status.conditions, METRICS_CONDITION)
+    since = known.last_transition_time if known and known.status is ConditionStatus.FALSE else s.now
+    grace = ERROR_GRACE if reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
+    return f"{message}; if this lasts, it is held at {utc(min(since, s.now) + grace)}"
 
 
 def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:

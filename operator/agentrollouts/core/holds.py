@@ -3,28 +3,13 @@
 Used by the checks in `on_trial`, so that every hold of the product answers the same three questions.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core import moves
 from agentrollouts.core.asked import is_going_back
+from agentrollouts.core.endings import with_way_out
 from agentrollouts.core.situation import Situation
-
-RELEASED_BY: Final[Mapping[Reason, str]] = {
-    Reason.METRIC_MISSING: "goes on by itself once the metric exists",
-    Reason.METRICS_STALE: "goes on by itself once there are new samples",
-    Reason.METRICS_UNAVAILABLE: "goes on by itself once Prometheus answers",
-    Reason.INVALID_GATE: "correct what is named",
-    Reason.INCONCLUSIVE: "goes on by itself once the gates pass; more traffic would decide sooner",
-    Reason.GATE_FAILED: "goes on by itself if the gate recovers; else ship a fix or go back",
-    Reason.SHARED_CAUSE: "goes on by itself once stable is as it was",
-    Reason.TRAFFIC_MISMATCH: "goes on by itself once the traffic follows the weight",
-    Reason.CAP_EXCEEDED: "goes on by itself once the cap is kept",
-    Reason.NO_HEALTHY_TARGET: "ship a fix",
-}
-"""What would release a hold, where its own message does not say so."""
 
 
 def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollBack:
@@ -43,5 +28,4 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     if until is not None and until <= s.now:
         told = f"Held for {limit} s, which is as long as spec.rollback.afterHoldSeconds allows: {message}"
         return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
-    way_out = RELEASED_BY.get(reason)
-    return moves.Hold(reason, f"{message}; {way_out}" if way_out else message, until)
+    return moves.Hold(reason, with_way_out(reason, message), until)

@@ -6,10 +6,12 @@ Asked by `summary`. What changes at every answer of Prometheus is no reason to w
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.status import AgentRolloutStatus, GateStatus
+from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import Situation
 from agentrollouts.core.stages import gates_at
+from agentrollouts.core.standing import steady
 from agentrollouts.core.states import is_on_trial
 
 NUMBERS_TICKS: Final = 6
@@ -43,7 +45,6 @@ def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
 def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
     """The status without what changes at every answer of Prometheus."""
     blank: dict[str, object] = {
-        "message": "",
         "canary": None,
         "stable": None,
         "evidence": None,
@@ -52,13 +53,17 @@ def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
         "last_sample_time": None,
     }
     gates, watched = (
-        tuple(gate.model_copy(update=blank) for gate in found) for found in (status.gates, status.watched)
+        tuple(gate.model_copy(update=blank | {"message": _counts(gate)}) for gate in found)
+        for found in (status.gates, status.watched)
     )
     caps = tuple(cap.model_copy(update={"value": 0.0, "message": "", "time": None}) for cap in status.caps)
     attempt = status.attempt
-    if attempt and attempt.hold:
+    if attempt and attempt.hold and attempt.hold.reason not in UNVARYING:
         attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
-    conditions = tuple(found.model_copy(update={"message": ""}) for found in status.conditions)
+    conditions = tuple(
+        found.model_copy(update={"message": steady(found.message) if found.reason in UNVARYING else ""})
+        for found in status.conditions
+    )
     told = {
         "gates": gates,
         "watched": watched,
@@ -68,3 +73,8 @@ def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
         "conditions": conditions,
     }
     return status.model_copy(update=told)
+
+
+def _counts(gate: GateStatus) -> str:
+    """Whether the gate has counts at last: until then `Ready` says what it is waiting for."""
+    return "" if gate.present else "none yet"

@@ -25,6 +25,11 @@ class Order:
         """As `kubectl annotate` takes it."""
         return f"{self.annotation}={self.number}/{self.name}"
 
+    def command(self, rollout: AgentRollout) -> str:
+        """The command that sets it, to be copied as it is."""
+        where = f"{rollout.metadata.name} --namespace={rollout.metadata.namespace}"
+        return f"kubectl annotate agentrollout {where} --overwrite {self}"
+
     def is_given(self, rollout: AgentRollout) -> bool:
         """Whether the rollout carries it."""
         return rollout.metadata.annotations.get(self.annotation) == f"{self.number}/{self.name}"

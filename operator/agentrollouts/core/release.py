@@ -23,12 +23,10 @@ from agentrollouts.core.conditions import (
     set_condition,
 )
 from agentrollouts.core.diff import diff
+from agentrollouts.core.endings import NEEDS_A_PERSON, UNVARYING
 from agentrollouts.core.observation import Event, Problem, Write
 from agentrollouts.core.refusals import Refusal
 from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
-
-WAITING: Final = frozenset({Reason.PENDING, Reason.REFERENCE_MISSING, Reason.WRITE_FAILED})
-"""Reasons that may go by themselves: somebody makes the object, the API server is back."""
 
 RETRY_FIRST: Final = timedelta(seconds=5)
 RETRY_LAST: Final = timedelta(minutes=5)
@@ -105,7 +103,7 @@ def _words(finding: _Finding) -> tuple[tuple[str, ConditionStatus, Reason, str],
     """Whether it is ready and, for those who wait for it (kstatus), whether waiting helps."""
     yes, no = ConditionStatus.TRUE, ConditionStatus.FALSE
     word = (finding.reason, finding.message)
-    waits = finding.ready is not yes and finding.reason in WAITING
+    waits = finding.ready is not yes and finding.reason not in NEEDS_A_PERSON
     stalls = finding.ready is not yes and not waits
     return (
         (READY, finding.ready, *word),
@@ -228,8 +226,9 @@ def _reused(release: AgentRelease, bundle: Bundle, snapshot: Snapshot) -> str:
 
 def _events(release: AgentRelease, finding: _Finding) -> tuple[Event, ...]:
     """One Event for each change of the answer, none while it stays."""
-    told = find_condition(release.status.conditions, READY)
-    if told is not None and (told.status, told.reason) == (finding.ready, finding.reason):
+    known = find_condition(release.status.conditions, READY)
+    is_same = known is not None and (known.status, known.reason) == (finding.ready, finding.reason)
+    if is_same and (finding.reason not in UNVARYING or (known and known.message == finding.message)):
         return ()
     return (Event(finding.reason, finding.message, is_warning=finding.ready is not ConditionStatus.TRUE),)
 

@@ -7,19 +7,19 @@ nothing and one under way does not write at every answer of Prometheus.
 from collections.abc import Iterator
 
 from agentrollouts.api.meta import FIELD_MANAGER
-from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, Verdict
+from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core import moves, route_patch
 from agentrollouts.core.advance import advance
-from agentrollouts.core.conditions import find_condition, set_condition
+from agentrollouts.core.asked import Asked
+from agentrollouts.core.conditions import set_condition
 from agentrollouts.core.foreign_writes import restorations
-from agentrollouts.core.headline import TRAFFIC_APPLIED, conditions_of
+from agentrollouts.core.headline import conditions_of
 from agentrollouts.core.judging import query_plan, with_query
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.news import are_numbers_due, is_news
-from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Event, Observation, Write
+from agentrollouts.core.notices import notices
+from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Observation, Write
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write
@@ -34,37 +34,31 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     for found in conditions_of(s, status, move):
         conditions = set_condition(conditions, found)
     generation = s.obs.rollout.metadata.generation
-    status = status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+    said = {"observed_generation": generation, "conditions": conditions}
+    status = status.model_copy(update=said | {"requested_weight": _requested_weight(s, status)})
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
+    warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
     traffic = tuple(_traffic_writes(s, status))
     return Decision(
         writes=(*traffic, *_owner_writes(s.obs, status)),
         rests_on_status=bool(traffic) and not is_latched(status),
         status=with_query(status, s.heard, s.judgements) if is_due else None,
         is_news=news,
-        events=(*progress.events, *_warnings(s, status), *restorations(s)),
+        events=(*progress.events, *warnings, *restorations(s)),
         asking=_asking(s, status),
         wake_at=getattr(move, "until", None),
     )
 
 
-def _warnings(s: Situation, status: AgentRolloutStatus) -> Iterator[Event]:
-    """What was not found at the last visit, and stops nothing: told once, then it stands in the status."""
-    old = s.obs.status
-    failed = {
-        gate.name for gate in (old.gates if is_on_trial(old) else old.watched) if gate.verdict is Verdict.FAIL
-    }
-    for judgement in s.judgements:
-        if judgement.warns and judgement.name not in failed:
-            yield Event(Reason.GATE_WARNED, f"{judgement.name}: {judgement.message}", is_warning=True)
-    known = {cap.name for cap in old.caps if cap.exceeded}
-    for reading in s.exceeded(Action.WARN):
-        if reading.cap.name not in known:
-            yield Event(Reason.CAP_EXCEEDED, f"{reading.cap.name}: {reading.message}", is_warning=True)
-    applied, before = (find_condition(where.conditions, TRAFFIC_APPLIED) for where in (status, old))
-    if applied and applied.reason == Reason.ROLLBACK_LATE and (not before or before.reason != applied.reason):
-        yield Event(Reason.ROLLBACK_LATE, applied.message, is_warning=True)
+def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
+    """The share of the release that people want; by digest, as two names may be one behavior."""
+    weights = status.weights
+    if weights is None:
+        return None
+    digest = s.asked.record.digest if isinstance(s.asked, Asked) else None
+    sides = ((status.stable, weights.stable), (status.canary, weights.canary))
+    return next((weight for record, weight in sides if record and record.digest == digest), 0)
 
 
 def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect]:

@@ -4,21 +4,23 @@ Beside `judging`, which is about attempts. With nothing to compare with, only li
 speak. `beginning` decides on what is found here; what has to be remembered stands in `status.watched`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, During, NoDataPolicy
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPolicy
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import read_all
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.memory import fresh, judged_with, known, to_status
-from agentrollouts.core.observation import Heard, Observation
+from agentrollouts.core.observation import Heard, Observation, Problem
 from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.series import Refusal
+from agentrollouts.core.standing import current_caps
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.unserved import stages
 
@@ -104,6 +106,37 @@ def judged_at_rest(
     seen = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
     past = {gate.name: found for gate in asked if (found := known(seen.get(gate.name), gate))}
     return judged_with(past, asked, present, ALONE, obs.now)
+
+
+def found_at_rest(
+    spec: AgentRolloutSpec,
+    status: AgentRolloutStatus,
+    gates: Iterable[ResolvedGate],
+    actions: Collection[Action],
+) -> Problem | None:
+    """What was found against stable whose consequence is one of `actions`; gates first.
+
+    From the status, so that a restart forgets nothing.
+    """
+    if not is_watched(spec, status):
+        return None
+    by_name, caps = {gate.name: gate for gate in gates}, {cap.name: cap for cap in spec.caps}
+    failing = [
+        f"{gate.name}: {gate.message}"
+        for gate in status.watched
+        if gate.verdict is Verdict.FAIL
+        and gate.name in by_name
+        and by_name[gate.name].action_at(gate.severity) in actions
+    ]
+    exceeded = [
+        f"{cap.name}: {cap.message}"
+        for cap in current_caps(status)
+        if cap.exceeded and cap.name in caps and caps[cap.name].action in actions
+    ]
+    if not (failing or exceeded):
+        return None
+    reason = Reason.GATE_FAILED if failing else Reason.CAP_EXCEEDED
+    return Problem(reason, "; ".join((*failing, *exceeded)))
 
 
 def with_watched(

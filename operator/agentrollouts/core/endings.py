@@ -1,0 +1,131 @@
+"""What ends each hold, rest or refusal, and how kstatus sees it meanwhile: one literal table.
+
+The one source for `Stalled`, for the way out that a hold states, and for the Warning Events. The page
+docs/states.md shows the same table; a test keeps the two equal. A word that can hold an attempt, or keep one
+from beginning, needs a row here.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from agentrollouts.api.reasons import Reason
+
+
+class EndedBy(StrEnum):
+    """Who or what ends it."""
+
+    ITSELF = "itself"
+    OBJECT = "another object"
+    PERSON = "a person"
+
+
+class Kstatus(StrEnum):
+    """What kstatus computes meanwhile, and with it Flux, Helm and `kubectl wait`."""
+
+    IN_PROGRESS = "InProgress"
+    """`Reconciling` is True: waiting helps."""
+    FAILED = "Failed"
+    """`Stalled` is True: a person has to do something, and whoever waits can stop waiting."""
+
+
+class Ending(NamedTuple):
+    """A row of the table."""
+
+    by: EndedBy
+    kstatus: Kstatus
+    how: str
+    """What ends it, as a clause."""
+    is_stated: bool = False
+    """Whether the message of a hold repeats `how`, since its own sentence does not say it."""
+    is_measured: bool = False
+    """Whether the sentence contains what was measured: it changes while the cause does not."""
+
+
+def _itself(how: str, *, is_stated: bool = False) -> Ending:
+    return Ending(EndedBy.ITSELF, Kstatus.IN_PROGRESS, how, is_stated, is_measured=True)
+
+
+def _object(how: str) -> Ending:
+    return Ending(EndedBy.OBJECT, Kstatus.IN_PROGRESS, how)
+
+
+def _person(how: str, *, is_stated: bool = False, is_measured: bool = False) -> Ending:
+    return Ending(EndedBy.PERSON, Kstatus.FAILED, how, is_stated, is_measured)
+
+
+def _intended(how: str) -> Ending:
+    """A person wanted to be waited for, so this is not a failure."""
+    return Ending(EndedBy.PERSON, Kstatus.IN_PROGRESS, how)
+
+
+ENDINGS: Final[Mapping[Reason, Ending]] = {
+    # What is measured.
+    Reason.METRIC_MISSING: _itself("goes on by itself once the metric exists", is_stated=True),
+    Reason.METRICS_STALE: _itself("goes on by itself once there are new samples", is_stated=True),
+    Reason.METRICS_UNAVAILABLE: _itself("goes on by itself once Prometheus answers", is_stated=True),
+    Reason.INCONCLUSIVE: _itself(
+        "goes on by itself once the gates pass; more traffic would decide sooner", is_stated=True
+    ),
+    Reason.GATE_FAILED: _itself(
+        "goes on by itself if the gate recovers; else ship a fix or roll back", is_stated=True
+    ),
+    Reason.SHARED_CAUSE: _itself("goes on by itself once stable is as it was", is_stated=True),
+    Reason.TRAFFIC_MISMATCH: _itself("goes on by itself once the traffic follows the weight", is_stated=True),
+    Reason.CAP_EXCEEDED: _itself("goes on by itself once the cap is kept", is_stated=True),
+    Reason.NO_HEALTHY_TARGET: _person("ship a fix", is_stated=True, is_measured=True),
+    # What people intend.
+    Reason.PAUSED: _intended("set `spec.paused` to false"),
+    Reason.AWAITING_APPROVAL: _intended("set the annotation that the message shows"),
+    # The plan.
+    Reason.INVALID_SPEC: _person("correct the field"),
+    Reason.INVALID_GATE: _person("correct what is named", is_stated=True),
+    Reason.SOURCE_UNKNOWN: _person("name a source of the settings, or ask the administrator for one"),
+    Reason.LIMIT_EXCEEDED: _person("stay within the limit, or ask the administrator for more"),
+    Reason.GATEWAY_NOT_PERMITTED: _person("name a permitted Gateway, or ask the administrator"),
+    Reason.AGENT_TAKEN: _person("delete one of the two rollouts"),
+    # The release that `releaseRef` names.
+    Reason.PENDING: _object("the AgentRelease is read"),
+    Reason.RELEASE_NOT_FOUND: _object("create the AgentRelease, or name another one"),
+    Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; its own condition says what it needs"),
+    Reason.AGENT_MISMATCH: _person("name a release of this agent"),
+    Reason.QUARANTINED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
+    Reason.SNAPSHOT_MISSING: _object("apply the AgentRelease again"),
+    Reason.SERVICE_MISSING: _person("ship a release that names its Service"),
+    Reason.SERVICE_SHARED: _person("ship a release with a Service of its own"),
+    Reason.NO_READY_ENDPOINTS: _object("an endpoint of the Service becomes ready"),
+    # The traffic.
+    Reason.APPLYING: _itself("the route shows the weights"),
+    Reason.ROLLBACK_LATE: _itself("the route shows the rollback"),
+    Reason.GATEWAY_API_MISSING: _object("install the Gateway API"),
+    Reason.NOT_ACCEPTED: _object("the Gateway accepts the route")._replace(is_measured=True),
+    Reason.ROUTE_NOT_FOUND: _object("create the HTTPRoute, or name another one"),
+    Reason.ROUTE_UNEXPECTED: _person("correct the rule of the HTTPRoute"),
+    Reason.ROUTE_NOT_OWNED: _person("rename the HTTPRoute or the rollout"),
+    Reason.NAME_TAKEN: _person("rename the object or the rollout"),
+    Reason.RULE_TAKEN: _person("name another rule"),
+    Reason.FORBIDDEN: _person("grant the operator the permission"),
+    Reason.WRITE_REFUSED: _person("correct what the API server refuses")._replace(is_measured=True),
+    Reason.WRITE_FAILED: _itself("the API server takes the write"),
+    # A release by itself.
+    Reason.REFERENCE_MISSING: _object("create the object that the release refers to"),
+    Reason.ARTIFACT_WITHOUT_DIGEST: _person("make a release whose artifact has a digest"),
+    Reason.TOO_LARGE: _person("make a smaller release, with artifacts for what is large"),
+    Reason.TOOLS_DO_NOT_FIT_PROMPT: _person("make a release whose tools accept its prompt"),
+    Reason.LOOKS_LIKE_CREDENTIAL: _person("make a release without the credential, or allow the path"),
+    Reason.NAME_REUSED: _person("give the release a new name"),
+}
+
+NEEDS_A_PERSON: Final = frozenset(
+    reason for reason, ending in ENDINGS.items() if ending.kstatus is Kstatus.FAILED
+)
+"""Reasons that waiting does not cure: `Stalled` is True with them."""
+
+UNVARYING: Final = frozenset(reason for reason, ending in ENDINGS.items() if not ending.is_measured)
+"""Reasons whose sentence changes only when what is wrong changes, so that another sentence is news."""
+
+
+def with_way_out(reason: Reason, message: str) -> str:
+    """The message of a hold, and what would release it where the message does not say so."""
+    ending = ENDINGS.get(reason)
+    return f"{message}; {ending.how}" if ending and ending.is_stated else message
