@@ -108,7 +108,7 @@ def test_several_are_asked_for_one_after_the_other() -> None:
     world.run(3600)
     for name in ("asked", "again"):
         assert (world.state, world.shares()[NEW]) == (State.AWAITING_APPROVAL, 5)
-        assert f"=2/{name} to go on" in message(world)
+        assert f"agentrollouts.dev/approve=2/{name}" in message(world)
         approve(world, name)
     world.run_until(State.HEALTHY)
 

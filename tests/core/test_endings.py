@@ -33,6 +33,7 @@ NEVER_WAITED_FOR: Final = frozenset(
         Reason.COLLECTING,
         Reason.WARMING_UP,
         Reason.APPLIED,
+        Reason.HOSTNAME_SHARED,
         Reason.METRICS_AVAILABLE,
         Reason.METRICS_NOT_NEEDED,
         Reason.METRICS_UNKNOWN,

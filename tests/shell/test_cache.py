@@ -198,7 +198,7 @@ def test_who_else_wrote_a_traffic_object_is_known(kind: str) -> None:
 
 def patching(name: str, route: str = "shop") -> Manifest:
     """A rollout that sets weights in a route of somebody else."""
-    manifest = an_object(ROLLOUT, name, 1)
+    manifest = an_object(ROLLOUT, name, 1, agent=name)
     manifest["spec"]["traffic"] = {"routePatch": {"name": route, "rule": "agent"}}
     return manifest
 
@@ -231,3 +231,47 @@ def test_a_route_of_somebody_else_touches_those_who_set_weights_in_it() -> None:
 
     cache.put(a_shop(3))
     assert cache.routes_claimed_by(Ref(ROLLOUT, "here", "gone")) == []
+
+
+def at_door(name: str, version: int, hostname: str, namespace: str = "here") -> Manifest:
+    """A route with a hostname at the one Gateway."""
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": str(version)}
+    parent = {"name": "public", "namespace": "infra"}
+    return {"kind": ROUTE, "metadata": metadata, "spec": {"parentRefs": [parent], "hostnames": [hostname]}}
+
+
+def test_rollouts_of_one_agent_touch_each_other() -> None:
+    """So that the younger one begins when the older one goes; of another agent, or elsewhere, nobody does."""
+    cache = Cache()
+    for name, agent in (("a", "support"), ("b", "support"), ("c", "billing")):
+        cache.put(an_object(ROLLOUT, name, 1, agent))
+    gone = an_object(ROLLOUT, "a", 2)
+    assert [found["metadata"]["name"] for found in cache.others_of_agent("here", "a", "support")] == ["b"]
+    cache.drop(gone)
+    assert {ref.name for ref in cache.touched_by(gone)} == {"a", "b"}
+    assert cache.others_of_agent("here", "b", "support") == []
+
+
+def test_routes_at_one_door_are_found_whatever_they_were_before() -> None:
+    """Also in other namespaces; when one moves away, the rollout of the one that is left is looked at."""
+    cache = Cache()
+    cache.put(an_object(ROLLOUT, "a", 1))
+    for manifest in (at_door("a", 2, "x"), at_door("b", 3, "x", "there"), at_door("c", 4, "y")):
+        cache.put(manifest)
+    assert [r["metadata"]["name"] for r in cache.routes_beside(at_door("a", 2, "x"))] == ["b"]
+    assert cache.beside(at_door("b", 5, "y", "there")) == (Ref(ROLLOUT, "here", "a"),)
+    cache.put(at_door("b", 5, "y", "there"))
+    assert cache.routes_beside(at_door("a", 2, "x")) == []
+    assert cache.beside(at_door("b", 6, "z", "there")) == ()
+    assert cache.beside(an_object(RELEASE, "a", 7)) == ()
+
+
+def test_a_route_that_names_a_door_twice_is_taken_in_and_out() -> None:
+    """The Gateway API allows it for two listeners."""
+    cache = Cache()
+    twice = at_door("a", 1, "x")
+    twice["spec"]["parentRefs"] *= 2
+    assert cache.put(twice)
+    assert cache.put(at_door("a", 2, "y"))
+    assert cache.routes_beside(at_door("b", 3, "x")) == []
+    assert [r["metadata"]["name"] for r in cache.routes_beside(at_door("b", 3, "y"))] == ["a"]

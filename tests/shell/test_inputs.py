@@ -36,3 +36,33 @@ async def test_news_mark_what_they_touch_and_nothing_else_does() -> None:
     inputs.drop(an_object(RELEASE, 3))
     assert await taken(queue) == {ROLLOUT, RELEASE}
     assert cache.get(RELEASE) is None
+
+
+async def test_a_route_that_moves_marks_the_rollouts_at_its_old_door_and_at_its_new_one() -> None:
+    """A warning appears and goes on both sides, without a look at all rollouts."""
+    cache, queue = Cache(), DirtyQueue[Ref](lambda: 0.0)
+    inputs = Inputs(cache, queue)
+
+    def route(name: str, version: int, hostname: str) -> Manifest:
+        metadata = {"name": name, "namespace": "support", "resourceVersion": str(version)}
+        spec = {"parentRefs": [{"name": "public"}], "hostnames": [hostname]}
+        return {"kind": "HTTPRoute", "metadata": metadata, "spec": spec}
+
+    rollouts = [Ref("AgentRollout", "support", name) for name in ("one", "two")]
+    for version, ref in enumerate(rollouts):
+        manifest = an_object(ref, version + 1)
+        inputs.put({**manifest, "spec": {"agent": ref.name}})
+    inputs.put(route("one", 3, "a"))
+    inputs.put(route("two", 4, "b"))
+    for ref in await taken(queue):
+        queue.done(ref)
+
+    inputs.put(route("shop", 5, "a"))
+    assert await taken(queue) == {rollouts[0]}
+    queue.done(rollouts[0])
+    inputs.put(route("shop", 6, "b"))
+    assert await taken(queue) == set(rollouts)
+    for ref in rollouts:
+        queue.done(ref)
+    inputs.drop(route("shop", 7, "b"))
+    assert await taken(queue) == {rollouts[1]}

@@ -221,3 +221,25 @@ def test_a_route_of_somebody_else_that_has_our_name_is_not_seen_as_ours() -> Non
         assert (await eyes.look()).traffic.keys() == {CONFIG, ("HTTPRoute", "left")}
 
     run(scenario())
+
+
+def test_an_older_rollout_of_the_agent_and_a_route_at_the_same_door_are_seen() -> None:
+    """By what the cache knows; nobody is asked."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD).asking_for(OLD))
+        metadata = {"name": "first", "namespace": NAMESPACE, "creationTimestamp": "2020-01-01T00:00:00Z"}
+        eyes.rollout = eyes.rollout.replace(
+            metadata=eyes.rollout.metadata.replace(creation_timestamp="2026-01-01T00:00:00Z")
+        )
+        assert ((await eyes.look()).agent_taken_by, (await eyes.look()).same_door) == (None, ())
+        eyes.cache.put(versioned({"kind": "AgentRollout", "metadata": metadata, "spec": {"agent": AGENT}}))
+        spec = {"parentRefs": [{"name": "public", "namespace": NAMESPACE}]}
+        eyes.cache.put(
+            versioned({"kind": "HTTPRoute", "metadata": {"name": "x", "namespace": "shop"}, "spec": spec})
+        )
+        obs = await eyes.look()
+        assert (obs.agent_taken_by, obs.same_door) == ("first", ("shop/x",))
+        assert eyes.api.reads == []
+
+    run(scenario())

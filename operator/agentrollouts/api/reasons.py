@@ -123,6 +123,10 @@ class Reason(StrEnum):
         "RouteUnexpected",
         "The rule of the HTTPRoute does not look as expected, so it is left alone.",
     )
+    HOSTNAME_SHARED = (
+        "HostnameShared",
+        "Another route has the same hostname at the same parent, so it may take requests.",
+    )
     RULE_TAKEN = "RuleTaken", "An older rollout sets the weights of that rule."
     NAME_TAKEN = "NameTaken", "An object of that name exists and belongs to somebody else."
     FORBIDDEN = "Forbidden", "The operator lacks a permission that this needs."

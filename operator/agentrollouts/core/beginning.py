@@ -13,6 +13,7 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, V
 from agentrollouts.core import moves, route_patch, watching
 from agentrollouts.core.asked import Request, is_going_back, missing_service
 from agentrollouts.core.back import REASONS
+from agentrollouts.core.neighbors import rival
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import retry, roll_back
 from agentrollouts.core.progress import next_number
@@ -72,6 +73,12 @@ def _led_here(status: AgentRolloutStatus) -> bool:
 def _is_unwanted(s: Situation) -> bool:
     attempt, stable = s.status.attempt, s.status.stable
     return bool(attempt and stable and roll_back(attempt, stable.release).is_given(s.obs.rollout))
+
+
+def taken(s: Situation) -> moves.Rest | None:
+    """Another rollout ships the agent: two would quarrel over what serves."""
+    problem = rival(s.obs)
+    return moves.Rest(*_told(s, problem.reason, problem.message)) if problem else None
 
 
 def unknown(s: Situation) -> moves.Move | None:
@@ -182,6 +189,8 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     A return to a release that was healthy is a rollback, so it needs neither a valid plan nor the end of a
     pause, only what it takes to serve the release.
     """
+    if other := rival(s.obs):
+        yield other
     is_return = is_going_back(record, s.status) and not s.obs.rule_taken_by
     if is_return:
         problem = missing_service(s.spec, record) or route_patch.unreachable(s.obs, (record,))

@@ -42,6 +42,11 @@ def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Co
     return tuple(new if condition is old else condition for condition in conditions)
 
 
+def without_condition(conditions: tuple[Condition, ...], kind: str) -> tuple[Condition, ...]:
+    """`conditions` without the one of that type."""
+    return tuple(found for found in conditions if found.type != kind)
+
+
 def condition(
     kind: str, status: ConditionStatus, reason: Reason, message: str, *, generation: int, now: datetime
 ) -> Condition:

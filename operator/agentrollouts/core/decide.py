@@ -25,6 +25,7 @@ ON_TRIAL: Final[tuple[Check, ...]] = (
     on_trial.superseded,  # nobody asks for this canary any more; its plan, pauses and gates do not matter
     on_trial.plan_changed,  # before any hold, which would be about the old plan
     on_trial.paused,  # a person's hold is named before any other
+    on_trial.taken,  # nothing goes forward for two rollouts at once
     on_trial.unservable,  # what cannot be asked will not pass by waiting
     on_trial.worrying,  # a reason to stop, though not to go back
     on_trial.blind,  # without eyes nothing advances, and no clock runs for ever
@@ -50,6 +51,7 @@ AT_REST: Final[tuple[Check, ...]] = (
     beginning.gone_back,  # what the route says was taken back is not brought back
     beginning.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
     beginning.harmful,  # then what is measured of stable itself, where somebody asked for that
+    beginning.taken,  # of two rollouts of one agent only the older one ships
     beginning.unknown,  # nothing can be compared with a digest that is not known
     beginning.refused,  # what serves goes on, and no longer looks as if all were well
     beginning.serving,  # the common case: nothing to do

@@ -98,6 +98,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.APPLYING: _itself("the route shows the weights"),
     Reason.ROLLBACK_LATE: _itself("the route shows the rollback"),
     Reason.GATEWAY_API_MISSING: _object("install the Gateway API"),
+    Reason.GATEWAY_UNREADABLE: _object("the Gateway and its class can be read"),
     Reason.NOT_ACCEPTED: _object("the Gateway accepts the route")._replace(is_measured=True),
     Reason.ROUTE_NOT_FOUND: _object("create the HTTPRoute, or name another one"),
     Reason.ROUTE_UNEXPECTED: _person("correct the rule of the HTTPRoute"),
@@ -121,7 +122,9 @@ NEEDS_A_PERSON: Final = frozenset(
 )
 """Reasons that waiting does not cure: `Stalled` is True with them."""
 
-UNVARYING: Final = frozenset(reason for reason, ending in ENDINGS.items() if not ending.is_measured)
+UNVARYING: Final = frozenset(
+    {Reason.HOSTNAME_SHARED, *(reason for reason, ending in ENDINGS.items() if not ending.is_measured)}
+)
 """Reasons whose sentence changes only when what is wrong changes, so that another sentence is news."""
 
 

@@ -12,9 +12,17 @@ from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
 from agentrollouts.core import moves, route_patch, traffic
-from agentrollouts.core.conditions import READY, RECONCILING, STALLED, condition, find_condition
+from agentrollouts.core.conditions import (
+    READY,
+    RECONCILING,
+    ROUTE_CONFLICT,
+    STALLED,
+    condition,
+    find_condition,
+)
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.latch import is_latched
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import (
     ERROR_GRACE,
     METRICS_CONDITION,
@@ -54,6 +62,18 @@ def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) ->
     for kind, (holds, why, text) in rows:
         generation = s.obs.rollout.metadata.generation
         yield condition(kind, _STATUSES[holds], why, text, generation=generation, now=s.now)
+
+
+def route_conflict(obs: Observation) -> Condition | None:
+    """The warning that other routes are at the same door; None where none is."""
+    if not obs.same_door:
+        return None
+    message = (
+        f"The route has the same hostname and parent as HTTPRoute {', '.join(obs.same_door)}, so its "
+        "requests may not be split by these weights; give one of them another hostname"
+    )
+    why, generation = Reason.HOSTNAME_SHARED, obs.rollout.metadata.generation
+    return condition(ROUTE_CONFLICT, ConditionStatus.TRUE, why, message, generation=generation, now=obs.now)
 
 
 def stalled_by(status: AgentRolloutStatus, ready: _Word, applied: _Word) -> _Word | None:

@@ -24,6 +24,8 @@ FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MI
 QUIET: Final = frozenset({Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.PENDING})
 """Words of every normal course."""
 
+REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED}) - QUIET
+
 AWAITED: Final = frozenset({Reason.METRIC_MISSING, Reason.METRICS_STALE, Reason.METRICS_UNAVAILABLE})
 """Words of the metrics that are normal at first; an attempt is held for them, with an Event, if they last."""
 
@@ -90,5 +92,5 @@ def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
         words.append((hold.reason, hold.message))
     for text, message in words:
         reason = Reason.of(text) if text in set(Reason) else None
-        if reason in ENDINGS and reason not in QUIET and reason is not None:
+        if reason is not None and reason in REPORTED:
             yield reason, steady(message)

@@ -75,6 +75,10 @@ class Observation:
     """
     rule_taken_by: str | None = None
     """An older rollout that sets the weights of the same rule; None where there is none."""
+    agent_taken_by: str | None = None
+    """The rollout that ships the agent instead of this one; None where there is none."""
+    same_door: tuple[str, ...] = ()
+    """Other routes with the same hostname at the same parent, as `namespace/name`."""
     traffic_problem: Problem | None = None
     """Why the last write of a traffic object failed; None once one succeeded."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)

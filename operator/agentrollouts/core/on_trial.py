@@ -13,6 +13,7 @@ from agentrollouts.core import approvals, moves, route_patch
 from agentrollouts.core.asked import Asked, Request, is_going_back
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.holds import hold
+from agentrollouts.core.neighbors import rival
 from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import roll_back
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
@@ -110,6 +111,12 @@ def paused(s: Situation) -> moves.Move | None:
     if not s.spec.paused:
         return None
     return hold(s, Reason.PAUSED, "spec.paused is true; set it to false to go on")
+
+
+def taken(s: Situation) -> moves.Move | None:
+    """Another rollout ships the agent: this one keeps what it has, and can still roll back."""
+    problem = rival(s.obs)
+    return hold(s, problem.reason, problem.message) if problem else None
 
 
 def unservable(s: Situation) -> moves.Move | None:

@@ -11,9 +11,9 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core import moves, route_patch
 from agentrollouts.core.advance import advance
 from agentrollouts.core.asked import Asked
-from agentrollouts.core.conditions import set_condition
+from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
 from agentrollouts.core.foreign_writes import restorations
-from agentrollouts.core.headline import conditions_of
+from agentrollouts.core.headline import conditions_of, route_conflict
 from agentrollouts.core.judging import query_plan, with_query
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
@@ -33,6 +33,10 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     status, conditions = progress.status, progress.status.conditions
     for found in conditions_of(s, status, move):
         conditions = set_condition(conditions, found)
+    conflict = route_conflict(s.obs)
+    conditions = (
+        set_condition(conditions, conflict) if conflict else without_condition(conditions, ROUTE_CONFLICT)
+    )
     generation = s.obs.rollout.metadata.generation
     said = {"observed_generation": generation, "conditions": conditions}
     status = status.model_copy(update=said | {"requested_weight": _requested_weight(s, status)})

@@ -11,13 +11,14 @@ one decision reads takes a tenth of a millisecond.
 
 import marshal
 import zlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.foreign_route import claimants
+from agentrollouts.core.neighbors import doors
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"
@@ -47,7 +48,8 @@ class Cache:
     def __init__(self) -> None:
         self._objects: dict[Ref, _Known] = {}
         self._gone: OrderedDict[Ref, int] = OrderedDict()
-        self._index: dict[Hashable, set[Ref]] = defaultdict(set)
+        self._index: dict[Hashable, Ref | set[Ref]] = {}
+        """A set only where there are several: ten thousand sets of one are two megabytes."""
 
     def get(self, key: Ref) -> Manifest | None:
         """The object without its managed fields, or None where none is known."""
@@ -66,7 +68,7 @@ class Cache:
         news = _Known(version, tuple(_entries(key, manifest)), _packed(manifest), made)
         self._objects[key] = news
         for entry in news.entries:
-            self._index[entry].add(key)
+            self._note(entry, key)
         return True
 
     def drop(self, manifest: Manifest) -> bool:
@@ -104,12 +106,36 @@ class Cache:
             yield from self._found(key)
         if key.kind == ROUTE:
             yield from (Ref(ROLLOUT, key.namespace, name) for name in claimants(manifest))
-        if key.kind == ROLLOUT and (route := _patched(manifest)):
-            yield from self._found(route)  # of two rollouts on one rule, one may have had to wait
+        if key.kind == ROLLOUT:  # of two rollouts of one agent, or on one rule, one may have had to wait
+            yield from self._found(ROLLOUT, key.namespace, agent)
+            if route := _patched(manifest):
+                yield from self._found(route)
+
+    def beside(self, manifest: Manifest) -> tuple[Ref, ...]:
+        """The rollouts whose routes share a hostname and a parent with this one, as known or as given."""
+        if manifest["kind"] != ROUTE:
+            return ()
+        key = Ref.of(manifest)
+        known = self._objects.get(key)
+        entries = {*(known.entries if known else ()), *_doors(manifest)}
+        found = {ref for entry in entries if isinstance(entry, int) for ref in self._under(entry)}
+        owners = (Ref(ROLLOUT, ref.namespace, ref.name) for ref in found - {key})
+        return tuple(owner for owner in owners if owner in self._objects)
+
+    def routes_beside(self, route: Manifest) -> list[Manifest]:
+        """The other routes that may share a hostname and a parent with this one."""
+        found = {ref for entry in _doors(route) for ref in self._under(entry)} - {Ref.of(route)}
+        return [_unpacked(self._objects[key].packed) for key in found]
+
+    def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
+        """The other rollouts of an agent in its namespace."""
+        found = self._found(ROLLOUT, namespace, agent)
+        return [_unpacked(self._objects[key].packed) for key in found if key.name != name]
 
     def is_beyond(self, rollout: Ref, most: int) -> bool:
         """Whether a namespace has at least so many rollouts that are older; of one age, by name."""
-        found = self._index.get((ROLLOUT, rollout.namespace), ())
+        known = self._index.get((ROLLOUT, rollout.namespace), set())
+        found = {known} if isinstance(known, Ref) else known
         if len(found) <= most:
             return False
         ages = {key: (self._objects[key].made, key.name) for key in found}
@@ -131,18 +157,34 @@ class Cache:
     def _remove(self, key: Ref) -> None:
         known = self._objects.pop(key, None)
         for entry in known.entries if known is not None else ():
-            self._index[entry].discard(key)
-            if not self._index[entry]:
-                del self._index[entry]
+            found = self._index.get(entry)
+            if isinstance(found, set):
+                found.discard(key)
+            if not isinstance(found, set) or not found:
+                self._index.pop(entry, None)  # a route may name one door twice
+
+    def _note(self, entry: Hashable, key: Ref) -> None:
+        found = self._index.setdefault(entry, key)
+        if isinstance(found, set):
+            found.add(key)
+        elif found != key:
+            self._index[entry] = {found, key}
 
     def _found(self, *entry: Hashable) -> tuple[Ref, ...]:
-        return tuple(self._index.get(entry, ()))
+        return self._under(entry)
+
+    def _under(self, entry: Hashable) -> tuple[Ref, ...]:
+        found = self._index.get(entry)
+        if found is None:
+            return ()
+        return (found,) if isinstance(found, Ref) else tuple(found)
 
 
-def _entries(key: Ref, manifest: Manifest) -> Iterator[tuple[Hashable, ...]]:
+def _entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     """Under what an object is found: its agent, and those that it names or that have claimed it."""
     if key.kind == ROUTE:
         yield from ((ROUTE, Ref(ROLLOUT, key.namespace, name)) for name in claimants(manifest))
+        yield from _doors(manifest)
         return
     yield key.kind, key.namespace, _agent(manifest)
     if key.kind == ROLLOUT:
@@ -150,6 +192,11 @@ def _entries(key: Ref, manifest: Manifest) -> Iterator[tuple[Hashable, ...]]:
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
         if route := _patched(manifest):
             yield (route,)
+
+
+def _doors(route: Manifest) -> Iterator[int]:
+    """The doors of a route as numbers, which are small; two with one number are told apart by `neighbors`."""
+    return (hash(door) for door, _ in doors(route))
 
 
 def _patched(manifest: Manifest) -> Ref | None:

@@ -3,6 +3,8 @@
 Used alike by the watch, by the lists at start, and by `act` for the answers to our own writes.
 """
 
+from collections.abc import Iterable
+
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.shell.cache import ROLLOUT, Cache
 from agentrollouts.shell.workqueue import DirtyQueue
@@ -17,19 +19,21 @@ class Inputs:
 
     def put(self, manifest: Manifest) -> None:
         """An object is as in `manifest`; nothing happens where that is no news."""
+        beside = self._cache.beside(manifest)  # before it moves to another door, and those at the new one
         if self._cache.put(manifest):
-            self._mark(manifest)
+            self._mark(manifest, beside)
 
     def drop(self, manifest: Manifest) -> None:
         """An object is gone."""
+        beside = self._cache.beside(manifest)
         if self._cache.drop(manifest):
-            self._mark(manifest)
+            self._mark(manifest, beside)
 
     def look_at_all(self) -> None:
         """Something that every rollout depends on has changed, such as the settings."""
         for key in self._cache.versions(ROLLOUT, None):
             self._queue.mark(key)
 
-    def _mark(self, manifest: Manifest) -> None:
-        for key in self._cache.touched_by(manifest):
+    def _mark(self, manifest: Manifest, beside: Iterable[Ref]) -> None:
+        for key in (*self._cache.touched_by(manifest), *beside):
             self._queue.mark(key)

@@ -20,6 +20,7 @@ from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core.asked import Asked, Request, identify
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.foreign_route import orphaned
+from agentrollouts.core.neighbors import agent_taken_by, with_same_door
 from agentrollouts.core.observation import Observation, Patch, Problem
 from agentrollouts.core.release import ReleaseObservation, reads
 from agentrollouts.core.route_patch import taken_by
@@ -65,7 +66,7 @@ class Observer:
 
     async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
         """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
-        namespace, name = rollout.metadata.namespace, rollout.metadata.name
+        namespace, name, agent = rollout.metadata.namespace, rollout.metadata.name, rollout.spec.agent
         refused = None
         if self._permits is not None:
             await self._permits.prepare(rollout)
@@ -78,10 +79,12 @@ class Observer:
             traffic={(found["kind"], found["metadata"]["name"]): found for found in self._traffic(rollout)},
             refused=refused,
             rule_taken_by=self._rival(rollout),
+            agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
+            same_door=self._same_door(rollout),
             traffic_problem=problem,
             snapshots={
                 manifest["metadata"]["name"]: ObjectMeta.model_validate(manifest["metadata"])
-                for manifest in self._cache.snapshots_of(namespace, rollout.spec.agent)
+                for manifest in self._cache.snapshots_of(namespace, agent)
             },
             heard=self._poller.newest(Ref("AgentRollout", namespace, name)),
         )
@@ -142,6 +145,13 @@ class Observer:
             found = self._cache.get(Ref(kind, namespace, child))
             if found is not None and is_ours(found, rollout):
                 yield found
+
+    def _same_door(self, rollout: AgentRollout) -> tuple[str, ...]:
+        """The routes that share a hostname and a parent with the one that the operator owns."""
+        ours = self._cache.get(Ref(ROUTE, rollout.metadata.namespace, rollout.metadata.name))
+        if rollout.spec.traffic.http_route is None or ours is None or not is_ours(ours, rollout):
+            return ()
+        return with_same_door(ours, self._cache.routes_beside(ours))
 
     def _rival(self, rollout: AgentRollout) -> str | None:
         wanted = rollout.spec.traffic.route_patch
