@@ -395,7 +395,7 @@ def test_a_rollout_that_is_deleted_is_left_alone(deletion: str) -> None:
 
 
 def test_a_spec_that_cannot_be_read_gets_its_condition_once() -> None:
-    """The condition names the field; looking again, or a resync, writes nothing."""
+    """The condition names the field and one Event says so; looking again, or a resync, writes nothing."""
 
     async def scenario() -> None:
         async with a_shell() as shell:
@@ -407,7 +407,8 @@ def test_a_spec_that_cannot_be_read_gets_its_condition_once() -> None:
                 shell.queue.mark(ROLLOUT)
                 await pass_time(60)
             message = shell.status()["conditions"][0]["message"]
-            assert (shell.ready(), shell.api.effects) == (("False", "InvalidSpec"), [STATUS_WRITE])
+            told = Effect("create", "Event InvalidSpec")
+            assert (shell.ready(), shell.api.effects) == (("False", "InvalidSpec"), [STATUS_WRITE, told])
             assert message.startswith("spec.phases: ")
 
     run(scenario())
