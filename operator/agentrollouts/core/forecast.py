@@ -9,17 +9,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from statistics import NormalDist
 from types import MappingProxyType
 from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.findings import HISTOGRAM_RUNS
-from agentrollouts.core.gates import Course, Judgement, judge
-from agentrollouts.core.histograms import Bound
+from agentrollouts.core.expected import expected
+from agentrollouts.core.findings import HISTOGRAM_RUNS, find
+from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.plan import steps_of
 from agentrollouts.core.readings import Reading, Tally
 
@@ -35,12 +33,7 @@ TOLERANCE: Final = 1e-3
 """Relative, of what is found by bisection."""
 
 MOST_RUNS: Final = 1e12
-COARSE: Final = 0.03
-"""Relative, of the runs after which a histogram is first sure."""
-
-_BOUNDS: Final = tuple(0.1 * 2**power for power in range(13))
-_MEDIAN, _SIGMA = 6.0, math.log(19 / 6) / NormalDist().inv_cdf(0.95)
-"""A histogram is forecast on bounds twice as wide each, for run times with median 6 s and p95 19 s."""
+"""Of the canary; more are not looked for."""
 
 _NOW: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """No verdict on counts depends on when they were read."""
@@ -154,10 +147,10 @@ def sight(
     course, once = Course(phase, planned_phases, time_over=False), [_pooled(stretches, runs)]
 
     def catches(worse: float, times: float) -> bool:
-        found = _judged(gate, usual, stretches, course, worse, times)
         if gate.kind is not GateType.HISTOGRAM:
-            return found.verdict is Verdict.FAIL
-        return _is_enough(found) and _fails_when_sure(gate, usual, once, course, worse)
+            return _fails(gate, usual, stretches, course, worse, times)
+        is_sure = _is_sure(gate, usual, stretches, course, worse, times)
+        return is_sure and _first_fail(gate, usual, once, course, worse) <= times * runs
 
     worst = 1 / usual.bad if gate.kind is GateType.RATIO and usual.bad else WORST
     smallest = _least(lambda worse: catches(worse, 1.0), 1.0, worst)
@@ -165,46 +158,53 @@ def sight(
     return Sight(gate, usual, runs, smallest, None if times is None else times * runs)
 
 
-def _judged(
+def _fails(
     gate: ResolvedGate,
     usual: Usual,
     stretches: Sequence[Stretch],
     course: Course,
     worse: float,
     times: float,
-) -> Judgement:
-    """The judgement on expected counts, with so many times the runs, of a canary so many times worse."""
-    judged = replace(gate, burst=None) if gate.kind is GateType.MEAN else gate  # its unit is not known here
-    tallies = [_expected(gate, usual, stretch, worse, times, course.phase) for stretch in stretches]
-    reading = Reading(tallies[-1].segment, tallies[-1].bounds, _NOW)
-    return judge(judged, reading, course, finished=tallies[:-1])
-
-
-def _is_enough(found: Judgement) -> bool:
-    """Whether a histogram is sure on enough runs, whatever its ratio; with more runs it remains so."""
-    finding = found.finding
-    return (
-        finding is not None
-        and finding.evidence >= found.gate.needed
-        and finding.total.canary_total >= HISTOGRAM_RUNS
-    )
-
-
-def _fails_when_sure(
-    gate: ResolvedGate, usual: Usual, once: Sequence[Stretch], course: Course, worse: float
 ) -> bool:
-    """Whether a histogram fails as soon as it is sure; the judge is asked at every tick, so that counts.
+    """Whether the judge fails a canary so many times worse, on expected counts of so many times the runs."""
+    judged = replace(gate, burst=None) if gate.kind is GateType.MEAN else gate  # its unit is not known here
+    *finished, last = (_expected(gate, usual, each, worse, times, course.phase) for each in stretches)
+    found = judge(judged, Reading(last.segment, last.bounds, _NOW), course, finished=finished)
+    return found.verdict is Verdict.FAIL
 
-    The ratio is that at the bound with the most evidence, which is another one with more runs, so what fails
-    now may be within the margin later. The runs are searched between fixed ends: the answer does not depend
-    on how many the phase has.
 
-    `once` is one stretch with one canary run.
+def _is_sure(
+    gate: ResolvedGate,
+    usual: Usual,
+    stretches: Sequence[Stretch],
+    course: Course,
+    worse: float,
+    times: float,
+) -> bool:
+    """Whether a histogram has the evidence to fail, whatever its ratio; it keeps that with more runs."""
+    tallies = [_expected(gate, usual, each, worse, times, course.phase) for each in stretches]
+    return find(gate, tallies, course.planned_phases, gate.burst).evidence >= gate.needed
+
+
+def _first_fail(
+    gate: ResolvedGate, usual: Usual, once: Sequence[Stretch], course: Course, worse: float
+) -> float:
+    """Canary runs after which a histogram fails first; infinite where it never does.
+
+    The judge is asked at every tick, so that is what counts: its ratio is that at the bound with the most
+    evidence, which is another one with more runs, and may then be within the margin. The runs are searched
+    between fixed ends, so the answer does not depend on how many the phase has. `once` is one stretch with
+    one canary run.
     """
-    times = _least(
-        lambda times: _is_enough(_judged(gate, usual, once, course, worse, times)), 1.0, MOST_RUNS, COARSE
-    )
-    return times is not None and _judged(gate, usual, once, course, worse, times).verdict is Verdict.FAIL
+
+    def is_enough(runs: float) -> bool:
+        tallies = [_expected(gate, usual, each, worse, runs, course.phase) for each in once]
+        found = find(gate, tallies, course.planned_phases, gate.burst)
+        has_counts = found.total.canary_bad >= gate.min_bad and runs >= HISTOGRAM_RUNS
+        return has_counts and found.evidence >= gate.needed
+
+    runs = _least(is_enough, 1.0, MOST_RUNS)
+    return runs if runs is not None and _fails(gate, usual, once, course, worse, runs) else math.inf
 
 
 def _pooled(stretches: Sequence[Stretch], runs: float) -> Stretch:
@@ -263,33 +263,18 @@ def _expected(
     gate: ResolvedGate, usual: Usual, stretch: Stretch, worse: float, times: float, phase: int
 ) -> Tally:
     """Expected counts of a stretch in which the canary is so many times worse."""
-    canary, stable = times * stretch.runs * stretch.share, times * stretch.runs * (1 - stretch.share)
-    if gate.kind is GateType.HISTOGRAM:
-        return Tally(phase, Segment(0.0, canary, 0.0, stable), tuple(_slower(canary, stable, worse)))
-    if gate.kind is GateType.MEAN:
-        return Tally(phase, Segment(canary * worse, canary, stable, stable))
-    return Tally(phase, Segment(canary * min(1.0, usual.bad * worse), canary, stable * usual.bad, stable))
+    runs = times * stretch.runs
+    return expected(gate.kind, phase, (runs * stretch.share, runs * (1 - stretch.share)), usual.bad, worse)
 
 
-def _slower(canary: float, stable: float, worse: float) -> list[Bound]:
-    """Runs above each bound."""
-
-    def above(le: float) -> float:
-        return NormalDist().cdf(math.log(_MEDIAN / le) / _SIGMA)
-
-    return [Bound(le, canary * above(le / worse), stable * above(le)) for le in _BOUNDS]
-
-
-def _least(
-    holds: Callable[[float], bool], low: float, high: float, tolerance: float = TOLERANCE
-) -> float | None:
+def _least(holds: Callable[[float], bool], low: float, high: float) -> float | None:
     """The least value for which it holds, by bisection on a logarithmic scale; None where none does.
 
     Between the same ends, what holds for more values never has a greater least one.
     """
     if not holds(high):
         return None
-    while high / low > 1 + tolerance:
+    while high / low > 1 + TOLERANCE:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
