@@ -9,7 +9,7 @@ from agentrollouts.core.credentials import Finding, find_credentials
 # Made up, in the form of the real thing; joined here so that no scanner takes this file for a leak.
 KNOWN = {
     "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\n",
-    "an AWS access key": "key AKIA" + "IOSFODNN7EXAMPLE, rotate it",
+    "an AWS access key": "key AKIA" + "Q3EGRXZ7MVLT5WNB, rotate it",
     "a Google API key": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
     "a Google OAuth token": "ya29." + "a0AfH6SMBx1234567890",
     "an Azure storage key": "AccountName=x;AccountKey=" + "a1B2" * 10 + "==",
@@ -27,6 +27,7 @@ KNOWN = {
     "a password in a URL": "postgres://bot:" + "s3cret" + "@db.support:5432/orders",
 }
 RANDOM = "q7Zp1Xv9Kd3Lw8Rb5Tn2"
+PEM = "-----BEGIN PRIVATE" + " KEY-----\n"
 
 
 @pytest.mark.parametrize(("kind", "text"), KNOWN.items())
@@ -93,7 +94,7 @@ def test_secret_that_is_assigned_inside_a_text_is_found(text: str) -> None:
 
 def test_credential_used_as_a_key_is_found_and_not_told() -> None:
     """Where the name of a field is the credential, the path stops above it."""
-    found = list(find_credentials({"limits": {"AKIA" + "IOSFODNN7EXAMPLE": {"rate": 5}}}, "c"))
+    found = list(find_credentials({"limits": {"AKIA" + "Q3EGRXZ7MVLT5WNB": {"rate": 5}}}, "c"))
 
     assert found == [Finding("c", "an AWS access key")]
 
@@ -114,7 +115,20 @@ def test_findings_never_tell_the_value(value: str, kind: str, known: str) -> Non
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
-    "unit", ["eyJ", "-eyJa", "token=", "a", "://a:", "password: ", "-----BEGIN ", "A1", "bearer "]
+    "unit",
+    [
+        "eyJ",
+        "-eyJa",
+        "token=",
+        "a",
+        "://a:",
+        "password: ",
+        "-----BEGIN ",
+        "A1",
+        "bearer ",
+        "server=a;pwd=;",
+        PEM,
+    ],
 )
 def test_time_is_linear_in_the_text(unit: str) -> None:
     """The largest text of a bundle, made of what suits the patterns worst, is searched in moderate time."""

@@ -180,6 +180,45 @@ def test_a_snapshot_made_with_nulls_still_belongs_to_its_release() -> None:
     assert [event for event in decision.events if event.is_warning] == []
 
 
+DOUBTFUL = with_part("prompt", inline={"system": "Connect with postgres://bot:sunshine@db/orders"})
+REFERRED = with_part("guardrails", configMapRef={"name": "rules"})
+
+
+@pytest.mark.parametrize(
+    ("components", "config_maps", "path"),
+    [
+        (DOUBTFUL, {}, "spec.components.prompt.inline.system"),
+        (
+            REFERRED,
+            {"rules": ConfigMapData({"dsn": "postgres://bot:sunshine@db/orders"})},
+            "spec.components.guardrails.configMapRef.dsn",
+        ),
+    ],
+)
+def test_what_may_be_a_credential_is_a_warning(
+    components: dict[str, Any], config_maps: dict[str, ConfigMapData], path: str
+) -> None:
+    """The release is ready; condition and one Event name the field, until its author says that it is none."""
+    first = ReleaseObservation(now=NOW, release=a_release(components), config_maps=config_maps)
+    decision = decide_release(first)
+    after = carried_out(first, decision)
+    told = (
+        f"{path} may hold a password in a URL; check it, and list the path in annotation"
+        " agentrollouts.dev/allow-credential-like if it holds none"
+    )
+
+    ready = after.release.status.conditions[0]
+    assert (ready.status, ready.reason) == ("True", Reason.MATERIALIZED)
+    assert ready.message.endswith(f". Warning: {told}")
+    assert decision.events[1:] == (Event(Reason.LOOKS_LIKE_CREDENTIAL, told, is_warning=True),)
+    assert decide_release(replace(after, config_maps={})) == ReleaseDecision()
+    annotations = {"agentrollouts.dev/allow-credential-like": path}
+    metadata = after.release.metadata.replace(annotations=annotations)
+    silenced = decide_release(replace(after, release=after.release.replace(metadata=metadata)))
+    assert silenced.status is not None
+    assert "Warning" not in silenced.status.conditions[0].message
+
+
 def test_references_are_read_once() -> None:
     """Once materialised, nothing is read, and other content of the ConfigMap changes nothing."""
     first = ReleaseObservation(now=NOW, release=a_release(REFERRING), config_maps=RULES)

@@ -14,7 +14,7 @@ PARTS: Final = "spec.components"
 NOBODY: Final = "not-there-yet"
 GATE: Manifest = {"name": "errors", "template": "error-rate"}
 OWN: Manifest = {"bad": 'runs_total{outcome="failed"', "total": "runs_total"}
-KEY = "AKIA" + "IOSFODNN7" + "EXAMPLE"
+KEY = "AKIA" + "Q3EGRXZ7MVLT5WNB"
 """Has the form of an access key; the one that its vendor's documentation shows."""
 TOOLS: Manifest = {"version": "1.0.0", "compatiblePrompt": ">=2.0.0", "items": []}
 

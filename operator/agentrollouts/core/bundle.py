@@ -16,7 +16,7 @@ from semantic_version import validate
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.canonical import canonical, rounded, without_nulls
-from agentrollouts.core.components import ConfigMaps, present, referenced, resolved
+from agentrollouts.core.components import ConfigMapData, ConfigMaps, present, referenced, resolved
 from agentrollouts.core.refusals import Refusal, find_refusals
 
 MAX_BYTES: Final = 900 * 1024
@@ -79,6 +79,16 @@ def read_bundle(text: str) -> Bundle:
     parts = {name: canonical(component) for name, component in json.loads(text).items()}
     digests = {name: digest_of(part) for name, part in parts.items()}
     return Bundle(text, digest_of(text.encode()), digests)
+
+
+def config_maps_of(release: AgentRelease, text: str) -> ConfigMaps:
+    """The content of the ConfigMaps that a release refers to, as its bundle holds it."""
+    kept = json.loads(text)
+    return {
+        name: ConfigMapData(kept.get(part, {}).get("content", {}))
+        for part, component in present(release.spec.components)
+        if (name := referenced(component))
+    }
 
 
 def edited(release: AgentRelease, text: str) -> str | None:

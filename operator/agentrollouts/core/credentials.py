@@ -1,43 +1,22 @@
 """Values that look like credentials: a bundle is readable by many, so it may hold none.
 
-Called by `bundle.resolve` on every component, before anything is written anywhere. Two questions are asked:
-has the text the form of a known kind of key, and does a field whose name promises a secret hold something
-that looks random. The answer names field paths and kinds, never a value. It is a net against accidents, not
-against someone who hides a key on purpose. Every pattern is anchored or of bounded length, so that time is
-linear in the text.
+Called for every component, before anything is written anywhere. Two things are looked for: a text in the form
+of a known kind of key, and something random under a name that promises a secret. What is a key with high
+confidence is refused; the rest is a warning; a placeholder is neither (`placeholders`). A finding names field
+paths and kinds, never a value. It is a net against accidents, not against someone who hides a key on purpose.
 """
 
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
 from agentrollouts.core.leaves import Leaf, leaves
-
-_KINDS: Final = {
-    "a private key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY",
-    "an AWS access key": r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
-    "a Google API key": r"(?<![\w-])AIza[\w-]{35}",
-    "a Google OAuth token": r"(?<![\w-])ya29\.[\w-]{20}",
-    "an Azure storage key": r"AccountKey=[A-Za-z0-9+/]{40}",
-    "a GitHub token": r"(?<!\w)(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{22})",
-    "a GitLab token": r"(?<![\w-])glpat-[\w-]{20}",
-    "a Slack token": r"(?<![\w-])xox[abeoprs]-[A-Za-z0-9-]{10}",
-    "a Stripe key": r"(?<!\w)[rs]k_live_[A-Za-z0-9]{16}",
-    "a model provider's key": r"(?<![\w-])sk-(?:[A-Za-z0-9]{32}|(?:ant|proj|or|svcacct)-[\w-]{20})",
-    "a Hugging Face token": r"(?<!\w)hf_[A-Za-z0-9]{30}",
-    "a SendGrid key": r"(?<![\w-])SG\.[\w-]{22}\.",
-    "a Vault token": r"(?<![\w-])hv[sb]\.[\w-]{24}",
-    "an npm token": r"(?<!\w)npm_[A-Za-z0-9]{36}",
-    "a PyPI token": r"(?<![\w-])pypi-[\w-]{32}",
-    "a JSON web token": r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.",
-    "a password in a URL": r"://[^\s/:@]{1,128}:(?![<${])[^\s/:@]{1,128}@",
-}
-_KNOWN: Final = re.compile("|".join(f"(?P<k{i}>{pattern})" for i, pattern in enumerate(_KINDS.values())))
-_NAMES: Final = tuple(_KINDS)
+from agentrollouts.core.placeholders import Likeness, likeness
+from agentrollouts.core.secret_forms import is_documented, known_forms
 
 _SECRET_WORDS: Final = frozenset(
     {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "pwd", "secret", "token"}
@@ -48,8 +27,8 @@ _REFERENCE_WORDS: Final = frozenset(
 )
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ASSIGNMENT: Final = re.compile(
-    r"(?i)(?:\bbearer\s{1,4}|(?:api[_-]?key|access[_-]?key|private[_-]?key|passwd|password|passphrase|secret|token)"
-    r"[\"']?\s{0,8}[:=]\s{0,8}[\"']?)(?P<value>[A-Za-z0-9+/_=.~-]{16,512})"
+    r"(?i)(?P<name>\bbearer\s{1,4}|(?:api[_-]?key|access[_-]?key|private[_-]?key|passwd|password|passphrase|secret"
+    r"|token)[\"']?\s{0,8}[:=]\s{0,8}[\"']?)(?P<value>[A-Za-z0-9+/_=.~-]{16,512})"
 )
 
 _RANDOM_FORM: Final = re.compile(r"[A-Za-z0-9+/_=.~-]{16,512}")
@@ -61,12 +40,21 @@ _MIN_ENTROPY: Final = 3.0
 """Shannon bits a character, over the text's own letters. 16 random hex digits have 3.3, `a1a1a1` has 1."""
 
 
+_NOT_SECRET: Final = re.compile(r"(?i)\b(?:commit|sha|sha1|sha256|hash|digest|checksum|revision|etag)\b")
+"""Words before an assignment that say what the value is instead."""
+_REACH: Final = 24
+"""Characters before an assignment in which such a word is looked for."""
+_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A field whose content looks like a credential; the content itself is not kept."""
 
     path: str
     kind: str
+    is_certain: bool = field(default=True, compare=False)
+    """Whether it is one with high confidence; otherwise it is worth a warning."""
 
 
 def find_credentials(value: object, path: str) -> Iterator[Finding]:
@@ -77,27 +65,46 @@ def find_credentials(value: object, path: str) -> Iterator[Finding]:
     """
     for leaf in leaves(value, path):
         named = _known_kind(leaf.path)
-        kind = named or _kind(leaf)
-        if kind is not None:
-            yield Finding(path if named else leaf.path, kind)
+        found = named or _kind(leaf)
+        if found is not None:
+            kind, how = found
+            yield Finding(path if named else leaf.path, kind, how is Likeness.SECRET)
 
 
-def _kind(leaf: Leaf) -> str | None:
+def _kind(leaf: Leaf) -> tuple[str, Likeness] | None:
+    """The most certain thing to say of a value."""
     if not isinstance(leaf.value, str):
         return None
     known = _known_kind(leaf.value)
-    if known is not None:
+    if known is not None and known[1] is Likeness.SECRET:
         return known
     if _promises_secret(leaf.key) and _looks_random(leaf.value):
-        return f"the secret that the name {leaf.key} promises"
-    if any(_looks_random(match["value"]) for match in _ASSIGNMENT.finditer(leaf.value)):
-        return "a text in which a secret is given"
-    return None
+        how = _likeness_of_value(leaf.value)
+        if how is not Likeness.PLACEHOLDER:
+            return f"the secret that the name {leaf.key} promises", how
+    given = max(map(_likeness_given, _ASSIGNMENT.finditer(leaf.value)), default=Likeness.PLACEHOLDER)
+    if given is Likeness.SECRET or (given is Likeness.DOUBTFUL and known is None):
+        return "a text in which a secret is given", given
+    return known
 
 
-def _known_kind(text: str) -> str | None:
-    match = _KNOWN.search(text)
-    return _NAMES[int(match.lastgroup[1:])] if match is not None and match.lastgroup is not None else None
+def _known_kind(text: str) -> tuple[str, Likeness] | None:
+    return max(known_forms(text), key=lambda found: found[1], default=None)
+
+
+def _likeness_given(match: re.Match[str]) -> Likeness:
+    """What a text assigns to a secret's name."""
+    value = match["value"]
+    before = match.string[max(0, match.start() - _REACH) : match.start()]
+    if not _looks_random(value) or _NOT_SECRET.search(before):
+        return Likeness.PLACEHOLDER
+    how = _likeness_of_value(value)
+    is_vague = match["name"].lower().startswith(("bearer", "token"))
+    return min(how, Likeness.DOUBTFUL) if is_vague and _HEX.fullmatch(value) else how
+
+
+def _likeness_of_value(value: str) -> Likeness:
+    return Likeness.PLACEHOLDER if is_documented(value) else likeness(value)
 
 
 def _promises_secret(key: str) -> bool:

@@ -15,7 +15,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, Component, Components
 from agentrollouts.core.canonical import MAX_INTEGER, MIN_INTEGER
 from agentrollouts.core.components import ConfigMaps, parts, present, referenced
-from agentrollouts.core.credentials import find_credentials
+from agentrollouts.core.credentials import Finding, find_credentials
 from agentrollouts.core.leaves import MAX_DEPTH, Leaf, leaves
 
 MAX_FLOAT: Final = 2**53 - 1
@@ -106,16 +106,32 @@ def _missing_references(components: Components, config_maps: ConfigMaps) -> Iter
             yield _invalid(field, problem)
 
 
+def find_warnings(release: AgentRelease, config_maps: ConfigMaps) -> Iterator[str]:
+    """What may be a credential without being one with high confidence: a sentence for each field."""
+    values = list(parts(release.spec.components, config_maps))
+    for finding in _suspicions(release, values):
+        if not finding.is_certain:
+            yield (
+                f"{_shown(finding.path)} may hold {finding.kind}; check it, and list the path in annotation "
+                f"{ANNOTATION_ALLOW} if it holds none"
+            )
+
+
 def _credentials(release: AgentRelease, values: list[Leaf]) -> Iterator[Refusal]:
+    for finding in _suspicions(release, values):
+        if finding.is_certain:
+            problem = f"{_shown(finding.path)} looks like {finding.kind}; many can read a bundle"
+            advice = f"keep it in a Secret or, if it is none, list the path in annotation {ANNOTATION_ALLOW}"
+            yield Refusal(Reason.LOOKS_LIKE_CREDENTIAL, finding.path, f"{problem}, so {advice}")
+
+
+def _suspicions(release: AgentRelease, values: list[Leaf]) -> Iterator[Finding]:
+    """What looks like a credential, without the fields of which the author says otherwise."""
     allowed = {field.strip() for field in release.metadata.annotations.get(ANNOTATION_ALLOW, "").split(",")}
     for part in values:
         for finding in find_credentials(part.value, part.path):
             if finding.path not in allowed:
-                problem = f"{_shown(finding.path)} looks like {finding.kind}; many can read a bundle"
-                advice = (
-                    f"keep it in a Secret or, if it is none, list the path in annotation {ANNOTATION_ALLOW}"
-                )
-                yield Refusal(Reason.LOOKS_LIKE_CREDENTIAL, finding.path, f"{problem}, so {advice}")
+                yield finding
 
 
 def _too_deep(values: list[Leaf]) -> Iterator[Refusal]:

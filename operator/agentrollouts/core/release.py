@@ -12,7 +12,7 @@ from typing import Final
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
-from agentrollouts.core.bundle import Bundle, edited, read_bundle, references, resolve
+from agentrollouts.core.bundle import Bundle, config_maps_of, edited, read_bundle, references, resolve
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.conditions import (
     READY,
@@ -25,8 +25,11 @@ from agentrollouts.core.conditions import (
 from agentrollouts.core.diff import diff
 from agentrollouts.core.endings import NEEDS_A_PERSON, UNVARYING
 from agentrollouts.core.observation import Event, Problem, Write
-from agentrollouts.core.refusals import Refusal
+from agentrollouts.core.refusals import Refusal, find_warnings
 from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
+
+WARNINGS: Final = 3
+"""Events about fields that may hold a credential; the condition says how many there are."""
 
 RETRY_FIRST: Final = timedelta(seconds=5)
 RETRY_LAST: Final = timedelta(minutes=5)
@@ -72,6 +75,8 @@ class _Finding:
     message: str
     writes: tuple[Write, ...] = ()
     retry: bool = False
+    warnings: tuple[str, ...] = ()
+    """What a person should look at, although the release is ready."""
 
 
 def reads(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> tuple[str, ...]:
@@ -158,7 +163,12 @@ def _ready(
     where = status.snapshot.name if status.snapshot else ""
     message = f"{len(status.component_digests)} components, {status.digest}, are in ConfigMap {where}"
     retry = bool(writes) and observation.problem is not None
-    return _Finding(status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry)
+    release = observation.release
+    warnings = tuple(find_warnings(release, config_maps_of(release, text)))
+    if warnings:
+        more = f"; so may {len(warnings) - 1} more" if len(warnings) > 1 else ""
+        message = f"{message}. Warning: {warnings[0]}{more}"
+    return _Finding(status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry, warnings)
 
 
 def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bool = True) -> _Finding:
@@ -230,7 +240,11 @@ def _events(release: AgentRelease, finding: _Finding) -> tuple[Event, ...]:
     is_same = known is not None and (known.status, known.reason) == (finding.ready, finding.reason)
     if is_same and (finding.reason not in UNVARYING or (known and known.message == finding.message)):
         return ()
-    return (Event(finding.reason, finding.message, is_warning=finding.ready is not ConditionStatus.TRUE),)
+    warnings = (
+        Event(Reason.LOOKS_LIKE_CREDENTIAL, text, is_warning=True) for text in finding.warnings[:WARNINGS]
+    )
+    is_warning = finding.ready is not ConditionStatus.TRUE
+    return (Event(finding.reason, finding.message, is_warning=is_warning), *warnings)
 
 
 def _pause(release: AgentRelease, now: datetime) -> timedelta:
