@@ -33,7 +33,7 @@ from agentrollouts.core.plan import plan_hash, steps_of
 from agentrollouts.core.route_patch import patches
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic import key_of, render
-from agentrollouts.simulation.cluster import after, applied
+from agentrollouts.simulation.cluster import accepted, after, applied
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AGENT: Final = "support-agent"
@@ -338,15 +338,15 @@ def a_shop(*releases: str, **metadata: object) -> Manifest:
 
 
 def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:
-    """The traffic objects as the status asks for them."""
+    """The traffic objects as the status asks for them, confirmed by a gateway."""
     ours = {key_of(manifest): applied(manifest) for manifest in render(rollout, rollout.status, {})}
     if rollout.spec.traffic.route_patch is None:
-        return ours
+        return ours | {ROUTE: accepted(ours[ROUTE])} if ROUTE in ours else ours
     theirs = a_shop(OLDEST, OLD, NEW, NEXT)
     obs = Observation(now=START, rollout=rollout, traffic={THEIRS: theirs})
     for patch in patches(obs, rollout.status):
         theirs = after(patch, theirs)
-    return {THEIRS: theirs, **ours}
+    return {THEIRS: accepted(theirs), **ours}
 
 
 def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, ObjectMeta]:
@@ -371,6 +371,7 @@ def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Obse
         "rollout": rollout,
         "release": a_ready_release(rollout.spec.release_ref.name),
         "traffic": shown(rollout),
+        "endpoints": {service_of(name): True for name in (OLDEST, OLD, NEW, NEXT)},
         "snapshots": owned_snapshots((OLDEST, OLD, NEW, NEXT)),
     }
     return Observation(**usual | fields)

@@ -48,6 +48,7 @@ def test_agent_and_release_make_a_complete_plan() -> None:
             "warmupSeconds": 120,
             "staleAfterSeconds": 120,
             "maxExtensions": 2,
+            "endpointGraceSeconds": 10,
             "onTimeout": "Hold",
         },
         "caps": [],

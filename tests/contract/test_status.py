@@ -127,6 +127,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         start_time=NOW,
         phase_start_time=NOW,
         clock_start_time=NOW,
+        endpoints_lost_time=NOW,
         counting_start_time=NOW,
         elapsed_seconds=3600,
         extensions=1,

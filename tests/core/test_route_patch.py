@@ -587,3 +587,73 @@ def test_what_is_asked_for_has_nothing_before_it_begins() -> None:
 
     [patch] = patches(obs, obs.status)
     assert weights(after(patch, route)) == {OLD_SERVICE: 100, NEW_SERVICE: 0}
+
+
+# --- sessions ----------------------------------------------------------------------------------------------
+
+
+def sticky(*backends: Any, **persistence: str) -> Manifest:  # noqa: ANN401 backends
+    """A rule that keeps users on the backend that they got first."""
+    route = their_route(*backends)
+    web, agent = route["spec"]["rules"]
+    agent = {**agent, "sessionPersistence": persistence}
+    return {**route, "spec": {**route["spec"], "rules": [web, agent]}}
+
+
+BACKENDS = (a_backend(OLD_SERVICE, 95), a_backend(NEW_SERVICE, 5))
+
+
+@pytest.mark.parametrize("persistence", [{}, {"type": "Cookie"}, {"type": "Header", "sessionName": "user"}])
+def test_a_sticky_rule_gets_no_canary(persistence: dict[str, str]) -> None:
+    """Users would stay with the canary at weight 0, so the attempt does not begin, and says why."""
+    decision = decide(seeing(AT_REST.asking_for(NEW), sticky(*BACKENDS, **persistence)))
+    assert decision.status is not None
+    ready, _, stalled, *_ = decision.status.conditions
+
+    assert (ready.reason, stalled.reason) == (Reason.STICKY_ROUTE, Reason.STICKY_ROUTE)
+    assert ready.message == (
+        "rule agent of HTTPRoute shop has sessionPersistence, which keeps users on the canary at weight 0; "
+        "remove it from the rule"
+    )
+    assert decision.status.canary is None
+
+
+def test_a_rule_that_becomes_sticky_holds_the_canary_and_does_not_stop_the_way_back() -> None:
+    """Forward is refused, and 100/0 is written all the same."""
+    route = sticky(*BACKENDS, type="Cookie")
+    held = decide(seeing(TRYING, route))
+    assert held.status is not None
+    assert held.status.attempt is not None
+    assert held.status.attempt.hold is not None
+    assert (held.status.attempt.state, held.status.attempt.hold.reason) == (State.HELD, Reason.STICKY_ROUTE)
+    assert held.writes == ()
+
+    back = decide(seeing(TRYING.asking_for(OLD), route))
+    [patch] = [write for write in back.writes if isinstance(write, Patch)]
+    assert weights(after(patch, route)) == {OLD_SERVICE: 100, NEW_SERVICE: 0}
+
+
+def test_sessions_of_another_rule_do_not_matter() -> None:
+    """Only the rule of the agent has a canary."""
+    route = their_route(*BACKENDS)
+    web, agent = route["spec"]["rules"]
+    route = {
+        **route,
+        "spec": {**route["spec"], "rules": [{**web, "sessionPersistence": {"type": "Cookie"}}, agent]},
+    }
+
+    assert unexpected(seeing(TRYING, route), TRYING.status) is None
+
+
+def test_sessions_that_someone_adds_to_our_own_route_are_taken_out_again() -> None:
+    """What is not ours may stay in a rule of ours, but not what keeps users on a canary."""
+    builder = a_rollout().serving(OLD).trying(NEW)
+    traffic = shown(builder.build())
+    route = traffic[ROUTE]
+    rule = {**route["spec"]["rules"][0], "sessionPersistence": {"type": "Cookie"}}
+    edited = {**route, "spec": {**route["spec"], "rules": [rule]}}
+
+    decision = decide(an_observation(builder, traffic={**traffic, ROUTE: edited}))
+
+    [write] = decision.writes
+    assert "sessionPersistence" not in write.manifest["spec"]["rules"][0]

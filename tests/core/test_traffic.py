@@ -10,20 +10,16 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import State
 from agentrollouts.core.latch import Latch
-from agentrollouts.core.observation import Manifest
 from agentrollouts.core.traffic import (
     Objects,
     Weights,
     asked_weights,
     covers,
-    gateway_follows,
     latch,
-    refused_by_gateway,
     render,
 )
 from agentrollouts.simulation.cluster import applied
 from tests.builders import (
-    CONFIG,
     NEW,
     OLD,
     ROUTE,
@@ -283,37 +279,3 @@ def test_a_latch_that_is_no_number_is_none(text: str) -> None:
     found = applied({"metadata": {"name": "x", "annotations": {"agentrollouts.dev/rolled-back": text}}})
 
     assert latch(found) is None
-
-
-def reported(status: str, generation: int) -> Manifest:
-    """The route with what a gateway says about it."""
-    said = {
-        "type": "Accepted",
-        "status": status,
-        "observedGeneration": generation,
-        "reason": "NotAllowedByListeners",
-        "message": "other namespace",
-    }
-    return {**route(), "status": {"parents": [{"conditions": [said]}]}}
-
-
-def test_a_gateway_follows_once_it_reports_the_present_generation() -> None:
-    """Silence, and a word about an older route, say nothing; the ConfigMap has no gateway."""
-    config = shown(TRYING.build())[CONFIG]
-
-    assert [
-        gateway_follows([found]) for found in (route(), reported("True", 0), reported("True", 1), config)
-    ] == [
-        False,
-        False,
-        True,
-        False,
-    ]
-
-
-def test_a_refusal_of_the_gateway_is_told() -> None:
-    """By its reason and message, if it speaks of the present route."""
-    expected = "the gateway does not accept HTTPRoute support-agent: NotAllowedByListeners: other namespace"
-
-    assert refused_by_gateway([reported("False", 1)]) == expected
-    assert refused_by_gateway([reported("False", 0), reported("True", 1)]) is None

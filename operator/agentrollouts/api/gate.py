@@ -241,6 +241,9 @@ class Analysis(ApiModel):
     max_extensions: Annotated[int, Field(ge=0, le=10)] = 2
     """How often an undecided phase is extended. Default 2; all extensions together last as long as the
     phase."""
+    endpoint_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
+    """Time that the canary's Service may have no ready endpoint before the canary is rolled back, in seconds.
+    Defaults to 10. The canary never advances during that time. Applies where a route splits the traffic."""
     on_timeout: OnTimeout = OnTimeout.HOLD
     """What happens when a phase is undecided after that: Hold (the default, a person decides), Promote or
     RollBack."""

@@ -117,6 +117,13 @@ class Reason(StrEnum):
     APPLYING = "Applying", "The weights are written and not yet seen on the route."
     GATEWAY_API_MISSING = "GatewayAPIMissing", "The cluster has no HTTPRoute kind; install the Gateway API."
     NOT_ACCEPTED = "NotAccepted", "The Gateway did not accept the route."
+    REFS_NOT_RESOLVED = "RefsNotResolved", "The Gateway cannot resolve a backend of the route."
+    PARTIALLY_INVALID = "PartiallyInvalid", "The Gateway dropped a part of the route."
+    NO_GATEWAY = "NoGateway", "No gateway has reported on the route."
+    STICKY_ROUTE = (
+        "StickyRoute",
+        "The rule of the HTTPRoute has sessionPersistence, which keeps users on the canary at weight 0.",
+    )
     ROUTE_NOT_FOUND = "RouteNotFound", "The HTTPRoute whose weights should be set does not exist."
     ROUTE_NOT_OWNED = "RouteNotOwned", "An HTTPRoute of that name exists and belongs to somebody else."
     ROUTE_UNEXPECTED = (

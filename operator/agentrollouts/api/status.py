@@ -181,6 +181,9 @@ class Attempt(ApiModel):
     """When the phase's clock last started to run; absent while it is stopped."""
     counting_start_time: Time | None = None
     """When the present segment's counts began."""
+    endpoints_lost_time: Time | None = None
+    """Time since which the canary's Service has had no ready endpoint while stable's might have one. Absent
+    while the canary has one."""
     elapsed_seconds: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Seconds of the phase that had run before `clockStartTime`."""
     extensions: Annotated[int, Field(ge=0, le=10)] = 0

@@ -38,6 +38,10 @@ class HttpRouteTraffic(ApiModel):
     """Gateways to attach to."""
     hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
     """Host names of the agent. By default all that the listener serves."""
+    statusless: bool = False
+    """Set to true for a gateway or mesh that never writes the status of a route. The weights then count as
+    applied as soon as the route is written; counted runs confirm them. Default false: every parent must
+    report the route as accepted and its references as resolved before the canary advances."""
 
 
 class RoutePatch(ApiModel):
@@ -46,7 +50,12 @@ class RoutePatch(ApiModel):
     name: ObjectName
     """Name of the HTTPRoute, in the same namespace."""
     rule: DnsLabel
-    """Name of the rule that has the two Services as backends."""
+    """Name of the rule that has the two Services as backends. A rule with `sessionPersistence` is not used
+    for a canary, since it keeps users on the canary at weight 0."""
+    statusless: bool = False
+    """Set to true for a gateway or mesh that never writes the status of a route. The weights then count as
+    applied as soon as the route is written; counted runs confirm them. Default false: every parent must
+    report the route as accepted and its references as resolved before the canary advances."""
 
 
 class Traffic(ApiModel):

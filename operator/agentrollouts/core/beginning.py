@@ -15,19 +15,21 @@ from agentrollouts.core.asked import Request, is_going_back, missing_service
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.neighbors import rival
 from agentrollouts.core.observation import Problem
-from agentrollouts.core.orders import retry, roll_back
+from agentrollouts.core.orders import asks_back, force_back, retry
 from agentrollouts.core.progress import next_number
 from agentrollouts.core.situation import Situation, sentences
-from agentrollouts.core.target import find_target
+from agentrollouts.core.target import begun_target, candidates, find_target, unasked
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
 """How often endpoints are looked at while an attempt stands in line for them."""
+TARGET_POLL: Final = timedelta(seconds=10)
+"""How often endpoints are looked at while stable should be rolled back and no target has any."""
 
 
 def gone_back(s: Situation) -> moves.Move | None:
     """A way back was begun, and the process ended before the status said so."""
     found = next(route_patch.latches(s.obs, next_number(s.status)), None)
-    target = find_target(s) if found and s.status.stable else None
+    target = begun_target(s) if found and s.status.stable else None
     if found is None or target is None:
         return None
     return moves.GoBack(target, found.trigger, REASONS[found.trigger], found.message)
@@ -35,7 +37,7 @@ def gone_back(s: Situation) -> moves.Move | None:
 
 def asked_to_go_back(s: Situation) -> moves.GoBack | None:
     """A person found the stable release bad."""
-    target = find_target(s) if _is_unwanted(s) else None
+    target = find_target(s, forced=_is_forced(s)) if _is_unwanted(s) else None
     if target is None or s.status.stable is None:
         return None
     message = f"A person asked to take {s.status.stable.release} back"
@@ -72,7 +74,18 @@ def _led_here(status: AgentRolloutStatus) -> bool:
 
 def _is_unwanted(s: Situation) -> bool:
     attempt, stable = s.status.attempt, s.status.stable
-    return bool(attempt and stable and roll_back(attempt, stable.release).is_given(s.obs.rollout))
+    return bool(attempt and stable and asks_back(attempt, stable.release, s.obs.rollout))
+
+
+def _is_forced(s: Situation) -> bool:
+    attempt, stable = s.status.attempt, s.status.stable
+    return bool(attempt and stable and force_back(attempt, stable.release).is_given(s.obs.rollout))
+
+
+def unsure_of(s: Situation) -> frozenset[str]:
+    """The Services whose endpoints decide where stable is rolled back to; empty unless that is due."""
+    is_due = _is_unwanted(s) or (_harm(s) is not None and not _led_here(s.status))
+    return unasked(s) if is_due else frozenset()
 
 
 def taken(s: Situation) -> moves.Rest | None:
@@ -83,7 +96,7 @@ def taken(s: Situation) -> moves.Rest | None:
 
 def unknown(s: Situation) -> moves.Move | None:
     """The release is missing, not ready or not of this agent."""
-    return moves.Rest(*_told(s, s.asked.reason, s.asked.message)) if isinstance(s.asked, Problem) else None
+    return _rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
 
 
 def refused(s: Situation) -> moves.Move | None:
@@ -116,7 +129,12 @@ def quarantined(s: Situation) -> moves.Move | None:
         f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
         f"{retry(entry)}. {entry.message}"
     )
-    return moves.Rest(*_told(s, Reason.QUARANTINED, message))
+    return _rest(s, Reason.QUARANTINED, message)
+
+
+def _rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
+    stuck = _stuck(s)
+    return moves.Rest(*_told(s, reason, message), stuck.until if stuck else None)
 
 
 def _told(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
@@ -130,6 +148,8 @@ def _stuck(s: Situation) -> moves.Rest | None:
     if s.status.stable is None:
         return None
     release = s.status.stable.release
+    if deserted := _deserted_targets(s):
+        return deserted
     if _is_unwanted(s):
         return moves.Rest(
             Reason.NO_HEALTHY_TARGET,
@@ -151,8 +171,26 @@ def _worried(s: Situation) -> moves.Rest | None:
     found = watching.found_at_rest(s.spec, s.status, s.gates, {Action.HOLD})
     if found is None or s.status.stable is None:
         return None
-    told = f"{s.status.stable.release} serves all traffic, but {found.message}"
+    serves = "serves all traffic" if s.applied else "is stable"
+    told = f"{s.status.stable.release} {serves}, but {found.message}"
     return moves.Rest(found.reason, told)
+
+
+def _deserted_targets(s: Situation) -> moves.Rest | None:
+    """Stable should be rolled back, and nobody would answer at any of its targets."""
+    stable, attempt, found, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
+    is_due = _is_unwanted(s) or (harm is not None and not _led_here(s.status))
+    if stable is None or attempt is None or not is_due or not found or find_target(s):
+        return None
+    cause = "as requested" if harm is None else f"though {harm[2]}"
+    services = ", ".join(f"Service {r.service.name} of {r.release}" for r in found if r.service)
+    verb = "has" if len(found) == 1 else "each have"
+    return moves.Rest(
+        Reason.NO_HEALTHY_TARGET,
+        f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; start its "
+        f"agents, or annotate {force_back(attempt, stable.release)} to roll back all the same",
+        s.now + TARGET_POLL,
+    )
 
 
 def stable_first(s: Situation) -> moves.Move | None:
@@ -177,6 +215,8 @@ def begin(s: Situation) -> moves.Move | None:
     if obstacle:
         is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
         until = s.now + ENDPOINT_POLL if is_polled else None
+        stuck = _stuck(s)
+        until = until or (stuck.until if stuck else None)
         return moves.Queue(record, *_told(s, obstacle.reason, obstacle.message), until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)

@@ -17,6 +17,8 @@ RECONCILING: Final = "Reconciling"
 """With `STALLED` what kstatus reads first: whether the object is on its way."""
 STALLED: Final = "Stalled"
 """Whether it is stuck until a person does something. Never true together with `RECONCILING` or `READY`."""
+TRAFFIC_APPLIED: Final = "TrafficApplied"
+"""Of a rollout: whether its weights are in effect."""
 
 ROUTE_CONFLICT: Final = "RouteConflict"
 """A warning, there only while it is True: another route has the same hostname at the same parent."""

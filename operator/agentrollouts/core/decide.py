@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core import beginning, moves, on_trial
+from agentrollouts.core import beginning, moves, on_trial, reach
 from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.situation import Situation, assess
 from agentrollouts.core.states import is_in_line, is_on_trial
@@ -22,15 +22,18 @@ ON_TRIAL: Final[tuple[Check, ...]] = (
     on_trial.asked_to_go_back,  # a person's word needs no metric, no release object, no working Prometheus
     on_trial.breached,  # proof of harm outranks every wish to go on, wait or try something else
     on_trial.over_cap,  # so does a ceiling, which needs no comparison
+    reach.deserted,  # a canary that nobody answers for is proof of harm as well
     on_trial.superseded,  # nobody asks for this canary any more; its plan, pauses and gates do not matter
     on_trial.plan_changed,  # before any hold, which would be about the old plan
     on_trial.paused,  # a person's hold is named before any other
     on_trial.taken,  # nothing goes forward for two rollouts at once
     on_trial.unservable,  # what cannot be asked will not pass by waiting
+    reach.stranded,  # without stable there is no way back, and no comparison
     on_trial.worrying,  # a reason to stop, though not to go back
     on_trial.blind,  # without eyes nothing advances, and no clock runs for ever
     on_trial.released,  # every cause of a hold was just asked and is gone
     on_trial.not_in_effect,  # nothing is timed or judged at a weight that does not exist yet
+    reach.missing,  # a share of the requests gets no answer; it may come back within the grace
     on_trial.seen_again,  # the weight is in effect and its metrics are there: time counts again
     on_trial.first_release,  # with no stable there are no phases
     on_trial.rising,  # a ramp step comes due within the phase

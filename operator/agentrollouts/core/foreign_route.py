@@ -61,6 +61,8 @@ class Rule:
     services: tuple[str | None, ...]
     """The Service of each backend; None for one that is no Service of the route's namespace."""
     refs: Sequence[Manifest]
+    is_sticky: bool = False
+    """Whether it keeps users on the backend that they got first."""
 
     def weight(self, position: int) -> int:
         """The weight of a backend; one that names none has 1 (Gateway API, HTTPBackendRef)."""
@@ -80,7 +82,8 @@ def rule_of(route: Manifest, name: str) -> Rule | Problem:
         )
     [index] = found
     refs, namespace = rules[index].get("backendRefs") or (), route["metadata"].get("namespace")
-    return Rule(index, name, tuple(_service(ref, namespace) for ref in refs), refs)
+    is_sticky = rules[index].get("sessionPersistence") is not None
+    return Rule(index, name, tuple(_service(ref, namespace) for ref in refs), refs, is_sticky)
 
 
 def _service(ref: Manifest, namespace: str | None) -> str | None:

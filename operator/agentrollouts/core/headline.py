@@ -17,6 +17,7 @@ from agentrollouts.core.conditions import (
     RECONCILING,
     ROUTE_CONFLICT,
     STALLED,
+    TRAFFIC_APPLIED,
     condition,
     find_condition,
 )
@@ -36,8 +37,6 @@ from agentrollouts.core.standing import WATCHING, findings, how_to_approve, shar
 from agentrollouts.core.states import is_on_trial, is_under_way
 from agentrollouts.core.watching import gates_at_rest
 
-TRAFFIC_APPLIED: Final = "TrafficApplied"
-
 _Word = tuple[bool | None, Reason, str]
 """Whether a condition holds, why in one word, and in a sentence."""
 
@@ -46,10 +45,10 @@ _STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, No
 
 def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
     """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
-    metrics = _metrics(s, status)
-    reason, message = _headline(s, status, move)
+    metrics, applied = _metrics(s, status), _traffic(s, status)
+    reason, message = _headline(s, status, move, applied)
     message = with_measured(message, _missing(s, status, metrics), *findings(s.spec, status))
-    ready, applied = _ready(s, status, reason, message), _traffic(s, status)
+    ready = _ready(s, status, reason, message, applied)
     stuck = None if ready[0] else stalled_by(status, ready, applied)
     waiting = not ready[0] and stuck is None
     rows: tuple[tuple[str, _Word], ...] = (
@@ -83,37 +82,47 @@ def stalled_by(status: AgentRolloutStatus, ready: _Word, applied: _Word) -> _Wor
     return next((word for reason, word in words if reason in NEEDS_A_PERSON), None)
 
 
-def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str) -> _Word:
+def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str, applied: _Word) -> _Word:
     """Healthy only once the traffic says so too."""
     if reason is not Reason.HEALTHY or is_under_way(status):
         return False, reason, message
     problem = route_patch.unexpected(s.obs, status)
     if problem:
         return False, problem.reason, problem.message
-    return (True, reason, message) if is_shown(s.obs, status) else (False, Reason.APPLYING, message)
+    return (True, reason, message) if applied[0] else (False, *applied[1:])
 
 
-def _headline(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> tuple[Reason, str]:
+def _headline(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, applied: _Word
+) -> tuple[Reason, str]:
     """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
     if isinstance(move, moves.Rest | moves.Queue):
         return move.reason, move.message
     if status.attempt is None:
         return Reason.PENDING, ""
     reason = Reason.of(status.attempt.state)
-    return reason, _sentence(s, status, status.attempt, move) or reason.sentence
+    return reason, _sentence(s, status, status.attempt, move, applied) or reason.sentence
 
 
-def _sentence(s: Situation, status: AgentRolloutStatus, attempt: Attempt, move: moves.Move) -> str:
-    """Where the attempt is, with its numbers; empty where there are none."""
+def _sentence(
+    s: Situation, status: AgentRolloutStatus, attempt: Attempt, move: moves.Move, applied: _Word
+) -> str:
+    """Where the attempt is, with its numbers; empty where there are none.
+
+    A share is claimed only where the gateways confirm it.
+    """
     subject = status.canary.release if status.canary else ""
     back = status.last_rollback
     match attempt.state:
         case State.HELD if attempt.hold:
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
-            return f"{subject} is held at {attempt.weight} % since {since}: {attempt.hold.message}"
+            place = f"at {attempt.weight} %" if applied[0] else f"on its way to {attempt.weight} %"
+            return f"{subject} is held {place} since {since}: {attempt.hold.message}"
         case State.INITIAL | State.CANARY | State.AWAITING_APPROVAL | State.BAKING:
-            rollout = s.obs.rollout
-            return f"{share(status, attempt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
+            rollout, doubt = s.obs.rollout, "" if applied[0] else applied[2]
+            return (
+                f"{share(status, attempt, doubt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
+            )
         case _ if back and is_latched(status):
             return _way_back(attempt, back, move)
         case _:
@@ -149,12 +158,15 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
         return False, Reason.ROLLBACK_LATE, late
     if problem := route_patch.unexpected(s.obs, status) or s.obs.traffic_problem:
         return False, problem.reason, problem.message
-    refused = traffic.refused_by_gateway(s.obs.traffic.values())
-    if refused:
-        return False, Reason.NOT_ACCEPTED, refused
-    if not is_shown(s.obs, status):
-        return False, Reason.APPLYING, Reason.APPLYING.sentence
-    return True, Reason.APPLIED, ""
+    return _by_gateways(s, status)
+
+
+def _by_gateways(s: Situation, status: AgentRolloutStatus) -> _Word:
+    """What they refuse is told at once, and their silence only of what is on the route."""
+    said, is_on_route = s.gateways.problem, is_shown(s.obs, status)
+    if said and (is_on_route or not s.gateways.is_silence):
+        return (None if said.reason is Reason.NO_GATEWAY else False), said.reason, said.message
+    return (True, Reason.APPLIED, "") if is_on_route else (False, Reason.APPLYING, Reason.APPLYING.sentence)
 
 
 def _late(s: Situation, status: AgentRolloutStatus) -> str | None:

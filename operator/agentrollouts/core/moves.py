@@ -17,6 +17,8 @@ class Rest:
 
     reason: Reason
     message: str
+    until: datetime | None = None
+    """When to look again, where nothing that is watched would say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class StopClock:
     """Like `Wait`, and meanwhile no time of the phase passes: what was not seen was not watched."""
 
     message: str
-    until: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,11 @@ class Observation:
 
     None where nobody looked, since nothing depends on it.
     """
+    endpoints: Mapping[str, bool | None] = field(default_factory=dict)
+    """Whether a Service has a ready endpoint, by name; None where the API server did not answer.
+
+    Nobody has asked about a Service that is not in it.
+    """
     traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
     """Our traffic objects as the API server has them, by (kind, name)."""
     refused: Problem | None = None
@@ -146,6 +151,12 @@ class Decision:
     is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     events: tuple[Event, ...] = ()
+    services: frozenset[str] = frozenset()
+    """Services whose endpoints to follow from now on; none at rest."""
+    unsure_of: frozenset[str] = frozenset()
+    """Services whose endpoints this decision depends on and that nobody has asked about: ask, and decide
+    again before anything is done. Empty for a rollback of an attempt, which asks nothing.
+    """
     asking: Asking | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
     wake_at: datetime | None = None

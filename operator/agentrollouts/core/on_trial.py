@@ -15,7 +15,7 @@ from agentrollouts.core.back import REASONS
 from agentrollouts.core.holds import hold
 from agentrollouts.core.neighbors import rival
 from agentrollouts.core.observation import Problem
-from agentrollouts.core.orders import roll_back
+from agentrollouts.core.orders import asks_back
 from agentrollouts.core.plan import due_time, phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.verifying import verifying
@@ -46,13 +46,20 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
     found = next(route_patch.latches(s.obs, s.attempt.number), None)
     if found is None or s.status.stable is None or s.status.canary is None:
         return None
-    return moves.RollBack(found.trigger, REASONS[found.trigger], found.message)
+    return moves.RollBack(found.trigger, _reason_of(found.trigger, s), found.message)
+
+
+def _reason_of(trigger: Trigger, s: Situation) -> Reason:
+    """The mark has no word; that of a lost canary can be told by the status before it."""
+    before = s.obs.status.attempt
+    is_lost = trigger is Trigger.BREACH and before is not None and before.endpoints_lost_time is not None
+    return Reason.NO_READY_ENDPOINTS if is_lost else REASONS[trigger]
 
 
 def asked_to_go_back(s: Situation) -> moves.Move | None:
     """`releaseRef` names the stable release again, or a person says so by annotation."""
     canary = s.status.canary
-    if canary and roll_back(s.attempt, canary.release).is_given(s.obs.rollout):
+    if canary and asks_back(s.attempt, canary.release, s.obs.rollout):
         return _take_back(
             s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A person asked to take {canary.release} back"
         )
@@ -172,9 +179,12 @@ def _is_spent(s: Situation) -> bool:
 
 
 def not_in_effect(s: Situation) -> moves.Move | None:
-    """The weight that was asked for is not on the route yet; no clock runs before it is."""
-    if s.shown:
+    """The desired weight is not in effect yet; no clock starts before it is, and none runs on without it."""
+    if s.applied:
         return None
+    if s.shown and s.gateways.problem:
+        message = s.gateways.problem.message
+        return moves.StopClock(message) if s.gateways.is_lasting else moves.Wait(message)
     problem = route_patch.blocked(s.obs, s.obs.status) or s.obs.traffic_problem
     return moves.Wait(problem.message if problem else "The weights are being written")
 

@@ -50,6 +50,16 @@ def roll_back(attempt: Attempt, release: str) -> Order:
     return Order(ANNOTATION_ROLL_BACK, attempt.number, release)
 
 
+def force_back(attempt: Attempt, release: str) -> Order:
+    """To roll this release back at rest although no healthy release before it has a ready endpoint."""
+    return Order(ANNOTATION_ROLL_BACK, attempt.number, f"{release}/force")
+
+
+def asks_back(attempt: Attempt, release: str, rollout: AgentRollout) -> bool:
+    """Whether a person wants this release rolled back, by force or not."""
+    return any(order(attempt, release).is_given(rollout) for order in (roll_back, force_back))
+
+
 def retry(entry: Quarantined) -> Order:
     """To try a release again that was rolled back by this attempt."""
     return Order(ANNOTATION_RETRY, entry.attempt, entry.release)

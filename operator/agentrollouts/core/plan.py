@@ -18,6 +18,7 @@ CLOCKS: Final = (
     "phase_start_time",
     "clock_start_time",
     "counting_start_time",
+    "endpoints_lost_time",
 )
 """The times of an attempt from which something is counted."""
 
@@ -35,6 +36,7 @@ def plan_hash(spec: AgentRolloutSpec) -> str:
     plan = spec.model_dump(
         mode="json", by_alias=True, include={"phases", "gates", "analysis", "metrics", "bake"}
     )
+    plan["analysis"].pop("endpointGraceSeconds")  # no evidence depends on it
     return hashlib.sha256(rfc8785.dumps(plan)).hexdigest()[:16]
 
 

@@ -55,7 +55,12 @@ def refusal(obs: Observation, records: Iterable[ReleaseRecord | None]) -> Proble
             f"{_name(wanted)}: rollout {obs.rule_taken_by} is older and sets its weights; name another rule",
         )
     ours = _ours(obs)
-    return _twice(wanted, rule, ours) or _missing(wanted, rule, records) or _stranger(wanted, rule, ours)
+    return (
+        _sticky(wanted, rule)
+        or _twice(wanted, rule, ours)
+        or _missing(wanted, rule, records)
+        or _stranger(wanted, rule, ours)
+    )
 
 
 def unexpected(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
@@ -105,6 +110,17 @@ def _find(obs: Observation, wanted: RoutePatch) -> Rule | Problem:
     if (route["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == FIELD_MANAGER:
         return _surprise(f"HTTPRoute {wanted.name} was made by the operator; name a route of yours")
     return rule_of(route, wanted.rule)
+
+
+def _sticky(wanted: RoutePatch, rule: Rule) -> Problem | None:
+    """Sessions outlive weights: a user who got the canary keeps it at weight 0 (GEP-1619)."""
+    if not rule.is_sticky:
+        return None
+    return Problem(
+        Reason.STICKY_ROUTE,
+        f"{_name(wanted)} has sessionPersistence, which keeps users on the canary at weight 0; remove it "
+        "from the rule",
+    )
 
 
 def _twice(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
@@ -239,6 +255,6 @@ def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
 
 
 def _names_the_same(other: Manifest, rollout: AgentRollout) -> bool:
-    found = ((other.get("spec") or {}).get("traffic") or {}).get("routePatch")
+    found = ((other.get("spec") or {}).get("traffic") or {}).get("routePatch") or {}
     wanted = rollout.spec.traffic.route_patch
-    return wanted is not None and found == wanted.to_json()
+    return wanted is not None and (found.get("name"), found.get("rule")) == (wanted.name, wanted.rule)

@@ -20,7 +20,7 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
-from agentrollouts.core import route_patch, stages, traffic, watching
+from agentrollouts.core import endpoints, gateways, route_patch, stages, traffic, watching
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
@@ -57,6 +57,8 @@ class Situation:
     asked: Asked | Problem
     shown: bool
     """Whether the traffic objects show what the persisted status asks for."""
+    gateways: gateways.Report
+    """What the gateways say about the route as it is."""
     unservable: Problem | None
     """What in the plan cannot be served as it is written."""
     gates: tuple[ResolvedGate, ...]
@@ -84,6 +86,21 @@ class Situation:
         if self.status.attempt is None:
             raise ValueError("There is no attempt")
         return self.status.attempt
+
+    @property
+    def applied(self) -> bool:
+        """Whether the weights that the persisted status asks for are in effect, as every gateway says."""
+        return self.shown and self.gateways.problem is None
+
+    @property
+    def canary_answers(self) -> bool | None:
+        """Whether the canary can answer requests; None where nobody knows."""
+        return endpoints.canary_answers(self.obs, self.status, self.gateways)
+
+    @property
+    def stable_answers(self) -> bool | None:
+        """Whether stable can answer its share of the requests; None where nobody knows."""
+        return endpoints.stable_answers(self.obs, self.status, self.gateways)
 
     @property
     def base(self) -> State:
@@ -146,8 +163,9 @@ class Situation:
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
     spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), _on_time(obs.status, obs.now)
-    follows = traffic.gateway_follows(obs.traffic.values())
-    status = _confirmed(status, obs.now) if shown else status
+    report, follows = gateways.read(obs), gateways.follow(obs.rollout, obs.traffic)
+    status = _confirmed(status, obs.now, is_applied=report.problem is None) if shown else status
+    status = endpoints.noted(obs, status, report)
     gates, refusals = resolve_all(spec)
     caps, refused_caps = resolve_caps(spec)
     wrong = (*refusals, *refused_caps, *check(spec, gates), *watching.check(spec, gates))
@@ -168,6 +186,7 @@ def assess(obs: Observation) -> Situation:
         heard=heard,
         asked=identify(obs),
         shown=shown,
+        gateways=report,
         unservable=_unservable(obs, status, "; ".join(map(str, wrong))),
         gates=gates,
         judgements=judgements or at_rest,
@@ -194,8 +213,8 @@ def _on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     return status if attempt is status.attempt else status.model_copy(update={"attempt": attempt})
 
 
-def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
-    """The weights are in effect: they are confirmed, and the clocks that waited for them start."""
+def _confirmed(status: AgentRolloutStatus, now: datetime, *, is_applied: bool) -> AgentRolloutStatus:
+    """The weights are on the route: runs are counted from now on. The phase's time waits for the gateway."""
     weights = traffic.asked_weights(status)
     if weights is None:
         return status
@@ -206,12 +225,14 @@ def _confirmed(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     if attempt and attempt.traffic_start_time is None and attempt.weight and status.canary:
         attempt = attempt.model_copy(update={"traffic_start_time": now})
         confirmed = confirmed.model_copy(update={"attempt": attempt})
-    if attempt is None or attempt.counting_start_time or attempt.state not in JUDGED or status.canary is None:
+    if attempt is None or attempt.state not in JUDGED or status.canary is None:
         return confirmed
-    starts = {"counting_start_time": now}
-    if attempt.phase_start_time is None:
+    starts = {} if attempt.counting_start_time else {"counting_start_time": now}
+    if attempt.phase_start_time is None and is_applied:
         starts |= {"phase_start_time": now} | ({} if attempt.hold else {"clock_start_time": now})
-    return confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)})
+    return (
+        confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)}) if starts else confirmed
+    )
 
 
 def _unservable(obs: Observation, status: AgentRolloutStatus, refusals: str) -> Problem | None:

@@ -26,13 +26,19 @@ def utc(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def share(status: AgentRolloutStatus, attempt: Attempt) -> str:
-    """Which release has which share, and of what the attempt is waiting for the end."""
+def share(status: AgentRolloutStatus, attempt: Attempt, doubt: str = "") -> str:
+    """Which release has which share, and of what the attempt is waiting for the end.
+
+    With a doubt about the share it is not claimed. A canary without a ready endpoint is reported.
+    """
     subject = status.canary.release if status.canary else ""
+    has, doubt = ("is to get", f"; {doubt}") if doubt else ("has", "")
+    if attempt.endpoints_lost_time:
+        doubt += f"; its Service has had no ready endpoint since {utc(attempt.endpoints_lost_time)}"
     if attempt.state in {State.CANARY, State.AWAITING_APPROVAL}:
         outlook = f"; {attempt.outlook}" if attempt.outlook else ""
-        return f"{subject} has {attempt.weight} % in phase {attempt.phase_name}{outlook}"
-    return f"{subject} has {attempt.weight} % and is watched"
+        return f"{subject} {has} {attempt.weight} % in phase {attempt.phase_name}{doubt}{outlook}"
+    return f"{subject} {has} {attempt.weight} % and is watched{doubt}"
 
 
 def until(spec: AgentRolloutSpec, attempt: Attempt) -> str:

@@ -5,10 +5,11 @@ nothing and one under way does not write at every answer of Prometheus.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.core import moves, route_patch
+from agentrollouts.core import beginning, endpoints, moves, route_patch
 from agentrollouts.core.advance import advance
 from agentrollouts.core.asked import Asked
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
@@ -50,8 +51,10 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         status=with_query(status, s.heard, s.judgements) if is_due else None,
         is_news=news,
         events=(*progress.events, *warnings, *restorations(s)),
+        services=endpoints.services(s.spec, status),
+        unsure_of=_unsure_of(s, move),
         asking=_asking(s, status),
-        wake_at=getattr(move, "until", None),
+        wake_at=_wake_at(s, status, move),
     )
 
 
@@ -65,6 +68,23 @@ def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
     return next((weight for record, weight in sides if record and record.digest == digest), 0)
 
 
+def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
+    """Where nobody has asked about endpoints yet, before stable is rolled back or a step forward is made."""
+    if not is_on_trial(s.obs.status):
+        return beginning.unsure_of(s)
+    if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote):
+        return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
+    return frozenset()
+
+
+def _wake_at(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> datetime | None:
+    """The earliest time at which the decision may be another one though nothing changed."""
+    lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
+    deserted = lost + endpoints.grace(s.spec) if lost else None
+    times: tuple[datetime | None, ...] = (getattr(move, "until", None), s.gateways.until, deserted)
+    return min((time for time in times if time and time > s.now), default=None)
+
+
 def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect]:
     """What the traffic objects do not show yet: of the persisted status forward, of the new one back.
 
@@ -72,7 +92,7 @@ def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect
     """
     obs, latched = s.obs, is_latched(status)
     basis = status if latched else obs.status
-    if latched or not s.shown:
+    if latched or not (s.shown or _raises_what_is_lost(s)):
         yield from route_patch.patches(obs, basis)
         for wanted in unshown(obs.rollout, basis, obs.traffic):
             seen = obs.traffic.get(key_of(wanted))
@@ -80,6 +100,14 @@ def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect
     left = unwanted_route(obs.rollout, obs.traffic)
     if left and not obs.status.canary and not status.canary and is_shown(obs, status):
         yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
+
+
+def _raises_what_is_lost(s: Situation) -> bool:
+    """Whether the canary would get more than it was ever seen to have, and nobody answers for it."""
+    attempt, confirmed = s.status.attempt, s.obs.status.weights
+    if attempt is None or attempt.endpoints_lost_time is None or not is_on_trial(s.obs.status):
+        return False
+    return attempt.weight > (confirmed.canary if confirmed else 0)
 
 
 def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:

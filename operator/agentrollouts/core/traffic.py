@@ -151,8 +151,15 @@ def unshown(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) ->
     The sentence beside a mark does not count: the API server may have refused it.
     """
     for wanted in render(rollout, status, seen):
-        if not covers(seen.get(key_of(wanted)), without_message(wanted)):
+        found = seen.get(key_of(wanted))
+        if not covers(found, without_message(wanted)) or _is_sticky(found):
             yield wanted
+
+
+def _is_sticky(found: Manifest | None) -> bool:
+    """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
+    rules = ((found or {}).get("spec") or {}).get("rules") or ()
+    return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
 
 
 def key_of(manifest: Manifest) -> tuple[str, str]:
@@ -189,32 +196,6 @@ def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
 def latch(manifest: Manifest | None) -> Latch | None:
     """The mark of a rolled-back attempt on an object of ours."""
     return read_latch(_annotations(manifest))
-
-
-def _parent_conditions(routes: Iterable[Manifest], kind: str) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:
-    """What gateways say about our routes, as far as they speak of the present generation."""
-    for route in routes:
-        for parent in (route.get("status") or {}).get("parents") or ():
-            for found in parent.get("conditions") or ():
-                is_current = found.get("observedGeneration", 0) >= route["metadata"].get("generation", 0)
-                if found.get("type") == kind and is_current:
-                    yield route, found
-
-
-def gateway_follows(routes: Iterable[Manifest]) -> bool:
-    """Whether a gateway has reported that it took over the present generation of the route."""
-    return any(True for _ in _parent_conditions(routes, "Accepted"))
-
-
-def refused_by_gateway(routes: Iterable[Manifest]) -> str | None:
-    """What a gateway has against our route; None where it has nothing."""
-    for route, found in _parent_conditions(routes, "Accepted"):
-        if found.get("status") == "False":
-            name = route["metadata"]["name"]
-            return (
-                f"the gateway does not accept HTTPRoute {name}: {found.get('reason')}: {found.get('message')}"
-            )
-    return None
 
 
 def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:

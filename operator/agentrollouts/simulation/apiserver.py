@@ -123,6 +123,14 @@ class ApiServer:
         self.put(self._followed(done) if kind == cluster.ROUTE else done)
         return self.traffic[kind, name] != before
 
+    def catch_up(self) -> None:
+        """The gateway takes over what it has not seen yet, if it follows at all."""
+        if not self.gateway_follows:
+            return
+        for (kind, _), found in tuple(self.traffic.items()):
+            if kind == cluster.ROUTE and not cluster.is_accepted(found):
+                self.put(cluster.accepted(found))
+
     def _followed(self, route: Manifest) -> Manifest:
         """The gateway takes the route over, if it follows at all."""
         return cluster.accepted(route) if self.gateway_follows else route

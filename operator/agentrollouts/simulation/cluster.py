@@ -47,12 +47,23 @@ def after(patch: Patch, before: Manifest) -> Manifest:
 
 def accepted(route: Manifest) -> Manifest:
     """The route once a gateway has taken over its present generation."""
-    told = {
-        "type": "Accepted",
-        "status": "True",
-        "observedGeneration": route["metadata"]["generation"],
-    }
-    return {**route, "status": {"parents": [{"conditions": [told]}]}}
+    generation = route["metadata"]["generation"]
+    told = [
+        {"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": generation}
+        for kind in ("Accepted", "ResolvedRefs")
+    ]
+    parents = [
+        {"parentRef": parent, "controllerName": "example.com/gateway", "conditions": told}
+        for parent in route["spec"]["parentRefs"]
+    ]
+    return {**route, "status": {"parents": parents}}
+
+
+def is_accepted(route: Manifest) -> bool:
+    """Whether the gateway has taken over the present generation."""
+    parents = (route.get("status") or {}).get("parents") or ()
+    told = [condition["observedGeneration"] for parent in parents for condition in parent["conditions"]]
+    return bool(told) and set(told) == {route["metadata"]["generation"]}
 
 
 def weights_of_route(route: Manifest, rule: str | None = None) -> dict[str, int]:

@@ -53,6 +53,9 @@ class World(ApiServer):
     remembers: bool = True
     """Whether Prometheus can be asked about the hours before an attempt."""
     has_endpoints: bool = True
+    """Whether a release that begins has ready endpoints."""
+    deserted: set[str] = field(default_factory=set)
+    """Releases whose agents are gone: their Services have no ready endpoint."""
     operator_runs: bool = True
     skew: timedelta = timedelta()
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
@@ -138,6 +141,7 @@ class World(ApiServer):
 
         Returns whether anything changed that the next decision sees.
         """
+        self.catch_up()
         return self.carry_out(self.decide(), effects)
 
     def decide(self) -> Decision:
@@ -168,7 +172,8 @@ class World(ApiServer):
             now=self.now + self.skew,
             rollout=self.rollout,
             release=self.releases.get(self.rollout.spec.release_ref.name),
-            endpoints_ready=self.has_endpoints,
+            endpoints_ready=self.has_endpoints and self.rollout.spec.release_ref.name not in self.deserted,
+            endpoints={service: name not in self.deserted for service, name in self.services.items()},
             traffic=dict(self.traffic),
             traffic_problem=self.problem,
             snapshots=dict(self.snapshots),

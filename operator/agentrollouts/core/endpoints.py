@@ -1,0 +1,112 @@
+"""Whether anyone answers behind the Services of stable and canary while an attempt has traffic.
+
+Asked by `situation`, which keeps in the status since when the canary is without a ready endpoint, and by the
+checks in `reach`. Three answers are possible: True, False (proved by the API server), and None. What is not
+known never rolls back, and never ends what was proved.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core import gateways
+from agentrollouts.core.latch import is_latched
+from agentrollouts.core.observation import Manifest, Observation
+from agentrollouts.core.states import is_on_trial
+
+FULL = 100
+
+
+def splits(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
+    """Whether an attempt has a share of the requests that a route sends to a Service."""
+    attempt = status.attempt
+    is_routed = spec.traffic.by_route and is_on_trial(status) and not is_latched(status)
+    return is_routed and attempt is not None and attempt.weight > 0 and status.canary is not None
+
+
+def services(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> frozenset[str]:
+    """The Services whose endpoints decide; none at rest, and none on the way back."""
+    if not splits(spec, status):
+        return frozenset()
+    records = (status.stable, status.canary)
+    return frozenset(record.service.name for record in records if record and record.service)
+
+
+def is_ready(obs: Observation, record: ReleaseRecord | None) -> bool | None:
+    """Whether a release has a ready endpoint; None where it has no Service, or where nobody knows."""
+    return obs.endpoints.get(record.service.name) if record and record.service else None
+
+
+def canary_answers(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
+    """Whether the canary can answer requests: it has a ready endpoint, and gateways find its Service."""
+    return False if next(unresolved(obs, status, report), None) else is_ready(obs, status.canary)
+
+
+def stable_answers(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
+    """Whether stable can answer requests; None too where it has no share, and nobody asks it."""
+    if status.attempt is None or status.attempt.weight >= FULL:
+        return is_ready(obs, status.stable) if is_ready(obs, status.canary) is False else None
+    service = status.stable.service if status.stable else None
+    if service and any(gateways.names(text, service.name) for text in report.unresolved):
+        return False
+    return is_ready(obs, status.stable)
+
+
+def unresolved(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> Iterator[str]:
+    """What gateways say about the canary's Service that they cannot find.
+
+    In a route of ours a sentence that names no Service is about the canary, since stable was served before
+    it. In a route of somebody else it may be about any other rule.
+    """
+    canary, stable = (
+        record.service.name if record and record.service else None
+        for record in (status.canary, status.stable)
+    )
+    is_ours = obs.rollout.spec.traffic.http_route is not None
+    for text in report.unresolved:
+        names_stable = stable is not None and gateways.names(text, stable)
+        if canary and (gateways.names(text, canary) or (is_ours and not names_stable)):
+            yield text
+
+
+def noted(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> AgentRolloutStatus:
+    """The status with the time since which the canary alone is without a ready endpoint.
+
+    The time begins when that is first seen. Where stable has no ready endpoint either the cause is not the
+    canary, and no time passes.
+    """
+    attempt = status.attempt
+    if attempt is None:
+        return status
+    lost = attempt.endpoints_lost_time
+    if not splits(obs.rollout.spec, status):
+        lost = None
+    else:
+        match canary_answers(obs, status, report), stable_answers(obs, status, report):
+            case True, _:
+                lost = None
+            case False, False:
+                lost = None
+            case False, _:
+                lost = lost or obs.now
+            case _:
+                pass
+    if lost == attempt.endpoints_lost_time:
+        return status
+    return status.model_copy(update={"attempt": attempt.model_copy(update={"endpoints_lost_time": lost})})
+
+
+def grace(spec: AgentRolloutSpec) -> timedelta:
+    """How long the canary may be without a ready endpoint."""
+    return timedelta(seconds=spec.analysis.endpoint_grace_seconds)
+
+
+def has_ready_endpoint(found: Manifest) -> bool:
+    """Whether an EndpointSlice has one: as its API says, unknown counts as ready unless it is terminating."""
+    return any(_is_endpoint_ready(each.get("conditions") or {}) for each in found.get("endpoints") or ())
+
+
+def _is_endpoint_ready(conditions: Mapping[str, bool | None]) -> bool:
+    ready = conditions.get("ready")
+    return not conditions.get("terminating") if ready is None else ready

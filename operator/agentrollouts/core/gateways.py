@@ -1,0 +1,221 @@
+"""What the gateways report of the route that splits the requests: are its weights in effect, and why not.
+
+Asked by `situation`. Each parent of the present spec counts, by what is reported of the present generation:
+a report on an older one, or on a parent that is not in the spec, says nothing. Forward moves wait for it; the
+way back does not.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic, RoutePatch
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
+from agentrollouts.core.observation import Manifest, Observation, Problem
+from agentrollouts.core.traffic import ROUTE_API, Objects
+
+SILENCE: Final = timedelta(seconds=30)
+"""How long a gateway may take to report on a route before it is taken to be missing."""
+
+_WAITING: Final = frozenset({Reason.APPLYING.value, Reason.NO_GATEWAY.value})
+
+_Said = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The sum of what the gateways say about the present generation of the route."""
+
+    problem: Problem | None = None
+    """Why the weights do not count as applied; None where every parent confirms them."""
+    until: datetime | None = None
+    """When silence will be taken for a missing gateway; None where nothing is waited for."""
+    unresolved: tuple[str, ...] = ()
+    """What gateways say about references that they cannot resolve."""
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether a gateway has said nothing, rather than something against the route."""
+        return self.problem is not None and self.problem.reason in _WAITING
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it is more than the moment that a gateway takes."""
+        return self.problem is not None and self.until is None
+
+
+def read(obs: Observation) -> Report:
+    """What the gateways say; of one that never writes status, and without a route, nothing is expected."""
+    wanted, route = _wanted(obs.rollout), route_of(obs.rollout, obs.traffic)
+    if wanted is None or route is None:
+        return Report()
+    unresolved = tuple(
+        text for text in _texts(route, "ResolvedRefs", "False") if not _is_elsewhere(route, wanted, text)
+    )
+    if refused := _refusal(route, unresolved):
+        return Report(refused, None, unresolved)
+    silent = next(_silent(route), None)
+    if silent is None or wanted.statusless:
+        return Report()
+    since = _since(obs.status, obs.now)
+    if since is not None and since + SILENCE > obs.now:
+        waiting = f"HTTPRoute {route['metadata']['name']} is written; its gateway has not reported it yet"
+        return Report(Problem(Reason.APPLYING, waiting), since + SILENCE)
+    return Report(Problem(Reason.NO_GATEWAY, f"{silent}{_advice(wanted)}"))
+
+
+def route_of(rollout: AgentRollout, seen: Objects) -> Manifest | None:
+    """The route that splits the requests; None where none is wanted, or it is not there."""
+    patched = rollout.spec.traffic.route_patch
+    return seen.get(("HTTPRoute", patched.name if patched else rollout.metadata.name))
+
+
+def follow(rollout: AgentRollout, seen: Objects) -> bool:
+    """Whether every gateway has reported that it took over the present generation of the route."""
+    route = route_of(rollout, seen) if rollout.spec.traffic.by_route else None
+    return route is not None and all(
+        any(_is(said, "Accepted", "True", route) for said in _reports(route, parent))
+        for parent in _parents(route)
+    )
+
+
+def names(text: str, service: str) -> bool:
+    """Whether a gateway's sentence speaks of this Service."""
+    return re.search(rf"(?<![-a-z0-9.]){re.escape(service)}(?![-a-z0-9]|\.[a-z0-9])", text) is not None
+
+
+def _wanted(rollout: AgentRollout) -> HttpRouteTraffic | RoutePatch | None:
+    return rollout.spec.traffic.http_route or rollout.spec.traffic.route_patch
+
+
+def _since(status: AgentRolloutStatus, now: datetime) -> datetime | None:
+    """Since when the weights are on their way; None once that was found to be too long."""
+    known = find_condition(status.conditions, TRAFFIC_APPLIED)
+    if known is None or known.reason not in _WAITING:
+        return now
+    return None if known.reason == Reason.NO_GATEWAY else min(known.last_transition_time, now)
+
+
+def _refusal(route: Manifest, unresolved: tuple[str, ...]) -> Problem | None:
+    """The first thing that a gateway has against the route."""
+    name = route["metadata"]["name"]
+    for text in _texts(route, "Accepted", "False"):
+        return Problem(Reason.NOT_ACCEPTED, f"the gateway does not accept HTTPRoute {name}: {text}")
+    for text in unresolved:
+        return Problem(
+            Reason.REFS_NOT_RESOLVED, f"the gateway cannot resolve a backend of HTTPRoute {name}: {text}"
+        )
+    for text in _texts(route, "PartiallyInvalid", "True"):
+        return Problem(Reason.PARTIALLY_INVALID, f"the gateway dropped a part of HTTPRoute {name}: {text}")
+    return None
+
+
+def _texts(route: Manifest, kind: str, status: str) -> Iterator[str]:
+    """Reason and message of each present condition with that status."""
+    for parent in _parents(route):
+        for said in _reports(route, parent):
+            if _is(said, kind, status, route):
+                yield f"{said.get('reason')}: {said.get('message')}"
+
+
+def _is_elsewhere(route: Manifest, wanted: HttpRouteTraffic | RoutePatch, text: str) -> bool:
+    """Whether it is about a backend without a share of our traffic: that is not our business.
+
+    It may be in another rule of a shared route, or wait at weight 0 for a release that does not run yet.
+    """
+    rules = (route.get("spec") or {}).get("rules") or ()
+    own = [rule for rule in rules if isinstance(wanted, HttpRouteTraffic) or rule.get("name") == wanted.rule]
+    shares = {name for rule in own for name, weight in _backends(rule) if weight}
+    others = {name for rule in rules for name, _ in _backends(rule)} - shares
+    return any(names(text, name) for name in others) and not any(names(text, name) for name in shares)
+
+
+def _backends(rule: _Said) -> Iterator[tuple[str, int]]:
+    """Name and weight of each; one that names no weight has 1 (Gateway API, HTTPBackendRef)."""
+    return ((str(ref.get("name")), ref.get("weight", 1)) for ref in rule.get("backendRefs") or ())
+
+
+def _silent(route: Manifest) -> Iterator[str]:
+    """A sentence for each parent of which no gateway says that it serves the present generation."""
+    name, generation = route["metadata"]["name"], route["metadata"].get("generation")
+    if not _parents(route):
+        yield f"HTTPRoute {name} has no parentRefs, so no gateway serves it"
+    for parent in _parents(route):
+        said = _reports(route, parent)
+        missing = [kind for kind in _CONFIRMING if not any(_is(one, kind, "True", route) for one in said)]
+        if "ResolvedRefs" in missing and any(_is(one, "ResolvedRefs", "False", route) for one in said):
+            missing.remove("ResolvedRefs")  # elsewhere in the route, else it would have been a refusal
+        if not missing:
+            continue
+        if not said:
+            yield _unknown(route, parent)
+            continue
+        yield (
+            f"the gateway of HTTPRoute {name}, {_named(route, parent)}, has not reported "
+            f"{' and '.join(missing)} for "
+            f"generation {generation}; does it still run?"
+        )
+
+
+_CONFIRMING: Final = ("Accepted", "ResolvedRefs")
+
+
+def _unknown(route: Manifest, parent: _Said) -> str:
+    name, own = route["metadata"]["name"], route["metadata"].get("namespace")
+    where = parent.get("namespace") or own
+    meant = "" if parent.get("namespace") else f" (the parentRef names no namespace, so {own} is meant)"
+    return (
+        f"no gateway has reported on HTTPRoute {name}, parentRef {_named(route, parent)}; is it in namespace "
+        f"{where}{meant}, and does it allow routes from namespace {own}?"
+    )
+
+
+def _advice(wanted: HttpRouteTraffic | RoutePatch) -> str:
+    field = "httpRoute" if isinstance(wanted, HttpRouteTraffic) else "routePatch"
+    return f" If it never writes the status of routes, set spec.traffic.{field}.statusless: true"
+
+
+def _named(route: Manifest, parent: _Said) -> str:
+    kind, where = parent.get("kind", "Gateway"), parent.get("namespace") or route["metadata"].get("namespace")
+    section = f" section {parent['sectionName']}" if parent.get("sectionName") else ""
+    port = f" port {parent['port']}" if parent.get("port") else ""
+    return f"{kind} {where}/{parent.get('name')}{section}{port}"
+
+
+def _parents(route: Manifest) -> Iterable[_Said]:
+    return (route.get("spec") or {}).get("parentRefs") or ()
+
+
+def _reports(route: Manifest, parent: _Said) -> list[_Said]:
+    """The conditions that any controller reports on this parent, whatever their generation."""
+    wanted = _identity(route, parent)
+    return [
+        condition
+        for told in (route.get("status") or {}).get("parents") or ()
+        if _identity(route, told.get("parentRef") or {}) == wanted
+        for condition in told.get("conditions") or ()
+    ]
+
+
+def _identity(route: Manifest, parent: _Said) -> tuple[object, ...]:
+    """What makes two parentRefs the same one, with the defaults of the Gateway API (ParentReference)."""
+    group, namespace = parent.get("group"), parent.get("namespace") or route["metadata"].get("namespace")
+    return (
+        ROUTE_API if group is None else group,
+        parent.get("kind") or "Gateway",
+        namespace,
+        parent.get("name"),
+        parent.get("sectionName") or None,
+        parent.get("port") or None,
+    )
+
+
+def _is(said: _Said, kind: str, status: str, route: Manifest) -> bool:
+    """Whether a condition has this status for the present generation; 0 or none is not the present one."""
+    generation = route["metadata"].get("generation")
+    is_present = bool(generation) and said.get("observedGeneration") == generation
+    return is_present and said.get("type") == kind and said.get("status") == status
