@@ -6,7 +6,6 @@ Prometheus. Labels come from closed vocabularies (kinds, codes, reasons) or from
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -28,9 +27,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 Probe = Callable[[], str | None]
 """What is wrong, in a sentence; None if nothing is."""
-
-YIELD_SECONDS: Final = 0.001
-"""How long the event loop waits at most for the thread that renders the metrics."""
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
@@ -123,7 +119,7 @@ class Telemetry:
             self._depth.set(depth())
             self._oldest.set(oldest_seconds())
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(renderer, _render, self.registry)
+        return await loop.run_in_executor(renderer, generate_latest, self.registry)
 
     def _histogram(
         self, name: str, text: str, labels: list[str], buckets: tuple[float, ...] = _FAST
@@ -135,19 +131,6 @@ class Telemetry:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"agentrollouts_{name}", text, registry=self.registry)
-
-
-def _render(registry: CollectorRegistry) -> bytes:
-    """Write all metrics, and let another thread that waits go on soon.
-
-    Python changes threads every 5 ms, which a loop that waits for each of several steps notices.
-    """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(YIELD_SECONDS)
-    try:
-        return generate_latest(registry)
-    finally:
-        sys.setswitchinterval(usual)
 
 
 def endpoint(telemetry: Telemetry, *, healthy: Probe, ready: Probe) -> web.Application:

@@ -31,7 +31,7 @@ RULES = {
     ("agentrollouts.dev", "agentrollouts/status"): {"update"},
     ("", "configmaps"): {"get", "list", "watch", "create", "patch"},
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch", "delete"},
-    ("discovery.k8s.io", "endpointslices"): {"list"},
+    ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
     ("", "events"): {"create"},
 }
 """What the operator may do: get, list, watch for what kopf watches, create and patch for server-side apply,

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.envelope import Matrix, QueryError, Vector
 from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
 from agentrollouts.shell.inputs import Inputs
+from agentrollouts.simulation.cluster import accepted
 from agentrollouts.simulation.json_patch import TestFailedError, patched
 
 
@@ -30,7 +32,8 @@ class FakeApiServer:
     """An API server in a dictionary.
 
     `on_write` is asked before each write and may raise a `ClusterError` or do something first; `mutate`
-    changes what an apply stores, as an admission webhook would. `inputs`, once set, are told of every change.
+    changes what an apply stores, as an admission webhook would. A gateway reports on every route at once, but
+    takes its time about one that was rolled back. `inputs`, once set, are told of every change.
     """
 
     def __init__(self) -> None:
@@ -172,6 +175,9 @@ class FakeApiServer:
         }
         metadata.pop("resourceVersion", None)
         wanted = {**manifest, "metadata": metadata}
+        is_latched = ANNOTATION_ROLLED_BACK in (metadata.get("annotations") or {})
+        if ref.kind == "HTTPRoute" and wanted.get("spec", {}).get("parentRefs") and not is_latched:
+            wanted = dict(accepted(wanted))
         if known is not None and {**known, "metadata": _unversioned(known)} == wanted:
             return copy.deepcopy(known)
         self._version += 1

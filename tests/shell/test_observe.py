@@ -10,7 +10,8 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.observation import Observation, Problem
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.observe import SERVICE_LABEL, Observer
+from agentrollouts.shell.endpoints import SERVICE_LABEL
+from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.poller import Poller
 from tests.builders import (
     AGENT,

@@ -26,10 +26,11 @@ from agentrollouts.core.snapshot import Snapshot
 from agentrollouts.settings import Settings
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.endpoints import SERVICE_LABEL
 from agentrollouts.shell.events import Herald
 from agentrollouts.shell.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs import Inputs
-from agentrollouts.shell.observe import SERVICE_LABEL, Observer
+from agentrollouts.shell.observe import Observer
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.reconcile import Reconciler

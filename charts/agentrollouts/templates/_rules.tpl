@@ -33,7 +33,8 @@ by owner reference; the one deletion is that of a route which its rollout wants 
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs:
-    - list  # by service: has the release under trial a ready endpoint
+    - list   # by service: has a release that is to get traffic a ready endpoint
+    - watch  # those of stable and canary, while an attempt has traffic
 - apiGroups: [""]
   resources: [events]
   verbs:

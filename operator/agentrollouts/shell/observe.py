@@ -1,17 +1,19 @@
 """Builds the one frozen value that a decision reads: from the cache, and by a question where it must.
 
 First step of `reconcile`. The API server is asked for what we do not watch, and only when a decision depends
-on it: the endpoints of a release that is about to begin, the ConfigMaps that a new release refers to, and
-whether the status is the present one before traffic follows it. Going back asks for nothing.
+on it: the endpoints of a release that is about to begin, and of the releases that stable could be rolled back
+to, the ConfigMaps that a new release refers to, and whether the status is the present one before traffic
+follows it. Rolling back an attempt asks for nothing.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster_errors import ConflictError, NotFoundError
+from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
@@ -19,6 +21,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core.asked import Asked, Request, identify
 from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.endpoints import has_ready_endpoint, services
 from agentrollouts.core.foreign_route import orphaned
 from agentrollouts.core.neighbors import agent_taken_by, with_same_door
 from agentrollouts.core.observation import Observation, Patch, Problem
@@ -29,10 +32,12 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import is_ours
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
+from agentrollouts.shell.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.poller import Poller
 
-SERVICE_LABEL: Final = "kubernetes.io/service-name"
+ASKING_SECONDS: Final = 1.0
+"""How long a decision waits to know about endpoints; then it is made without."""
 
 
 class Reader(Protocol):
@@ -57,12 +62,19 @@ class Observer:
         poller: Poller,
         clock: Clock = utc_now,
         permits: Permits | None = None,
+        endpoints: EndpointWatch | None = None,
     ) -> None:
         self._permits = permits
         self._cache = cache
         self._cluster = cluster
         self._poller = poller
         self._clock = clock
+        self._endpoints = endpoints
+
+    def follow(self, key: Ref, services: frozenset[str]) -> None:
+        """See the endpoints of these Services from now on, on behalf of a rollout."""
+        if self._endpoints is not None:
+            self._endpoints.follow(key, services)
 
     async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
         """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
@@ -87,12 +99,23 @@ class Observer:
                 for manifest in self._cache.snapshots_of(namespace, agent)
             },
             heard=self._poller.newest(Ref("AgentRollout", namespace, name)),
+            endpoints=self._seen_endpoints(rollout),
         )
         beginning = _about_to_begin(obs)
         if beginning is None or beginning.service is None:
             return obs
         ready = await self._has_ready_endpoint(namespace, beginning.service.name)
         return replace(obs, endpoints_ready=ready)
+
+    async def asked_about(self, obs: Observation, services: frozenset[str]) -> Observation:
+        """The same world, with what the API server says about the endpoints of these Services.
+
+        None for those about which it says nothing within `ASKING_SECONDS`.
+        """
+        namespace = obs.rollout.metadata.namespace
+        found = await asyncio.gather(*(self._ask(namespace, service) for service in services))
+        answers = dict(zip(services, found, strict=True))
+        return replace(obs, now=self._clock(), endpoints={**obs.endpoints, **answers})
 
     async def release(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
         """The world of a release. Raises `ClusterError` where a ConfigMap could not be read."""
@@ -173,10 +196,23 @@ class Observer:
             return None
         return ConfigMapData(found.get("data") or {}, tuple(found.get("binaryData") or ()))
 
+    def _seen_endpoints(self, rollout: AgentRollout) -> Mapping[str, bool | None]:
+        """What is known without asking, of the Services that the attempt under way depends on."""
+        if self._endpoints is None:
+            return {}
+        wanted = services(rollout.spec, rollout.status)
+        return self._endpoints.known(rollout.metadata.namespace, wanted)
+
+    async def _ask(self, namespace: str, service: str) -> bool | None:
+        try:
+            async with asyncio.timeout(ASKING_SECONDS):
+                return await self._has_ready_endpoint(namespace, service)
+        except (TimeoutError, ClusterError):
+            return None
+
     async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
-        slices = await self._cluster.list("EndpointSlice", namespace, {SERVICE_LABEL: service})
-        endpoints = (endpoint for found in slices for endpoint in found.get("endpoints") or ())
-        return any((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints)
+        slices = await self._cluster.list(KIND, namespace, {SERVICE_LABEL: service})
+        return any(has_ready_endpoint(found) for found in slices)
 
 
 def _about_to_begin(obs: Observation) -> ReleaseRecord | None:

@@ -114,6 +114,7 @@ class Reconciler:
     async def _gone(self, key: Ref) -> None:
         """Nothing is followed any more; what a rollout left split in a route of somebody else is settled."""
         self._poller.follow(key, None)
+        self._observer.follow(key, frozenset())
         if key.kind == ROLLOUT and await self._actor.apply(await self._observer.orphans(key)):
             self._retry(key)
         else:
@@ -126,7 +127,11 @@ class Reconciler:
             return
         obs = await self._observer.rollout(rollout, self._problems.get(key))
         decision = decide(obs)
+        if decision.unsure_of:
+            obs = await self._observer.asked_about(obs, decision.unsure_of)
+            decision = decide(obs)
         self._poller.follow(key, decision.asking)
+        self._observer.follow(key, decision.services)
         if decision.rests_on_status:
             await self._observer.confirm(manifest)
         pause = await self._write(key, decision.writes)
@@ -217,6 +222,7 @@ class Reconciler:
 
     def _forget(self, key: Ref) -> None:
         self._poller.follow(key, None)
+        self._observer.follow(key, frozenset())
         self._problems.pop(key, None)
         self._failures.pop(key, None)
         self._pace.forget(key)

@@ -12,12 +12,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.cluster_watch import WatchingCluster
 from agentrollouts.adapters.prometheus import Prometheus
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.settings import Settings, SettingsError, Watcher
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.endpoints import EndpointWatch
 from agentrollouts.shell.events import Herald
 from agentrollouts.shell.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs import Inputs
@@ -101,7 +102,7 @@ class Operator:
             NoCredentialsError: there is no usable way to reach an API server.
         """
         settings, telemetry = self._watcher.settings, self.telemetry
-        cluster = await Cluster.connect(self._kubeconfig, on_call=telemetry.api_call)
+        cluster = await WatchingCluster.connect(self._kubeconfig, on_call=telemetry.api_call)
         self._exit.push_async_callback(cluster.close)
         loop = asyncio.get_running_loop()
         queue: DirtyQueue[Ref] = DirtyQueue(loop.time)
@@ -121,7 +122,9 @@ class Operator:
         classes = GatewayClasses(cluster, queue.mark)
         self._exit.callback(classes.close)
         permits = Permits(settings, cache, classes)
-        observer = Observer(cache, cluster, poller, permits=permits)
+        endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
+        self._exit.callback(endpoints.close)
+        observer = Observer(cache, cluster, poller, permits=permits, endpoints=endpoints)
         reconciler = Reconciler(queue, cache, observer, actor, poller, telemetry)
         for index in range(settings.workers):
             self._spawn(reconciler.work(), f"worker {index}")
