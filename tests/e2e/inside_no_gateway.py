@@ -27,7 +27,7 @@ def test_the_gateway_api_comes_later(given: Scene) -> None:
     (split,) = given.serving("split")
     split.ships("2.0.0", phases=HALF)
     split.is_counting()
-    wanting = given.shop("wanting", traffic=routed(given.namespace))
+    wanting = given.shop("wanting", traffic=routed(given.namespace, statusless=True))
     message = given.says("AgentRollout", "wanting", "TrafficApplied", "GatewayAPIMissing")
     assert "install" in message
     assert "HTTPRoute" in message

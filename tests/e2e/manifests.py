@@ -25,10 +25,12 @@ def phase(name: str, weight: int, seconds: int, **more: object) -> Manifest:
     return {"name": name, "weight": weight, "durationSeconds": seconds, **more}
 
 
-def routed(namespace: str, gateway: str = "public") -> Spec:
+def routed(
+    namespace: str, gateway: str = "public", where: str = "default", *, statusless: bool = False
+) -> Spec:
     """Traffic by an HTTPRoute on the sandbox's gateway, or on one that does not exist."""
-    parent = {"name": gateway, "namespace": "default"}
-    return {"httpRoute": {"parentRefs": [parent], "hostnames": [f"{namespace}.example.com"]}}
+    route = {"parentRefs": [{"name": gateway, "namespace": where}], "hostnames": [f"{namespace}.example.com"]}
+    return {"httpRoute": route | ({"statusless": True} if statusless else {})}
 
 
 def a_release(

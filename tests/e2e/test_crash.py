@@ -30,7 +30,8 @@ def without_operator(given: Scene) -> Iterator[None]:
 def test_killed_in_every_phase(given: Scene) -> None:
     """An attempt goes on with its number, phase, clocks and weights, wherever in the plan it was."""
     first, second, ramp, baking = given.serving("first", "second", "ramp", "baking")
-    (verifying,) = given.serving("verifying", traffic=routed(given.namespace, gateway="nobody"))
+    traffic = routed(given.namespace, gateway="nobody", statusless=True)
+    (verifying,) = given.serving("verifying", traffic=traffic)
     start = phase("start", 10, 5)
     patient = {"verify": {"withinSeconds": LONG, "watchSeconds": 0}}
     first.ships("2.0.0", phases=[phase("start", 10, LONG)])
