@@ -124,7 +124,11 @@ def _rollout(agent: str, spec: Mapping[str, Any]) -> Manifest:
             "bake": {"durationSeconds": 0},
             "rollback": {"verify": {"withinSeconds": 1, "watchSeconds": 0}},
             "traffic": {
-                "httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": [f"{agent}.example.com"]}
+                "httpRoute": {
+                    "parentRefs": [{"name": "public"}],
+                    "hostnames": [f"{agent}.example.com"],
+                    "statusless": True,  # no gateway runs here
+                }
             },
             **spec,
         },

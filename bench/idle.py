@@ -131,7 +131,8 @@ def _rollouts(size: int) -> Iterator[Manifest]:
     templates = ("error-rate", "task-completion", "latency", "cost-per-run")
     for index in range(size):
         agent = f"agent-{index:05}"
-        route = {"parentRefs": [{"name": "public"}], "hostnames": [f"{agent}.example.com"]}
+        hosts = [f"{agent}.example.com"]
+        route = {"parentRefs": [{"name": "public"}], "hostnames": hosts, "statusless": True}
         manifest: Manifest = {
             "apiVersion": "agentrollouts.dev/v1alpha1",
             "kind": "AgentRollout",

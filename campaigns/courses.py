@@ -140,7 +140,9 @@ def asked(name: str, weight: int, seconds: int = 1) -> Manifest:
     return phase(name, weight, seconds, approval="Required")
 
 
-ROUTE: Final = {"httpRoute": {"parentRefs": [{"name": "nobody"}], "hostnames": ["agent.example.com"]}}
+ROUTE: Final = {
+    "httpRoute": {"parentRefs": [{"name": "nobody"}], "hostnames": ["agent.example.com"], "statusless": True}
+}
 UNJUDGED: Final[Manifest] = {
     "gates": [],
     "bake": {"durationSeconds": 0},

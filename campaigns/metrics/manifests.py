@@ -65,7 +65,11 @@ def rollout(
             "rollback": {"verify": {"withinSeconds": 1, "watchSeconds": 0}},
             "metrics": {"source": source},
             "traffic": {
-                "httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": [f"{agent}.example.com"]}
+                "httpRoute": {
+                    "parentRefs": [{"name": "public"}],
+                    "hostnames": [f"{agent}.example.com"],
+                    "statusless": True,  # no gateway runs here
+                }
             },
         },
     )
