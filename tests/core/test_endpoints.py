@@ -71,7 +71,7 @@ def test_the_loss_is_remembered_and_looked_at_again_when_the_grace_is_over() -> 
     assert attempt.endpoints_lost_time == START + timedelta(seconds=100)
     assert (attempt.clock_start_time, attempt.elapsed_seconds) == (None, 100)
     assert decision.wake_at == START + timedelta(seconds=100 + GRACE)
-    assert "no ready endpoint since 10:01:40 UTC" in decision.status.conditions[0].message
+    assert "no ready endpoint since 2026-11-21 10:01:40 UTC" in decision.status.conditions[0].message
 
 
 def test_after_the_grace_the_canary_is_rolled_back_and_quarantined() -> None:
