@@ -78,12 +78,12 @@ WRONG: Final[tuple[tuple[dict[str, Any], str, Any, str], ...]] = (
     (ROLLOUT, "apiVersion", None, "apiVersion: Invalid value: None; write agentrollouts.dev/v1alpha1"),
     (ROLLOUT, "metadata.name", "Support_Agent", "metadata.name: Invalid value: 'Support_Agent'; must be"),
     (ROLLOUT, "metadata.name", "agent\n", "metadata.name: Invalid value: 'agent\\n'; must be"),
-    (ROLLOUT, "metadata", None, "metadata: Invalid value: must be of type object, not null; correct it"),
+    (ROLLOUT, "metadata", None, "metadata.name: Required value; give the object a name"),
     (ROLLOUT, "metadata", {}, "metadata.name: Required value; give the object a name"),
     (ROLLOUT, "metadata.labels", {"a": 5}, "metadata.labels.a: Invalid value: must be of type string"),
     (ROLLOUT, "spec", "text", "spec: Invalid value: must be of type object, not string; correct it"),
     (ROLLOUT, "spec.agent", "support\n", 'spec.agent: Invalid value: "support\\n"; must match'),
-    (ROLLOUT, "spec.agent", None, "spec.agent: Invalid value: must be of type string, not null"),
+    (ROLLOUT, "spec.agent", None, "spec.agent: Required value; add it"),
     (ROLLOUT, "spec.paused", "false", "spec.paused: Invalid value: must be of type boolean, not string"),
     (ROLLOUT, "spec.historyLimit", True, "spec.historyLimit: Invalid value: must be of type integer"),
     (ROLLOUT, "spec.historyLimit", 2.5, "spec.historyLimit: Invalid value: must be of type integer"),
@@ -146,6 +146,16 @@ def test_content_of_any_shape_is_not_looked_into() -> None:
     """Fields of an inline component are the agent's own business."""
     inline = {"anything": None, "deep": {"x": [{"y": 2**70}]}, "\ud83d": 1.5}
     assert refusals(changed(RELEASE, "spec.components.prompt.inline", inline)) == ()
+
+
+@pytest.mark.parametrize("field", ["phases", "paused", "watch", "traffic", "historyLimit"])
+def test_a_null_is_a_field_that_is_not_there(
+    field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for the API server: the default takes its place."""
+    file = tmp_path / "objects.yaml"
+    file.write_text(yaml.safe_dump(changed(ROLLOUT, f"spec.{field}", None)))
+    assert (plan(file), capsys.readouterr().err) == (0, "")
 
 
 def test_a_status_and_metadata_from_the_cluster_are_no_mistake() -> None:

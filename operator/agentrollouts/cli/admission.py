@@ -42,15 +42,19 @@ def is_ours(document: object) -> bool:
     return isinstance(document, dict) and document.get("kind") in _schemas()
 
 
+def completed_object(document: Mapping[str, Any]) -> dict[str, Any]:
+    """One of our objects as the API server stores a new one: with its defaults, and without a status."""
+    written = {key: value for key, value in document.items() if key != "status"}
+    return dict(with_defaults(written, _schemas()[document["kind"]]))
+
+
 def refusals(document: Mapping[str, Any]) -> tuple[str, ...]:
     """What the API server would refuse in one of our objects: `path: problem; remedy` each, or nothing.
 
     Its status is ignored, since the API server ignores it too when an object is created.
     """
-    written = {key: value for key, value in document.items() if key != "status"}
-    schema = _schemas()[document["kind"]]
-    unknown = tuple(unknown_fields(written, schema))
-    completed = with_defaults(written, schema)
+    schema, completed = _schemas()[document["kind"]], completed_object(document)
+    unknown = tuple(unknown_fields({key: document[key] for key in document if key != "status"}, schema))
     broken = (*_identity(completed), *violations(completed, schema))
     return (*unknown, *broken) if broken else (*unknown, *broken_rules(completed, schema))
 

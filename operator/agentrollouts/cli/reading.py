@@ -61,7 +61,7 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
     Raises:
         WrongUseError: the file cannot be read, holds something else, or an object of ours in it is invalid.
     """
-    from agentrollouts.cli.admission import is_ours, refusals  # noqa: PLC0415 slow, and the operator needs none of it
+    from agentrollouts.cli.admission import completed_object, is_ours, refusals  # noqa: PLC0415 slow, and the operator needs none of it
 
     found = [each for document in read_yaml(name) for each in _items(_as_json(name, document))]
     if not all(isinstance(each, dict) for each in found):
@@ -75,7 +75,7 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
     ]
     if refused:
         raise WrongUseError("\n".join(refused))
-    return found
+    return [completed_object(each) if is_ours(each) else each for each in found]
 
 
 def problems(error: ValidationError, *root: str) -> list[str]:

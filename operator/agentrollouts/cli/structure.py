@@ -34,17 +34,13 @@ _TYPES: Final = {
 
 
 def with_defaults(value: Any, schema: Schema) -> Any:  # noqa: ANN401 any JSON
-    """A copy of a value in which each absent field that has a default is set, as the API server stores it."""
+    """A copy of a value as the API server stores it: a known field that is null or absent has its default."""
     if isinstance(value, list):
         return [with_defaults(item, schema.get("items", {})) for item in value]
     if not isinstance(value, dict):
         return value
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-    filled = {
-        key: child
-        for key, child in value.items()
-        if child is not None or "default" not in properties.get(key, {})
-    }
+    filled = {key: child for key, child in value.items() if child is not None or key not in properties}
     for name, child in properties.items():
         if "default" in child:
             filled.setdefault(name, deepcopy(child["default"]))
