@@ -85,7 +85,7 @@ def test_a_bad_release_is_seen_to_be_taken_back(tmp_path: Path, capsys: pytest.C
     shares = [(each["seconds"], each["releases"]) for each in found["shares"]]
     [errors] = found["gates"]
 
-    assert reasons(out)[-3:] == ["RollbackStarted", "RolledBack", "Recovered"]
+    assert reasons(out)[-4:] == ["RollbackStarted", "RolledBack", "Recovered", "Quarantined"]
     assert shares[0] == (0, {"agent-1.0.0": 100})
     assert (660, {"agent-1.0.0": 40, "agent-2.0.0": 60}) in [(round(s), share) for s, share in shares]
     assert shares[-1][1] == {"agent-1.0.0": 100}
