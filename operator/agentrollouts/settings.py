@@ -9,6 +9,7 @@ who could name an address could make the operator speak to any server that it ca
 import asyncio
 import difflib
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -79,6 +80,14 @@ HeaderValue = Annotated[SecretStr, AfterValidator(_checked_header)]
 Url = Annotated[str, Field(max_length=2048), AfterValidator(_checked_url)]
 
 
+class Flavor(StrEnum):
+    """What kind of server answers the HTTP API of Prometheus."""
+
+    AUTO = "Auto"
+    PROMETHEUS = "Prometheus"
+    VICTORIA_METRICS = "VictoriaMetrics"
+
+
 class PrometheusSource(_Section):
     """A server with the HTTP API of Prometheus, which rollouts name in `spec.metrics.source`."""
 
@@ -98,6 +107,10 @@ class PrometheusSource(_Section):
     """How long one query may take, with everything."""
     namespaces: tuple[DnsLabel, ...] = ()
     """Namespaces whose rollouts may use it; all if empty."""
+    flavor: Flavor = Flavor.AUTO
+    """How it counts the first value of a series: the `increase` of VictoriaMetrics contains it, that of
+    Prometheus does not, so that the operator adds it. Auto, the default, reads the server's build information
+    (`/api/v1/status/buildinfo`); name the flavor where a proxy hides it."""
     namespace_label: LabelName = "namespace"
     """Label that holds the namespace whose series it is; every query is kept to that of its rollout.
 

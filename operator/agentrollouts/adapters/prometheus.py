@@ -1,11 +1,11 @@
 """Prometheus as the poller sees it: a query in, rows or one error value out, within a hard deadline.
 
 Called by `shell.poller` only; reconcile never waits here. prometheus-api-client is kept for the connection
-(its session's adapter, with retries off), but its `custom_query` is not used: it drops `warnings`, so that
-a partial answer looks whole; it reads a body of any size; it puts the query into the URL even when it
-posts; its errors repeat the body. The envelope is read in `envelope` instead, and nothing of a body
-reaches an error's text. The adapter is used without its session, so there are no redirects, no cookies, no
-proxy variables and no netrc; that, and a form encoded by yarl, halve the processor time of a query.
+(its session's adapter, with retries off), but its `custom_query` is not used: it drops `warnings`, so that a
+partial answer looks whole; it reads a body of any size; it puts the query into the URL even when it posts;
+its errors repeat the body. The envelope is read in `envelope` instead, and nothing of it reaches an error.
+The adapter is used without its session, so there are no redirects, no cookies, no proxy variables and no
+netrc; that, and a form encoded by yarl, halve the processor time of a query.
 
 A synchronous client needs threads, and a thread cannot be killed. What bounds them, so that a hung server
 starves nobody: each source has a few threads of its own; a query gets a thread or gives up at its
@@ -22,18 +22,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import requests
 import urllib3
 from prometheus_api_client import PrometheusConnect
-from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 from yarl import URL
 
 from agentrollouts.adapters.breaker import Breaker
+from agentrollouts.adapters.build import AUTO, VICTORIA_METRICS, Build, read_build
 from agentrollouts.adapters.envelope import (
     Matrix,
     QueryError,
@@ -44,6 +43,7 @@ from agentrollouts.adapters.envelope import (
     read_vector,
 )
 from agentrollouts.adapters.exchange import POOLS, Exchange
+from agentrollouts.adapters.source import Source
 
 MAX_BYTES: Final = 1 << 20
 """The longest body that is read. Parsing 62 MB was seen to hold the interpreter's lock, and so the loop,
@@ -56,7 +56,7 @@ _MAX_SERIES: Final = 10_000
 """Sent as `limit`, so that a server that knows it cuts a runaway answer short, with a warning."""
 
 _SERVER_SHARE: Final = 0.9
-"""The part of the deadline that the server is given; it then has time to say that it was not enough."""
+"""The part of the deadline that the server is given, so that it can still say that it was not enough."""
 
 _HEADERS: Final[Mapping[str, str]] = {
     "Accept-Encoding": "identity",  # the limit counts bytes as they come
@@ -64,49 +64,18 @@ _HEADERS: Final[Mapping[str, str]] = {
     "User-Agent": "agentrollouts",
 }
 
-T = TypeVar("T", Vector, Matrix)
+BUILD_AGAIN_SECONDS: Final = 600.0
+"""How often a server without build information is asked for it."""
 
-
-class Source(Protocol):
-    """A Prometheus server as an administrator describes it; `settings.PrometheusSource` is one."""
-
-    @property
-    def name(self) -> str:
-        """What rollouts call it; appears in errors."""
-
-    @property
-    def url(self) -> str:
-        """Address of the server, without `/api/v1`."""
-
-    @property
-    def bearer_token_file(self) -> Path | None:
-        """File of the token; read for every query, as it rotates."""
-
-    @property
-    def ca_file(self) -> Path | None:
-        """Certificates to trust instead of the system's."""
-
-    @property
-    def headers(self) -> Mapping[str, SecretStr]:
-        """Headers to send."""
-
-    @property
-    def header_files(self) -> Mapping[str, Path]:
-        """Headers to send, their values in files; read for every query."""
-
-    @property
-    def namespace_label(self) -> str:
-        """The label that holds the namespace of a series' tenant."""
-
-    @property
-    def timeout_seconds(self) -> float:
-        """The hard limit of a query, with everything."""
+T = TypeVar("T", Vector, Matrix, Build)
+A = TypeVar("A", Vector, Matrix)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question(Generic[T]):
     path: str
-    form: dict[str, str]
+    form: dict[str, str] | None
+    """What is posted; None to get the path."""
     read: Callable[[bytes], T | QueryError]
 
 
@@ -125,6 +94,8 @@ class Prometheus:
         self._free = asyncio.Semaphore(concurrent)
         self._breaker = Breaker()
         self._is_closed = False
+        self._build: Build | None = None
+        self._build_due, self._build_lock = 0.0, asyncio.Lock()
 
     @property
     def namespace_label(self) -> str:
@@ -132,10 +103,24 @@ class Prometheus:
         return self._source.namespace_label
 
     def close(self) -> None:
-        """Closes idle connections. Queries under way are answered; later ones get an error value."""
+        """Close idle connections. Queries in progress are answered; later ones get an error value."""
         self._is_closed = True
         self._threads.shutdown(wait=False)
         self._adapter.close()
+
+    async def counts_births(self) -> bool:
+        """Whether its `increase` already counts the first value of a series, as that of VictoriaMetrics does.
+
+        As the settings say, else by its build information; without any it is taken for Prometheus.
+        """
+        if self._source.flavor != AUTO:
+            return self._source.flavor == VICTORIA_METRICS
+        async with self._build_lock:  # no query is made before the answer is known
+            if self._build is None and time.monotonic() >= self._build_due:
+                self._build_due = time.monotonic() + BUILD_AGAIN_SECONDS
+                found = await self._in_time(_Question("status/buildinfo", None, read_build))
+                self._build = found if isinstance(found, Build) else None
+        return self._build is not None and self._build.is_victoria_metrics
 
     async def query(self, text: str, at: datetime) -> Vector | QueryError:
         """An instant query.
@@ -158,8 +143,8 @@ class Prometheus:
         times = {"start": _seconds(start), "end": _seconds(end), "step": f"{step.total_seconds():.3f}"}
         return await self._ask(_Question("query_range", {"query": text, **times}, read_matrix))
 
-    async def _ask(self, question: _Question[T]) -> T | QueryError:
-        outcome: T | QueryError | None = self._breaker.refusal(time.monotonic())
+    async def _ask(self, question: _Question[A]) -> A | QueryError:
+        outcome: A | QueryError | None = self._breaker.refusal(time.monotonic())
         if outcome is None:
             outcome = await self._in_time(question)
             self._breaker.note(outcome, time.monotonic())
@@ -196,7 +181,7 @@ class Prometheus:
     def _exchange(self, exchange: Exchange, question: _Question[T]) -> T | QueryError:
         """What runs in a thread: send, receive, check."""
         try:
-            with exchange, self._post(question) as response:
+            with exchange, self._send(question) as response:
                 body = _body(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _failure(error)
@@ -206,14 +191,15 @@ class Prometheus:
             return read_refusal(response.status_code, body)
         return question.read(body)
 
-    def _post(self, question: _Question[T]) -> requests.Response:
+    def _send(self, question: _Question[T]) -> requests.Response:
         seconds = self._source.timeout_seconds
         limits = {"timeout": f"{max(1, int(seconds * _SERVER_SHARE * 1000))}ms", "limit": str(_MAX_SERIES)}
+        form = None if question.form is None else URL.build(query=question.form | limits).raw_query_string
         request = requests.Request(
-            "POST",
+            "GET" if form is None else "POST",
             f"{self._source.url.rstrip('/')}/api/v1/{question.path}",
             headers={**_HEADERS, **_headers(self._source)},
-            data=URL.build(query=question.form | limits).raw_query_string,
+            data=form,
         )
         trusted = str(self._source.ca_file) if self._source.ca_file else True
         return self._adapter.send(request.prepare(), stream=True, timeout=seconds, verify=trusted)
