@@ -56,6 +56,7 @@ def test_a_template_answers_every_question() -> None:
         no_data=NoDataPolicy.HOLD,
         burst=None,
         words=Words("runs", "failures"),
+        is_template=True,
         counts_runs=True,
         during=frozenset(During),
     )

@@ -86,7 +86,7 @@ def read(given: Answer | Unreadable | None, *, now: datetime = NOW, stale_after:
 
 def test_increase_and_births_are_added_as_floats() -> None:
     """Nothing is rounded; the time is that of the older release."""
-    expected = Reading(Segment(8.0, 50.0, 11.0, 950.0), (), AT - timedelta(seconds=7))
+    expected = Reading(Segment(8.0, 50.0, 11.0, 950.0), (), AT - timedelta(seconds=7), saw_bad=True)
 
     assert read(answer(HEALTHY)) == expected
 

@@ -238,7 +238,8 @@ def strays(selector: promql_parser.VectorSelector, subject: Subject) -> bool:
     wanted = [(labels.namespace, equal, subject.namespace), (labels.agent, equal, subject.agent)]
     both = (subject.labels.release, regex, alternatives(subject.releases))
     only = (subject.labels.release, equal, subject.stable)
-    return kept not in ([*wanted, both], [*wanted, only])
+    none = (subject.labels.release, str(promql_parser.MatchOp.NotRe), alternatives(subject.releases))
+    return kept not in ([*wanted, both], [*wanted, only], [*wanted, none])
 
 
 def harm_of(queries: list[str], subject: Subject, *, one_gate: bool = False) -> str:

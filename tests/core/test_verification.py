@@ -13,9 +13,7 @@ from agentrollouts.api.status import LastRollback, Outcome, State, VerifyOutcome
 from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import Asking
 from agentrollouts.core.promql import render
-from agentrollouts.core.queries import (
-    Term,
-)
+from agentrollouts.core.queries import COUNTED, WATCHED, Term
 from agentrollouts.core.traffic import key_of
 from tests.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
 from tests.properties import usually
@@ -304,7 +302,7 @@ def test_the_question_is_about_two_stretches_of_the_same_length() -> None:
     assert [text.count(part) for part in (now, then)] == [1, 1]
     assert f"[{window}s] offset {ago}s) unless" in text
     assert text.count(f" offset {window + ago}s)") == 3  # births of both sources, and the coverage
-    assert [term for term in Term if f".{term}" in text] == list(Term)
+    assert [term for term in Term if f".{term}" in text] == [*COUNTED, *WATCHED, Term.VALUE]
     assert text.count(".value") == 1
 
 

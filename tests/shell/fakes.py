@@ -229,11 +229,16 @@ class FakePrometheus:
     def __init__(self, answer: Iterable[tuple[Mapping[str, str], float]] | QueryError = ()) -> None:
         self.answer = answer
         self.namespace_label = "namespace"
+        self.has_births = False
         self.history: Matrix | QueryError = Matrix(())
         self.seconds: float | None = 0.0
         self.asked: list[tuple[str, datetime]] = []
         self.histories = 0
         self.history_asked = ""
+
+    async def counts_births(self) -> bool:
+        """What the test says."""
+        return self.has_births
 
     async def query(self, text: str, at: datetime) -> Vector | QueryError:
         """The answer."""

@@ -13,6 +13,7 @@ from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.answers import to_answer
 from agentrollouts.core.catalogue import resolve_all
+from agentrollouts.core.census import Census, witnesses
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.observation import Asking, Heard
 from agentrollouts.core.promql import render, render_burst
@@ -21,7 +22,7 @@ from agentrollouts.core.queries import (
     asked_of,
     plan_queries,
 )
-from agentrollouts.shell.poller import FIRST_APART, JITTER, STEP, Poller
+from agentrollouts.shell.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run
@@ -347,5 +348,69 @@ def test_a_bug_is_logged_and_ends_no_questions(caplog: pytest.LogCaptureFixture)
         server.answer = []
         await pass_time(11)
         assert desk.poller.newest(KEY) is not None
+
+    run(scenario())
+
+
+ERRORS = resolve_all(a_rollout().plan)[0][0]
+FINDING_OUT = replace(ASKING, census=Census(PLAN.subject, witnesses(ERRORS)))
+
+
+def test_whether_a_selector_can_match_is_asked_once_with_a_look_back() -> None:
+    """What has matched stays so; what has not is looked for again, by what is there at that time."""
+
+    async def scenario() -> None:
+        server = FakePrometheus([({"src": "0.seen"}, 2.0)])
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, FINDING_OUT)
+        await pass_time(FIRST)
+        heard = desk.poller.newest(KEY)
+        assert heard is not None
+        assert heard.sighted is not None
+        assert heard.sighted.seen == {ERRORS.bad}
+        server.answer = []
+        await pass_time(60)
+        heard = desk.poller.newest(KEY)
+        assert heard is not None
+        assert heard.sighted is not None
+        assert heard.sighted.seen == {ERRORS.bad}
+        texts = [text for text, _ in server.asked if "0.seen" in text]
+        assert ["[7d:5m]" in text for text in texts] == [True, *[False] * (len(texts) - 1)]
+        assert len(texts) <= 1 + 60 / SIGHTED_AGAIN.total_seconds()
+
+    run(scenario())
+
+
+def test_a_series_that_appears_is_found() -> None:
+    """A gate that was held, as its numerator had never been seen, goes on."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, FINDING_OUT)
+        await pass_time(FIRST)
+        server.answer = [({"src": "0.seen"}, 1.0)]
+        await pass_time(30)
+        heard = desk.poller.newest(KEY)
+        assert heard is not None
+        assert heard.sighted is not None
+        assert heard.sighted.seen == {ERRORS.bad}
+
+    run(scenario())
+
+
+def test_a_server_whose_increase_contains_births_is_not_asked_for_them() -> None:
+    """They would be counted twice; the answer says which question it belongs to."""
+
+    async def scenario() -> None:
+        server = FakePrometheus()
+        server.has_births = True
+        desk = Desk(default=server)
+        desk.poller.follow(KEY, ASKING)
+        await pass_time(FIRST)
+        heard = desk.poller.newest(KEY)
+        assert heard is not None
+        assert heard.counts_births
+        assert "births" not in server.asked[-1][0]
 
     run(scenario())

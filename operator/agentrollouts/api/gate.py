@@ -112,6 +112,8 @@ class GateSource(ApiModel):
     buckets: Selector | None = None
     """For types Histogram and Shift, instead of the others: the `_bucket` series, such as
     `agent_run_duration_seconds_bucket`."""
+    may_be_absent: bool | None = None
+    """The same as `mayBeAbsent` of the gate."""
 
 
 class GateLimit(ApiModel):
@@ -216,6 +218,11 @@ class Gate(ApiModel):
     no_data: NoDataPolicy | None = None
     """What to do when the metric does not exist. Hold (the default): do not go on. Ignore: go on without
     this gate. Fail: roll back."""
+    may_be_absent: bool | None = None
+    """Whether the bad outcomes may never have happened. A gate whose selector of bad outcomes has matched no
+    series of the agent within 7 days does not pass, as a misspelled selector finds no failures either. True
+    turns that off, and the status says so. Not needed for series that the agent creates at 0. Defaults to
+    false."""
     during: (
         Annotated[tuple[During, ...], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)] | None
     ) = None

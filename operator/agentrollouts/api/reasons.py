@@ -73,6 +73,18 @@ class Reason(StrEnum):
     # Why an attempt waits.
     PAUSED = "Paused", "The rollout is paused; rolling back still works."
     METRIC_MISSING = "MetricMissing", "A gate's metric does not exist."
+    NEVER_SEEN = (
+        "NeverSeen",
+        "The selector of a gate's bad outcomes has never matched a series, so no failure could be seen.",
+    )
+    COUNTERS_UNSTABLE = (
+        "CountersUnstable",
+        "A gate's counters fall more often than their processes can have restarted.",
+    )
+    UNATTRIBUTED = (
+        "Unattributed",
+        "Outcomes that carry no known release could change the verdict of a gate.",
+    )
     METRICS_STALE = "MetricsStale", "The newest sample is too old to decide on."
     METRICS_UNAVAILABLE = "MetricsUnavailable", "Prometheus does not answer, or not completely."
     INVALID_GATE = "InvalidGate", "A gate cannot be asked as it is written."

@@ -34,10 +34,12 @@ from agentrollouts.api.verdict import (
     CapStatus,
     Counts,
     GateStatus,
+    Numerator,
     PhaseIndex,
     QueryStatus,
     SegmentStatus,
     Severity,
+    Side,
     Verdict,
 )
 
@@ -54,6 +56,7 @@ __all__ = [
     "Hold",
     "LastRollback",
     "LastRuns",
+    "Numerator",
     "Outcome",
     "PhaseIndex",
     "Quarantined",
@@ -62,6 +65,7 @@ __all__ = [
     "RequiredApproval",
     "SegmentStatus",
     "Severity",
+    "Side",
     "State",
     "Verdict",
     "VerifyOutcome",

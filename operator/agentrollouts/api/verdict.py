@@ -39,6 +39,21 @@ class Verdict(StrEnum):
     TRAFFIC_MISMATCH = "TrafficMismatch"
 
 
+class Side(StrEnum):
+    """One of the two releases that a gate compares."""
+
+    CANARY = "Canary"
+    STABLE = "Stable"
+
+
+class Numerator(StrEnum):
+    """Whether a gate's bad outcomes could be seen at all."""
+
+    SEEN = "Seen"
+    NEVER_SEEN = "NeverSeen"
+    MAY_BE_ABSENT = "MayBeAbsent"
+
+
 class Counts(ApiModel):
     """Outcomes of one release. Not whole numbers: Prometheus extrapolates to the edges of the window."""
 
@@ -136,6 +151,13 @@ class GateStatus(ApiModel):
     no fault of the canary."""
     source: Annotated[str, Field(max_length=2200)] = ""
     """What is counted, in what: the selectors as they were resolved."""
+    numerator: Numerator | None = None
+    """Whether the bad outcomes could be seen. Seen: some series of the agent has matched. NeverSeen: none has
+    in 7 days, so that the gate cannot pass. MayBeAbsent: the gate has `mayBeAbsent: true`. Absent while that
+    is not known, and for gates that count by groups."""
+    first_values_ignored: Annotated[tuple[Side, ...], Field(max_length=2)] = ()
+    """The releases whose new series began with more than their weight explains, or continue series that
+    vanished. In the current segment only their increases count."""
     failing_start_time: Time | None = None
     """Since when the canary has been found worse at every check; with `forSeconds` it waits to be a Fail."""
     beyond_start_time: Time | None = None

@@ -10,7 +10,7 @@ from datetime import datetime
 from sys import intern
 
 from agentrollouts.core.evidence import LARGEST, settled
-from agentrollouts.core.queries import COUNTED, QueryPlan, Source, Term, tag
+from agentrollouts.core.queries import COUNTED, UNATTRIBUTED, QueryPlan, Source, Term, tag
 from agentrollouts.core.series import SOURCE_LABEL
 
 Cell = Mapping[str | None, float]
@@ -67,12 +67,13 @@ class Table:
     @classmethod
     def of(cls, plan: QueryPlan, answer: Answer) -> "Table | str":
         """Sort the rows; a sentence instead where the answer belongs to another question."""
-        sources = {f"{i}.{term}": source for i, source in enumerate(plan.sources) for term in Term}
+        sources = {f"{i}.{term}": (source, term) for i, source in enumerate(plan.sources) for term in Term}
         cells: dict[tuple[str, str], dict[str | None, float]] = {}
         problems: dict[Source, str] = {}
         for row in answer.rows:
-            source = sources.get(row.src)
-            if source is None or row.release not in plan.subject.releases:
+            source, term = sources.get(row.src, (None, None))
+            releases = ("",) if term in UNATTRIBUTED else plan.subject.releases
+            if source is None or row.release not in releases:
                 return f"Prometheus answered with a row that was not asked for: {row.src} of {row.release}"
             cell = cells.setdefault((row.src, row.release), {})
             if not 0 <= row.value <= LARGEST:  # nor NaN
@@ -91,10 +92,20 @@ class Table:
         """The value of a term that has no groups."""
         return self.term(source, term, release).get(None)
 
-    def counts(self, source: Source, release: str) -> Cell:
-        """Increase and births added; a row that is missing on one side is 0 there."""
+    def unattributed(self, source: Source) -> float:
+        """What was counted for the agent under none of its releases."""
+        return sum(self.value(source, term, "") or 0.0 for term in UNATTRIBUTED)
+
+    def counts(self, source: Source, release: str, *, births: bool = True) -> Cell:
+        """Increase and births added; a row that is missing on one side is 0 there.
+
+        Args:
+            source: Of which source.
+            release: Of which release.
+            births: Whether the first values of new series are believed; else only what they grew by counts.
+        """
         counted: dict[str | None, float] = {}
-        for term in COUNTED:
+        for term in COUNTED if births else (Term.INCREASE,):
             for group, value in self.term(source, term, release).items():
                 counted[group] = counted.get(group, 0.0) + value
         return counted

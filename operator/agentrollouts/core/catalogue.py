@@ -33,7 +33,7 @@ from agentrollouts.core.series import (
     parse_selector,
 )
 from agentrollouts.core.swapped import swapped
-from agentrollouts.core.templates import TEMPLATES, Counted, Grade, Template
+from agentrollouts.core.templates import OWN_WORDS, TEMPLATES, Counted, Grade, Template
 from agentrollouts.core.unserved import stages, unserved
 from agentrollouts.core.words import Words
 
@@ -52,13 +52,6 @@ MARGIN: Final[Mapping[GateType, float]] = MappingProxyType(
 """`maxRatio` for a source of the user's own."""
 MARGIN_HIGHER: Final = 0.98
 """`minRatio` for one where more is better."""
-OWN_WORDS: Final[Mapping[GateType, Words]] = MappingProxyType(
-    {
-        GateType.MEAN: Words("runs", ""),
-        GateType.HISTOGRAM: Words("runs", "runs above {bound}"),
-        GateType.SHIFT: Words("runs", "runs above {bound}"),
-    }
-)
 
 COUNTED_LENGTH: Final = 2200
 """The bound of `source` in a gate's status."""
@@ -71,7 +64,7 @@ CONFIDENCE: Final = 0.99
 CONFIDENCE_CRITICAL: Final = 0.95
 """What is critical is stopped sooner, at the price of more false alarms."""
 CONFIDENCE_SHIFT: Final = 0.95
-"""For a distribution, which by default only warns: the level at which its power was measured."""
+"""For a distribution, which only warns by default: its power was measured at this level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +98,10 @@ class ResolvedGate:
     burst: float | None
     """As the user set it; None to measure it."""
     words: Words
+    may_be_absent: bool = False
+    """Whether its bad outcomes may never have been seen."""
+    is_template: bool = False
+    """Whether its selectors are those of a convention."""
     counts_runs: bool = False
     """Whether the total is runs, so that their split between the releases must follow the weights."""
     during: frozenset[During]
@@ -222,6 +219,8 @@ def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
         no_data=gate.no_data or NoDataPolicy.HOLD,
         burst=gate.burst_factor if isinstance(gate.burst_factor, float) else None,
         words=template.words,
+        may_be_absent=bool(gate.may_be_absent or (gate.source and gate.source.may_be_absent)),
+        is_template=gate.source is None,
         counts_runs=template.counts_runs,
         during=frozenset(gate.during or stages(template.kind, has_limit=limit is not None)),
     )

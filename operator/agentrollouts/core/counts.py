@@ -8,18 +8,28 @@ here, and none is a count.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
-from agentrollouts.core.answers import Answer, Cell, Table, to_answer
+from agentrollouts.core.answers import Answer, Table, to_answer
+from agentrollouts.core.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import MAX_GROUPS, compare, mixed, tail_bound
-from agentrollouts.core.queries import QueryPlan, Source, Term, bad_source, recent_sources, total_source
+from agentrollouts.core.queries import (
+    COUNTED,
+    QueryPlan,
+    Source,
+    Term,
+    bad_source,
+    recent_sources,
+    total_source,
+)
 from agentrollouts.core.readings import (
+    Lost,
     NoData,
     Present,
     Reading,
@@ -30,6 +40,7 @@ from agentrollouts.core.readings import (
     Unreadable,
 )
 from agentrollouts.core.series import BOUND_LABEL
+from agentrollouts.core.steadiness import unsteady
 
 __all__ = [
     "Answer",
@@ -59,6 +70,7 @@ def read_all(
     *,
     now: datetime,
     stale_after_seconds: float,
+    explains: Explains = NOTHING_KNOWN,
 ) -> dict[str, Present]:
     """Read an answer for every gate, by name.
 
@@ -68,6 +80,7 @@ def read_all(
         gates: Those that the plan was made for.
         now: Time of the decision; an answer ages while nobody asks again.
         stale_after_seconds: How long a release may give no sample before it counts as silent.
+        explains: What bounds the first values of new series.
     """
     gates = tuple(gates)
     if answer is None:
@@ -77,7 +90,7 @@ def read_all(
         table = Unreadable(table)
     if isinstance(table, Unreadable):
         return {gate.name: table for gate in gates}
-    reader = _Reader(table, now, stale_after_seconds)
+    reader = _Reader(table, now, stale_after_seconds, explains)
     return {gate.name: reader.read(gate) for gate in gates}
 
 
@@ -88,6 +101,7 @@ class _Reader:
     table: Table
     now: datetime
     stale_after_seconds: float
+    explains: Explains
 
     def read(self, gate: ResolvedGate) -> Present:
         total = total_source(gate)
@@ -100,6 +114,7 @@ class _Reader:
             or self._too_short(total)
             or self._stale(total, newest)
             or self._uncovered(total)
+            or unsteady(self.table, gate)
             or self._counted(gate, newest)
         )
 
@@ -130,7 +145,7 @@ class _Reader:
         old = total in plan.counted and not self.table.term(total, Term.COVERED, canary)
         if gate.kind is not GateType.COUNT or gate.max_count or old:
             return None
-        if not self.table.counts(bad_source(gate), canary).get(None):
+        if not self._births(gate).counts(bad_source(gate), canary).get(None):
             return None
         newest = self._newest(total).values()
         return self._plain(gate, _time(min(newest)) if newest else self.table.at)
@@ -198,10 +213,14 @@ class _Reader:
         return None
 
     def _counted(self, gate: ResolvedGate, newest: Mapping[str, float]) -> Present:
-        last = _time(min(newest.values()))
-        if gate.by is None:
-            return self._plain(gate, last)
-        canary, stable = self._both(bad_source(gate))
+        last, births = _time(min(newest.values())), self._births(gate)
+        found = self._grouped(gate, last) if gate.by else self._plain(gate, last)
+        if not isinstance(found, Reading) or not births.disbelieved:
+            return found
+        return replace(found, ignored=births.disbelieved, note=births.note())
+
+    def _grouped(self, gate: ResolvedGate, last: datetime) -> Present:
+        canary, stable = self._births(gate).both(bad_source(gate))
         if gate.by != BOUND_LABEL:
             mix = mixed(canary, stable)
             if len(mix) > MAX_GROUPS:
@@ -220,18 +239,28 @@ class _Reader:
 
     def _plain(self, gate: ResolvedGate, last: datetime) -> Reading:
         """No row of bad outcomes is zero of them: the caller has seen that both releases are scraped."""
-        segment = self._segment(bad_source(gate), total_source(gate))
+        births, lost = self._births(gate), self._lost(gate)
+        segment = births.segment(bad_source(gate), total_source(gate))
         recent = recent_sources(gate)
-        if not recent or not self._is_covered(recent[1]):
-            return Reading(segment, (), last)
-        return Reading(segment, (), last, Recent(self._segment(*recent)))
+        now = Recent(births.segment(*recent)) if recent and self._is_covered(recent[1]) else None
+        return Reading(segment, (), last, now, saw_bad=self._saw(bad_source(gate)), lost=lost)
+
+    def _saw(self, source: Source) -> bool:
+        """Whether a series of it was there, also one that stands at 0."""
+        releases = self.table.plan.subject.releases
+        return any(self.table.term(source, term, each) for term in COUNTED for each in releases)
+
+    def _lost(self, gate: ResolvedGate) -> Lost | None:
+        """What the agent has under none of its releases."""
+        bad, total = (self.table.unattributed(source) for source in (bad_source(gate), total_source(gate)))
+        return Lost(bad, total) if bad else None
 
     def _recent_tail(self, gate: ResolvedGate, bound: float | None) -> Recent | None:
         """Recent runs above `bound`; without a limit, above each."""
         recent = recent_sources(gate)
         if not recent or not self._is_covered(recent[0]):
             return None
-        found = compare(*self._both(recent[0]))
+        found = compare(*self._births(gate).both(recent[0]))
         if isinstance(found, str):
             return None
         if gate.limit is None:
@@ -252,15 +281,8 @@ class _Reader:
         stable = plan.subject.control
         return stable is None or source in plan.grown or bool(self.table.term(source, Term.COVERED, stable))
 
-    def _segment(self, bad: Source, total: Source) -> Segment:
-        cells = (*zip(*(self._both(source) for source in (bad, total)), strict=True),)
-        return Segment(*(cell.get(None, 0.0) for pair in cells for cell in pair))
-
-    def _both(self, source: Source) -> tuple[Cell, Cell]:
-        """Counts of canary and stable, by bound; empty without a stable release beside the canary."""
-        subject = self.table.plan.subject
-        canary = self.table.counts(source, subject.canary)
-        return canary, self.table.counts(source, subject.control) if subject.control else {}
+    def _births(self, gate: ResolvedGate) -> Births:
+        return Births(self.table, gate, self.explains)
 
 
 def _time(seconds: float) -> datetime:

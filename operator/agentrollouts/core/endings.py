@@ -62,6 +62,13 @@ def _intended(how: str) -> Ending:
 ENDINGS: Final[Mapping[Reason, Ending]] = {
     # What is measured.
     Reason.METRIC_MISSING: _itself("goes on by itself once the metric exists", is_stated=True),
+    Reason.NEVER_SEEN: _person(
+        "correct the selector, create the series at 0, or set `mayBeAbsent`", is_measured=True
+    ),
+    Reason.COUNTERS_UNSTABLE: _itself("goes on by itself once the counters only rise", is_stated=True),
+    Reason.UNATTRIBUTED: _itself(
+        "goes on by itself once these runs cannot change the verdict", is_stated=True
+    ),
     Reason.METRICS_STALE: _itself("goes on by itself once there are new samples", is_stated=True),
     Reason.METRICS_UNAVAILABLE: _itself("goes on by itself once Prometheus answers", is_stated=True),
     Reason.INCONCLUSIVE: _itself(

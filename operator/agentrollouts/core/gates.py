@@ -12,7 +12,7 @@ from typing import assert_never
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
-from agentrollouts.api.status import Severity, Verdict
+from agentrollouts.api.status import Numerator, Severity, Side, Verdict
 from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
@@ -48,6 +48,10 @@ class Judgement:
     last_sample_time: datetime | None = None
     note: str = ""
     """Beside a Fail: that stable is in trouble as well."""
+    ignored: frozenset[Side] = frozenset()
+    """The releases whose new series' first values are not believed in this segment."""
+    numerator: Numerator | None = None
+    """Whether a bad outcome could have been seen; None while that is not known."""
     recount: bool = False
     """The present segment must be counted anew from now on: Prometheus has a hole where counting started."""
 

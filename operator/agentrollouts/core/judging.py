@@ -4,10 +4,11 @@ Between `situation`, which reads the persisted status, and the judge (`gates`) w
 rollout. Only an answer to the present question counts: one about an earlier segment, or other gates, is none.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
 from agentrollouts.api.status import (
     AgentRolloutStatus,
     Attempt,
@@ -16,10 +17,12 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
+from agentrollouts.core.births import Explains
 from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
-from agentrollouts.core.counts import Answer, read_all
+from agentrollouts.core.census import Census, Sight, census_of, sight_of
+from agentrollouts.core.counts import Answer, Present, Reading, read_all
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.observation import Heard, Observation
@@ -34,6 +37,7 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from agentrollouts.core.shifts import planned_looks
+from agentrollouts.core.snapshot import releases_of
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 from agentrollouts.core.verification import plan_verification
@@ -41,6 +45,9 @@ from agentrollouts.core.watching import plan_watch
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
+
+MAX_KNOWN: Final = 64
+"""Releases of the past that are told apart from runs without a release."""
 
 QUERY_LENGTH: Final = 8192
 """Longest query that a status shows; the bound of the field in the CRD."""
@@ -73,6 +80,8 @@ def query_plan(
         status.stable.release if status.stable else None,
         labels_of(spec),
         alone=attempt.weight == FULL,
+        known=known_releases(obs),
+        by_request=spec.metrics.convention is MetricConvention.LITE_LLM,
     )
     start = attempt.counting_start_time or attempt.start_time
     return plan_queries(
@@ -112,11 +121,49 @@ def judged(
     gates = _asked(spec, status, gates)
     if heard is None or attempt is None or not gates:
         return ()
+    past = _past(status, gates, heard)
     present = read_all(
-        heard.plan, heard.answer, gates, now=obs.now, stale_after_seconds=spec.analysis.stale_after_seconds
+        heard.plan,
+        heard.answer,
+        gates,
+        now=obs.now,
+        stale_after_seconds=spec.analysis.stale_after_seconds,
+        explains=Explains(
+            attempt.weight / FULL,
+            {name: frozenset(gate.first_values_ignored) for name, gate in past.items()},
+        ),
     )
-    course = _course(spec, attempt, heard, obs.now)
-    return judged_with(_past(status, gates, heard), gates, present, course, obs.now)
+    course, sights = _course(spec, attempt, heard, obs.now), _sights(gates, past, present, heard)
+    return judged_with(past, gates, present, course, obs.now, sights)
+
+
+def _sights(
+    gates: tuple[ResolvedGate, ...],
+    past: Mapping[str, GateStatus],
+    present: Mapping[str, Present],
+    heard: Heard,
+) -> dict[str, Sight]:
+    """Which gates could have seen a bad outcome, of those that have counts."""
+    return {
+        gate.name: sight_of(gate, past.get(gate.name), reading, heard.sighted)
+        for gate in gates
+        if isinstance(reading := present[gate.name], Reading)
+    }
+
+
+def census(
+    obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], plan: QueryPlan
+) -> Census | None:
+    """What is to be found out about the gates of this stage, besides their counts."""
+    asked = gates_at(obs.rollout.spec, status, gates)
+    return census_of(asked, status.gates, plan.subject)
+
+
+def known_releases(obs: Observation) -> tuple[str, ...]:
+    """The agent's other releases, whose series are theirs: those of the history and those with a snapshot."""
+    past = (entry.release for entry in obs.status.history)
+    marked = (name for snapshot in obs.snapshots.values() for name in releases_of(snapshot))
+    return tuple(dict.fromkeys([*past, *sorted(marked)]))[:MAX_KNOWN]
 
 
 def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetime) -> Course:
@@ -184,7 +231,9 @@ def with_query(
     if heard is None or not judgements or not isinstance(heard.answer, Answer):
         return status
     gate = next((j.gate for j in judgements if j.verdict is not Verdict.PASS), judgements[0].gate)
-    text = render_gate(asked_of(heard.plan, heard.namespace_label), gate, heard.answer.at)
+    text = render_gate(
+        asked_of(heard.plan, heard.namespace_label, births=not heard.counts_births), gate, heard.answer.at
+    )
     fits = text is not None and len(text) <= QUERY_LENGTH
     shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None
     return status.model_copy(update={"query": shown})

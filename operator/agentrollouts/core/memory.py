@@ -9,9 +9,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Baseline, BoundCounts, Counts, GateStatus, SegmentStatus, Verdict
+from agentrollouts.api.status import (
+    Baseline,
+    BoundCounts,
+    Counts,
+    GateStatus,
+    Numerator,
+    SegmentStatus,
+    Verdict,
+)
 from agentrollouts.core.burst import MEASURED
 from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.census import Sight
+from agentrollouts.core.doubts import doubted
 from agentrollouts.core.evidence import Segment, settled
 from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, judge
 from agentrollouts.core.histograms import Bound
@@ -40,6 +50,8 @@ def to_status(judgement: Judgement) -> GateStatus:
         burst_factor=judgement.burst,
         baseline=memory.baseline,
         source=judgement.gate.counted,
+        numerator=judgement.numerator,
+        first_values_ignored=tuple(sorted(judgement.ignored)),
         failing_start_time=since.failing,
         beyond_start_time=since.beyond,
         stray_start_time=since.stray,
@@ -56,6 +68,7 @@ def freeze(gate: GateStatus) -> GateStatus:
     Looks at a shift begin anew with the counts; what a comparison found goes on.
     """
     over: dict[str, object] = {"stray_start_time": None, "looks": 0, "present": None}
+    over |= {"first_values_ignored": ()}
     if gate.looks:
         over |= {"failing_start_time": None}
     if gate.present is not None:
@@ -73,6 +86,7 @@ def fresh(gate: GateStatus) -> GateStatus:
         burst_factor=gate.burst_factor,
         baseline=gate.baseline,
         source=gate.source,
+        numerator=gate.numerator if gate.numerator is Numerator.SEEN else None,
     )
 
 
@@ -121,19 +135,43 @@ def judged_with(
     present: Mapping[str, Present],
     course: Course,
     now: datetime,
+    sights: Mapping[str, Sight] | None = None,
 ) -> tuple[Judgement, ...]:
-    """Judge each gate on what is present, with what the status remembers of it by name."""
+    """Judge each gate on what is present, with what the status remembers of it by name.
+
+    Args:
+        past: What the status remembers.
+        gates: Those that are judged.
+        present: Their counts.
+        course: Where in the plan.
+        now: Time of the decision.
+        sights: Whether bad outcomes could have been seen; None where nothing can pass.
+    """
     return tuple(
-        judge(
+        _judged(gate, present[gate.name], course, past.get(gate.name), now, (sights or {}).get(gate.name))
+        for gate in gates
+    )
+
+
+def _judged(
+    gate: ResolvedGate,
+    present: Present,
+    course: Course,
+    before: GateStatus | None,
+    now: datetime,
+    sight: Sight | None,
+) -> Judgement:
+    def on(counts: Present) -> Judgement:
+        return judge(
             gate,
-            present[gate.name],
+            counts,
             course,
-            finished=finished(before) if (before := past.get(gate.name)) else (),
+            finished=finished(before) if before else (),
             burst=before.burst_factor if before else None,
             memory=_remembered(before, now) if before else NOTHING,
         )
-        for gate in gates
-    )
+
+    return doubted(on(present), present, on, before=before, sight=sight)
 
 
 def _remembered(gate: GateStatus, now: datetime) -> Memory:

@@ -15,6 +15,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.burst import Series
+from agentrollouts.core.census import Census, Sighted
 from agentrollouts.core.counts import Answer, Unreadable
 from agentrollouts.core.queries import QueryPlan
 from agentrollouts.core.series import DEFAULT_LABELS
@@ -40,6 +41,8 @@ class Asking:
     interval_seconds: float
     history_before: datetime | None = None
     """Also ask, once, for stable's history until then, from which the burst factors are measured."""
+    census: Census | None = None
+    """Also find out, once, whether these selectors can match at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +53,12 @@ class Heard:
     answer: Answer | Unreadable
     history: Series | None = None
     """Stable's counts per minute before the attempt; None while that is not known."""
+    sighted: Sighted | None = None
+    """Which selectors have ever matched; None while that is not known."""
     namespace_label: str = DEFAULT_LABELS.namespace
     """Under which label that Prometheus was asked for the rollout's namespace."""
+    counts_births: bool = False
+    """Whether that server's `increase` already counts the first value of a series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,16 @@ After `queries`, which plans what is asked. Only numbers, checked label names an
 put into the text; every value is quoted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.queries import (
     BURST_STEP,
     COUNTED,
+    STEADY_SECONDS,
+    UNATTRIBUTED,
     QueryPlan,
     Source,
     Subject,
@@ -20,6 +23,12 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher, alternatives, quoted
+
+DIP: Final = 50
+"""A counter that never was below this has not restarted: that is more than one scrape of a new process."""
+FIRST_VALUES: Final = frozenset({Term.BIRTHS, Term.UNKNOWN_BIRTHS})
+LOST: Final = "None"
+"""What LiteLLM writes as the value of a label that a failed request does not have."""
 
 
 def render(plan: QueryPlan, at: datetime) -> str | None:
@@ -48,7 +57,13 @@ def _asked(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator
             continue
         selector, grouping = str(source.selector.narrowed(enforced)), _grouping(plan, source)
         for term in plan.terms(source):
-            yield source, term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
+            if term in FIRST_VALUES and not plan.asks_births:
+                continue
+            if term in UNATTRIBUTED:
+                stray = str(source.selector.narrowed(_unattributed(plan.subject)))
+                yield source, term, _strange(term, stray, window)
+            else:
+                yield source, term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
 
 
 def _expression(term: Term, selector: str, stretch: tuple[int, int], grouping: tuple[str, str]) -> str:
@@ -61,21 +76,44 @@ def _expression(term: Term, selector: str, stretch: tuple[int, int], grouping: t
         grouping: By what its counts and by what its properties are grouped.
     """
     (window, shift), (counts_by, release_by) = stretch, grouping
-    ago = f" offset {shift}s" if shift else ""
+    ago, over = f" offset {shift}s" if shift else "", f"{selector}[{window}s]"
     match term:
         case Term.INCREASE:
-            return f"sum by ({counts_by}) (increase({selector}[{window}s]{ago}))"
+            return f"sum by ({counts_by}) (increase({over}{ago}))"
         case Term.BIRTHS:
-            born = f"min_over_time({selector}[{window}s]{ago}) unless {selector} offset {window + shift}s"
+            born = f"min_over_time({over}{ago}) unless {selector} offset {window + shift}s"
             return f"sum by ({counts_by}) ({born})"
         case Term.COVERED:
             return f"count by ({release_by}) ({selector} offset {window + shift}s)"
-        case Term.NEWEST:
-            return f"max by ({release_by}) (timestamp({selector}))"
-        case Term.SCRAPES:
-            return f"max by ({release_by}) (count_over_time({selector}[{window}s]))"
-        case Term.VALUE:
-            return f"sum by ({release_by}) ({selector})"
+        case _:
+            return _property(term, selector, window, release_by)
+
+
+PROPERTIES: Final[Mapping[Term, str]] = {
+    Term.NEWEST: "max by ({by}) (timestamp({one}))",
+    Term.SCRAPES: "max by ({by}) (count_over_time({one}[{window}s]))",
+    Term.VALUE: "sum by ({by}) ({one})",
+    Term.VANISHED: "sum by ({by}) (last_over_time({one}[{window}s]) unless {one})",
+    Term.RESETS: "max by ({by}) (resets({one}[{window}s])) > 0",
+    Term.DIPS: (
+        "max by ({by}) (resets({one}[{window}s]) > 0 and "
+        "min_over_time({one}[{window}s]) > clamp_min({one} offset {window}s / 2, {dip}))"
+    ),
+    Term.STILL_RESETS: "max by ({by}) (resets({one}[{lately}s])) > 0",
+}
+"""What is asked about the series themselves, by release."""
+
+
+def _property(term: Term, selector: str, window: int, by: str) -> str:
+    lately = min(window, STEADY_SECONDS)
+    return PROPERTIES[term].format(one=selector, window=window, by=by, lately=lately, dip=DIP)
+
+
+def _strange(term: Term, selector: str, window: int) -> str:
+    """What is counted for the agent under none of its releases; one row, however many they are."""
+    if term is Term.UNKNOWN:
+        return f"sum(increase({selector}[{window}s])) > 0"
+    return f"sum(min_over_time({selector}[{window}s]) unless {selector} offset {window}s) > 0"
 
 
 def _grouping(plan: QueryPlan, source: Source) -> tuple[str, str]:
@@ -94,6 +132,24 @@ def _enforced(subject: Subject, releases: tuple[str, ...]) -> tuple[Matcher, ...
         Matcher(subject.labels.namespace, "=", subject.namespace),
         Matcher(subject.labels.agent, "=", subject.agent),
         one_of if len(releases) > 1 else Matcher(subject.labels.release, "=", releases[0]),
+    )
+
+
+def _unattributed(subject: Subject) -> tuple[Matcher, ...]:
+    """The agent's series under none of its releases.
+
+    Where a proxy takes both labels from each request, one that lost the release has lost the agent too: it
+    might be anybody's in the namespace, and so might be ours.
+    """
+    labels = subject.labels
+    known = alternatives(dict.fromkeys((*subject.releases, *subject.known)))
+    agents = alternatives((subject.agent, LOST, ""))
+    return (
+        Matcher(labels.namespace, "=", subject.namespace),
+        Matcher(labels.agent, "=~", agents)
+        if subject.by_request
+        else Matcher(labels.agent, "=", subject.agent),
+        Matcher(labels.release, "!~", known),
     )
 
 

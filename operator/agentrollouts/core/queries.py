@@ -46,10 +46,28 @@ class Term(StrEnum):
     """Most samples that a series has since the counting start; of totals only."""
     VALUE = "value"
     """The counters themselves: they stand still exactly while nothing is counted."""
+    VANISHED = "vanished"
+    """Last values of the series that were there within the window and are gone, as after a relabeling."""
+    RESETS = "resets"
+    """Most resets of one series within the window; no row without a reset."""
+    DIPS = "dips"
+    """The same of series that never fell to half of what they began with: no restart does that."""
+    STILL_RESETS = "still-resets"
+    """Most resets of one series within the last `STEADY_SECONDS`; no row without a reset."""
+    UNKNOWN = "unknown"
+    """Increase of the agent's series that carry none of its known releases; a sum over all of them."""
+    UNKNOWN_BIRTHS = "unknown-births"
+    """First values of such series."""
 
 
 COUNTED: Final = (Term.INCREASE, Term.BIRTHS)
 WATCHED: Final = (Term.COVERED, Term.NEWEST, Term.SCRAPES)
+STEADINESS: Final = (Term.RESETS, Term.DIPS, Term.STILL_RESETS)
+UNATTRIBUTED: Final = (Term.UNKNOWN, Term.UNKNOWN_BIRTHS)
+"""Their rows carry no release."""
+
+STEADY_SECONDS: Final = 300
+"""After so long without a reset, counters that went back and forth are steady again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,10 @@ class Subject:
     labels: LabelNames = DEFAULT_LABELS
     alone: bool = False
     """Whether the canary has all the traffic, so that gates do not look at stable."""
+    known: tuple[str, ...] = field(default=(), compare=False)
+    """Further releases of the agent, whose series are theirs, such as one that still drains."""
+    by_request: bool = False
+    """Whether a proxy takes agent and release from each request, so that a failed one may lose both."""
 
     @property
     def releases(self) -> tuple[str, ...]:
@@ -121,8 +143,16 @@ class QueryPlan:
     """Those that are asked for their increase only, so that no hole can make them seem new-born."""
     standing: frozenset[Source] = frozenset()
     """Those that are asked for the counters themselves."""
+    steady: frozenset[Source] = frozenset()
+    """Those whose resets are counted."""
+    moved: frozenset[Source] = frozenset()
+    """Those that are asked for the series that vanished."""
+    attributed: frozenset[Source] = frozenset()
+    """Those that are also counted where they carry none of the agent's releases."""
     past_end: datetime | None = None
     """When what is in the past ended."""
+    asks_births: bool = True
+    """False for a server whose `increase` already counts the first value of a series."""
     positions: Mapping[Source, int] = field(init=False, repr=False, compare=False)
     """Where each source stands in `sources`; looked up for every number of an answer."""
 
@@ -147,11 +177,15 @@ class QueryPlan:
 
     def terms(self, source: Source) -> tuple[Term, ...]:
         """What is asked of the source."""
-        if source in self.totals:
-            return (*COUNTED, *WATCHED, *((Term.VALUE,) if source in self.standing else ()))
         if source in self.grown:
             return (Term.INCREASE,)
-        return (*COUNTED, Term.COVERED) if source in self.guarded else COUNTED
+        watched: tuple[Term, ...] = WATCHED if source in self.totals else ()
+        guarded = (Term.COVERED,) if source in self.guarded - self.totals else ()
+        value = (Term.VALUE,) if source in self.standing else ()
+        moved = (Term.VANISHED,) if source in self.moved else ()
+        steady = STEADINESS if source in self.steady else ()
+        unknown = UNATTRIBUTED if source in self.attributed else ()
+        return (*COUNTED, *watched, *guarded, *value, *moved, *steady, *unknown)
 
 
 def plan_queries(
@@ -180,6 +214,8 @@ def plan_queries(
     recent = [pair for gate in gates if not is_amount(gate) and (pair := recent_sources(gate))]
     grown = list(chain(*(recent_sources(gate) for gate in gates if is_amount(gate))))
     guarded = frozenset([*(total for _, total in recent), *caps])
+    foreign = [bad_source(gate) for gate in gates if gate.bad.metric != gate.total.metric]
+    attributed = [each for gate in gates if not gate.by for each in (bad_source(gate), total_source(gate))]
     sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *grown, *caps])
     return QueryPlan(
         subject,
@@ -190,20 +226,28 @@ def plan_queries(
         guarded=guarded,
         grown=frozenset(grown) - guarded,
         counted=counted & frozenset(totals),
+        steady=frozenset([*totals, *foreign]),
+        moved=frozenset([*totals, *caps]),
+        attributed=frozenset(attributed),
     )
 
 
-def asked_of(plan: QueryPlan, namespace_label: str) -> QueryPlan:
-    """The plan as a Prometheus is asked whose series carry the tenant's namespace under that label.
+def asked_of(plan: QueryPlan, namespace_label: str, *, births: bool = True) -> QueryPlan:
+    """The plan as a Prometheus is queried whose series carry the tenant's namespace under that label.
 
     A tenant's own matcher on it is not refused, as the tenant cannot know it; it can only narrow, since all
     matchers of a selector must hold.
+
+    Args:
+        plan: As it was made, for any server.
+        namespace_label: The label that holds the namespace of a series' tenant.
+        births: False for a server whose `increase` already counts the first value of a series.
     """
     subject = plan.subject
-    if namespace_label == subject.labels.namespace:
+    if namespace_label == subject.labels.namespace and births == plan.asks_births:
         return plan
     labels = replace(subject.labels, namespace=namespace_label)
-    return replace(plan, subject=replace(subject, labels=labels))
+    return replace(plan, subject=replace(subject, labels=labels), asks_births=births)
 
 
 def bad_source(gate: ResolvedGate) -> Source:

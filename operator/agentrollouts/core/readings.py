@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import Side
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound, Mix, mean_above
 
@@ -41,6 +42,16 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """What the agent counted under none of its releases."""
+
+    bad: float
+    """Bad outcomes, or the sum."""
+    total: float
+    """Runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Counts that can be judged."""
 
@@ -52,6 +63,14 @@ class Reading:
     """None where it is not asked, or Prometheus did not look at the beginning of that window."""
     mix: tuple[Mix, ...] = ()
     """For a shift: counts by label value."""
+    ignored: frozenset[Side] = frozenset()
+    """The releases of whose new series only the increases are counted."""
+    note: str = ""
+    """What is left out of the counts, for people."""
+    saw_bad: bool = False
+    """Whether a series of bad outcomes of one of the releases was there."""
+    lost: Lost | None = None
+    """What carries no release; None where that holds nothing bad."""
 
 
 @dataclass(frozen=True, slots=True)

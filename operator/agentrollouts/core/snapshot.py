@@ -60,9 +60,15 @@ class Snapshot:
     @property
     def releases(self) -> frozenset[str]:
         """Names of all releases that had this content, also of those that are gone."""
-        marks = [mark for mark in self.metadata.annotations if mark.startswith(RELEASE_ANNOTATION)]
-        names = {mark.removeprefix(RELEASE_ANNOTATION) for mark in marks}
-        return frozenset(names | {self.metadata.labels[LABEL_RELEASE]})
+        return releases_of(self.metadata)
+
+
+def releases_of(snapshot: ObjectMeta) -> frozenset[str]:
+    """Names of all releases that had this content, also of those that are gone."""
+    marks = [mark for mark in snapshot.annotations if mark.startswith(RELEASE_ANNOTATION)]
+    names = {mark.removeprefix(RELEASE_ANNOTATION) for mark in marks}
+    first = snapshot.labels.get(LABEL_RELEASE)
+    return frozenset(names | ({first} if first else set()))
 
 
 def is_owned(snapshot: ObjectMeta, owner: Owner) -> bool:

@@ -15,7 +15,7 @@ from agentrollouts.core.asked import Asked
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
 from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.headline import conditions_of, route_conflict
-from agentrollouts.core.judging import query_plan, with_query
+from agentrollouts.core.judging import census, query_plan, with_query
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.news import are_numbers_due, is_news
@@ -142,4 +142,5 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
         source=source,
         interval_seconds=s.spec.analysis.interval_seconds,
         history_before=None if is_known or is_over or attempt is None else attempt.start_time,
+        census=None if is_over else census(s.obs, status, s.gates, plan),
     )

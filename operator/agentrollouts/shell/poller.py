@@ -10,6 +10,7 @@ import logging
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, 
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.burst import Series
+from agentrollouts.core.census import Sighted, render_census, sighted
 from agentrollouts.core.counts import Answer, Unreadable, to_answer
 from agentrollouts.core.observation import Asking, Heard
 from agentrollouts.core.promql import render, render_burst
@@ -25,7 +27,7 @@ from agentrollouts.core.queries import (
     BURST_STEP,
     asked_of,
 )
-from agentrollouts.core.series import DEFAULT_LABELS
+from agentrollouts.core.series import DEFAULT_LABELS, Selector
 from agentrollouts.shell.clock import Clock, utc_now
 
 logger = logging.getLogger(__name__)
@@ -41,12 +43,19 @@ STEP: Final = 0.01
 in the processor's caches, and cost a fifth less than as many that wake the process one by one."""
 
 
+SIGHTED_AGAIN: Final = timedelta(seconds=15)
+"""How long a series that was missing stays missing."""
+
+
 class Server(Protocol):
     """A Prometheus server; `adapters.prometheus.Prometheus` is one."""
 
     @property
     def namespace_label(self) -> str:
         """Under which label its series carry the namespace of their tenant."""
+
+    async def counts_births(self) -> bool:
+        """Whether its `increase` already counts the first value of a series."""
 
     async def query(self, text: str, at: datetime) -> Vector | QueryError:
         """An instant query."""
@@ -139,7 +148,8 @@ class Poller:
         asking, at = follower.asking, self._clock()
         server = self._find_server(asking.source, key.namespace)
         label = server.namespace_label if server else DEFAULT_LABELS.namespace
-        text = render(asked_of(asking.plan, label), at)
+        births = server is None or not await server.counts_births()
+        text = render(asked_of(asking.plan, label, births=births), at)
         if text is None:
             return False
         if server is None:
@@ -147,15 +157,44 @@ class Poller:
             follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
             return True
         question = self._query(server, asking.source, text, at)
-        if asking.history_before is None:
-            follower.history_before = follower.history = None  # it is long, and no longer needed
-            history, found = None, await question
+        once = asking.history_before is not None or asking.census is not None
+        if once:
+            history, sighted, found = await asyncio.gather(
+                self._history(server, follower, asking), self._sighted(server, follower, asking), question
+            )
         else:
-            history, found = await asyncio.gather(self._history(server, follower, asking), question)
+            history, sighted, found = None, None, await question
+            follower.forget()
         follower.newest = Heard(
-            plan=asking.plan, answer=_answer(asking, at, found), history=history, namespace_label=label
+            plan=asking.plan,
+            answer=_answer(asking, at, found),
+            history=history,
+            sighted=sighted,
+            namespace_label=label,
+            counts_births=not births,
         )
         return True
+
+    async def _sighted(self, server: Server, follower: "_Follower", asking: Asking) -> Sighted | None:
+        """Which selectors have ever matched: asked once, and from then on for what appears.
+
+        What has matched once stays so; only what is missing is asked for again, of what is there by then.
+        """
+        census, at, known = asking.census, self._clock(), follower.sighted
+        if census is None:
+            return None
+        is_first = known is None or not follower.looked_for.issuperset(census.selectors)
+        if not is_first and follower.sighted_at and at < follower.sighted_at + SIGHTED_AGAIN:
+            return known
+        of = replace(census, subject=asked_of(asking.plan, server.namespace_label).subject)
+        found = await server.query(render_census(of, first=is_first), at)
+        if isinstance(found, QueryError):
+            return None if is_first else known
+        news = sighted(of, found.rows)
+        seen = news.seen if is_first or known is None else news.seen | known.seen
+        follower.looked_for, follower.sighted_at = follower.looked_for.union(census.selectors), at
+        follower.sighted = replace(news, seen=seen)
+        return follower.sighted
 
     async def _query(self, server: Server, source: str, text: str, at: datetime) -> Vector | QueryError:
         started = asyncio.get_running_loop().time()
@@ -194,6 +233,14 @@ class _Follower:
         self.newest: Heard | None = None
         self.history_before: datetime | None = None
         self.history: Series | None = None
+        self.sighted: Sighted | None = None
+        self.sighted_at: datetime | None = None
+        self.looked_for: frozenset[Selector] = frozenset()
+
+    def forget(self) -> None:
+        """What is asked once is known, and long."""
+        self.history_before = self.history = self.sighted = self.sighted_at = None
+        self.looked_for = frozenset()
 
 
 def _answer(asking: Asking, at: datetime, found: Vector | QueryError) -> Answer | Unreadable:

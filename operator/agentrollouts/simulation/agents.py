@@ -19,6 +19,9 @@ BOUNDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, math.inf)
 COST_SPREAD: Final = 1.0
 """Variance of a run's cost over its squared mean."""
 
+OUTCOMES: Final = ("completed", "failed", "escalated", "refused", "aborted")
+"""The values of `outcome` in the convention."""
+
 Labels = frozenset[tuple[str, str]]
 Growth = tuple[str, Labels, float]
 """Metric, labels other than the release's own, and by how much it grew."""
@@ -105,6 +108,12 @@ class Agent:
     """Mean cost of a run in dollars."""
     per_run: Mapping[tuple[str, Labels], float] = field(default_factory=dict)
     """Any other counter: by how much a run adds to it on average."""
+
+    def created(self) -> Iterator[tuple[str, Labels]]:
+        """The counters that an agent creates at 0 when it starts, as the convention asks."""
+        yield from (("agent_runs_total", frozenset({("outcome", outcome)})) for outcome in OUTCOMES)
+        yield "agent_violations_total", frozenset({("kind", "policy")})
+        yield from self.per_run
 
     def grow(self, expected: float, chance: Chance) -> Iterator[Growth]:
         """What the counters grow by while so many runs are expected; a counter at rest is not named."""

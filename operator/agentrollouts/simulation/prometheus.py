@@ -13,7 +13,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 from agentrollouts.core.answers import Row
-from agentrollouts.core.queries import BURST_HISTORY, BURST_STEP, QueryPlan, Source, Term, tag
+from agentrollouts.core.census import Census, Sighted
+from agentrollouts.core.queries import (
+    BURST_HISTORY,
+    BURST_STEP,
+    STEADINESS,
+    UNATTRIBUTED,
+    QueryPlan,
+    Source,
+    Term,
+    tag,
+)
 from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher
 from agentrollouts.simulation.agents import Labels
 
@@ -23,6 +33,8 @@ LOOK_BACK: Final = 300.0
 """How old the sample may be that an instant selector finds, in seconds; Prometheus' default."""
 NEAR: Final = 1.1
 """`increase` extrapolates to an edge of the window that is no further than this many sample distances."""
+
+UNSEEN: Final = frozenset({*STEADINESS, Term.VANISHED})
 
 AT_PRESENT: Final = frozenset({Term.NEWEST, Term.SCRAPES, Term.VALUE})
 """What is asked about now, also where the counts are of an earlier stretch."""
@@ -116,6 +128,11 @@ class Prometheus:
     counters: dict[str, dict[tuple[str, Labels], Counter]] = field(default_factory=dict)
     scrapes: Scrapes = field(default_factory=Scrapes)
 
+    def create(self, release: str, created: Iterable[tuple[str, Labels]], born: float) -> None:
+        """The counters of a release begin at 0, where there are none yet."""
+        if release not in self.counters:
+            self.counters[release] = {name: Counter(born=born) for name in created}
+
     def grow(self, release: str, metric: str, labels: Labels, grown: tuple[float, float, float]) -> None:
         """A counter of a release grows: since when, until when and by how much."""
         begun, until, amount = grown
@@ -128,7 +145,7 @@ class Prometheus:
     def runs_since(self, start: datetime, release: str, outcome: str | None = None) -> float:
         """How many runs a release has had since then, of one outcome or in all."""
         return sum(
-            counter.values[-1] - counter.at(start.timestamp())
+            counter.at(math.inf) - counter.at(start.timestamp())
             for (metric, labels), counter in self.counters.get(release, {}).items()
             if metric == "agent_runs_total" and (outcome is None or ("outcome", outcome) in labels)
         )
@@ -151,9 +168,23 @@ class Prometheus:
             present = _Window(self.scrapes, moment - window, min(moment, newest), moment)
             found = {release: self._groups(source, release) for release in plan.subject.releases}
             for term in plan.terms(source):
+                if term in UNSEEN or term in UNATTRIBUTED:
+                    continue  # nothing here is renamed or runs backwards, and each run has its release
                 label, seen = tag(plan, source, term), present if term in AT_PRESENT else asked
                 for release, groups in found.items():
                     yield from (Row(label, release, *row) for row in _rows(term, groups, seen))
+
+    def sighted(self, census: Census, now: datetime) -> Sighted:
+        """Which selectors have matched a series of any release."""
+        newest = self.scrapes.last(now.timestamp())
+        every = [each for series in self.counters.values() for each in series.items()]
+        known = [name for name, counter in every if newest > counter.born]
+        seen = (
+            each
+            for each in census.selectors
+            if any(metric == each.metric and _selects(each.matchers, labels) for metric, labels in known)
+        )
+        return Sighted(frozenset(seen), {}, {metric: tuple(dict(labels)) for metric, labels in known})
 
     def history(self, plan: QueryPlan, before: datetime) -> Iterator[tuple[Mapping[str, str], Samples]]:
         """Stable's counts per minute until then: the answer to `promql.render_burst`."""

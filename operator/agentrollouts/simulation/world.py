@@ -15,6 +15,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.burst import Series
+from agentrollouts.core.census import Sighted
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import Asking, Decision, Heard, Observation
@@ -110,6 +111,8 @@ class World(ApiServer):
         while begun < until:
             ended = min(until, begun + self.chance.grain)
             for release, share in shares.items():
+                if share and release in self.agents:
+                    self.prometheus.create(release, self.agents[release].created(), begun)
                 expected = self.runs_per_second * (ended - begun) * share / 100
                 agent = self.agents.get(release)
                 for metric, labels, amount in agent.grow(expected, self.chance) if agent else ():
@@ -192,7 +195,12 @@ class World(ApiServer):
             case _:
                 rows = self.prometheus.answer(asking.plan, at, self.now)
                 answer = Answer(at, tuple(filter(None, (self._as_told(asking.plan, row) for row in rows))))
-        self.heard = Heard(plan=asking.plan, answer=answer, history=history)
+        self.heard = Heard(plan=asking.plan, answer=answer, history=history, sighted=self._sighted(asking))
+
+    def _sighted(self, asking: Asking) -> Sighted | None:
+        if asking.census is None or self.metrics in {"down", "away", "refused"}:
+            return None
+        return self.prometheus.sighted(asking.census, self.now)
 
     def _as_told(self, plan: QueryPlan, row: Row) -> Row | None:
         if self.metrics == "silent" and row.release == plan.subject.canary:

@@ -1,0 +1,117 @@
+"""What a verdict on counts must withstand before it is believed.
+
+After `gates`, before `decide`. A Pass needs proof that a failure could have been seen, a Fail needs counts
+that belong to the releases: else the verdict is none of the two.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import GateType
+from agentrollouts.api.status import GateStatus, Numerator, Verdict
+from agentrollouts.core.census import Sight
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates import Judgement
+from agentrollouts.core.readings import Lost, Present, Reading, Recent
+from agentrollouts.core.words import count
+
+
+def doubted(
+    found: Judgement,
+    present: Present,
+    again: Callable[[Reading], Judgement],
+    *,
+    before: GateStatus | None = None,
+    sight: Sight | None = None,
+) -> Judgement:
+    """The judgement that can be believed, with what has to be remembered of it.
+
+    Args:
+        found: What the counts say.
+        present: The counts.
+        again: Judges other counts in the same way.
+        before: What the status remembers of the gate.
+        sight: Whether a bad outcome could have been seen; None where nobody asks.
+    """
+    if not isinstance(present, Reading):
+        kept = frozenset(before.first_values_ignored) if before and not found.recount else frozenset()
+        return replace(found, ignored=kept, numerator=before.numerator if before else None)
+    found = replace(found, ignored=present.ignored)
+    if present.note:
+        found = replace(found, message=f"{found.message}; {present.note}")
+    if present.lost:
+        found = _attributed(found, present, present.lost, again)
+    return found if sight is None else _seen(found, sight)
+
+
+def _seen(found: Judgement, sight: Sight) -> Judgement:
+    """A Pass only where a bad outcome could have been seen; what failed has been seen."""
+    found = replace(found, numerator=sight.numerator)
+    if sight.is_pending:
+        return _awaiting(found)
+    is_open = found.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE} and not _may_fail(found)
+    if sight.numerator is Numerator.NEVER_SEEN and is_open:
+        return replace(found, verdict=Verdict.NO_DATA, reason=Reason.NEVER_SEEN, message=sight.message)
+    return replace(found, message=f"{found.message}; {sight.message}") if sight.message else found
+
+
+def _awaiting(found: Judgement) -> Judgement:
+    """The judgement while it is not known whether a bad outcome could have been seen: no Pass."""
+    if found.verdict is not Verdict.PASS:
+        return found
+    told = f"{found.message}; it is not known yet whether a bad outcome could be seen"
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reason=Reason.INCONCLUSIVE, message=told)
+
+
+def _attributed(
+    found: Judgement, reading: Reading, lost: Lost, again: Callable[[Reading], Judgement]
+) -> Judgement:
+    """An error where the outcomes without a release would change the verdict, whosever they are."""
+    if found.verdict is Verdict.FAIL:
+        changes = again(_with_lost(reading, lost, on_canary=False)).verdict is not Verdict.FAIL
+        whose = "on stable it would not fail"
+    else:
+        changes = not _may_fail(found) and _may_fail(again(_with_lost(reading, lost, on_canary=True)))
+        whose = "on the canary it would fail"
+    if not changes:
+        return found
+    told = (
+        f"{_amount(found, lost)} of this agent carry none of its releases, and with all of them {whose}; "
+        f"label every run with its release ({found.message})"
+    )
+    return replace(found, verdict=Verdict.ERROR, reason=Reason.UNATTRIBUTED, message=told)
+
+
+def _may_fail(found: Judgement) -> bool:
+    since = found.memory.since
+    return found.verdict is Verdict.FAIL or since.failing is not None or since.beyond is not None
+
+
+def _amount(found: Judgement, lost: Lost) -> str:
+    words = found.gate.words
+    if found.gate.kind is GateType.MEAN:
+        return f"{words.amount(lost.bad)}{words.named}"
+    return f"{count(lost.bad)} {words.bad}"
+
+
+def _with_lost(reading: Reading, lost: Lost, *, on_canary: bool) -> Reading:
+    """The counts with all that carries no release on one side; of the last minutes as much as of the runs."""
+    segment, recent = reading.segment, reading.recent
+    runs = segment.canary_total + segment.stable_total
+    if recent is not None and runs:
+        part = min(1.0, (recent.segment.canary_total + recent.segment.stable_total) / runs)
+        lately = Lost(lost.bad * part, lost.total * part)
+        recent = Recent(_added(recent.segment, lately, on_canary=on_canary), recent.bound, recent.bounds)
+    return replace(reading, segment=_added(segment, lost, on_canary=on_canary), recent=recent, lost=None)
+
+
+def _added(segment: Segment, lost: Lost, *, on_canary: bool) -> Segment:
+    canary, stable = (segment.canary_bad, segment.canary_total), (segment.stable_bad, segment.stable_total)
+    more = (lost.bad, lost.total)
+    sides = (_sum(canary, more), stable) if on_canary else (canary, _sum(stable, more))
+    return Segment(*sides[0], *sides[1])
+
+
+def _sum(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    return a[0] + b[0], a[1] + b[1]

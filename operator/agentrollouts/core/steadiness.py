@@ -1,0 +1,57 @@
+"""Whether counters only ever rise, as counters must: else no count made from them can be believed.
+
+Part of `counts`. Several processes that answer behind one /metrics by turns, or replicas of Prometheus that
+disagree, make a counter jump back and forth. `increase` takes each fall for a restart, and adds a lifetime.
+"""
+
+from typing import Final
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.core.answers import Table
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.queries import STEADY_SECONDS, Source, Term, bad_source, total_source
+from agentrollouts.core.readings import Uncovered, Unreadable
+
+RESTARTS: Final = 2
+"""Resets of one series that are restarts however short the time."""
+RESTART_SECONDS: Final = 600
+"""And one more for each stretch of this length. A process that crashes more often is not to be promoted
+either."""
+
+CURE: Final = (
+    "do several processes answer behind one /metrics, or replicas that disagree? Scrape each by itself, or "
+    "let them share their counters (PROMETHEUS_MULTIPROC_DIR)"
+)
+
+
+def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
+    """What is wrong with the counters of a gate; None where they rise.
+
+    Once they have been steady for a while, counting starts anew: the counts until then hold lifetimes.
+    """
+    for source in dict.fromkeys((total_source(gate), bad_source(gate))):
+        found = _jumps(table, source)
+        if found is None:
+            continue
+        release, resets = found
+        if any(table.value(source, Term.STILL_RESETS, each) for each in table.plan.subject.releases):
+            return Unreadable(
+                f"{source.selector} of {release} fell {resets:.0f} times in one series, more often than its "
+                f"process can have restarted; {CURE}",
+                Reason.COUNTERS_UNSTABLE,
+            )
+        return Uncovered(
+            f"{source.selector} of {release} has only risen for {STEADY_SECONDS} s, after it fell "
+            f"{resets:.0f} times; counting starts anew"
+        )
+    return None
+
+
+def _jumps(table: Table, source: Source) -> tuple[str, float] | None:
+    """The release whose series fall too often, or without having restarted; and how often the worst does."""
+    allowed = RESTARTS + table.plan.window(source, table.at) / RESTART_SECONDS
+    for release in table.plan.subject.releases:
+        resets, dips = (table.value(source, term, release) or 0.0 for term in (Term.RESETS, Term.DIPS))
+        if dips or resets > allowed:
+            return release, max(resets, dips)
+    return None
