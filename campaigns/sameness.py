@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agentrollouts.api.meta import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK
+from agentrollouts.api.meta import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK, ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import (
@@ -25,14 +25,16 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
-from agentrollouts.core.asked import was_healthy
+from agentrollouts.core.asked import is_given_up, is_unproved, was_healthy
 from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.facts import HEALTHY, QUARANTINED
 from agentrollouts.core.observation import Manifest
 from agentrollouts.core.orders import approve, retry, roll_back
 from agentrollouts.core.plan import elapsed, phase_seconds
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
+from tests.builders import snapshot_of
 
 PHASE: Final = 300
 """Seconds of a phase, of the bake, and of what is waited for while a metric is missing; twice that is the
@@ -87,6 +89,18 @@ class _View:
             tuple(sorted(name[entry.release] for entry in status.quarantined)),
             tuple((name[entry.release], was_healthy(entry.record, status)) for entry in _healthy(status)),
             tuple(self._object(self.world.traffic[key]) for key in sorted(self.world.traffic)),
+            tuple(sorted(self._snapshot(found) for found in self.world.snapshots.values())),
+        )
+
+    def _snapshot(self, found: ObjectMeta) -> tuple[str, bool, bool, bool]:
+        """Who keeps it, and what it says of its digest; whether the operator still has to write that."""
+        uids = {owner.uid for owner in found.owner_references}
+        part = {snapshot_of(release): str(part) for release, part in self.name.items()}[found.name]
+        return (
+            part,
+            self.rollout.metadata.uid in uids,
+            HEALTHY in found.annotations,
+            QUARANTINED in found.annotations,
         )
 
     def _orders(self) -> Key:
@@ -103,7 +117,14 @@ class _View:
         """Of one that is over or taken back, nothing matters but that; the clock tells how long ago."""
         clock = _ticks(elapsed(attempt, self.now), 2)
         if attempt.state in ENDS:
-            return "over", attempt.trigger
+            back, status = self.status.last_rollback, self.status
+            return (
+                "over",
+                attempt.trigger,
+                is_given_up(attempt.digest, self.rollout),
+                back and back.outcome,
+                is_unproved(status),
+            )
         if attempt.state in GOING_BACK:
             return attempt.state, attempt.trigger, clock
         hold = attempt.hold

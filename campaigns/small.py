@@ -27,7 +27,7 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.observer import Observer
 from campaigns.sameness import PHASE
-from tests.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, owned_snapshots
+from tests.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, settled_snapshots
 from tests.world import World, a_world
 
 TICK: Final = timedelta(seconds=PHASE + 1)
@@ -241,7 +241,7 @@ def beginning() -> Small:
         now=START,
         releases=made.releases,
         services=made.services,
-        snapshots=owned_snapshots(RELEASES),
+        snapshots=settled_snapshots(made.rollout, RELEASES),
         ever_healthy={OLD},
         observer=observer,
         watchers=[observer.see],

@@ -28,12 +28,13 @@ from agentrollouts.api.status import (
     State,
     WeightsStatus,
 )
+from agentrollouts.core.facts import fact_writes
 from agentrollouts.core.observation import Manifest, Observation
 from agentrollouts.core.plan import plan_hash, steps_of
 from agentrollouts.core.route_patch import patches
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic import key_of, render
-from agentrollouts.simulation.cluster import accepted, after, applied
+from agentrollouts.simulation.cluster import accepted, after, applied, noted
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AGENT: Final = "support-agent"
@@ -363,6 +364,20 @@ def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, Object
     }
 
 
+def settled_snapshots(rollout: AgentRollout, releases: Iterable[str]) -> dict[str, ObjectMeta]:
+    """Metadata of the releases' snapshots as they are once the operator has written what it has to."""
+    status = rollout.status
+    healthy = [entry for entry in status.history if entry.outcome is Outcome.HEALTHY]
+    needed = {found.snapshot for found in (status.stable, status.canary, *healthy) if found}
+    snapshots = owned_snapshots(releases, uid="uid-of-its-release")
+    ours = owned_snapshots(releases)
+    snapshots = {name: ours[name] if name in needed else found for name, found in snapshots.items()}
+    for write in fact_writes(Observation(now=START, rollout=rollout, snapshots=snapshots)):
+        name = write.manifest["metadata"]["name"]
+        snapshots[name] = noted(snapshots[name], write.manifest, write.manager)
+    return snapshots
+
+
 def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Observation:  # noqa: ANN401 any value of JSON, or any field
     """A world in which everything is as the rollout wants it, at `START`, with these fields instead."""
     rollout = (builder or a_rollout()).build()
@@ -372,6 +387,6 @@ def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Obse
         "release": a_ready_release(rollout.spec.release_ref.name),
         "traffic": shown(rollout),
         "endpoints": {service_of(name): True for name in (OLDEST, OLD, NEW, NEXT)},
-        "snapshots": owned_snapshots((OLDEST, OLD, NEW, NEXT)),
+        "snapshots": settled_snapshots(rollout, (OLDEST, OLD, NEW, NEXT)),
     }
     return Observation(**usual | fields)

@@ -35,7 +35,7 @@ from tests.builders import (
     snapshot_of,
 )
 
-CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable")
+CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable", "RollbackReady")
 
 
 class Behaviour(Agent):
@@ -236,21 +236,28 @@ def _check_moves(obs: Observation, before: AgentRolloutStatus, after: AgentRollo
     """Every move is in the table; a new attempt has the next number, and only after an end."""
     old, new = before.attempt, after.attempt
     if old is None or new is None:
-        assert new is None or new.number == 1 + max((entry.number for entry in before.history), default=0)
+        assert new is None or new.number == 1 + _newest_number(before)
         assert not (old and new is None), "an attempt was forgotten"
     elif old.number == new.number:
         assert new.digest == old.digest
         assert new.state is old.state or new.state in TRANSITIONS[old.state], (old.state, new.state)
     else:
         assert old.state in ENDS, (old.state, new.state)
-        assert new.number == old.number + 1
+        assert new.number == 1 + max(old.number, _newest_number(before))
         order = obs.rollout.metadata.annotations.get("agentrollouts.dev/retry")
         banned = {e.digest for e in before.quarantined if order != f"{e.attempt}/{e.release}"}
         assert new.digest not in banned, "what failed was tried again"
     added = {entry.number for entry in after.history} - {entry.number for entry in before.history}
-    assert added <= {new.number} if new else not added
+    was_recalled = before.stable is None and after.stable is not None and after.canary is None
+    assert was_recalled or (added <= {new.number} if new else not added)
     if new is not None and old is not None and new.state in ENDS and old.state not in ENDS and before.canary:
         assert added == {new.number}, "an attempt that served is in the history"
+
+
+def _newest_number(status: AgentRolloutStatus) -> int:
+    """Number of the newest attempt that the status lists, of this rollout or of an earlier one."""
+    numbers = [entry.number for entry in status.history] + [entry.attempt for entry in status.quarantined]
+    return max(numbers, default=0)
 
 
 def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:

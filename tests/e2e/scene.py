@@ -128,7 +128,11 @@ class Shop:
         """Set `releaseRef`, and with it perhaps the plan."""
         self.spec |= spec
         self.asked = f"{self.agent}-{version}"
-        self.scene.api.apply(a_rollout(self.scene.namespace, self.agent, self.asked, **self.spec))
+        self.scene.api.apply(self.manifest_as_written())
+
+    def manifest_as_written(self) -> Manifest:
+        """The rollout as it is in Git."""
+        return a_rollout(self.scene.namespace, self.agent, self.asked, **self.spec)
 
     # --- what people see ---
 

@@ -1,6 +1,6 @@
 """The stable release's object is deleted in mid-canary: Git was pruned, and the way back must not need it."""
 
-from agentrollouts.adapters.resources import Ref
+from tests.e2e.lost import owners_of, uid_of
 from tests.e2e.manifests import FIRST, phase
 from tests.e2e.scene import BACK, Scene
 
@@ -35,17 +35,3 @@ def test_stable_release_deleted(given: Scene) -> None:
 
     breaks.asks_for(FIRST)
     breaks.until("Ready at what serves", lambda: breaks.ready.get("status") == "True")
-
-
-def uid_of(given: Scene, ref: Ref) -> str:
-    """The identity of an object that exists."""
-    found = given.witness.get(ref)
-    assert found is not None
-    return str(found["metadata"]["uid"])
-
-
-def owners_of(given: Scene, ref: Ref) -> set[str]:
-    """Who keeps an object; it must exist."""
-    found = given.witness.get(ref)
-    assert found is not None, f"{ref} was collected"
-    return {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}

@@ -74,7 +74,8 @@ def a_snapshot(release: str) -> Manifest:
     """A snapshot ConfigMap as the watch tells it."""
     metadata = owned_snapshots([release])[snapshot_of(release)].to_json()
     labels = {"agentrollouts.dev/agent": AGENT, "app.kubernetes.io/managed-by": "agentrollouts"}
-    return versioned({"kind": "ConfigMap", "metadata": {**metadata, "labels": labels}})
+    data = {"bundle.json": release}  # its digest is that of its name, see `builders`
+    return versioned({"kind": "ConfigMap", "metadata": {**metadata, "labels": labels}, "data": data})
 
 
 def test_an_observation_holds_the_world_of_one_rollout() -> None:

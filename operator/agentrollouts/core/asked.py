@@ -6,16 +6,25 @@ going back never needs the release object, a metric, or anything else that could
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from agentrollouts.api.meta import ConditionStatus
-from agentrollouts.api.reasons import Reason
+from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    Attempt,
+    Outcome,
+    ReleaseRecord,
+    State,
+    VerifyOutcome,
+)
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.observation import Observation, Problem
-from agentrollouts.core.orders import retry
-from agentrollouts.core.states import is_under_way
+from agentrollouts.core.orders import retry, retry_of
+from agentrollouts.core.plan import plan_hash
+from agentrollouts.core.states import LATCHED, is_under_way
 
 
 class Request(Enum):
@@ -27,6 +36,8 @@ class Request(Enum):
     """It serves: nothing to do, or give up the attempt under way."""
     QUARANTINED = auto()
     """It was rolled back: not tried again by a resync, a relabel or a restart."""
+    GIVEN_UP = auto()
+    """It was rolled back though nothing was proved against it: not tried again under the same plan."""
     KNOWN_HEALTHY = auto()
     """It was healthy before: one write back to it, then bake."""
     NEW = auto()
@@ -56,22 +67,57 @@ def under_trial(status: AgentRolloutStatus) -> str | None:
     return status.attempt.digest if status.attempt and is_under_way(status) else None
 
 
-def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
-    """Whether the last that the history knows of this digest by itself is that it was healthy."""
+SAYS_NOTHING: Final = frozenset(
+    {Reason.SPEC_REVERTED, Reason.SUPERSEDED, Reason.TIMED_OUT, Reason.SHARED_CAUSE}
+)
+"""Reasons of an end that say nothing about the release itself."""
+
+
+def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
+    """The last that the history knows of this digest by itself; None where it knows nothing of it."""
     told = (
         entry.outcome
         for entry in status.history
-        if entry.digest == record.digest
-        and (
-            entry.outcome is Outcome.HEALTHY or entry.reason not in {Reason.SPEC_REVERTED, Reason.SUPERSEDED}
-        )
+        if entry.digest == digest and (entry.outcome is Outcome.HEALTHY or entry.reason not in SAYS_NOTHING)
     )
-    return next(told, None) is Outcome.HEALTHY
+    return next(told, None)
+
+
+def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
+    """Whether the last that the history knows of this digest by itself is that it was healthy."""
+    return newest_word(record.digest, status) is Outcome.HEALTHY
 
 
 def is_going_back(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
     """Whether serving this release is a return to one that was healthy, which is how Git rolls back."""
     return record is not None and status.stable is not None and was_healthy(record, status)
+
+
+def is_unproved(status: AgentRolloutStatus) -> bool:
+    """Whether stable was rolled back at rest, and it is not known yet whether it was the cause."""
+    attempt, back = status.attempt, status.last_rollback
+    if attempt is None or back is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
+        return False
+    is_open = attempt.state in LATCHED and back.outcome in {None, VerifyOutcome.UNVERIFIED}
+    return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)
+
+
+def is_given_up(digest: str, rollout: AgentRollout) -> bool:
+    """Whether the last attempt was about this digest, and was rolled back without proof.
+
+    It is tried again where a person says so, where the plan has changed, or once another release was tried.
+    """
+    status, attempt = rollout.status, rollout.status.attempt
+    if attempt is None or attempt.digest != digest or attempt.state is not State.ROLLED_BACK:
+        return False
+    if attempt.trigger is not Trigger.TIMEOUT and not is_unproved(status):
+        return False
+    is_same_plan = attempt.plan_hash == plan_hash(rollout.spec)
+    return is_same_plan and not retry_of(attempt, _name_of(attempt, status)).is_given(rollout)
+
+
+def _name_of(attempt: Attempt, status: AgentRolloutStatus) -> str:
+    return next((entry.release for entry in status.history if entry.number == attempt.number), "")
 
 
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
@@ -93,6 +139,8 @@ def _classify(record: ReleaseRecord, rollout: AgentRollout) -> Request:
         return Request.STABLE
     if any(digest == entry.digest and not retry(entry).is_given(rollout) for entry in status.quarantined):
         return Request.QUARANTINED
+    if is_given_up(digest, rollout):
+        return Request.GIVEN_UP
     if was_healthy(record, status):
         return Request.KNOWN_HEALTHY
     return Request.NEW

@@ -11,6 +11,7 @@ from typing import Any
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, HistoryEntry, Outcome, State
+from agentrollouts.core.history import kept
 from agentrollouts.core.observation import Event
 from agentrollouts.core.plan import elapsed
 from agentrollouts.core.states import check_move
@@ -18,8 +19,8 @@ from agentrollouts.core.states import check_move
 
 def next_number(status: AgentRolloutStatus) -> int:
     """Number of the attempt that would begin now."""
-    known = [status.attempt.number] if status.attempt else [entry.number for entry in status.history]
-    return max(known, default=0) + 1
+    known = [entry.number for entry in status.history] + [entry.attempt for entry in status.quarantined]
+    return max(known + ([status.attempt.number] if status.attempt else []), default=0) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +76,5 @@ class Progress:
             start_time=attempt.start_time,
             end_time=self.now,
         )
-        return ended.then(history=(entry, *self.status.history)[: self.spec.history_limit])
+        banned = {old.digest for old in self.status.quarantined}
+        return ended.then(history=kept((entry, *self.status.history), self.spec, banned))

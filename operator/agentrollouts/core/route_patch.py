@@ -32,6 +32,7 @@ from agentrollouts.core.traffic import (
     FULL,
     Weights,
     asked_weights,
+    is_owned_by,
     latch,
 )
 
@@ -234,7 +235,8 @@ def latches(obs: Observation, number: int) -> Iterator[Latch]:
     for manifest in obs.traffic.values():
         claim = claim_of(manifest, metadata.name)
         claimed = claim.latch if claim and claim.uid == metadata.uid else None
-        yield from (found for found in (latch(manifest), claimed) if found and found.number == number)
+        own = latch(manifest) if is_owned_by(manifest, metadata.uid) else None
+        yield from (found for found in (own, claimed) if found and found.number == number)
 
 
 def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:

@@ -126,6 +126,12 @@ def owner_write(snapshot: ObjectMeta, owner: Owner) -> Write:
     return Write(_config_map(metadata), owner_manager(owner))
 
 
+def release_write(snapshot: ObjectMeta, owner: Owner) -> Write:
+    """The write by which an owner gives a snapshot up: it applies no entry, so its own is removed."""
+    metadata = {"name": snapshot.name, "namespace": snapshot.namespace, "uid": snapshot.uid}
+    return Write(_config_map(metadata), owner_manager(owner))
+
+
 def owner_manager(owner: Owner) -> str:
     """The field manager in whose name an owner's entry is kept."""
     return f"{FIELD_MANAGER}-owner-{owner.metadata.uid}"

@@ -13,6 +13,7 @@ from agentrollouts.core import beginning, endpoints, moves, route_patch
 from agentrollouts.core.advance import advance
 from agentrollouts.core.asked import Asked
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
+from agentrollouts.core.facts import fact_writes
 from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.headline import conditions_of, route_conflict
 from agentrollouts.core.judging import census, query_plan, with_query
@@ -23,7 +24,7 @@ from agentrollouts.core.notices import notices
 from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Observation, Write
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_shown
-from agentrollouts.core.snapshot import is_owned, owner_write
+from agentrollouts.core.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.traffic import Manifest, key_of, unshown, unwanted_route
 
@@ -46,7 +47,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
     traffic = tuple(_traffic_writes(s, status))
     return Decision(
-        writes=(*traffic, *_owner_writes(s.obs, status)),
+        writes=(*traffic, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(traffic) and not is_latched(status),
         status=with_query(status, s.heard, s.judgements) if is_due else None,
         is_news=news,
@@ -117,13 +118,24 @@ def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:
 
 
 def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
-    """A snapshot that this rollout may have to serve (again) must outlive its release."""
-    serving = [record.snapshot for record in (status.stable, status.canary) if record]
-    healthy = [entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY]
-    for name in dict.fromkeys([*serving, *healthy]):
+    """A snapshot that this rollout may have to serve (again) must outlive its release; no other one must.
+
+    While nothing is known to serve, nothing is given up either.
+    """
+    needed, rollout = {*_needed(obs.status), *_needed(status)}, obs.rollout
+    for name in sorted(needed):
         snapshot = obs.snapshots.get(name)
-        if snapshot and not is_owned(snapshot, obs.rollout):
-            yield owner_write(snapshot, obs.rollout)
+        if snapshot and not is_owned(snapshot, rollout):
+            yield owner_write(snapshot, rollout)
+    for name, snapshot in sorted(obs.snapshots.items()):
+        if status.stable and name not in needed and is_owned(snapshot, rollout):
+            yield release_write(snapshot, rollout)
+
+
+def _needed(status: AgentRolloutStatus) -> Iterator[str]:
+    """Names of the snapshots of what serves and of what may be served again."""
+    yield from (record.snapshot for record in (status.stable, status.canary) if record)
+    yield from (entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY)
 
 
 def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:

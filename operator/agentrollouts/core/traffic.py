@@ -205,6 +205,12 @@ def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:
     return marks.items() <= labels.items()
 
 
+def is_owned_by(manifest: Manifest, uid: str) -> bool:
+    """Whether this very rollout made it: another one of the same name knows nothing of its attempts."""
+    owners = (manifest.get("metadata") or {}).get(OWNERS) or ()
+    return any(owner.get("uid") == uid for owner in owners)
+
+
 def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
     return ((manifest or {}).get("metadata") or {}).get("annotations") or {}
 

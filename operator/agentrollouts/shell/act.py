@@ -20,6 +20,7 @@ from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.bare import bare_forms, bare_statuses
+from agentrollouts.core.facts import FACTS_MANAGER
 from agentrollouts.core.observation import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.shell.cache import ROUTE, Cache
 from agentrollouts.shell.events import Herald
@@ -160,8 +161,8 @@ class Actor:
         if await self._is_foreign(ref, manifest):
             reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
-        is_whole = write.manager == FIELD_MANAGER
-        self._inputs.put(await self._cluster.apply(manifest, manager=write.manager, force=is_whole))
+        is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # nobody else has a say in these fields
+        self._inputs.put(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
         return None
 
     async def _is_foreign(self, ref: Ref, manifest: Manifest) -> bool:

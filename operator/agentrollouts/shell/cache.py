@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterator
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.foreign_route import claimants
 from agentrollouts.core.neighbors import doors
 
@@ -222,7 +222,9 @@ def _packed(manifest: Manifest) -> bytes:
 
 
 def _others(manifest: Manifest) -> list[Manifest]:
-    """What is noted of writers other than us and gateways, which write the status."""
+    """What is noted of writers other than us and gateways, which write the status; of a snapshot, nothing."""
+    if LABEL_RELEASE in (manifest["metadata"].get("labels") or {}):
+        return []
     entries = manifest["metadata"].get("managedFields") or ()
     return [found for found in entries if found["manager"] != FIELD_MANAGER and not found.get("subresource")]
 

@@ -20,6 +20,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core.asked import Asked, Request, identify
+from agentrollouts.core.bundle import digest_of
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.endpoints import has_ready_endpoint, services
 from agentrollouts.core.foreign_route import orphaned
@@ -27,7 +28,7 @@ from agentrollouts.core.neighbors import agent_taken_by, with_same_door
 from agentrollouts.core.observation import Observation, Patch, Problem
 from agentrollouts.core.release import ReleaseObservation, reads
 from agentrollouts.core.route_patch import taken_by
-from agentrollouts.core.snapshot import Snapshot
+from agentrollouts.core.snapshot import BUNDLE_KEY, Snapshot, snapshot_name
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic import is_ours
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
@@ -38,6 +39,8 @@ from agentrollouts.shell.poller import Poller
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""
+HASHES: Final = 4096
+"""How many snapshots are remembered to hold what they should."""
 
 
 class Reader(Protocol):
@@ -70,6 +73,7 @@ class Observer:
         self._poller = poller
         self._clock = clock
         self._endpoints = endpoints
+        self._whole: dict[tuple[str | None, str | None], bool] = {}
 
     def follow(self, key: Ref, services: frozenset[str]) -> None:
         """See the endpoints of these Services from now on, on behalf of a rollout."""
@@ -97,6 +101,7 @@ class Observer:
             snapshots={
                 manifest["metadata"]["name"]: ObjectMeta.model_validate(manifest["metadata"])
                 for manifest in self._cache.snapshots_of(namespace, agent)
+                if self._is_whole(manifest, agent)
             },
             heard=self._poller.newest(Ref("AgentRollout", namespace, name)),
             endpoints=self._seen_endpoints(rollout),
@@ -155,6 +160,17 @@ class Observer:
         if version_of(found) != version_of(manifest):
             self._cache.put(found)
             raise ConflictError(f"{ref} has changed since it was seen")
+
+    def _is_whole(self, manifest: Manifest, agent: str) -> bool:
+        """Whether a snapshot holds what its name says; hashed once a version of it."""
+        metadata = manifest["metadata"]
+        key = (metadata.get("uid"), metadata.get("resourceVersion"))
+        if key not in self._whole:
+            text = (manifest.get("data") or {}).get(BUNDLE_KEY) or ""
+            if len(self._whole) >= HASHES:
+                self._whole.clear()
+            self._whole[key] = metadata["name"] == snapshot_name(agent, digest_of(text.encode(errors="replace")))
+        return self._whole[key]
 
     def _traffic(self, rollout: AgentRollout) -> Iterator[Manifest]:
         """Our traffic objects, and the routes of others in which we set weights or have set some."""

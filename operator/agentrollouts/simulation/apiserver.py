@@ -103,17 +103,17 @@ class ApiServer:
                 self.patched(before, changed := cluster.after(write, before))
                 self.put(self._followed(changed))
                 return True
-            case Write(manifest):
-                return self._write(manifest, kind, name)
+            case Write(manifest, manager):
+                return self._write(manifest, manager, kind, name)
 
     def patched(self, before: Manifest, changed: Manifest) -> None:
         """Told of every patch of somebody else's object."""
 
-    def _write(self, manifest: Manifest, kind: str, name: str) -> bool:
+    def _write(self, manifest: Manifest, manager: str, kind: str, name: str) -> bool:
         if kind == cluster.CONFIG_MAP and name in self.snapshots:
-            [owner] = manifest["metadata"]["ownerReferences"]
-            self.snapshots[name] = cluster.owned(self.snapshots[name], owner)
-            return True
+            known = self.snapshots[name]
+            self.snapshots[name] = cluster.noted(known, manifest, manager)
+            return self.snapshots[name] != known
         if kind == cluster.ROUTE and not self.has_gateway_api:
             missing = Problem(Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind")
             self.problem = self.problem or missing

@@ -13,6 +13,7 @@ from agentrollouts.api.meta import API_VERSION, GROUP, ObjectMeta, OwnerReferenc
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.facts import FACTS_MANAGER, HEALTHY, QUARANTINED
 from agentrollouts.core.observation import Event, Manifest, Patch
 from agentrollouts.core.release import ReleaseObservation, decide_release
 from agentrollouts.simulation.json_patch import patched
@@ -80,10 +81,17 @@ def weights_of_config(config: Manifest) -> dict[str, int]:
     return {side["release"]: side["weight"] for side in (split["stable"], split["canary"]) if side}
 
 
-def owned(snapshot: ObjectMeta, owner: Mapping[str, Any]) -> ObjectMeta:
-    """The snapshot's metadata with one more owner."""
-    reference = OwnerReference.model_validate(owner)
-    return snapshot.replace(owner_references=(*snapshot.owner_references, reference))
+def noted(snapshot: ObjectMeta, manifest: Manifest, manager: str) -> ObjectMeta:
+    """The snapshot's metadata after an apply of facts, or of one owner's entry."""
+    metadata = manifest["metadata"]
+    if manager == FACTS_MANAGER:
+        others = {
+            key: text for key, text in snapshot.annotations.items() if key not in {HEALTHY, QUARANTINED}
+        }
+        return snapshot.replace(annotations=others | metadata["annotations"])
+    owners = [owner for owner in snapshot.owner_references if not manager.endswith(owner.uid)]
+    new = [OwnerReference.model_validate(owner) for owner in metadata.get("ownerReferences", ())]
+    return snapshot.replace(owner_references=(*owners, *new))
 
 
 def materialise(

@@ -1,0 +1,18 @@
+"""Who an object is and who keeps it, as tests about lost objects ask."""
+
+from agentrollouts.adapters.resources import Ref
+from tests.e2e.scene import Scene
+
+
+def uid_of(given: Scene, ref: Ref) -> str:
+    """The identity of an object that exists."""
+    found = given.witness.get(ref)
+    assert found is not None
+    return str(found["metadata"]["uid"])
+
+
+def owners_of(given: Scene, ref: Ref) -> set[str]:
+    """Who keeps an object; it must exist."""
+    found = given.witness.get(ref)
+    assert found is not None, f"{ref} was collected"
+    return {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}
