@@ -9,13 +9,14 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
-from agentrollouts.core.observation import Heard, Observation, Problem
+from agentrollouts.core.observation import Heard, Observation, Problem, Write
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic import key_of
 from tests.builders import (
     NEW,
     OLD,
     START,
+    UID,
     RolloutBuilder,
     a_rollout,
     an_observation,
@@ -39,7 +40,7 @@ def conditions(obs: Observation) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("state", UNDER_WAY)
 def test_every_state_has_all_conditions(state: State) -> None:
-    """Five of them, with words that we know, at every visit; the decision breaks no invariant."""
+    """Six of them, with words that we know, at every visit; the decision breaks no invariant."""
     obs = an_observation(a_rollout().in_state(state))
     check(obs, decide(obs))
 
@@ -54,6 +55,7 @@ def test_the_conditions_of_a_rollout_at_rest() -> None:
         "Stalled": ("False", "NotStalled"),
         "TrafficApplied": ("True", "Applied"),
         "MetricsAvailable": ("Unknown", "NotNeeded"),
+        "RollbackReady": ("Unknown", "NothingEarlier"),
     }
 
 
@@ -69,6 +71,7 @@ def test_the_conditions_of_a_canary_whose_route_cannot_be_written() -> None:
         "Stalled": ("False", "NotStalled"),
         "TrafficApplied": ("False", "GatewayAPIMissing"),
         "MetricsAvailable": ("Unknown", "NotYetAsked"),
+        "RollbackReady": ("True", "RollbackReady"),
     }
 
 
@@ -158,7 +161,11 @@ def test_every_snapshot_that_may_be_served_again_gets_the_rollout_as_owner() -> 
     theirs = owned_snapshots([OLD, NEW], uid="uid-of-its-release")
     missing: dict[str, ObjectMeta] = {}
     found = [
-        [key_of(write.manifest)[1] for write in decide(an_observation(builder, snapshots=seen)).writes]
+        [
+            key_of(write.manifest)[1]
+            for write in decide(an_observation(builder, snapshots=seen)).writes
+            if isinstance(write, Write) and write.manager == f"agentrollouts-owner-{UID}"
+        ]
         for seen in (theirs, owned_snapshots([OLD, NEW]), missing)
     ]
 
@@ -180,7 +187,7 @@ def test_forward_the_status_is_first() -> None:
     """Beginning writes the intent; the weights follow from what is persisted."""
     decision = decide(an_observation(a_rollout().serving(OLD)))
 
-    assert decision.writes == ()
+    assert [key_of(write.manifest) for write in decision.writes] == [("ConfigMap", snapshot_of(NEW))]
     assert decision.status is not None
     assert decision.status.attempt is not None
     assert (decision.status.attempt.weight, decision.status.weights) == (

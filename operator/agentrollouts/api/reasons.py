@@ -115,6 +115,10 @@ class Reason(StrEnum):
         "Quarantined",
         "This digest was rolled back for a breach and is not tried again; ship a new digest.",
     )
+    UNPROVED = (
+        "Unproved",
+        "The release was rolled back at rest, and it is not known yet whether it was the cause.",
+    )
     SNAPSHOT_MISSING = "SnapshotMissing", "The ConfigMap that holds the release's bundle is gone."
     LIMIT_EXCEEDED = "LimitExceeded", "The operator's settings permit fewer rollouts or gates."
     GATEWAY_NOT_PERMITTED = (
@@ -122,6 +126,8 @@ class Reason(StrEnum):
         "The operator's settings do not permit routes at a Gateway of this class.",
     )
     GATEWAY_UNREADABLE = "GatewayUnreadable", "The class of the Gateway is not known, so nothing is attached."
+    ROLLBACK_READY = "RollbackReady", "There is a healthy release that could take over all traffic."
+    NOTHING_EARLIER = "NothingEarlier", "No other release was found healthy yet."
     AGENT_TAKEN = "AgentTaken", "Another AgentRollout in the namespace already ships this agent."
 
     # Whether the traffic is where it should be.
@@ -171,6 +177,10 @@ class Reason(StrEnum):
     PHASE_STARTED = "PhaseStarted", "The canary got a new share of the traffic."
     PHASE_EXTENDED = "PhaseExtended", "The phase was extended, since a gate was undecided."
     HOLD_ENDED = "HoldEnded", "The attempt goes on."
+    RECALLED = (
+        "Recalled",
+        "The rollout was created again; a release that was found healthy before continues as stable.",
+    )
     PROMOTED = "Promoted", "The canary was found healthy and became stable."
     ROLLBACK_STARTED = "RollbackStarted", "All traffic goes back to the stable release."
     ROLLBACK_LATE = "RollbackLate", "The rollback took longer than its budget."

@@ -238,8 +238,8 @@ class AgentRolloutSpec(ApiModel):
     metrics: Metrics = Metrics()
     """Where the metrics come from."""
     history_limit: Annotated[int, Field(ge=1, le=50)] = 10
-    """How many past attempts are kept in status; the healthy ones among them can be gone back to. Default
-    10."""
+    """How many past attempts are kept in status. The newest three healthy releases before stable are kept
+    beside them, or `rollback.maxWalkBack` if that is more. Default 10."""
 
 
 class AgentRollout(ApiModel):

@@ -207,6 +207,7 @@ class AgentRolloutStatus(ApiModel):
     history: Annotated[
         tuple[HistoryEntry, ...], Field(max_length=50, json_schema_extra=list_map("number"))
     ] = ()
-    """Past attempts, newest first, at most `spec.historyLimit`."""
+    """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as it takes to keep
+    the newest three healthy releases before stable. At most 50."""
     conditions: Conditions = ()
-    """Ready sums up; Reconciling, Stalled, TrafficApplied and MetricsAvailable say more."""
+    """Ready sums up; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady say more."""

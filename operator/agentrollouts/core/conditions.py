@@ -19,6 +19,8 @@ STALLED: Final = "Stalled"
 """Whether it is stuck until a person does something. Never true together with `RECONCILING` or `READY`."""
 TRAFFIC_APPLIED: Final = "TrafficApplied"
 """Of a rollout: whether its weights are in effect."""
+ROLLBACK_READY: Final = "RollbackReady"
+"""Whether a healthy release could take over all traffic at this moment."""
 
 ROUTE_CONFLICT: Final = "RouteConflict"
 """A warning, there only while it is True: another route has the same hostname at the same parent."""

@@ -15,6 +15,7 @@ from agentrollouts.core import moves, route_patch, traffic
 from agentrollouts.core.conditions import (
     READY,
     RECONCILING,
+    ROLLBACK_READY,
     ROUTE_CONFLICT,
     STALLED,
     TRAFFIC_APPLIED,
@@ -24,6 +25,7 @@ from agentrollouts.core.conditions import (
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.observation import Observation
+from agentrollouts.core.reachable import rollback_ready
 from agentrollouts.core.situation import (
     ERROR_GRACE,
     METRICS_CONDITION,
@@ -57,6 +59,7 @@ def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) ->
         (STALLED, (True, *stuck[1:]) if stuck else (False, Reason.NOT_STALLED, "")),
         (TRAFFIC_APPLIED, applied),
         (METRICS_CONDITION, metrics),
+        (ROLLBACK_READY, rollback_ready(s, status)),
     )
     for kind, (holds, why, text) in rows:
         generation = s.obs.rollout.metadata.generation
