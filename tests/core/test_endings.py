@@ -53,7 +53,9 @@ NEVER_WAITED_FOR: Final = frozenset(
         Reason.GATE_WARNED,
         Reason.ROLLBACK_REQUESTED,
         Reason.SPEC_REVERTED,
-        Reason.TIMED_OUT,
+        Reason.RECALLED,
+        Reason.ROLLBACK_READY,
+        Reason.NOTHING_EARLIER,
     }
 )
 """States, verdicts that hold nothing, and Events. A new word belongs here or gets a row in `core.endings`."""

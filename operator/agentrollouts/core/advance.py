@@ -12,6 +12,7 @@ from agentrollouts.core.approvals import left_above, required
 from agentrollouts.core.memory import freeze, fresh
 from agentrollouts.core.plan import plan_hash, step_at, steps_of
 from agentrollouts.core.progress import Progress, next_number
+from agentrollouts.core.recall import recall
 from agentrollouts.core.states import base_state
 
 FULL: Final = 100
@@ -22,6 +23,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
     match move:
         case moves.Rest() | moves.Wait():
             return progress
+        case moves.Recall(stable):
+            return recall(progress, stable, move)
         case moves.StopClock():
             return progress.then(attempt=progress.attempt.model_copy(update=progress.stopped))
         case moves.StartClock():
@@ -52,7 +55,7 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _replan(progress, index)
         case moves.Rewatch():
             return _rewatch(progress)
-        case moves.RollBack() | moves.GoBack() | moves.Verify() | moves.Conclude():
+        case moves.RollBack() | moves.GoBack() | moves.Verify() | moves.Conclude() | moves.Prove():
             return back.take_back(progress, move)
         case moves.Supersede(message):
             return _supersede(progress, message)

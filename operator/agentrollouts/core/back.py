@@ -31,11 +31,15 @@ REASONS: Final[Mapping[Trigger, Reason]] = {
 }
 """What each trigger is called in a condition, where only the trigger is still known."""
 
+PROVED: Final = frozenset({Trigger.BREACH, Trigger.CAP, Trigger.ACTION})
+"""Triggers that speak against the release: harm that was measured, or a person's word. Time that ran out does
+not, nor does Git."""
+
 QUARANTINE_LIMIT: Final = 20
 """Newest digests kept in quarantine; the bound of the list in the CRD."""
 
 
-TakeBack = moves.RollBack | moves.GoBack | moves.Verify | moves.Conclude
+TakeBack = moves.RollBack | moves.GoBack | moves.Verify | moves.Conclude | moves.Prove
 """The moves of the way back, in their order."""
 
 
@@ -50,6 +54,8 @@ def take_back(progress: Progress, move: TakeBack) -> Progress:
             return _verify(progress)
         case moves.Conclude(outcome, message):
             return _conclude(progress, outcome, message)
+        case moves.Prove(outcome, message):
+            return _prove(progress, outcome, message)
 
 
 def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
@@ -68,7 +74,7 @@ def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     back = progress.moved(
         State.ROLLING_BACK, weight=0, trigger=move.trigger, hold=None, **progress.stopped
     ).then(last_rollback=record)
-    if move.trigger is not Trigger.SPEC_REVERTED:
+    if move.trigger in PROVED and not move.is_unproved:
         back = back.then(quarantined=_quarantine(status.canary, move, progress))
     return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
 
@@ -88,7 +94,8 @@ def _go_back(progress: Progress, move: moves.GoBack) -> Progress:
         traffic_start_time=next(served, bad.healthy_time),
     )
     begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=())
-    return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message))
+    is_unproved = move.trigger is not Trigger.ACTION
+    return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message, is_unproved))
 
 
 def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress) -> tuple[Quarantined, ...]:
@@ -138,3 +145,21 @@ def _conclude(progress: Progress, outcome: VerifyOutcome, verification: str) -> 
     if not verification:
         return ended
     return ended.tell(Reason.of(outcome), verification, warn=outcome is VerifyOutcome.NOT_RECOVERED)
+
+
+def _prove(progress: Progress, outcome: VerifyOutcome, verification: str) -> Progress:
+    """What serves since the rollback shows whether the release was the cause."""
+    status, rollback, attempt = progress.status, progress.status.last_rollback, progress.attempt
+    if rollback is None:
+        raise ValueError("Only a rollback can be proved right or wrong")
+    done = rollback.replace(outcome=outcome, verified_time=progress.now, verification=verification)
+    proved = progress.then(last_rollback=done)
+    bad = next((entry for entry in status.history if entry.number == attempt.number), None)
+    if bad and outcome is VerifyOutcome.RECOVERED:
+        trigger, reason = Trigger(rollback.trigger), Reason.of(rollback.reason)
+        order = moves.RollBack(trigger, reason, rollback.message)
+        proved = proved.then(quarantined=_quarantine(bad.record, order, progress))
+    elif bad:
+        cleared = bad.model_copy(update={"reason": Reason.SHARED_CAUSE.value})
+        proved = proved.then(history=tuple(cleared if old is bad else old for old in status.history))
+    return proved.tell(Reason.of(outcome), verification, warn=outcome is VerifyOutcome.NOT_RECOVERED)

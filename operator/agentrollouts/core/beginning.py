@@ -96,7 +96,7 @@ def taken(s: Situation) -> moves.Rest | None:
 
 def unknown(s: Situation) -> moves.Move | None:
     """The release is missing, not ready or not of this agent."""
-    return _rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
+    return rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
 
 
 def refused(s: Situation) -> moves.Move | None:
@@ -129,10 +129,11 @@ def quarantined(s: Situation) -> moves.Move | None:
         f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
         f"{retry(entry)}. {entry.message}"
     )
-    return _rest(s, Reason.QUARANTINED, message)
+    return rest(s, Reason.QUARANTINED, message)
 
 
-def _rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
+def rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
+    """Nothing begins, and why; what is wrong with what serves meanwhile comes first."""
     stuck = _stuck(s)
     return moves.Rest(*_told(s, reason, message), stuck.until if stuck else None)
 

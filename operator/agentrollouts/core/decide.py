@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core import beginning, moves, on_trial, reach
+from agentrollouts.core import beginning, moves, on_trial, proof, reach
 from agentrollouts.core.observation import Decision, Observation
+from agentrollouts.core.recall import remembered
 from agentrollouts.core.situation import Situation, assess
 from agentrollouts.core.states import is_in_line, is_on_trial
 from agentrollouts.core.summary import conclude
@@ -44,6 +45,7 @@ ON_TRIAL: Final[tuple[Check, ...]] = (
 )
 
 IN_LINE: Final[tuple[Check, ...]] = (
+    remembered,  # what a predecessor knew comes before all that would be done without knowing it
     beginning.stable_first,  # what serves is going back: what waits can wait, whatever becomes of it
     beginning.unknown,  # a name may be known again in a moment
     beginning.unwanted,  # nobody asks for it any more
@@ -51,13 +53,17 @@ IN_LINE: Final[tuple[Check, ...]] = (
 )
 
 AT_REST: Final[tuple[Check, ...]] = (
+    remembered,  # the same
     beginning.gone_back,  # what the route says was taken back is not brought back
     beginning.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
+    proof.proved,  # what the last rollback at rest was for is known now
     beginning.harmful,  # then what is measured of stable itself, where somebody asked for that
     beginning.taken,  # of two rollouts of one agent only the older one ships
     beginning.unknown,  # nothing can be compared with a digest that is not known
     beginning.refused,  # what serves goes on, and no longer looks as if all were well
     beginning.serving,  # the common case: nothing to do
+    proof.given_up,  # nothing was proved, but the same again would end the same
+    proof.shared_cause,  # what everybody suffers from is waited out
     beginning.quarantined,  # a resync, relabel or restart does not try again what failed
     beginning.begin,
 )

@@ -97,6 +97,10 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; its own condition says what it needs"),
     Reason.AGENT_MISMATCH: _person("name a release of this agent"),
     Reason.QUARANTINED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
+    Reason.TIMED_OUT: _person(
+        "ship another release, change the plan, or set the annotation `agentrollouts.dev/retry`"
+    ),
+    Reason.UNPROVED: _itself("what serves meanwhile keeps the limits, or exceeds them too"),
     Reason.SNAPSHOT_MISSING: _object("apply the AgentRelease again"),
     Reason.SERVICE_MISSING: _person("ship a release that names its Service"),
     Reason.SERVICE_SHARED: _person("ship a release with a Service of its own"),

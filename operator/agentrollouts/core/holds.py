@@ -26,6 +26,9 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     gives_up = limit is not None and reason is not Reason.PAUSED and has_way_back
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
     if until is not None and until <= s.now:
-        told = f"Held for {limit} s, which is as long as spec.rollback.afterHoldSeconds allows: {message}"
+        told = (
+            f"Held for {limit} s, which is as long as spec.rollback.afterHoldSeconds allows, and not in "
+            f"quarantine, as nothing was proved against the release: {message}"
+        )
         return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
     return moves.Hold(reason, with_way_out(reason, message), until)

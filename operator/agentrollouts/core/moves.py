@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import ReleaseRecord, State, VerifyOutcome
+from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord, State, VerifyOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,16 @@ class Rest:
     message: str
     until: datetime | None = None
     """When to look again, where nothing that is watched would say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The rollout was made again: what its predecessor left on the snapshots becomes its own."""
+
+    stable: ReleaseRecord | None
+    """What serves on; None where nothing changes."""
+    history: tuple[HistoryEntry, ...]
+    quarantined: tuple[Quarantined, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,8 @@ class RollBack:
     trigger: Trigger
     reason: Reason
     message: str
+    is_unproved: bool = False
+    """Whether nothing was there to compare the release with, so that it is not in quarantine yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +177,14 @@ class Conclude:
 
 
 @dataclass(frozen=True, slots=True)
+class Prove:
+    """At rest after a rollback: the release that serves since then shows whether the other was the cause."""
+
+    outcome: VerifyOutcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Supersede:
     """Another release was asked for: this attempt ends without the canary."""
 
@@ -173,6 +193,7 @@ class Supersede:
 
 Move = (
     Rest
+    | Recall
     | Wait
     | StopClock
     | StartClock
@@ -193,5 +214,6 @@ Move = (
     | GoBack
     | Verify
     | Conclude
+    | Prove
     | Supersede
 )

@@ -242,7 +242,8 @@ def _undecided(s: Situation) -> moves.Move | None:
         return moves.Extend(message)
     match s.spec.analysis.on_timeout:
         case OnTimeout.ROLL_BACK if not is_going_back(s.status.canary, s.status):
-            return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, message)
+            told = f"Undecided when the phase was over, so not in quarantine: {message}"
+            return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
         case OnTimeout.PROMOTE:
             return None
         case _:

@@ -63,3 +63,8 @@ def asks_back(attempt: Attempt, release: str, rollout: AgentRollout) -> bool:
 def retry(entry: Quarantined) -> Order:
     """To try a release again that was rolled back by this attempt."""
     return Order(ANNOTATION_RETRY, entry.attempt, entry.release)
+
+
+def retry_of(attempt: Attempt, release: str) -> Order:
+    """To try a release again whose attempt was rolled back without proof."""
+    return Order(ANNOTATION_RETRY, attempt.number, release)

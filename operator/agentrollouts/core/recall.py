@@ -19,7 +19,9 @@ from agentrollouts.core.states import is_in_line
 
 
 def remembered(s: Situation) -> moves.Move | None:
-    """The snapshots know more of this agent than the status does."""
+    """The snapshots know more of this agent than the status does; one that may not ship it asks nothing."""
+    if s.obs.agent_taken_by:
+        return None
     return _desired_is_banned(s) if s.status.stable else _all_that_is_known(s)
 
 

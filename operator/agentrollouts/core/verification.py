@@ -14,6 +14,7 @@ from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, LastRuns, State, Verdict, VerifyOutcome
 from agentrollouts.core.answers import Answer, Cell, Table
+from agentrollouts.core.asked import is_unproved
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import MIN_SCRAPES, Reading
 from agentrollouts.core.evidence import Segment
@@ -65,6 +66,7 @@ def gates_after(
     """The gates by which the present rollback is judged; none where there is nothing to recover from."""
     attempt, verify = status.attempt, spec.rollback.verify
     is_watched = attempt is not None and attempt.state is State.VERIFYING and verify.watch_seconds > 0
+    is_watched = is_watched and not is_unproved(status)  # the watch at rest proves it, by the limit itself
     if not is_watched or status.stable is None or status.canary is None or not _did_harm(status):
         return ()
     if verify.gates is None:

@@ -7,12 +7,13 @@ is taken back any further: what is still bad without the release has another cau
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import LastRollback, VerifyOutcome
 from agentrollouts.core import moves
-from agentrollouts.core.asked import Asked, Request
+from agentrollouts.core.asked import Asked, Request, is_unproved
 from agentrollouts.core.plan import due_time
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.verification import gates_after
 
 ELSEWHERE = "the failure is elsewhere: in a dependency, in data that the release wrote, or at the provider"
+UNPROVED = "The release that serves now is watched by the same limits, which shows whether that helped."
 NOT_REPORTED = "The gateway has not reported the route yet"
 
 
@@ -42,7 +43,7 @@ def _by_the_gateway(s: Situation, rollback: LastRollback) -> moves.Move:
     """Nothing to measure by: the end waits for the gateway's word, but not for ever."""
     deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
     if rollback.observed_time or deadline <= s.now or not s.spec.traffic.by_route:
-        return moves.Conclude(VerifyOutcome.UNVERIFIED)
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, UNPROVED if is_unproved(s.status) else "")
     return moves.Wait(NOT_REPORTED, deadline)
 
 

@@ -166,10 +166,10 @@ class Observer:
         metadata = manifest["metadata"]
         key = (metadata.get("uid"), metadata.get("resourceVersion"))
         if key not in self._whole:
-            text = (manifest.get("data") or {}).get(BUNDLE_KEY) or ""
+            text = ((manifest.get("data") or {}).get(BUNDLE_KEY) or "").encode(errors="replace")
             if len(self._whole) >= HASHES:
                 self._whole.clear()
-            self._whole[key] = metadata["name"] == snapshot_name(agent, digest_of(text.encode(errors="replace")))
+            self._whole[key] = metadata["name"] == snapshot_name(agent, digest_of(text))
         return self._whole[key]
 
     def _traffic(self, rollout: AgentRollout) -> Iterator[Manifest]:
