@@ -18,6 +18,8 @@ LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")
 ENDS: Final = ("Healthy", "RolledBack", "Superseded")
 UNTRIED: Final = ("SpecReverted", "Superseded")
 """Reasons of ends that say nothing about the release."""
+MAY_LAST: Final = ("CapExceeded", "GateFailed", "Inconclusive", "SharedCause")
+"""Holds that end by themselves once the metrics change, which they may never do."""
 RAMP_STEPS: Final = 10
 
 
@@ -219,11 +221,12 @@ class Observer:
             self.check(is_explained, "L1", "held without a reason", time)
 
     def at_rest(self, time: datetime) -> None:
-        """Nothing is disturbed any more, for long: the rollout is over, or a person is asked by name."""
+        """Nothing is disturbed any more, for long: the rollout is over, or it says what it waits for."""
         state = self.attempt.get("state")
         conditions = {found["type"]: found for found in self._status.get("conditions", ())}
         stalled = conditions.get("Stalled", {}).get("status") == "True"
-        needs = state == "AwaitingApproval" or stalled
+        held_for = self.attempt.get("hold", {}).get("reason") if state == "Held" else None
+        needs = state == "AwaitingApproval" or stalled or held_for in MAY_LAST
         self.check(
             state in ENDS or needs or not state, "L1", f"still {state}: {conditions.get('Ready')}", time
         )

@@ -331,6 +331,16 @@ def test_an_extension_that_is_no_whole_second_ends() -> None:
     assert len(world.told(Reason.PHASE_EXTENDED)) == 1
 
 
+@pytest.mark.parametrize(("seconds", "most", "interval"), [(1, 2, 1), (3, 10, 1), (300, 10, 30), (5, 1, 5)])
+def test_extensions_of_a_bake_are_reported_twice_at_most(seconds: int, most: int, interval: int) -> None:
+    """Not at each scrape, however short the extensions are; together they still double the bake."""
+    analysis = {"intervalSeconds": interval, "warmupSeconds": 0, "maxExtensions": most}
+    world = a_world(a_rollout(bake={"durationSeconds": seconds}, analysis=analysis), NEW)
+    world.runs_per_second = 0.05
+    world.run(3 * seconds + 120)
+    assert 1 <= len(world.told(Reason.PHASE_EXTENDED)) <= min(2, most)
+
+
 @pytest.mark.parametrize("state", [State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING])
 def test_a_changed_plan_carries_no_evidence_over(state: State) -> None:
     """The clock starts anew at the present weight, whatever the attempt was doing."""

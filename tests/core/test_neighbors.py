@@ -189,3 +189,11 @@ def test_a_route_of_your_own_is_your_own_business() -> None:
     decision = decide(an_observation(a_rollout(traffic=BY_PATCH).asking_for(OLD).serving(OLD)))
     assert decision.status is not None
     assert len(decision.status.conditions) == 5
+
+
+def test_many_routes_at_one_door_are_not_listed() -> None:
+    """The sentence stays the same while others come and go."""
+    names = tuple(f"shop/{letter}" for letter in "abcd")
+    decision = decide(an_observation(a_rollout().asking_for(OLD).serving(OLD), same_door=names))
+    assert decision.status is not None
+    assert "more than 3 other HTTPRoutes" in decision.status.conditions[-1].message

@@ -281,3 +281,15 @@ def test_a_normal_course_sends_no_warning() -> None:
         events += decision.events
         builder = replace(builder, status=decision.status or builder.status)
     assert [event.reason for event in events if event.is_warning] == []
+
+
+@pytest.mark.parametrize("state", [State.CANARY, State.BAKING])
+def test_a_release_that_was_made_a_moment_ago_is_waited_for_in_silence(state: State) -> None:
+    """One commit makes a release and asks for it: until it is read, nothing is held and nobody is warned."""
+    fresh = a_ready_release(NEXT)
+    fresh = fresh.replace(status=fresh.status.replace(conditions=(), digest=None, snapshot=None))
+    for builder in (a_rollout().serving(OLD).asking_for(NEXT), a_rollout().in_state(state).asking_for(NEXT)):
+        decision = deciding.decide(an_observation(builder, release=fresh))
+        assert [event for event in decision.events if event.is_warning] == []
+        attempt = (decision.status or builder.status).attempt
+        assert attempt is None or attempt.hold is None

@@ -30,7 +30,7 @@ def test_tables(seen: Scene) -> None:
 
     assert header == ["NAME", "READY", "STATE", "RELEASE", "STABLE", "WEIGHT", "AGE"]
     assert broke[:-1] == ["broke", "False", "Quarantined", "broke-2.0.0", f"broke-{FIRST}", "0"]
-    assert serves[:-1] == ["serves", "True", "Healthy", f"serves-{FIRST}", f"serves-{FIRST}", "0"]
+    assert serves[:-1] == ["serves", "True", "Healthy", f"serves-{FIRST}", f"serves-{FIRST}", "100"]
 
 
 def test_wide_table_and_releases(seen: Scene) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import LABEL_AGENT, LABEL_ROLLOUT
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
+from agentrollouts.shell.cache import CONFIG_MAP, NEIGHBORS, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
 from tests.properties import usually
 
 NAMES = ("a", "b")
@@ -259,6 +259,7 @@ def test_routes_at_one_door_are_found_whatever_they_were_before() -> None:
     for manifest in (at_door("a", 2, "x"), at_door("b", 3, "x", "there"), at_door("c", 4, "y")):
         cache.put(manifest)
     assert [r["metadata"]["name"] for r in cache.routes_beside(at_door("a", 2, "x"))] == ["b"]
+    assert cache.beside(at_door("b", 5, "x", "there")) == (), "it stays where it is"
     assert cache.beside(at_door("b", 5, "y", "there")) == (Ref(ROLLOUT, "here", "a"),)
     cache.put(at_door("b", 5, "y", "there"))
     assert cache.routes_beside(at_door("a", 2, "x")) == []
@@ -275,3 +276,14 @@ def test_a_route_that_names_a_door_twice_is_taken_in_and_out() -> None:
     assert cache.put(at_door("a", 2, "y"))
     assert cache.routes_beside(at_door("b", 3, "x")) == []
     assert [r["metadata"]["name"] for r in cache.routes_beside(at_door("b", 3, "y"))] == ["a"]
+
+
+def test_a_crowd_at_one_door_costs_no_more_than_a_few() -> None:
+    """A namespace whose rollouts all use one hostname: neither looks nor wake-ups grow with their number."""
+    cache = Cache()
+    for index in range(50):
+        cache.put(an_object(ROLLOUT, f"r{index}", 2 * index + 1, agent=f"r{index}"))
+        news = at_door(f"r{index}", 2 * index + 2, "x")
+        assert len(cache.beside(news)) <= NEIGHBORS
+        cache.put(news)
+    assert len(cache.routes_beside(at_door("r0", 2, "x"))) == NEIGHBORS

@@ -10,7 +10,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome,
 from agentrollouts.core import back, moves
 from agentrollouts.core.approvals import left_above, required
 from agentrollouts.core.memory import freeze, fresh
-from agentrollouts.core.plan import plan_hash, step_at, steps_of
+from agentrollouts.core.plan import next_extensions, plan_hash, step_at, steps_of
 from agentrollouts.core.progress import Progress, next_number
 from agentrollouts.core.recall import recall
 from agentrollouts.core.states import base_state
@@ -139,11 +139,14 @@ def _freeze_segment(progress: Progress) -> Progress:
 
 
 def _extend(progress: Progress, message: str) -> Progress:
-    attempt = progress.attempt
+    """Extend by one step, or by as many as it takes to see another result; reports the first and the last."""
+    attempt, most = progress.attempt, progress.spec.analysis.max_extensions
     what = "The bake" if attempt.state is State.BAKING else f"Phase {attempt.phase_name}"
-    return progress.moved(attempt.state, extensions=attempt.extensions + 1).tell(
-        Reason.PHASE_EXTENDED, f"{what} goes on: {message}"
-    )
+    count = next_extensions(progress.spec, attempt)
+    extended = progress.moved(attempt.state, extensions=count)
+    if attempt.extensions and count < most:
+        return extended
+    return extended.tell(Reason.PHASE_EXTENDED, f"{what} goes on: {message}")
 
 
 def _bake(progress: Progress) -> Progress:

@@ -169,9 +169,11 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
         )
     status = release.status
     ready = find_condition(status.conditions, READY)
-    is_ready = ready is not None and ready.status is ConditionStatus.TRUE
+    if ready is None:
+        return Problem(Reason.PENDING, f"spec.releaseRef: release {name} has not been read yet")
+    is_ready = ready.status is ConditionStatus.TRUE
     if not is_ready or status.digest is None or status.snapshot is None:
-        why = f": {ready.message}" if ready and ready.message else ""
+        why = f": {ready.message}" if ready.message else ""
         return Problem(Reason.RELEASE_NOT_READY, f"spec.releaseRef: release {name} is not ready{why}")
     record = ReleaseRecord(
         release=name,

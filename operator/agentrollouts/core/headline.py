@@ -24,6 +24,7 @@ from agentrollouts.core.conditions import (
 )
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.latch import is_latched
+from agentrollouts.core.neighbors import NAMED
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.reachable import rollback_ready
 from agentrollouts.core.situation import (
@@ -70,8 +71,11 @@ def route_conflict(obs: Observation) -> Condition | None:
     """The warning that other routes are at the same door; None where none is."""
     if not obs.same_door:
         return None
+    others = f"HTTPRoute {', '.join(obs.same_door)}"
+    if len(obs.same_door) > NAMED:
+        others = f"more than {NAMED} other HTTPRoutes"
     message = (
-        f"The route has the same hostname and parent as HTTPRoute {', '.join(obs.same_door)}, so its "
+        f"The route has the same hostname and parent as {others}, so its "
         "requests may not be split by these weights; give one of them another hostname"
     )
     why, generation = Reason.HOSTNAME_SHARED, obs.rollout.metadata.generation

@@ -6,11 +6,14 @@ them may not hold; that is reported and stops nothing. Found by `shell.observe`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.observation import Manifest, Observation, Problem
+
+NAMED: Final = 3
+"""How many routes are named by a warning; with more, only that there are more, which stays true for long."""
 
 
 def agent_taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
@@ -70,7 +73,7 @@ def doors(route: Manifest) -> Iterator[tuple[Door, Mapping[str, Any]]]:
 
 
 def with_same_door(ours: Manifest, others: Iterable[Manifest]) -> tuple[str, ...]:
-    """The routes that share a door with ours, as `namespace/name`, in order.
+    """The routes that share a door with ours, as `namespace/name`, in order; all of those that are given.
 
     Two listeners of one Gateway are two doors; a route that names no listener, or no port, is at all of them.
     """

@@ -96,6 +96,8 @@ def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> 
 def superseded(s: Situation) -> moves.Move | None:
     """Another digest is asked for, or one that is not known."""
     match s.asked:
+        case Problem(Reason.PENDING, message):
+            return moves.Wait(message)  # the release was made a moment ago; it is read at once
         case Problem(reason, message):
             return hold(s, reason, message)
         case Asked(Request.CANARY):

@@ -111,6 +111,22 @@ def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
     return duration + duration * attempt.extensions // max(1, spec.analysis.max_extensions)
 
 
+def next_extensions(spec: AgentRolloutSpec, attempt: Attempt) -> int:
+    """How many extensions the phase has after the next one, which lasts until another result is due.
+
+    A step of a short phase is shorter than `analysis.intervalSeconds`; one after the other would be used up,
+    each with an Event, without any new count between them.
+    """
+    most, now = spec.analysis.max_extensions, phase_seconds(spec, attempt)
+    later = range(attempt.extensions + 1, most)
+    longer = (n for n in later if _seconds_at(spec, attempt, n) - now >= spec.analysis.interval_seconds)
+    return next(longer, most)
+
+
+def _seconds_at(spec: AgentRolloutSpec, attempt: Attempt, extensions: int) -> int:
+    return phase_seconds(spec, attempt.model_copy(update={"extensions": extensions}))
+
+
 def due_time(attempt: Attempt, clock_seconds: float, now: datetime) -> datetime:
     """When the phase's running clock will show `clock_seconds`, at the earliest now."""
     return now + timedelta(seconds=max(0.0, clock_seconds - elapsed(attempt, now)))

@@ -13,12 +13,13 @@ import marshal
 import zlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.foreign_route import claimants
-from agentrollouts.core.neighbors import doors
+from agentrollouts.core.neighbors import NAMED, doors
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"
@@ -28,6 +29,9 @@ ROUTE: Final = "HTTPRoute"
 TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
 
+NEIGHBORS: Final = NAMED + 1
+"""How many routes at one door are looked at: enough to name them, or to say that there are more. All rollouts
+of a namespace may use one hostname, and looking at all of them each time would not end."""
 
 _FASTEST: Final = 1
 """zlib's level: nearly as small as the default, in half the time."""
@@ -111,21 +115,27 @@ class Cache:
             if route := _patched(manifest):
                 yield from self._found(route)
 
-    def beside(self, manifest: Manifest) -> tuple[Ref, ...]:
-        """The rollouts whose routes share a hostname and a parent with this one, as known or as given."""
+    def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
+        """The rollouts at the doors that a route is about to come to or to leave, a few for each door."""
         if manifest["kind"] != ROUTE:
             return ()
         key = Ref.of(manifest)
         known = self._objects.get(key)
-        entries = {*(known.entries if known else ()), *_doors(manifest)}
-        found = {ref for entry in entries if isinstance(entry, int) for ref in self._under(entry)}
-        owners = (Ref(ROLLOUT, ref.namespace, ref.name) for ref in found - {key})
+        before = {entry for entry in (known.entries if known else ()) if isinstance(entry, int)}
+        changed = before ^ (set() if is_gone else {*_doors(manifest)})
+        found = {ref for entry in changed for ref in self._some(entry, key)}
+        owners = (Ref(ROLLOUT, ref.namespace, ref.name) for ref in found)
         return tuple(owner for owner in owners if owner in self._objects)
 
     def routes_beside(self, route: Manifest) -> list[Manifest]:
-        """The other routes that may share a hostname and a parent with this one."""
-        found = {ref for entry in _doors(route) for ref in self._under(entry)} - {Ref.of(route)}
+        """Other routes that may share a hostname and a parent with this one, a few for each door."""
+        found = {ref for entry in _doors(route) for ref in self._some(entry, Ref.of(route))}
         return [_unpacked(self._objects[key].packed) for key in found]
+
+    def _some(self, door: int, but: Ref) -> Iterator[Ref]:
+        known = self._index.get(door, ())
+        found = (known,) if isinstance(known, Ref) else known
+        return islice((ref for ref in found if ref != but), NEIGHBORS)
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace."""

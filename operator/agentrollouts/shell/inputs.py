@@ -19,13 +19,13 @@ class Inputs:
 
     def put(self, manifest: Manifest) -> None:
         """An object is as in `manifest`; nothing happens where that is no news."""
-        beside = self._cache.beside(manifest)  # before it moves to another door, and those at the new one
+        beside = self._cache.beside(manifest)
         if self._cache.put(manifest):
             self._mark(manifest, beside)
 
     def drop(self, manifest: Manifest) -> None:
         """An object is gone."""
-        beside = self._cache.beside(manifest)
+        beside = self._cache.beside(manifest, is_gone=True)
         if self._cache.drop(manifest):
             self._mark(manifest, beside)
 

@@ -96,7 +96,6 @@ class Observer:
             refused=refused,
             rule_taken_by=self._rival(rollout),
             agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
-            same_door=self._same_door(rollout),
             traffic_problem=problem,
             snapshots={
                 manifest["metadata"]["name"]: ObjectMeta.model_validate(manifest["metadata"])
@@ -106,6 +105,7 @@ class Observer:
             heard=self._poller.newest(Ref("AgentRollout", namespace, name)),
             endpoints=self._seen_endpoints(rollout),
         )
+        obs = replace(obs, same_door=self._same_door(obs))
         beginning = _about_to_begin(obs)
         if beginning is None or beginning.service is None:
             return obs
@@ -185,12 +185,12 @@ class Observer:
             if found is not None and is_ours(found, rollout):
                 yield found
 
-    def _same_door(self, rollout: AgentRollout) -> tuple[str, ...]:
+    def _same_door(self, obs: Observation) -> tuple[str, ...]:
         """The routes that share a hostname and a parent with the one that the operator owns."""
-        ours = self._cache.get(Ref(ROUTE, rollout.metadata.namespace, rollout.metadata.name))
-        if rollout.spec.traffic.http_route is None or ours is None or not is_ours(ours, rollout):
+        ours = obs.traffic.get((ROUTE, obs.rollout.metadata.name))
+        if obs.rollout.spec.traffic.http_route is None or ours is None:
             return ()
-        return with_same_door(ours, self._cache.routes_beside(ours))
+        return with_same_door(ours, self._cache.routes_beside(dict(ours)))
 
     def _rival(self, rollout: AgentRollout) -> str | None:
         wanted = rollout.spec.traffic.route_patch
