@@ -264,8 +264,11 @@ def test_a_gateway_that_refuses_the_route_is_reported_once() -> None:
             message=text,
             last_transition_time=START,
         ).to_json()
-        parent = obs.rollout.spec.traffic.to_json()["httpRoute"]["parentRefs"][0]
-        said = {"parents": [{"parentRef": parent, "conditions": [refused | {"observedGeneration": 9}]}]}
+        parent = obs.traffic[key]["spec"]["parentRefs"][0]
+        generation = obs.traffic[key]["metadata"].get("generation", 0)
+        said = {
+            "parents": [{"parentRef": parent, "conditions": [refused | {"observedGeneration": generation}]}]
+        }
         route = {**obs.traffic[key], "status": said}
         decision = deciding.decide(an_observation(builder, now=now, traffic={**obs.traffic, key: route}))
         reasons.append([event.reason for event in decision.events if event.is_warning])
