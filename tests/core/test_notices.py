@@ -187,6 +187,16 @@ def test_a_warning_at_rest_leaves_the_release_healthy(
     assert (ready.status, ready.reason, FAILED in ready.message) == ("True", "Healthy", True)
 
 
+def test_a_finding_is_named_though_the_route_is_in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two things can be wrong at once; `Ready` has the word of one and the sentences of both."""
+    builder = a_rollout(watch={"gates": ["errors"]}, gates=[GATE | {"action": "Warn"}])
+    course = Course(builder.asking_for(OLD).serving(OLD), "gate", monkeypatch)
+    obs = an_observation(course.builder, traffic={}, traffic_problem=REFUSED)
+    status = deciding.decide(obs).status
+    assert status is not None
+    assert (status.conditions[0].reason, FAILED in status.conditions[0].message) == ("RouteNotOwned", True)
+
+
 def test_the_cap_of_an_ended_attempt_says_nothing_of_what_serves() -> None:
     """What the canary spent before it was rolled back is not held against stable."""
     spent = with_readings(

@@ -50,8 +50,9 @@ def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) ->
     """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
     metrics, applied = _metrics(s, status), _traffic(s, status)
     reason, message = _headline(s, status, move, applied)
-    message = with_measured(message, _missing(s, status, metrics), *findings(s.spec, status))
-    ready = _ready(s, status, reason, message, applied)
+    holds, reason, message = _ready(s, status, reason, message, applied)
+    measured = (_missing(s, status, metrics), *findings(s.spec, status))
+    ready = (holds, reason, with_measured(message, *measured))
     stuck = None if ready[0] else stalled_by(status, ready, applied)
     waiting = not ready[0] and stuck is None
     rows: tuple[tuple[str, _Word], ...] = (
