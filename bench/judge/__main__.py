@@ -12,11 +12,12 @@ from dataclasses import asdict, replace
 from math import inf
 from typing import Any, Final
 
-from bench.judge import cost, labels, latency, speed
+from bench.judge import cost, labels, latency, slow, speed
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
 from bench.judge.runs import TRAFFIC, RunTask
+from bench.judge.slow import SlowTask
 from bench.judge.streams import HARMLESS, WORSE
 from bench.judge.table import (
     Table,
@@ -53,19 +54,23 @@ COST_MINUTES: Final = ((92, 15, 2), (44, 5, 1), (17, 2, 1))
 LABEL_SHARES: Final = (0.05, 0.05)
 """A shift only warns by default, and has a confidence of 0.95."""
 LABEL_MINUTES: Final = ((300, 80, 10), (300, 80, 10))
+SLOW_SHARES: Final = (0.01,) * len(slow.EQUAL)
+SLOW_MINUTES: Final = ((70, 11, 2),) * len(slow.WORSE)
+"""As fast as where runs end at once, to a minute."""
 
 Run = Callable[[Sequence[AnyTask]], list[list[Ends]]]
 """Runs the tasks of a table; gives its cells by column, then by traffic."""
 
 
-def tables(run: Run, repetitions: int, slow: int, seed: int) -> list[Table]:
+def tables(run: Run, repetitions: int, fewer: int, seed: int) -> list[Table]:
     """All tables, each with its targets."""
     everyone = range(repetitions)
     harmless = run([RunTask(c, traffic, seed, everyone) for c in HARMLESS for traffic in TRAFFIC])
     worse = run([RunTask(c, traffic, seed, everyone) for c in WORSE for traffic in TRAFFIC])
-    slower = run([LatencyTask(c, t, seed, range(slow)) for c in latency.COLUMNS for t in TRAFFIC])
-    dearer = run([CostTask(c, t, seed, range(slow)) for c in cost.COLUMNS for t in TRAFFIC])
-    shifted = run([LabelTask(c, t, seed, range(slow)) for c in labels.COLUMNS for t in TRAFFIC])
+    slower = run([LatencyTask(c, t, seed, range(fewer)) for c in latency.COLUMNS for t in TRAFFIC])
+    dearer = run([CostTask(c, t, seed, range(fewer)) for c in cost.COLUMNS for t in TRAFFIC])
+    shifted = run([LabelTask(c, t, seed, range(fewer)) for c in labels.COLUMNS for t in TRAFFIC])
+    unended = run([SlowTask(c, t, seed, everyone) for c in slow.COLUMNS for t in TRAFFIC])
     return [
         Table(
             "False rollbacks on harmless releases, %",
@@ -84,6 +89,7 @@ def tables(run: Run, repetitions: int, slow: int, seed: int) -> list[Table]:
         _mixed("Latency", latency.COLUMNS, slower, LATENCY_SHARES, LATENCY_MINUTES),
         _mixed("Cost per run", cost.COLUMNS, dearer, COST_SHARES, COST_MINUTES),
         _mixed("Mix of labels", labels.COLUMNS, shifted, LABEL_SHARES, LABEL_MINUTES),
+        _mixed("Runs that take minutes", slow.COLUMNS, unended, SLOW_SHARES, SLOW_MINUTES),
     ]
 
 
@@ -140,15 +146,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED, help=f"of all that is random (default: {SEED})")
     options = parser.parse_args()
     repetitions = options.repetitions or (FULL if options.full else QUICK)
-    slow = min(repetitions, FULL_SLOW)
+    fewer = min(repetitions, FULL_SLOW)
     if options.full:
         with multiprocessing.Pool() as pool:
             found = tables(
-                _runner(lambda tasks: pool.map(Task.run, tasks, 1)), repetitions, slow, options.seed
+                _runner(lambda tasks: pool.map(Task.run, tasks, 1)), repetitions, fewer, options.seed
             )
     else:
-        found = tables(_runner(lambda tasks: [*map(Task.run, tasks)]), repetitions, slow, options.seed)
-    title = f"{repetitions} repetitions ({slow} of latency, cost and labels), seed {options.seed}"
+        found = tables(_runner(lambda tasks: [*map(Task.run, tasks)]), repetitions, fewer, options.seed)
+    title = f"{repetitions} repetitions ({fewer} of latency, cost and labels), seed {options.seed}"
     fast = speed.check()
     if options.json:
         parts = {"tables": [table.as_json() for table in found], "speed": asdict(fast)}

@@ -14,7 +14,7 @@ from agentrollouts.core.gates import NOTHING, Course
 from agentrollouts.core.histograms import Mix
 from agentrollouts.core.readings import Reading, Tally
 from agentrollouts.core.shifts import looks_until, of_mix
-from bench.judge.ours import GATES, NOW, Past, shipped
+from bench.judge.ours import GATES, NOW, RUN_SECONDS, Past, shipped
 from bench.judge.sampling import poisson
 from bench.judge.streams import MINUTES, PHASES, weight_at
 from bench.judge.tasks import OURS, End, Task
@@ -63,7 +63,7 @@ def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:
     """The minute after which the shipped judge says Fail; it is asked when a planned look is due."""
     past, begun = Past((), None), 0
     sums = _Sums(minutes)
-    for phase, (_, length) in enumerate(PHASES):
+    for phase, (weight, length) in enumerate(PHASES):
         seconds = [60.0 * minute for minute in range(length + 1)]
         due = [int(b) // 60 for a, b in pairwise(seconds) if looks_until(b) > looks_until(a)]
         for minute in due:
@@ -76,6 +76,8 @@ def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:
                 time_over=minute == length,
                 counted_seconds=60.0 * minute,
                 planned_looks=max(1, looks_until(60.0 * length)),
+                weight=weight,
+                run_seconds=RUN_SECONDS,
             )
             found = shipped(gate, reading, course, past)
             if found.verdict is Verdict.FAIL:

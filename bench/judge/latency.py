@@ -7,7 +7,7 @@ import bisect
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import accumulate
 from statistics import NormalDist
@@ -21,7 +21,7 @@ from agentrollouts.core.gates import Course
 from agentrollouts.core.histograms import ORDINARY, Bound
 from agentrollouts.core.queries import Term, bad_source, tag
 from agentrollouts.core.readings import Reading, Tally
-from bench.judge.ours import GATES, NOW, PLAN, TIMES, Past, shipped, surprise
+from bench.judge.ours import GATES, NOW, PLAN, RUN_SECONDS, TIMES, Past, shipped, surprise
 from bench.judge.rules import EVERY, FLAGGER_THRESHOLD
 from bench.judge.sampling import poisson
 from bench.judge.streams import BLIP, HISTORY_MINUTES, MINUTES, PHASES, weight_at
@@ -86,9 +86,16 @@ def first_fail(
         canary = [a + b for a, b in zip(canary, more, strict=True)]
         stable = [a + b for a, b in zip(stable, more_stable, strict=True)]
         left -= 1
-        present = _tally(phase, canary, stable)
+        course = Course(
+            phase,
+            len(PHASES),
+            time_over=left == 0,
+            weight=PHASES[phase][0],
+            run_seconds=RUN_SECONDS,
+            counted_seconds=60.0 * (PHASES[phase][1] - left),
+        )
+        present = replace(_tally(phase, canary, stable), expected=course.expected)
         if not screened or may_fail(gate, (*finished, present), burst or 1.0):
-            course = Course(phase, len(PHASES), time_over=left == 0)
             reading = Reading(present.segment, present.bounds, NOW + timedelta(minutes=minute))
             if shipped(gate, reading, course, Past(tuple(finished), burst)).verdict is Verdict.FAIL:
                 return minute

@@ -13,6 +13,7 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Better
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.arrivals import Started
 from agentrollouts.core.burst import factors
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.evidence import Segment
@@ -60,6 +61,21 @@ class Past:
     memory: Memory = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a judge is told of an attempt besides the runs that ended."""
+
+    weight: bool = True
+    run_seconds: float = 0.0
+    """Mean duration of a run of stable, as the latency gate sees it; 0 where there is none."""
+    began: Sequence[tuple[float, float]] = ()
+    """Runs of canary and stable that began, by the minute, where agents count them."""
+
+
+RUN_SECONDS: Final = 8.0
+"""Of the runs in all tables but one, which end within the minute in which they begin."""
+ALL: Final = Known(run_seconds=RUN_SECONDS)
+
 Judge = Callable[[ResolvedGate, Reading, Course, Past], Judgement]
 
 
@@ -85,6 +101,7 @@ def first_fail(
     *,
     judge_of: Judge = shipped,
     screened: bool = True,
+    knows: Known = ALL,
 ) -> int | None:
     """The minute, from 1, after which the gate says Fail, by comparison or by its limit; None where never.
 
@@ -94,15 +111,28 @@ def first_fail(
         burst: The measured factor.
         judge_of: Who is asked; another one only to see that the bench finds it out.
         screened: Whether not to ask where `may_fail` says no.
+        knows: What the judge is told besides the runs that ended.
     """
     past, counts, window = Past((), burst), EMPTY, deque[Segment](maxlen=_window(gate))
-    phase, left = 0, PHASES[0][1]
+    phase, left, started = 0, PHASES[0][1], Started(0.0, 0.0)
     for minute, outcomes in enumerate(minutes, start=1):
         window.append(Segment(*outcomes))
         counts = Segment.sum((counts, window[-1]))
         recent = Segment.sum(window) if gate.limit else EMPTY
         left -= 1
-        present = Tally(phase, counts)
+        if knows.began:
+            canary, stable = knows.began[minute - 1]
+            started = Started(started.canary + canary, started.stable + stable)
+        course = Course(
+            phase,
+            len(PHASES),
+            time_over=left == 0,
+            weight=PHASES[phase][0] if knows.weight else None,
+            started=started if knows.began else None,
+            counted_seconds=60.0 * (PHASES[phase][1] - left),
+            run_seconds=knows.run_seconds,
+        )
+        present = Tally(phase, counts, (), course.expected)
         memory = NOTHING
         if (
             not screened
@@ -110,14 +140,14 @@ def first_fail(
             or may_be_beyond(gate, recent)
         ):
             reading = Reading(counts, (), NOW + timedelta(minutes=minute), Recent(recent))
-            found = judge_of(gate, reading, Course(phase, len(PHASES), time_over=left == 0), past)
+            found = judge_of(gate, reading, course, past)
             if found.verdict is Verdict.FAIL:
                 return minute
             memory = found.memory
         past = replace(past, memory=memory)
         if left == 0 and phase + 1 < len(PHASES):
             past = replace(past, finished=(*past.finished, present))
-            phase, left, counts = phase + 1, PHASES[phase + 1][1], EMPTY
+            phase, left, counts, started = phase + 1, PHASES[phase + 1][1], EMPTY, Started(0.0, 0.0)
     return None
 
 
@@ -143,7 +173,7 @@ def may_fail(gate: ResolvedGate, tallies: Sequence[Tally], burst: float) -> bool
     *Matters*: the ratio itself. *Sure*: whatever the guess g, the log likelihood ratio of a segment is at
     most that of the share t = x_c / x that was seen, x_c ln(t / w) + x_s ln((1 - t) / (1 - w)), and at most 0
     where t <= w, as every guess lies above w. The evidence since any phase is then at most e^(their sum over
-    all segments / B), and so is the mean over phases.
+    all segments / B), and so is the mean over phases. Runs that have not ended make both keys fit less.
     """
     happened = expected = bound = 0.0
     is_good = gate.better is Better.HIGHER

@@ -15,9 +15,9 @@ from agentrollouts.api.status import Verdict
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement
-from agentrollouts.core.limits import has_strayed
 from agentrollouts.core.readings import Reading
-from bench.judge import cost, labels, latency
+from agentrollouts.core.straying import has_strayed
+from bench.judge import cost, labels, latency, slow
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
@@ -25,6 +25,7 @@ from bench.judge.ours import GATES, Judge, Past, burst_of, first_fail, shipped
 from bench.judge.rules import LIMITS, RULES, Minutes, argo, flagger, kayenta, ratio_at_end
 from bench.judge.runs import TRAFFIC, median_minute
 from bench.judge.sampling import Lognormal, geometric, poisson
+from bench.judge.slow import FINISHED, STARTED, TIMED, SlowTask
 from bench.judge.streams import HARMLESS, MINUTES, WORSE, Column, Minute, attempt, history
 from bench.judge.table import is_chance
 from bench.judge.tasks import OURS
@@ -124,6 +125,32 @@ def test_other_habits_are_found_and_the_same_are_not() -> None:
     found = [LabelTask(c, 10_000, SEED, range(6)).run()[OURS] for c in labels.COLUMNS[:3:2]]
 
     assert [median_minute(ends) <= 80 for ends in found] == [False, True]
+
+
+@pytest.mark.parametrize("column", [slow.EQUAL[2], slow.EQUAL[5]], ids=lambda column: column.name)
+def test_equal_releases_whose_runs_take_minutes_are_left_alone(column: slow.Duration) -> None:
+    """Also where only the weight is known; the share of the finished runs alone rolls most of them back."""
+    ends = SlowTask(column, 10_000, SEED, range(20)).run()
+    found = {judge: sum(end.minute is not None for end in ends[judge]) for judge in ends}
+
+    assert all(is_chance(found[judge], 20, 0.01) for judge in (OURS, TIMED, STARTED))
+    assert found[FINISHED] > 10
+
+
+def test_worse_releases_whose_runs_take_minutes_are_found_in_time() -> None:
+    """About as soon as where runs end at once."""
+    ends = SlowTask(slow.WORSE[2], 10_000, SEED, range(15)).run()
+
+    assert all(median_minute(ends[judge]) <= 14 for judge in (OURS, TIMED, STARTED))
+
+
+def test_every_run_that_begins_ends() -> None:
+    """Of one run a minute, what ends on both sides is one; the canary's share lags behind its weight."""
+    canary, stable = slow._ending(15.0)  # noqa: SLF001 the law of the columns
+
+    assert [a + b for a, b in zip(canary, stable, strict=True)] == pytest.approx([1.0] * MINUTES)
+    assert canary[10] < 0.02 < canary[59] < 0.05
+    assert canary[-1] == pytest.approx(0.25, abs=1e-3)
 
 
 # --- wrong judges, planted ---------------------------------------------------------------------------------

@@ -350,3 +350,40 @@ def test_the_command_itself_answers() -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert first["verdict"] == "Fail"
     assert second["line"] == 2
+
+
+def test_runs_that_have_not_ended_count_as_good() -> None:
+    """Where a phase says its weight, or the runs that began, the first failures of a canary are no proof."""
+    first = phase(8, 30, 45, 970)
+    questions = [
+        {**first, **known} for known in ({}, {"weight": 5}, {"started": {"canary": 52, "stable": 960}})
+    ]
+
+    _, answers = ask(*(question(ERRORS, asked, timeOver=False) for asked in questions))
+
+    assert [answer["verdict"] for answer in answers] == ["Fail", "Inconclusive", "Inconclusive"]
+    assert "was given 5.0 % of them, 50," in answers[1]["message"]
+
+
+def test_a_weight_of_an_earlier_phase_counts_for_that_phase() -> None:
+    """Each phase says its own."""
+    first, second = {**phase(9, 30, 45, 970), "weight": 5}, {**phase(0, 300, 0, 700), "weight": 25}
+
+    _, answers = ask(question(ERRORS, first, second), question(ERRORS, phase(9, 30, 45, 970), second))
+
+    assert [answer["verdict"] for answer in answers] == ["Pass", "Fail"]
+
+
+def test_runs_that_do_not_follow_a_given_weight_are_a_mismatch() -> None:
+    """As if they had not for as long as it must stand."""
+    _, (answer,) = ask(question(ERRORS, {**phase(0, 20, 20, 4000), "weight": 5}))
+
+    assert answer["verdict"] == "TrafficMismatch"
+
+
+@pytest.mark.parametrize("wrong", [{"weight": 101}, {"weight": "5"}, {"started": {"canary": 5}}])
+def test_a_weight_that_is_none_is_an_error(wrong: dict[str, Any]) -> None:
+    """Named by its field, like any other."""
+    code, (answer,) = ask(question(ERRORS, {**phase(0, 20, 20, 4000), **wrong}))
+
+    assert (code, next(iter(wrong)) in answer["error"]) == (1, True)

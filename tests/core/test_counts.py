@@ -505,3 +505,30 @@ def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
 
     assert isinstance(found, Reading)
     assert found.recent is None
+
+
+def test_runs_that_stable_still_ends_are_known_when_all_traffic_has_gone() -> None:
+    """Beside the canary alone they tell how many of its runs began; at other weights they are its control."""
+    found = []
+    for subject in (SHOP, replace(SHOP, alone=True)):
+        plan = plan_queries([ERRORS], subject, counting_start=START, warmup_seconds=0)
+        recent = recent_sources(ERRORS)
+        assert recent
+        rows = {
+            (tag(plan, source, term), release): value
+            for source in (total_source(ERRORS), *recent)
+            for release, runs in ((CANARY, 60.0), (STABLE, 940.0))
+            for term, value in {
+                Term.INCREASE: runs,
+                Term.COVERED: 1.0,
+                Term.NEWEST: AT.timestamp(),
+                Term.SCRAPES: 40.0,
+            }.items()
+            if term in plan.terms(source)
+        }
+        read = read_all(plan, answer(rows), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+        assert isinstance(read, Reading)
+        assert read.recent is not None
+        found.append(read.recent.leaving)
+
+    assert found == [0.0, 940.0]

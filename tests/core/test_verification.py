@@ -91,6 +91,26 @@ def test_stable_that_is_still_worse_has_not_recovered(behaviour: Behaviour) -> N
     assert (world.shares()[OLD], [entry.release for entry in world.status.quarantined]) == (100, [NEW])
 
 
+def test_runs_that_take_minutes_do_not_seem_worse_after_a_rollback() -> None:
+    """Half of the traffic is back at stable: its failures show at once, the successes of that half later."""
+    half = [{"name": "half", "weight": 50, "durationSeconds": 300}]
+    world = a_world(a_rollout(rollback=SOON, phases=half).serving(OLD), OLD)
+    world.agents[OLD], per_second = Behaviour(failed=0.2), world.runs_per_second
+    world.ask_for(OLD)
+    world.run(900)
+    world.ship(NEW, Behaviour(failed=0.6))
+    world.run_until(State.VERIFYING)
+
+    world.agents[OLD], world.runs_per_second = Behaviour(failed=0.2 / 0.6), per_second * 0.6
+    world.run(200)
+    assert (world.state, rollback_of(world).outcome) == (State.VERIFYING, None)
+    assert "runs that have not ended yet may make up for it" in world.status.conditions[0].message
+
+    world.agents[OLD], world.runs_per_second = Behaviour(failed=0.2 / 1.4), per_second * 1.4
+    world.run_until(State.ROLLED_BACK, within=300)
+    assert rollback_of(world).outcome is VerifyOutcome.RECOVERED
+
+
 def test_a_rollback_that_cannot_be_measured_ends_unverified() -> None:
     """Prometheus is away: nothing hangs, and the sentence says why nobody knows."""
     world = a_rollback()

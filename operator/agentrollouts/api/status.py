@@ -46,6 +46,7 @@ from agentrollouts.api.verdict import (
     SegmentStatus,
     Severity,
     Side,
+    StartedRuns,
     Verdict,
 )
 
@@ -73,6 +74,7 @@ __all__ = [
     "SegmentStatus",
     "Severity",
     "Side",
+    "StartedRuns",
     "State",
     "Verdict",
     "VerifyOutcome",

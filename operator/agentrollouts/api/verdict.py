@@ -82,11 +82,27 @@ class BoundCounts(ApiModel):
     """Stable runs above the bound."""
 
 
+class StartedRuns(ApiModel):
+    """Runs that began, whether or not they have ended."""
+
+    canary: Measured
+    """Runs of the canary."""
+    stable: Measured
+    """Runs of stable."""
+
+
 class SegmentStatus(ApiModel):
     """The frozen counts of a stretch at one weight: a phase, or one step of a ramp."""
 
     phase_index: PhaseIndex
     """The phase that the stretch belongs to."""
+    weight: Annotated[int, Field(ge=0, le=100)] | None = None
+    """The canary's weight on the route in percent."""
+    started: StartedRuns | None = None
+    """Runs that began in the stretch, where agents count them; some of them may end only later."""
+    underway: Measured = 1.0
+    """The largest share of its runs that can have been under way at its end, by how long runs of stable take;
+    "1" where that is not known."""
     canary: Counts = Counts()
     """Outcomes of the canary."""
     stable: Counts = Counts()

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from agentrollouts.api.rollout import Gate, GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.cli.reading import problems
+from agentrollouts.core.arrivals import Expected, Started
 from agentrollouts.core.catalogue import ResolvedGate, resolve
 from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
@@ -24,6 +25,7 @@ from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, Bound, Mix, lo
 from agentrollouts.core.queries import is_amount
 from agentrollouts.core.readings import Reading, Recent, Tally
 from agentrollouts.core.series import BOUND_LABEL, DEFAULT_LABELS, Refusal
+from agentrollouts.core.straying import STRAY_SECONDS
 
 HELP: Final = """\
 Reads one JSON object a line from standard input and writes one a line to standard output:
@@ -39,6 +41,13 @@ plannedPhases  the length of the plan (default: the phases given)
 burstFactor    how strongly bad outcomes cluster, for type Mean in the unit of the sum (default: the gate's
                `burstFactor`; without one, what the operator takes where stable has no history)
 timeOver       whether the last phase has run its time, so that the gate may pass (default: true)
+
+A phase may also say which `weight` (in percent) the canary had, or how many runs `started` of each release.
+Runs that began and have not ended count as good, since failures are often instant and successes take minutes;
+and runs that do not follow the weight at all are a TrafficMismatch:
+
+  {"weight": 5, "canary": {"bad": 3, "total": 9}, "stable": {"bad": 11, "total": 950}}
+  {"weight": 5, "started": {"canary": 52, "stable": 990}, "canary": {"bad": 3, "total": 9}, ...}
 
 A gate of type Histogram takes in each phase, instead of `bad`, how many runs were slower than each bound,
 and one of type Shift on a label how many runs had each of its values:
@@ -107,13 +116,25 @@ class _Pair(_Model):
         return Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total))
 
 
+class _Started(_Model):
+    canary: _Count
+    stable: _Count
+
+
 class _Phase(_Pair):
+    weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    started: _Started | None = None
     bounds: Annotated[tuple[_Bound, ...], Field(max_length=MAX_BOUNDS)] = ()
     mix: Annotated[tuple[_Group, ...], Field(max_length=MAX_GROUPS)] = ()
 
     def tally(self, index: int) -> Tally:
         bounds = tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in self.bounds)
-        return Tally(index, self.segment, bounds)
+        return Tally(index, self.segment, bounds, self.expected)
+
+    @property
+    def expected(self) -> Expected:
+        began = self.started
+        return Expected(self.weight, Started(began.canary, began.stable) if began else None)
 
 
 class _Question(_Model):
@@ -222,7 +243,14 @@ def _judge(question: _Question, gate: ResolvedGate) -> Judgement:
     return judge(
         gate,
         Reading(present.segment, present.bounds, _NOW, recent, mix),
-        Course(present.phase, question.planned_phases or len(question.phases), time_over=question.time_over),
+        Course(
+            present.phase,
+            question.planned_phases or len(question.phases),
+            time_over=question.time_over,
+            weight=present.expected.weight,
+            started=present.expected.started,
+            counts_runs=gate.counts_runs,
+        ),
         finished=finished,
         burst=question.burst_factor,
         memory=_memory(question, gate),
@@ -246,8 +274,9 @@ def _memory(question: _Question, gate: ResolvedGate) -> Memory:
     baseline = Baseline(bad=settled(before.bad), total=settled(before.total), bound=bound) if before else None
     if gate.kind is GateType.SHIFT:
         return Memory(baseline)
-    stood = _NOW - timedelta(seconds=max(gate.for_seconds, gate.limit.for_seconds if gate.limit else 0))
-    return Memory(baseline, Since(failing=stood, beyond=stood))
+    limit_seconds = gate.limit.for_seconds if gate.limit else 0
+    stood = _NOW - timedelta(seconds=max(gate.for_seconds, limit_seconds, STRAY_SECONDS))
+    return Memory(baseline, Since(failing=stood, beyond=stood, stray=stood))
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

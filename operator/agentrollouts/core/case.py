@@ -10,10 +10,13 @@ from typing import Final
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.core import limits
+from agentrollouts.core.arrivals import PATIENCE, Expected, Started, begun, underway, unfinished
 from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
-from agentrollouts.core.readings import Reading, Tally
-from agentrollouts.core.shifts import Shift, looks_until, of_histogram, of_mix
+from agentrollouts.core.readings import Reading, Recent, Tally
+from agentrollouts.core.shifts import EFFECT, Shift, looks_until, of_histogram, of_mix
+from agentrollouts.core.straying import STRAY_SECONDS, Stray, stray
 from agentrollouts.core.words import short_of
 
 
@@ -36,6 +39,31 @@ class Course:
     """How long after a new weight caches are cold and pods are fresh."""
     planned_looks: int = 1
     """How many looks at a shift the phase has in all, its bake included."""
+    started: Started | None = None
+    """Runs that began in the present segment; None where agents do not count them."""
+    run_seconds: float = 0.0
+    """How long a run of stable takes on average; 0 where that is not known."""
+    counts_runs: bool = False
+    """Whether some gate counts runs, by which it is known where the traffic goes."""
+
+    @property
+    def expected(self) -> Expected:
+        """What is known of the runs that began in the present segment."""
+        return self.expected_of(self.counted_seconds)
+
+    def expected_of(self, seconds: float) -> Expected:
+        """The same of a window at its end."""
+        return Expected(self.weight, self.started, underway(seconds, self.run_seconds))
+
+    @property
+    def is_early(self) -> bool:
+        """Whether runs take so long that few of the present segment can have ended."""
+        return self.counted_seconds < PATIENCE * self.run_seconds
+
+    def has_stood(self, strays: Stray, seconds: float, for_seconds: float) -> bool:
+        """Whether traffic has been far from the weight for long enough to say so."""
+        waits = strays.may_be_slow and self.is_early
+        return not waits and seconds >= max(for_seconds, STRAY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +114,8 @@ class Case:
     """What is known from before, brought up to now."""
     shift: Shift | None = None
     """For a shift: how far apart the releases are at present."""
+    strays: Stray | None = None
+    """How the canary's runs are far from what its weight gives it; None where they are not."""
 
     @property
     def now(self) -> datetime:
@@ -118,15 +148,17 @@ def examine(
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
     is_sum = finding is not None and gate.kind is GateType.MEAN
     factor = finding.burst if finding and is_sum else max(1.0, burst or 1.0)
-    shift = None
+    shift, strays = None, strays_by(gate, reading.segment, course)
+    reading = replace(reading, recent=_with_begun(gate, reading.recent, course, factor))
     if gate.kind is GateType.SHIFT:
         shift = _shift(gate, reading)
-        now = _looked(gate, shift, course, memory, reading.last_sample_time)
+        now = _looked(gate, shift, course, memory, reading)
+        strayed = (memory.since.stray or reading.last_sample_time) if strays else None
+        now = replace(now, since=replace(now.since, stray=strayed))
     else:
-        strays = _strays(gate, reading, course)
         speaks = not course.alone or limits.speaks_alone(gate, memory.baseline)
         worse, beyond = is_sure and matters and not lacks, speaks and _is_beyond(gate, reading, factor)
-        now = _stood(memory, (worse, beyond, strays), reading.last_sample_time)
+        now = _stood(memory, (worse, beyond, bool(strays)), reading.last_sample_time)
     return Case(
         gate=gate,
         reading=_held_against(reading, memory.baseline),
@@ -139,6 +171,7 @@ def examine(
         lacks=lacks,
         memory=now,
         shift=shift,
+        strays=strays,
     )
 
 
@@ -166,15 +199,21 @@ def _matters(gate: ResolvedGate, finding: Finding) -> bool:
 def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
     """Whether the canary is beyond an absolute limit for certain."""
     recent = reading.recent
-    return gate.limit is not None and recent is not None and limits.is_beyond(gate, recent.segment, burst)
+    return gate.limit is not None and recent is not None and limits.is_beyond(gate, recent, burst)
 
 
-def _strays(gate: ResolvedGate, reading: Reading, course: Course) -> bool:
-    """Whether the canary's runs are far from its weight."""
-    weight = course.weight
-    if not gate.counts_runs or weight is None or not 0 < weight < 100:  # noqa: PLR2004 percent
-        return False
-    return limits.has_strayed(gate, reading.segment, weight / 100)
+def strays_by(gate: ResolvedGate, counts: Segment, course: Course) -> Stray | None:
+    """How the canary's runs are far from its weight; None where they are not."""
+    return stray(gate, counts, course.expected, is_only=not course.counts_runs)
+
+
+def _with_begun(gate: ResolvedGate, recent: Recent | None, course: Course, burst: float) -> Recent | None:
+    """With the canary's runs that began in that window; some of them may not have ended yet."""
+    if recent is None or gate.limit is None:
+        return recent
+    seconds = min(course.counted_seconds, gate.limit.window_seconds)
+    expected = course.expected_of(seconds)
+    return replace(recent, begun=begun(recent.segment, recent.leaving, expected, burst))
 
 
 def _shift(gate: ResolvedGate, reading: Reading) -> Shift | None:
@@ -184,13 +223,22 @@ def _shift(gate: ResolvedGate, reading: Reading) -> Shift | None:
     return of_histogram(reading.bounds, reading.segment, burst)
 
 
-def _looked(gate: ResolvedGate, shift: Shift | None, course: Course, memory: Memory, now: datetime) -> Memory:
-    """With the look that is due, if one is; between looks the last one stands."""
+def _looked(
+    gate: ResolvedGate, shift: Shift | None, course: Course, memory: Memory, reading: Reading
+) -> Memory:
+    """With the look that is due, if one is; between looks the last one stands.
+
+    Runs that have not ended may all do what the others did not, so a shift must be larger than their share.
+    """
     due = looks_until(course.counted_seconds) or int(course.time_over)
     if due <= memory.looks:
         return memory
-    is_found = shift is not None and shift.is_found(allowed(gate, course))
-    since = Since(failing=memory.since.failing or now) if is_found else NEVER
+    is_found = (
+        shift is not None
+        and shift.is_found(allowed(gate, course))
+        and shift.effect - unfinished(reading.segment, course.expected) >= EFFECT
+    )
+    since = Since(failing=memory.since.failing or reading.last_sample_time) if is_found else NEVER
     return Memory(memory.baseline, since, due)
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
+from agentrollouts.core.absences import absence, leaving
 from agentrollouts.core.answers import Answer, Table, to_answer
 from agentrollouts.core.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.catalogue import ResolvedGate
@@ -159,7 +160,7 @@ class _Reader:
         if seconds <= self.stale_after_seconds:
             return TooEarly(f"no {gate.total} of release {releases} in the first {seconds} s of counting")
         message = f"no series {gate.total} of release {releases}; does the agent export it, with its labels?"
-        return NoData(message, is_stale=False)
+        return NoData(message, is_stale=False, absence=absence(self.table, total, absent))
 
     def _scrapes(self, source: Source, release: str) -> float:
         return self.table.value(source, Term.SCRAPES, release) or 0.0
@@ -242,7 +243,9 @@ class _Reader:
         births, lost = self._births(gate), self._lost(gate)
         segment = births.segment(bad_source(gate), total_source(gate))
         recent = recent_sources(gate)
-        now = Recent(births.segment(*recent)) if recent and self._is_covered(recent[1]) else None
+        now = None
+        if recent and self._is_covered(recent[1]):
+            now = Recent(births.segment(*recent), leaving=leaving(self.table, recent[1]))
         return Reading(segment, (), last, now, saw_bad=self._saw(bad_source(gate)), lost=lost)
 
     def _saw(self, source: Source) -> bool:
@@ -270,7 +273,7 @@ class _Reader:
             return None
         runs = found.segment
         segment = Segment(above[0].canary, runs.canary_total, above[0].stable, runs.stable_total)
-        return Recent(segment, bound)
+        return Recent(segment, bound, leaving=leaving(self.table, recent[1]))
 
     def _is_covered(self, source: Source) -> bool:
         """Whether stable's series were seen at the beginning of the window, so that they are no births.

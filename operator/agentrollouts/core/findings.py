@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
+from agentrollouts.core.arrivals import filled
 from agentrollouts.core.burst import effective
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment, bad_ratio, evidence, good_ratio
@@ -32,6 +33,8 @@ class Finding:
     """The factor by which evidence was divided."""
     segments: Sequence[Segment]
     """Counts of the whole attempt; for a histogram at the bound with the most evidence."""
+    weighed: Sequence[Segment]
+    """The same as they were compared: with unfinished runs of the canary counted as good."""
     words: Words
     """How these counts are called."""
 
@@ -56,9 +59,16 @@ def find(
         return _of_bounds(gate, tallies, planned_phases, measured or 1.0)
     segments = [tally.segment for tally in tallies]
     factor = effective(gate.kind, measured, segments)
-    sure = evidence(_by_phase(tallies, segments), planned_phases=planned_phases, burst=factor)
-    ratio = good_ratio(segments) if gate.better is Better.HIGHER else bad_ratio(segments)
-    return Finding(sure, ratio, factor, segments, gate.words)
+    weighed = _filled(tallies, segments, factor)
+    sure = evidence(_by_phase(tallies, weighed), planned_phases=planned_phases, burst=factor)
+    ratio = good_ratio(weighed) if gate.better is Better.HIGHER else bad_ratio(weighed)
+    return Finding(sure, ratio, factor, segments, weighed, gate.words)
+
+
+def _filled(tallies: Sequence[Tally], segments: Sequence[Segment], factor: float) -> list[Segment]:
+    """The segments with the runs that have not ended yet."""
+    pairs = zip(tallies, segments, strict=True)
+    return [filled(segment, tally.expected, factor) for tally, segment in pairs]
 
 
 def _of_bounds(gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, factor: float) -> Finding:
@@ -72,13 +82,15 @@ def _of_bounds(gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int
     for le in bounds:
         segments = [_at(tally, le) for tally in tallies]
         if sum(s.stable_bad for s in segments) < ORDINARY * runs:
-            by_phase = _by_phase(tallies, segments)
+            by_phase = _by_phase(tallies, _filled(tallies, segments, factor))
             found.append((evidence(by_phase, planned_phases=planned_phases, burst=factor), le, segments))
     if not found:
-        return Finding(1.0, 1.0, factor, [tally.segment for tally in tallies], gate.words.about(0.0))
+        segments = [tally.segment for tally in tallies]
+        return Finding(1.0, 1.0, factor, segments, segments, gate.words.about(0.0))
     _, le, segments = max(found, key=lambda entry: entry[0])
+    weighed = _filled(tallies, segments, factor)
     mean = (sum(sure for sure, _, _ in found) + len(bounds) - len(found)) / len(bounds)
-    return Finding(mean, bad_ratio(segments), factor, segments, gate.words.about(le))
+    return Finding(mean, bad_ratio(weighed), factor, segments, weighed, gate.words.about(le))
 
 
 def _at(tally: Tally, le: float) -> Segment:

@@ -13,12 +13,20 @@ from typing import assert_never
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
 from agentrollouts.api.status import Numerator, Severity, Side, Verdict
-from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine
+from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine, strays_by
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import Finding
 from agentrollouts.core.limits import is_degraded
-from agentrollouts.core.readings import NoData, Present, Reading, Tally, TooEarly, Uncovered, Unreadable
+from agentrollouts.core.readings import (
+    NoData,
+    Present,
+    Reading,
+    Tally,
+    TooEarly,
+    Uncovered,
+    Unreadable,
+)
 from agentrollouts.core.sentences import degraded_too
 from agentrollouts.core.verdicts import Answer, answer
 
@@ -109,21 +117,50 @@ def judge(
     frozen = tuple(finished)
     if isinstance(present, Reading):
         bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
-        tallies = (*frozen, Tally(course.phase, present.segment, bounds))
+        tallies = (*frozen, Tally(course.phase, present.segment, bounds, course.expected))
         return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
+    absence = _absence(gate, present, course, memory) if isinstance(present, NoData) else None
     verdict, reason = _without_counts(gate, present)
     return Judgement(
         gate=gate,
-        verdict=verdict,
-        reason=reason,
-        message=present.message,
+        verdict=Verdict.TRAFFIC_MISMATCH if absence and absence.is_sure else verdict,
+        reason=Reason.TRAFFIC_MISMATCH if absence and absence.is_sure else reason,
+        message=f"{absence.message} {present.message}" if absence else present.message,
         severity=gate.severity,
         burst=factor,
-        memory=_interrupted(gate, memory),
+        memory=replace(memory, since=Since(stray=absence.since)) if absence else _interrupted(gate, memory),
         finished=frozen,
         last_sample_time=present.last_sample_time if isinstance(present, NoData) else None,
         recount=isinstance(present, Uncovered),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _MissingRuns:
+    """A release without a series, of which many runs must have ended by the weight."""
+
+    message: str
+    since: datetime
+    is_sure: bool
+    """Whether it is the traffic, and not the metric, that is missing."""
+
+
+def _absence(gate: ResolvedGate, present: NoData, course: Course, memory: Memory) -> _MissingRuns | None:
+    """Whether one release's missing series are missing runs; None where they need not be.
+
+    What is optional, and no count of runs, may be absent for as long as it likes. Where nothing at all
+    arrives of a release, its metrics may just lack its labels.
+    """
+    is_optional = gate.no_data is NoDataPolicy.IGNORE and not gate.counts_runs
+    absence = present.absence
+    if absence is None or is_optional or gate.no_data is NoDataPolicy.FAIL:
+        return None
+    strays = strays_by(gate, absence.counts, course)
+    if strays is None:
+        return None
+    since = memory.since.stray or absence.time
+    has_stood = course.has_stood(strays, (absence.time - since).total_seconds(), gate.for_seconds)
+    return _MissingRuns(strays.message, since, has_stood and absence.is_scraped)
 
 
 def _without_counts(

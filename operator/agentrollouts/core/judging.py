@@ -5,6 +5,7 @@ rollout. Only an answer to the present question counts: one about an earlier seg
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,7 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
+from agentrollouts.core.absences import run_seconds, started, with_started
 from agentrollouts.core.births import Explains
 from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import ResolvedCap
@@ -40,6 +42,7 @@ from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.snapshot import releases_of
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
+from agentrollouts.core.templates import STARTED
 from agentrollouts.core.verification import plan_verification
 from agentrollouts.core.watching import plan_watch
 
@@ -84,7 +87,7 @@ def query_plan(
         by_request=spec.metrics.convention is MetricConvention.LITE_LLM,
     )
     start = attempt.counting_start_time or attempt.start_time
-    return plan_queries(
+    plan = plan_queries(
         gates,
         subject,
         counting_start=start,
@@ -92,6 +95,8 @@ def query_plan(
         counted=_counted(status, gates),
         caps=[source for cap in caps for source in cap.sources],
     )
+    selector = STARTED.get(spec.metrics.convention)
+    return with_started(plan, Source(selector)) if selector and gates and subject.control else plan
 
 
 def _asked(
@@ -133,8 +138,21 @@ def judged(
             {name: frozenset(gate.first_values_ignored) for name, gate in past.items()},
         ),
     )
-    course, sights = _course(spec, attempt, heard, obs.now), _sights(gates, past, present, heard)
+    sights = _sights(gates, past, present, heard)
+    course = _with_traffic(_course(spec, attempt, heard, obs.now), gates, heard)
     return judged_with(past, gates, present, course, obs.now, sights)
+
+
+def _with_traffic(course: Course, gates: tuple[ResolvedGate, ...], heard: Heard) -> Course:
+    """The course with what all gates together tell of the runs that have not ended."""
+    course = replace(course, counts_runs=any(gate.counts_runs for gate in gates))
+    if not isinstance(heard.answer, Answer):
+        return course
+    return replace(
+        course,
+        started=started(heard.plan, heard.answer),
+        run_seconds=run_seconds(heard.plan, heard.answer, gates),
+    )
 
 
 def _sights(

@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import MAX_EXPONENT, Segment, evidence
+from agentrollouts.core.evidence import Segment, evidence
 from agentrollouts.core.queries import is_amount
 from agentrollouts.core.readings import Recent
 
@@ -22,20 +22,6 @@ TAIL: Final = 0.01
 
 DEGRADED: Final = 2.0
 """How many times worse than before the attempt stable must be for an incident; less is the time of day."""
-
-FEWER: Final = 0.5
-MORE: Final = 3.0
-"""Less, or more, than this many times its share of the runs is far from the weight."""
-LOST: Final = (1 / 2, 1 / 3)
-FLOODED: Final = (3.0, 5.0)
-"""Times its share that a canary might get where runs are lost, or routed wrongly; the evidence is the mean
-over these."""
-RUNS_PER_VISIT: Final = 5.0
-RUNS_PER_LONG_VISIT: Final = 10.0
-"""Runs of one conversation go to one release, so that about so many are one proof of where traffic goes. A
-long one adds more to a small share than it takes from it, so on that side more are needed."""
-STRAY_SECONDS: Final = 120
-"""How long traffic must be far from the weight: agents that split by themselves learn of it late."""
 
 
 def surely_above(bad: float, total: float, burst: float) -> float:
@@ -54,10 +40,10 @@ def threshold(gate: ResolvedGate) -> float:
     return gate.limit.value if gate.limit else 1.0
 
 
-def is_beyond(gate: ResolvedGate, recent: Segment, burst: float) -> bool:
-    """Whether the canary is beyond the limit for certain."""
-    is_enough = recent.canary_bad >= gate.min_bad
-    return is_enough and surely_above(recent.canary_bad, recent.canary_total, burst) > threshold(gate)
+def is_beyond(gate: ResolvedGate, recent: Recent, burst: float) -> bool:
+    """Whether the canary is beyond the limit for certain, also if all its unfinished runs end well."""
+    bad = recent.segment.canary_bad
+    return bad >= gate.min_bad and surely_above(bad, recent.canary_runs, burst) > threshold(gate)
 
 
 def stable_is_beyond(gate: ResolvedGate, recent: Segment) -> bool:
@@ -111,24 +97,3 @@ def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline | None, b
     allowed = baseline.bad * (DEGRADED if is_amount(gate) else 1.0)
     change = Segment(now.stable_bad, now.stable_total, allowed, baseline.total)
     return evidence([[change]], planned_phases=1, burst=burst) >= gate.needed
-
-
-def has_strayed(gate: ResolvedGate, counts: Segment, weight: float) -> bool:
-    """Whether the canary finished far fewer runs than its weight gives it, or far more.
-
-    The share test with the runs themselves for bad outcomes: at the share w of the traffic each run falls on
-    the canary with probability w, so that g times as many have t = g w / (g w + 1 - w).
-
-    Args:
-        gate: Its odds say how sure is sure.
-        counts: Of the present segment.
-        weight: The canary's share of the traffic, between 0 and 1.
-    """
-    canary, runs = counts.canary_total, counts.canary_total + counts.stable_total
-    if FEWER * weight * runs <= canary <= MORE * weight * runs:
-        return False
-    is_less = canary < weight * runs
-    guesses, visit = (LOST, RUNS_PER_VISIT) if is_less else (FLOODED, RUNS_PER_LONG_VISIT)
-    logs = [(canary * math.log(g) - runs * math.log1p((g - 1) * weight)) / visit for g in guesses]
-    mean = sum(math.exp(min(log, MAX_EXPONENT)) for log in logs) / len(logs)
-    return mean >= gate.needed

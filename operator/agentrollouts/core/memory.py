@@ -16,8 +16,10 @@ from agentrollouts.api.status import (
     GateStatus,
     Numerator,
     SegmentStatus,
+    StartedRuns,
     Verdict,
 )
+from agentrollouts.core.arrivals import Expected, Started
 from agentrollouts.core.burst import MEASURED
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.census import Sight
@@ -183,9 +185,12 @@ def _remembered(gate: GateStatus, now: datetime) -> Memory:
 
 
 def _to_segment(tally: Tally) -> SegmentStatus:
-    segment = tally.segment
+    segment, started = tally.segment, tally.expected.started
     return SegmentStatus(
         phase_index=tally.phase,
+        weight=tally.expected.weight,
+        underway=tally.expected.underway,
+        started=StartedRuns(canary=started.canary, stable=started.stable) if started else None,
         canary=Counts(bad=segment.canary_bad, total=segment.canary_total),
         stable=Counts(bad=segment.stable_bad, total=segment.stable_total),
         bounds=tuple(BoundCounts(le=b.le, canary=b.canary, stable=b.stable) for b in tally.bounds),
@@ -194,9 +199,14 @@ def _to_segment(tally: Tally) -> SegmentStatus:
 
 def _from_segment(status: SegmentStatus) -> Tally:
     """As persisted; what no count can be is made one."""
-    canary, stable = status.canary, status.stable
+    canary, stable, began = status.canary, status.stable, status.started
     return Tally(
         status.phase_index,
         Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total)),
         tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in status.bounds),
+        Expected(
+            status.weight,
+            Started(settled(began.canary), settled(began.stable)) if began else None,
+            min(1.0, settled(status.underway)),
+        ),
     )

@@ -149,6 +149,8 @@ class QueryPlan:
     """Those that are asked for the series that vanished."""
     attributed: frozenset[Source] = frozenset()
     """Those that are also counted where they carry none of the agent's releases."""
+    started: Source | None = None
+    """The one that counts runs when they begin; None where none is known."""
     past_end: datetime | None = None
     """When what is in the past ended."""
     asks_births: bool = True

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Side
+from agentrollouts.core.arrivals import UNKNOWN, Expected
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound, Mix, mean_above
 
@@ -23,6 +24,8 @@ class Tally:
     phase: int
     segment: Segment
     bounds: tuple[Bound, ...] = ()
+    expected: Expected = UNKNOWN
+    """What is known of the runs that began meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,21 @@ class Recent:
     """For a histogram: the bound above which runs are bad, or the lowest of several."""
     bounds: tuple[Bound, ...] = ()
     """For a histogram without a limit: what is above each bound, before it is known which of them count."""
+    leaving: float = 0.0
+    """Runs of stable that still ended after all traffic had gone to the canary."""
+    begun: float = 0.0
+    """Canary runs that must have begun, where more did than ended; else 0."""
+
+    @property
+    def canary_runs(self) -> float:
+        """Those that ended, or that began, where that is more."""
+        return max(self.segment.canary_total, self.begun)
 
     def above(self, lowest: float) -> "Recent":
         """With what is above the bounds from there on, on average, as the bad outcomes."""
         canary, stable = mean_above(self.bounds, lowest)
-        return Recent(Segment(canary, self.segment.canary_total, stable, self.segment.stable_total), lowest)
+        segment = Segment(canary, self.segment.canary_total, stable, self.segment.stable_total)
+        return Recent(segment, lowest, leaving=self.leaving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,20 @@ class NoData:
     message: str
     is_stale: bool
     last_sample_time: datetime | None = None
+    absence: "Absence | None" = None
+    """Where only one of the releases has no series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A release without a series beside one that has runs."""
+
+    counts: Segment
+    """Runs of both; of the absent one, none."""
+    time: datetime
+    """When that was so."""
+    is_scraped: bool
+    """Whether the absent one has other series, so that its metrics do arrive."""
 
 
 @dataclass(frozen=True, slots=True)

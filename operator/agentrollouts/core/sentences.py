@@ -50,15 +50,16 @@ def describe(case: Case) -> str:
 
 def _compared(gate: ResolvedGate, finding: Finding) -> str:
     compared = [segment for segment in finding.segments if segment.compares]
+    weighed = [segment for segment in finding.weighed if segment.compares]
     if not compared:
         total, words = finding.total, finding.words
         return f"{used(total.canary_total)} {words.total} of the canary, {used(total.stable_total)} of stable"
     if not any(segment.canary_bad or segment.stable_bad for segment in compared):
         return _nothing_bad(finding, compared)
     told = (
-        _side_by_side(gate, finding, compared[0])
+        _side_by_side(gate, finding, compared[0], weighed[0])
         if len(compared) == 1
-        else _expected(gate, finding, compared)
+        else _expected(gate, finding, compared, weighed)
     )
     return f"{told} = {_weighed(gate, finding)}"
 
@@ -112,17 +113,6 @@ def _weighed(gate: ResolvedGate, finding: Finding) -> str:
     return f"{times(finding.ratio)}, limit {times(gate.margin)}; {sure}"
 
 
-def strayed(case: Case) -> str:
-    """What the canary's weight gives it, and what it finished."""
-    now = case.reading.segment
-    runs, weight = now.canary_total + now.stable_total, case.course.weight or 0
-    is_less = 100 * now.canary_total < weight * runs
-    part, whole = used(now.canary_total), used(runs)
-    asked = "do requests reach it, and do its runs end" if is_less else "is there a second way to it"
-    told = f"canary finished {part} of {whole} runs ({share_of(part, whole)})"
-    return f"{told} at a weight of {weight} %; {asked}?"
-
-
 def _rate(gate: ResolvedGate, rate: float) -> str:
     """What one release does per run."""
     return f"{gate.words.amount(rate)} per run" if gate.kind is GateType.MEAN else percent(rate)
@@ -143,9 +133,11 @@ def _limit(gate: ResolvedGate) -> str:
 
 def _recently(gate: ResolvedGate, recent: Recent) -> str:
     now, words = recent.segment, _words(gate, recent)
-    bad, runs = used(now.canary_bad), used(now.canary_total)
-    share = f" ({share_of(bad, runs)})" if now.canary_total else ""
-    return f"canary had {bad} {words.bad} in {runs} {words.total} of the last {recent_seconds(gate)} s{share}"
+    bad, runs = used(now.canary_bad), used(recent.canary_runs)
+    share = f" ({share_of(bad, runs)})" if recent.canary_runs else ""
+    ended = f", {used(now.canary_total)} of them ended" if recent.canary_runs > now.canary_total else ""
+    counted = f"{bad} {words.bad} in {runs} {words.total}"
+    return f"canary had {counted} of the last {recent_seconds(gate)} s{share}{ended}"
 
 
 def _shift(case: Case, runs: str) -> str:
@@ -180,18 +172,24 @@ def _nothing_bad(finding: Finding, compared: Sequence[Segment]) -> str:
     return f"no {words.bad_word} in {used(canary)} {words.total} of the canary and {used(stable)} of stable"
 
 
-def _side_by_side(gate: ResolvedGate, finding: Finding, segment: Segment) -> str:
+def _side_by_side(gate: ResolvedGate, finding: Finding, segment: Segment, weighed: Segment) -> str:
     """One segment: shares and rates can be read off the counts."""
     words = finding.words
     runs = segment.canary_total + segment.stable_total
     bad = segment.canary_bad + segment.stable_bad
-    share, blame = segment.canary_total / runs, segment.canary_bad / bad
+    share, blame = weighed.canary_total / runs, segment.canary_bad / bad
     turn = "but" if blame > share else "and"
-    served = f"canary served {percent(share)} of {used(runs)} {words.total}"
+    served, unfinished = f"canary served {percent(share)} of {used(runs)} {words.total}", ""
+    if weighed != segment:
+        served = (
+            f"canary finished {used(segment.canary_total)} of {used(runs)} {words.total}, "
+            f"was given {percent(share)} of them, {used(weighed.canary_total)},"
+        )
+        unfinished = f", as if its other {words.total} end well"
     shown = words.summed if gate.kind is GateType.MEAN else used
     part, whole = shown(segment.canary_bad), shown(bad)
     had = f"{part} of {whole}{words.named} ({share_of(part, whole)})"
-    return f"{served} {turn} had {had}; {_rates(gate, words, segment)}"
+    return f"{served} {turn} had {had}; {_rates(gate, words, weighed)}{unfinished}"
 
 
 def _rates(gate: ResolvedGate, words: Words, segment: Segment) -> str:
@@ -203,15 +201,18 @@ def _rates(gate: ResolvedGate, words: Words, segment: Segment) -> str:
     return f"{name} {percent(canary)} vs {percent(stable)}"
 
 
-def _expected(gate: ResolvedGate, finding: Finding, compared: Sequence[Segment]) -> str:
+def _expected(
+    gate: ResolvedGate, finding: Finding, compared: Sequence[Segment], weighed: Sequence[Segment]
+) -> str:
     """Several segments at different weights: never pooled, so the canary is held against stable's rates."""
     words = finding.words
     is_good = gate.better is Better.HIGHER
-    happened, expected = expectation([of_good(s) for s in compared] if is_good else compared)
-    runs = sum(s.canary_total for s in compared)
+    happened, expected = expectation([of_good(s) for s in weighed] if is_good else weighed)
+    runs, begun = (sum(s.canary_total for s in segments) for segments in (compared, weighed))
+    unfinished = f" ({used(begun)} with those that have not ended)" if begun > runs else ""
     name = f" {words.good}" if is_good else words.named
     shown, gives = (words.summed, words.summed) if gate.kind is GateType.MEAN else (used, precise)
     return (
-        f"canary had {shown(happened)}{name} in {used(runs)} {words.total} "
+        f"canary had {shown(happened)}{name} in {used(runs)} {words.total}{unfinished} "
         f"where stable's rate gives {gives(expected)}"
     )

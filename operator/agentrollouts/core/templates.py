@@ -89,6 +89,10 @@ RUNS: Final[Mapping[MetricConvention, Selector]] = MappingProxyType(
     {_OURS: _select(_RUNS), _OTEL: _select(f"{_AGENT}_count"), _LITELLM: _select(_REQUESTS)}
 )
 """The counter of finished runs."""
+STARTED: Final[Mapping[MetricConvention, Selector]] = MappingProxyType(
+    {_OURS: _select("agent_runs_started_total")}
+)
+"""The counter of runs that began. OpenTelemetry and LiteLLM have none."""
 
 TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
     {
@@ -273,3 +277,6 @@ TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
     }
 )
 """By name."""
+
+LATENCY: Final = frozenset(counted.bad for counted in TEMPLATES["latency"].sources.values())
+"""Where it is counted how long runs take, in seconds."""

@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Severity, Verdict
-from agentrollouts.core import limits, sentences
+from agentrollouts.core import limits, sentences, straying
 from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.severities import severity_of, tempered
@@ -108,11 +108,10 @@ def _shifted(case: Case) -> Answer | None:
 
 def _strayed(case: Case) -> Answer | None:
     """Requests do not reach the canary, its runs do not end, or it gets more than was asked for."""
-    since = case.since.stray
-    if since is None or case.seconds(since) < max(case.gate.for_seconds, limits.STRAY_SECONDS):
+    strays, seconds = case.strays, case.seconds(case.since.stray)
+    if strays is None or not case.course.has_stood(strays, seconds, case.gate.for_seconds):
         return None
-    told = sentences.strayed(case)
-    return Answer(Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH, told)
+    return Answer(Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH, strays.message)
 
 
 def _pending(case: Case) -> Answer | None:
@@ -125,8 +124,10 @@ def _pending(case: Case) -> Answer | None:
         waits = _waits("worse", case.seconds(since.failing), gate.for_seconds)
     elif since.beyond and gate.limit and case.seconds(since.beyond) < gate.limit.for_seconds:
         waits = _waits("beyond the limit", case.seconds(since.beyond), gate.limit.for_seconds)
+    elif since.stray and case.course.is_early:
+        waits = f"runs take about {case.course.run_seconds:,.0f} s, so few of the canary's can have ended"
     elif since.stray:
-        wanted = max(gate.for_seconds, limits.STRAY_SECONDS)
+        wanted = max(gate.for_seconds, straying.STRAY_SECONDS)
         waits = _waits("far from the runs that its weight gives it", case.seconds(since.stray), wanted)
     return _undecided(case, waits) if waits else None
 

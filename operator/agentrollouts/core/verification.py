@@ -12,8 +12,9 @@ from typing import Final
 
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
-from agentrollouts.api.status import AgentRolloutStatus, LastRuns, State, Verdict, VerifyOutcome
+from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, State, Verdict, VerifyOutcome
 from agentrollouts.core.answers import Answer, Cell, Table
+from agentrollouts.core.arrivals import filled_since
 from agentrollouts.core.asked import is_unproved
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import MIN_SCRAPES, Reading
@@ -30,6 +31,8 @@ STILL_SCRAPES: Final = 2
 
 MOST_RUNS: Final = 2_147_483_647
 """The bound of the field in the CRD."""
+
+FULL: Final = 100
 
 WHOLE: Final = Course(0, 1, time_over=True)
 """Verifying is one phase, in which an answer may come at any time."""
@@ -170,16 +173,27 @@ def recoveries(
     table = _table(heard) if heard and heard.plan.past_end else None
     if table is None:
         return ()
-    bursts = {gate.name: gate.burst_factor for gate in status.gates}
-    return tuple(_recovery(gate, table, gate.burst or bursts.get(gate.name)) for gate in gates)
+    known = {gate.name: gate for gate in status.gates}
+    bursts = {name: gate.burst_factor for name, gate in known.items()}
+    return tuple(
+        _recovery(gate, table, gate.burst or bursts.get(gate.name), _last_weight(known.get(gate.name)))
+        for gate in gates
+    )
 
 
-def _recovery(gate: ResolvedGate, table: Table, burst: float | None) -> Recovery:
+def _last_weight(gate: GateStatus | None) -> int:
+    """What the canary had before the rollback, in percent; all of it where that is not known."""
+    last = (gate.present or next(reversed(gate.segments), None)) if gate else None
+    return last.weight if last and last.weight is not None else FULL
+
+
+def _recovery(gate: ResolvedGate, table: Table, burst: float | None, weight: int) -> Recovery:
     reading = _reading(gate, table)
     if isinstance(reading, str):
         is_optional = gate.no_data is NoDataPolicy.IGNORE
         return Recovery(gate, VerifyOutcome.UNVERIFIED if is_optional else None, reading)
-    judged = judge(replace(gate, limit=None, for_seconds=0), reading, WHOLE, burst=burst)
+    plain = replace(gate, limit=None, for_seconds=0)
+    judged = judge(plain, reading, WHOLE, burst=burst)
     found, runs = judged.finding, reading.segment.canary_total
     told = since_rollback(gate, found) if found else judged.message
     if found is None or runs < gate.min_samples or not reading.segment.stable_total:
@@ -188,6 +202,9 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None) -> Recovery
     if judged.verdict is Verdict.ERROR:
         return Recovery(gate, None, judged.message)
     if judged.verdict is Verdict.FAIL:
+        slow = replace(reading, segment=filled_since(reading.segment, weight))
+        if judge(plain, slow, WHOLE, burst=burst).verdict is not Verdict.FAIL:
+            return Recovery(gate, None, f"{told}; runs that have not ended yet may make up for it")
         return Recovery(gate, VerifyOutcome.NOT_RECOVERED, told)
     return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, told)
 

@@ -1,0 +1,102 @@
+"""What an answer says about runs besides those that ended: how many began, and of which release none did.
+
+Beside `counts`, from the same table. How far that is from the weight is asked by `straying`.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
+
+from agentrollouts.core.answers import Answer, Row, Table
+from agentrollouts.core.arrivals import Started
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.evidence import Segment
+from agentrollouts.core.queries import QueryPlan, Source, Term, tag, total_source
+from agentrollouts.core.readings import Absence
+from agentrollouts.core.series import BOUND_LABEL
+from agentrollouts.core.templates import LATENCY
+
+
+def with_started(plan: QueryPlan, source: Source) -> QueryPlan:
+    """The plan that also asks for the runs that began, by which unfinished ones are known."""
+    sources = tuple(dict.fromkeys((*plan.sources, source)))
+    return replace(plan, sources=sources, guarded=plan.guarded | {source}, started=source)
+
+
+def started(plan: QueryPlan, answer: Answer) -> Started | None:
+    """Runs of both releases that began in the segment; None where agents do not count them.
+
+    Both must: where only one release has such a counter, it says nothing of the split. And as with any other
+    count, where Prometheus has a hole at the counting start the first value of a series is its whole past.
+    """
+    source, subject = plan.started, plan.subject
+    if source is None or subject.control is None:
+        return None
+    place = f"{plan.positions[source]}."
+    rows = tuple(row for row in answer.rows if row.src.startswith(place))
+    table = Table.of(plan, Answer(answer.at, rows)) if rows else None
+    if not isinstance(table, Table) or table.problems:
+        return None
+    old = [subject.control, *([subject.canary] if plan.counted else [])]
+    if not all(table.term(source, Term.COVERED, release) for release in old):
+        return None
+    canary, stable = (table.counts(source, release) for release in (subject.canary, subject.control))
+    if not canary or not stable:
+        return None
+    return Started(math.fsum(canary.values()), math.fsum(stable.values()))
+
+
+def absence(table: Table, total: Source, absent: list[str]) -> Absence | None:
+    """A release that has no series at all beside one that has runs; None where both lack them.
+
+    Only what the other's series grew by counts: with a hole at the counting start, a first value is its past.
+    """
+    subject = table.plan.subject
+    if subject.control is None or len(absent) != 1:
+        return None
+    sides = (subject.canary, subject.control)
+    canary, stable = (0.0 if release in absent else _grown(table, total, release) for release in sides)
+    if not canary and not stable:
+        return None
+    is_scraped = any(cell for (_, release), cell in table.cells.items() if release in absent)
+    return Absence(Segment(0.0, canary, 0.0, stable), table.at, is_scraped)
+
+
+def leaving(table: Table, total: Source) -> float:
+    """Runs of stable that ended in a window though the canary has all the traffic; 0 at any other weight."""
+    subject = table.plan.subject
+    return _grown(table, total, subject.stable) if subject.alone and subject.stable else 0.0
+
+
+def _grown(table: Table, total: Source, release: str) -> float:
+    """Runs of a release by increase alone; a histogram's buckets are cumulative."""
+    values = table.term(total, Term.INCREASE, release).values()
+    return max(values, default=0.0) if total.by == BOUND_LABEL else math.fsum(values)
+
+
+def run_seconds(plan: QueryPlan, answer: Answer, gates: Iterable[ResolvedGate]) -> float:
+    """How long a run of stable takes on average, at most; 0 where no gate looks at durations.
+
+    A run takes as long as the bound above it; one above all bounds, twice the last.
+    """
+    sources = [total_source(gate) for gate in gates if gate.bad in LATENCY]
+    tags = {tag(plan, source, Term.INCREASE) for source in sources if source in plan.positions}
+    rows = [row for row in answer.rows if row.src in tags and row.release == plan.subject.control]
+    rows.sort(key=lambda row: row.src)
+    return max((_mean(rows) for _, rows in groupby(rows, key=lambda row: row.src)), default=0.0)
+
+
+def _mean(rows: Iterable[Row]) -> float:
+    """The mean of the runs in cumulative buckets; 0 where they are none."""
+    try:
+        below = sorted((float(row.group or ""), row.value) for row in rows)
+    except ValueError:
+        return 0.0
+    *bounds, (last, runs) = below
+    if not bounds or not math.isinf(last) or not 0 < runs < math.inf:
+        return 0.0
+    total = before = 0.0
+    for le, count in bounds:
+        total, before = total + (count - before) * le, count
+    return (total + (runs - before) * 2 * bounds[-1][0]) / runs
