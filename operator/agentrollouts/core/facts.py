@@ -10,6 +10,7 @@ nothing.
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
-from agentrollouts.core.asked import newest_word, was_healthy
+from agentrollouts.core.asked import newest_word
 from agentrollouts.core.observation import Observation, Write
 from agentrollouts.core.snapshot import snapshot_name
 
@@ -140,41 +141,53 @@ def _wanted(
     return wanted
 
 
-def _ban(agent: str, entry: Quarantined) -> Banned:
-    return Banned(agent=agent, **dict(entry) | {"message": entry.message[:MESSAGE_LENGTH]})
-
-
-def _set(annotations: dict[str, str], key: str, fact: ApiModel | None) -> None:
+def _set(annotations: dict[str, str], key: str, fact: Mapping[str, object] | None) -> None:
     if fact is None:
         annotations.pop(key, None)
     else:
-        annotations[key] = json.dumps(fact.to_json(), sort_keys=True, separators=(",", ":"))
+        annotations[key] = json.dumps(fact, sort_keys=True, separators=(",", ":"))
 
 
-def _healthy(status: AgentRolloutStatus, agent: str, digest: str) -> Healthy | None:
-    """What is known of the health of a digest; None where its newest word is another one."""
-    stable, entry = status.stable, _newest_healthy(status, digest)
+def _ban(agent: str, entry: Quarantined) -> Mapping[str, object]:
+    """A `Banned` as JSON. Written by hand, as every decision compares it with what the snapshot says."""
+    return {
+        "agent": agent,
+        "attempt": entry.attempt,
+        "digest": entry.digest,
+        "message": entry.message[:MESSAGE_LENGTH],
+        "reason": entry.reason,
+        "release": entry.release,
+        "time": _text(entry.time),
+    }
+
+
+def _healthy(status: AgentRolloutStatus, agent: str, digest: str) -> Mapping[str, object] | None:
+    """A `Healthy` as JSON; None where the newest word about the digest is another one."""
+    stable, entry, back = status.stable, _newest_healthy(status, digest), status.last_rollback
     is_stable = stable is not None and stable.digest == digest
-    record = entry.record if entry else None
-    record = stable if is_stable else record
-    if record is None or not (is_stable or was_healthy(record, status)):
+    found = stable if is_stable else entry
+    if found is None or not (is_stable or newest_word(digest, status) is Outcome.HEALTHY):
         return None
-    back = status.last_rollback
     times = [stable.healthy_time if stable and is_stable else None, entry and entry.end_time]
-    if is_stable and back is not None and back.to == record.release:
+    if is_stable and back is not None and back.to == found.release:
         times.append(back.decided_time)  # it serves since then, after a newer one
     known = [time for time in times if time]
     if not known:
         return None
-    return Healthy(
-        agent=agent,
-        digest=digest,
-        release=record.release,
-        version=record.version,
-        service=record.service,
-        attempt=entry.number if entry else 1,
-        time=max(known),
-    )
+    service = found.service
+    return {
+        "agent": agent,
+        "attempt": entry.number if entry else 1,
+        "digest": digest,
+        "release": found.release,
+        "time": _text(max(known)),
+        "version": found.version,
+        **({"service": {"name": service.name, "port": service.port}} if service else {}),
+    }
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def _newest_healthy(status: AgentRolloutStatus, digest: str) -> HistoryEntry | None:
