@@ -98,7 +98,8 @@ def is_unproved(status: AgentRolloutStatus) -> bool:
     attempt, back = status.attempt, status.last_rollback
     if attempt is None or back is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
         return False
-    is_open = attempt.state in LATCHED and back.outcome in {None, VerifyOutcome.UNVERIFIED}
+    is_at_rest = attempt.phase_name is None  # it had no phases
+    is_open = is_at_rest and attempt.state in LATCHED and back.outcome in {None, VerifyOutcome.UNVERIFIED}
     return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)
 
 
