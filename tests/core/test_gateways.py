@@ -221,6 +221,7 @@ def test_of_a_shared_route_only_the_rule_of_the_agent_counts(message: str, expec
     [
         ("Service support/a-1 not found", True),
         ("Service a-1.", True),
+        ("Service a-1/b not found", False),
         ("a-1", True),
         ("Service a-10 not found", False),
         ("Service x-a-1 not found", False),

@@ -84,8 +84,8 @@ def follow(rollout: AgentRollout, seen: Objects) -> bool:
 
 
 def names(text: str, service: str) -> bool:
-    """Whether a gateway's sentence speaks of this Service."""
-    return re.search(rf"(?<![-a-z0-9.]){re.escape(service)}(?![-a-z0-9]|\.[a-z0-9])", text) is not None
+    """Whether a gateway's sentence speaks of this Service; what stands before a slash is a namespace."""
+    return re.search(rf"(?<![-a-z0-9.]){re.escape(service)}(?![-a-z0-9/]|\.[a-z0-9])", text) is not None
 
 
 def _wanted(rollout: AgentRollout) -> HttpRouteTraffic | RoutePatch | None:
