@@ -92,7 +92,8 @@ def rollout(state: State = State.CANARY, *, stable: str | None = STABLE, **spec:
 
 def observed(found: AgentRollout, heard: Heard | None = None) -> Observation:
     """The world with the traffic as the status asks for it."""
-    return Observation(now=AT, rollout=found, traffic=shown(found), heard=heard)
+    snapshots = {name: ObjectMeta(name=name) for name in map("{}-snapshot".format, (CANARY, STABLE))}
+    return Observation(now=AT, rollout=found, traffic=shown(found), snapshots=snapshots, heard=heard)
 
 
 def counting(found: AgentRollout, counted: Counted) -> Heard:
