@@ -64,7 +64,7 @@ MAX_APPROVALS: Final = 40
 class RequiredApproval(ApiModel):
     """An approval that the attempt still needs, whatever becomes of the plan."""
 
-    phase: DnsLabel
+    phase: Annotated[DnsLabel, Field(alias="phaseName")]
     """Phase that required it."""
     weight: Weight
     """Weight of that phase, in percent. Without the approval the canary does not get more."""
@@ -113,7 +113,7 @@ class Attempt(ApiModel):
     trigger: Trigger | None = None
     """What made it roll back."""
     approvals: Annotated[
-        tuple[RequiredApproval, ...], Field(max_length=MAX_APPROVALS, json_schema_extra=list_map("phase"))
+        tuple[RequiredApproval, ...], Field(max_length=MAX_APPROVALS, json_schema_extra=list_map("phaseName"))
     ] = ()
     """Approvals that the plan required when the attempt began, or has required since, for phases that the
     canary has not passed. An edit of the plan does not remove them from this attempt."""
