@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 from math import inf
 from typing import Any, Final
 
-from bench.judge import cost, labels, latency, slow, speed
+from bench.judge import believed, cost, labels, latency, slow, speed
+from bench.judge.believed import BelievedTask, stopped
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
@@ -71,6 +72,8 @@ def tables(run: Run, repetitions: int, fewer: int, seed: int) -> list[Table]:
     dearer = run([CostTask(c, t, seed, range(fewer)) for c in cost.COLUMNS for t in TRAFFIC])
     shifted = run([LabelTask(c, t, seed, range(fewer)) for c in labels.COLUMNS for t in TRAFFIC])
     unended = run([SlowTask(c, t, seed, everyone) for c in slow.COLUMNS for t in TRAFFIC])
+    few = range(min(fewer, believed.REPETITIONS))
+    seeming = run([BelievedTask(c, t, seed, few) for c in believed.COLUMNS for t in TRAFFIC])
     return [
         Table(
             "False rollbacks on harmless releases, %",
@@ -90,7 +93,25 @@ def tables(run: Run, repetitions: int, fewer: int, seed: int) -> list[Table]:
         _mixed("Cost per run", cost.COLUMNS, dearer, COST_SHARES, COST_MINUTES),
         _mixed("Mix of labels", labels.COLUMNS, shifted, LABEL_SHARES, LABEL_MINUTES),
         _mixed("Runs that take minutes", slow.COLUMNS, unended, SLOW_SHARES, SLOW_MINUTES),
+        _believed(seeming),
     ]
+
+
+def _believed(cells: list[list[Ends]]) -> Table:
+    """Equal releases are not rolled back; worse ones are, or are held for the right reason."""
+    columns = believed.COLUMNS
+    return Table(
+        "Counts that are not what they seem: median minutes to rollback or hold (% stopped)",
+        [column.name for column in columns],
+        cells,
+        as_minutes,
+        [
+            stopped(column.name, ends)
+            if column.is_worse
+            else at_most(column.name, [0.01] * len(TRAFFIC), ends)
+            for column, ends in zip(columns, cells, strict=True)
+        ],
+    )
 
 
 def _mixed(
