@@ -376,6 +376,29 @@ def test_births_count_against_a_cap_where_prometheus_looked(
     assert found.value == expected
 
 
+@pytest.mark.parametrize(
+    ("more", "value", "told"),
+    [
+        ({}, 60.0, "canary added 60"),
+        ({Term.VANISHED: 52.0}, 7.0, "canary added 7"),
+        ({Term.RESETS: 30.0, Term.STILL_RESETS: 9.0}, 60.0, "cannot be told"),
+    ],
+)
+def test_a_cap_is_not_exceeded_by_counts_that_cannot_be_believed(
+    more: dict[Term, float], value: float, told: str
+) -> None:
+    """Dollars that continue series under another name were counted before; those that fall are no count."""
+    cap = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": [SPEND]})).caps[0]
+    plan = plan_queries((), SHOP, counting_start=START, warmup_seconds=0, caps=cap.sources)
+    terms = {Term.INCREASE: 7.0, Term.BIRTHS: 53.0, **more}
+    rows = tuple(Row(tag(plan, cap.source, term), CANARY, None, each) for term, each in terms.items())
+
+    (found,) = read_caps([cap], plan, Answer(AT, rows))
+
+    assert (found.value, found.exceeded) == (value, not more)
+    assert found.message.startswith(told)
+
+
 def test_a_cap_whose_numbers_are_none_says_nothing() -> None:
     """NaN is no reason to roll back, and none to be calm; the others are read."""
     asked = [SPEND, {"name": "jobs", "metric": "jobs_total", "max": "1"}]

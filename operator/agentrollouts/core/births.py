@@ -126,8 +126,7 @@ class Births:
     def _is_renamed(self, side: Side) -> bool:
         release = self._release(side)
         born = math.fsum(self.table.term(self.total, Term.BIRTHS, release).values())
-        gone = self.table.value(self.total, Term.VANISHED, release) or 0.0
-        return gone > 0 and born > SPARE and born >= ALIKE * gone
+        return born > SPARE and continues(self.table, self.total, release)
 
     def _explained(self, side: Side) -> float:
         """Runs that the weight gives this release, by what is sure: the increases of both."""
@@ -152,6 +151,13 @@ class Births:
 
     def _grown(self, source: Source, release: str) -> float:
         return _runs(self.table.term(source, Term.INCREASE, release), source)
+
+
+def continues(table: Table, source: Source, release: str) -> bool:
+    """Whether new series of a release are those that vanished, under other names."""
+    born = math.fsum(table.term(source, Term.BIRTHS, release).values())
+    gone = table.value(source, Term.VANISHED, release) or 0.0
+    return gone > 0 and born >= ALIKE * gone
 
 
 def _runs(cell: Cell, source: Source) -> float:

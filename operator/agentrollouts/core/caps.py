@@ -12,9 +12,11 @@ from typing import NamedTuple
 from agentrollouts.api.rollout import AgentRolloutSpec, Cap
 from agentrollouts.api.status import AgentRolloutStatus, CapStatus
 from agentrollouts.core.answers import Answer, Table
+from agentrollouts.core.births import continues
 from agentrollouts.core.catalogue import labels_of
 from agentrollouts.core.queries import QueryPlan, Source, Start, Term
 from agentrollouts.core.series import Refusal, Selector, parse_selector
+from agentrollouts.core.steadiness import CURE, jumps
 from agentrollouts.core.templates import RUNS
 from agentrollouts.core.words import beside, used
 
@@ -119,6 +121,9 @@ def _read(asked: ResolvedCap, table: Table) -> CapReading:
             "does the agent export it, with its labels?"
         )
         return CapReading(cap, 0.0, exceeded=False, message=told, at=table.at, is_seen=False)
+    if fallen := next((found for source in asked.sources if (found := jumps(table, source))), None):
+        told = f"cannot be told: {asked.metric} of {fallen[0]} fell {fallen[1]:.0f} times {window}; {CURE}"
+        return CapReading(cap, added, exceeded=False, message=told, at=table.at)
     if cap.max_per_run is None or asked.runs_source is None:
         limit = cap.max or 0.0
         told = (
@@ -137,10 +142,13 @@ def _read(asked: ResolvedCap, table: Table) -> CapReading:
 def _added(source: Source, table: Table) -> float:
     """Increase and births of the canary; without births where Prometheus has a hole at the window's start.
 
-    A hole shows on stable: it has series now and had none then.
+    A hole shows on stable: it has series now and had none then. First values that continue series which
+    vanished were counted already.
     """
     subject = table.plan.subject
     stable = subject.stable
+    if continues(table, source, subject.canary):
+        return table.value(source, Term.INCREASE, subject.canary) or 0.0
     if stable and table.counts(source, stable) and not table.term(source, Term.COVERED, stable):
         return table.value(source, Term.INCREASE, subject.canary) or 0.0
     return table.counts(source, subject.canary).get(None, 0.0)

@@ -228,7 +228,7 @@ def plan_queries(
         guarded=guarded,
         grown=frozenset(grown) - guarded,
         counted=counted & frozenset(totals),
-        steady=frozenset([*totals, *foreign]),
+        steady=frozenset([*totals, *foreign, *caps]),
         moved=frozenset([*totals, *caps]),
         attributed=frozenset(attributed),
     )

@@ -30,7 +30,7 @@ def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
     Once they have been steady for a while, counting starts anew: the counts until then hold lifetimes.
     """
     for source in dict.fromkeys((total_source(gate), bad_source(gate))):
-        found = _jumps(table, source)
+        found = jumps(table, source)
         if found is None:
             continue
         release, resets = found
@@ -47,7 +47,7 @@ def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
     return None
 
 
-def _jumps(table: Table, source: Source) -> tuple[str, float] | None:
+def jumps(table: Table, source: Source) -> tuple[str, float] | None:
     """The release whose series fall too often, or without having restarted; and how often the worst does."""
     allowed = RESTARTS + table.plan.window(source, table.at) / RESTART_SECONDS
     for release in table.plan.subject.releases:
