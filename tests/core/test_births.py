@@ -83,6 +83,14 @@ def test_a_first_value_counts_as_far_as_the_weight_explains_it(runs: float, coun
     assert found.segment.canary_bad == 5 + (runs / 10 if counted > 100 else 0)
 
 
+def test_failures_of_a_smoke_test_are_no_failures_of_the_traffic() -> None:
+    """At much traffic the weight explains the runs, but one in two failed before and one in twenty since."""
+    found = read(born(CANARY, 200.0, bad=100.0))
+
+    assert (found.segment.canary_bad, found.segment.canary_total) == (5.0, 300.0)
+    assert read(born(CANARY, 200.0, bad=30.0)).segment.canary_bad == 35.0
+
+
 def test_what_is_left_out_is_said() -> None:
     """The reading names the release, what its series began with, and why that does not count."""
     found = read(born(CANARY, 95_186.0))

@@ -24,6 +24,8 @@ GENEROUS: Final = 4.0
 """First values may be so many times what the weight explains (gates.md, section 9.2)."""
 SPARE: Final = 10.0
 """And so many runs more: at the beginning hardly anything is explained yet."""
+FEW: Final = 30.0
+"""Bad outcomes in first values that need not look like what follows: each pod has a first failure."""
 ALIKE: Final = 0.5
 """New series whose first values are at least this part of the last values of those that vanished are the same
 ones under other names. A replaced pod begins again at a few runs."""
@@ -93,7 +95,21 @@ class Births:
         if source == self.total or not born or (born <= SPARE and not is_sum):
             return True
         most = GENEROUS * self._explained(side) + SPARE
-        return born <= most * (self._mean(source) if is_sum else 1.0)
+        if is_sum:
+            return born <= most * self._mean(source)
+        return born <= most and (born <= FEW or self._looks_alike(source, release))
+
+    def _looks_alike(self, source: Source, release: str) -> bool:
+        """Whether first values hold bad outcomes as often as what follows, and not those of a smoke test."""
+        if self.gate.kind is GateType.COUNT:
+            return True
+        pairs = ((self._grown(source, each), self._grown(self.total, each)) for each in self._releases)
+        rate = max((bad / runs for bad, runs in pairs if runs), default=0.0)
+        return self._born(source, release) <= GENEROUS * rate * self._born(self.total, release) + FEW
+
+    @property
+    def _releases(self) -> tuple[str, ...]:
+        return self.table.plan.subject.releases
 
     def note(self) -> str:
         """What is left out, for people; empty where nothing is."""
@@ -142,9 +158,8 @@ class Births:
 
     def _mean(self, source: Source) -> float:
         """The sum per run of both releases; 0 where nothing was counted yet."""
-        releases = self.table.plan.subject.releases
-        runs = math.fsum(self._grown(self.total, release) for release in releases)
-        return math.fsum(self._grown(source, release) for release in releases) / runs if runs else 0.0
+        runs = math.fsum(self._grown(self.total, release) for release in self._releases)
+        return math.fsum(self._grown(source, each) for each in self._releases) / runs if runs else 0.0
 
     def _born(self, source: Source, release: str) -> float:
         return _runs(self.table.term(source, Term.BIRTHS, release), source)
