@@ -25,6 +25,7 @@ from agentrollouts.api.status import (
     ReleaseRecord,
     SegmentStatus,
     Severity,
+    StartedRuns,
     State,
     Verdict,
     VerifyOutcome,
@@ -85,6 +86,9 @@ RECORD = ReleaseRecord(
 )
 SEGMENT = SegmentStatus(
     phase_index=0,
+    weight=5,
+    started=StartedRuns(canary=50.2, stable=954.8),
+    underway=0.1,
     canary=Counts(bad=1.7375, total=94.7),
     stable=Counts(bad=0.1 + 0.2, total=1e17),
     bounds=tuple(BoundCounts(le=0.1 * 2**i, canary=1 / 3, stable=2 / 3) for i in range(14)),
