@@ -147,7 +147,7 @@ def _rows(asking: Asking, now: datetime, said: Mapping[str, str]) -> Iterator[Ro
     plan = asking.plan
     for source in plan.sources:
         name = source.selector.metric.partition("_")[0]
-        kind, is_bad = said[name], "_bad" in source.selector.metric
+        kind, is_bad = said.get(name, "nodata"), "_bad" in source.selector.metric
         if kind == "nodata" or plan.window(source, now) < 1:
             continue
         for release in plan.subject.releases:
