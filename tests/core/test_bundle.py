@@ -322,5 +322,5 @@ def test_largest_bundle(room: int, *, fits: bool) -> None:
             "spec.components.config",
             "The bundle has 921,601 bytes and may have 921,600; hold spec.components.config, its largest"
             " part,"
-            " as an artifact",
+            " as an artifact (a file above 256 KiB needs kubectl apply --server-side)",
         )

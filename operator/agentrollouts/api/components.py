@@ -84,7 +84,8 @@ class Component(ApiModel):
     version: SemVer
     """Semantic version of this component by itself. A new major version means breaking."""
     inline: FreeForm | None = None
-    """Content, by value. Any JSON object."""
+    """Content, by value. Any JSON object; a field that is null is the same as no field. A file above 256 KiB
+    must be applied with `kubectl apply --server-side`; a bundle can have 900 KiB."""
     config_map_ref: ConfigMapRef | None = None
     """Content, from a ConfigMap."""
     artifact: Artifact | None = None

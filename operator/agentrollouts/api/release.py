@@ -166,7 +166,8 @@ class AgentReleaseSpec(ApiModel):
     """How much harm a bad release can do: Stateless, Standard (the default) or HighStakes. A record: the
     operator does the same for all three."""
     components: Components
-    """The parts of the bundle. `prompt` and `model` are required."""
+    """The parts of the bundle. `prompt` and `model` are required. A file above 256 KiB must be applied with
+    `kubectl apply --server-side`, since client-side apply keeps a copy of it in an annotation."""
     serving: Serving | None = None
     """How requests reach this release. Needed when the rollout moves traffic by an HTTPRoute."""
     requires: Annotated[

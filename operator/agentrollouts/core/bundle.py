@@ -133,5 +133,6 @@ def digest_of(text: bytes) -> str:
 def _too_large(size: int, largest: str) -> Refusal:
     path = f"spec.components.{largest}"
     advice = f"hold {path}, its largest part, as an artifact"
-    message = f"The bundle has {size:,} bytes and may have {MAX_BYTES:,}; {advice}"
+    applying = "a file above 256 KiB needs kubectl apply --server-side"
+    message = f"The bundle has {size:,} bytes and may have {MAX_BYTES:,}; {advice} ({applying})"
     return Refusal(Reason.TOO_LARGE, path, message)
