@@ -78,7 +78,10 @@ class Kubectl:
 def a_release(**tools: Any) -> Manifest:  # noqa: ANN401 - JSON
     """A release with nulls and large integers in its free-form content."""
     name = f"applied-{next(NUMBERS)}"
-    items = [{"name": "list_things", "version": "1.0.0", "schema": NULLS}, {"name": "b", "version": "1.0.0"}]
+    items = [
+        {"name": "list_things", "version": "1.0.0", "schema": deepcopy(NULLS)},
+        {"name": "b", "version": "1.0.0"},
+    ]
     return {
         "apiVersion": "agentrollouts.dev/v1alpha1",
         "kind": "AgentRelease",
@@ -216,6 +219,8 @@ def test_the_tools_of_a_release_stay_in_their_order(way: tuple[str, ...], kubect
 def test_what_is_applied_is_in_sync(way: tuple[str, ...], make: Any, kubectl: Kubectl) -> None:  # noqa: ANN401
     """Argo CD finds no difference after the first apply, although defaults were filled in."""
     wanted = make()
+    if wanted["kind"] == "AgentRelease":
+        _drop_outermost_nulls(wanted)
     live = kubectl(way, wanted)
 
     without_nulls = json.loads(json.dumps(wanted))
@@ -242,6 +247,19 @@ def test_phases_are_stored_as_written(way: tuple[str, ...], kubectl: Kubectl) ->
         stored = kubectl(way, {**rollout, "spec": {**rollout["spec"], "phases": plan}})
         defaults = {"approval": "NotRequired"}
         assert stored["spec"]["phases"] == [defaults | found for found in plan]
+
+
+def _drop_outermost_nulls(release: Manifest) -> None:
+    """The API server drops nulls directly below free-form content when it reads an object."""
+    components = release["spec"]["components"]
+    contents = (
+        components["prompt"]["inline"],
+        components["config"]["inline"],
+        components["tools"]["items"][0]["schema"],
+    )
+    for content in contents:
+        for field in [field for field, value in content.items() if value is None]:
+            del content[field]
 
 
 def test_two_managers_share_a_plan(kubectl: Kubectl) -> None:

@@ -37,15 +37,13 @@ FreeForm = Annotated[
         {
             "type": "object",
             "maxProperties": 256,
-            "properties": {},
-            "x-kubernetes-preserve-unknown-fields": True,
+            "additionalProperties": {"x-kubernetes-preserve-unknown-fields": True},
         }
     ),
 ]
 """Content whose shape is the agent's own business; its size is checked when the bundle is resolved.
 
-An unknown object and not a map of unknown values: of such a map the API server drops the nulls when it reads
-an object and keeps them when it applies one, so that GitOps tools would find a difference forever.
+A map of unknown values and not an unknown object, so that CEL and the API server's comparisons see the keys.
 """
 
 _ONE_CONTENT: Final[dict[str, Any]] = {
