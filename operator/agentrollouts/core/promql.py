@@ -50,17 +50,17 @@ def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None
 
 def _asked(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator[tuple[Source, Term, str]]:
     """The terms of these sources; none of one that does not count yet."""
-    enforced = _enforced(plan.subject, plan.subject.releases)
+    enforced, strange = _enforced(plan.subject, plan.subject.releases), _unattributed(plan.subject)
     for source in sources:
         window = plan.window(source, at)
         if window < 1:
             continue
         selector, grouping = str(source.selector.narrowed(enforced)), _grouping(plan, source)
+        stray = str(source.selector.narrowed(strange)) if source in plan.attributed else ""
         for term in plan.terms(source):
             if term in FIRST_VALUES and not plan.asks_births:
                 continue
             if term in UNATTRIBUTED:
-                stray = str(source.selector.narrowed(_unattributed(plan.subject)))
                 yield source, term, _strange(term, stray, window)
             else:
                 yield source, term, _expression(term, selector, (window, plan.shift(source, at)), grouping)
