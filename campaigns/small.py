@@ -92,7 +92,7 @@ class Small(World):
         """The same world, to be led elsewhere."""
         world = copy.copy(self)
         world.trail = (*self.trail, what) if what else self.trail
-        world.traffic = dict(self.traffic)
+        world.traffic, world.snapshots = dict(self.traffic), dict(self.snapshots)
         world.ever_healthy, world.ended = set(self.ever_healthy), dict(self.ended)
         world.events, world.route_weights = [], []
         world.observer = self.observer.fork()
