@@ -117,14 +117,8 @@ class _View:
         """Of one that is over or taken back, nothing matters but that; the clock tells how long ago."""
         clock = _ticks(elapsed(attempt, self.now), 2)
         if attempt.state in ENDS:
-            back, status = self.status.last_rollback, self.status
-            return (
-                "over",
-                attempt.trigger,
-                is_given_up(attempt.digest, self.rollout),
-                back and back.outcome,
-                is_unproved(status),
-            )
+            doubt = is_given_up(attempt.digest, self.rollout), is_unproved(self.status)
+            return "over", attempt.trigger, doubt
         if attempt.state in GOING_BACK:
             return attempt.state, attempt.trigger, clock
         hold = attempt.hold
