@@ -9,6 +9,7 @@ import re
 import sys
 import typing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.decide import decide
 from agentrollouts.core.release import ReleaseObservation, decide_release
 from agentrollouts.settings import Settings
-from tests.builders import NEW, OLD, START, a_rollout, an_observation
+from tests.builders import NEW, OLD, START, a_rollout, an_observation, service_of
 from tests.world import Behaviour, a_world
 
 PACKAGE: Final = Path(agentrollouts.__file__).parent
@@ -129,7 +130,10 @@ COURSES: Final[tuple[tuple[dict[str, Any], float, float], ...]] = (
 
 
 def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
-    """By courses that end well, in a breach or undecided, and by every state with each kind of traffic."""
+    """By courses that end well, in a breach or undecided, and by every state with each kind of traffic.
+
+    Also where no gateway reports and where nobody answers.
+    """
     for spec, failed, runs in COURSES:
         world = a_world(a_rollout(**spec).serving(OLD), OLD, NEW)
         world.agents[NEW], world.runs_per_second = Behaviour(failed=failed), runs
@@ -139,7 +143,11 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         {"routePatch": {"name": "shop", "rule": "agent"}},
     ):
         for state in State:
-            decide(an_observation(a_rollout(**FULL, traffic=traffic).in_state(state)))
+            obs = an_observation(a_rollout(**FULL, traffic=traffic).in_state(state))
+            unreported = {key: {**found, "status": {}} for key, found in obs.traffic.items()}
+            decide(obs)
+            decide(replace(obs, traffic=unreported, endpoints=dict.fromkeys(obs.endpoints, False)))
+            decide(replace(obs, endpoints={service_of(NEW): False}))
     decide(an_observation(a_rollout(paused=True).serving(OLD).trying(NEW)))
     healthy = a_rollout().asking_for(NEW).serving(OLD).serving(NEW).trying(NEW).having(canary=None)
     decide(an_observation(healthy.changing(state=State.HEALTHY).annotated(roll_back=f"3/{NEW}")))
