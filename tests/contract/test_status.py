@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.attempt import RequiredApproval
 from agentrollouts.api.meta import ApiModel, Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
@@ -31,6 +32,7 @@ from agentrollouts.api.status import (
     VerifyOutcome,
     WeightsStatus,
 )
+from agentrollouts.api.verdict import Numerator, Side
 from tests.contract.server import ApiServer
 
 NOW = datetime(2026, 11, 21, 10, 53, 0, 123456, UTC)
@@ -106,6 +108,8 @@ GATE = GateStatus(
     burst_factor=1.0,
     baseline=Baseline(bad=48, total=4000, bound=0.8),
     source='agent_runs_total{outcome="failed"} of agent_runs_total',
+    numerator=Numerator.SEEN,
+    first_values_ignored=(Side.CANARY, Side.STABLE),
     failing_start_time=NOW,
     beyond_start_time=NOW,
     stray_start_time=NOW,
@@ -119,6 +123,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
     stable=RECORD,
     canary=RECORD,
     weights=WeightsStatus(stable=95, canary=5),
+    requested_weight=5,
     attempt=Attempt(
         number=12,
         state=State.HELD,
@@ -138,6 +143,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         traffic_start_time=NOW,
         outlook="about 50 canary runs: can catch total failure and not much else",
         trigger=Trigger.BREACH,
+        approvals=(RequiredApproval(phase="canary-25", weight=25),),
         hold=Hold(
             reason=Reason.PAUSED,
             message=Reason.PAUSED.sentence,
