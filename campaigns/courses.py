@@ -74,7 +74,13 @@ class Scene:
 
     async def ask(self, version: str) -> None:
         """Set `releaseRef`."""
-        spec = {"agent": self.agent, "releaseRef": {"name": f"{self.agent}-{version}"}, **self.plan}
+        route = {"parentRefs": [{"name": "nobody"}], "hostnames": [f"{self.agent}.example.com"]}
+        spec = {
+            "agent": self.agent,
+            "releaseRef": {"name": f"{self.agent}-{version}"},
+            "traffic": {"httpRoute": route | {"statusless": True}},
+            **self.plan,
+        }
         await self._apply("agentrollouts", _manifest("AgentRollout", self.agent, spec))
 
     async def approve(self) -> None:
@@ -140,14 +146,10 @@ def asked(name: str, weight: int, seconds: int = 1) -> Manifest:
     return phase(name, weight, seconds, approval="Required")
 
 
-ROUTE: Final = {
-    "httpRoute": {"parentRefs": [{"name": "nobody"}], "hostnames": ["agent.example.com"], "statusless": True}
-}
 UNJUDGED: Final[Manifest] = {
     "gates": [],
     "bake": {"durationSeconds": 0},
     "rollback": {"verify": {"withinSeconds": 1, "watchSeconds": 0}},
-    "traffic": ROUTE,
 }
 """A plan that people alone judge; it needs no Prometheus."""
 JUDGED: Final[Manifest] = UNJUDGED | {

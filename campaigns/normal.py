@@ -28,6 +28,8 @@ _DROPPED: Final = frozenset(
 )
 _AGENT: Final = "agent"
 _WHY: Final = "agentrollouts.dev/rollback-message"
+_FACTS: Final = frozenset({"agentrollouts.dev/healthy", "agentrollouts.dev/quarantined"})
+"""Annotations of a snapshot, whose text is JSON with the time in it."""
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
@@ -57,9 +59,7 @@ def _object(found: Manifest) -> dict[str, Any]:
     }
     if found["kind"] != "AgentRollout":
         annotations = metadata.get("annotations", {})
-        kept["annotations"] = {
-            key: _unnumbered(text) if key == _WHY else text for key, text in annotations.items()
-        }
+        kept["annotations"] = {key: _annotation(key, text) for key, text in annotations.items()}
     else:
         kept["why"] = _unnumbered(found.get("status", {}).get("lastRollback", {}).get("message", ""))
     if found["kind"] in {"AgentRelease", "AgentRollout"}:
@@ -67,6 +67,12 @@ def _object(found: Manifest) -> dict[str, Any]:
     else:
         kept["content"] = _plain(found.get("data") or found["spec"])
     return kept
+
+
+def _annotation(key: str, text: str) -> Any:  # noqa: ANN401  # any JSON
+    if key in _FACTS:
+        return _plain(json.loads(text))
+    return _unnumbered(text) if key == _WHY else text
 
 
 def _unnumbered(sentence: str) -> str:

@@ -49,10 +49,10 @@ def lines(*events: dict[str, Any]) -> bytes:
 
 @asynccontextmanager
 async def watching(folder: Path, behaviour: Behaviour) -> AsyncIterator[tuple[Server, WatchingCluster]]:
-    """A server and a connection to it."""
+    """A server and a connection to it, with a deadline that only silence can miss."""
     async with serving(behaviour) as server:
         cluster = await WatchingCluster.connect(
-            kubeconfig(folder, server.url, {"token": "t"}), timeout_seconds=0.5
+            kubeconfig(folder, server.url, {"token": "t"}), timeout_seconds=0.5 if behaviour is hang else 30
         )
         try:
             yield server, cluster

@@ -20,7 +20,7 @@ from tests.builders import START
 from tests.gates import a_gate
 
 NUMBER: Final = r"\$?([\d,]+(?:\.\d+)?)"
-PARTS: Final = re.compile(rf"{NUMBER} of {NUMBER}[^;()]*?\((over )?{NUMBER} %\)")
+PARTS: Final = re.compile(rf"{NUMBER} of {NUMBER}(?:(?! of )[^;()])*?\((over )?{NUMBER} %\)")
 """10.4 of 15.7 failures (66 %)"""
 RATES: Final = re.compile(rf"ha[sd] {NUMBER}[^;()]* in {NUMBER} [^;()]*\((over )?{NUMBER} %\)")
 """had 9 failures in 30 runs of the last 300 s (30 %)"""

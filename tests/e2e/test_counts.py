@@ -225,10 +225,12 @@ def test_a_release_without_series_is_told_from_one_without_failures(answers: Scr
     (reading,) = read(answers, "absent", "errors")
     (patient,) = read(answers, "absent", "errors", stale_after=60)
 
-    assert reading == NoData(
-        f"no series agent_runs_total of release {CANARY}; does the agent export it, with its labels?",
-        is_stale=False,
-    )
+    assert isinstance(reading, NoData)
+    assert not reading.is_stale
+    expected = f"no series agent_runs_total of release {CANARY}; does the agent export it, with its labels?"
+    assert reading.message == expected
+    assert reading.absence is not None
+    assert astuple(reading.absence.counts) == (0, 0, 0, near(120))
     assert isinstance(patient, TooEarly)
     assert patient.message.startswith(f"no agent_runs_total of release {CANARY} in the first ")
 
