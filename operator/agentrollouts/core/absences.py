@@ -59,7 +59,8 @@ def absence(table: Table, total: Source, absent: list[str]) -> Absence | None:
     canary, stable = (0.0 if release in absent else _grown(table, total, release) for release in sides)
     if not canary and not stable:
         return None
-    is_scraped = any(cell for (_, release), cell in table.cells.items() if release in absent)
+    cells = (found for of_source in table.cells.values() for found in of_source.items())
+    is_scraped = any(cell for (_, release), cell in cells if release in absent)
     return Absence(Segment(0.0, canary, 0.0, stable), table.at, is_scraped)
 
 

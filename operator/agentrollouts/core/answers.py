@@ -7,6 +7,7 @@ Whatever is no count is named here and blamed on its source, so that the other g
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from sys import intern
 
 from agentrollouts.core.evidence import LARGEST, settled
@@ -54,28 +55,37 @@ def to_answer(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, s
     return Answer(at, tuple(named(labels, value) for labels, value in rows))
 
 
+@lru_cache(maxsize=64)
+def _tags(sources: int) -> Mapping[str, tuple[int, Term]]:
+    """Position and term of each tag that a plan of so many sources can have, as `tag` writes them."""
+    return {f"{position}.{term}": (position, term) for position in range(sources) for term in Term}
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The values of an answer by tag, release and group; each can be a count."""
 
     plan: QueryPlan
     at: datetime
-    cells: Mapping[tuple[str, str], Cell]
+    cells: Mapping[Source, Mapping[tuple[Term, str], Cell]]
+    """By source, then by term and release."""
     problems: Mapping[Source, str]
     """What is wrong with the rows of a source."""
 
     @classmethod
     def of(cls, plan: QueryPlan, answer: Answer) -> "Table | str":
         """Sort the rows; a sentence instead where the answer belongs to another question."""
-        sources = {f"{i}.{term}": (source, term) for i, source in enumerate(plan.sources) for term in Term}
-        cells: dict[tuple[str, str], dict[str | None, float]] = {}
+        tags = _tags(len(plan.sources))
+        cells: dict[Source, dict[tuple[Term, str], dict[str | None, float]]]
+        cells = {source: {} for source in plan.sources}
         problems: dict[Source, str] = {}
         for row in answer.rows:
-            source, term = sources.get(row.src, (None, None))
+            position, term = tags.get(row.src, (-1, Term.VALUE))
             releases = ("",) if term in UNATTRIBUTED else plan.subject.releases
-            if source is None or row.release not in releases:
+            if position < 0 or row.release not in releases:
                 return f"Prometheus answered with a row that was not asked for: {row.src} of {row.release}"
-            cell = cells.setdefault((row.src, row.release), {})
+            source = plan.sources[position]
+            cell = cells[source].setdefault((term, row.release), {})
             if not 0 <= row.value <= LARGEST:  # nor NaN
                 problems[source] = f"{source.selector} of {row.release} is {row.value}, which is no count"
             elif row.group in cell:
@@ -86,7 +96,7 @@ class Table:
 
     def term(self, source: Source, term: Term, release: str) -> Cell:
         """The values of one term for one release; empty where there is no row."""
-        return self.cells.get((tag(self.plan, source, term), release), {})
+        return self.cells[source].get((term, release), {})
 
     def value(self, source: Source, term: Term, release: str) -> float | None:
         """The value of a term that has no groups."""

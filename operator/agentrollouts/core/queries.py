@@ -121,6 +121,16 @@ class Source:
     """Length of a window that moves on; None to count from the start on."""
     past: bool = False
     """Whether it is the stretch of the same length that ended at `QueryPlan.past_end`."""
+    hashed: int = field(init=False, repr=False, compare=False)
+    """Its hash, worked out once: every number of a result is looked up by its source."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "hashed", hash((self.selector, self.by, self.start, self.seconds, self.past))
+        )
+
+    def __hash__(self) -> int:
+        return self.hashed
 
 
 @dataclass(frozen=True, slots=True)
