@@ -148,10 +148,10 @@ def examine(
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
     is_sum = finding is not None and gate.kind is GateType.MEAN
     factor = finding.burst if finding and is_sum else max(1.0, burst or 1.0)
-    shift, strays = None, strays_by(gate, reading.segment, course)
+    strays = strays_by(gate, reading.segment, course)
     reading = replace(reading, recent=_with_begun(gate, reading.recent, course, factor))
+    shift = _shift(gate, reading) if gate.kind is GateType.SHIFT else None
     if gate.kind is GateType.SHIFT:
-        shift = _shift(gate, reading)
         now = _looked(gate, shift, course, memory, reading)
         strayed = (memory.since.stray or reading.last_sample_time) if strays else None
         now = replace(now, since=replace(now.since, stray=strayed))

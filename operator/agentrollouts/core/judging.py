@@ -15,6 +15,7 @@ from agentrollouts.api.status import (
     Attempt,
     GateStatus,
     QueryStatus,
+    ReleaseRecord,
     State,
     Verdict,
 )
@@ -76,16 +77,7 @@ def query_plan(
     gates = _asked(spec, status, gates)
     if not gates and not caps:
         return None
-    subject = Subject(
-        obs.rollout.metadata.namespace,
-        spec.agent,
-        canary.release,
-        status.stable.release if status.stable else None,
-        labels_of(spec),
-        alone=attempt.weight == FULL,
-        known=known_releases(obs),
-        by_request=spec.metrics.convention is MetricConvention.LITE_LLM,
-    )
+    subject = _subject(obs, status, canary, alone=attempt.weight == FULL)
     start = attempt.counting_start_time or attempt.start_time
     plan = plan_queries(
         gates,
@@ -97,6 +89,21 @@ def query_plan(
     )
     selector = STARTED.get(spec.metrics.convention)
     return with_started(plan, Source(selector)) if selector and gates and subject.control else plan
+
+
+def _subject(obs: Observation, status: AgentRolloutStatus, canary: ReleaseRecord, *, alone: bool) -> Subject:
+    """Whose metrics are queried: those of the canary, beside stable where it has traffic."""
+    spec = obs.rollout.spec
+    return Subject(
+        obs.rollout.metadata.namespace,
+        spec.agent,
+        canary.release,
+        status.stable.release if status.stable else None,
+        labels_of(spec),
+        alone=alone,
+        known=known_releases(obs),
+        by_request=spec.metrics.convention is MetricConvention.LITE_LLM,
+    )
 
 
 def _asked(

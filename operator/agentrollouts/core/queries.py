@@ -214,10 +214,8 @@ def plan_queries(
     Args:
         gates: All gates of the rollout.
         subject: Whose metrics.
-        counting_start: When the present segment's weight was seen on the route, or later where Prometheus has
-            a hole.
-        warmup_seconds: How much later means and histograms start to count: cold caches are no fault of the
-            release.
+        counting_start: When the current weight was seen on the route, or later if Prometheus has a hole.
+        warmup_seconds: How much later means and histograms start to count, because of cold caches.
         counted: Totals in which the canary had runs in finished segments of the attempt.
         caps: Sources of the caps.
     """

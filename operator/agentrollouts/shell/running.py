@@ -119,9 +119,7 @@ class Operator:
         await sync.fill()
         herald = Herald(cluster)
         actor = Actor(cluster, cache, inputs, herald)
-        classes = GatewayClasses(cluster, queue.mark)
-        self._exit.callback(classes.close)
-        permits = Permits(settings, cache, classes)
+        permits = self._permits(cluster, cache, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
         observer = Observer(cache, cluster, poller, permits=permits, endpoints=endpoints)
@@ -136,6 +134,12 @@ class Operator:
         gc.set_threshold(YOUNG_OBJECTS)
         self._is_ready = True
         return inputs
+
+    def _permits(self, cluster: WatchingCluster, cache: Cache, queue: DirtyQueue[Ref]) -> Permits:
+        """What the settings allow, with the Gateways that it reads closed at the end."""
+        classes = GatewayClasses(cluster, queue.mark)
+        self._exit.callback(classes.close)
+        return Permits(self._watcher.settings, cache, classes)
 
     async def stop(self) -> None:
         """End the workers and close all connections. What is half done is done again by the next process."""
