@@ -101,10 +101,12 @@ class Scraped:
 def scraped(stack: Stack, scenarios: Sequence[Scenario], start: int, end: int) -> Iterator[Scraped]:
     """An exporter after `end` scrapes, with the counting start just after scrape `start`."""
     exporter, just_after = Exporter(scenarios), timedelta(milliseconds=300)
+    jitter = timedelta(milliseconds=100)  # scrapes are not exact, and a window is cut to whole seconds
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
     stack.add_target("exporter", f"127.0.0.1:{exporter.server_port}", {"job": "exporter"})
     try:
-        yield Scraped(stack, exporter.time_of(start) + just_after, exporter.time_of(end) + just_after)
+        begun = exporter.time_of(start) + just_after
+        yield Scraped(stack, begun, exporter.time_of(end) + just_after + jitter)
     finally:
         stack.remove_target("exporter")
         exporter.shutdown()
