@@ -9,12 +9,17 @@ from tests.e2e.scene import BACK, Scene, is_ours
 def test_a_first_release_and_a_good_one(given: Scene) -> None:
     """The first release gets everything at once, the next one step by step, and is then the stable one."""
     (shop,) = given.serving("steps")
+    shop.is_back(within=2)
+    first = [version.weights for version in given.witness.versions(shop.config)]
     shop.ships("2.0.0", phases=[phase("few", 10, 5), phase("ramp", 12, 6, rampSeconds=2)])
     shop.comes_to("Healthy")
     shop.is_back(within=2)
 
     seen = [version.weights for version in given.witness.versions(shop.config)]
-    assert list(dict.fromkeys(seen)) == [(0, 100), (100, 0), (90, 10), (89, 11), (88, 12)]
+    assert (first, list(dict.fromkeys(seen))) == (
+        [(0, 100), (100, 0)],
+        [(0, 100), (100, 0), (90, 10), (89, 11), (88, 12)],
+    )
     assert shop.status["stable"]["release"] == "steps-2.0.0"
     assert [(entry["release"], entry["outcome"]) for entry in shop.status["history"]] == [
         ("steps-2.0.0", "Healthy"),
