@@ -129,7 +129,7 @@ class _View:
             attempt.weight,
             attempt.trigger,
             attempt.extensions,
-            tuple((approval.phase, approval.weight) for approval in attempt.approvals),
+            tuple((approval.phase_name, approval.weight) for approval in attempt.approvals),
             min(clock, self._most(attempt)),
             attempt.clock_start_time is not None,
             attempt.phase_start_time is not None,

@@ -143,7 +143,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         traffic_start_time=NOW,
         outlook="about 50 canary runs: can catch total failure and not much else",
         trigger=Trigger.BREACH,
-        approvals=(RequiredApproval(phase="canary-25", weight=25),),
+        approvals=(RequiredApproval(phase_name="canary-25", weight=25),),
         hold=Hold(
             reason=Reason.PAUSED,
             message=Reason.PAUSED.sentence,

@@ -64,7 +64,7 @@ MAX_APPROVALS: Final = 40
 class RequiredApproval(ApiModel):
     """An approval that the attempt still needs, whatever becomes of the plan."""
 
-    phase: Annotated[DnsLabel, Field(alias="phaseName")]
+    phase_name: DnsLabel
     """Phase that required it."""
     weight: Weight
     """Weight of that phase, in percent. Without the approval the canary does not get more."""

@@ -161,7 +161,7 @@ def _ask_approval(progress: Progress, message: str) -> Progress:
 
 
 def _note_approval(progress: Progress, phase: str) -> Progress:
-    left = tuple(approval for approval in progress.attempt.approvals if approval.phase != phase)
+    left = tuple(approval for approval in progress.attempt.approvals if approval.phase_name != phase)
     return progress.moved(progress.attempt.state, approvals=left)
 
 

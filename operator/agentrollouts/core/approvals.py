@@ -25,11 +25,11 @@ def required(
 
     Of two for phases of one name, the one at the lower weight stays: it comes first.
     """
-    found = {approval.phase: approval for approval in known}
+    found = {approval.phase_name: approval for approval in known}
     for phase in spec.phases[since:]:
         if phase.approval is Approval.REQUIRED:
             weight = min(phase.weight, found[phase.name].weight if phase.name in found else phase.weight)
-            found[phase.name] = RequiredApproval(phase=phase.name, weight=weight)
+            found[phase.name] = RequiredApproval(phase_name=phase.name, weight=weight)
     return tuple(found.values())[:MAX_APPROVALS]
 
 
@@ -47,9 +47,9 @@ def wanted(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, 
         is_last = attempt.phase_index + 1 >= len(spec.phases)
         following = BEYOND if is_last else steps_of(spec, attempt.phase_index + 1)[0].weight
     bound = [found for found in attempt.approvals if found.weight < following]
-    found = [approval for approval in bound if approval.phase != phase.name or rises]
+    found = [approval for approval in bound if approval.phase_name != phase.name or rises]
     if not rises and (phase.approval is Approval.REQUIRED or len(found) < len(bound)):
-        found.append(RequiredApproval(phase=phase.name, weight=BEYOND - 1))
+        found.append(RequiredApproval(phase_name=phase.name, weight=BEYOND - 1))
     return tuple(sorted(found, key=lambda approval: approval.weight))
 
 
@@ -58,11 +58,11 @@ def request(rollout: AgentRollout, attempt: Attempt) -> str:
     missing = next(iter(wanted(rollout.spec, attempt)), None)
     if missing is None:
         return ""
-    order = approve(attempt, missing.phase)
+    order = approve(attempt, missing.phase_name)
     if order.is_given(rollout):
         return ""
     stale = order.stale(rollout)
     phases = rollout.spec.phases
-    is_current = any(p.name == missing.phase and p.approval is Approval.REQUIRED for p in phases)
+    is_current = any(p.name == missing.phase_name and p.approval is Approval.REQUIRED for p in phases)
     why = "" if is_current else "; approval was required by the plan when the attempt began"
     return f"Phase {attempt.phase_name} passed; to approve: {order.command(rollout)}{stale}{why}"

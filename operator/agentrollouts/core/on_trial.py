@@ -259,7 +259,7 @@ def unapproved(s: Situation) -> moves.Move | None:
     wanted = approvals.wanted(s.spec, s.attempt)
     if request := approvals.request(s.obs.rollout, s.attempt):
         return moves.AskApproval(request) if s.base is State.CANARY else moves.Wait(request)
-    return moves.NoteApproval(wanted[0].phase) if len(wanted) > 1 else None
+    return moves.NoteApproval(wanted[0].phase_name) if len(wanted) > 1 else None
 
 
 def onward(s: Situation) -> moves.Move:
