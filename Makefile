@@ -6,9 +6,10 @@ INSTALLED := .venv/.installed
 JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
+GATES_PAGE := docs/gates.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds verify check
+.PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
 .PHONY: bench bench-judge campaigns clean clean-cache
 
 help: ## List the commands
@@ -52,8 +53,12 @@ format: $(INSTALLED) ## Format the code and fix what can be fixed
 crds: $(INSTALLED) ## Generate the CRDs from the models
 	@for directory in $(CRD_COPIES); do $(BIN)/agentrollouts crds $$directory; done
 
-verify: crds ## Fail if what is generated differs from what is committed
+gates: $(INSTALLED) ## Generate the tables of docs/gates.md from the templates
+	@$(BIN)/agentrollouts gates $(GATES_PAGE)
+
+verify: crds gates ## Fail if what is generated differs from what is committed
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
+	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
 check: lint verify test ## All that CI runs
 

@@ -16,6 +16,7 @@ import kopf
 from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.cli.arguments import Command, parse
 from agentrollouts.cli.crds import write_crds
+from agentrollouts.cli.gates import run_gates
 from agentrollouts.cli.judge import run_judge
 from agentrollouts.cli.plan import run_plan
 from agentrollouts.cli.simulate import run_simulate
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case Command.CRDS:
             write_crds(options.directory)
             return 0
+        case Command.GATES:
+            return run_gates(options.page)
         case Command.JUDGE:
             return run_judge()
         case Command.PLAN:

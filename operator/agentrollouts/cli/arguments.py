@@ -13,6 +13,7 @@ class Command(StrEnum):
 
     OPERATOR = "operator"
     CRDS = "crds"
+    GATES = "gates"
     JUDGE = "judge"
     PLAN = "plan"
     SIMULATE = "simulate"
@@ -34,6 +35,10 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]
     )
     crds = commands.add_parser(Command.CRDS, help="write the CustomResourceDefinitions as YAML files")
     crds.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to write them")
+    gates = commands.add_parser(Command.GATES, help="list the gate templates with their defaults and series")
+    gates.add_argument(
+        "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part to replace"
+    )
     commands.add_parser(
         Command.JUDGE,
         help="say what a gate would answer for given counts, one JSON object a line",
