@@ -1,14 +1,14 @@
 """The small world of the exhaustive search, and what can happen to it.
 
 Two releases beside the one that serves, three phases (one wants an approval), two gates (one rolls back, one
-holds), each with any answer: pass, fail, no data, error; or too few runs for both. Time goes by in steps of
-one phase, and everything that waits, waits for one such step or for two. The plan has no caps, no ramp and no
-`watch`, and neither it nor the releases are changed.
+holds), each with any answer: pass, fail, no data, error; or too few runs for both. An answer can also belong
+to the query of a phase earlier. Time goes by in steps of one phase, and everything that waits, waits for one
+such step or for two. The plan has no caps, no ramp and no `watch`, and neither it nor the releases change.
 """
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, Final
@@ -21,7 +21,7 @@ from agentrollouts.api.meta import (
 from agentrollouts.api.rollout import Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.answers import Answer, Row
-from agentrollouts.core.observation import Asking, Decision, Heard
+from agentrollouts.core.observation import Decision, Heard
 from agentrollouts.core.queries import QueryPlan, Source, Term, tag
 from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
@@ -35,6 +35,8 @@ RELEASES: Final = (OLD, NEW, NEXT)
 WORDS: Final = ("pass", "fail", "nodata", "error")
 ANSWERS: Final = (*product(WORDS, WORDS), ("few", "few"))
 """What Prometheus can say about the two gates: any word about each, or too few runs for either."""
+LATE: Final = ("pass", "fail")
+"""What an answer can say that arrives after the weight has changed."""
 
 PLAN: Final[Mapping[str, Any]] = {
     "phases": [
@@ -133,7 +135,7 @@ def answering(strict: str, mild: str) -> Happening:
         asking = world.asking
         if asking is None:
             return False
-        rows = tuple(_rows(asking, world.now, {"strict": strict, "mild": mild}))
+        rows = tuple(_rows(asking.plan, world.now, {"strict": strict, "mild": mild}))
         is_early = all(asking.plan.window(source, world.now) < 1 for source in asking.plan.sources)
         world.words = ("nothing to count yet",) if is_early else (strict, mild)
         world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
@@ -143,8 +145,25 @@ def answering(strict: str, mild: str) -> Happening:
     return happen
 
 
-def _rows(asking: Asking, now: datetime, said: Mapping[str, str]) -> Iterator[Row]:
-    plan = asking.plan
+def answering_late(word: str) -> Happening:
+    """Prometheus says this about both gates, in an answer to the query of a phase earlier."""
+
+    def happen(world: Small) -> bool:
+        if world.asking is None:
+            return False
+        plan = world.asking.plan
+        sent = plan.counting_start - TICK
+        earlier = replace(plan, counting_start=sent, warm_start=sent)
+        rows = tuple(_rows(earlier, world.now, {"strict": word, "mild": word}))
+        world.words = ("late", word)
+        world.observer.looked(sent, answered=True)
+        world.heard = Heard(plan=earlier, answer=Answer(world.now, rows))
+        return True
+
+    return happen
+
+
+def _rows(plan: QueryPlan, now: datetime, said: Mapping[str, str]) -> Iterator[Row]:
     for source in plan.sources:
         name = source.selector.metric.partition("_")[0]
         kind, is_bad = said.get(name, "nodata"), "_bad" in source.selector.metric
@@ -222,6 +241,7 @@ def _meddle(world: Small) -> bool:
 HAPPENINGS: Final[Mapping[str, Happening]] = {
     "time passes": _tick,
     **{f"answers {strict}, {mild}": answering(strict, mild) for strict, mild in ANSWERS},
+    **{f"answers late, {word}": answering_late(word) for word in LATE},
     **{f"ask for {release}": asking_for(release) for release in RELEASES},
     "approve": _approve,
     "take back": _take_back,
