@@ -1,9 +1,10 @@
 """Planted bugs: what a campaign is worth is shown by what it finds.
 
 Each bug is one that other tools have had, put into the shipped functions for as long as a case plays. A case
-is broken where none of the campaigns catches its bug.
+is broken if one of the campaigns does not catch its bug.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,8 +35,13 @@ def _write_ahead(s: situation.Situation, status: AgentRolloutStatus) -> Iterator
             yield Write(wanted, "agentrollouts")
 
 
-def _trust(_: QueryPlan, other: object) -> bool:
-    return isinstance(other, QueryPlan)
+def _trust(plan: QueryPlan, other: object) -> bool:
+    return isinstance(other, QueryPlan) and _timeless(plan) == _timeless(other)
+
+
+def _timeless(plan: QueryPlan) -> object:
+    """A plan without the time from which it counts: plans of another kind stay different."""
+    return plan.subject, plan.sources, plan.standing
 
 
 BUGS: Final[Mapping[str, Patches]] = {
@@ -51,6 +57,8 @@ FINDERS: Final[Mapping[str, tuple[Play, int]]] = {
     "exhaustive": (exhaustive.play, 40),
 }
 """The campaigns that look, each with the size of its short cut."""
+RULE: Final = re.compile(r"\b[SL]\d: |AssertionError")
+"""How a campaign says that a rule is broken."""
 
 
 @contextmanager
@@ -69,18 +77,23 @@ def planted(patches: Patches) -> Iterator[None]:
 
 
 def caught(bug: str, finder: str, seed: int) -> str | None:
-    """What the finder says of the bug; None where it does not see it."""
+    """The rule that the finder saw broken; None if it saw none.
+
+    Any other exception does not count: it shows that the bug no longer fits the code, not what a campaign
+    sees.
+    """
     look, size = FINDERS[finder]
     with planted(BUGS[bug]):
-        return next((case.broken for case in look(Choice(seed, size)) if case.broken), None)
+        found = (case.broken for case in look(Choice(seed, size)) if case.broken)
+        return next(filter(RULE.search, found), None)
 
 
 def play(choice: Choice) -> Iterator[Case]:
     """A case for each bug."""
     for bug in BUGS:
         if choice.wants(bug):
-            found = (caught(bug, finder, choice.seed) for finder in FINDERS)
-            yield Case(bug, None if any(found) else "nobody caught it")
+            missed = [finder for finder in FINDERS if not caught(bug, finder, choice.seed)]
+            yield Case(bug, f"not caught by {' and '.join(missed)}" if missed else None)
 
 
 PLANTED: Final = Campaign(
