@@ -76,7 +76,7 @@ def test_nothing_of_a_release_can_be_changed(
     answer = api_server.update(changed)
 
     assert answer.code == 422, answer.message
-    assert "Invalid value: `spec` may not be changed; make a new AgentRelease" in answer.message
+    assert "Invalid value: `spec` is immutable; create a new AgentRelease" in answer.message
 
 
 def test_what_is_not_spec_can_be_changed(stored: Manifest, api_server: ApiServer) -> None:
@@ -104,4 +104,4 @@ def test_a_rollout_keeps_its_agent(api_server: ApiServer) -> None:
 
     api_server.delete(rollout)
     assert answer.code == 422
-    assert "spec.agent: Invalid value: `agent` may not be changed" in answer.message
+    assert "spec.agent: Invalid value: `agent` is immutable" in answer.message

@@ -1,5 +1,5 @@
-"""What users write and what they read back: the two kinds as frozen values, and their CRDs.
+"""What users write and read: the two kinds as frozen values, and their CRDs.
 
-The lowest layer. Everything above speaks in these types; nothing here does I/O, knows the time or decides
+The lowest layer. All other layers use these types. Nothing here does I/O, knows the time or decides
 anything.
 """

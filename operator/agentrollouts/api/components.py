@@ -1,7 +1,7 @@
 """The ten parts of a bundle, as a user writes them in an AgentRelease.
 
-Only their form: that a component has exactly one content, that a digest looks like one. What the contents
-mean together is judged in `core.bundle`.
+Only their form is checked here: a component has exactly one content, and a digest has the right form. The
+decision checks whether the contents fit together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ComponentName = Literal[
     "routing",
     "runtime",
 ]
-"""The name of a component, in the order in which people read them."""
+"""The name of a component, in the order in which they are shown."""
 
 COMPONENTS: Final[tuple[ComponentName, ...]] = get_args(ComponentName)
 """All ten names."""
@@ -41,7 +41,7 @@ FreeForm = Annotated[
         }
     ),
 ]
-"""Content whose shape is the agent's own business; its size is checked when the bundle is resolved.
+"""Content of any shape. Its size is checked when the bundle is resolved.
 
 A map of unknown values and not an unknown object, so that CEL and the API server's comparisons see the keys.
 """
@@ -52,24 +52,25 @@ _ONE_CONTENT: Final[dict[str, Any]] = {
 """Exactly one content. Not a CEL rule, since CEL cannot see a field with values of unknown type."""
 
 _CONTENT: Final = ("configMapRef", "artifact")
-"""Where content can be, apart from `inline`."""
+"""The fields that can hold content, apart from `inline`."""
 
 
 class ConfigMapRef(ApiModel):
-    """A ConfigMap in the same namespace that holds a component's content."""
+    """A ConfigMap in the same namespace that contains the content of a component."""
 
     name: ObjectName
-    """Name of the ConfigMap. It is read once, when the release is materialised; its data becomes part of
-    the digest."""
+    """Name of the ConfigMap. It is read once, when the release is materialized. Its data becomes part of the
+    digest."""
 
 
 class Artifact(ApiModel):
-    """Content that is too large to hold by value, pinned by its digest."""
+    """Content that is too large to include by value, pinned by its digest."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Where the content is, such as `s3://kb/2026-11-01`. The operator never fetches it; the agent does."""
+    """Location of the content, such as `s3://kb/2026-11-01`. The agent fetches it; the operator does not."""
     digest: Digest | None = None
-    """`sha256:` and 64 hexadecimal digits over the content. Without it the release does not become Ready."""
+    """Digest of the content: `sha256:` and 64 hexadecimal digits. Without it, the release does not become
+    Ready."""
 
 
 class Component(ApiModel):
@@ -80,23 +81,23 @@ class Component(ApiModel):
     )
 
     version: SemVer
-    """Semantic version of this component by itself. A new major version means breaking."""
+    """Semantic version of this component. A new major version means a breaking change."""
     inline: FreeForm | None = None
-    """Content, by value. Any JSON object; a field that is null is the same as no field. A file above 256 KiB
-    must be applied with `kubectl apply --server-side`; a bundle can have 900 KiB."""
+    """Content by value: any JSON object. A field that is null counts as absent. Use `kubectl apply
+    --server-side` for a file above 256 KiB. A bundle can have 900 KiB."""
     config_map_ref: ConfigMapRef | None = None
-    """Content, from a ConfigMap."""
+    """Content from a ConfigMap."""
     artifact: Artifact | None = None
-    """Content, by pointer and digest."""
+    """Content by location and digest."""
 
 
 class ModelId(ApiModel):
     """A model of a provider."""
 
     provider: Annotated[str, Field(min_length=1, max_length=128)]
-    """Who serves the model, such as `openai`."""
+    """Provider that serves the model, such as `openai`."""
     name: Annotated[str, Field(min_length=1, max_length=256)]
-    """Exact name of the model at its provider. Pin a dated version; a moving alias changes behaviour
+    """Exact name of the model at its provider. Pin a dated version, since an alias can change the behavior
     without a release."""
 
 
@@ -110,13 +111,13 @@ class ModelComponent(ModelId):
     version: SemVer
     """Semantic version of the choice of model."""
     release_date: date | None = None
-    """The day on which the provider released this model, as `2026-08-01`."""
+    """Date on which the provider released this model, such as `2026-08-01`."""
     fallbacks: Annotated[tuple[ModelId, ...], Field(max_length=8)] = ()
-    """Models to use, in this order, when the first cannot be reached."""
+    """Models to use, in this order, if the first cannot be reached. At most 8."""
 
 
 class Tool(ApiModel):
-    """A tool that the agent may call."""
+    """A tool that the agent can call."""
 
     model_config = ConfigDict(json_schema_extra=unchanged("version", "externalAction"))
 
@@ -127,11 +128,11 @@ class Tool(ApiModel):
     schema_: Annotated[FreeForm | None, Field(alias="schema")] = None
     """JSON Schema of the tool's arguments, as the model sees it."""
     external_action: bool = False
-    """Whether a call changes something outside the agent, such as a refund or a message. Default false."""
+    """Whether a call has an effect outside the agent, such as a refund or a message. Defaults to false."""
 
 
 class ToolsComponent(ApiModel):
-    """The tools that the agent may call, and the prompts that know how to call them."""
+    """The tools that the agent can call, and the prompts that fit them."""
 
     model_config = ConfigDict(
         json_schema_extra=together(
@@ -142,16 +143,16 @@ class ToolsComponent(ApiModel):
     version: SemVer
     """Semantic version of the set of tools."""
     compatible_prompt: VersionRange | None = None
-    """Versions of the prompt that fit these tools, such as `>=3.0.0,<4.0.0`. By default any."""
+    """Versions of the prompt that fit these tools, such as `>=3.0.0,<4.0.0`. Defaults to any version."""
     items: Annotated[tuple[Tool, ...], Field(max_length=128, json_schema_extra=list_map("name"))] = ()
-    """The tools, in the order in which the model sees them; names are unique. At most 128."""
+    """Tools, in the order in which the model sees them. Names are unique. At most 128."""
 
 
 class MemorySnapshot(ApiModel):
-    """Where the state of the agent's memory at release time is kept."""
+    """The location of the agent's memory as it was at release time."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Where the snapshot is, such as `s3://mem/2026-11-20`. A record that the operator does not read."""
+    """Location of the snapshot, such as `s3://mem/2026-11-20`. A record that the operator does not read."""
 
 
 class MemoryComponent(Component):
@@ -162,12 +163,12 @@ class MemoryComponent(Component):
     )
 
     snapshot: MemorySnapshot | None = None
-    """State of the memory at the time of the release. A record: it is part of the digest and of the snapshot
-    that agents read, and the operator neither takes nor restores it."""
+    """State of the memory at release time. A record: it is part of the digest and of the snapshot that agents
+    read, but the operator neither takes nor restores it."""
 
 
 class RuntimeComponent(ApiModel):
-    """What the agent runs in."""
+    """The environment in which the agent runs."""
 
     model_config = ConfigDict(json_schema_extra=unchanged("version", "image"))
 
@@ -180,7 +181,7 @@ class RuntimeComponent(ApiModel):
 
 
 class Components(ApiModel):
-    """The parts of the bundle. Change one and the agent is another agent."""
+    """The parts of the bundle. A change of one part changes the agent."""
 
     prompt: Component
     """System prompt, instructions, examples and formatting rules."""
@@ -191,8 +192,8 @@ class Components(ApiModel):
     tools: ToolsComponent | None = None
     """Tools and their schemas."""
     permissions: Component | None = None
-    """What the agent may do; rolled back together with the rest. Kept in `scopes`, it is compared with the
-    parent's."""
+    """Permissions of the agent, rolled back together with the rest. If they are in `scopes`, `status.diff`
+    compares them with those of the parent."""
     knowledge: Component | None = None
     """Documents and indexes for retrieval."""
     memory: MemoryComponent | None = None
@@ -200,6 +201,6 @@ class Components(ApiModel):
     guardrails: Component | None = None
     """Input filters, output validators, limits and approval thresholds."""
     routing: Component | None = None
-    """Which task goes to which model or version."""
+    """Assignment of tasks to models or versions."""
     runtime: RuntimeComponent | None = None
     """Container image and environment."""

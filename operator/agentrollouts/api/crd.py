@@ -1,8 +1,7 @@
 """The CustomResourceDefinitions of both kinds, as values and as the text that is committed under `crds/`.
 
-The models are the one source: what `kubectl explain` says of a field is its docstring, what the API server
-refuses is its type. The text is stable, so that a change of the public contract shows as a diff and
-nothing else does.
+The models are the only source: the docstring of a field is what `kubectl explain` shows, and its type is what
+the API server enforces. The text is stable, so that only a change of the public contract shows as a diff.
 """
 
 from __future__ import annotations
@@ -21,17 +20,18 @@ Manifest = dict[str, Any]
 _HEADER: Final = "# Generated from agentrollouts.api by `agentrollouts crds`. Do not edit.\n"
 
 CATEGORY: Final = GROUP.replace(".", "-")
-"""What lists both kinds at once. Not a plural: kubectl would then take `delete agentrollouts --all` for both
-kinds, and refuse `get agentrollouts NAME`."""
+"""The name that lists both kinds at once. Not a plural, since kubectl would then apply `delete agentrollouts
+--all` to both kinds, and reject `get agentrollouts NAME`."""
 
 _API_VERSION: Final = {
     "type": "string",
-    "description": "Group and version of this object's form: agentrollouts.dev/v1alpha1.",
+    "description": "API group and version: agentrollouts.dev/v1alpha1.",
 }
 _KIND: Final = {"type": "string", "description": "Kind of this object."}
 
 _UNSEEN: Final = {"observedGeneration": 0}
-"""The status before the first visit: who waits by kstatus must not take a new object for a settled one."""
+"""The status before the first decision, so that tools that wait by kstatus do not treat a new object as
+settled."""
 
 
 def crds() -> tuple[Manifest, ...]:
@@ -75,7 +75,7 @@ def _crd(model: type[ApiModel], resource: Resource) -> Manifest:
 
 
 def _root(schema: Schema) -> Schema:
-    """The whole object: the API server looks after the metadata, the operator after the status."""
+    """The whole object. The API server defines the metadata; the operator fills in the status."""
     properties = schema["properties"]
     return schema | {
         "required": ["spec"],

@@ -1,7 +1,7 @@
-"""Numbers with a fraction, which the API writes as strings and we hold as floats.
+"""Numbers with a fraction: strings in the API, floats in Python.
 
-JSON's numbers lose digits on their way through different readers, so the API has no floats. Two forms: what a
-user writes is plain digits; what the operator measures may have an exponent, since evidence grows that large.
+JSON numbers lose digits on their way through different readers, so the API has no floats. There are two
+forms: users write plain digits; a measured number can have an exponent, since evidence grows that large.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def _read_decimal(value: object) -> object:
 
 
 def _write_decimal(value: float) -> str:
-    """All digits that tell the float from its neighbours, and no exponent."""
+    """All digits that distinguish the float from its neighbors, without an exponent."""
     return format(Decimal(repr(value + 0.0)), "f").removesuffix(".0")
 
 
 def _rounded(value: float) -> float:
-    """The same number, but for the extremes at which a text of bounded form ends."""
+    """The same number, clamped to the extremes that the bounded text can express."""
     return min(value, _LARGEST) if value >= _SMALLEST else 0.0
 
 
@@ -59,7 +59,7 @@ DecimalStr = Annotated[
     PlainSerializer(_write_decimal, return_type=str),
     WithJsonSchema({"type": "string", "maxLength": 32, "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
 ]
-"""A number that is not negative, written as a decimal string ("1.10"), since the API has no floats."""
+"""A nonnegative number, written as a decimal string ("1.10"), since the API has no floats."""
 
 Measured = Annotated[
     float,
@@ -75,10 +75,10 @@ Measured = Annotated[
         }
     ),
 ]
-"""A number of a status: like a `DecimalStr`, but it may have an exponent ("2.4e+16")."""
+"""A measured number in a status: a `DecimalStr` that can have an exponent ("2.4e+16")."""
 
 MaybeMeasured = Annotated[Measured | None, BeforeValidator(_absent_if_infinite)]
-"""A measured number that is absent where it is infinite or unknown; NaN is refused as the bug it is."""
+"""A measured number that is absent if it is infinite or unknown. NaN is rejected, since it is a bug."""
 
 
 class Between:

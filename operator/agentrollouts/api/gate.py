@@ -1,8 +1,8 @@
-"""How a user says what to judge the canary by: gates, which compare, and caps, which do not.
+"""The fields that decide what a canary is judged by: gates, which compare, and caps, which do not.
 
-Almost every field of a gate is optional. What is absent is filled in by the template when the gate is
-resolved, in `core.catalogue`, and never written back, so a better default of a later version reaches every
-rollout that did not choose its own.
+Almost every field of a gate is optional. The template fills in an absent field when the gate is resolved,
+and the result is never written back, so a better default of a later version reaches every rollout that did
+not choose its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BurstFactor = Annotated[
         }
     ),
 ]
-"""`Auto`, or a decimal above 0. What the least is depends on the type, so `core.unserved` says it."""
+"""`Auto`, or a decimal above 0. The minimum depends on the type of the gate, so the decision checks it."""
 
 
 class GateType(StrEnum):
@@ -55,7 +55,7 @@ class Better(StrEnum):
 
 
 class NoDataPolicy(StrEnum):
-    """What a gate does when it has nothing to judge."""
+    """What a gate does when its metric does not exist."""
 
     HOLD = "Hold"
     IGNORE = "Ignore"
@@ -63,7 +63,7 @@ class NoDataPolicy(StrEnum):
 
 
 class During(StrEnum):
-    """When a gate is asked."""
+    """When a gate is evaluated."""
 
     CANARY = "Canary"
     FULL = "Full"
@@ -71,7 +71,7 @@ class During(StrEnum):
 
 
 class Action(StrEnum):
-    """What follows from a Fail or an exceeded cap."""
+    """The consequence of a Fail or of an exceeded cap."""
 
     ROLL_BACK = "RollBack"
     HOLD = "Hold"
@@ -87,9 +87,9 @@ class OnTimeout(StrEnum):
 
 
 class GateSource(ApiModel):
-    """Counters of your own.
+    """Your own counters.
 
-    The operator adds the release's labels, the window and the correction for new series.
+    The operator adds the labels of the release, the window and the correction for new series.
     """
 
     model_config = ConfigDict(
@@ -103,40 +103,40 @@ class GateSource(ApiModel):
     )
 
     bad: Selector | None = None
-    """Counter of undesired outcomes, or for type Mean of the sum, such as
-    `agent_runs_total{outcome="failed"}`."""
+    """Counter of bad outcomes, such as `agent_runs_total{outcome="failed"}`. For type Mean, the sum."""
     total: Selector | None = None
     """Counter of all runs, such as `agent_runs_total`."""
     label: LabelName | None = None
-    """For type Shift, instead of `bad`: the label of `total` whose mix is compared, such as `decision`."""
+    """Label of `total` whose distribution is compared, such as `decision`. For type Shift, instead of
+    `bad`."""
     buckets: Selector | None = None
-    """For types Histogram and Shift, instead of the others: the `_bucket` series, such as
-    `agent_run_duration_seconds_bucket`."""
+    """The `_bucket` series, such as `agent_run_duration_seconds_bucket`. For types Histogram and Shift,
+    instead of the other fields."""
     may_be_absent: bool | None = None
-    """The same as `mayBeAbsent` of the gate."""
+    """Same as `mayBeAbsent` of the gate."""
 
 
 class GateLimit(ApiModel):
     """An absolute limit, judged without a comparison.
 
-    Stable beyond it at the same time means a shared cause.
+    If stable exceeds it at the same time, the verdict is SharedCause.
     """
 
     value: DecimalStr
-    """The limit: a share of bad runs ("0.15" is 15 %), or for type Histogram what only 1 % of the runs may
-    exceed, such as the seconds of the 99th percentile."""
+    """The limit: the share of bad runs ("0.15" is 15%). For type Histogram, the value that at most 1% of the
+    runs may exceed, such as the 99th percentile in seconds."""
     for_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
-    """How long it must be exceeded at every check, in seconds. Default 120."""
+    """Time for which every check must find the limit exceeded, in seconds. Defaults to 120."""
     window_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
-    """The window that is looked at, in seconds. Default 300."""
+    """Window in which runs are counted, in seconds. Defaults to 300."""
     severity: Severity = Severity.CRITICAL
-    """How bad it is: Critical (the default), High, Medium or Low."""
+    """Severity of a Fail: Critical, High, Medium or Low. Defaults to Critical."""
 
 
 class Gate(ApiModel):
-    """A named question about the canary: is it worse than stable, surely enough and by enough to matter?
+    """A named test of one metric: is the canary worse than stable, surely and by enough to matter?
 
-    Everything but the name and where the counts come from has a default by the template.
+    The template has a default for every field except `name`, `template` and `source`.
     """
 
     model_config = ConfigDict(
@@ -173,93 +173,95 @@ class Gate(ApiModel):
     )
 
     name: DnsLabel
-    """Name of the gate, unique in the rollout. It stands in status, Events and metrics."""
+    """Name of the gate, unique in the rollout. Status, Events and metrics use it."""
     template: DnsLabel | None = None
     """A built-in gate: error-rate, task-completion, latency, cost-per-run and others. Either this or
     `source`."""
     source: GateSource | None = None
-    """Counters of your own. Either this or `template`."""
+    """Your own counters. Either this or `template`."""
     type: GateType | None = None
     """What is compared. Ratio: bad runs per run. Mean: a sum per run, such as cost. Histogram: how many
-    runs are slower. Shift: a distribution. Limit: `limit` alone. Count: `maxCount` alone. By default the
-    template's; Ratio for `source`."""
+    runs are slower. Shift: a distribution. Limit: only `limit`. Count: only `maxCount`. Defaults to the
+    type of the template; Ratio for `source`."""
     better: Better | None = None
-    """Which direction is good. Lower: judged by `maxRatio`. Higher: judged by `minRatio`. By default the
-    template's."""
+    """Good direction of the metric. Lower: judged by `maxRatio`. Higher: judged by `minRatio`. Defaults to
+    that of the template."""
     severity: Severity | None = None
-    """What a Fail means. Critical: roll back at once. High: roll back. Medium: hold and tell people. Low:
-    warn. By default the template's, which for some rises with how much worse it is; High for `source`."""
+    """Severity of a Fail. Critical: roll back at once. High: roll back. Medium: hold and send a Warning
+    Event. Low: warn. Defaults to that of the template, which for some templates rises with the ratio; High
+    for `source`."""
     max_ratio: Annotated[DecimalStr, Between(1, 1000)] | None = None
-    """How much worse matters: a Fail needs the canary's rate to be more than this many times stable's,
-    such as "1.10"."""
+    """Largest ratio that is tolerated: a Fail needs the canary's rate to exceed this multiple of stable's
+    rate, such as "1.10"."""
     min_ratio: Annotated[DecimalStr, Between(0, 1)] | None = None
-    """How much worse matters where more is better: a Fail needs the canary's good rate to be less than
-    this many times stable's, such as "0.98"."""
+    """Smallest ratio that is tolerated where more is better: a Fail needs the canary's good rate to be below
+    this multiple of stable's, such as "0.98"."""
     confidence: Annotated[DecimalStr, Between(0.5, 0.9999)] | None = None
-    """How sure a Fail must be: "0.99" rolls back at most 1 % of harmless releases by this gate. By default
-    "0.99", and "0.95" for Critical gates and for type Shift."""
+    """Confidence that a Fail needs. With "0.99", this gate rolls back at most 1% of harmless releases.
+    Defaults to "0.99", and to "0.95" for Critical gates and for type Shift."""
     limit: GateLimit | None = None
-    """An absolute limit besides the comparison. By default the template's."""
+    """Absolute limit besides the comparison. Defaults to that of the template."""
     max_count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    """For type Count: how many bad outcomes are allowed; one more is a Fail at once. By default the
-    template's."""
+    """Number of bad outcomes that are allowed, for type Count. One more is a Fail at once. Defaults to that
+    of the template."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """How many canary runs are needed before this gate may pass a phase. Not needed to fail it. By default
+    """Number of canary runs that this gate needs to pass a phase. A Fail does not need them. Defaults to
     100."""
     min_bad: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """How many bad canary outcomes are needed for a Fail. By default 3."""
+    """Number of bad canary outcomes that a Fail needs. Defaults to 3."""
     burst_factor: BurstFactor | None = None
-    """How strongly failures come in clusters; evidence is divided by it. Auto (the default) measures it on
-    stable when the attempt starts; a decimal sets it. At least "1"; for type Mean any above 0, as it has the
-    unit of the sum there: the dollars, say, that count as one independent proof."""
+    """How strongly failures come in clusters. Evidence is divided by it. Auto measures it on stable when the
+    attempt starts; a decimal sets it. At least "1". For type Mean any value above 0, in the unit of the sum,
+    such as the dollars that count as one independent observation. Defaults to Auto."""
     for_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
-    """How long a Fail must stand before it acts, in seconds. By default 0: the test already allows for
-    being repeated."""
+    """Time for which a Fail must last before it takes effect, in seconds. Defaults to 0, since the test is
+    valid however often it is evaluated."""
     no_data: NoDataPolicy | None = None
-    """What to do when the metric does not exist. Hold (the default): do not go on. Ignore: go on without
-    this gate. Fail: roll back."""
+    """Behavior when the metric does not exist. Hold: do not advance. Ignore: advance without this gate. Fail:
+    roll back. Defaults to Hold."""
     may_be_absent: bool | None = None
-    """Whether the bad outcomes may never have happened. A gate whose selector of bad outcomes has matched no
-    series of the agent within 7 days does not pass, as a misspelled selector finds no failures either. True
-    turns that off, and the status says so. Not needed for series that the agent creates at 0. Defaults to
-    false."""
+    """Whether the bad outcomes may be absent because they never happened. By default, a gate does not pass if
+    its selector of bad outcomes has matched no series of the agent within 7 days, since a misspelled selector
+    finds no failures either. True turns that off, and the status shows it. Not needed for series that the
+    agent creates at 0. Defaults to false."""
     during: (
         Annotated[tuple[During, ...], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)] | None
     ) = None
-    """When the gate is asked. Canary: beside stable. Full: at 100 %, where nothing is left to compare with,
-    so that it needs a limit or `maxCount`. Verify: after a rollback, whether stable is as it was. By default
-    wherever it makes sense. At least one gate of a rollout is asked during Canary, unless a phase needs
-    approval."""
+    """Stages in which the gate is evaluated. Canary: compared with stable. Full: at 100%, where there is no
+    second release to compare with, so it needs `limit` or `maxCount`. Verify: after a rollback, to check
+    whether stable recovered. Defaults to all stages that the type allows. A rollout needs at least one gate
+    in Canary, unless a phase needs approval."""
     action: Action | None = None
-    """What follows from a Fail: RollBack, Hold or Warn. By default the severity's."""
+    """Consequence of a Fail: RollBack, Hold or Warn. Defaults to that of the severity."""
 
 
 class Analysis(ApiModel):
-    """How often and how patiently the gates are asked."""
+    """How often the gates are evaluated, and how long an undecided phase can last."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """How often Prometheus is asked, in seconds. Default 30. Looking often makes no false alarms."""
+    """Interval between evaluations, in seconds. Defaults to 30. A short interval causes no false alarms."""
     warmup_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
-    """How long after a new weight latency and cost are left out, in seconds. Default 120. On the steps of a
-    ramp they count, but hold at most: caches may be cold. Failures count at once."""
+    """Time after a new weight in which latency and cost do not count, in seconds. On the steps of a ramp they
+    count, but can only hold, since caches might be cold. Failures count at once. Defaults to 120."""
     stale_after_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
-    """How old the newest sample may be, in seconds. Default 120. Older is no data, and the phase's clock
-    stops."""
+    """Largest age of the newest sample, in seconds. An older sample counts as missing, and the clock of the
+    phase stops. Defaults to 120."""
     max_extensions: Annotated[int, Field(ge=0, le=10)] = 2
-    """How often an undecided phase is extended. Default 2; all extensions together last as long as the
-    phase."""
+    """Number of times that an undecided phase is extended. All extensions together last as long as the phase.
+    Defaults to 2."""
     endpoint_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
-    """Time that the canary's Service may have no ready endpoint before the canary is rolled back, in seconds.
-    Defaults to 10. The canary never advances during that time. Applies where a route splits the traffic."""
+    """Time for which the canary's Service may have no ready endpoint before the canary is rolled back, in
+    seconds. The canary never advances during that time. Applies if a route splits the traffic. Defaults to
+    10."""
     on_timeout: OnTimeout = OnTimeout.HOLD
-    """What happens when a phase is undecided after that: Hold (the default, a person decides), Promote or
-    RollBack."""
+    """Behavior if a phase is still undecided after all extensions: Hold (until someone decides), Promote or
+    RollBack. Defaults to Hold."""
 
 
 class Cap(ApiModel):
     """A ceiling on what the canary may do, independent of every comparison.
 
-    It is a circuit breaker, not a quota: metrics lag by up to a minute.
+    It is a circuit breaker, not a quota, since metrics lag by up to a minute.
     """
 
     model_config = ConfigDict(
@@ -271,26 +273,26 @@ class Cap(ApiModel):
     name: DnsLabel
     """Name of the cap, unique in the rollout."""
     metric: Selector
-    """Counter to watch, such as `agent_run_cost_usd_sum`. One that nobody exports stops nothing: the cap's
-    message in status says so, and that of the condition MetricsAvailable."""
+    """Counter to limit, such as `agent_run_cost_usd_sum`. If no agent exports it, the cap has no effect;
+    `status.caps` and the condition MetricsAvailable report that."""
     per_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
-    """The window over which it is counted, in seconds. Default 3600."""
+    """Window in which it is counted, in seconds. Defaults to 3600."""
     max: DecimalStr | None = None
-    """Most that the canary may add within the window, such as "50"."""
+    """Largest amount that the canary may add within the window, such as "50"."""
     max_per_run: DecimalStr | None = None
-    """Most that the canary may add per run within the window, such as "5"."""
+    """Largest amount that the canary may add per run within the window, such as "5"."""
     action: Action = Action.ROLL_BACK
-    """What follows: RollBack (the default), Hold or Warn."""
+    """Consequence of exceeding it: RollBack, Hold or Warn. Defaults to RollBack."""
 
 
 class Watch(ApiModel):
-    """What is watched while stable serves alone: at rest, and while the next release is paused or waits.
+    """What is evaluated while stable serves alone: at rest, and while the next release is paused or pending.
 
-    One that turns out bad days later is taken back for the newest healthy release before it.
+    If stable fails later, it is rolled back to the newest healthy release before it.
     """
 
     interval_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
-    """Seconds between two looks. Default 60."""
+    """Interval between evaluations, in seconds. Defaults to 60."""
     gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] | None = None
-    """Names of gates with a limit or a `maxCount`. By default all whose limit is Critical. Caps are always
-    watched."""
+    """Names of gates with `limit` or `maxCount`. Defaults to all gates whose limit is Critical. Caps are
+    always evaluated."""

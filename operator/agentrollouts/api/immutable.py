@@ -1,9 +1,9 @@
-"""CEL rules by which the API server refuses a change of a release, object by object.
+"""CEL rules by which the API server rejects a change of a release, object by object.
 
-Not `self == oldSelf` for the whole spec: that compares free-form content too, and kubectl drops nulls from
-what it applies client-side while server-side apply keeps them. One file then has two forms, and applying it
-the other way would be refused as a change. CEL cannot look into free-form content; the operator compares that
-by its digest, in `core.release` (decision note 20261128-one-digest-however-it-is-applied).
+Not `self == oldSelf` for the whole spec, since that also compares free-form content: kubectl drops nulls from
+objects that it applies client-side, and server-side apply keeps them. One file would then have two forms, and
+applying it the other way would be rejected as a change. CEL cannot inspect free-form content. The decision
+compares it by digest (decision note 20261128-one-digest-however-it-is-applied).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from agentrollouts.api.meta import cel, rules
 
-_MESSAGE: Final = "`spec` may not be changed; make a new AgentRelease"
+_MESSAGE: Final = "`spec` is immutable; create a new AgentRelease"
 
 
 def unchanged(*required: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def unchanged(*required: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
 
     Args:
         required: Fields that are always present.
-        optional: Fields that can be absent; that one appears or disappears is a change.
+        optional: Fields that can be absent. Adding or removing one is a change.
     """
     return rules(*(cel(rule, _MESSAGE) for rule in _rules(required, optional)))
 

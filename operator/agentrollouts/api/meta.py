@@ -1,8 +1,8 @@
-"""The ground that both kinds stand on: names, the base model and the few scalar types of the API.
+"""What both kinds share: names, the base model and the scalar types of the API.
 
-An object of the API server is parsed here once, at the edge, and is a frozen value from then on. The API
-server has already enforced the schema, so a rule that only CEL states (see `cel`) is not repeated in
-Python: whoever reads a model must be total over everything the types allow.
+An object of the API server is parsed once, at the edge, and is a frozen value from then on. The API server
+has already enforced the schema, so Python does not repeat rules that only CEL states (see `cel`). Code that
+reads a model must handle every value that the types allow.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ ANNOTATION_ROLLBACK_TRIGGER: Final = f"{GROUP}/rollback-trigger"
 ANNOTATION_ROLLBACK_MESSAGE: Final = f"{GROUP}/rollback-message"
 
 SECONDS_MAX: Final = 30 * 24 * 3600
-"""The longest span that a plan may ask for: 30 days."""
+"""The longest time span in a plan: 30 days."""
 
 
 class ApiModel(BaseModel):
-    """Base of all that is in the two kinds: frozen, camelCase outside, unknown fields ignored."""
+    """Base of every model in the two kinds: frozen, camelCase outside, unknown fields ignored."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -60,7 +60,7 @@ class ApiModel(BaseModel):
     )
 
     def to_json(self) -> dict[str, Any]:
-        """The value as the API server wants it: camelCase, JSON types only, absent where Python says None."""
+        """The value as the API server expects it: camelCase, JSON types only, None left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def replace(self, **changes: object) -> Self:
@@ -73,12 +73,12 @@ class ApiModel(BaseModel):
 
 
 def cel(rule: str, message: str, field: str | None = None) -> dict[str, str]:
-    """One validation rule for the API server, declared beside the model that it guards.
+    """One validation rule for the API server, declared with the model that it guards.
 
     Args:
-        rule: A CEL expression over `self`; must hold.
-        message: What is wrong and what to do, with field names in backquotes.
-        field: The child field to blame, without the leading dot; by default the object itself.
+        rule: CEL expression over `self` that must be true.
+        message: The problem and the remedy, with field names in backquotes.
+        field: Child field at fault, without the leading dot. Defaults to the object itself.
     """
     return {"rule": rule, "message": message} | ({"fieldPath": f".{field}"} if field else {})
 
@@ -89,7 +89,7 @@ def rules(*cels: dict[str, str]) -> dict[str, Any]:
 
 
 def list_map(key: str) -> dict[str, Any]:
-    """The `json_schema_extra` of a list whose items one field tells apart; server-side apply merges by it."""
+    """The `json_schema_extra` of a list whose items have one field as key; server-side apply merges by it."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
@@ -116,7 +116,7 @@ Time = Annotated[
 
 
 def _writable(limit: int) -> Callable[[object], object]:
-    """Bound and clean text, so that nothing anyone else wrote makes a status unwritable."""
+    """Bound and clean text, so that text from outside cannot make a status unwritable."""
 
     def fit(value: object) -> object:
         return writable(value, limit) if isinstance(value, str) else value
@@ -148,9 +148,9 @@ VersionRange = Annotated[
         json_schema_extra={"pattern": rf"^{_CLAUSE}(,{_CLAUSE})*$"},
     ),
 ]
-"""Versions that are accepted: clauses with commas between, such as `>=3.0.0,<4.0.0`, and all must hold.
+"""Accepted versions: comma-separated clauses that must all hold, such as `>=3.0.0,<4.0.0`.
 
-The API server refuses what is not a range. The model still reads one that was stored before it did.
+The API server rejects malformed ranges. The model still reads one that was stored before that rule existed.
 """
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """`sha256:` and 64 hexadecimal digits."""
@@ -158,7 +158,7 @@ ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A
 """One CamelCase word of `reasons.Reason`. A string, so that a status written by a newer version can still
 be read."""
 Message = Annotated[str, Field(max_length=1024), BeforeValidator(_writable(1024))]
-"""A sentence for people; cut at 1,024 characters and cleaned by `text.writable`, never refused."""
+"""A sentence for people, cut at 1,024 characters and cleaned by `text.writable`, never rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +170,12 @@ class Column:
     """JSONPath into the object."""
     type: str = "string"
     wide: bool = False
-    """Whether it shows only with `-o wide`."""
+    """Whether only `-o wide` shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """How a kind is called and listed; what its CustomResourceDefinition says besides the schema."""
+    """How a kind is named and listed: what its CustomResourceDefinition contains besides the schema."""
 
     kind: str
     plural: str
@@ -184,7 +184,7 @@ class Resource:
 
 
 class OwnerReference(ApiModel):
-    """Who an object goes away with."""
+    """An owner: when it is deleted, the object is deleted with it."""
 
     api_version: str
     kind: str
@@ -195,7 +195,7 @@ class OwnerReference(ApiModel):
 
 
 class ObjectMeta(ApiModel):
-    """What we read of an object's metadata."""
+    """The metadata of an object, as far as the operator reads it."""
 
     name: str
     namespace: str = ""
@@ -221,18 +221,18 @@ class Condition(ApiModel):
     """One aspect of an object's state, in the standard form that kubectl, Flux and Argo CD read."""
 
     type: Annotated[str, Field(max_length=316, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    """Aspect that this condition is about, such as Ready."""
+    """Type of the condition, such as Ready."""
     status: ConditionStatus
-    """Whether it holds: True, False or Unknown."""
+    """Status of the condition: True, False or Unknown."""
     reason: ReasonStr
-    """Why, in one CamelCase word."""
+    """Reason, as one CamelCase word."""
     message: Annotated[str, Field(max_length=32768), BeforeValidator(_writable(32768))]
-    """Why, in a sentence with the numbers that decided it."""
+    """Explanation, with the numbers that decided it."""
     last_transition_time: Time
-    """When `status` last changed."""
+    """Time at which `status` last changed."""
     observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The generation of the spec that this condition speaks of; older than metadata.generation means out
-    of date."""
+    """Generation of the spec that this condition describes. It is out of date if `metadata.generation` is
+    newer."""
 
 
 def ready_column(name: str, field: str, *, wide: bool = False) -> Column:

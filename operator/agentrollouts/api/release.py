@@ -1,8 +1,7 @@
-"""AgentRelease: one immutable bundle of everything that an agent's behaviour is made of.
+"""AgentRelease: one immutable bundle of everything that determines the behavior of an agent.
 
-People and GitOps tools write `spec` once; the operator resolves it, writes the snapshot that agents read,
-and reports in `status`. What of the content makes sense together is judged in `core.bundle`; here is only
-its form.
+Users and GitOps tools write `spec` once. The operator resolves it, writes the snapshot that agents read, and
+reports in `status`. Only the form is checked here; the decision checks whether the contents fit together.
 """
 
 from __future__ import annotations
@@ -95,12 +94,12 @@ class ReleaseRef(ApiModel):
 
 
 class Source(ApiModel):
-    """Where a release came from, for the audit."""
+    """The origin of a release, for audits."""
 
     repository: Annotated[str, Field(max_length=512)] | None = None
     """Repository that contains the release. A record that the operator does not use."""
     revision: Annotated[str, Field(max_length=128)] | None = None
-    """Commit. A record that the operator does not use."""
+    """Commit that contains the release. A record that the operator does not use."""
     author: Annotated[str, Field(max_length=256)] | None = None
     """Person or tool that made it. A record that the operator does not use."""
 
@@ -122,17 +121,17 @@ class Serving(ApiModel):
 
 
 class Requirement(ApiModel):
-    """Another agent that this release works with."""
+    """Another agent that this release works with, and its versions."""
 
     agent: DnsLabel
     """Name of the other agent. A record that the operator does not use."""
     versions: VersionRange
-    """Versions of its release that this release works with, such as `>=2.0.0,<3.0.0`. A malformed range is
-    refused. A record that the operator does not enforce yet."""
+    """Versions of its releases that this release works with, such as `>=2.0.0,<3.0.0`. A malformed range is
+    rejected. A record that the operator does not enforce yet."""
 
 
 class AgentReleaseSpec(ApiModel):
-    """One immutable bundle. To change anything, make a new AgentRelease."""
+    """One immutable bundle. To change anything, create a new AgentRelease."""
 
     model_config = ConfigDict(
         json_schema_extra=together(
@@ -147,38 +146,38 @@ class AgentReleaseSpec(ApiModel):
     )
 
     agent: DnsLabel
-    """Agent that this is a release of. An AgentRollout serves it only under the same name."""
+    """Name of the agent. An AgentRollout serves this release only if it has the same `spec.agent`."""
     version: SemVer
     """Semantic version of the bundle as a whole."""
     parent: ReleaseRef | None = None
-    """Release that this one was derived from; status.diff compares the two."""
+    """Release that this one was derived from. `status.diff` compares the two."""
     description: Annotated[str, Field(max_length=1024)] | None = None
-    """What changed and why, in a sentence or two. A record that the operator does not use."""
+    """Description of what changed and why. A record that the operator does not use."""
     source: Source | None = None
-    """Where it came from, for the audit. A record that the operator does not use."""
+    """Origin of the release, for audits. A record that the operator does not use."""
     approved_by: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
         Field(max_length=16, json_schema_extra=LIST_SET),
     ] = ()
-    """Who approved it, for the audit. A record that the operator does not check: `phases[].approval` is
-    independent of it. At most 16 names."""
+    """People who approved the release, for audits. A record that the operator does not check, independent of
+    `spec.phases[].approval` of the rollout. At most 16 names."""
     risk_tier: RiskTier = RiskTier.STANDARD
-    """How much harm a bad release can do: Stateless, Standard (the default) or HighStakes. A record: the
-    operator does the same for all three."""
+    """Harm that a bad release can do: Stateless, Standard or HighStakes. A record: the operator does the same
+    for all three. Defaults to Standard."""
     components: Components
-    """The parts of the bundle. `prompt` and `model` are required. A file above 256 KiB must be applied with
-    `kubectl apply --server-side`, since client-side apply keeps a copy of it in an annotation."""
+    """Parts of the bundle. `prompt` and `model` are required. Use `kubectl apply --server-side` for a file
+    above 256 KiB, since client-side apply keeps a copy of the file in an annotation."""
     serving: Serving | None = None
-    """How requests reach this release. Needed when the rollout moves traffic by an HTTPRoute."""
+    """How requests reach this release. Required if the rollout splits traffic with an HTTPRoute."""
     requires: Annotated[
         tuple[Requirement, ...], Field(max_length=16, json_schema_extra=list_map("agent"))
     ] = ()
-    """Other agents that this release works with, and in which versions. A record that the operator does not
-    enforce yet, but it refuses malformed ranges. At most 16."""
+    """Other agents that this release works with, and their versions. A record that the operator does not
+    enforce yet; it only rejects malformed ranges. At most 16."""
 
 
 class Change(StrEnum):
-    """What kind of change a component made against the parent."""
+    """How a component changed compared with the parent."""
 
     MAJOR = "Major"
     MINOR = "Minor"
@@ -191,43 +190,43 @@ class Change(StrEnum):
 
 
 class ComponentDiff(ApiModel):
-    """How one component differs from the parent's."""
+    """How one component differs from that of the parent."""
 
     component: ComponentName
-    """The component."""
+    """Name of the component."""
     from_: Annotated[SemVer | None, Field(alias="from")] = None
-    """Version in the parent; absent when added."""
+    """Version in the parent. Absent if the component was added."""
     to: SemVer | None = None
-    """Version in this release; absent when removed."""
+    """Version in this release. Absent if the component was removed."""
     change: Change
-    """Major, Minor or Patch by version; ContentOnly where only the content differs; Added; Removed; for
-    permissions Widened or Narrowed."""
+    """Kind of change. Major, Minor or Patch, by version; ContentOnly if only the content differs; Added;
+    Removed; for permissions Widened or Narrowed."""
 
 
 class SnapshotRef(ApiModel):
-    """The immutable ConfigMap that holds the resolved bundle."""
+    """The immutable ConfigMap that contains the resolved bundle."""
 
     name: ObjectName
-    """Name of the ConfigMap, `<agent>-<first 16 hex digits of the digest>`. It outlives the AgentRelease."""
+    """Name of the ConfigMap: `<agent>-<first 16 hex digits of the digest>`. It outlives the AgentRelease."""
 
 
 class AgentReleaseStatus(ApiModel):
-    """What the operator made of the release."""
+    """What the operator resolved from the release, and its conditions."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The generation of the spec that this status speaks of."""
+    """Generation of the spec that this status describes."""
     digest: Digest | None = None
-    """`sha256:` over the canonical JSON of the resolved components: the identity of this behaviour."""
+    """Digest (`sha256:`) of the canonical JSON of the resolved components: the identity of this behavior."""
     component_digests: Annotated[Mapping[str, Digest], Field(max_length=10)] = Field(default_factory=dict)
-    """The digest of each component by itself."""
+    """Digest of each component."""
     snapshot: SnapshotRef | None = None
-    """The snapshot that agents read."""
+    """Snapshot that agents read."""
     diff: Annotated[
         tuple[ComponentDiff, ...], Field(max_length=10, json_schema_extra=list_map("component"))
     ] = ()
-    """How it differs from `spec.parent`; only components that differ."""
+    """Components that differ from those of `spec.parent`."""
     conditions: Conditions = ()
-    """Ready, with a reason and a sentence."""
+    """Condition Ready, with its reason and an explanation."""
 
 
 class AgentRelease(ApiModel):
@@ -237,7 +236,7 @@ class AgentRelease(ApiModel):
         json_schema_extra=rules(
             cel(
                 "self.metadata.name.size() <= 63",
-                "`metadata.name` may not be longer than 63 characters; it is the value of a label",
+                "`metadata.name` must be at most 63 characters, since it is the value of a label",
             )
         )
     )
@@ -261,6 +260,6 @@ class AgentRelease(ApiModel):
     kind: Literal["AgentRelease"] = "AgentRelease"
     metadata: ObjectMeta
     spec: AgentReleaseSpec
-    """What the release is made of. Immutable."""
+    """Content of the release. Immutable."""
     status: AgentReleaseStatus = AgentReleaseStatus()
-    """What the operator made of it."""
+    """What the operator resolved from `spec`. Written only by the operator."""

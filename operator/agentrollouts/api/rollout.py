@@ -1,8 +1,7 @@
-"""AgentRollout: the standing plan by which an agent's releases are shipped, judged and taken back.
+"""AgentRollout: the standing plan by which the releases of an agent are shipped, judged and rolled back.
 
-`spec` belongs to people and their GitOps tools; the operator never writes it. Static defaults stand in the
-schema and so in the stored object; what a gate's template fills in is resolved later, in `core.catalogue`,
-and never written back.
+Users and their GitOps tools own `spec`; the operator never writes it. Static defaults are in the schema and
+so in the stored object. The defaults of a gate's template are resolved later and never written back.
 """
 
 from __future__ import annotations
@@ -80,14 +79,14 @@ __all__ = [
 
 
 class Approval(StrEnum):
-    """Whether a person must agree before the rollout leaves a phase."""
+    """Whether a phase needs an approval at its end."""
 
     NOT_REQUIRED = "NotRequired"
     REQUIRED = "Required"
 
 
 class MetricConvention(StrEnum):
-    """Whose metric names the built-in gates use."""
+    """The metric names that the built-in gates use."""
 
     AGENT_ROLLOUTS = "AgentRollouts"
     OPEN_TELEMETRY = "OpenTelemetry"
@@ -95,13 +94,13 @@ class MetricConvention(StrEnum):
 
 
 class Phase(ApiModel):
-    """A step of the plan: the canary's share of the traffic, and for how long it is watched there."""
+    """A step of the plan: the canary's share of the traffic, and how long it keeps that share."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
                 "!has(self.rampSeconds) || self.rampSeconds <= self.durationSeconds",
-                "`rampSeconds` may not be longer than `durationSeconds`, which includes it",
+                "`rampSeconds` must be at most `durationSeconds`, which includes it",
                 "rampSeconds",
             )
         )
@@ -110,46 +109,46 @@ class Phase(ApiModel):
     name: DnsLabel
     """Name of the phase, unique in the plan."""
     weight: Annotated[int, Field(ge=1, le=100)]
-    """Share of the traffic that the canary gets, in percent. Each phase must have more than the one
-    before."""
+    """Share of the traffic for the canary, in percent. Must be greater than that of the previous phase."""
     duration_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)]
-    """How long the phase lasts in seconds, ramp included. Time during which the rollout is held does not
+    """Duration of the phase, ramp included, in seconds. Time during which the attempt is held does not
     count."""
     ramp_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
-    """Seconds over which the weight rises from the previous phase's, in at most ten equal steps. By
-    default at once."""
+    """Time over which the weight rises from that of the previous phase, in at most ten equal steps, in
+    seconds. If absent, it rises at once."""
     approval: Approval = Approval.NOT_REQUIRED
-    """Whether a person must agree before the rollout leaves this phase: NotRequired (the default) or
-    Required."""
+    """Whether the attempt needs an approval to leave this phase: NotRequired or Required. Defaults to
+    NotRequired."""
 
 
 class Bake(ApiModel):
-    """The watch after the last phase, with stable still there to go back to."""
+    """The time after the last phase in which the canary is still judged and stable can still take over."""
 
     duration_seconds: Annotated[int, Field(ge=0, le=SECONDS_MAX)] = 1800
-    """How long, in seconds, at the last phase's weight; then the canary gets 100 and is Healthy. A first
-    release bakes at 100 under absolute limits, and must pass them; with 0 it is not watched at all. Default
-    1800."""
+    """Duration at the weight of the last phase, in seconds. Then the canary gets 100% and is Healthy. The
+    first release of an agent bakes at 100% and must pass its absolute limits; with 0 it is not judged.
+    Defaults to 1800."""
 
 
 class MetricLabels(ApiModel):
-    """The names of the labels that tell agents and releases apart."""
+    """The labels that identify agents and releases in metrics."""
 
     agent: LabelName = "agent"
-    """Label that holds the agent's name. Default `agent`."""
+    """Label with the name of the agent. Defaults to `agent`."""
     release: LabelName = "release"
-    """Label that holds the name of the AgentRelease. Default `release`."""
+    """Label with the name of the AgentRelease. Defaults to `release`."""
 
 
 class Metrics(ApiModel):
-    """Where the metrics come from."""
+    """The source of the metrics, and their names."""
 
     source: DnsLabel = "default"
-    """Name of a Prometheus source in the operator's settings. Default `default`."""
+    """Name of a Prometheus source in the settings of the operator. Defaults to `default`."""
     labels: MetricLabels = MetricLabels()
-    """The names of the labels that tell agents and releases apart."""
+    """Names of the labels that identify agents and releases."""
     convention: MetricConvention = MetricConvention.AGENT_ROLLOUTS
-    """Whose metric names the built-in gates use: AgentRollouts (the default), OpenTelemetry or LiteLLM."""
+    """Metric names that the built-in gates use: AgentRollouts, OpenTelemetry or LiteLLM. Defaults to
+    AgentRollouts."""
 
 
 DEFAULT_PHASES: Final = (
@@ -157,7 +156,7 @@ DEFAULT_PHASES: Final = (
     Phase(name="canary-25", weight=25, duration_seconds=14400),
     Phase(name="ramp", weight=95, ramp_seconds=10800, duration_seconds=10800),
 )
-"""5 % for an hour, 25 % for four hours, then gradually to 95 % over three hours."""
+"""5% for an hour, 25% for four hours, then gradually to 95% over three hours."""
 
 DEFAULT_GATES: Final = (
     Gate(name="errors", template="error-rate"),
@@ -165,41 +164,39 @@ DEFAULT_GATES: Final = (
     Gate(name="latency", template="latency"),
     Gate(name="cost", template="cost-per-run"),
 )
-"""Does it fail more, finish less, take longer or cost more?"""
+"""Does the canary fail more, complete less, take longer or cost more?"""
 
 
 class AgentRolloutSpec(ApiModel):
-    """The plan. `agent`, `releaseRef` and `traffic` make a complete one."""
+    """The plan. `agent`, `releaseRef` and `traffic` are enough."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
                 "self.phases.exists(p, p.approval == 'Required') || self.gates.exists(g, !has(g.during) || "
                 "(self.phases.exists(p, p.weight < 100) ? 'Canary' : 'Full') in g.during)",
-                "needs at least one gate in `gates` that judges the canary, or a phase with "
-                "`approval: Required`; `during` of that gate includes Canary, or Full if the only weight is "
-                "100",
+                "needs a gate that judges the canary, or a phase with `approval: Required`; include Canary "
+                "in `during` of at least one gate, or Full if the only weight is 100",
                 "gates",
             ),
             cel(
                 "!has(self.rollback.verify.gates) || "
                 "self.rollback.verify.gates.all(n, self.gates.exists(g, g.name == n))",
-                "`rollback.verify.gates` may only name gates of `gates`",
+                "`rollback.verify.gates` must contain only names from `gates`",
                 "rollback.verify.gates",
             ),
-            cel(
-                "self.agent == oldSelf.agent", "`agent` may not be changed; make a new AgentRollout", "agent"
-            ),
+            cel("self.agent == oldSelf.agent", "`agent` is immutable; create a new AgentRollout", "agent"),
         )
     )
 
     agent: DnsLabel
-    """Agent that is shipped. Immutable. One AgentRollout for each agent."""
+    """Name of the agent. Immutable. Each agent has one AgentRollout in a namespace."""
     release_ref: ReleaseRef
-    """Release that should serve the agent. Changing this field, in Git or by hand, is how you ship and how
-    you go back."""
+    """Release that should serve the agent. Change this field, in Git or by hand, to ship a release or to
+    return to an earlier one."""
     paused: bool = False
-    """Stops forward moves only; rolling back still works. Default false."""
+    """Whether the rollout is paused. Stops forward moves only; rolling back still works. Defaults to
+    false."""
     phases: Annotated[
         tuple[Phase, ...],
         Field(
@@ -210,46 +207,46 @@ class AgentRolloutSpec(ApiModel):
                 cel(
                     "self.map(p, p.weight).isSorted() && "
                     "self.all(p, self.exists_one(q, q.weight == p.weight))",
-                    "the `weight` of each phase must be greater than the one before",
+                    "the `weight` of each phase must be greater than that of the previous phase",
                 ),
             ),
         ),
     ] = DEFAULT_PHASES
-    """Steps to 100 %, with rising weights. By default 5 % for an hour, 25 % for four hours, then a ramp to
-    95 % over three hours. After the last one comes `bake`, then 100 %. Names are unique. At most 20."""
+    """Steps to 100%, with rising weights. After the last one comes `bake`, then 100%. Names are unique. At
+    most 20. Defaults to 5% for an hour, 25% for four hours, then a ramp to 95% over three hours."""
     gates: Annotated[tuple[Gate, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = (
         DEFAULT_GATES
     )
-    """Questions that must all be answered with Pass before the canary gets more. By default error-rate,
-    task-completion, latency and cost-per-run. At most 16."""
+    """Gates that must all pass before the canary gets more traffic. At most 16. Defaults to error-rate,
+    task-completion, latency and cost-per-run."""
     analysis: Analysis = Analysis()
-    """How often and how patiently the gates are asked."""
+    """How often the gates are evaluated, and how long an undecided phase can last."""
     caps: Annotated[tuple[Cap, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
-    """Ceilings on what the canary may do, such as dollars per hour. By default none. At most 8."""
+    """Ceilings on what the canary may do, such as dollars per hour. At most 8. Defaults to none."""
     bake: Bake = Bake()
-    """The watch after the last phase."""
+    """Time after the last phase in which the canary is still judged."""
     watch: Watch | None = None
-    """What is watched while stable serves alone. By default nothing, so that a rollout at rest costs
-    nothing."""
+    """What is evaluated while stable serves alone. If absent, nothing is evaluated, and a rollout at rest
+    sends no queries."""
     rollback: Rollback = Rollback()
-    """How releases are taken back and how that is checked."""
+    """How rollbacks are done and verified."""
     traffic: Traffic = Traffic()
-    """How the weights reach the requests. Empty: only by the ConfigMap `<rollout>-traffic`."""
+    """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
     metrics: Metrics = Metrics()
-    """Where the metrics come from."""
+    """Source of the metrics, and their names."""
     history_limit: Annotated[int, Field(ge=1, le=50)] = 10
-    """How many past attempts are kept in status. The newest three healthy releases before stable are kept
-    beside them, or `rollback.maxWalkBack` if that is more. Default 10."""
+    """Number of past attempts in `status.history`. The newest three healthy releases before stable are also
+    kept, or `rollback.maxWalkBack` of them if that is more. Defaults to 10."""
 
 
 class AgentRollout(ApiModel):
-    """The standing plan by which the releases of one agent are shipped, judged and taken back."""
+    """The standing plan by which the releases of one agent are shipped, judged and rolled back."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
                 "self.metadata.name.size() <= 55",
-                "`metadata.name` may not be longer than 55 characters; other objects are named after it",
+                "`metadata.name` must be at most 55 characters, since other objects are named after it",
             )
         )
     )
@@ -273,6 +270,6 @@ class AgentRollout(ApiModel):
     kind: Literal["AgentRollout"] = "AgentRollout"
     metadata: ObjectMeta
     spec: AgentRolloutSpec
-    """The plan. Written by people and their tools, never by the operator."""
+    """The plan. Written by users and their tools, never by the operator."""
     status: AgentRolloutStatus = AgentRolloutStatus()
-    """Where the rollout stands, and why. Written by the operator only."""
+    """State of the rollout, and the reasons for it. Written only by the operator."""

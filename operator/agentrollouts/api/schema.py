@@ -1,9 +1,9 @@
-"""From a pydantic model to the structural OpenAPI v3 schema that a CustomResourceDefinition takes.
+"""From a pydantic model to the structural OpenAPI v3 schema of a CustomResourceDefinition.
 
-pydantic knows types, bounds, defaults and the docstrings of fields; what Kubernetes has beyond that (CEL
-rules, list types) stands beside the models as `json_schema_extra`. Here the two become one tree without
-references, titles, nulls or anything else that the API server would refuse. A keyword that has no place in
-such a tree is an error, not a loss.
+pydantic knows types, bounds, defaults and the docstrings of fields. What Kubernetes has in addition (CEL
+rules, list types) is declared in the models as `json_schema_extra`. This module merges both into one tree
+without references, titles, nulls or anything else that the API server rejects. A keyword that does not fit
+into such a tree is an error; it is never dropped.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _COPIED: Final = (
     "x-kubernetes-preserve-unknown-fields",
     _RULES,
 )
-"""What a structural schema may say of one node, in the order in which it is written."""
+"""The keywords of a node in a structural schema, in the order in which they are written."""
 
 _SPECIAL: Final = {
     "$ref",
@@ -55,7 +55,7 @@ _SPECIAL: Final = {
     "items",
     "additionalProperties",
 }
-"""What is translated."""
+"""The keywords that are translated."""
 
 
 class _Generator(GenerateJsonSchema):
@@ -78,7 +78,7 @@ def structural(model: type[ApiModel]) -> Schema:
     """The structural schema of a model.
 
     Raises:
-        TypeError: the model says something that a CustomResourceDefinition cannot.
+        TypeError: the model has a keyword that a CustomResourceDefinition cannot express.
     """
     schema = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
     return _node(schema, schema.get("$defs", {}))
@@ -109,7 +109,7 @@ def _node(node: Schema, defs: Schema) -> Schema:
 
 
 def _resolved(node: Schema, defs: Schema) -> Schema:
-    """The node in place of its reference; what stands beside the reference wins, rules add up."""
+    """The node in place of its reference. Keywords next to the reference win; rules are combined."""
     if "$ref" not in node:
         return dict(node)
     target = _resolved(defs[node["$ref"].rpartition("/")[2]], defs)
@@ -145,5 +145,5 @@ def _children(node: Schema, defs: Schema) -> Schema:
         if key in node:
             children[key] = _node(node[key], defs)
     if children.get("items", {}).get("type") == "string":
-        children["items"].pop("description", None)  # the list's own says it all
+        children["items"].pop("description", None)  # the description of the list is enough
     return children

@@ -1,8 +1,7 @@
-"""The status of an AgentRollout: all that the operator must remember, and why it did what it did.
+"""The status of an AgentRollout: everything that the operator must remember, and why it acted.
 
-There is no other memory. A process that starts with this status goes on where the last one was: the state
-of the attempt, its clocks, the frozen counts of finished segments, and enough of every healthy release to
-serve it again.
+The operator has no other memory. A new process resumes from this status: it has the state of the attempt,
+its clocks, the frozen counts of finished segments, and enough of every healthy release to serve it again.
 """
 
 from __future__ import annotations
@@ -92,24 +91,24 @@ class Outcome(StrEnum):
 
 
 class ReleaseRecord(ApiModel):
-    """A release, with all that is needed to serve it after its AgentRelease is gone."""
+    """A release, with everything that is needed to serve it after its AgentRelease is deleted."""
 
     release: ReleaseName
     """Name of the AgentRelease."""
     version: SemVer
     """Version of the bundle."""
     digest: Digest
-    """Identity of the behaviour."""
+    """Identity of the behavior."""
     service: ServiceRef | None = None
-    """Service that its agents are behind."""
+    """Service in front of its agents."""
     snapshot: ObjectName
-    """Name of the ConfigMap that holds the bundle."""
+    """Name of the ConfigMap that contains the bundle."""
     healthy_time: Time | None = None
-    """When it was found healthy."""
+    """Time at which it became healthy."""
 
 
 class WeightsStatus(ApiModel):
-    """Shares of the traffic, in percent, as the route was last seen to have them."""
+    """Shares of the traffic, in percent, as last observed on the route."""
 
     stable: Weight
     """Share of the stable release."""
@@ -118,20 +117,20 @@ class WeightsStatus(ApiModel):
 
 
 class Quarantined(ApiModel):
-    """A digest that was rolled back for a breach; no resync, relabel or restart tries it again."""
+    """A digest that was rolled back. It is not tried again until someone retries it."""
 
     digest: Digest
-    """What is not tried again."""
+    """Digest that is not tried again."""
     release: ReleaseName
-    """The release that had it."""
+    """Release that had the digest."""
     reason: ReasonStr
-    """Why, in one word."""
+    """Reason, as one CamelCase word."""
     message: Message = ""
-    """Why, in a sentence."""
+    """Explanation."""
     time: Time
-    """Since when."""
+    """Time of the rollback."""
     attempt: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    """Number of the attempt that was rolled back; the annotation `agentrollouts.dev/retry` has to name it."""
+    """Number of the attempt that was rolled back. The annotation `agentrollouts.dev/retry` must name it."""
 
 
 class HistoryEntry(ApiModel):
@@ -144,25 +143,25 @@ class HistoryEntry(ApiModel):
     version: SemVer
     """Version of the bundle."""
     digest: Digest
-    """Identity of the behaviour."""
+    """Identity of the behavior."""
     service: ServiceRef | None = None
-    """Service that its agents are behind."""
+    """Service in front of its agents."""
     snapshot: ObjectName
-    """Name of the ConfigMap that holds the bundle."""
+    """Name of the ConfigMap that contains the bundle."""
     outcome: Outcome
-    """How it ended: Healthy, RolledBack or Superseded."""
+    """Outcome: Healthy, RolledBack or Superseded."""
     reason: ReasonStr
-    """Why, in one word."""
+    """Reason, as one CamelCase word."""
     message: Message = ""
-    """Why, in a sentence."""
+    """Explanation."""
     start_time: Time
-    """When it began."""
+    """Time at which the attempt began."""
     end_time: Time
-    """When it ended."""
+    """Time at which the attempt ended."""
 
     @property
     def record(self) -> ReleaseRecord:
-        """What is needed to serve the release again."""
+        """Everything that is needed to serve the release again."""
         return ReleaseRecord(
             release=self.release,
             version=self.version,
@@ -173,43 +172,43 @@ class HistoryEntry(ApiModel):
 
 
 class AgentRolloutStatus(ApiModel):
-    """Where the rollout stands, and why."""
+    """The state of the rollout, and the reasons for it."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The generation of the spec that this status speaks of."""
+    """Generation of the spec that this status describes."""
     stable: ReleaseRecord | None = None
-    """The release that was last found healthy: where a rollback goes."""
+    """Release that was last healthy: the target of a rollback."""
     canary: ReleaseRecord | None = None
-    """The release under trial; absent when no attempt is under way."""
+    """Release that is being rolled out. Absent if no attempt is in progress."""
     weights: WeightsStatus | None = None
-    """Shares of the traffic, as the route was last seen to have them."""
+    """Shares of the traffic, as last observed on the route."""
     requested_weight: Weight | None = None
-    """Share of the traffic of the release that `spec.releaseRef` names, in percent, as the route was last
-    seen to have it: 100 once it is Healthy, 0 while it waits or was rolled back. Absent until a release
-    serves."""
+    """Share of the traffic for the release in `spec.releaseRef`, in percent, as last observed on the route:
+    100 once it is Healthy, 0 while it is pending or after a rollback. Absent until a release serves."""
     attempt: Attempt | None = None
-    """The attempt under way, or the last one."""
+    """Attempt in progress, or the last one."""
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
-    """The last answer of each gate."""
+    """Last verdict of each gate."""
     watched: Annotated[tuple[GateStatus, ...], Field(max_length=16, json_schema_extra=list_map("name"))] = ()
-    """At rest, where `spec.watch` asks for it: the last verdicts on the stable release by itself, with the
-    numbers of the time at which they changed."""
+    """Last verdicts on the stable release at rest, with the numbers at the time of the last change. Absent
+    without `spec.watch`."""
     caps: Annotated[tuple[CapStatus, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
-    """What the canary has used of each cap."""
+    """Usage of each cap by the canary."""
     query: QueryStatus | None = None
-    """What Prometheus is asked about one gate. Absent while nothing is judged, or where it is too long."""
+    """Query behind one gate. Absent while no gate is evaluated, or if the query is too long."""
     last_rollback: LastRollback | None = None
-    """The last rollback."""
+    """Last rollback."""
     affected_window: AffectedWindow | None = None
-    """The time during which the last bad release had traffic."""
+    """Time during which the last bad release had traffic."""
     quarantined: Annotated[
         tuple[Quarantined, ...], Field(max_length=20, json_schema_extra=list_map("digest"))
     ] = ()
-    """Digests that are not tried again. The way out is a new digest. Newest 20."""
+    """Digests that are not tried again. Ship a new digest instead. The newest 20."""
     history: Annotated[
         tuple[HistoryEntry, ...], Field(max_length=50, json_schema_extra=list_map("number"))
     ] = ()
-    """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as it takes to keep
+    """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as are needed to keep
     the newest three healthy releases before stable. At most 50."""
     conditions: Conditions = ()
-    """Ready sums up; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady say more."""
+    """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady
+    give details."""

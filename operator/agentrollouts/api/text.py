@@ -1,7 +1,7 @@
-"""Text from outside, made fit for an object: label values, names and error messages can contain anything.
+"""Text from outside, made safe for an object: label values, names and error messages can contain anything.
 
-Everything that becomes a message of a status, an annotation or an Event passes through here once. What comes
-out is bounded Unicode text that every JSON and YAML reader accepts, so that no write depends on a text.
+Every message of a status, an annotation or an Event passes through this module once. The result is bounded
+Unicode text that every JSON and YAML reader accepts, so that no write depends on a text.
 """
 
 from __future__ import annotations

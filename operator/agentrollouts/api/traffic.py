@@ -1,4 +1,4 @@
-"""How a rollout's weights reach the requests: the union that a user chooses from."""
+"""How the weights of a rollout reach the requests: the union that a user chooses from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class ParentRef(ApiModel):
     name: ObjectName
     """Name of the Gateway."""
     namespace: DnsLabel | None = None
-    """Namespace of the Gateway. By default the rollout's."""
+    """Namespace of the Gateway. Defaults to that of the rollout."""
     section_name: ObjectName | None = None
-    """Name of one listener of the Gateway. By default all that accept the route."""
+    """Name of one listener of the Gateway. Defaults to all listeners that accept the route."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Port of the listener. By default any."""
+    """Port of the listener. Defaults to any port."""
 
 
 Hostname = Annotated[
@@ -37,31 +37,32 @@ class HttpRouteTraffic(ApiModel):
     parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
     """Gateways to attach to."""
     hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
-    """Host names of the agent. By default all that the listener serves."""
+    """Hostnames of the agent. Defaults to all hostnames of the listener."""
     statusless: bool = False
-    """Set to true for a gateway or mesh that never writes the status of a route. The weights then count as
-    applied as soon as the route is written; counted runs confirm them. Default false: every parent must
-    report the route as accepted and its references as resolved before the canary advances."""
+    """Whether the gateway or mesh never writes the status of a route. If true, the weights count as applied
+    as soon as the route is written, and counted runs confirm them. If false, every parent must report the
+    route as accepted and its references as resolved before the canary advances. Defaults to false."""
 
 
 class RoutePatch(ApiModel):
-    """Weights only, in one rule of an HTTPRoute that you own. Everything else in it stays as it is."""
+    """The weights in one rule of an HTTPRoute that you own. The operator changes nothing else in it."""
 
     name: ObjectName
     """Name of the HTTPRoute, in the same namespace."""
     rule: DnsLabel
-    """Name of the rule that has the two Services as backends. A rule with `sessionPersistence` is not used
+    """Name of the rule that has the two Services as backends. A rule with `sessionPersistence` cannot be used
     for a canary, since it keeps users on the canary at weight 0."""
     statusless: bool = False
-    """Set to true for a gateway or mesh that never writes the status of a route. The weights then count as
-    applied as soon as the route is written; counted runs confirm them. Default false: every parent must
-    report the route as accepted and its references as resolved before the canary advances."""
+    """Whether the gateway or mesh never writes the status of a route. If true, the weights count as applied
+    as soon as the route is written, and counted runs confirm them. If false, every parent must report the
+    route as accepted and its references as resolved before the canary advances. Defaults to false."""
 
 
 class Traffic(ApiModel):
     """How the weights reach the requests.
 
-    The ConfigMap `<rollout>-traffic` is always written; agents that split by themselves need nothing else.
+    The operator always writes the ConfigMap `<rollout>-traffic`. Agents that split their requests themselves
+    need nothing else.
     """
 
     model_config = ConfigDict(
@@ -74,9 +75,9 @@ class Traffic(ApiModel):
     )
 
     http_route: HttpRouteTraffic | None = None
-    """Let the operator own an HTTPRoute."""
+    """HTTPRoute that the operator owns, named after the rollout."""
     route_patch: RoutePatch | None = None
-    """Let the operator set the weights in an HTTPRoute of yours, which has a backend for each release."""
+    """Rule of an HTTPRoute that you own, with a backend for each release. The operator sets its weights."""
 
     @property
     def by_route(self) -> bool:

@@ -1,7 +1,7 @@
-"""What a gate answered, and the counts behind the answer.
+"""The verdict of a gate, and the counts behind it.
 
-Small enough to live in a rollout's status, complete enough to go on judging after a restart: a finished
-stretch of the attempt is a few frozen numbers, and only the present one is asked from Prometheus.
+Small enough to be part of the status of a rollout, and complete enough to continue judging after a restart:
+a finished segment of the attempt is a few frozen numbers, and only the current one is queried.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from agentrollouts.api.decimals import MaybeMeasured, Measured
 from agentrollouts.api.meta import ApiModel, DnsLabel, Message, ReasonStr, Time
 
 PhaseIndex = Annotated[int, Field(ge=0, le=19)]
-"""The place of a phase in the plan, from 0."""
+"""The index of a phase in the plan, from 0."""
 
 
 class Severity(StrEnum):
-    """What a Fail means: Critical and High roll back, Medium holds, Low warns."""
+    """The consequence of a Fail: Critical and High roll back, Medium holds, Low warns."""
 
     CRITICAL = "Critical"
     HIGH = "High"
@@ -28,9 +28,9 @@ class Severity(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The answer of a gate. Only Pass advances."""
+    """The verdict of a gate. Only Pass advances."""
 
-    PASS = "Pass"  # noqa: S105 - an answer, not a password
+    PASS = "Pass"  # noqa: S105 - a verdict, not a password
     FAIL = "Fail"
     INCONCLUSIVE = "Inconclusive"
     NO_DATA = "NoData"
@@ -47,7 +47,7 @@ class Side(StrEnum):
 
 
 class Numerator(StrEnum):
-    """Whether a gate's bad outcomes could be seen at all."""
+    """Whether the bad outcomes of a gate could be detected at all."""
 
     SEEN = "Seen"
     NEVER_SEEN = "NeverSeen"
@@ -55,27 +55,27 @@ class Numerator(StrEnum):
 
 
 class Counts(ApiModel):
-    """Outcomes of one release. Not whole numbers: Prometheus extrapolates to the edges of the window."""
+    """The outcomes of one release. Not whole numbers, since Prometheus extrapolates."""
 
     bad: Measured = 0.0
-    """Undesired outcomes, or for a gate of type Mean the sum."""
+    """Bad outcomes. For a gate of type Mean, the sum."""
     total: Measured = 0.0
     """Runs."""
 
 
 class Baseline(Counts):
-    """Outcomes of stable before the attempt."""
+    """The outcomes of stable before the attempt."""
 
     bound: MaybeMeasured = None
-    """For a histogram without `limit`: the lowest bound that fewer than half of the runs were above. `bad` is
-    then the runs above a bound, on average over those from there on."""
+    """Lowest bound that fewer than half of the runs exceeded, for a histogram without `limit`. `bad` is then
+    the number of runs above a bound, averaged over this bound and the higher ones."""
 
 
 class BoundCounts(ApiModel):
-    """Runs that were slower than one bucket bound."""
+    """The runs that were slower than one bucket bound."""
 
     le: Measured
-    """The bound, in the metric's unit."""
+    """Bound, in the unit of the metric."""
     canary: Measured
     """Canary runs above the bound."""
     stable: Measured
@@ -83,7 +83,7 @@ class BoundCounts(ApiModel):
 
 
 class StartedRuns(ApiModel):
-    """Runs that began, whether or not they have ended."""
+    """The runs that began, whether or not they have ended."""
 
     canary: Measured
     """Runs of the canary."""
@@ -92,99 +92,100 @@ class StartedRuns(ApiModel):
 
 
 class SegmentStatus(ApiModel):
-    """The frozen counts of a stretch at one weight: a phase, or one step of a ramp."""
+    """The counts of a segment, which has one weight: a phase, or one step of a ramp."""
 
     phase_index: PhaseIndex
-    """The phase that the stretch belongs to."""
+    """Index of the phase that the segment belongs to."""
     weight: Annotated[int, Field(ge=0, le=100)] | None = None
-    """The canary's weight on the route in percent."""
+    """Weight of the canary on the route, in percent."""
     started: StartedRuns | None = None
-    """Runs that began in the stretch, where agents count them; some of them may end only later."""
+    """Runs that began in the segment, if agents count them. Some of them can end later."""
     underway: Measured = 1.0
-    """The largest share of its runs that can have been under way at its end, by how long runs of stable take;
-    "1" where that is not known."""
+    """Largest share of its runs that can have been in progress at its end, by the duration of stable's runs;
+    "1" if that is unknown."""
     canary: Counts = Counts()
     """Outcomes of the canary."""
     stable: Counts = Counts()
     """Outcomes of stable."""
     bounds: Annotated[tuple[BoundCounts, ...], Field(max_length=64)] = ()
-    """For a histogram, one entry for each bucket bound."""
+    """Entries for each bucket bound, for a histogram."""
 
 
 class CapStatus(ApiModel):
-    """What the canary has added within the window of a cap."""
+    """The amount that the canary has added within the window of a cap."""
 
     name: DnsLabel
     """Name of the cap."""
     value: Measured
-    """What it added, in all or per run."""
+    """Amount that it added, in total or per run."""
     exceeded: bool
-    """Whether that is more than the cap allows."""
+    """Whether the amount exceeds the cap."""
     time: Time
-    """When it was asked."""
+    """Time of the query."""
     message: Message = ""
-    """The same in a sentence."""
+    """Explanation, with its numbers."""
 
 
 class QueryStatus(ApiModel):
-    """The question behind a gate's counts, to be pasted into Prometheus."""
+    """The query behind the counts of a gate, for pasting into Prometheus."""
 
     gate: DnsLabel
-    """The gate that is shown: the first that does not say Pass, or else the first."""
+    """Gate that is shown: the first one without a Pass, or else the first one."""
     time: Time
-    """The instant to evaluate it at."""
+    """Time at which to evaluate the query."""
     text: Annotated[str, Field(max_length=8192)]
-    """PromQL: bad outcomes and runs of both releases since the counting start, each with the series that were
-    born since."""
+    """PromQL for the bad outcomes and the runs of both releases since the start of counting, including series
+    that are new since then."""
 
 
 class GateStatus(ApiModel):
-    """The last answer of a gate, with the numbers behind it."""
+    """The last verdict of a gate, with the numbers behind it."""
 
     name: DnsLabel
     """Name of the gate."""
     verdict: Verdict
-    """The answer. Only Pass lets the canary go on."""
+    """Verdict. Only Pass lets the canary advance."""
     reason: ReasonStr
-    """Why, in one word."""
+    """Reason, as one CamelCase word."""
     message: Message = ""
-    """Why, in a sentence that can be checked."""
+    """Explanation, with numbers that can be checked."""
     severity: Severity
-    """What a Fail of this gate means."""
+    """Severity of a Fail of this gate."""
     canary: Counts = Counts()
     """Outcomes of the canary in the whole attempt."""
     stable: Counts = Counts()
-    """Outcomes of stable beside it."""
+    """Outcomes of stable in the same time."""
     evidence: MaybeMeasured = None
-    """How sure it is that the canary is worse, as the odds to one; "100" is needed at a confidence of
-    "0.99"."""
+    """Evidence that the canary is worse, as odds to one. At a confidence of "0.99", a Fail needs "100"."""
     ratio: MaybeMeasured = None
-    """How many times worse the canary is; absent when nothing bad was expected."""
+    """Ratio of the canary's rate to stable's rate. Absent if no bad outcome was expected."""
     burst_factor: MaybeMeasured = None
-    """How strongly failures come in clusters, measured on stable and frozen for the attempt."""
+    """Factor by which failures come in clusters, measured on stable and frozen for the attempt."""
     baseline: Baseline | None = None
-    """Outcomes of stable in the hours before the attempt, frozen for it; a stable that is much worse now is
-    no fault of the canary."""
+    """Outcomes of stable in the hours before the attempt, frozen for it. If stable itself degraded, the
+    canary is not blamed."""
     source: Annotated[str, Field(max_length=2200)] = ""
-    """What is counted, in what: the selectors as they were resolved."""
+    """Counted series: the resolved selectors."""
     numerator: Numerator | None = None
-    """Whether the bad outcomes could be seen. Seen: some series of the agent has matched. NeverSeen: none has
-    in 7 days, so that the gate cannot pass. MayBeAbsent: the gate has `mayBeAbsent: true`. Absent while that
-    is not known, and for gates that count by groups."""
+    """Whether the bad outcomes could be detected. Seen: a series of the agent has matched. NeverSeen: none
+    has in 7 days, so the gate cannot pass. MayBeAbsent: the gate has `mayBeAbsent: true`. Absent while that
+    is unknown, and for gates that count by groups."""
     first_values_ignored: Annotated[tuple[Side, ...], Field(max_length=2)] = ()
-    """The releases whose new series began with more than their weight explains, or continue series that
-    vanished. In the current segment only their increases count."""
+    """Releases whose new series began with more than their weight explains, or continue series that vanished.
+    In the current segment, only their increases count."""
     failing_start_time: Time | None = None
-    """Since when the canary has been found worse at every check; with `forSeconds` it waits to be a Fail."""
+    """Time since which every check has found the canary worse. With `forSeconds`, it becomes a Fail after
+    that time."""
     beyond_start_time: Time | None = None
-    """Since when the canary has been beyond `limit` at every check."""
+    """Time since which every check has found the canary above `limit`."""
     stray_start_time: Time | None = None
-    """Since when the canary has finished far too few runs for its weight, or far too many, at every check."""
+    """Time since which every check has found far too few or far too many runs of the canary for its
+    weight."""
     looks: Annotated[int, Field(ge=0, le=100)] = 0
-    """For type Shift: how many of the planned looks of the present stretch were taken."""
+    """Number of planned comparisons that were made in the current segment, for type Shift."""
     last_sample_time: Time | None = None
-    """When the newest sample was taken."""
+    """Time of the newest sample."""
     present: SegmentStatus | None = None
-    """The stretch under way, as it was last read."""
+    """Counts of the current segment, as last read."""
     segments: Annotated[tuple[SegmentStatus, ...], Field(max_length=200)] = ()
-    """The finished stretches of the attempt."""
+    """Counts of the finished segments of the attempt."""
