@@ -1,4 +1,4 @@
-"""What can be said on the command line."""
+"""The command line of `agentrollouts`: its subcommands, their arguments and their help."""
 
 import argparse
 from collections.abc import Sequence
@@ -20,35 +20,44 @@ class Command(StrEnum):
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:
-    """Read the arguments, by default the process's. Exits with 2 and a usage line where they are wrong."""
-    parser = argparse.ArgumentParser(
+    """Parse the arguments, by default those of the process. Invalid ones exit with 2 and a usage line."""
+    options = parser().parse_args(arguments)
+    return Command(options.command), options
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
+    root = argparse.ArgumentParser(
         prog="agentrollouts",
-        description="Ships AI agents as immutable bundles, judges them, and takes them back in seconds.",
+        description=(
+            "Ship AI agents as immutable bundles, judge them on their real traffic, "
+            "and roll them back in seconds."
+        ),
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    operator = commands.add_parser(Command.OPERATOR, help="run the controller")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    operator = commands.add_parser(Command.OPERATOR, help="run the operator")
     operator.add_argument(
         "--settings",
         type=Path,
         metavar="FILE",
-        help="the settings (default: $AGENTROLLOUTS_SETTINGS, then /etc/agentrollouts/settings.yaml)",
+        help="settings file (default: $AGENTROLLOUTS_SETTINGS, then /etc/agentrollouts/settings.yaml)",
     )
     crds = commands.add_parser(Command.CRDS, help="write the CustomResourceDefinitions as YAML files")
-    crds.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to write them")
+    crds.add_argument("directory", type=Path, metavar="DIRECTORY", help="directory to write to")
     gates = commands.add_parser(Command.GATES, help="list the gate templates with their defaults and series")
     gates.add_argument(
-        "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part to replace"
+        "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part is replaced"
     )
     commands.add_parser(
         Command.JUDGE,
-        help="say what a gate would answer for given counts, one JSON object a line",
+        help="judge given counts by a gate, one JSON object per line",
         description=judge.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     plan.add_arguments(
         commands.add_parser(
             Command.PLAN,
-            help="say which regressions a rollout can catch at a given traffic, and what to change",
+            help="show which regressions a rollout can detect at a given traffic, and what to change",
             description=plan.HELP,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -56,10 +65,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]
     simulate.add_arguments(
         commands.add_parser(
             Command.SIMULATE,
-            help="run a rollout in virtual time: what would happen if",
+            help="simulate a rollout in virtual time",
             description=simulate.HELP,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
-    options = parser.parse_args(arguments)
-    return Command(options.command), options
+    return root

@@ -19,27 +19,31 @@ from agentrollouts.core.outlook import advice, change, headline
 from agentrollouts.core.verification import check
 
 HELP: Final = """\
-For each phase of an AgentRollout: how many canary runs it will have, which regressions each gate can and
-cannot catch in so few, and what to change. What is said to be caught is caught in about half of the cases;
-a little more in nearly all.
+Show, for each phase of an AgentRollout, the expected number of canary runs, the regressions that each gate
+can and cannot detect with that number, and what to change. A regression of the size that is shown is
+detected in about half of the cases, and a slightly larger one in nearly all.
 
-The rates of stable are assumed to be the usual ones of each template, unless --rate gives yours."""
+Stable is assumed to have the usual rates of each template, unless --rate gives yours."""
 
 WRONG_USE: Final = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `plan` is told."""
-    parser.add_argument("file", metavar="FILE", help="YAML with an AgentRollout; - for standard input")
+    """Declare the arguments of `plan`."""
+    parser.add_argument("file", metavar="FILE", help="YAML file with an AgentRollout, or -")
     parser.add_argument(
-        "--runs-per-hour", type=float, required=True, metavar="N", help="runs of both releases together"
+        "--runs-per-hour",
+        type=float,
+        required=True,
+        metavar="N",
+        help="number of runs of both releases together",
     )
     parser.add_argument(
         "--rate",
         action="append",
         default=[],
         metavar="GATE=SHARE",
-        help="stable's usual rate, as the gate counts it: errors=0.02, completion=0.9; may be repeated",
+        help="usual rate of stable, as the gate counts it: errors=0.02, completion=0.9; can be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 

@@ -19,7 +19,7 @@ from agentrollouts.simulation.timeline import Curve, Entry, Look, Timeline
 INK, FAINT, LINE = "#1f2933", "#7b8794", "#e4e7eb"
 BAD, CLEAR = "#d64545", "#3e4c59"
 RELEASES: Final = ("#d5dae0", "#9bbcf2", "#96d5bd", "#c9b4ee", "#f0cd94")
-"""Colours of the releases in the order in which they come; the first is mostly stable."""
+"""Colors of the releases in the order in which they come; the first is mostly stable."""
 TAKEN_BACK: Final = "#f2a5a5"
 TINTS: Final = {
     "Held": ("#fdeeb9", "held"),
@@ -88,8 +88,8 @@ def _draw_shares(axes: Axes, timeline: Timeline, end: datetime) -> None:
     for name in reversed(names):
         shares = [shares.get(name, 0) for _, shares in timeline.shares]
         above = [low + share for low, share in zip(below, [*shares, shares[-1]], strict=True)]
-        colour = TAKEN_BACK if _version(name) in bad else RELEASES[names.index(name) % len(RELEASES)]
-        axes.fill_between(times, below, above, step="post", color=colour, linewidth=0)
+        color = TAKEN_BACK if _version(name) in bad else RELEASES[names.index(name) % len(RELEASES)]
+        axes.fill_between(times, below, above, step="post", color=color, linewidth=0)
         _name(axes, name, times, below, above)
         below = above
     axes.set_xlim(0, times[-1])
@@ -118,11 +118,11 @@ def _name(axes: Axes, name: str, times: list[float], below: list[float], above: 
 
 
 def _mark(axes: Axes, entry: Entry, hour: float, row: int) -> None:
-    colour = BAD if entry.reason == "RolledBack" else CLEAR
+    color = BAD if entry.reason == "RolledBack" else CLEAR
     height = 104 + 9 * row
-    axes.plot([hour, hour], [0, height], color=colour, linewidth=0.8, clip_on=False)
+    axes.plot([hour, hour], [0, height], color=color, linewidth=0.8, clip_on=False)
     told = f" {_subject(entry.message)} {STORY[entry.reason]}"
-    axes.text(hour, height + 1, told, color=colour, fontsize=8, va="center", clip_on=False)
+    axes.text(hour, height + 1, told, color=color, fontsize=8, va="center", clip_on=False)
 
 
 def _version(release: str) -> str:

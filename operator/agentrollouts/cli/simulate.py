@@ -20,11 +20,11 @@ from agentrollouts.simulation.timeline import Entry, Timeline
 from agentrollouts.simulation.world import World
 
 HELP: Final = """\
-Runs an AgentRollout in virtual time through the same decisions as the operator: a day in seconds.
+Simulate an AgentRollout in virtual time with the decisions of the operator: a day in seconds.
 
-The files hold the AgentRollout, its AgentReleases and the ConfigMaps that they refer to, as you would apply
-them. The world file says how much traffic there is, how each release behaves, when Prometheus is away and
-what people do; docs/simulate.md describes its fields. The same seed gives the same course."""
+The files contain the AgentRollout, its AgentReleases and the ConfigMaps that they refer to, as you would
+apply them. The world file defines the traffic, the behavior of each release, the outages of Prometheus and
+the actions of users. docs/simulate.md describes its fields. The same seed gives the same result."""
 
 WRONG_USE: Final = 2
 
@@ -33,11 +33,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `simulate` is told."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="YAML with the objects")
-    parser.add_argument("--world", metavar="FILE", required=True, help="YAML with what happens")
-    parser.add_argument("--seed", type=int, metavar="N", help="instead of the world file's")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="YAML files with the objects")
+    parser.add_argument("--world", metavar="FILE", required=True, help="YAML file with the world")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed to use instead of that in the world file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it, as .png or .svg")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, as .png or .svg")
 
 
 def run_simulate(options: argparse.Namespace) -> int:
