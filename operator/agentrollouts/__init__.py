@@ -1,1 +1,1 @@
-"""Ships AI agents as immutable bundles, judges them, and takes them back in seconds."""
+"""Ships AI agents as immutable bundles, judges them, and rolls them back in seconds."""

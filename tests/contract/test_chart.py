@@ -40,7 +40,7 @@ DISCOVERY = {
     ("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"},
     ("", "namespaces"): {"list", "watch"},
 }
-"""What it may see beside that where it looks after all namespaces."""
+"""What it may also see if it manages all namespaces."""
 
 
 def helm(*arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 {{/*
 What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
-by owner reference; the one deletion is that of a route which its rollout wants no more.
+by owner reference; the only object that is deleted is a route that its rollout no longer needs.
 */}}
 {{- define "agentrollouts.rules" -}}
 - apiGroups: [agentrollouts.dev]
