@@ -7,6 +7,7 @@ JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
 GATES_PAGE := docs/gates.md
+AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator/agentrollouts/api
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
@@ -15,7 +16,7 @@ GATES_PAGE := docs/gates.md
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: $(INSTALLED) ## Tell the whole story on real parts: a bad release is caught and taken back, a good one ships
+demo: $(INSTALLED) ## Play the whole story on real parts: a bad release is rolled back, and its fix ships
 	@$(SANDBOX) demo
 
 sandbox: $(INSTALLED) ## Start the stack with the operator in it and open a shell there
@@ -40,9 +41,10 @@ test-units: $(INSTALLED)
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/api tests/shell $(ARGS)
 
-lint: $(INSTALLED) ## Check style, types and the layers
+lint: $(INSTALLED) ## Check style, spelling, types and the layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell $(AMERICAN)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
@@ -56,22 +58,22 @@ crds: $(INSTALLED) ## Generate the CRDs from the models
 gates: $(INSTALLED) ## Generate the tables of docs/gates.md from the templates
 	@$(BIN)/agentrollouts gates $(GATES_PAGE)
 
-verify: crds gates ## Fail if what is generated differs from what is committed
+verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
-check: lint verify test ## All that CI runs
+check: lint verify test ## Run everything that CI runs
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
 
-bench-judge: $(INSTALLED) ## Measure the judge by Monte-Carlo, beside others (ARGS=--full: all repetitions)
+bench-judge: $(INSTALLED) ## Measure the judge by Monte Carlo, compared with others (ARGS=--full: all repetitions)
 	@$(BIN)/python -m bench.judge $(ARGS)
 
-campaigns: $(INSTALLED) ## Disturb the operator in every way we know (ARGS=NAME: one of them)
+campaigns: $(INSTALLED) ## Disturb the operator in every way that we know (ARGS=NAME: one of them)
 	@$(SANDBOX) run -- $(BIN)/python -m campaigns $(ARGS)
 
-clean: ## Remove what was made in this checkout
+clean: ## Remove everything that was built in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 clean-cache: $(INSTALLED) ## Remove the built parts of the sandbox from the user's cache folder
