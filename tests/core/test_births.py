@@ -9,11 +9,10 @@ from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.births import Explains
 from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.memory import freeze
-from agentrollouts.core.promql import render
+from agentrollouts.core.promql import asked_of, render
 from agentrollouts.core.queries import (
     Source,
     Term,
-    asked_of,
     bad_source,
     plan_queries,
     recent_sources,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
-from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.promql import asked_of, render, render_burst
 from agentrollouts.core.queries import (
     COUNTED,
     QueryPlan,
@@ -17,7 +17,6 @@ from agentrollouts.core.queries import (
     Start,
     Subject,
     Term,
-    asked_of,
     bad_source,
     plan_queries,
     tag,

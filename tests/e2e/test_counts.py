@@ -23,10 +23,9 @@ from agentrollouts.core.counts import (
     read_all,
 )
 from agentrollouts.core.gates import Course, Memory, judge
-from agentrollouts.core.promql import render
+from agentrollouts.core.promql import asked_of, render
 from agentrollouts.core.queries import (
     Subject,
-    asked_of,
     plan_queries,
     total_source,
 )

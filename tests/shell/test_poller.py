@@ -16,10 +16,9 @@ from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.census import Census, witnesses
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.observation import Asking, Heard
-from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.promql import asked_of, render, render_burst
 from agentrollouts.core.queries import (
     Subject,
-    asked_of,
     plan_queries,
 )
 from agentrollouts.shell.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller

@@ -30,12 +30,11 @@ from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
-from agentrollouts.core.promql import render_gate
+from agentrollouts.core.promql import asked_of, render_gate
 from agentrollouts.core.queries import (
     QueryPlan,
     Source,
     Subject,
-    asked_of,
     plan_queries,
     total_source,
 )

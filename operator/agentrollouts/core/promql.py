@@ -5,6 +5,7 @@ put into the text; every value is quoted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -29,6 +30,24 @@ DIP: Final = 50
 FIRST_VALUES: Final = frozenset({Term.BIRTHS, Term.UNKNOWN_BIRTHS})
 LOST: Final = "None"
 """What LiteLLM writes as the value of a label that a failed request does not have."""
+
+
+def asked_of(plan: QueryPlan, namespace_label: str, *, births: bool = True) -> QueryPlan:
+    """The plan as a Prometheus is queried whose series carry the tenant's namespace under that label.
+
+    A tenant's own matcher on it is not refused, as the tenant cannot know it; it can only narrow, since all
+    matchers of a selector must hold.
+
+    Args:
+        plan: As it was made, for any server.
+        namespace_label: The label that holds the namespace of a series' tenant.
+        births: False for a server whose `increase` already counts the first value of a series.
+    """
+    subject = plan.subject
+    if namespace_label == subject.labels.namespace and births == plan.asks_births:
+        return plan
+    labels = replace(subject.labels, namespace=namespace_label)
+    return replace(plan, subject=replace(subject, labels=labels), asks_births=births)
 
 
 def render(plan: QueryPlan, at: datetime) -> str | None:

@@ -7,7 +7,7 @@ without a trace.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from itertools import chain
@@ -240,24 +240,6 @@ def plan_queries(
         moved=frozenset([*totals, *caps]),
         attributed=frozenset(attributed),
     )
-
-
-def asked_of(plan: QueryPlan, namespace_label: str, *, births: bool = True) -> QueryPlan:
-    """The plan as a Prometheus is queried whose series carry the tenant's namespace under that label.
-
-    A tenant's own matcher on it is not refused, as the tenant cannot know it; it can only narrow, since all
-    matchers of a selector must hold.
-
-    Args:
-        plan: As it was made, for any server.
-        namespace_label: The label that holds the namespace of a series' tenant.
-        births: False for a server whose `increase` already counts the first value of a series.
-    """
-    subject = plan.subject
-    if namespace_label == subject.labels.namespace and births == plan.asks_births:
-        return plan
-    labels = replace(subject.labels, namespace=namespace_label)
-    return replace(plan, subject=replace(subject, labels=labels), asks_births=births)
 
 
 def bad_source(gate: ResolvedGate) -> Source:
