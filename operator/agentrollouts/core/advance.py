@@ -25,10 +25,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return progress
         case moves.Recall(stable):
             return recall(progress, stable, move)
-        case moves.StopClock():
-            return progress.then(attempt=progress.attempt.model_copy(update=progress.stopped))
-        case moves.StartClock():
-            return progress.moved(progress.attempt.state, clock_start_time=progress.now)
+        case moves.StopClock() | moves.StartClock():
+            return _clock(progress, move)
         case moves.Queue(record):
             return _queue(progress, record)
         case moves.Begin(record, state):
@@ -51,16 +49,20 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _hold(progress, move)
         case moves.Resume():
             return _resume(progress)
-        case moves.Replan(index):
-            return _replan(progress, index)
-        case moves.Rewatch():
-            return _rewatch(progress)
+        case moves.Replan() | moves.Rewatch():
+            return _follow_new_plan(progress, move)
         case moves.RollBack() | moves.GoBack() | moves.Verify() | moves.Conclude() | moves.Prove():
             return back.take_back(progress, move)
         case moves.Supersede(message):
             return _supersede(progress, message)
         case _:
             assert_never(move)
+
+
+def _clock(progress: Progress, move: moves.StopClock | moves.StartClock) -> Progress:
+    if isinstance(move, moves.StopClock):
+        return progress.then(attempt=progress.attempt.model_copy(update=progress.stopped))
+    return progress.moved(progress.attempt.state, clock_start_time=progress.now)
 
 
 def _stands_in_line(status: AgentRolloutStatus, record: ReleaseRecord) -> bool:
@@ -202,6 +204,11 @@ def _resume(progress: Progress) -> Progress:
 
 def _supersede(progress: Progress, message: str) -> Progress:
     return progress.ended(Outcome.SUPERSEDED, Reason.SUPERSEDED, message).tell(Reason.SUPERSEDED, message)
+
+
+def _follow_new_plan(progress: Progress, move: moves.Replan | moves.Rewatch) -> Progress:
+    """The plan was edited: the phase, or the bake, starts anew with what the new one says."""
+    return _replan(progress, move.index) if isinstance(move, moves.Replan) else _rewatch(progress)
 
 
 def _rewatch(progress: Progress) -> Progress:

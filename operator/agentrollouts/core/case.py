@@ -152,9 +152,7 @@ def examine(
     reading = replace(reading, recent=_with_begun(gate, reading.recent, course, factor))
     shift = _shift(gate, reading) if gate.kind is GateType.SHIFT else None
     if gate.kind is GateType.SHIFT:
-        now = _looked(gate, shift, course, memory, reading)
-        strayed = (memory.since.stray or reading.last_sample_time) if strays else None
-        now = replace(now, since=replace(now.since, stray=strayed))
+        now = _strayed(_looked(gate, shift, course, memory, reading), memory, reading, strays)
     else:
         speaks = not course.alone or limits.speaks_alone(gate, memory.baseline)
         worse, beyond = is_sure and matters and not lacks, speaks and _is_beyond(gate, reading, factor)
@@ -240,6 +238,12 @@ def _looked(
     )
     since = Since(failing=memory.since.failing or reading.last_sample_time) if is_found else NEVER
     return Memory(memory.baseline, since, due)
+
+
+def _strayed(looked: Memory, before: Memory, reading: Reading, strays: Stray | None) -> Memory:
+    """With since when traffic is far from the weight, which is seen at every check, not only at looks."""
+    since = (before.since.stray or reading.last_sample_time) if strays else None
+    return replace(looked, since=replace(looked.since, stray=since))
 
 
 def allowed(gate: ResolvedGate, course: Course) -> float:

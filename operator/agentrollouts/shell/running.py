@@ -129,9 +129,7 @@ class Operator:
         self._spawn(self._follow_settings(sources, permits, inputs), "settings")
         self._spawn(sync.keep(), "sync")
         self._spawn(herald.work(), "events")
-        gc.collect()
-        gc.freeze()  # all that is loaded by now stays: to walk through it again and again stops the loop
-        gc.set_threshold(YOUNG_OBJECTS)
+        _spare_the_collector()
         self._is_ready = True
         return inputs
 
@@ -182,3 +180,10 @@ class Operator:
                 permits.replace(news)
                 inputs.look_at_all()
                 logger.info("Took new settings")
+
+
+def _spare_the_collector() -> None:
+    """All that is loaded by now stays: to walk through it again and again would block the event loop."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
