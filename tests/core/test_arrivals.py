@@ -51,6 +51,8 @@ def reading(segment: Segment, recent: Segment | None = None, *bounds: Bound, lea
         (Segment(4, 45, 11, 955), FIVE, 45, 955),  # 45 instead of 50 is chance
         (Segment(4, 80, 11, 920), FIVE, 80, 920),  # more than its weight
         (Segment(300, 450, 4800, 9550), FIVE, 500, 9500),  # chance, but half of all runs are bad
+        (Segment(4, 430, 11, 9570), replace(FIVE, underway=0.1), 480, 9520),  # runs take that long
+        (Segment(4, 430, 11, 9570), replace(FIVE, underway=0.02), 430, 9570),  # as few as chance alone gives
         (Segment(4, 450, 11, 9550), replace(FIVE, started=Started(60, 940)), 600, 9400),  # counted: no chance
         (Segment(4, 45, 11, 955), replace(FIVE, started=Started(40, 960)), 45, 955),
         (Segment(3, 9, 11, 991), replace(FIVE, started=Started(0, 0)), 50, 950),  # none known: the weight

@@ -13,8 +13,9 @@ from typing import Final
 from agentrollouts.core.evidence import Segment
 
 CHANCE: Final = 2.0
-"""Standard deviations of the split of the runs by which fewer may have ended than the weight gives. A
-shortfall within that is no sign of unfinished runs, and to count it would delay every proof."""
+"""Standard deviations of the split of the runs that are too few to count as unfinished: chance alone gives as
+many, and to count them would delay every proof. Where fewer can be under way, by how long runs take, none
+count, however large the shortfall is."""
 PATIENCE: Final = 3
 """Mean durations of a run for which runs may be under way, at most: a canary may be slower than stable."""
 SWAY: Final = 0.6
@@ -94,10 +95,10 @@ def filled(segment: Segment, expected: Expected, burst: float = 1.0) -> Segment:
     if share is None or not 0 < share < 1 or not segment.compares:
         return segment
     missing = share * runs - segment.canary_total
-    if missing <= 0 or (not expected.is_counted and missing < _by_chance(segment, share, burst)):
-        return segment
     if not expected.is_counted:
         missing = min(missing, expected.underway * share * runs)
+    if missing <= 0 or (not expected.is_counted and missing < _by_chance(segment, share, burst)):
+        return segment
     canary = segment.canary_total + missing
     return Segment(segment.canary_bad, canary, segment.stable_bad, runs - canary)
 
