@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.judge.ours import GATES, burst_of, first_fail
+from bench.judge.ours import GATES, Known, burst_of, first_fail
 from bench.judge.rules import LIMITS, RULES, Minutes
 from bench.judge.streams import Column, Minute, attempt, history
 from bench.judge.tasks import OURS, End, Task
@@ -16,6 +16,7 @@ TRAFFIC: Final = (1_000, 10_000, 100_000)
 """Runs per hour."""
 
 OURS_95: Final = "same, confidence 0.95"
+UNTIMED: Final = "same, durations of runs unknown"
 UNNOTICED_HOURS: Final = 4
 """How long a regression that nobody stops is charged at 100 %."""
 
@@ -46,6 +47,7 @@ class RunTask(Task[Column]):
         return theirs | {
             OURS: first_fail(gate, minutes.all, burst),
             OURS_95: first_fail(replace(gate, confidence=0.95), minutes.all, burst),
+            UNTIMED: first_fail(gate, minutes.all, burst, knows=Known()),
         }
 
 
