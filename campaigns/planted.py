@@ -57,7 +57,7 @@ FINDERS: Final[Mapping[str, tuple[Play, int]]] = {
     "exhaustive": (exhaustive.play, 40),
 }
 """The campaigns that look, each with the size of its short cut."""
-RULE: Final = re.compile(r"\b[SL]\d: |AssertionError")
+RULE: Final = re.compile(r"\b([SL]\d|truth): |AssertionError")
 """How a campaign says that a rule is broken."""
 
 
