@@ -22,7 +22,12 @@ from agentrollouts.api.rollout import Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.observation import Decision, Heard
-from agentrollouts.core.queries import QueryPlan, Source, Term, tag
+from agentrollouts.core.queries import (
+    QueryPlan,
+    Term,
+    tag,
+)
+from agentrollouts.core.sources import Source
 from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.observer import Observer

@@ -6,7 +6,7 @@ release; each on an equal release and on a true regression. Scraped every minute
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -170,6 +170,7 @@ class _Attempt:
             counting_start=NOW + timedelta(minutes=self.start),
             warmup_seconds=0,
         )
+        plan = replace(plan, closer=plan.steady)  # as at any look after the first reset
         at = NOW + timedelta(minutes=minute)
         answer = Answer(at, tuple(rows(plan, self.counters.series, self.start, minute)))
         explains = Explains(weight_at(minute), {gate.name: self.ignored})

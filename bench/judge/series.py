@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 from agentrollouts.core.answers import Row
 from agentrollouts.core.promql import DIP
-from agentrollouts.core.queries import STEADY_SECONDS, QueryPlan, Source, Term, tag
+from agentrollouts.core.queries import (
+    STEADY_SECONDS,
+    QueryPlan,
+    Term,
+    tag,
+)
+from agentrollouts.core.sources import Source
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.memory import freeze
 from agentrollouts.core.promql import asked_of, render
 from agentrollouts.core.queries import (
-    Source,
     Term,
     bad_source,
     plan_queries,
@@ -19,6 +18,7 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
+from agentrollouts.core.sources import Source
 from tests.core.test_counts import AT, NOW, START
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 

@@ -29,7 +29,6 @@ from agentrollouts.core.counts import (
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.histograms import Bound
 from agentrollouts.core.queries import (
-    Source,
     Term,
     bad_source,
     plan_queries,
@@ -37,6 +36,7 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
+from agentrollouts.core.sources import Source
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -275,7 +275,7 @@ def test_without_an_answer_there_is_nothing_to_read() -> None:
     """Before the first answer nothing is wrong; a failed query is what it is."""
     failed = Unreadable("Prometheus did not answer within 10 s")
 
-    assert read(None) == TooEarly("waits for the first answer of Prometheus")
+    assert read(None) == TooEarly("waits for the first result of Prometheus")
     assert read(failed) == failed
 
 

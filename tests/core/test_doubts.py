@@ -1,5 +1,6 @@
 """Outcomes without a release: a verdict that they could change is none."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -7,15 +8,16 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.answers import Answer, Row
+from agentrollouts.core.answers import Answer, Row, Table
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.counts import Reading, read_all
+from agentrollouts.core.counts import Reading, TooEarly, read_all, tabulate
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.promql import render
-from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries
+from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, total_source
 from agentrollouts.core.readings import Lost, Recent
+from agentrollouts.core.suspicions import closer_look
 from tests.core.test_counts import AT, HEALTHY, NOW, PLAN, START, answer, read
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
@@ -84,10 +86,16 @@ def test_they_are_counted_by_rows_without_a_release() -> None:
     failures = f"{PLAN.positions[bad_source(ERRORS)]}"
     rows = HEALTHY | {(f"{failures}.unknown", ""): 7.0, (f"{failures}.unknown-births", ""): 2.0}
 
-    found = read(answer(rows))
+    table = tabulate(PLAN, answer(rows))
+    assert isinstance(table, Table)
+    assert closer_look(table, [ERRORS]) == {total_source(ERRORS)}
+    assert isinstance(read(answer(rows)), TooEarly)
+    total = answer(rows | {(f"{PLAN.positions[total_source(ERRORS)]}.unknown", ""): 12.0})
+    plan = replace(PLAN, closer=frozenset({total_source(ERRORS)}))
+    found = read_all(plan, total, [ERRORS], now=NOW, stale_after_seconds=120)["g"]
 
     assert isinstance(found, Reading)
-    assert found.lost == Lost(9.0, 0.0)
+    assert found.lost == Lost(9.0, 12.0)
     assert not isinstance(read(answer(HEALTHY | {(f"{failures}.unknown", CANARY): 7.0})), Reading)
 
 

@@ -19,7 +19,6 @@ from agentrollouts.core.burst import baselines
 from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
 from agentrollouts.core.queries import (
-    Source,
     Term,
     bad_source,
     plan_queries,
@@ -27,6 +26,7 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
+from agentrollouts.core.sources import Source
 from agentrollouts.simulation.agents import Agent
 from tests.builders import NEW, OLD, a_rollout
 from tests.gates import CANARY, SHOP, STABLE, a_gate

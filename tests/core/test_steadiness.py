@@ -1,20 +1,54 @@
 """Counters that fall: restarts are counted through, anything else is no counter."""
 
+from dataclasses import replace
+
 import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.counts import Present, Reading, Uncovered, Unreadable
+from agentrollouts.core.answers import Answer, Table
+from agentrollouts.core.counts import Present, Reading, TooEarly, Uncovered, Unreadable, read_all, tabulate
 from agentrollouts.core.gates import Course, judge
-from agentrollouts.core.queries import Term
-from tests.core.test_counts import ERRORS, HEALTHY, RUNS, answer, read
+from agentrollouts.core.queries import STEADINESS, Term, total_source
+from agentrollouts.core.sources import Source
+from agentrollouts.core.suspicions import closer_look
+from tests.core.test_counts import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
 from tests.gates import CANARY, STABLE
 
 
 def resets(release: str, most: float, *, dips: float = 0.0, lately: float = 0.0) -> Present:
     """The counts after ten minutes in which one series fell so often."""
     terms = {Term.RESETS: most, Term.DIPS: dips, Term.STILL_RESETS: lately}
-    return read(answer(HEALTHY | {(f"{RUNS}.{term}", release): n for term, n in terms.items() if n}))
+    return looked(answer(HEALTHY | {(f"{RUNS}.{term}", release): n for term, n in terms.items() if n}))
+
+
+def looked(found: Answer, closer: frozenset[Source] = PLAN.steady) -> Present:
+    """The counts by a query that looks at the suspicious sources more closely."""
+    plan = replace(PLAN, closer=closer)
+    return read_all(plan, found, [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+
+
+@pytest.mark.parametrize("release", [CANARY, STABLE])
+def test_a_first_reset_is_examined_before_it_is_believed(release: str) -> None:
+    """Almost no counter is ever reset, so only the next query asks why: until then there is no verdict."""
+    rows = answer(HEALTHY | {(f"{RUNS}.{Term.RESETS}", release): 1.0})
+    found = looked(rows, frozenset())
+
+    assert isinstance(found, TooEarly)
+    assert found.message == "agent_runs_total was reset; the next result shows whether its process restarted"
+    table = tabulate(PLAN, rows)
+    assert isinstance(table, Table)
+    assert closer_look(table, [ERRORS]) == {total_source(ERRORS)}
+    assert isinstance(looked(rows, closer_look(table, [ERRORS])), Reading)
+
+
+def test_only_a_closer_look_asks_for_more() -> None:
+    """A usual query has one term about resets; plans that differ in this only are about the same counts."""
+    closer = replace(PLAN, closer=PLAN.steady)
+
+    assert set(STEADINESS) & set(PLAN.terms(total_source(ERRORS))) == {Term.RESETS}
+    assert set(STEADINESS) <= set(closer.terms(total_source(ERRORS)))
+    assert closer == PLAN
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])

@@ -5,7 +5,7 @@ faked: scraping, storage, staleness markers, `increase`, `resets`, subqueries, t
 """
 
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -13,13 +13,15 @@ import requests
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Numerator, Side, Verdict
+from agentrollouts.core.answers import Table
 from agentrollouts.core.births import Explains
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.census import Sighted, census_of, render_census, sight_of, sighted
-from agentrollouts.core.counts import Present, Reading, Uncovered, Unreadable, read_all
+from agentrollouts.core.counts import Present, Reading, Uncovered, Unreadable, read_all, tabulate
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.queries import Subject, plan_queries
+from agentrollouts.core.suspicions import closer_look
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Scraped, line, near, scraped
 from tests.gates import a_gate
@@ -112,9 +114,11 @@ def answers(stack: Stack) -> Iterator[Scraped]:
 
 
 def read(found: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
-    """Ask about one agent, as an attempt of it would."""
+    """Query one agent as an attempt of it would, the second time with a closer look at what is suspicious."""
     subject = Subject("shop", agent, CANARY, STABLE, known=(OLDER,))
     plan = plan_queries([gate], subject, counting_start=found.start, warmup_seconds=0)
+    result = tabulate(plan, found.ask(plan))
+    plan = replace(plan, closer=closer_look(result, [gate]) if isinstance(result, Table) else frozenset())
     answer = found.ask(plan)
     return read_all(plan, answer, [gate], now=found.at, stale_after_seconds=5, explains=SIXTH)[gate.name]
 

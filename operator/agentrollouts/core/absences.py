@@ -6,15 +6,19 @@ Beside `counts`, from the same table. How far that is from the weight is asked b
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import groupby
 
-from agentrollouts.core.answers import Answer, Row, Table
+from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.arrivals import Started
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.queries import QueryPlan, Source, Term, tag, total_source
+from agentrollouts.core.queries import (
+    QueryPlan,
+    Term,
+    total_source,
+)
 from agentrollouts.core.readings import Absence
 from agentrollouts.core.series import BOUND_LABEL
+from agentrollouts.core.sources import Source
 from agentrollouts.core.templates import LATENCY
 
 
@@ -24,21 +28,16 @@ def with_started(plan: QueryPlan, source: Source) -> QueryPlan:
     return replace(plan, sources=sources, guarded=plan.guarded | {source}, started=source)
 
 
-def started(plan: QueryPlan, answer: Answer) -> Started | None:
+def started(table: Table) -> Started | None:
     """Runs of both releases that began in the segment; None where agents do not count them.
 
     Both must: where only one release has such a counter, it says nothing of the split. And as with any other
     count, where Prometheus has a hole at the counting start the first value of a series is its whole past.
     """
-    source, subject = plan.started, plan.subject
-    if source is None or subject.control is None:
+    source, subject = table.plan.started, table.plan.subject
+    if source is None or subject.control is None or source in table.problems:
         return None
-    place = f"{plan.positions[source]}."
-    rows = tuple(row for row in answer.rows if row.src.startswith(place))
-    table = Table.of(plan, Answer(answer.at, rows)) if rows else None
-    if not isinstance(table, Table) or table.problems:
-        return None
-    old = [subject.control, *([subject.canary] if plan.counted else [])]
+    old = [subject.control, *([subject.canary] if table.plan.counted else [])]
     if not all(table.term(source, Term.COVERED, release) for release in old):
         return None
     canary, stable = (table.counts(source, release) for release in (subject.canary, subject.control))
@@ -76,25 +75,24 @@ def _grown(table: Table, total: Source, release: str) -> float:
     return max(values, default=0.0) if total.by == BOUND_LABEL else math.fsum(values)
 
 
-def run_seconds(plan: QueryPlan, answer: Answer, gates: Iterable[ResolvedGate]) -> float:
+def run_seconds(table: Table, gates: Iterable[ResolvedGate]) -> float:
     """How long a run of stable takes on average, at most; 0 where no gate looks at durations.
 
     A run takes as long as the bound above it; one above all bounds, twice the last.
     """
+    stable = table.plan.subject.control
     sources = [total_source(gate) for gate in gates if gate.bad in LATENCY]
-    tags = {tag(plan, source, Term.INCREASE) for source in sources if source in plan.positions}
-    rows = [row for row in answer.rows if row.src in tags and row.release == plan.subject.control]
-    rows.sort(key=lambda row: row.src)
-    return max((_mean(rows) for _, rows in groupby(rows, key=lambda row: row.src)), default=0.0)
+    cells = [table.term(source, Term.INCREASE, stable) for source in sources] if stable else []
+    return max(map(_mean, cells), default=0.0)
 
 
-def _mean(rows: Iterable[Row]) -> float:
+def _mean(buckets: Cell) -> float:
     """The mean of the runs in cumulative buckets; 0 where they are none."""
     try:
-        below = sorted((float(row.group or ""), row.value) for row in rows)
+        below = sorted((float(le or ""), count) for le, count in buckets.items())
     except ValueError:
         return 0.0
-    *bounds, (last, runs) = below
+    *bounds, (last, runs) = below or [(0.0, 0.0)]
     if not bounds or not math.isinf(last) or not 0 < runs < math.inf:
         return 0.0
     total = before = 0.0

@@ -9,13 +9,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
+from types import MappingProxyType
+from typing import Final
 
 from agentrollouts.core.evidence import LARGEST, settled
-from agentrollouts.core.queries import COUNTED, UNATTRIBUTED, QueryPlan, Source, Term, tag
+from agentrollouts.core.queries import (
+    COUNTED,
+    UNATTRIBUTED,
+    QueryPlan,
+    Term,
+    tag,
+)
 from agentrollouts.core.series import SOURCE_LABEL
+from agentrollouts.core.sources import Source
 
 Cell = Mapping[str | None, float]
 """Values of one term for one release by the value of the grouping label; by None where there is none."""
+
+
+NO_ROWS: Final[Cell] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ class Table:
 
     def term(self, source: Source, term: Term, release: str) -> Cell:
         """The values of one term for one release; empty where there is no row."""
-        return self.cells[source].get((term, release), {})
+        return self.cells[source].get((term, release), NO_ROWS)
 
     def value(self, source: Source, term: Term, release: str) -> float | None:
         """The value of a term that has no groups."""
@@ -114,8 +126,8 @@ class Table:
             release: Of which release.
             births: Whether the first values of new series are believed; else only what they grew by counts.
         """
-        counted: dict[str | None, float] = {}
-        for term in COUNTED if births else (Term.INCREASE,):
-            for group, value in self.term(source, term, release).items():
-                counted[group] = counted.get(group, 0.0) + value
-        return counted
+        grown = self.term(source, Term.INCREASE, release)
+        born = self.term(source, Term.BIRTHS, release) if births else NO_ROWS
+        if not born:
+            return grown
+        return {group: grown.get(group, 0.0) + born.get(group, 0.0) for group in {**grown, **born}}

@@ -16,8 +16,12 @@ from agentrollouts.api.status import Side
 from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.evidence import Segment
-from agentrollouts.core.queries import Source, Term, total_source
+from agentrollouts.core.queries import (
+    Term,
+    total_source,
+)
 from agentrollouts.core.series import BOUND_LABEL
+from agentrollouts.core.sources import Source
 from agentrollouts.core.words import count
 
 GENEROUS: Final = 4.0
@@ -83,8 +87,9 @@ class Births:
 
     def counts(self, source: Source, release: str) -> Cell:
         """What is believed of the counts of a release."""
-        born = self.table.term(source, Term.BIRTHS, release)
-        return self.table.counts(source, release, births=not born or self._believes(source, release))
+        if not self.table.term(source, Term.BIRTHS, release):
+            return self.table.term(source, Term.INCREASE, release)
+        return self.table.counts(source, release, births=self._believes(source, release))
 
     def _believes(self, source: Source, release: str) -> bool:
         """Whether this source's first values count: those of the runs do, and these fit the runs."""

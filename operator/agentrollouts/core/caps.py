@@ -11,12 +11,16 @@ from typing import NamedTuple
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Cap
 from agentrollouts.api.status import AgentRolloutStatus, CapStatus
-from agentrollouts.core.answers import Answer, Table
+from agentrollouts.core.answers import Table
 from agentrollouts.core.births import continues
 from agentrollouts.core.catalogue import labels_of
-from agentrollouts.core.queries import QueryPlan, Source, Start, Term
+from agentrollouts.core.queries import (
+    Term,
+)
 from agentrollouts.core.series import Refusal, Selector, parse_selector
+from agentrollouts.core.sources import Source, Start
 from agentrollouts.core.steadiness import CURE, jumps
+from agentrollouts.core.suspicions import was_just_reset
 from agentrollouts.core.templates import RUNS
 from agentrollouts.core.words import beside, used
 
@@ -86,12 +90,8 @@ def resolve_caps(spec: AgentRolloutSpec) -> CapResolution:
     return CapResolution(tuple(caps), tuple(refusals))
 
 
-def read_caps(caps: Iterable[ResolvedCap], plan: QueryPlan, answer: Answer) -> tuple[CapReading, ...]:
-    """What an answer says about the caps; one whose numbers are none is left out, as nothing is known."""
-    caps = tuple(caps)
-    table = Table.of(plan, answer) if caps else ""
-    if isinstance(table, str):
-        return ()
+def read_caps(caps: Iterable[ResolvedCap], table: Table) -> tuple[CapReading, ...]:
+    """What a result says about the caps; one whose numbers are none is left out, as nothing is known."""
     readable = (cap for cap in caps if not any(source in table.problems for source in cap.sources))
     return tuple(_read(cap, table) for cap in readable)
 
@@ -123,6 +123,11 @@ def _read(asked: ResolvedCap, table: Table) -> CapReading:
         return CapReading(cap, 0.0, exceeded=False, message=told, at=table.at, is_seen=False)
     if fallen := next((found for source in asked.sources if (found := jumps(table, source))), None):
         told = f"cannot be told: {asked.metric} of {fallen[0]} fell {fallen[1]:.0f} times {window}; {CURE}"
+        return CapReading(cap, added, exceeded=False, message=told, at=table.at)
+    if any(was_just_reset(table, source) for source in asked.sources):
+        told = (
+            f"cannot be told yet: {asked.metric} or the runs were reset {window}; the next result shows why"
+        )
         return CapReading(cap, added, exceeded=False, message=told, at=table.at)
     if cap.max_per_run is None or asked.runs_source is None:
         limit = cap.max or 0.0

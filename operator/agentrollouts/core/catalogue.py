@@ -7,6 +7,7 @@ served is refused by name (`unserved`), so that no field is ignored in silence.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -32,6 +33,7 @@ from agentrollouts.core.series import (
     check_labels,
     parse_selector,
 )
+from agentrollouts.core.sources import GateSources, sources_of
 from agentrollouts.core.swapped import swapped
 from agentrollouts.core.templates import OWN_WORDS, TEMPLATES, Counted, Grade, Template
 from agentrollouts.core.unserved import stages, unserved
@@ -67,7 +69,7 @@ CONFIDENCE_SHIFT: Final = 0.95
 """For a distribution, which only warns by default: its power was measured at this level."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ResolvedGate:
     """A gate with every question about it answered."""
 
@@ -106,6 +108,11 @@ class ResolvedGate:
     """Whether the total is runs, so that their split between the releases must follow the weights."""
     during: frozenset[During]
     """When it is asked."""
+
+    @cached_property
+    def sources(self) -> GateSources:
+        """Where it counts."""
+        return sources_of(self.kind, self.bad, self.total, by=self.by, limit=self.limit)
 
     @property
     def is_share_test(self) -> bool:

@@ -8,7 +8,7 @@ here, and none is a count.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,7 +23,6 @@ from agentrollouts.core.histograms import MAX_GROUPS, compare, mixed, tail_bound
 from agentrollouts.core.queries import (
     COUNTED,
     QueryPlan,
-    Source,
     Term,
     bad_source,
     recent_sources,
@@ -41,21 +40,32 @@ from agentrollouts.core.readings import (
     Unreadable,
 )
 from agentrollouts.core.series import BOUND_LABEL
+from agentrollouts.core.sources import Source
 from agentrollouts.core.steadiness import unsteady
+from agentrollouts.core.suspicions import unexamined
 
 __all__ = [
+    "NOTHING_YET",
     "Answer",
     "NoData",
     "Present",
     "Reading",
     "Recent",
+    "Result",
     "Tally",
     "TooEarly",
     "Uncovered",
     "Unreadable",
     "read_all",
+    "read_table",
+    "tabulate",
     "to_answer",
 ]
+
+Result = Table | Unreadable | TooEarly
+"""The newest result as numbers by source, or why there are none."""
+
+NOTHING_YET: Final = TooEarly("waits for the first result of Prometheus")
 
 MIN_SCRAPES: Final = 4
 """Counts over a shorter window are mostly extrapolation."""
@@ -83,13 +93,28 @@ def read_all(
         stale_after_seconds: How long a release may give no sample before it counts as silent.
         explains: What bounds the first values of new series.
     """
-    gates = tuple(gates)
+    table, stale = tabulate(plan, answer), stale_after_seconds
+    return read_table(table, gates, now=now, stale_after_seconds=stale, explains=explains)
+
+
+def tabulate(plan: QueryPlan, answer: Answer | Unreadable | None) -> Result:
+    """Sort the rows of an answer."""
     if answer is None:
-        return {gate.name: TooEarly("waits for the first answer of Prometheus") for gate in gates}
+        return NOTHING_YET
     table = Table.of(plan, answer) if isinstance(answer, Answer) else answer
-    if isinstance(table, str):
-        table = Unreadable(table)
-    if isinstance(table, Unreadable):
+    return Unreadable(table) if isinstance(table, str) else table
+
+
+def read_table(
+    table: Result,
+    gates: Iterable[ResolvedGate],
+    *,
+    now: datetime,
+    stale_after_seconds: float,
+    explains: Explains = NOTHING_KNOWN,
+) -> dict[str, Present]:
+    """Read a table for every gate, by name; otherwise as `read_all`."""
+    if not isinstance(table, Table):
         return {gate.name: table for gate in gates}
     reader = _Reader(table, now, stale_after_seconds, explains)
     return {gate.name: reader.read(gate) for gate in gates}
@@ -103,6 +128,8 @@ class _Reader:
     now: datetime
     stale_after_seconds: float
     explains: Explains
+    births: dict[str, Births] = field(default_factory=dict)
+    """By gate, as far as they were needed: what they find out is looked at several times."""
 
     def read(self, gate: ResolvedGate) -> Present:
         total = total_source(gate)
@@ -115,6 +142,7 @@ class _Reader:
             or self._too_short(total)
             or self._stale(total, newest)
             or self._uncovered(total)
+            or unexamined(self.table, gate)
             or unsteady(self.table, gate)
             or self._counted(gate, newest)
         )
@@ -285,7 +313,9 @@ class _Reader:
         return stable is None or source in plan.grown or bool(self.table.term(source, Term.COVERED, stable))
 
     def _births(self, gate: ResolvedGate) -> Births:
-        return Births(self.table, gate, self.explains)
+        if gate.name not in self.births:
+            self.births[gate.name] = Births(self.table, gate, self.explains)
+        return self.births[gate.name]
 
 
 def _time(seconds: float) -> datetime:

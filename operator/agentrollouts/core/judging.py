@@ -20,12 +20,13 @@ from agentrollouts.api.status import (
     Verdict,
 )
 from agentrollouts.core.absences import run_seconds, started, with_started
+from agentrollouts.core.answers import Answer, Table
 from agentrollouts.core.births import Explains
 from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.census import Census, Sight, census_of, sight_of
-from agentrollouts.core.counts import Answer, Present, Reading, read_all
+from agentrollouts.core.counts import Present, Reading, Result, read_table
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.observation import Heard, Observation
@@ -33,13 +34,13 @@ from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_lef
 from agentrollouts.core.promql import asked_of, render_gate
 from agentrollouts.core.queries import (
     QueryPlan,
-    Source,
     Subject,
     plan_queries,
     total_source,
 )
 from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.snapshot import releases_of
+from agentrollouts.core.sources import Source
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 from agentrollouts.core.templates import STARTED
@@ -125,17 +126,20 @@ def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> fro
 
 
 def judged(
-    obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard | None
+    obs: Observation,
+    status: AgentRolloutStatus,
+    gates: tuple[ResolvedGate, ...],
+    heard: Heard | None,
+    table: Result,
 ) -> tuple[Judgement, ...]:
-    """The verdicts on the newest answer; none without one to the present question."""
+    """The verdicts on the newest result, which `table` holds; none without one to the current query."""
     spec, attempt = obs.rollout.spec, status.attempt
     gates = _asked(spec, status, gates)
     if heard is None or attempt is None or not gates:
         return ()
     past = _past(status, gates, heard)
-    present = read_all(
-        heard.plan,
-        heard.answer,
+    present = read_table(
+        table,
         gates,
         now=obs.now,
         stale_after_seconds=spec.analysis.stale_after_seconds,
@@ -145,20 +149,17 @@ def judged(
         ),
     )
     sights = _sights(gates, past, present, heard)
-    course = _with_traffic(_course(spec, attempt, heard, obs.now), gates, heard)
+    course = _with_traffic(_course(spec, attempt, heard, obs.now), gates, table)
     return judged_with(past, gates, present, course, obs.now, sights)
 
 
-def _with_traffic(course: Course, gates: tuple[ResolvedGate, ...], heard: Heard) -> Course:
+def _with_traffic(course: Course, gates: tuple[ResolvedGate, ...], table: Result) -> Course:
     """The course with what all gates together tell of the runs that have not ended."""
-    course = replace(course, counts_runs=any(gate.counts_runs for gate in gates))
-    if not isinstance(heard.answer, Answer):
-        return course
-    return replace(
-        course,
-        started=started(heard.plan, heard.answer),
-        run_seconds=run_seconds(heard.plan, heard.answer, gates),
-    )
+    counts_runs = any(gate.counts_runs for gate in gates)
+    if not isinstance(table, Table):
+        return replace(course, counts_runs=counts_runs)
+    began, seconds = started(table), run_seconds(table, gates)
+    return replace(course, counts_runs=counts_runs, started=began, run_seconds=seconds)
 
 
 def _sights(

@@ -17,8 +17,11 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.burst import Series
 from agentrollouts.core.census import Census, Sighted
 from agentrollouts.core.counts import Answer, Unreadable
-from agentrollouts.core.queries import QueryPlan
+from agentrollouts.core.queries import (
+    QueryPlan,
+)
 from agentrollouts.core.series import DEFAULT_LABELS
+from agentrollouts.core.sources import Source
 
 Manifest = Mapping[str, Any]
 
@@ -36,6 +39,8 @@ class Asking:
     """What a decision wants to know from Prometheus, again and again."""
 
     plan: QueryPlan
+    closer: frozenset[Source] = frozenset()
+    """What the plan looks at more closely, as plans are equal without it."""
     source: str
     """Name of the Prometheus source in the administrator's settings."""
     interval_seconds: float

@@ -16,7 +16,6 @@ from agentrollouts.core.queries import (
     STEADY_SECONDS,
     UNATTRIBUTED,
     QueryPlan,
-    Source,
     Subject,
     Term,
     bad_source,
@@ -24,6 +23,7 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher, alternatives, quoted
+from agentrollouts.core.sources import Source
 
 DIP: Final = 50
 """A counter that never was below this has not restarted: that is more than one scrape of a new process."""

@@ -9,23 +9,14 @@ without a trace.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum, auto
+from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.series import DEFAULT_LABELS, LabelNames, Selector
-from agentrollouts.core.unserved import LIMITED
-
-LOOKED_AT: Final = LIMITED | {GateType.MEAN}
-"""Types by which each release is looked at for itself."""
-
-RECENT_SECONDS: Final = 300
-"""The window in which a release is looked at by itself, where no limit sets another."""
-RECENT_AMOUNT_SECONDS: Final = 900
-"""That of amounts: a few dear runs make a sum jump."""
+from agentrollouts.core.series import DEFAULT_LABELS, LabelNames
+from agentrollouts.core.sources import Source, Start, counts_amounts, recent_window
 
 BURST_STEP: Final = timedelta(minutes=1)
 BURST_HISTORY: Final = timedelta(hours=4)
@@ -98,41 +89,6 @@ class Subject:
         return None if self.alone else self.stable
 
 
-class Start(StrEnum):
-    """From when on a source is counted."""
-
-    WEIGHT = auto()
-    """From the first second of the weight: a failure is a failure."""
-    WARM = auto()
-    """From the end of the warm-up: cold caches are slow and dear through no fault of the release."""
-    ANY = auto()
-    """As far back as its window reaches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A selector as it is asked for; gates share it."""
-
-    selector: Selector
-    by: str | None = None
-    """Label by which its counts are grouped besides the release."""
-    start: Start = Start.WEIGHT
-    seconds: int | None = None
-    """Length of a window that moves on; None to count from the start on."""
-    past: bool = False
-    """Whether it is the stretch of the same length that ended at `QueryPlan.past_end`."""
-    hashed: int = field(init=False, repr=False, compare=False)
-    """Its hash, worked out once: every number of a result is looked up by its source."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "hashed", hash((self.selector, self.by, self.start, self.seconds, self.past))
-        )
-
-    def __hash__(self) -> int:
-        return self.hashed
-
-
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
     """Everything that is asked about one segment of an attempt. Equal plans ask the same question."""
@@ -158,7 +114,10 @@ class QueryPlan:
     moved: frozenset[Source] = frozenset()
     """Those that are asked for the series that vanished."""
     attributed: frozenset[Source] = frozenset()
-    """Those that are also counted where they carry none of the agent's releases."""
+    """Bad outcomes that are also counted where they carry none of the agent's releases."""
+    closer: frozenset[Source] = field(default=frozenset(), compare=False)
+    """Those that an earlier result makes suspicious: why their counters fell, and how many runs carry no
+    release. Plans that differ in this only ask for the same counts."""
     started: Source | None = None
     """The one that counts runs when they begin; None where none is known."""
     past_end: datetime | None = None
@@ -195,8 +154,9 @@ class QueryPlan:
         guarded = (Term.COVERED,) if source in self.guarded - self.totals else ()
         value = (Term.VALUE,) if source in self.standing else ()
         moved = (Term.VANISHED,) if source in self.moved else ()
-        steady = STEADINESS if source in self.steady else ()
-        unknown = UNATTRIBUTED if source in self.attributed else ()
+        closer = source in self.closer
+        steady = (STEADINESS if closer else STEADINESS[:1]) if source in self.steady else ()
+        unknown = UNATTRIBUTED if source in self.attributed or (closer and source in self.totals) else ()
         return (*COUNTED, *watched, *guarded, *value, *moved, *steady, *unknown)
 
 
@@ -225,7 +185,7 @@ def plan_queries(
     grown = list(chain(*(recent_sources(gate) for gate in gates if is_amount(gate))))
     guarded = frozenset([*(total for _, total in recent), *caps])
     foreign = [bad_source(gate) for gate in gates if gate.bad.metric != gate.total.metric]
-    attributed = [each for gate in gates if not gate.by for each in (bad_source(gate), total_source(gate))]
+    attributed = [bad_source(gate) for gate in gates if not gate.by]
     sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *grown, *caps])
     return QueryPlan(
         subject,
@@ -243,43 +203,28 @@ def plan_queries(
 
 
 def bad_source(gate: ResolvedGate) -> Source:
-    """Where the gate's bad outcomes are counted; all groups of them, for a histogram or a shift."""
-    return Source(gate.bad, gate.by, _start(gate))
+    """Where the gate's bad outcomes are counted."""
+    return gate.sources.bad
 
 
 def total_source(gate: ResolvedGate) -> Source:
-    """Where the gate's runs are counted; the same groups, for a histogram or a shift."""
-    return Source(gate.total, gate.by, _start(gate))
+    """Where the gate's runs are counted."""
+    return gate.sources.total
 
 
 def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
-    """Bad outcomes (or the sum) and runs of the last few minutes, for which see `limits`.
-
-    None for mixes, where no change is one for the worse, and for plain counts.
-    """
-    if gate.kind not in LOOKED_AT:
-        return ()
-    seconds, start = recent_seconds(gate), _start(gate)
-    return Source(gate.bad, gate.by, start, seconds), Source(gate.total, gate.by, start, seconds)
+    """Bad outcomes (or the sum) and runs of the last few minutes; none where no gate looks at them."""
+    return gate.sources.recent
 
 
 def is_amount(gate: ResolvedGate) -> bool:
-    """Whether it is about how much a run takes (cost, time, steps), which moves with the hour.
-
-    Not so a histogram with a limit, above which a run counts as bad.
-    """
-    return gate.kind is GateType.MEAN or (gate.kind is GateType.HISTOGRAM and gate.limit is None)
+    """Whether it is about how much a run takes (cost, time, steps)."""
+    return counts_amounts(gate.kind, gate.limit)
 
 
 def recent_seconds(gate: ResolvedGate) -> int:
-    """Length of that window."""
-    if gate.limit:
-        return gate.limit.window_seconds
-    return RECENT_AMOUNT_SECONDS if is_amount(gate) else RECENT_SECONDS
-
-
-def _start(gate: ResolvedGate) -> Start:
-    return Start.WARM if gate.kind in {GateType.MEAN, GateType.HISTOGRAM} else Start.WEIGHT
+    """Length of the window of the last few minutes."""
+    return recent_window(gate.kind, gate.limit)
 
 
 def tag(plan: QueryPlan, source: Source, term: Term) -> str:

@@ -21,16 +21,18 @@ from agentrollouts.api.status import (
     WeightsStatus,
 )
 from agentrollouts.core import endpoints, gateways, route_patch, stages, traffic, watching
+from agentrollouts.core.answers import Table
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
-from agentrollouts.core.counts import Answer
+from agentrollouts.core.counts import NOTHING_YET, tabulate
 from agentrollouts.core.gates import Judgement
 from agentrollouts.core.judging import judged, query_plan, with_verdicts
 from agentrollouts.core.observation import Heard, Observation, Problem
 from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed, on_time, phase_seconds
+from agentrollouts.core.queries import QueryPlan
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import JUDGED, base_state
 from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries
@@ -62,6 +64,10 @@ class Situation:
     unservable: Problem | None
     """What in the plan cannot be served as it is written."""
     gates: tuple[ResolvedGate, ...]
+    plan: QueryPlan | None
+    """What is queried at `status`; None while nothing is judged."""
+    table: Table | None
+    """The newest result of that query, if there is a readable one."""
     judgements: tuple[Judgement, ...]
     """One for each gate that is asked; empty while nothing was answered about this segment yet."""
     caps: tuple[ResolvedCap, ...] = ()
@@ -172,13 +178,13 @@ def assess(obs: Observation) -> Situation:
     wrong = wrong or tuple(stages.check(spec, gates))
     plan = query_plan(obs, status, gates, caps)
     heard = obs.heard if obs.heard and obs.heard.plan == plan else None
-    judgements = judged(obs, status, gates, heard)
-    at_rest = watching.judged_at_rest(obs, status, gates, heard)
+    result = tabulate(heard.plan, heard.answer) if heard else NOTHING_YET
+    table = result if isinstance(result, Table) else None
+    judgements = judged(obs, status, gates, heard, result)
+    at_rest = watching.judged_at_rest(obs, status, gates, heard, result)
     status = watching.with_watched(status, spec, at_rest)
-    status = noted(status, heard, obs.now, gateway_follows=follows)
-    is_canary = heard is not None and heard.plan.past_end is None
-    answer = heard.answer if heard and is_canary and isinstance(heard.answer, Answer) else None
-    cap_readings = read_caps(caps, heard.plan, answer) if heard and answer else ()
+    status = noted(status, table, obs.now, gateway_follows=follows)
+    cap_readings = read_caps(caps, table) if table and table.plan.past_end is None else ()
     status = with_readings(status, cap_readings)
     return Situation(
         obs=obs,
@@ -189,10 +195,12 @@ def assess(obs: Observation) -> Situation:
         gateways=report,
         unservable=_unservable(obs, status, "; ".join(map(str, wrong))),
         gates=gates,
+        plan=plan,
+        table=table,
         judgements=judgements or at_rest,
         caps=caps,
         cap_readings=cap_readings,
-        recoveries=recoveries(status, gates_after(spec, status, gates), heard),
+        recoveries=recoveries(status, gates_after(spec, status, gates), table),
     )
 
 

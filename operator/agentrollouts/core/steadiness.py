@@ -9,8 +9,14 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.answers import Table
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.queries import STEADY_SECONDS, Source, Term, bad_source, total_source
+from agentrollouts.core.queries import (
+    STEADY_SECONDS,
+    Term,
+    bad_source,
+    total_source,
+)
 from agentrollouts.core.readings import Uncovered, Unreadable
+from agentrollouts.core.sources import Source
 
 RESTARTS: Final = 2
 """Resets of one series that are restarts however short the time."""

@@ -5,6 +5,7 @@ nothing and one under way does not write at every answer of Prometheus.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from agentrollouts.api.meta import FIELD_MANAGER
@@ -26,6 +27,7 @@ from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.suspicions import closer_look
 from agentrollouts.core.traffic import Manifest, key_of, unshown, unwanted_route
 
 
@@ -140,19 +142,34 @@ def _needed(status: AgentRolloutStatus) -> Iterator[str]:
 
 def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     """What to ask Prometheus from now on."""
-    plan = query_plan(s.obs, status, s.gates, s.caps)
+    plan = s.plan if _is_same_segment(s.status, status) else query_plan(s.obs, status, s.gates, s.caps)
     if plan is None:
         return None
+    closer = closer_look(s.table, s.gates) if s.table else frozenset()
+    plan = replace(plan, closer=closer) if closer else plan
     source, attempt = s.spec.metrics.source, status.attempt
     if s.spec.watch and not is_on_trial(status):
-        return Asking(plan=plan, source=source, interval_seconds=s.spec.watch.interval_seconds)
+        interval = s.spec.watch.interval_seconds
+        return Asking(plan=plan, closer=closer, source=source, interval_seconds=interval)
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
     is_over = plan.past_end is not None
     return Asking(
         plan=plan,
+        closer=closer,
         source=source,
         interval_seconds=s.spec.analysis.interval_seconds,
         history_before=None if is_known or is_over or attempt is None else attempt.start_time,
         census=None if is_over else census(s.obs, status, s.gates, plan),
     )
+
+
+def _is_same_segment(assessed: AgentRolloutStatus, status: AgentRolloutStatus) -> bool:
+    """Whether nothing changed on which a query depends, so that it need not be planned again."""
+    pairs = (
+        (assessed.attempt, status.attempt),
+        (assessed.stable, status.stable),
+        (assessed.canary, status.canary),
+        (assessed.last_rollback, status.last_rollback),
+    )
+    return all(before is after for before, after in pairs)

@@ -13,7 +13,7 @@ from typing import Final
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, State, Verdict, VerifyOutcome
-from agentrollouts.core.answers import Answer, Cell, Table
+from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.arrivals import filled_since
 from agentrollouts.core.asked import is_unproved
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
@@ -21,10 +21,16 @@ from agentrollouts.core.counts import MIN_SCRAPES, Reading
 from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.histograms import Histogram, compare
-from agentrollouts.core.observation import Heard
-from agentrollouts.core.queries import QueryPlan, Source, Subject, Term, bad_source, total_source
+from agentrollouts.core.queries import (
+    QueryPlan,
+    Subject,
+    Term,
+    bad_source,
+    total_source,
+)
 from agentrollouts.core.sentences import since_rollback
 from agentrollouts.core.series import Refusal
+from agentrollouts.core.sources import Source
 
 STILL_SCRAPES: Final = 2
 """Samples without a further run after which the traffic has moved (gates.md, after a rollback)."""
@@ -121,13 +127,12 @@ def _past(source: Source) -> Source:
 
 
 def noted(
-    status: AgentRolloutStatus, heard: Heard | None, now: datetime, *, gateway_follows: bool
+    status: AgentRolloutStatus, table: Table | None, now: datetime, *, gateway_follows: bool
 ) -> AgentRolloutStatus:
     """The status with what was seen of the traffic since the rollback; it changes until that is gone."""
     rollback, attempt = status.last_rollback, status.attempt
     if rollback is None or attempt is None or attempt.state is not State.VERIFYING:
         return status
-    table = _table(heard)
     last, is_over = _last_runs(rollback.last_runs, table) if table else (rollback.last_runs, False)
     observed = rollback.observed_time or (now if gateway_follows else None)
     if observed is None and is_over and last:
@@ -141,12 +146,6 @@ def noted(
             "affected_window": window,
         }
     )
-
-
-def _table(heard: Heard | None) -> Table | None:
-    """The newest answer, where there is a readable one."""
-    found = Table.of(heard.plan, heard.answer) if heard and isinstance(heard.answer, Answer) else None
-    return found if isinstance(found, Table) else None
 
 
 def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, bool]:
@@ -167,11 +166,10 @@ def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, b
 
 
 def recoveries(
-    status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard | None
+    status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], table: Table | None
 ) -> tuple[Recovery, ...]:
-    """What each gate says about the rollback; none without a readable answer."""
-    table = _table(heard) if heard and heard.plan.past_end else None
-    if table is None:
+    """What each gate says about the rollback; none without a readable result."""
+    if table is None or table.plan.past_end is None:
         return ()
     known = {gate.name: gate for gate in status.gates}
     bursts = {name: gate.burst_factor for name, gate in known.items()}

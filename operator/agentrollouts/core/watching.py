@@ -14,7 +14,7 @@ from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPo
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
-from agentrollouts.core.counts import read_all
+from agentrollouts.core.counts import Result, read_table
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.memory import fresh, judged_with, known, to_status
 from agentrollouts.core.observation import Heard, Observation, Problem
@@ -95,14 +95,18 @@ def _start(stable: ReleaseRecord, now: datetime) -> datetime:
 
 
 def judged_at_rest(
-    obs: Observation, status: AgentRolloutStatus, gates: Iterable[ResolvedGate], heard: Heard | None
+    obs: Observation,
+    status: AgentRolloutStatus,
+    gates: Iterable[ResolvedGate],
+    heard: Heard | None,
+    table: Result,
 ) -> tuple[Judgement, ...]:
-    """The verdicts on stable; none without an answer to the present question."""
+    """The verdicts on stable by the newest result, which `table` holds; none without one."""
     spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
     if heard is None or not asked:
         return ()
     stale = spec.analysis.stale_after_seconds
-    present = read_all(heard.plan, heard.answer, asked, now=obs.now, stale_after_seconds=stale)
+    present = read_table(table, asked, now=obs.now, stale_after_seconds=stale)
     seen = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
     past = {gate.name: found for gate in asked if (found := known(seen.get(gate.name), gate))}
     return judged_with(past, asked, present, ALONE, obs.now)

@@ -20,11 +20,11 @@ from agentrollouts.core.queries import (
     STEADINESS,
     UNATTRIBUTED,
     QueryPlan,
-    Source,
     Term,
     tag,
 )
 from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher
+from agentrollouts.core.sources import Source
 from agentrollouts.simulation.agents import Labels
 
 SCRAPE: Final = 15.0

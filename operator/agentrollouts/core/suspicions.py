@@ -1,0 +1,43 @@
+"""What a result hints at and a closer look must settle before its counts are believed.
+
+Almost no counter ever falls, and almost no run lacks its release. So each query only finds out whether one
+did; the longer questions are part of the next query, and the gate waits for its result.
+"""
+
+from collections.abc import Iterable
+
+from agentrollouts.core.answers import Table
+from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.queries import (
+    Term,
+    bad_source,
+    total_source,
+)
+from agentrollouts.core.readings import TooEarly
+from agentrollouts.core.sources import Source
+
+
+def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source]:
+    """The sources that the next query must examine."""
+    fell = (source for source in table.plan.steady if _fell(table, source))
+    lost = (total_source(gate) for gate in gates if table.unattributed(bad_source(gate)))
+    return frozenset([*fell, *lost])
+
+
+def unexamined(table: Table, gate: ResolvedGate) -> TooEarly | None:
+    """Why the counts of a gate wait for the next result; None where nothing is suspicious or all is known."""
+    total, bad = total_source(gate), bad_source(gate)
+    if was_just_reset(table, total) or was_just_reset(table, bad):
+        return TooEarly(f"{total.selector} was reset; the next result shows whether its process restarted")
+    if table.unattributed(bad) and total not in table.plan.closer:
+        return TooEarly("some outcomes carry no release; the next result shows how many of all runs do")
+    return None
+
+
+def was_just_reset(table: Table, source: Source) -> bool:
+    """Whether a counter fell and it is not known yet why."""
+    return source not in table.plan.closer and _fell(table, source)
+
+
+def _fell(table: Table, source: Source) -> bool:
+    return any(table.value(source, Term.RESETS, release) for release in table.plan.subject.releases)
