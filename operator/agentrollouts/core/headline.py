@@ -32,6 +32,7 @@ from agentrollouts.core.situation import (
     METRICS_CONDITION,
     SILENCE_GRACE,
     Situation,
+    is_same_segment,
     is_shown,
     sentences,
 )
@@ -171,7 +172,8 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
 
 def _by_gateways(s: Situation, status: AgentRolloutStatus) -> _Word:
     """What they refuse is told at once, and their silence only of what is on the route."""
-    said, is_on_route = s.gateways.problem, is_shown(s.obs, status)
+    said = s.gateways.problem
+    is_on_route = s.shown if is_same_segment(s.obs.status, status) else is_shown(s.obs, status)
     if said and (is_on_route or not s.gateways.is_silence):
         return (None if said.reason is Reason.NO_GATEWAY else False), said.reason, said.message
     return (True, Reason.APPLIED, "") if is_on_route else (False, Reason.APPLYING, Reason.APPLYING.sentence)

@@ -75,8 +75,9 @@ def _asked(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator
         if window < 1:
             continue
         selector, grouping = str(source.selector.narrowed(enforced)), _grouping(plan, source)
-        stray = str(source.selector.narrowed(strange)) if source in plan.attributed else ""
-        for term in plan.terms(source):
+        terms = plan.terms(source)
+        stray = str(source.selector.narrowed(strange)) if Term.UNKNOWN in terms else ""
+        for term in terms:
             if term in FIRST_VALUES and not plan.asks_births:
                 continue
             if term in UNATTRIBUTED:

@@ -211,6 +211,16 @@ def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
     return next(traffic.unshown(obs.rollout, status, obs.traffic), None) is None
 
 
+def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
+    """Whether all is untouched on which queries and traffic depend, so that neither is worked out again."""
+    return (
+        before.attempt is after.attempt
+        and before.stable is after.stable
+        and before.canary is after.canary
+        and before.last_rollback is after.last_rollback
+    )
+
+
 def sentences(found: Iterable[Judgement | CapReading | Recovery]) -> str:
     """What several gates, or caps, say, each by name."""
     return "; ".join(f"{each.name}: {each.message}" for each in found)

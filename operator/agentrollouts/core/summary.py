@@ -24,7 +24,7 @@ from agentrollouts.core.news import are_numbers_due, is_news
 from agentrollouts.core.notices import notices
 from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Observation, Write
 from agentrollouts.core.progress import Progress
-from agentrollouts.core.situation import Situation, is_shown
+from agentrollouts.core.situation import Situation, is_same_segment, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.suspicions import closer_look
@@ -142,7 +142,7 @@ def _needed(status: AgentRolloutStatus) -> Iterator[str]:
 
 def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     """What to ask Prometheus from now on."""
-    plan = s.plan if _is_same_segment(s.status, status) else query_plan(s.obs, status, s.gates, s.caps)
+    plan = s.plan if is_same_segment(s.status, status) else query_plan(s.obs, status, s.gates, s.caps)
     if plan is None:
         return None
     closer = closer_look(s.table, s.gates) if s.table else frozenset()
@@ -162,14 +162,3 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
         history_before=None if is_known or is_over or attempt is None else attempt.start_time,
         census=None if is_over else census(s.obs, status, s.gates, plan),
     )
-
-
-def _is_same_segment(assessed: AgentRolloutStatus, status: AgentRolloutStatus) -> bool:
-    """Whether nothing changed on which a query depends, so that it need not be planned again."""
-    pairs = (
-        (assessed.attempt, status.attempt),
-        (assessed.stable, status.stable),
-        (assessed.canary, status.canary),
-        (assessed.last_rollback, status.last_rollback),
-    )
-    return all(before is after for before, after in pairs)

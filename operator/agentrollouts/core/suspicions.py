@@ -20,7 +20,8 @@ from agentrollouts.core.sources import Source
 def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source]:
     """The sources that the next query must examine."""
     fell = (source for source in table.plan.steady if _fell(table, source))
-    lost = (total_source(gate) for gate in gates if table.unattributed(bad_source(gate)))
+    counted = (gate for gate in gates if bad_source(gate) in table.plan.attributed)
+    lost = (total_source(gate) for gate in counted if table.unattributed(bad_source(gate)))
     return frozenset([*fell, *lost])
 
 
