@@ -210,11 +210,12 @@ class Round:
     async def _recovered(self) -> None:
         """Wait until all that may go on went on; who did not is judged afterwards."""
         waiting = [victim.name for victim in self._victims if not victim.goes_back]
+        lingers = max(fault.lingers for fault in self._faults)
         try:
             await self._witness.until(
                 "all go on",
                 lambda: all(self._witness.canary(name) > WEIGHT for name in waiting),
-                self._phase + RECOVERY_SECONDS,
+                self._phase + RECOVERY_SECONDS + lingers,
             )
         except TimeoutError as error:
             late = [name for name in waiting if self._witness.canary(name) <= WEIGHT]

@@ -30,8 +30,10 @@ class Ailment(Enum):
     """It exports NaN for every counter."""
     GONE = auto()
     """It exports nothing."""
+    RESTART = auto()
+    """Its counters restart at zero once, as with a pod that restarts."""
     RESETS = auto()
-    """Its counters begin at zero again and again, as with pods that restart."""
+    """Its counters restart at zero again and again, faster than a process can restart."""
 
 
 class Agents:
@@ -49,6 +51,7 @@ class Agents:
         self._failed: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._counted_until = time.monotonic()
         self._reset = self._counted_until
+        self._restarted: set[tuple[str, str]] = set()
         self.ailing: dict[str, Ailment] = {}
         """By agent."""
         self.failing: dict[tuple[str, str], float] = {}
@@ -94,7 +97,11 @@ class Agents:
         for agent, weights in self._weights().items():
             for version, weight in weights.items():
                 which = agent, version
-                if resets and self.ailing.get(agent) is Ailment.RESETS:
+                ailment = self.ailing.get(agent)
+                if ailment is Ailment.RESTART and which not in self._restarted:
+                    self._restarted.add(which)
+                    self._runs[which] = self._failed[which] = 0.0
+                if resets and ailment is Ailment.RESETS:
                     self._runs[which] = self._failed[which] = 0.0
                 runs = seconds * RUNS_PER_SECOND * weight / 100
                 self._runs[which] += runs

@@ -59,6 +59,8 @@ class Fault:
     manner: Manner | None = None
     place: Place = Place.ANSWER
     effect: Effect = Effect.HOLDS
+    lingers: float = 0.0
+    """Seconds after its end for which the operator rightly distrusts what it sees."""
 
     @property
     def is_tls(self) -> bool:
@@ -143,6 +145,7 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("agent-exports-nan", _NO_COUNT, place=Place.AGENT),
     Fault("agent-gone", "gives no samples", place=Place.AGENT),
     Fault("counter-reset", "", place=Place.AGENT, effect=Effect.HARMLESS),
+    Fault("counter-resets", "more often than its process can have restarted", place=Place.AGENT, lingers=300),
 )
 
 WHOLE: Final[Sequence[Fault]] = (
@@ -153,7 +156,7 @@ WHOLE: Final[Sequence[Fault]] = (
 
 
 def sample(size: int, seed: int) -> list[Fault]:
-    """Some faults: the main ones, and others by chance; none that lasts until the settings are read again."""
-    others = [fault for fault in FAULTS[MAIN:] if fault.place is not Place.NO_NAME]
+    """Some faults: the main ones, and others by chance; none that needs longer than a sample lasts."""
+    others = [fault for fault in FAULTS[MAIN:] if fault.place is not Place.NO_NAME and not fault.lingers]
     chosen = random.Random(seed).sample(others, min(len(others), max(0, size - MAIN)))
     return [*FAULTS[:MAIN][:size], *chosen]

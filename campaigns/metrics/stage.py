@@ -33,7 +33,8 @@ PATIENCE: Final = 180.0
 _AILMENTS: Final = {
     "agent-exports-nan": Ailment.NAN,
     "agent-gone": Ailment.GONE,
-    "counter-reset": Ailment.RESETS,
+    "counter-reset": Ailment.RESTART,
+    "counter-resets": Ailment.RESETS,
 }
 _DEFAULT_SOURCE: Final = frozenset({Place.AGENT, Place.PROMETHEUS_KILLED, Place.PROMETHEUS_FROZEN})
 
