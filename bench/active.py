@@ -24,8 +24,11 @@ WARMUP_SECONDS: Final = 30
 """Shorter than by default, so that everything is counted soon."""
 SETTLED_SECONDS: Final = WARMUP_SECONDS + 5 * SCRAPE_SECONDS
 """After that time everything can be judged."""
-MEASURED_SECONDS: Final = 150
-"""At the least: to read takes time too, so all is divided by the time between two readings."""
+MEASURED_SECONDS: Final = 180
+"""At the least: to read takes time too, so all is divided by the time between two readings.
+
+Numbers alone are written at every sixth tick, so that this holds one such write of each attempt.
+"""
 STEPS: Final = 10
 """Parts of that time, each a sample of processor time and memory."""
 
@@ -73,7 +76,7 @@ class _Reading(NamedTuple):
 
 
 async def measure(stack: Stack, server: ApiServer, pid: int, load: Load) -> Result:
-    """Two minutes and a half in which all attempts are judged.
+    """Three minutes in which all attempts are judged.
 
     Args:
         stack: whose operator is the process `pid`.
