@@ -39,7 +39,7 @@ test-units: $(INSTALLED)
 	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e $(addprefix --ignore=,$(PARTS)) $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
-	@$(BIN)/python -m pytest tests/core tests/api tests/shell $(ARGS)
+	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell $(ARGS)
 
 lint: $(INSTALLED) ## Check style, spelling, types and the layers
 	$(BIN)/ruff check

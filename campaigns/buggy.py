@@ -14,8 +14,8 @@ from agentrollouts.adapters.cluster_errors import ConflictError
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.core import summary, traffic
+from agentrollouts.core.effects import Write
 from agentrollouts.core.gates import Judgement
-from agentrollouts.core.observation import Write
 from agentrollouts.shell.cache import Cache
 
 

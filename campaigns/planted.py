@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
 from agentrollouts.core import memory, on_trial, situation, summary, traffic
+from agentrollouts.core.effects import Write
 from agentrollouts.core.gates import Judgement, judge
-from agentrollouts.core.observation import Write
 from agentrollouts.core.queries import QueryPlan
 from campaigns import exhaustive, simulated
 from campaigns.cases import Campaign, Case, Choice, Play

@@ -25,10 +25,11 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
-from agentrollouts.core.asked import is_given_up, is_unproved, was_healthy
+from agentrollouts.core.asked import is_given_up, is_unproved
 from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.facts import HEALTHY, QUARANTINED
-from agentrollouts.core.observation import Manifest
+from agentrollouts.core.history import was_healthy
 from agentrollouts.core.orders import approve, retry, roll_back
 from agentrollouts.core.plan import elapsed, phase_seconds
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way

@@ -28,8 +28,9 @@ from agentrollouts.api.status import (
     State,
     WeightsStatus,
 )
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.facts import fact_writes
-from agentrollouts.core.observation import Manifest, Observation
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.plan import plan_hash, steps_of
 from agentrollouts.core.route_patch import patches
 from agentrollouts.core.states import LATCHED

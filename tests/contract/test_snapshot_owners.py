@@ -7,7 +7,7 @@ from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, I
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.core.observation import Write
+from agentrollouts.core.effects import Write
 from agentrollouts.core.snapshot import owner_write, snapshot_write
 from sandbox.stack import Stack
 from tests.core.releases import SMALL, a_release, bundle_of

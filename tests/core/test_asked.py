@@ -6,7 +6,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.asked import Asked, Request, identify
-from agentrollouts.core.observation import Problem
+from agentrollouts.core.effects import Problem
 from tests.builders import (
     BY_ROUTE,
     NEW,

@@ -17,8 +17,9 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.advance import advance
 from agentrollouts.core.bare import bare_forms, bare_statuses
+from agentrollouts.core.effects import Deletion, Effect, Patch, Write
 from agentrollouts.core.moves import RollBack
-from agentrollouts.core.observation import Deletion, Effect, Observation, Patch, Write
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.route_patch import patches
 from agentrollouts.core.situation import is_shown

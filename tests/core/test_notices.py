@@ -13,9 +13,10 @@ from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, Severity, State, Verdict
 from agentrollouts.core import decide as deciding
 from agentrollouts.core.caps import CapReading, with_readings
+from agentrollouts.core.effects import Event, Problem
 from agentrollouts.core.gates import Judgement
 from agentrollouts.core.judging import with_verdicts
-from agentrollouts.core.observation import Decision, Event, Observation, Problem
+from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.situation import Situation, assess
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.watching import with_watched

@@ -19,7 +19,7 @@ from agentrollouts.api.status import (
 from agentrollouts.core import moves
 from agentrollouts.core.advance import advance
 from agentrollouts.core.back import QUARANTINE_LIMIT
-from agentrollouts.core.observation import Event
+from agentrollouts.core.effects import Event
 from agentrollouts.core.plan import plan_hash
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.states import IllegalMoveError

@@ -13,7 +13,7 @@ from agentrollouts.core.bundle import read_bundle
 from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.conditions import READY, condition
 from agentrollouts.core.diff import diff
-from agentrollouts.core.observation import Event, Problem
+from agentrollouts.core.effects import Event, Problem
 from agentrollouts.core.release import ReleaseDecision, ReleaseObservation, decide_release, reads
 from agentrollouts.core.snapshot import Snapshot, owner_write, snapshot_name, snapshot_write
 from tests.core.releases import SMALL, a_release, bundle_of, stored, with_part

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import State
 from agentrollouts.core.decide import decide
+from agentrollouts.core.effects import Deletion, Manifest, Patch
 from agentrollouts.core.foreign_route import claimants, orphaned
-from agentrollouts.core.observation import Deletion, Manifest, Observation, Patch
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.route_patch import blocked, patches, taken_by, unexpected
 from agentrollouts.simulation.cluster import after
 from agentrollouts.simulation.json_patch import TestFailedError, patched

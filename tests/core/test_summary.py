@@ -9,7 +9,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
-from agentrollouts.core.observation import Heard, Observation, Problem, Write
+from agentrollouts.core.effects import Problem, Write
+from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic import key_of
 from tests.builders import (

@@ -15,7 +15,7 @@ from agentrollouts.api.meta import (
     FIELD_MANAGER,
     LABEL_MANAGED_BY,
 )
-from agentrollouts.core.observation import Patch, Write
+from agentrollouts.core.effects import Patch, Write
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.events import Herald

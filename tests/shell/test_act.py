@@ -20,7 +20,7 @@ from agentrollouts.api.meta import (
     LABEL_MANAGED_BY,
 )
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.observation import Deletion, Patch, Problem, Write
+from agentrollouts.core.effects import Deletion, Patch, Problem, Write
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.events import Herald

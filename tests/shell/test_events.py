@@ -16,7 +16,7 @@ from agentrollouts.adapters.cluster_errors import (
 )
 from agentrollouts.adapters.resources import Manifest
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.observation import Event
+from agentrollouts.core.effects import Event
 from agentrollouts.shell.events import Herald
 from tests.shell.fakes import FakeApiServer, failing
 from tests.shell.virtual import pass_time, run

@@ -1,6 +1,6 @@
 """Inputs: what is to be written, again and again. Outputs: how long to wait before it is."""
 
-from agentrollouts.core.observation import Write
+from agentrollouts.core.effects import Write
 from agentrollouts.shell.pace import AT_ONCE, CALM_SECONDS, PAUSE_LAST, Pace
 
 

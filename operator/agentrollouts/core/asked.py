@@ -6,7 +6,6 @@ going back never needs the release object, a metric, or anything else that could
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
 
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
@@ -21,7 +20,9 @@ from agentrollouts.api.status import (
     VerifyOutcome,
 )
 from agentrollouts.core.conditions import READY, find_condition
-from agentrollouts.core.observation import Observation, Problem
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import was_healthy
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.orders import retry, retry_of
 from agentrollouts.core.plan import plan_hash
 from agentrollouts.core.states import LATCHED, is_under_way
@@ -65,32 +66,6 @@ def identify(obs: Observation) -> Asked | Problem:
 def under_trial(status: AgentRolloutStatus) -> str | None:
     """The digest of the attempt under way; None at rest."""
     return status.attempt.digest if status.attempt and is_under_way(status) else None
-
-
-SAYS_NOTHING: Final = frozenset(
-    {Reason.SPEC_REVERTED, Reason.SUPERSEDED, Reason.TIMED_OUT, Reason.SHARED_CAUSE}
-)
-"""Reasons of an end that say nothing about the release itself."""
-
-
-def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
-    """The last that the history knows of this digest by itself; None where it knows nothing of it."""
-    told = (
-        entry.outcome
-        for entry in status.history
-        if entry.digest == digest and (entry.outcome is Outcome.HEALTHY or entry.reason not in SAYS_NOTHING)
-    )
-    return next(told, None)
-
-
-def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
-    """Whether the last that the history knows of this digest by itself is that it was healthy."""
-    return newest_word(record.digest, status) is Outcome.HEALTHY
-
-
-def is_going_back(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
-    """Whether serving this release is a return to one that was healthy, which is how Git rolls back."""
-    return record is not None and status.stable is not None and was_healthy(record, status)
 
 
 def is_unproved(status: AgentRolloutStatus) -> bool:

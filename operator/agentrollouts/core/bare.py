@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
 from agentrollouts.api.text import writable
+from agentrollouts.core.effects import Effect, Manifest, Patch, Write
 from agentrollouts.core.latch import without_message
-from agentrollouts.core.observation import Effect, Manifest, Patch, Write
 
 _ANNOTATIONS: Final = "/metadata/annotations"
 _REASON_LENGTH: Final = 300

@@ -11,10 +11,11 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
 from agentrollouts.core import moves, route_patch, watching
-from agentrollouts.core.asked import Request, is_going_back, missing_service
+from agentrollouts.core.asked import Request, missing_service
 from agentrollouts.core.back import REASONS
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import is_going_back
 from agentrollouts.core.neighbors import rival
-from agentrollouts.core.observation import Problem
 from agentrollouts.core.orders import asks_back, force_back, retry
 from agentrollouts.core.progress import next_number
 from agentrollouts.core.situation import Situation, sentences

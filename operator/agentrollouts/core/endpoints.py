@@ -11,11 +11,11 @@ from datetime import timedelta
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core import gateways
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.latch import is_latched
-from agentrollouts.core.observation import Manifest, Observation
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.states import is_on_trial
-
-FULL = 100
+from agentrollouts.core.traffic import FULL
 
 
 def splits(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:

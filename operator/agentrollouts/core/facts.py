@@ -30,8 +30,9 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
-from agentrollouts.core.asked import newest_word
-from agentrollouts.core.observation import Observation, Write
+from agentrollouts.core.effects import Write
+from agentrollouts.core.history import newest_word
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.snapshot import snapshot_name
 
 HEALTHY: Final = f"{GROUP}/healthy"

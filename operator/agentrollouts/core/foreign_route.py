@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from agentrollouts.api.meta import GROUP, ApiModel
 from agentrollouts.api.reasons import Reason
+from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.latch import UNTOLD, Latch, trigger_of
-from agentrollouts.core.observation import Manifest, Patch, Problem
 from agentrollouts.core.traffic import FULL
 
 SPLIT: Final = f".{GROUP}/split"

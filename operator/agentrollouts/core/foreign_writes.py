@@ -10,7 +10,7 @@ from typing import Any, Final
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core import route_patch
-from agentrollouts.core.observation import Event, Manifest
+from agentrollouts.core.effects import Event, Manifest
 from agentrollouts.core.situation import Situation
 from agentrollouts.core.traffic import asked_weights, is_ours, key_of, unshown
 

@@ -15,7 +15,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
-from agentrollouts.core.observation import Manifest, Observation, Problem
+from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.traffic import ROUTE_API, Objects
 
 SILENCE: Final = timedelta(seconds=30)

@@ -1,14 +1,14 @@
-"""Which past attempts a status keeps: the newest, and those without which a way back would be lost.
+"""What the history of a status says about a digest, and which past attempts a status keeps.
 
-Used by `progress` where an attempt ends.
+It keeps the newest ones, and those without which no rollback target would be left.
 """
 
 from collections.abc import Container
 from typing import Final
 
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
-from agentrollouts.core.asked import was_healthy
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 
 HEALTHY_KEPT: Final = 3
 """Healthy releases before stable that stay reachable, whatever `spec.historyLimit` is."""
@@ -40,3 +40,29 @@ def _reachable(history: tuple[HistoryEntry, ...], most: int, banned: Container[s
         if is_able and len(found) < most and was_healthy(entry.record, status):
             found.setdefault(entry.digest, entry.number)
     return set(found.values())
+
+
+SAYS_NOTHING: Final = frozenset(
+    {Reason.SPEC_REVERTED, Reason.SUPERSEDED, Reason.TIMED_OUT, Reason.SHARED_CAUSE}
+)
+"""Reasons of an end that say nothing about the release itself."""
+
+
+def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
+    """The last that the history knows of this digest by itself; None where it knows nothing of it."""
+    told = (
+        entry.outcome
+        for entry in status.history
+        if entry.digest == digest and (entry.outcome is Outcome.HEALTHY or entry.reason not in SAYS_NOTHING)
+    )
+    return next(told, None)
+
+
+def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
+    """Whether the last that the history knows of this digest by itself is that it was healthy."""
+    return newest_word(record.digest, status) is Outcome.HEALTHY
+
+
+def is_going_back(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
+    """Whether serving this release is a return to one that was healthy, which is how Git rolls back."""
+    return record is not None and status.stable is not None and was_healthy(record, status)

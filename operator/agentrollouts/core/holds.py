@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core import moves
-from agentrollouts.core.asked import is_going_back
 from agentrollouts.core.endings import with_way_out
+from agentrollouts.core.history import is_going_back
 from agentrollouts.core.situation import Situation
 
 

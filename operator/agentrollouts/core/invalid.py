@@ -20,7 +20,7 @@ from agentrollouts.core.conditions import (
     find_condition,
     set_condition,
 )
-from agentrollouts.core.observation import Event
+from agentrollouts.core.effects import Event
 
 _CONDITIONS = TypeAdapter(tuple[Condition, ...])
 

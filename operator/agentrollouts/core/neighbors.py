@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.observation import Manifest, Observation, Problem
+from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.observation import Observation
 
 NAMED: Final = 3
 """How many routes are named by a warning; with more, only that there are more, which stays true for long."""

@@ -12,8 +12,8 @@ from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
 from agentrollouts.core.conditions import RECONCILING, ROUTE_CONFLICT, STALLED
+from agentrollouts.core.effects import Event
 from agentrollouts.core.endings import ENDINGS, UNVARYING
-from agentrollouts.core.observation import Event
 from agentrollouts.core.situation import METRICS_CONDITION, Situation
 from agentrollouts.core.standing import current_caps, steady
 from agentrollouts.core.states import is_on_trial

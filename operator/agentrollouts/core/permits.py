@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, HttpRouteTraffic, ParentRef, Traffic
-from agentrollouts.core.observation import Problem
+from agentrollouts.core.effects import Problem
 
 Place = tuple[str, str]
 """Namespace and name of a Gateway."""

@@ -11,8 +11,8 @@ from typing import Any
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, HistoryEntry, Outcome, State
+from agentrollouts.core.effects import Event
 from agentrollouts.core.history import kept
-from agentrollouts.core.observation import Event
 from agentrollouts.core.plan import elapsed
 from agentrollouts.core.states import check_move
 

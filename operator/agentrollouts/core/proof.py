@@ -16,7 +16,7 @@ from agentrollouts.core import moves
 from agentrollouts.core.asked import Asked, Request, is_unproved
 from agentrollouts.core.beginning import rest
 from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.observation import Problem
+from agentrollouts.core.effects import Problem
 from agentrollouts.core.orders import retry_of
 from agentrollouts.core.queries import recent_seconds
 from agentrollouts.core.situation import Situation, sentences

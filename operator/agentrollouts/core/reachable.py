@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
-from agentrollouts.core.asked import was_healthy
+from agentrollouts.core.history import was_healthy
 from agentrollouts.core.situation import Situation
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.target import candidates

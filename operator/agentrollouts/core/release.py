@@ -23,8 +23,8 @@ from agentrollouts.core.conditions import (
     set_condition,
 )
 from agentrollouts.core.diff import diff
+from agentrollouts.core.effects import Event, Problem, Write
 from agentrollouts.core.endings import NEEDS_A_PERSON, UNVARYING
-from agentrollouts.core.observation import Event, Problem, Write
 from agentrollouts.core.refusals import Refusal, find_warnings
 from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
 

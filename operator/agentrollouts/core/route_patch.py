@@ -12,7 +12,7 @@ from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
-from agentrollouts.core.asked import is_going_back
+from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.foreign_route import (
     Claim,
     Operation,
@@ -25,8 +25,9 @@ from agentrollouts.core.foreign_route import (
     settled,
     weighed,
 )
+from agentrollouts.core.history import is_going_back
 from agentrollouts.core.latch import Latch, latch_of
-from agentrollouts.core.observation import Manifest, Observation, Patch, Problem
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.traffic import (
     BACK,
     FULL,

@@ -27,9 +27,10 @@ from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_
 from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.counts import NOTHING_YET, tabulate
+from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates import Judgement
 from agentrollouts.core.judging import judged, query_plan, with_verdicts
-from agentrollouts.core.observation import Heard, Observation, Problem
+from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed, on_time, phase_seconds
 from agentrollouts.core.queries import QueryPlan

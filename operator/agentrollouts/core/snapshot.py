@@ -23,7 +23,7 @@ from agentrollouts.api.meta import (
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.bundle import Bundle, digest_of, is_bundle
-from agentrollouts.core.observation import Manifest, Write
+from agentrollouts.core.effects import Manifest, Write
 
 BUNDLE_KEY: Final = "bundle.json"
 RELEASE_KEY: Final = "release.json"

@@ -14,6 +14,7 @@ from agentrollouts.core import beginning, endpoints, moves, route_patch
 from agentrollouts.core.advance import advance
 from agentrollouts.core.asked import Asked
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
+from agentrollouts.core.effects import Deletion, Effect, Manifest, Write
 from agentrollouts.core.facts import fact_writes
 from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.headline import conditions_of, route_conflict
@@ -22,13 +23,13 @@ from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.news import are_numbers_due, is_news
 from agentrollouts.core.notices import notices
-from agentrollouts.core.observation import Asking, Decision, Deletion, Effect, Observation, Write
+from agentrollouts.core.observation import Asking, Decision, Observation
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.situation import Situation, is_same_segment, is_shown
 from agentrollouts.core.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.suspicions import closer_look
-from agentrollouts.core.traffic import Manifest, key_of, unshown, unwanted_route
+from agentrollouts.core.traffic import key_of, unshown, unwanted_route
 
 
 def conclude(s: Situation, move: moves.Move) -> Decision:

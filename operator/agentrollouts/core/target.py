@@ -7,10 +7,11 @@ of it. At rest a bad answer is never replaced by none, so the target must have a
 from collections.abc import Iterator
 
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
-from agentrollouts.core.asked import missing_service, was_healthy
+from agentrollouts.core.asked import missing_service
 from agentrollouts.core.endpoints import is_ready
 from agentrollouts.core.foreign_route import claim_of
 from agentrollouts.core.gateways import route_of
+from agentrollouts.core.history import was_healthy
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import Situation
 

@@ -21,9 +21,9 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.latch import Latch, is_latched, latch_of, read_latch, without_message
 
-Manifest = Mapping[str, Any]
 Objects = Mapping[tuple[str, str], Manifest]
 """Manifests by kind and name."""
 

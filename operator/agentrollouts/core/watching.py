@@ -15,9 +15,10 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import Result, read_table
+from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.memory import fresh, judged_with, known, to_status
-from agentrollouts.core.observation import Heard, Observation, Problem
+from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.series import Refusal
 from agentrollouts.core.standing import current_caps

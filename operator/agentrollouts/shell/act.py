@@ -20,8 +20,8 @@ from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.bare import bare_forms, bare_statuses
+from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.core.facts import FACTS_MANAGER
-from agentrollouts.core.observation import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.shell.cache import ROUTE, Cache
 from agentrollouts.shell.events import Herald
 from agentrollouts.shell.inputs import Inputs

@@ -18,7 +18,7 @@ from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, GROUP
 from agentrollouts.api.text import within_bytes
-from agentrollouts.core.observation import Event
+from agentrollouts.core.effects import Event
 
 logger = logging.getLogger(__name__)
 

@@ -22,10 +22,11 @@ from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core.asked import Asked, Request, identify
 from agentrollouts.core.bundle import digest_of
 from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.endpoints import has_ready_endpoint, services
 from agentrollouts.core.foreign_route import orphaned
 from agentrollouts.core.neighbors import agent_taken_by, with_same_door
-from agentrollouts.core.observation import Observation, Patch, Problem
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.release import ReleaseObservation, reads
 from agentrollouts.core.route_patch import taken_by
 from agentrollouts.core.snapshot import BUNDLE_KEY, Snapshot, snapshot_name

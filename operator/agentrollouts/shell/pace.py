@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from agentrollouts.core.observation import Effect, Patch
+from agentrollouts.core.effects import Effect, Patch
 
 K = TypeVar("K", bound=Hashable)
 

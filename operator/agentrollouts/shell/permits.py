@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.observation import Problem
+from agentrollouts.core.effects import Problem
 from agentrollouts.core.permits import (
     attached,
     gateway_refusal,

@@ -14,16 +14,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.observation import (
-    Decision,
-    Deletion,
-    Effect,
-    Event,
-    Manifest,
-    Patch,
-    Problem,
-    Write,
-)
+from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
+from agentrollouts.core.observation import Decision
 from agentrollouts.core.traffic import key_of
 from agentrollouts.simulation import cluster
 

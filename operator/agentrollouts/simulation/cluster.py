@@ -13,8 +13,8 @@ from agentrollouts.api.meta import API_VERSION, GROUP, ObjectMeta, OwnerReferenc
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.effects import Event, Manifest, Patch
 from agentrollouts.core.facts import FACTS_MANAGER, HEALTHY, QUARANTINED
-from agentrollouts.core.observation import Event, Manifest, Patch
 from agentrollouts.core.release import ReleaseObservation, decide_release
 from agentrollouts.simulation.json_patch import patched
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.catalogue import resolve_all
-from agentrollouts.core.observation import Manifest
+from agentrollouts.core.effects import Manifest
 from agentrollouts.simulation.cluster import weights_of_config
 from agentrollouts.simulation.play import HAPPENED
 from agentrollouts.simulation.world import World

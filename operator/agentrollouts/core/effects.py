@@ -1,0 +1,58 @@
+"""What a decision does to objects, and what it says: values that the shell carries out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentrollouts.api.reasons import Reason
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something that an earlier decision asked for could not be done; an input of the next one."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event to be sent after the status was written.
+
+    Its `reason` is also in the status, where it can be acted on.
+    """
+
+    reason: Reason
+    message: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One object to be applied by server-side apply, as `manager`."""
+
+    manifest: Manifest
+    manager: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Single fields of an object of somebody else; done in whole or, where a `test` fails, not at all."""
+
+    manifest: Manifest
+    """Which object: apiVersion, kind, name and namespace."""
+    operations: tuple[Mapping[str, Any], ...]
+    """A JSON patch (RFC 6902)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object of ours that is wanted no more, in the very version that was seen."""
+
+    manifest: Manifest
+
+
+Effect = Write | Patch | Deletion
+"""What a decision does to an object; each names it by its `manifest`."""
