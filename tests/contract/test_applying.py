@@ -14,7 +14,7 @@ import yaml
 
 from agentrollouts.api.crd import crds
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.core.bundle import Bundle, edited, resolve
+from agentrollouts.core.release.bundle import Bundle, edited, resolve
 from sandbox.errors import SandboxError
 from sandbox.stack import Stack
 from tests.contract.server import ApiServer

@@ -8,9 +8,9 @@ from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Write
-from agentrollouts.core.snapshot import owner_write, snapshot_write
+from agentrollouts.core.release.snapshot import owner_write, snapshot_write
 from sandbox.stack import Stack
-from tests.core.releases import SMALL, a_release, bundle_of
+from tests.core.release.releases import SMALL, a_release, bundle_of
 
 pytestmark = pytest.mark.usefixtures("api_server")  # the owners are of our kinds
 

@@ -12,9 +12,9 @@ import yaml
 
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.release import ReleaseObservation, decide_release
+from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.simulation.play import Objects, world_of
 from agentrollouts.simulation.script import Script
 from tests.docs.pages import blocks, page, section

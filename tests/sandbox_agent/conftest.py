@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.core import bundle as operator_bundle
+from agentrollouts.core.release import bundle as operator_bundle
 from sandbox import scenarios
 from sandbox.agent.bundle import Bundle, read_bundle
 from sandbox.agent.metrics import Identity

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agentrollouts.api import crd
-from agentrollouts.core.bundle import digest_of
+from agentrollouts.core.release.bundle import digest_of
 from sandbox import scenarios, web
 from sandbox.errors import CommandError, ProcessError
 from sandbox.fleet import Fleet

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.core.bundle import digest_of
+from agentrollouts.core.release.bundle import digest_of
 from sandbox import scenarios
 from sandbox.agent.bundle import Approval, Bundle, BundleError, read_bundle
 from sandbox.agent.snapshot import verified_bundle

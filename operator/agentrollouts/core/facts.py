@@ -33,7 +33,7 @@ from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, 
 from agentrollouts.core.effects import Write
 from agentrollouts.core.history import newest_word
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.snapshot import snapshot_name
+from agentrollouts.core.release.snapshot import snapshot_name
 
 HEALTHY: Final = f"{GROUP}/healthy"
 QUARANTINED: Final = f"{GROUP}/quarantined"

@@ -38,8 +38,8 @@ from agentrollouts.core.queries import (
     plan_queries,
     total_source,
 )
+from agentrollouts.core.release.snapshot import releases_of
 from agentrollouts.core.shifts import planned_looks
-from agentrollouts.core.snapshot import releases_of
 from agentrollouts.core.sources import Source
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial

@@ -13,8 +13,8 @@ from agentrollouts.core.asked import Asked, Request, missing_service
 from agentrollouts.core.back import QUARANTINE_LIMIT
 from agentrollouts.core.facts import Healthy, ban_of, healthy_of
 from agentrollouts.core.progress import Progress
+from agentrollouts.core.release.snapshot import snapshot_name
 from agentrollouts.core.situation import Situation
-from agentrollouts.core.snapshot import snapshot_name
 from agentrollouts.core.states import is_in_line
 
 

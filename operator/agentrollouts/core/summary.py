@@ -25,8 +25,8 @@ from agentrollouts.core.news import are_numbers_due, is_news
 from agentrollouts.core.notices import notices
 from agentrollouts.core.observation import Asking, Decision, Observation
 from agentrollouts.core.progress import Progress
+from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.situation import Situation, is_same_segment, is_shown
-from agentrollouts.core.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.suspicions import closer_look
 from agentrollouts.core.traffic import key_of, unshown, unwanted_route

@@ -12,10 +12,10 @@ from typing import Any, Final
 from agentrollouts.api.meta import API_VERSION, GROUP, ObjectMeta, OwnerReference
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.effects import Event, Manifest, Patch
 from agentrollouts.core.facts import FACTS_MANAGER, HEALTHY, QUARANTINED
-from agentrollouts.core.release import ReleaseObservation, decide_release
+from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.simulation.json_patch import patched
 
 ROUTE: Final = "HTTPRoute"

@@ -14,7 +14,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord, WeightsStatus
-from agentrollouts.core.components import ConfigMapData
+from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.simulation.agents import Agent, Drawn
 from agentrollouts.simulation.cluster import ROUTE, materialise
 from agentrollouts.simulation.script import Behaviour, Edit, Script, at

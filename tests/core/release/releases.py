@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus
-from agentrollouts.core.bundle import Bundle, resolve
-from agentrollouts.core.components import ConfigMaps
-from agentrollouts.core.refusals import Refusal
-from agentrollouts.core.snapshot import Snapshot
+from agentrollouts.core.release.bundle import Bundle, resolve
+from agentrollouts.core.release.checks import Refusal
+from agentrollouts.core.release.content import ConfigMaps
+from agentrollouts.core.release.snapshot import Snapshot
 
 DIGEST = "sha256:" + "ab" * 32
 

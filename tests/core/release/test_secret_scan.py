@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.credentials import Finding, find_credentials
+from agentrollouts.core.release.secret_scan import Finding, find_credentials
 
 # Made up, in the form of the real thing; joined here so that no scanner takes this file for a leak.
 KNOWN = {

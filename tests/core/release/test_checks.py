@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.bundle import Bundle, resolve
-from agentrollouts.core.components import ConfigMapData
-from agentrollouts.core.leaves import MAX_DEPTH
-from agentrollouts.core.refusals import ANNOTATION_ALLOW, Refusal
-from tests.core.releases import COMPONENTS, a_release, bundle_of, refusal_of, with_part
+from agentrollouts.core.release.bundle import Bundle, resolve
+from agentrollouts.core.release.checks import ANNOTATION_ALLOW, Refusal
+from agentrollouts.core.release.content import MAX_DEPTH, ConfigMapData
+from tests.core.release.releases import COMPONENTS, a_release, bundle_of, refusal_of, with_part
 
 KEY = "q7Zp1Xv9Kd3Lw8Rb5Tn2"
 PATH = "spec.components.config"

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.bundle import MAX_BYTES, is_bundle, read_bundle, references
-from agentrollouts.core.canonical import canonical
-from agentrollouts.core.components import ConfigMapData
-from agentrollouts.core.refusals import Refusal
-from tests.core.releases import COMPONENTS, SMALL, a_release, bundle_of, refusal_of, with_part
+from agentrollouts.core.release.bundle import MAX_BYTES, is_bundle, read_bundle, references
+from agentrollouts.core.release.canonical import canonical
+from agentrollouts.core.release.checks import Refusal
+from agentrollouts.core.release.content import ConfigMapData
+from tests.core.release.releases import COMPONENTS, SMALL, a_release, bundle_of, refusal_of, with_part
 
 GUARDRAILS = {"support-guardrails": ConfigMapData({"approvals.yaml": "refund: {upToUsd: 250}\n"})}
 

@@ -1,7 +1,7 @@
-"""What to do about a release: the decision for one AgentRelease, from what is known to what is written.
+"""The decision for one AgentRelease, from what is known to what is written.
 
-`shell.observe` reads what `reads` names, `decide_release` answers, `shell.act` writes the snapshot first
-and the status after it. Pure and level-triggered: decided again from what it has made, it asks for nothing.
+The snapshot is written first and the status after it. Pure and level-triggered: decided again from its own
+result, it requests nothing.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,6 @@ from typing import Final
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
-from agentrollouts.core.bundle import Bundle, config_maps_of, edited, read_bundle, references, resolve
-from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.conditions import (
     READY,
     RECONCILING,
@@ -22,11 +20,13 @@ from agentrollouts.core.conditions import (
     find_condition,
     set_condition,
 )
-from agentrollouts.core.diff import diff
 from agentrollouts.core.effects import Event, Problem, Write
 from agentrollouts.core.endings import NEEDS_A_PERSON, UNVARYING
-from agentrollouts.core.refusals import Refusal, find_warnings
-from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
+from agentrollouts.core.release.bundle import Bundle, config_maps_of, edited, read_bundle, references, resolve
+from agentrollouts.core.release.checks import Refusal, find_warnings
+from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.release.diff import diff
+from agentrollouts.core.release.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
 
 WARNINGS: Final = 3
 """Events about fields that may hold a credential; the condition says how many there are."""

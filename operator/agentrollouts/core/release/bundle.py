@@ -1,8 +1,8 @@
 """From a release to its bundle: every reference replaced by content, checked, and named by a digest.
 
-Called by `release` until the snapshot is written, once in the life of most releases. The bundle's text is
-what the snapshot holds as `bundle.json` and what the digest is taken over, byte for byte: `sha256sum` of
-the one proves the other. What cannot become a bundle is answered with a `Refusal`.
+Resolved until the snapshot is written, once in the life of most releases. The text of the bundle is what the
+snapshot contains as `bundle.json` and what the digest is computed over, byte for byte: `sha256sum` of the one
+proves the other.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from semantic_version import validate
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.core.canonical import canonical, rounded, without_nulls
-from agentrollouts.core.components import ConfigMapData, ConfigMaps, present, referenced, resolved
-from agentrollouts.core.refusals import Refusal, find_refusals
+from agentrollouts.core.release.canonical import canonical, rounded, without_nulls
+from agentrollouts.core.release.checks import Refusal, find_refusals
+from agentrollouts.core.release.content import ConfigMapData, ConfigMaps, present, referenced, resolved
 
 MAX_BYTES: Final = 900 * 1024
 """Size of the largest bundle: the API server lets a ConfigMap have 1 MiB, metadata and managed fields

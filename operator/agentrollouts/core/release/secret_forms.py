@@ -1,7 +1,7 @@
 """The forms of known kinds of keys: how each looks, and which part of it is the secret.
 
-Called by `credentials` on every text of a release. Every pattern is anchored or of bounded length, so that
-time is linear in the text. Sources: the providers' documentation and the rules of public secret scanners.
+Every pattern is anchored or of bounded length, so that time is linear in the text. Sources: the providers'
+documentation and the rules of public secret scanners.
 """
 
 import base64
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from agentrollouts.core.placeholders import Likeness, likeness, likeness_of_password
+from agentrollouts.core.release.placeholders import Likeness, likeness, likeness_of_password
 
 _KINDS: Final = {
     "a private key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----",

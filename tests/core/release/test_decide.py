@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
-from agentrollouts.core.bundle import read_bundle
-from agentrollouts.core.components import ConfigMapData
 from agentrollouts.core.conditions import READY, condition
-from agentrollouts.core.diff import diff
 from agentrollouts.core.effects import Event, Problem
-from agentrollouts.core.release import ReleaseDecision, ReleaseObservation, decide_release, reads
-from agentrollouts.core.snapshot import Snapshot, owner_write, snapshot_name, snapshot_write
-from tests.core.releases import SMALL, a_release, bundle_of, stored, with_part
+from agentrollouts.core.release.bundle import read_bundle
+from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation, decide_release, reads
+from agentrollouts.core.release.diff import diff
+from agentrollouts.core.release.snapshot import Snapshot, owner_write, snapshot_name, snapshot_write
+from tests.core.release.releases import SMALL, a_release, bundle_of, stored, with_part
 from tests.properties import usually
 
 NOW = datetime(2026, 11, 21, 13, tzinfo=UTC)

@@ -1,9 +1,9 @@
 """The normal form of content and its canonical text: what a digest is computed over.
 
-Called by `bundle`. The text is canonical JSON (RFC 8785) with two decisions of ours, made so that the digest
-does not depend on how a file was applied. A null in an object is the same as no field: kubectl drops such
-nulls on client-side apply and keeps them on server-side apply. Integers are exact to 64 bits, as the API
-server keeps them; RFC 8785 would round those above 2^53 to doubles.
+The text is canonical JSON (RFC 8785) with two decisions of our own, made so that the digest does not depend
+on how a file was applied. A null in an object is the same as no field: kubectl drops such nulls on
+client-side apply and keeps them on server-side apply. Integers are exact to 64 bits, as the API server keeps
+them; RFC 8785 would round those above 2^53 to doubles.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,9 +1,9 @@
-"""Values that look like credentials: a bundle is readable by many, so it may hold none.
+"""Values that look like credentials: a bundle is readable by many, so it must not contain any.
 
-Called for every component, before anything is written anywhere. Two things are looked for: a text in the form
-of a known kind of key, and something random under a name that promises a secret. What is a key with high
-confidence is refused; the rest is a warning; a placeholder is neither (`placeholders`). A finding names field
-paths and kinds, never a value. It is a net against accidents, not against someone who hides a key on purpose.
+Runs before anything is written anywhere. Two things are searched for: a text in the form of a known kind of
+key, and something random under a name that promises a secret. What is a key with high confidence is refused;
+the rest is a warning; a placeholder is neither. A finding names field paths and kinds, never a value. It is a
+net against accidents, not against someone who hides a key on purpose.
 """
 
 import math
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from agentrollouts.core.leaves import Leaf, leaves
-from agentrollouts.core.placeholders import Likeness, likeness
-from agentrollouts.core.secret_forms import is_documented, known_forms
+from agentrollouts.core.release.content import Leaf, leaves
+from agentrollouts.core.release.placeholders import Likeness, likeness
+from agentrollouts.core.release.secret_forms import is_documented, known_forms
 
 _SECRET_WORDS: Final = frozenset(
     {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "pwd", "secret", "token"}

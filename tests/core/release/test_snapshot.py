@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from agentrollouts.api.meta import ObjectMeta
-from agentrollouts.core.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
-from tests.core.releases import a_release, bundle_of, stored
+from agentrollouts.core.release.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
+from tests.core.release.releases import a_release, bundle_of, stored
 
 RELEASE = a_release(metadata={"labels": {"argocd.argoproj.io/instance": "x"}, "annotations": {"note": "y"}})
 OTHER = a_release(name="support-agent-4.2.0-again")

@@ -1,7 +1,7 @@
-"""What can be wrong with a release: a chain of checks, the first that finds something decides.
+"""What can be wrong with a release: a chain of checks; the first that finds something decides.
 
-Asked by `bundle.resolve` before anything is put together. The API server has already enforced the schema;
-here is what a schema cannot say. Each refusal names the field and what to do, and never a value.
+The API server has already enforced the schema; this checks what a schema cannot say. Each refusal names the
+field and the remedy, and never a value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,9 @@ from semantic_version import SimpleSpec, Version
 from agentrollouts.api.meta import GROUP
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, Component, Components
-from agentrollouts.core.canonical import MAX_INTEGER, MIN_INTEGER
-from agentrollouts.core.components import ConfigMaps, parts, present, referenced
-from agentrollouts.core.credentials import Finding, find_credentials
-from agentrollouts.core.leaves import MAX_DEPTH, Leaf, leaves
+from agentrollouts.core.release.canonical import MAX_INTEGER, MIN_INTEGER
+from agentrollouts.core.release.content import MAX_DEPTH, ConfigMaps, Leaf, leaves, parts, present, referenced
+from agentrollouts.core.release.secret_scan import Finding, find_credentials
 
 MAX_FLOAT: Final = 2**53 - 1
 """The largest number up to which every JSON reader keeps a double exactly (RFC 7493)."""

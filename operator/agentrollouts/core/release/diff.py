@@ -1,6 +1,6 @@
 """How a bundle differs from its parent's, component by component.
 
-Written into a release's status for whoever approves it. The parent is known by its snapshot alone, since its
+Written into the status of a release for its approvers. The parent is known by its snapshot alone, since its
 AgentRelease may be gone long before; so both sides are texts of `bundle.json`.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from semantic_version import Version
 
 from agentrollouts.api.release import COMPONENTS, Change, ComponentDiff
-from agentrollouts.core.canonical import without_nulls
+from agentrollouts.core.release.canonical import without_nulls
 
 
 def diff(parent: str, bundle: str) -> tuple[ComponentDiff, ...]:

@@ -1,9 +1,8 @@
-"""The immutable ConfigMap that holds a bundle: what agents read, and all that a way back needs.
+"""The immutable ConfigMap that contains a bundle: what agents read, and all that a rollback needs.
 
-Made by a release's decision; owned by every AgentRelease and AgentRollout that needs it, so that the garbage
-collector removes it with the last of them. Each owner is written by server-side apply under a field manager
-of its own: a later write by one owner can then never drop another, and no list has to be read before it is
-written.
+Owned by every AgentRelease and AgentRollout that needs it, so that the garbage collector removes it with the
+last of them. Each owner is written by server-side apply under a field manager of its own: a later write by
+one owner can then never drop another, and no list has to be read before it is written.
 """
 
 from collections.abc import Mapping
@@ -22,8 +21,8 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.bundle import Bundle, digest_of, is_bundle
 from agentrollouts.core.effects import Manifest, Write
+from agentrollouts.core.release.bundle import Bundle, digest_of, is_bundle
 
 BUNDLE_KEY: Final = "bundle.json"
 RELEASE_KEY: Final = "release.json"

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.release import COMPONENTS as NAMES
 from agentrollouts.api.release import Change, ComponentDiff
-from agentrollouts.core.components import ConfigMapData
-from agentrollouts.core.diff import diff
-from tests.core.releases import COMPONENTS, SMALL, bundle_of, with_part
+from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.release.diff import diff
+from tests.core.release.releases import COMPONENTS, SMALL, bundle_of, with_part
 
 WHOLE = bundle_of(COMPONENTS, {"support-guardrails": ConfigMapData({})}).text
 

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.credentials import Finding, find_credentials
+from agentrollouts.core.release.secret_scan import Finding, find_credentials
 from tests.properties import usually
 
 CASES: Final = Path(__file__).parent / "credential-placeholders.yaml"

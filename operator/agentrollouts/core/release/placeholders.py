@@ -1,8 +1,8 @@
 """How much a text that has the form of a secret looks like one: real, doubtful, or a placeholder.
 
-Called by `credentials` for every match. Decided by structure and not by a list of texts: masks repeat one
-character, templates have brackets, examples are words or count upward. Random text has none of these, except
-with a probability below one in a million for texts of 16 characters or more.
+Decided by structure and not by a list of texts: masks repeat one character, templates have brackets, examples
+are words or count upward. Random text has none of these, except with a probability below one in a million for
+texts of 16 characters or more.
 """
 
 import re
