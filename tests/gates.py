@@ -6,7 +6,8 @@ Beside `builders`, which makes whole objects: what stands here needs no rollout 
 from typing import Any, Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.catalogue import Resolution, ResolvedGate, resolve_all
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import Resolution, resolve_all
 from agentrollouts.core.queries import Subject
 
 CANARY, STABLE = "support-4.2.0", "support-4.1.0"

@@ -17,8 +17,9 @@ from agentrollouts.core.births import Explains
 from agentrollouts.core.counts import Present, Reading, read_all
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, judge
+from agentrollouts.core.gates.counts import Tally
+from agentrollouts.core.gates.reading import Uncovered
 from agentrollouts.core.queries import Subject, plan_queries
-from agentrollouts.core.readings import Tally, Uncovered
 from bench.judge.ours import GATES, NOW
 from bench.judge.sampling import poisson
 from bench.judge.series import Series, rows

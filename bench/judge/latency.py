@@ -15,12 +15,11 @@ from typing import Final
 
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.burst import Series, factors
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course
-from agentrollouts.core.histograms import ORDINARY, Bound
+from agentrollouts.core.gates.counts import ORDINARY, Bound, Segment, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.queries import Term, bad_source, tag
-from agentrollouts.core.readings import Reading, Tally
 from bench.judge.ours import GATES, NOW, PLAN, RUN_SECONDS, TIMES, Past, shipped, surprise
 from bench.judge.rules import EVERY, FLAGGER_THRESHOLD
 from bench.judge.sampling import poisson

@@ -13,13 +13,13 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Better
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.arrivals import Started
 from agentrollouts.core.burst import factors
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, judge
+from agentrollouts.core.gates.counts import Recent, Segment, Started, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
-from agentrollouts.core.readings import Reading, Recent, Tally
 from bench.judge.streams import PHASES, Minute
 
 _TEMPLATES: Final = {

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agentrollouts.core.answers import Row
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.promql import DIP
 from agentrollouts.core.queries import (
     STEADY_SECONDS,
@@ -15,7 +16,6 @@ from agentrollouts.core.queries import (
     Term,
     tag,
 )
-from agentrollouts.core.sources import Source
 
 
 @dataclass(slots=True)

@@ -15,11 +15,9 @@ from typing import Final
 
 from agentrollouts.api.status import Baseline
 from agentrollouts.core.burst import baselines, effective, factors
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound
+from agentrollouts.core.gates.counts import Bound, Recent, Segment
+from agentrollouts.core.gates.gate import recent_seconds
 from agentrollouts.core.limits import is_degraded
-from agentrollouts.core.queries import recent_seconds
-from agentrollouts.core.readings import Recent
 from bench.judge import latency
 from bench.judge.ours import GATES, PLAN, burst_of
 from bench.judge.sampling import Lognormal, poisson

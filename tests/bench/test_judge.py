@@ -12,10 +12,10 @@ from statistics import fmean, median, pvariance
 import pytest
 
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement
-from agentrollouts.core.readings import Reading
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.straying import has_strayed
 from bench.judge import cost, labels, latency, slow
 from bench.judge.cost import CostTask

@@ -4,7 +4,7 @@ import pytest
 
 from agentrollouts.api.rollout import MetricConvention
 from agentrollouts.cli.gates import BEGIN, END, tables
-from agentrollouts.core.templates import TEMPLATES
+from agentrollouts.core.gates.templates import TEMPLATES
 from agentrollouts.main import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "gates.md"

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.cli.judge import HELP, answer_lines
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
-from agentrollouts.core.readings import Reading
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.reading import Reading
 from tests.gates import a_gate
 
 ERRORS = {"name": "errors", "template": "error-rate"}

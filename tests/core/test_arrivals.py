@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, Verdict
-from agentrollouts.core.arrivals import UNKNOWN, Expected, Started, filled, filled_since, unfinished
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment, bad_ratio, evidence, good_ratio
+from agentrollouts.core.arrivals import filled, filled_since, unfinished
+from agentrollouts.core.evidence import bad_ratio, evidence, good_ratio
 from agentrollouts.core.gates import Course, Memory, Since, judge
-from agentrollouts.core.histograms import Bound, Mix
+from agentrollouts.core.gates.counts import UNKNOWN, Bound, Expected, Mix, Recent, Segment, Started, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.memory import finished, freeze, to_status
-from agentrollouts.core.readings import Reading, Recent, Tally
 from tests.gates import a_gate
 
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)

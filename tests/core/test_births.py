@@ -8,6 +8,7 @@ from agentrollouts.api.status import GateStatus, SegmentStatus, Side, Verdict
 from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.births import Explains
 from agentrollouts.core.counts import Reading, read_all
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.memory import freeze
 from agentrollouts.core.promql import asked_of, render
 from agentrollouts.core.queries import (
@@ -18,7 +19,6 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.sources import Source
 from tests.core.test_counts import AT, NOW, START
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 

@@ -21,8 +21,8 @@ from agentrollouts.core.burst import (
     of_counts,
     of_sums,
 )
-from agentrollouts.core.catalogue import resolve_all
-from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment
+from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 
 START = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)

@@ -6,21 +6,12 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import GateStatus, Numerator, Verdict
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.census import (
-    Census,
-    Sight,
-    Sighted,
-    census_of,
-    render_census,
-    sight_of,
-    sighted,
-    witnesses,
-)
+from agentrollouts.core.census import Census, Sighted, census_of, render_census, sight_of, sighted, witnesses
 from agentrollouts.core.doubts import doubted
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, judge
-from agentrollouts.core.readings import Reading
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading, Sight
 from tests.core.test_counts import AT
 from tests.core.test_queries import selectors
 from tests.gates import SHOP, a_gate, resolution

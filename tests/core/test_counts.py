@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.answers import Answer, Row, to_answer
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.counts import (
     NoData,
     Present,
@@ -26,8 +25,10 @@ from agentrollouts.core.counts import (
     Unreadable,
     read_all,
 )
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound
+from agentrollouts.core.gates.counts import Bound, Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import resolve_all
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     Term,
     bad_source,
@@ -36,7 +37,6 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.sources import Source
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

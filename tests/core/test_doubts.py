@@ -9,14 +9,14 @@ import pytest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.answers import Answer, Row, Table
-from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.counts import Reading, TooEarly, read_all, tabulate
 from agentrollouts.core.doubts import doubted
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, judge
+from agentrollouts.core.gates.counts import Recent, Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Lost
 from agentrollouts.core.promql import render
 from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, total_source
-from agentrollouts.core.readings import Lost, Recent
 from agentrollouts.core.suspicions import closer_look
 from tests.core.test_counts import AT, HEALTHY, NOW, PLAN, START, answer, read
 from tests.gates import CANARY, SHOP, STABLE, a_gate

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.evidence import Segment, bad_ratio, evidence, expectation, good_ratio
+from agentrollouts.core.evidence import bad_ratio, evidence, expectation, good_ratio
+from agentrollouts.core.gates.counts import Segment
 
 REFERENCE = [
     # segments of each phase, planned phases, burst factor, evidence

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, State, Verdict
 from agentrollouts.core.answers import Answer, Row
-from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.decide import decide
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
+from agentrollouts.core.gates.counts import Recent, Segment
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.limits import speaks_alone
 from agentrollouts.core.plan import elapsed
 from agentrollouts.core.queries import Subject, Term, plan_queries, tag
-from agentrollouts.core.readings import Recent
 from tests.builders import NEW, OLD, OLDEST, START, a_rollout
 from tests.gates import a_gate
 from tests.properties import usually

@@ -16,18 +16,18 @@ from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.caps import resolve_caps
-from agentrollouts.core.catalogue import labels_of, resolve_all
-from agentrollouts.core.promql import render, render_burst
-from agentrollouts.core.queries import (
-    Subject,
-    plan_queries,
-)
-from agentrollouts.core.series import (
+from agentrollouts.core.gates.resolve import labels_of, resolve_all
+from agentrollouts.core.gates.selector import (
     DEFAULT_LABELS,
     LabelNames,
     Refusal,
     alternatives,
     parse_selector,
+)
+from agentrollouts.core.promql import render, render_burst
+from agentrollouts.core.queries import (
+    Subject,
+    plan_queries,
 )
 from agentrollouts.settings import PrometheusSource
 

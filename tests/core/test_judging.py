@@ -28,6 +28,8 @@ from agentrollouts.core.answers import Answer, Row, Table
 from agentrollouts.core.caps import CapReading, read_caps, resolve_caps
 from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
+from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
+from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.observation import Decision, Heard, Observation
 from agentrollouts.core.plan import plan_hash
 from agentrollouts.core.queries import (
@@ -36,8 +38,6 @@ from agentrollouts.core.queries import (
     plan_queries,
     tag,
 )
-from agentrollouts.core.series import Matcher, Refusal, Selector
-from agentrollouts.core.sources import Source, Start
 from tests.builders import shown
 from tests.gates import CANARY, SHOP, STABLE
 

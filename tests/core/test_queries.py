@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import resolve_all
+from agentrollouts.core.gates.selector import LabelNames, Matcher, Selector, alternatives
+from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.promql import asked_of, render, render_burst
 from agentrollouts.core.queries import (
     COUNTED,
@@ -21,8 +24,6 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.series import LabelNames, Matcher, Selector, alternatives
-from agentrollouts.core.sources import Source, Start
 from tests.gates import SHOP, resolution
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
-from agentrollouts.core.histograms import Bound, Mix
+from agentrollouts.core.gates.counts import Bound, Mix, Segment
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.rare_values import binomial_tail, chance_of
-from agentrollouts.core.readings import Reading
 from agentrollouts.core.shifts import Shift, of_histogram, of_mix
 from tests.builders import START
 from tests.gates import a_gate

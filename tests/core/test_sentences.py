@@ -9,13 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentrollouts.api.status import Baseline, Verdict
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment, settled
 from agentrollouts.core.gates import Course, Memory, Since, judge
-from agentrollouts.core.histograms import Bound, Mix
-from agentrollouts.core.readings import Reading, Recent, Tally
+from agentrollouts.core.gates.counts import Bound, Mix, Recent, Segment, Tally, settled
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.sentences import since_rollback
-from agentrollouts.core.series import BOUND_LABEL
 from tests.builders import START
 from tests.gates import a_gate
 

@@ -5,11 +5,10 @@ import pytest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import Severity, State, Verdict
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Memory, Since, judge
-from agentrollouts.core.histograms import Bound
-from agentrollouts.core.readings import Reading, Recent
+from agentrollouts.core.gates.counts import Bound, Recent, Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
 from tests.builders import NEW, OLD, START, a_rollout
 from tests.gates import a_gate
 from tests.world import Behaviour, a_world

@@ -18,6 +18,7 @@ from agentrollouts.core.answers import to_answer
 from agentrollouts.core.burst import baselines
 from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     Term,
     bad_source,
@@ -26,7 +27,6 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.sources import Source
 from agentrollouts.simulation.agents import Agent
 from tests.builders import NEW, OLD, a_rollout
 from tests.gates import CANARY, SHOP, STABLE, a_gate

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.case import allowed
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
-from agentrollouts.core.histograms import Bound, Mix
+from agentrollouts.core.gates.counts import Bound, Mix, Segment
+from agentrollouts.core.gates.reading import Reading, TooEarly
 from agentrollouts.core.memory import freeze, memory_of, to_status
-from agentrollouts.core.readings import Reading, TooEarly
 from agentrollouts.core.shifts import (
     Shift,
     chi_squared_tail,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.catalogue import resolve_all
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.stages import check
 
 ONE, FEW, ALL = (

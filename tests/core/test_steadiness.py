@@ -9,8 +9,8 @@ from agentrollouts.api.status import Verdict
 from agentrollouts.core.answers import Answer, Table
 from agentrollouts.core.counts import Present, Reading, TooEarly, Uncovered, Unreadable, read_all, tabulate
 from agentrollouts.core.gates import Course, judge
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import STEADINESS, Term, total_source
-from agentrollouts.core.sources import Source
 from agentrollouts.core.suspicions import closer_look
 from tests.core.test_counts import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
 from tests.gates import CANARY, STABLE

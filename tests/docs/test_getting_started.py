@@ -3,7 +3,7 @@
 import re
 
 from agentrollouts.api.rollout import DEFAULT_GATES, MetricConvention
-from agentrollouts.core.templates import STARTED, TEMPLATES
+from agentrollouts.core.gates.templates import STARTED, TEMPLATES
 from tests.docs.pages import page, section
 
 TEXT = section(page("getting-started.md"), "1. Export the series")

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from agentrollouts.core.counts import Answer, to_answer
+from agentrollouts.core.gates.selector import Matcher, Selector
 from agentrollouts.core.promql import render
 from agentrollouts.core.queries import QueryPlan
-from agentrollouts.core.series import Matcher, Selector
 from sandbox.metrics_page import metrics_page
 from sandbox.stack import Stack
 

@@ -15,11 +15,11 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Numerator, Side, Verdict
 from agentrollouts.core.answers import Table
 from agentrollouts.core.births import Explains
-from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.census import Sighted, census_of, render_census, sight_of, sighted
 from agentrollouts.core.counts import Present, Reading, Uncovered, Unreadable, read_all, tabulate
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import Course, Judgement, judge
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.queries import Subject, plan_queries
 from agentrollouts.core.suspicions import closer_look
 from sandbox.stack import Stack

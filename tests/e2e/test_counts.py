@@ -12,7 +12,6 @@ import pytest
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Gate, GateSource, GateType
 from agentrollouts.api.status import Baseline, Verdict
-from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.counts import (
     NoData,
     Present,
@@ -23,6 +22,7 @@ from agentrollouts.core.counts import (
     read_all,
 )
 from agentrollouts.core.gates import Course, Memory, judge
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.promql import asked_of, render
 from agentrollouts.core.queries import (
     Subject,

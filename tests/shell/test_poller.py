@@ -12,9 +12,9 @@ from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, 
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.answers import to_answer
-from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.census import Census, witnesses
 from agentrollouts.core.counts import Unreadable
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.observation import Asking, Heard
 from agentrollouts.core.promql import asked_of, render, render_burst
 from agentrollouts.core.queries import (

@@ -17,14 +17,24 @@ from pydantic.alias_generators import to_camel
 from agentrollouts.api.rollout import Gate, GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.cli.reading import problems
-from agentrollouts.core.arrivals import Expected, Started
-from agentrollouts.core.catalogue import ResolvedGate, resolve
-from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
 from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
-from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, Bound, Mix, lowest_bound
-from agentrollouts.core.queries import is_amount
-from agentrollouts.core.readings import Reading, Recent, Tally
-from agentrollouts.core.series import BOUND_LABEL, DEFAULT_LABELS, Refusal
+from agentrollouts.core.gates.counts import (
+    LARGEST,
+    SMALLEST,
+    Bound,
+    Expected,
+    Mix,
+    Recent,
+    Segment,
+    Started,
+    Tally,
+    settled,
+)
+from agentrollouts.core.gates.gate import ResolvedGate, is_amount
+from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.gates.resolve import resolve
+from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
+from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
 from agentrollouts.core.straying import STRAY_SECONDS
 
 HELP: Final = """\

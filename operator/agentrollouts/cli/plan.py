@@ -13,8 +13,9 @@ from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better
 from agentrollouts.cli.reading import WrongUseError, problems, read_objects
 from agentrollouts.core import watching
 from agentrollouts.core.caps import resolve_caps
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.outlook import advice, change, headline
 from agentrollouts.core.verification import check
 

@@ -8,18 +8,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from agentrollouts.core.answers import Cell, Table
-from agentrollouts.core.arrivals import Started
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates.counts import Segment, Started
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Absence
+from agentrollouts.core.gates.selector import BOUND_LABEL
+from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.gates.templates import LATENCY
 from agentrollouts.core.queries import (
     QueryPlan,
     Term,
     total_source,
 )
-from agentrollouts.core.readings import Absence
-from agentrollouts.core.series import BOUND_LABEL
-from agentrollouts.core.sources import Source
-from agentrollouts.core.templates import LATENCY
 
 
 def with_started(plan: QueryPlan, source: Source) -> QueryPlan:

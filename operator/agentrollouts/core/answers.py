@@ -12,7 +12,9 @@ from sys import intern
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.core.evidence import LARGEST, settled
+from agentrollouts.core.gates.counts import LARGEST, settled
+from agentrollouts.core.gates.selector import SOURCE_LABEL
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     COUNTED,
     UNATTRIBUTED,
@@ -20,8 +22,6 @@ from agentrollouts.core.queries import (
     Term,
     tag,
 )
-from agentrollouts.core.series import SOURCE_LABEL
-from agentrollouts.core.sources import Source
 
 Cell = Mapping[str | None, float]
 """Values of one term for one release by the value of the grouping label; by None where there is none."""

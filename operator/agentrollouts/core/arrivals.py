@@ -7,10 +7,9 @@ it ends.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates.counts import Expected, Segment
 
 CHANCE: Final = 2.0
 """Standard deviations of the split of the runs that are too few to count as unfinished: chance alone gives as
@@ -21,51 +20,6 @@ PATIENCE: Final = 3
 SWAY: Final = 0.6
 """The same in standard deviations of the split of the bad outcomes: where bad is common, a small shortfall
 of runs moves what is expected of them by more than it scatters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Runs of both releases that began in a segment, where agents count them."""
-
-    canary: float
-    stable: float
-
-    @property
-    def share(self) -> float | None:
-        """The canary's; None where no run began."""
-        runs = self.canary + self.stable
-        return self.canary / runs if runs else None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What is known of the runs that began in a segment, besides those that ended."""
-
-    weight: int | None = None
-    """The canary's on the route in percent; None where it is not known."""
-    started: Started | None = None
-    underway: float = 1.0
-    """The largest share of the runs of the segment that can be under way, by how long runs take; 1 where that
-    is not known."""
-
-    @property
-    def share(self) -> float | None:
-        """The canary's share of the runs that began, between 0 and 1; None where nothing is known.
-
-        Runs that were counted tell more than the weight by which they were routed.
-        """
-        counted = self.started.share if self.started else None
-        if counted is not None:
-            return counted
-        return self.weight / 100 if self.weight is not None else None
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether that share is of runs that were counted when they began."""
-        return self.started is not None and self.started.share is not None
-
-
-UNKNOWN: Final = Expected()
 
 
 def underway(seconds: float, run_seconds: float) -> float:

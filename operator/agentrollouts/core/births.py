@@ -14,15 +14,15 @@ from typing import Final
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Side
 from agentrollouts.core.answers import Cell, Table
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.selector import BOUND_LABEL
+from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.gates.wording import count
 from agentrollouts.core.queries import (
     Term,
     total_source,
 )
-from agentrollouts.core.series import BOUND_LABEL
-from agentrollouts.core.sources import Source
-from agentrollouts.core.words import count
 
 GENEROUS: Final = 4.0
 """First values may be so many times what the weight explains (gates.md, section 9.2)."""

@@ -13,12 +13,12 @@ from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Baseline
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import LARGEST, SMALLEST, Segment, settled
-from agentrollouts.core.histograms import ORDINARY, Buckets, compare, lowest_bound, mean_above, tail_bound
+from agentrollouts.core.gates.counts import LARGEST, ORDINARY, SMALLEST, Segment, mean_above, settled
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.kinds import COMPARED
+from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL
+from agentrollouts.core.histograms import Buckets, compare, lowest_bound, tail_bound
 from agentrollouts.core.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
-from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL
-from agentrollouts.core.unserved import COMPARED
 
 MEASURED: Final = COMPARED | {GateType.LIMIT}
 """Types of gates that have a burst factor."""

@@ -13,16 +13,16 @@ from agentrollouts.api.rollout import AgentRolloutSpec, Cap
 from agentrollouts.api.status import AgentRolloutStatus, CapStatus
 from agentrollouts.core.answers import Table
 from agentrollouts.core.births import continues
-from agentrollouts.core.catalogue import labels_of
+from agentrollouts.core.gates.resolve import labels_of
+from agentrollouts.core.gates.selector import Refusal, Selector, parse_selector
+from agentrollouts.core.gates.sources import Source, Start
+from agentrollouts.core.gates.templates import RUNS
+from agentrollouts.core.gates.wording import beside, used
 from agentrollouts.core.queries import (
     Term,
 )
-from agentrollouts.core.series import Refusal, Selector, parse_selector
-from agentrollouts.core.sources import Source, Start
 from agentrollouts.core.steadiness import CURE, jumps
 from agentrollouts.core.suspicions import was_just_reset
-from agentrollouts.core.templates import RUNS
-from agentrollouts.core.words import beside, used
 
 
 @dataclass(frozen=True, slots=True)

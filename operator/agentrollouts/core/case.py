@@ -10,14 +10,14 @@ from typing import Final
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.core import limits
-from agentrollouts.core.arrivals import PATIENCE, Expected, Started, begun, underway, unfinished
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.arrivals import PATIENCE, begun, underway, unfinished
 from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
-from agentrollouts.core.readings import Reading, Recent, Tally
+from agentrollouts.core.gates.counts import Expected, Recent, Segment, Started, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.gates.wording import short_of
 from agentrollouts.core.shifts import EFFECT, Shift, looks_until, of_histogram, of_mix
 from agentrollouts.core.straying import STRAY_SECONDS, Stray, stray
-from agentrollouts.core.words import short_of
 
 
 @dataclass(frozen=True, slots=True)

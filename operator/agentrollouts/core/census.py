@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agentrollouts.api.status import GateStatus, Numerator
-from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading, Sight
+from agentrollouts.core.gates.selector import SOURCE_LABEL, Matcher, Selector, quoted
 from agentrollouts.core.queries import Subject
-from agentrollouts.core.readings import Reading
-from agentrollouts.core.series import SOURCE_LABEL, Matcher, Selector, quoted
 
 LOOK_BACK: Final = "7d:5m"
 """How far back, in steps of how old the sample may be that a selector finds: no sample is missed, and far
@@ -40,17 +40,6 @@ class Sighted:
     """By metric and label: the values that the agent's series have at present, the most frequent first."""
     labels: Mapping[str, tuple[str, ...]]
     """By metric: the labels that a series of it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Whether one gate could have seen a bad outcome."""
-
-    numerator: Numerator | None
-    """None while that is not known, or where there is nothing to know."""
-    message: str = ""
-    is_pending: bool = False
-    """Whether Prometheus has not answered yet."""
 
 
 def witnesses(gate: ResolvedGate) -> tuple[Selector, ...]:

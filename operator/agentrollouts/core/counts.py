@@ -17,8 +17,11 @@ from agentrollouts.api.rollout import GateType
 from agentrollouts.core.absences import absence, leaving
 from agentrollouts.core.answers import Answer, Table, to_answer
 from agentrollouts.core.births import NOTHING_KNOWN, Births, Explains
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates.counts import Recent, Segment, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Lost, NoData, Present, Reading, TooEarly, Uncovered, Unreadable
+from agentrollouts.core.gates.selector import BOUND_LABEL
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.histograms import MAX_GROUPS, compare, mixed, tail_bound
 from agentrollouts.core.queries import (
     COUNTED,
@@ -28,19 +31,6 @@ from agentrollouts.core.queries import (
     recent_sources,
     total_source,
 )
-from agentrollouts.core.readings import (
-    Lost,
-    NoData,
-    Present,
-    Reading,
-    Recent,
-    Tally,
-    TooEarly,
-    Uncovered,
-    Unreadable,
-)
-from agentrollouts.core.series import BOUND_LABEL
-from agentrollouts.core.sources import Source
 from agentrollouts.core.steadiness import unsteady
 from agentrollouts.core.suspicions import unexamined
 

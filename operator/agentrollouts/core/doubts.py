@@ -10,11 +10,10 @@ from dataclasses import replace
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import GateStatus, Numerator, Verdict
-from agentrollouts.core.census import Sight
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Judgement
-from agentrollouts.core.readings import Lost, Present, Reading, Recent
-from agentrollouts.core.words import count
+from agentrollouts.core.gates.counts import Recent, Segment
+from agentrollouts.core.gates.reading import Lost, Present, Reading, Sight
+from agentrollouts.core.gates.wording import count
 
 
 def doubted(

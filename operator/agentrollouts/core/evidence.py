@@ -9,9 +9,10 @@ Counts stay floats, as Prometheus extrapolates. `counts` reads them, `gates` tur
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
+
+from agentrollouts.core.gates.counts import Segment
 
 WORSE: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 """How many times worse the canary might be; the evidence is the mean over these guesses."""
@@ -20,41 +21,6 @@ _GUESSES: Final = tuple((math.log(worse), worse - 1.0) for worse in WORSE)
 
 MAX_EXPONENT: Final = 700.0
 """Evidence is capped at e^700, the largest power that a float holds."""
-
-
-SMALLEST: Final = 1e-9
-"""Less than this is no count and no cost, but a residue of arithmetic."""
-
-LARGEST: Final = 1e15
-"""More than this is no count: a float could not tell it from the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Counts of both releases over a stretch at one constant weight.
-
-    `*_bad` are bad runs, or the sum itself (dollars, tool calls); `*_total` are runs. Each is
-    0 or between `SMALLEST` and about `LARGEST`, so that no quotient of two overflows.
-    """
-
-    canary_bad: float
-    canary_total: float
-    stable_bad: float
-    stable_total: float
-
-    @classmethod
-    def sum(cls, segments: "Iterable[Segment]") -> "Segment":
-        """All of them added up: what happened, not what can be compared."""
-        segments = tuple(segments)
-        if len(segments) == 1:
-            return segments[0]
-        rows = [(s.canary_bad, s.canary_total, s.stable_bad, s.stable_total) for s in segments]
-        return cls(*map(sum, zip(*rows, strict=True))) if rows else cls(0.0, 0.0, 0.0, 0.0)
-
-    @property
-    def compares(self) -> bool:
-        """Whether both releases had runs."""
-        return self.canary_total > 0 and self.stable_total > 0
 
 
 def evidence(phases: Sequence[Sequence[Segment]], *, planned_phases: int, burst: float = 1.0) -> float:
@@ -80,11 +46,6 @@ def evidence(phases: Sequence[Sequence[Segment]], *, planned_phases: int, burst:
                 since = logs if since is None else [a + b for a, b in zip(since, logs, strict=True)]
         by_start.append(0.0 if since is None else _log_mean_exp(since))
     return math.exp(min(_log_mean_exp(by_start), MAX_EXPONENT)) if by_start else 1.0
-
-
-def settled(count: float) -> float:
-    """The count without a residue, and no larger than a count can be."""
-    return min(count, LARGEST) if count >= SMALLEST else 0.0
 
 
 def _log_ratios(segment: Segment, burst: float) -> list[float]:

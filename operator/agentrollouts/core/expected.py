@@ -6,9 +6,7 @@ from statistics import NormalDist
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound
-from agentrollouts.core.readings import Tally
+from agentrollouts.core.gates.counts import Bound, Segment, Tally
 
 _BOUNDS: Final = tuple(0.1 * 2**power for power in range(13))
 _MEDIAN, _SIGMA = 6.0, math.log(19 / 6) / NormalDist().inv_cdf(0.95)

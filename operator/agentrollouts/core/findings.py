@@ -11,11 +11,10 @@ from typing import Final
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.core.arrivals import filled
 from agentrollouts.core.burst import effective
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment, bad_ratio, evidence, good_ratio
-from agentrollouts.core.histograms import ORDINARY
-from agentrollouts.core.readings import Tally
-from agentrollouts.core.words import Words
+from agentrollouts.core.evidence import bad_ratio, evidence, good_ratio
+from agentrollouts.core.gates.counts import ORDINARY, Segment, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.wording import Words
 
 HISTOGRAM_RUNS: Final = 10
 """Canary runs below which a histogram fails nobody."""

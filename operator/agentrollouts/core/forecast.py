@@ -14,12 +14,13 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.expected import expected
 from agentrollouts.core.findings import HISTOGRAM_RUNS, find
 from agentrollouts.core.gates import Course, judge
+from agentrollouts.core.gates.counts import Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.plan import steps_of
-from agentrollouts.core.readings import Reading, Tally
 
 SERVED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
 """What can be forecast: what is judged by the share test."""

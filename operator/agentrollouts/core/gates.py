@@ -14,19 +14,11 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
 from agentrollouts.api.status import Numerator, Severity, Side, Verdict
 from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine, strays_by
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import Finding
+from agentrollouts.core.gates.counts import Segment, Tally
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.limits import is_degraded
-from agentrollouts.core.readings import (
-    NoData,
-    Present,
-    Reading,
-    Tally,
-    TooEarly,
-    Uncovered,
-    Unreadable,
-)
 from agentrollouts.core.sentences import degraded_too
 from agentrollouts.core.verdicts import Answer, answer
 

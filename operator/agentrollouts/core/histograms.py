@@ -9,11 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.core.evidence import Segment, settled
-from agentrollouts.core.swapped import is_too_many
-
-ORDINARY: Final = 0.5
-"""A bound that this share of stable's runs exceeds tells nothing: it lies below the ordinary run."""
+from agentrollouts.core.gates.counts import ORDINARY, Bound, Mix, Segment, settled
+from agentrollouts.core.gates.swapped import is_too_many
 
 MAX_BOUNDS: Final = 64
 """As many as a segment of the status can hold."""
@@ -25,29 +22,11 @@ Buckets = Mapping[str | None, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """How many runs were slower than one bucket bound (above it, for other histograms)."""
-
-    le: float
-    canary: float
-    stable: float
-
-
-@dataclass(frozen=True, slots=True)
 class Histogram:
     """Runs of both releases; how many of them were bad depends on the bound, so the segment counts none."""
 
     segment: Segment
     bounds: tuple[Bound, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """How often both releases did one of several things."""
-
-    group: str
-    canary: float
-    stable: float
 
 
 def mixed(canary: Buckets, stable: Buckets) -> tuple[Mix, ...]:
@@ -64,17 +43,6 @@ def tail_bound(bounds: Iterable[Bound], limit: float) -> float | None:
 def lowest_bound(bounds: Sequence[Bound], runs: float) -> float | None:
     """The lowest bound above stable's ordinary run; None where none is."""
     return min((bound.le for bound in bounds if bound.stable < ORDINARY * runs), default=None)
-
-
-def mean_above(bounds: Iterable[Bound], lowest: float) -> tuple[float, float]:
-    """Runs of canary and stable above a bound, on average over the bounds from `lowest` on.
-
-    A run counts with the share of these bounds that it exceeds, at most 1. The share test holds for such
-    numbers as it does for counts: by convexity they scatter less.
-    """
-    above = [bound for bound in bounds if bound.le >= lowest]
-    number = max(1, len(above))
-    return sum(bound.canary for bound in above) / number, sum(bound.stable for bound in above) / number
 
 
 def compare(canary: Buckets, stable: Buckets) -> Histogram | str:

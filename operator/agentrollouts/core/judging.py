@@ -24,10 +24,14 @@ from agentrollouts.core.answers import Answer, Table
 from agentrollouts.core.births import Explains
 from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import ResolvedCap
-from agentrollouts.core.catalogue import ResolvedGate, labels_of
-from agentrollouts.core.census import Census, Sight, census_of, sight_of
+from agentrollouts.core.census import Census, census_of, sight_of
 from agentrollouts.core.counts import Present, Reading, Result, read_table
 from agentrollouts.core.gates import Course, Judgement
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Sight
+from agentrollouts.core.gates.resolve import labels_of
+from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.gates.templates import STARTED
 from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
@@ -40,10 +44,8 @@ from agentrollouts.core.queries import (
 )
 from agentrollouts.core.release.snapshot import releases_of
 from agentrollouts.core.shifts import planned_looks
-from agentrollouts.core.sources import Source
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
-from agentrollouts.core.templates import STARTED
 from agentrollouts.core.verification import plan_verification
 from agentrollouts.core.watching import plan_watch
 

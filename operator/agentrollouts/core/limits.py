@@ -9,10 +9,9 @@ from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Baseline
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment, evidence
-from agentrollouts.core.queries import is_amount
-from agentrollouts.core.readings import Recent
+from agentrollouts.core.evidence import evidence
+from agentrollouts.core.gates.counts import Recent, Segment
+from agentrollouts.core.gates.gate import ResolvedGate, is_amount
 
 Z: Final = 3.0902
 """One-sided 99.9 % of the normal distribution."""

@@ -19,16 +19,13 @@ from agentrollouts.api.status import (
     StartedRuns,
     Verdict,
 )
-from agentrollouts.core.arrivals import Expected, Started
 from agentrollouts.core.burst import MEASURED
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.census import Sight
 from agentrollouts.core.doubts import doubted
-from agentrollouts.core.evidence import Segment, settled
 from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, judge
-from agentrollouts.core.histograms import Bound
+from agentrollouts.core.gates.counts import Bound, Expected, Segment, Started, Tally, settled
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Present, Sight
 from agentrollouts.core.queries import recent_sources
-from agentrollouts.core.readings import Present, Tally
 
 
 def to_status(judgement: Judgement) -> GateStatus:

@@ -16,11 +16,11 @@ from agentrollouts.core.burst import Series
 from agentrollouts.core.census import Census, Sighted
 from agentrollouts.core.counts import Answer, Unreadable
 from agentrollouts.core.effects import Effect, Event, Manifest, Problem
+from agentrollouts.core.gates.selector import DEFAULT_LABELS
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     QueryPlan,
 )
-from agentrollouts.core.series import DEFAULT_LABELS
-from agentrollouts.core.sources import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.answers import Answer
 from agentrollouts.core.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates import Judgement
+from agentrollouts.core.gates.wording import about, percent, times
 from agentrollouts.core.observation import Heard
 from agentrollouts.core.queries import total_source
 from agentrollouts.core.states import base_state
-from agentrollouts.core.words import about, percent, times
 
 ENOUGH_RUNS: Final = 100
 """Runs of both releases from which the traffic of a phase is known, to about a tenth."""

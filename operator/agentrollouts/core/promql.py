@@ -9,7 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL, Matcher, alternatives, quoted
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     BURST_STEP,
     COUNTED,
@@ -22,8 +24,6 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher, alternatives, quoted
-from agentrollouts.core.sources import Source
 
 DIP: Final = 50
 """A counter that never was below this has not restarted: that is more than one scrape of a new process."""

@@ -15,10 +15,9 @@ from agentrollouts.api.status import LastRollback, Verdict, VerifyOutcome
 from agentrollouts.core import moves
 from agentrollouts.core.asked import Asked, Request, is_unproved
 from agentrollouts.core.beginning import rest
-from agentrollouts.core.catalogue import ResolvedGate
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
 from agentrollouts.core.orders import retry_of
-from agentrollouts.core.queries import recent_seconds
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.verifying import ELSEWHERE
 from agentrollouts.core.watching import gates_at_rest

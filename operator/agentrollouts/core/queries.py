@@ -14,9 +14,9 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.series import DEFAULT_LABELS, LabelNames
-from agentrollouts.core.sources import Source, Start, counts_amounts, recent_window
+from agentrollouts.core.gates.gate import ResolvedGate, is_amount
+from agentrollouts.core.gates.selector import DEFAULT_LABELS, LabelNames
+from agentrollouts.core.gates.sources import Source, Start
 
 BURST_STEP: Final = timedelta(minutes=1)
 BURST_HISTORY: Final = timedelta(hours=4)
@@ -215,16 +215,6 @@ def total_source(gate: ResolvedGate) -> Source:
 def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
     """Bad outcomes (or the sum) and runs of the last few minutes; none where no gate looks at them."""
     return gate.sources.recent
-
-
-def is_amount(gate: ResolvedGate) -> bool:
-    """Whether it is about how much a run takes (cost, time, steps)."""
-    return counts_amounts(gate.kind, gate.limit)
-
-
-def recent_seconds(gate: ResolvedGate) -> int:
-    """Length of the window of the last few minutes."""
-    return recent_window(gate.kind, gate.limit)
 
 
 def tag(plan: QueryPlan, source: Source, term: Term) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Mix
+from agentrollouts.core.gates.counts import Mix, Segment
 
 UNSEEN: Final = 0.5
 """The count of a release that never had the value (gates.md 9.6)."""

@@ -10,15 +10,11 @@ from typing import Final
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.core.case import Case, allowed
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import Segment, expectation, of_good
+from agentrollouts.core.evidence import expectation, of_good
 from agentrollouts.core.findings import Finding
-from agentrollouts.core.limits import threshold
-from agentrollouts.core.queries import recent_seconds
-from agentrollouts.core.rare_values import SHOWN
-from agentrollouts.core.readings import Recent
-from agentrollouts.core.shifts import Shift
-from agentrollouts.core.words import (
+from agentrollouts.core.gates.counts import Recent, Segment
+from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
+from agentrollouts.core.gates.wording import (
     Words,
     chance,
     number,
@@ -29,6 +25,9 @@ from agentrollouts.core.words import (
     times,
     used,
 )
+from agentrollouts.core.limits import threshold
+from agentrollouts.core.rare_values import SHOWN
+from agentrollouts.core.shifts import Shift
 
 NAMED: Final = 0.01
 """Share of its release's outcomes from which on a value that the other one lacks is named."""

@@ -11,8 +11,8 @@ from typing import Final
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Severity
 from agentrollouts.core.case import Case
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.findings import Finding
+from agentrollouts.core.gates.counts import Segment
 
 AMOUNTS: Final = frozenset({GateType.MEAN, GateType.HISTOGRAM})
 """Types that cold caches and fresh pods move; failures are failures from the first second."""

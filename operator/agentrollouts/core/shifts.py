@@ -13,8 +13,7 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Attempt, State
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound, Mix
+from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.plan import phase_seconds, steps_of
 from agentrollouts.core.rare_values import rarest
 from agentrollouts.core.states import base_state

@@ -24,11 +24,12 @@ from agentrollouts.core import endpoints, gateways, route_patch, stages, traffic
 from agentrollouts.core.answers import Table
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
-from agentrollouts.core.catalogue import ResolvedGate, resolve_all
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.counts import NOTHING_YET, tabulate
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates import Judgement
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judging import judged, query_plan, with_verdicts
 from agentrollouts.core.observation import Heard, Observation
 from agentrollouts.core.outlook import with_outlook

@@ -9,9 +9,9 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Approval, During
 from agentrollouts.api.status import AgentRolloutStatus, State
-from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.limits import speaks_alone
-from agentrollouts.core.series import Refusal
 from agentrollouts.core.states import JUDGED, base_state
 
 FULL: Final = 100

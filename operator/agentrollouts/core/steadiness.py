@@ -8,15 +8,15 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.answers import Table
-from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Uncovered, Unreadable
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     STEADY_SECONDS,
     Term,
     bad_source,
     total_source,
 )
-from agentrollouts.core.readings import Uncovered, Unreadable
-from agentrollouts.core.sources import Source
 
 RESTARTS: Final = 2
 """Resets of one series that are restarts however short the time."""

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.core.arrivals import Expected
-from agentrollouts.core.catalogue import ResolvedGate
-from agentrollouts.core.evidence import MAX_EXPONENT, Segment
-from agentrollouts.core.words import share_of, used
+from agentrollouts.core.evidence import MAX_EXPONENT
+from agentrollouts.core.gates.counts import Expected, Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.wording import share_of, used
 
 FEWER: Final = 0.5
 MORE: Final = 3.0

@@ -7,14 +7,14 @@ did; the longer questions are part of the next query, and the gate waits for its
 from collections.abc import Iterable
 
 from agentrollouts.core.answers import Table
-from agentrollouts.core.catalogue import ResolvedGate
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import TooEarly
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     Term,
     bad_source,
     total_source,
 )
-from agentrollouts.core.readings import TooEarly
-from agentrollouts.core.sources import Source
 
 
 def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source]:

@@ -13,10 +13,10 @@ from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Severity, Verdict
 from agentrollouts.core import limits, sentences, straying
 from agentrollouts.core.case import NEVER, Case
-from agentrollouts.core.evidence import Segment
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.swapped import more_bad_than_runs
+from agentrollouts.core.gates.wording import short_of
 from agentrollouts.core.severities import severity_of, tempered
-from agentrollouts.core.swapped import more_bad_than_runs
-from agentrollouts.core.words import short_of
 
 EXTRAPOLATED: Final = 4 / 3
 """How much larger than the truth Prometheus may make a count over four scrapes; matters above zero only."""

@@ -16,10 +16,13 @@ from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, S
 from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.arrivals import filled_since
 from agentrollouts.core.asked import is_unproved
-from agentrollouts.core.catalogue import ResolvedGate, labels_of
 from agentrollouts.core.counts import MIN_SCRAPES, Reading
-from agentrollouts.core.evidence import Segment
 from agentrollouts.core.gates import Course, judge
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import labels_of
+from agentrollouts.core.gates.selector import Refusal
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.histograms import Histogram, compare
 from agentrollouts.core.queries import (
     QueryPlan,
@@ -29,8 +32,6 @@ from agentrollouts.core.queries import (
     total_source,
 )
 from agentrollouts.core.sentences import since_rollback
-from agentrollouts.core.series import Refusal
-from agentrollouts.core.sources import Source
 
 STILL_SCRAPES: Final = 2
 """Samples without a further run after which the traffic has moved (gates.md, after a rollback)."""

@@ -20,13 +20,13 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.burst import Series
 from agentrollouts.core.census import Sighted, render_census, sighted
 from agentrollouts.core.counts import Answer, Unreadable, to_answer
+from agentrollouts.core.gates.selector import DEFAULT_LABELS, Selector
 from agentrollouts.core.observation import Asking, Heard
 from agentrollouts.core.promql import asked_of, render, render_burst
 from agentrollouts.core.queries import (
     BURST_HISTORY,
     BURST_STEP,
 )
-from agentrollouts.core.series import DEFAULT_LABELS, Selector
 from agentrollouts.shell.clock import Clock, utc_now
 
 logger = logging.getLogger(__name__)

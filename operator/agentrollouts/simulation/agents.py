@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Protocol
 
-from agentrollouts.core.series import BOUND_LABEL
+from agentrollouts.core.gates.selector import BOUND_LABEL
 
 BOUNDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, math.inf)
 """Bucket bounds of a run's duration in seconds."""

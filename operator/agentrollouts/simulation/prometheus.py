@@ -14,6 +14,8 @@ from typing import Final
 
 from agentrollouts.core.answers import Row
 from agentrollouts.core.census import Census, Sighted
+from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL, Matcher
+from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.queries import (
     BURST_HISTORY,
     BURST_STEP,
@@ -23,8 +25,6 @@ from agentrollouts.core.queries import (
     Term,
     tag,
 )
-from agentrollouts.core.series import BOUND_LABEL, SOURCE_LABEL, Matcher
-from agentrollouts.core.sources import Source
 from agentrollouts.simulation.agents import Labels
 
 SCRAPE: Final = 15.0

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.alias_generators import to_camel
 
 from agentrollouts.api.meta import DnsLabel, ReleaseName
-from agentrollouts.core.series import DEFAULT_LABELS, Refusal, Selector, parse_selector
+from agentrollouts.core.gates.selector import DEFAULT_LABELS, Refusal, Selector, parse_selector
 
 UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 LONGEST: Final = 31 * 86400

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.catalogue import resolve_all
 from agentrollouts.core.effects import Manifest
+from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.simulation.cluster import weights_of_config
 from agentrollouts.simulation.play import HAPPENED
 from agentrollouts.simulation.world import World

@@ -1,16 +1,16 @@
 """Gates whose `bad` counts more than their `total`: swapped selectors, or a total that leaves runs out.
 
-Part of `catalogue`, by what the selectors say, and of `verdicts`, by what was counted. Such counts prove
-nothing in either direction, so they hold a rollout and never roll it back.
+Detected from the selectors, and from what was counted. Such counts prove nothing in either direction, so they
+hold a rollout and never roll it back.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.series import Refusal, Selector
-from agentrollouts.core.words import used
+from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.selector import Refusal, Selector
+from agentrollouts.core.gates.wording import used
 
 SHARES: Final = frozenset({GateType.RATIO, GateType.LIMIT})
 """Types whose bad outcomes are some of the runs."""

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from agentrollouts.api.rollout import GateLimit, GateType
-from agentrollouts.core.series import Selector
-from agentrollouts.core.unserved import LIMITED
+from agentrollouts.core.gates.kinds import LIMITED
+from agentrollouts.core.gates.selector import Selector
 
 LOOKED_AT: Final = LIMITED | {GateType.MEAN}
 """Types by which each release is looked at for itself."""

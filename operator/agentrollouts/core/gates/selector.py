@@ -1,7 +1,6 @@
-"""Which series of Prometheus a gate counts: a tenant's text becomes a value here, before it becomes a query.
+"""Which series of Prometheus a gate counts: a tenant's text becomes a value before it becomes a query.
 
-First step of a query. A user may name a metric and matchers of its own labels; namespace, agent and release
-are ours to add. `catalogue` holds selectors as values, `promql` writes them out.
+A user may name a metric and matchers of its own labels; the operator adds namespace, agent and release.
 """
 
 import re

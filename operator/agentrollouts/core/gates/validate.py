@@ -1,6 +1,6 @@
-"""What a gate may not say: fields that do not fit its type, and what is not served yet.
+"""What a gate must not say: fields that do not fit its type, and what is not supported yet.
 
-Asked by `catalogue` before a gate is filled in, so that no field of a user is ignored in silence.
+Checked before defaults are filled in, so no field of a user is ignored in silence.
 """
 
 from collections.abc import Iterator
@@ -8,13 +8,9 @@ from itertools import chain
 from typing import Final
 
 from agentrollouts.api.rollout import Better, During, Gate, GateType
-from agentrollouts.core.evidence import SMALLEST
-from agentrollouts.core.series import Refusal
-
-COMPARED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
-"""Types that hold the canary against stable by the share test."""
-LIMITED: Final = frozenset({GateType.RATIO, GateType.HISTOGRAM, GateType.LIMIT})
-"""Types that have a share of bad runs, and so may have a limit for it."""
+from agentrollouts.core.gates.counts import SMALLEST
+from agentrollouts.core.gates.kinds import COMPARED, LIMITED, stages
+from agentrollouts.core.gates.selector import Refusal
 
 _ALL: Final = frozenset(GateType)
 _LIMIT, _COUNT, _SHIFT = frozenset({GateType.LIMIT}), frozenset({GateType.COUNT}), frozenset({GateType.SHIFT})
@@ -30,13 +26,6 @@ FITS: Final = (
     ("burst_factor", _ALL - _COUNT, "a {kind} has no evidence to divide; leave it out"),
 )
 """Fields that not every type has, the types that do, and what to tell the others."""
-
-
-def stages(kind: GateType, *, has_limit: bool) -> frozenset[During]:
-    """When a gate has something to say: at 100 % without a comparison, after a rollback by one alone."""
-    is_absolute = has_limit or kind is GateType.COUNT
-    full, verify = {During.FULL} if is_absolute else set(), {During.VERIFY} if kind in COMPARED else set()
-    return frozenset({During.CANARY, *full, *verify})
 
 
 def unserved(

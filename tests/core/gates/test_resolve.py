@@ -16,10 +16,11 @@ from agentrollouts.api.rollout import (
     NoDataPolicy,
 )
 from agentrollouts.api.status import Severity
-from agentrollouts.core.catalogue import Resolution, ResolvedGate, resolve_all
-from agentrollouts.core.series import Matcher, Refusal, Selector
-from agentrollouts.core.templates import TEMPLATES
-from agentrollouts.core.words import Words
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.resolve import Resolution, resolve_all
+from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
+from agentrollouts.core.gates.templates import TEMPLATES
+from agentrollouts.core.gates.wording import Words
 from tests.gates import a_gate, resolution
 
 RUNS = Selector("agent_runs_total")

@@ -1,8 +1,8 @@
 """The built-in gates as rows of a table; nothing else is needed to add one.
 
-Read by `catalogue`. Sources are written as a user would write them: the operator adds namespace, agent,
-release, range, grouping and the correction for new series. A row names its sources once for each convention
-of metric names that has them.
+Sources are written as a user would write them: the operator adds namespace, agent, release, range, grouping
+and the correction for new series. A row names its sources once for each convention of metric names that has
+them.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from typing import Final
 
 from agentrollouts.api.rollout import Better, GateLimit, GateType, MetricConvention
 from agentrollouts.api.status import Severity
-from agentrollouts.core.series import BOUND_LABEL, DEFAULT_LABELS, Refusal, Selector, parse_selector
-from agentrollouts.core.words import Words
+from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal, Selector, parse_selector
+from agentrollouts.core.gates.wording import Words
 
 
 @dataclass(frozen=True, slots=True)

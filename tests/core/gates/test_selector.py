@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.series import (
+from agentrollouts.core.gates.selector import (
     DEFAULT_LABELS,
     NOT_BARE,
     LabelNames,

@@ -1,21 +1,16 @@
-"""The catalogue: how a user's gate becomes one that can be asked and judged.
+"""From `spec.gates` to gates that can be queried and judged.
 
-After `templates` (the built-in gates), before `queries` (what to ask) and `gates` (how to judge). A gate is
-resolved once per plan: everything a user left out comes from the template, and everything that cannot be
-served is refused by name (`unserved`), so that no field is ignored in silence.
+A gate is resolved once per plan: everything that a user left out comes from the template, and everything
+unsupported is rejected by name, so no field is ignored in silence.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from agentrollouts.api.rollout import (
-    Action,
     AgentRolloutSpec,
     Better,
-    During,
     Gate,
     GateLimit,
     GateSource,
@@ -24,29 +19,20 @@ from agentrollouts.api.rollout import (
     NoDataPolicy,
 )
 from agentrollouts.api.status import Severity
-from agentrollouts.core.series import (
+from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.kinds import stages
+from agentrollouts.core.gates.selector import (
     BOUND_LABEL,
     RESERVED,
     LabelNames,
     Refusal,
-    Selector,
     check_labels,
     parse_selector,
 )
-from agentrollouts.core.sources import GateSources, sources_of
-from agentrollouts.core.swapped import swapped
-from agentrollouts.core.templates import OWN_WORDS, TEMPLATES, Counted, Grade, Template
-from agentrollouts.core.unserved import stages, unserved
-from agentrollouts.core.words import Words
-
-ACTIONS: Final[Mapping[Severity, Action]] = MappingProxyType(
-    {
-        Severity.CRITICAL: Action.ROLL_BACK,
-        Severity.HIGH: Action.ROLL_BACK,
-        Severity.MEDIUM: Action.HOLD,
-        Severity.LOW: Action.WARN,
-    }
-)
+from agentrollouts.core.gates.swapped import swapped
+from agentrollouts.core.gates.templates import OWN_WORDS, TEMPLATES, Counted, Template
+from agentrollouts.core.gates.validate import unserved
+from agentrollouts.core.gates.wording import Words
 
 MARGIN: Final[Mapping[GateType, float]] = MappingProxyType(
     {GateType.RATIO: 1.10, GateType.MEAN: 1.25, GateType.HISTOGRAM: 1.25}
@@ -55,8 +41,6 @@ MARGIN: Final[Mapping[GateType, float]] = MappingProxyType(
 MARGIN_HIGHER: Final = 0.98
 """`minRatio` for one where more is better."""
 
-COUNTED_LENGTH: Final = 2200
-"""The bound of `source` in a gate's status."""
 
 MIN_SAMPLES: Final = 100
 MIN_BAD: Final = 3.0
@@ -67,85 +51,6 @@ CONFIDENCE_CRITICAL: Final = 0.95
 """What is critical is stopped sooner, at the price of more false alarms."""
 CONFIDENCE_SHIFT: Final = 0.95
 """For a distribution, which only warns by default: its power was measured at this level."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedGate:
-    """A gate with every question about it answered."""
-
-    name: str
-    kind: GateType
-    bad: Selector
-    """Bad outcomes; the sum, for a mean; the buckets or labelled counts, for a histogram or a shift."""
-    total: Selector
-    """Runs; the same series again, for a histogram or a shift."""
-    by: str | None = None
-    """Label by which counts are told apart."""
-    better: Better
-    margin: float
-    """`maxRatio`, or `minRatio` where more is better."""
-    confidence: float
-    min_samples: int
-    min_bad: float
-    severity: Severity
-    grades: tuple[Grade, ...] = ()
-    own_action: Action | None = None
-    """What the user wants to follow from a Fail, whatever its severity."""
-    for_seconds: int = 0
-    limit: GateLimit | None = None
-    limit_is_own: bool = False
-    """Whether the user set the limit; one of the template's only applies where it fits the agent."""
-    max_count: int = 0
-    no_data: NoDataPolicy
-    burst: float | None
-    """As the user set it; None to measure it."""
-    words: Words
-    may_be_absent: bool = False
-    """Whether its bad outcomes may never have been seen."""
-    is_template: bool = False
-    """Whether its selectors are those of a convention."""
-    counts_runs: bool = False
-    """Whether the total is runs, so that their split between the releases must follow the weights."""
-    during: frozenset[During]
-    """When it is asked."""
-
-    @cached_property
-    def sources(self) -> GateSources:
-        """Where it counts."""
-        return sources_of(self.kind, self.bad, self.total, by=self.by, limit=self.limit)
-
-    @property
-    def is_share_test(self) -> bool:
-        """Whether the two releases are compared by the share test."""
-        kind = self.kind  # one by one: a set would ask the enumeration for a hash each time
-        return kind is GateType.RATIO or kind is GateType.MEAN or kind is GateType.HISTOGRAM
-
-    @property
-    def compares(self) -> bool:
-        """Whether it says nothing without stable."""
-        return self.is_share_test or self.kind is GateType.SHIFT
-
-    @property
-    def needed(self) -> float:
-        """Evidence from which on a Fail is sure enough: 100 for a confidence of 0.99."""
-        return 1 / (1 - self.confidence)
-
-    @property
-    def counted(self) -> str:
-        """What is counted, in what: the identity of everything that was ever measured for this gate."""
-        grouped = f" by {self.by}" if self.by else ""
-        limited = f" above {self.limit.value:g}" if self.limit and self.by else ""
-        return f"{self.bad} of {self.total}{grouped}{limited}"[:COUNTED_LENGTH]
-
-    def severity_at(self, ratio: float) -> Severity:
-        """How bad a Fail is whose canary is `ratio` times as bad, or as good, as stable."""
-        is_higher = self.better is Better.HIGHER
-        reached = (g.severity for g in self.grades if (ratio < g.ratio if is_higher else ratio > g.ratio))
-        return next(reached, self.severity)
-
-    def action_at(self, severity: Severity) -> Action:
-        """What follows from a Fail of that severity."""
-        return self.own_action or ACTIONS[severity]
 
 
 class Resolution(NamedTuple):

@@ -1,7 +1,7 @@
 """Numbers and units of the sentences by which gates explain themselves.
 
-Used by `gates`. A sentence must be checkable without statistics by a person who has Prometheus open, so
-numbers are rounded as people round them, and never across the limit that they are compared with.
+A person who has Prometheus open must be able to check a sentence without statistics. So numbers are rounded
+as people round them, and never across the limit that they are compared with.
 """
 
 import math

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentrollouts.core.words import Words, about, count, money, odds, percent, short_of, times
+from agentrollouts.core.gates.wording import Words, about, count, money, odds, percent, short_of, times
 
 
 @pytest.mark.parametrize(

@@ -1,57 +1,14 @@
 """What is known about a gate's counts: numbers that can be judged, or the reason why there are none.
 
-Made by `counts` from an answer of Prometheus, judged by `gates`. Too early, missing, stale, uncovered and
-unreadable are different answers, and none of them is a count.
+Too early, missing, stale, uncovered and unreadable are different answers, and none of them is a count.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Side
-from agentrollouts.core.arrivals import UNKNOWN, Expected
-from agentrollouts.core.evidence import Segment
-from agentrollouts.core.histograms import Bound, Mix, mean_above
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The counts of one gate over one segment.
-
-    A histogram's bad outcomes are in `bounds`; those of its segment are 0.
-    """
-
-    phase: int
-    segment: Segment
-    bounds: tuple[Bound, ...] = ()
-    expected: Expected = UNKNOWN
-    """What is known of the runs that began meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """Counts of the last few minutes, by which each release is judged for itself."""
-
-    segment: Segment
-    bound: float | None = None
-    """For a histogram: the bound above which runs are bad, or the lowest of several."""
-    bounds: tuple[Bound, ...] = ()
-    """For a histogram without a limit: what is above each bound, before it is known which of them count."""
-    leaving: float = 0.0
-    """Runs of stable that still ended after all traffic had gone to the canary."""
-    begun: float = 0.0
-    """Canary runs that must have begun, where more did than ended; else 0."""
-
-    @property
-    def canary_runs(self) -> float:
-        """Those that ended, or that began, where that is more."""
-        return max(self.segment.canary_total, self.begun)
-
-    def above(self, lowest: float) -> "Recent":
-        """With what is above the bounds from there on, on average, as the bad outcomes."""
-        canary, stable = mean_above(self.bounds, lowest)
-        segment = Segment(canary, self.segment.canary_total, stable, self.segment.stable_total)
-        return Recent(segment, lowest, leaving=self.leaving)
+from agentrollouts.api.status import Numerator, Side
+from agentrollouts.core.gates.counts import Bound, Mix, Recent, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +92,14 @@ class Unreadable:
 
 Present = Reading | TooEarly | NoData | Uncovered | Unreadable
 """What is known about the present segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Whether one gate could have seen a bad outcome."""
+
+    numerator: Numerator | None
+    """None while that is not known, or where there is nothing to know."""
+    message: str = ""
+    is_pending: bool = False
+    """Whether Prometheus has not answered yet."""

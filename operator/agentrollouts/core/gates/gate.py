@@ -1,0 +1,116 @@
+"""A gate with everything filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
+
+from agentrollouts.api.rollout import Action, Better, During, GateLimit, GateType, NoDataPolicy
+from agentrollouts.api.status import Severity
+from agentrollouts.core.gates.selector import Selector
+from agentrollouts.core.gates.sources import GateSources, counts_amounts, recent_window, sources_of
+from agentrollouts.core.gates.templates import Grade
+from agentrollouts.core.gates.wording import Words
+
+ACTIONS: Final[Mapping[Severity, Action]] = MappingProxyType(
+    {
+        Severity.CRITICAL: Action.ROLL_BACK,
+        Severity.HIGH: Action.ROLL_BACK,
+        Severity.MEDIUM: Action.HOLD,
+        Severity.LOW: Action.WARN,
+    }
+)
+
+
+COUNTED_LENGTH: Final = 2200
+"""The bound of `source` in a gate's status."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedGate:
+    """A gate with every question about it answered."""
+
+    name: str
+    kind: GateType
+    bad: Selector
+    """Bad outcomes; the sum, for a mean; the buckets or labelled counts, for a histogram or a shift."""
+    total: Selector
+    """Runs; the same series again, for a histogram or a shift."""
+    by: str | None = None
+    """Label by which counts are told apart."""
+    better: Better
+    margin: float
+    """`maxRatio`, or `minRatio` where more is better."""
+    confidence: float
+    min_samples: int
+    min_bad: float
+    severity: Severity
+    grades: tuple[Grade, ...] = ()
+    own_action: Action | None = None
+    """What the user wants to follow from a Fail, whatever its severity."""
+    for_seconds: int = 0
+    limit: GateLimit | None = None
+    limit_is_own: bool = False
+    """Whether the user set the limit; one of the template's only applies where it fits the agent."""
+    max_count: int = 0
+    no_data: NoDataPolicy
+    burst: float | None
+    """As the user set it; None to measure it."""
+    words: Words
+    may_be_absent: bool = False
+    """Whether its bad outcomes may never have been seen."""
+    is_template: bool = False
+    """Whether its selectors are those of a convention."""
+    counts_runs: bool = False
+    """Whether the total is runs, so that their split between the releases must follow the weights."""
+    during: frozenset[During]
+    """When it is asked."""
+
+    @cached_property
+    def sources(self) -> GateSources:
+        """Where it counts."""
+        return sources_of(self.kind, self.bad, self.total, by=self.by, limit=self.limit)
+
+    @property
+    def is_share_test(self) -> bool:
+        """Whether the two releases are compared by the share test."""
+        kind = self.kind  # one by one: a set would ask the enumeration for a hash each time
+        return kind is GateType.RATIO or kind is GateType.MEAN or kind is GateType.HISTOGRAM
+
+    @property
+    def compares(self) -> bool:
+        """Whether it says nothing without stable."""
+        return self.is_share_test or self.kind is GateType.SHIFT
+
+    @property
+    def needed(self) -> float:
+        """Evidence from which on a Fail is sure enough: 100 for a confidence of 0.99."""
+        return 1 / (1 - self.confidence)
+
+    @property
+    def counted(self) -> str:
+        """What is counted, in what: the identity of everything that was ever measured for this gate."""
+        grouped = f" by {self.by}" if self.by else ""
+        limited = f" above {self.limit.value:g}" if self.limit and self.by else ""
+        return f"{self.bad} of {self.total}{grouped}{limited}"[:COUNTED_LENGTH]
+
+    def severity_at(self, ratio: float) -> Severity:
+        """How bad a Fail is whose canary is `ratio` times as bad, or as good, as stable."""
+        is_higher = self.better is Better.HIGHER
+        reached = (g.severity for g in self.grades if (ratio < g.ratio if is_higher else ratio > g.ratio))
+        return next(reached, self.severity)
+
+    def action_at(self, severity: Severity) -> Action:
+        """What follows from a Fail of that severity."""
+        return self.own_action or ACTIONS[severity]
+
+
+def is_amount(gate: ResolvedGate) -> bool:
+    """Whether it is about how much a run takes (cost, time, steps)."""
+    return counts_amounts(gate.kind, gate.limit)
+
+
+def recent_seconds(gate: ResolvedGate) -> int:
+    """Length of the window of the last few minutes."""
+    return recent_window(gate.kind, gate.limit)
