@@ -14,7 +14,8 @@ from typing import Any, Final
 from agentrollouts.api.meta import ANNOTATION_APPROVE
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.core.observation import Asking, Decision
+from agentrollouts.core.metrics.poll import Asking
+from agentrollouts.core.observation import Decision
 from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.agents import Agent, Drawn
 from agentrollouts.simulation.cluster import ROUTE, materialise

@@ -20,14 +20,11 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.rollout import Approval
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.answers import Answer, Row
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.observation import Decision, Heard
-from agentrollouts.core.queries import (
-    QueryPlan,
-    Term,
-    tag,
-)
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
+from agentrollouts.core.metrics.table import Answer, Row
+from agentrollouts.core.observation import Decision
 from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.observer import Observer

@@ -8,7 +8,7 @@ from typing import Any, Final
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import Resolution, resolve_all
-from agentrollouts.core.queries import Subject
+from agentrollouts.core.metrics.queries import Subject
 
 CANARY, STABLE = "support-4.2.0", "support-4.1.0"
 SHOP: Final = Subject("shop", "support", CANARY, STABLE)

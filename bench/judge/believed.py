@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Side, Verdict
-from agentrollouts.core.answers import Answer
-from agentrollouts.core.births import Explains
-from agentrollouts.core.counts import Present, Reading, read_all
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, judge
 from agentrollouts.core.gates.counts import Tally
-from agentrollouts.core.gates.reading import Uncovered
-from agentrollouts.core.queries import Subject, plan_queries
+from agentrollouts.core.gates.reading import Present, Reading, Uncovered
+from agentrollouts.core.metrics.births import Explains
+from agentrollouts.core.metrics.queries import Subject, plan_queries
+from agentrollouts.core.metrics.reader import read_all
+from agentrollouts.core.metrics.table import Answer
 from bench.judge.ours import GATES, NOW
 from bench.judge.sampling import poisson
 from bench.judge.series import Series, rows

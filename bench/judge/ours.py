@@ -19,7 +19,7 @@ from agentrollouts.core.gates.counts import Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
+from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 from bench.judge.streams import PHASES, Minute
 
 _TEMPLATES: Final = {

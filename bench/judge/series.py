@@ -1,21 +1,16 @@
 """Counters as Prometheus has them, scraped every minute: what the operator's query would give about them.
 
 Used by `believed`. Increases are exact, as windows are long; everything else is what the terms of
-`core.queries` say.
+`core.metrics.queries` say.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from agentrollouts.core.answers import Row
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.promql import DIP
-from agentrollouts.core.queries import (
-    STEADY_SECONDS,
-    QueryPlan,
-    Term,
-    tag,
-)
+from agentrollouts.core.metrics.promql import DIP
+from agentrollouts.core.metrics.queries import STEADY_SECONDS, QueryPlan, Term, tag
+from agentrollouts.core.metrics.table import Row
 
 
 @dataclass(slots=True)

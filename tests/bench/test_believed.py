@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentrollouts.core import births, steadiness
+from agentrollouts.core.metrics import births, steadiness
 from bench.judge.believed import COLUMNS, BelievedTask, Trouble
 from bench.judge.tasks import OURS
 

@@ -23,7 +23,7 @@ from agentrollouts.core.burst import (
 )
 from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, tag, total_source
+from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 
 START = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 ERRORS, COMPLETION, LATENCY, COST = GATES = resolve_all(

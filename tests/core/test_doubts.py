@@ -8,17 +8,17 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.answers import Answer, Row, Table
-from agentrollouts.core.counts import Reading, TooEarly, read_all, tabulate
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.reading import Lost
-from agentrollouts.core.promql import render
-from agentrollouts.core.queries import Subject, Term, bad_source, plan_queries, total_source
-from agentrollouts.core.suspicions import closer_look
-from tests.core.test_counts import AT, HEALTHY, NOW, PLAN, START, answer, read
+from agentrollouts.core.gates.reading import Lost, Reading, TooEarly
+from agentrollouts.core.metrics.closer_look import closer_look
+from agentrollouts.core.metrics.promql import render
+from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source
+from agentrollouts.core.metrics.reader import read_all, tabulate
+from agentrollouts.core.metrics.table import Answer, Row, Table
+from tests.core.metrics.test_reader import AT, HEALTHY, NOW, PLAN, START, answer, read
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 ERRORS: Final = a_gate(template="error-rate")

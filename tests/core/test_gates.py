@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec, NoDataPolicy
 from agentrollouts.api.status import Counts, GateStatus, SegmentStatus, Severity, Verdict
-from agentrollouts.core.counts import NoData, Present, Reading, Tally, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates import Course, Judgement, judge
-from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Bound, Segment
+from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Bound, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.memory import finished, freeze, to_status
 

@@ -24,11 +24,8 @@ from agentrollouts.core.gates.selector import (
     alternatives,
     parse_selector,
 )
-from agentrollouts.core.promql import render, render_burst
-from agentrollouts.core.queries import (
-    Subject,
-    plan_queries,
-)
+from agentrollouts.core.metrics.promql import render, render_burst
+from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.settings import PrometheusSource
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

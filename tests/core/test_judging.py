@@ -24,20 +24,16 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
-from agentrollouts.core.answers import Answer, Row, Table
 from agentrollouts.core.caps import CapReading, read_caps, resolve_caps
-from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
+from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
 from agentrollouts.core.gates.sources import Source, Start
-from agentrollouts.core.observation import Decision, Heard, Observation
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.queries import QueryPlan, Term, plan_queries, tag
+from agentrollouts.core.metrics.table import Answer, Row, Table
+from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.plan import plan_hash
-from agentrollouts.core.queries import (
-    QueryPlan,
-    Term,
-    plan_queries,
-    tag,
-)
 from tests.builders import shown
 from tests.gates import CANARY, SHOP, STABLE
 

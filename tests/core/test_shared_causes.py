@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, State, Verdict
-from agentrollouts.core.answers import to_answer
 from agentrollouts.core.burst import baselines
-from agentrollouts.core.counts import Reading, read_all
 from agentrollouts.core.gates import Course, Judgement, Memory, judge
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.queries import (
     Term,
     bad_source,
     plan_queries,
@@ -27,6 +26,8 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
+from agentrollouts.core.metrics.reader import read_all
+from agentrollouts.core.metrics.table import to_answer
 from agentrollouts.simulation.agents import Agent
 from tests.builders import NEW, OLD, a_rollout
 from tests.gates import CANARY, SHOP, STABLE, a_gate

@@ -7,10 +7,11 @@ import pytest
 from agentrollouts.api.meta import ConditionStatus, ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, State
-from agentrollouts.core.counts import Unreadable
 from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Problem, Write
-from agentrollouts.core.observation import Heard, Observation
+from agentrollouts.core.gates.reading import Unreadable
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic import key_of
 from tests.builders import (

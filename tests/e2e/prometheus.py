@@ -10,10 +10,10 @@ from http.server import ThreadingHTTPServer
 import pytest
 import requests
 
-from agentrollouts.core.counts import Answer, to_answer
 from agentrollouts.core.gates.selector import Matcher, Selector
-from agentrollouts.core.promql import render
-from agentrollouts.core.queries import QueryPlan
+from agentrollouts.core.metrics.promql import render
+from agentrollouts.core.metrics.queries import QueryPlan
+from agentrollouts.core.metrics.table import Answer, to_answer
 from sandbox.metrics_page import metrics_page
 from sandbox.stack import Stack
 

@@ -13,15 +13,16 @@ import requests
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Numerator, Side, Verdict
-from agentrollouts.core.answers import Table
-from agentrollouts.core.births import Explains
-from agentrollouts.core.census import Sighted, census_of, render_census, sight_of, sighted
-from agentrollouts.core.counts import Present, Reading, Uncovered, Unreadable, read_all, tabulate
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.queries import Subject, plan_queries
-from agentrollouts.core.suspicions import closer_look
+from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unreadable
+from agentrollouts.core.metrics.births import Explains
+from agentrollouts.core.metrics.census import Sighted, census_of, render_census, sight_of, sighted
+from agentrollouts.core.metrics.closer_look import closer_look
+from agentrollouts.core.metrics.queries import Subject, plan_queries
+from agentrollouts.core.metrics.reader import read_all, tabulate
+from agentrollouts.core.metrics.table import Table
 from sandbox.stack import Stack
 from tests.e2e.prometheus import Scraped, line, near, scraped
 from tests.gates import a_gate

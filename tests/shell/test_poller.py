@@ -11,16 +11,13 @@ import pytest
 from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Series
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.answers import to_answer
-from agentrollouts.core.census import Census, witnesses
-from agentrollouts.core.counts import Unreadable
+from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.observation import Asking, Heard
-from agentrollouts.core.promql import asked_of, render, render_burst
-from agentrollouts.core.queries import (
-    Subject,
-    plan_queries,
-)
+from agentrollouts.core.metrics.census import Census, witnesses
+from agentrollouts.core.metrics.poll import Asking, Heard
+from agentrollouts.core.metrics.promql import asked_of, render, render_burst
+from agentrollouts.core.metrics.queries import Subject, plan_queries
+from agentrollouts.core.metrics.table import to_answer
 from agentrollouts.shell.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller
 from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus

@@ -34,7 +34,7 @@ from agentrollouts.core.gates.gate import ResolvedGate, is_amount
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
-from agentrollouts.core.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
+from agentrollouts.core.metrics.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
 from agentrollouts.core.straying import STRAY_SECONDS
 
 HELP: Final = """\

@@ -17,8 +17,9 @@ from agentrollouts.core.gates.counts import LARGEST, ORDINARY, SMALLEST, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import COMPARED
 from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL
-from agentrollouts.core.histograms import Buckets, compare, lowest_bound, tail_bound
-from agentrollouts.core.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
+from agentrollouts.core.metrics.histograms import Buckets, compare, lowest_bound, tail_bound
+from agentrollouts.core.metrics.poll import Series
+from agentrollouts.core.metrics.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
 
 MEASURED: Final = COMPARED | {GateType.LIMIT}
 """Types of gates that have a burst factor."""
@@ -37,9 +38,6 @@ Variance over mean of a compound Poisson sum is the mean per run times e^(sigma^
 
 Minute = tuple[float, float]
 """Bad outcomes (or the sum) and runs within one minute."""
-
-Series = Iterable[tuple[Mapping[str, str], Sequence[tuple[datetime, float]]]]
-"""Label sets with their samples, as a range query answers."""
 
 
 def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> dict[str, float]:

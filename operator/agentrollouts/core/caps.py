@@ -11,18 +11,16 @@ from typing import NamedTuple
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Cap
 from agentrollouts.api.status import AgentRolloutStatus, CapStatus
-from agentrollouts.core.answers import Table
-from agentrollouts.core.births import continues
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal, Selector, parse_selector
 from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.gates.templates import RUNS
 from agentrollouts.core.gates.wording import beside, used
-from agentrollouts.core.queries import (
-    Term,
-)
-from agentrollouts.core.steadiness import CURE, jumps
-from agentrollouts.core.suspicions import was_just_reset
+from agentrollouts.core.metrics.births import continues
+from agentrollouts.core.metrics.closer_look import was_just_reset
+from agentrollouts.core.metrics.queries import Term
+from agentrollouts.core.metrics.steadiness import CURE, jumps
+from agentrollouts.core.metrics.table import Table
 
 
 @dataclass(frozen=True, slots=True)

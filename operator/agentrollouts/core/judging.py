@@ -19,29 +19,25 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
-from agentrollouts.core.absences import run_seconds, started, with_started
-from agentrollouts.core.answers import Answer, Table
-from agentrollouts.core.births import Explains
 from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import ResolvedCap
-from agentrollouts.core.census import Census, census_of, sight_of
-from agentrollouts.core.counts import Present, Reading, Result, read_table
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.reading import Sight
+from agentrollouts.core.gates.reading import Present, Reading, Sight
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import STARTED
 from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
-from agentrollouts.core.observation import Heard, Observation
+from agentrollouts.core.metrics.absences import run_seconds, started, with_started
+from agentrollouts.core.metrics.births import Explains
+from agentrollouts.core.metrics.census import Census, census_of, sight_of
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.promql import asked_of, render_gate
+from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
+from agentrollouts.core.metrics.reader import Result, read_table
+from agentrollouts.core.metrics.table import Answer, Table
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
-from agentrollouts.core.promql import asked_of, render_gate
-from agentrollouts.core.queries import (
-    QueryPlan,
-    Subject,
-    plan_queries,
-    total_source,
-)
 from agentrollouts.core.release.snapshot import releases_of
 from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.stages import FULL, gates_at

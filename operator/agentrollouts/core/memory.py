@@ -25,7 +25,7 @@ from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, 
 from agentrollouts.core.gates.counts import Bound, Expected, Segment, Started, Tally, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Sight
-from agentrollouts.core.queries import recent_sources
+from agentrollouts.core.metrics.queries import recent_sources
 
 
 def to_status(judgement: Judgement) -> GateStatus:

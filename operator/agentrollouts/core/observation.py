@@ -12,47 +12,8 @@ from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.burst import Series
-from agentrollouts.core.census import Census, Sighted
-from agentrollouts.core.counts import Answer, Unreadable
 from agentrollouts.core.effects import Effect, Event, Manifest, Problem
-from agentrollouts.core.gates.selector import DEFAULT_LABELS
-from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
-    QueryPlan,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """What a decision wants to know from Prometheus, again and again."""
-
-    plan: QueryPlan
-    closer: frozenset[Source] = frozenset()
-    """What the plan looks at more closely, as plans are equal without it."""
-    source: str
-    """Name of the Prometheus source in the administrator's settings."""
-    interval_seconds: float
-    history_before: datetime | None = None
-    """Also ask, once, for stable's history until then, from which the burst factors are measured."""
-    census: Census | None = None
-    """Also find out, once, whether these selectors can match at all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """The newest answer of Prometheus, with the plan that was asked."""
-
-    plan: QueryPlan
-    answer: Answer | Unreadable
-    history: Series | None = None
-    """Stable's counts per minute before the attempt; None while that is not known."""
-    sighted: Sighted | None = None
-    """Which selectors have ever matched; None while that is not known."""
-    namespace_label: str = DEFAULT_LABELS.namespace
-    """Under which label that Prometheus was asked for the rollout's namespace."""
-    counts_births: bool = False
-    """Whether that server's `increase` already counts the first value of a series."""
+from agentrollouts.core.metrics.poll import Asking, Heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Better, GateType, OnTimeout, Phase
 from agentrollouts.api.status import AgentRolloutStatus, State
-from agentrollouts.core.answers import Answer
 from agentrollouts.core.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates import Judgement
 from agentrollouts.core.gates.wording import about, percent, times
-from agentrollouts.core.observation import Heard
-from agentrollouts.core.queries import total_source
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.queries import total_source
+from agentrollouts.core.metrics.table import Answer
 from agentrollouts.core.states import base_state
 
 ENOUGH_RUNS: Final = 100

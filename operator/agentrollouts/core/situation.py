@@ -21,20 +21,21 @@ from agentrollouts.api.status import (
     WeightsStatus,
 )
 from agentrollouts.core import endpoints, gateways, route_patch, stages, traffic, watching
-from agentrollouts.core.answers import Table
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.conditions import find_condition
-from agentrollouts.core.counts import NOTHING_YET, tabulate
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates import Judgement
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judging import judged, query_plan, with_verdicts
-from agentrollouts.core.observation import Heard, Observation
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.queries import QueryPlan
+from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
+from agentrollouts.core.metrics.table import Table
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed, on_time, phase_seconds
-from agentrollouts.core.queries import QueryPlan
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import JUDGED, base_state
 from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries

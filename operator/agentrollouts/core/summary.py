@@ -21,14 +21,15 @@ from agentrollouts.core.headline import conditions_of, route_conflict
 from agentrollouts.core.judging import census, query_plan, with_query
 from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
+from agentrollouts.core.metrics.closer_look import closer_look
+from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.news import are_numbers_due, is_news
 from agentrollouts.core.notices import notices
-from agentrollouts.core.observation import Asking, Decision, Observation
+from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.situation import Situation, is_same_segment, is_shown
 from agentrollouts.core.states import is_on_trial
-from agentrollouts.core.suspicions import closer_look
 from agentrollouts.core.traffic import key_of, unshown, unwanted_route
 
 

@@ -13,24 +13,19 @@ from typing import Final
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, State, Verdict, VerifyOutcome
-from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.arrivals import filled_since
 from agentrollouts.core.asked import is_unproved
-from agentrollouts.core.counts import MIN_SCRAPES, Reading
 from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.histograms import Histogram, compare
-from agentrollouts.core.queries import (
-    QueryPlan,
-    Subject,
-    Term,
-    bad_source,
-    total_source,
-)
+from agentrollouts.core.metrics.histograms import Histogram, compare
+from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term, bad_source, total_source
+from agentrollouts.core.metrics.reader import MIN_SCRAPES
+from agentrollouts.core.metrics.table import Cell, Table
 from agentrollouts.core.sentences import since_rollback
 
 STILL_SCRAPES: Final = 2

@@ -13,7 +13,6 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
 from agentrollouts.core.caps import ResolvedCap
-from agentrollouts.core.counts import Result, read_table
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -21,8 +20,10 @@ from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.memory import fresh, judged_with, known, to_status
-from agentrollouts.core.observation import Heard, Observation
-from agentrollouts.core.queries import QueryPlan, Subject, plan_queries
+from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
+from agentrollouts.core.metrics.reader import Result, read_table
+from agentrollouts.core.observation import Observation
 from agentrollouts.core.standing import current_caps
 from agentrollouts.core.states import is_on_trial
 

@@ -17,16 +17,13 @@ from typing import Final, Protocol
 from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Vector
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.burst import Series
-from agentrollouts.core.census import Sighted, render_census, sighted
-from agentrollouts.core.counts import Answer, Unreadable, to_answer
+from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import DEFAULT_LABELS, Selector
-from agentrollouts.core.observation import Asking, Heard
-from agentrollouts.core.promql import asked_of, render, render_burst
-from agentrollouts.core.queries import (
-    BURST_HISTORY,
-    BURST_STEP,
-)
+from agentrollouts.core.metrics.census import Sighted, render_census, sighted
+from agentrollouts.core.metrics.poll import Asking, Heard, Series
+from agentrollouts.core.metrics.promql import asked_of, render, render_burst
+from agentrollouts.core.metrics.queries import BURST_HISTORY, BURST_STEP
+from agentrollouts.core.metrics.table import Answer, to_answer
 from agentrollouts.shell.clock import Clock, utc_now
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Answers as Prometheus would give them: samples at scrapes, extrapolated increases, births, holes.
 
-Between the agents' counters and `core.counts`, which must make the same of these answers as of real ones.
-Counters are kept by what they grew, not by sample: a scrape that nobody asks about costs nothing.
+Between the agents' counters and `core.metrics.reader`, which must make the same of these answers as of real
+ones. Counters are kept by what they grew, not by sample: a scrape that nobody asks about costs nothing.
 """
 
 import math
@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from agentrollouts.core.answers import Row
-from agentrollouts.core.census import Census, Sighted
 from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL, Matcher
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.census import Census, Sighted
+from agentrollouts.core.metrics.queries import (
     BURST_HISTORY,
     BURST_STEP,
     STEADINESS,
@@ -25,6 +24,7 @@ from agentrollouts.core.queries import (
     Term,
     tag,
 )
+from agentrollouts.core.metrics.table import Row
 from agentrollouts.simulation.agents import Labels
 
 SCRAPE: Final = 15.0

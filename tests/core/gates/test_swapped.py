@@ -15,7 +15,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.swapped import EXTRAPOLATED, FEW
-from agentrollouts.core.histograms import Buckets, Histogram, compare
+from agentrollouts.core.metrics.histograms import Buckets, Histogram, compare
 from tests.builders import START
 from tests.gates import a_gate, resolution
 

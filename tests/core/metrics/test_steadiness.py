@@ -6,13 +6,14 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.answers import Answer, Table
-from agentrollouts.core.counts import Present, Reading, TooEarly, Uncovered, Unreadable, read_all, tabulate
 from agentrollouts.core.gates import Course, judge
+from agentrollouts.core.gates.reading import Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import STEADINESS, Term, total_source
-from agentrollouts.core.suspicions import closer_look
-from tests.core.test_counts import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
+from agentrollouts.core.metrics.closer_look import closer_look
+from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
+from agentrollouts.core.metrics.reader import read_all, tabulate
+from agentrollouts.core.metrics.table import Answer, Table
+from tests.core.metrics.test_reader import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
 from tests.gates import CANARY, STABLE
 
 

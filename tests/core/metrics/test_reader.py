@@ -14,22 +14,12 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.answers import Answer, Row, to_answer
-from agentrollouts.core.counts import (
-    NoData,
-    Present,
-    Reading,
-    Recent,
-    TooEarly,
-    Uncovered,
-    Unreadable,
-    read_all,
-)
-from agentrollouts.core.gates.counts import Bound, Segment
+from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.queries import (
     Term,
     bad_source,
     plan_queries,
@@ -37,6 +27,8 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
+from agentrollouts.core.metrics.reader import read_all
+from agentrollouts.core.metrics.table import Answer, Row, to_answer
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

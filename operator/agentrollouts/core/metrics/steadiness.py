@@ -1,22 +1,17 @@
-"""Whether counters only ever rise, as counters must: else no count made from them can be believed.
+"""Whether counters only ever rise, as counters must: otherwise no count made from them can be trusted.
 
-Part of `counts`. Several processes that answer behind one /metrics by turns, or replicas of Prometheus that
-disagree, make a counter jump back and forth. `increase` takes each fall for a restart, and adds a lifetime.
+Several processes that take turns behind one /metrics, or replicas of Prometheus that disagree, make a counter
+jump back and forth. `increase` takes each fall for a restart, and adds a lifetime.
 """
 
 from typing import Final
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.answers import Table
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
-    STEADY_SECONDS,
-    Term,
-    bad_source,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import STEADY_SECONDS, Term, bad_source, total_source
+from agentrollouts.core.metrics.table import Table
 
 RESTARTS: Final = 2
 """Resets of one series that are restarts however short the time."""

@@ -1,7 +1,7 @@
 """Whether bad outcomes could have been seen at all: has any series of the agent ever matched their selector?
 
-Beside `queries`: one more query at the beginning of an attempt. "No failures in 645 runs" proves nothing
-where the agent writes `failed` and the gate counts `error`. Series that were created at 0 have matched.
+One more query at the beginning of an attempt. "No failures in 645 runs" proves nothing where the agent writes
+`failed` and the gate counts `error`. Series that were created at 0 have matched.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from agentrollouts.api.status import GateStatus, Numerator
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight
 from agentrollouts.core.gates.selector import SOURCE_LABEL, Matcher, Selector, quoted
-from agentrollouts.core.queries import Subject
+from agentrollouts.core.metrics.queries import Subject
 
 LOOK_BACK: Final = "7d:5m"
 """How far back, in steps of how old the sample may be that a selector finds: no sample is missed, and far

@@ -6,14 +6,22 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import GateStatus, Numerator, Verdict
-from agentrollouts.core.census import Census, Sighted, census_of, render_census, sight_of, sighted, witnesses
 from agentrollouts.core.doubts import doubted
 from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight
-from tests.core.test_counts import AT
-from tests.core.test_queries import selectors
+from agentrollouts.core.metrics.census import (
+    Census,
+    Sighted,
+    census_of,
+    render_census,
+    sight_of,
+    sighted,
+    witnesses,
+)
+from tests.core.metrics.test_queries import selectors
+from tests.core.metrics.test_reader import AT
 from tests.gates import SHOP, a_gate, resolution
 
 TYPO: Final = {"bad": 'agent_runs_total{outcome="error"}', "total": "agent_runs_total"}

@@ -1,7 +1,7 @@
-"""Answers of Prometheus as a table of numbers that can be counts.
+"""A result of Prometheus as a table of numbers that can be counts.
 
-Between `queries` and `counts`. Prometheus answers with anything: NaN, infinity, rows that nobody asked for.
-Whatever is no count is named here and blamed on its source, so that the other gates are still judged.
+Prometheus returns anything: NaN, infinity, rows that nobody queried. Whatever is not a count is reported here
+against its source, so that the other gates are still judged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,7 @@ from typing import Final
 from agentrollouts.core.gates.counts import LARGEST, settled
 from agentrollouts.core.gates.selector import SOURCE_LABEL
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
-    COUNTED,
-    UNATTRIBUTED,
-    QueryPlan,
-    Term,
-    tag,
-)
+from agentrollouts.core.metrics.queries import COUNTED, UNATTRIBUTED, QueryPlan, Term, tag
 
 Cell = Mapping[str | None, float]
 """Values of one term for one release by the value of the grouping label; by None where there is none."""

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 
 from agentrollouts.api.status import GateStatus, SegmentStatus, Side, Verdict
-from agentrollouts.core.answers import Answer, Row
-from agentrollouts.core.births import Explains
-from agentrollouts.core.counts import Reading, read_all
+from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.memory import freeze
-from agentrollouts.core.promql import asked_of, render
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.births import Explains
+from agentrollouts.core.metrics.promql import asked_of, render
+from agentrollouts.core.metrics.queries import (
     Term,
     bad_source,
     plan_queries,
@@ -19,7 +18,9 @@ from agentrollouts.core.queries import (
     tag,
     total_source,
 )
-from tests.core.test_counts import AT, NOW, START
+from agentrollouts.core.metrics.reader import read_all
+from agentrollouts.core.metrics.table import Answer, Row
+from tests.core.metrics.test_reader import AT, NOW, START
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 ERRORS = a_gate(template="error-rate")

@@ -1,20 +1,16 @@
-"""What a result hints at and a closer look must settle before its counts are believed.
+"""What a result hints at, and a second look must settle before its counts are believed.
 
 Almost no counter ever falls, and almost no run lacks its release. So each query only finds out whether one
-did; the longer questions are part of the next query, and the gate waits for its result.
+did. The more expensive terms are part of the next query, and the gate waits for its result.
 """
 
 from collections.abc import Iterable
 
-from agentrollouts.core.answers import Table
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import TooEarly
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
-    Term,
-    bad_source,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import Term, bad_source, total_source
+from agentrollouts.core.metrics.table import Table
 
 
 def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source]:

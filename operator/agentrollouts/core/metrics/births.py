@@ -1,8 +1,8 @@
 """Which first values of new series are runs of this attempt: those that the weight can explain.
 
-Between `answers` and `counts`. `increase` does not count the value with which a series is born, so births are
-added. But a series is also born when it is renamed (a relabeling, `le="1"` that becomes `le="1.0"`), or when
-a counter with a past is scraped for the first time: its first value is then the total of a lifetime.
+`increase` does not count the value with which a series is born, so births are added. But a series is also
+born when it is renamed (a relabeling, `le="1"` that becomes `le="1.0"`), or when a counter with a past is
+scraped for the first time: its first value is then the total of a lifetime.
 """
 
 import math
@@ -13,16 +13,13 @@ from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Side
-from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.wording import count
-from agentrollouts.core.queries import (
-    Term,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import Term, total_source
+from agentrollouts.core.metrics.table import Cell, Table
 
 GENEROUS: Final = 4.0
 """First values may be so many times what the weight explains (gates.md, section 9.2)."""

@@ -1,7 +1,6 @@
-"""The text of a question: how a plan is written in PromQL, for Prometheus and for people.
+"""A query plan as PromQL, for Prometheus and for people.
 
-After `queries`, which plans what is asked. Only numbers, checked label names and parsed selectors are
-put into the text; every value is quoted.
+Only numbers, checked label names and parsed selectors are put into the text; every value is quoted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Final
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL, Matcher, alternatives, quoted
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.queries import (
     BURST_STEP,
     COUNTED,
     STEADY_SECONDS,

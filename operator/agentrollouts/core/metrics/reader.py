@@ -1,10 +1,9 @@
-"""From Prometheus to counts: what an answer says about one gate, or why it says nothing.
+"""From a result of Prometheus to the counts of one gate, or the reason why there are none.
 
-Between `queries` (which wrote the question) and `gates` (which judges). Three facts shape this module.
-`increase()` does not see the first value of a series, so births are added. A hole in Prometheus makes old
-series look new-born, so births of a release that was there before are believed only where the counting start
-is covered. And a missing row can mean zero, too early, never existed or stale: those are different answers
-here, and none is a count.
+Three facts shape this module. `increase()` does not see the first value of a series, so births are added. A
+hole in Prometheus makes old series look new-born, so births of a release that was there before are believed
+only where the counting start is covered. And a missing row can mean zero, too early, never existed or stale:
+those are different answers here, and none is a count.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,16 +13,16 @@ from typing import Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
-from agentrollouts.core.absences import absence, leaving
-from agentrollouts.core.answers import Answer, Table, to_answer
-from agentrollouts.core.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.gates.counts import Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.histograms import MAX_GROUPS, compare, mixed, tail_bound
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.absences import absence, leaving
+from agentrollouts.core.metrics.births import NOTHING_KNOWN, Births, Explains
+from agentrollouts.core.metrics.closer_look import unexamined
+from agentrollouts.core.metrics.histograms import MAX_GROUPS, compare, mixed, tail_bound
+from agentrollouts.core.metrics.queries import (
     COUNTED,
     QueryPlan,
     Term,
@@ -31,8 +30,8 @@ from agentrollouts.core.queries import (
     recent_sources,
     total_source,
 )
-from agentrollouts.core.steadiness import unsteady
-from agentrollouts.core.suspicions import unexamined
+from agentrollouts.core.metrics.steadiness import unsteady
+from agentrollouts.core.metrics.table import Answer, Table, to_answer
 
 __all__ = [
     "NOTHING_YET",

@@ -1,9 +1,7 @@
-"""What is asked of Prometheus: one query per rollout and tick, for counts and for nothing else.
+"""What is queried from Prometheus: one query per rollout and tick, for counts and for nothing else.
 
-Between `catalogue` (which series a gate counts) and `promql` (which writes the text); `counts` reads the
-answer. Sources that gates share are asked once; each term is tagged with the label `src`, so that no row can
-be taken for another. Prometheus is never asked to divide or to compare: 0/0 would vanish from its answer
-without a trace.
+Sources that gates share are queried once; each term is tagged with the label `src`, so no row can be taken
+for another. Prometheus never divides or compares: 0/0 would vanish from its result without a trace.
 """
 
 from collections.abc import Iterable, Mapping

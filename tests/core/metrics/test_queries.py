@@ -13,8 +13,8 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.gates.selector import LabelNames, Matcher, Selector, alternatives
 from agentrollouts.core.gates.sources import Source, Start
-from agentrollouts.core.promql import asked_of, render, render_burst
-from agentrollouts.core.queries import (
+from agentrollouts.core.metrics.promql import asked_of, render, render_burst
+from agentrollouts.core.metrics.queries import (
     COUNTED,
     QueryPlan,
     Subject,

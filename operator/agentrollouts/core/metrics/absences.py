@@ -1,24 +1,17 @@
-"""What an answer says about runs besides those that ended: how many began, and of which release none did.
-
-Beside `counts`, from the same table. How far that is from the weight is asked by `straying`.
-"""
+"""What a result says about runs besides those that ended: how many started, and which release has none."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from agentrollouts.core.answers import Cell, Table
 from agentrollouts.core.gates.counts import Segment, Started
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Absence
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import LATENCY
-from agentrollouts.core.queries import (
-    QueryPlan,
-    Term,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import QueryPlan, Term, total_source
+from agentrollouts.core.metrics.table import Cell, Table
 
 
 def with_started(plan: QueryPlan, source: Source) -> QueryPlan:

@@ -1,7 +1,7 @@
 """Counts by group: from cumulative buckets to runs above each bound, and mixes of label values.
 
-Used by `counts`. No quantile is computed: on buckets twice as wide each it could not tell 1.5 times slower
-from nothing. "How many runs were slower than this" needs no interpolation.
+No quantile is computed: on buckets twice as wide each it could not distinguish 1.5 times slower from nothing.
+"How many runs were slower than this" needs no interpolation.
 """
 
 import math
