@@ -15,7 +15,7 @@ from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.core import summary, traffic
 from agentrollouts.core.effects import Write
-from agentrollouts.core.gates import Judgement
+from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.shell.cache import Cache
 
 

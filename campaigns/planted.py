@@ -14,7 +14,7 @@ from unittest.mock import patch
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
 from agentrollouts.core import memory, on_trial, situation, summary, traffic
 from agentrollouts.core.effects import Write
-from agentrollouts.core.gates import Judgement, judge
+from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.queries import QueryPlan
 from campaigns import exhaustive, simulated
 from campaigns.cases import Campaign, Case, Choice, Play

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Side, Verdict
-from agentrollouts.core.doubts import doubted
-from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, judge
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered
+from agentrollouts.core.judge.doubts import doubted
+from agentrollouts.core.judge.facts import Course, Memory
+from agentrollouts.core.judge.judge import NOTHING, Judgement, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import read_all

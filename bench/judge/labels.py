@@ -8,11 +8,12 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.gates import NOTHING, Course
 from agentrollouts.core.gates.counts import Mix, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.shifts import looks_until, of_mix
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import NOTHING
+from agentrollouts.core.judge.stats.shifts import looks_until, of_mix
 from bench.judge.ours import GATES, NOW, RUN_SECONDS, Past, shipped
 from bench.judge.sampling import poisson
 from bench.judge.streams import MINUTES, PHASES, weight_at

@@ -3,9 +3,9 @@
 import time
 from typing import Final
 
-from agentrollouts.core.gates import Course
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.judge.facts import Course
 from bench.judge.ours import GATES, NOW, Past, shipped
 from bench.report import Check
 

@@ -12,11 +12,12 @@ from statistics import fmean, median, pvariance
 import pytest
 
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.straying import has_strayed
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.straying import has_strayed
 from bench.judge import cost, labels, latency, slow
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.cli.judge import HELP, answer_lines
-from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import judge
 from tests.gates import a_gate
 
 ERRORS = {"name": "errors", "template": "error-rate"}
@@ -308,7 +309,7 @@ def test_it_is_the_judge_that_the_operator_runs(
     burst: float,
     time_over: bool,  # noqa: FBT001 drawn
 ) -> None:
-    """For any counts the command says what `core.gates.judge` says."""
+    """For any counts the command says what `core.judge.judge.judge` says."""
     segment = Segment(canary[0], sum(canary), stable[0], sum(stable))
     reading = Reading(segment, (), datetime(2026, 11, 21, tzinfo=UTC))
     ours = judge(RESOLVED, reading, Course(0, planned, time_over=time_over), burst=burst)

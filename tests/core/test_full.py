@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, State, Verdict
 from agentrollouts.core.decide import decide
-from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.limits import speaks_alone
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import Answer, Row

@@ -14,7 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Severity, State, Verdic
 from agentrollouts.core import decide as deciding
 from agentrollouts.core.caps import CapReading, with_readings
 from agentrollouts.core.effects import Event, Problem
-from agentrollouts.core.gates import Judgement
+from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.judging import with_verdicts
 from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.situation import Situation, assess

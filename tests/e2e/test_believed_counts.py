@@ -13,10 +13,11 @@ import requests
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Numerator, Side, Verdict
-from agentrollouts.core.doubts import doubted
-from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unreadable
+from agentrollouts.core.judge.doubts import doubted
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Sighted, census_of, render_census, sight_of, sighted
 from agentrollouts.core.metrics.closer_look import closer_look

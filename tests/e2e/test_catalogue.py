@@ -12,12 +12,13 @@ import pytest
 
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading
 from agentrollouts.core.gates.resolve import labels_of, resolve_all
 from agentrollouts.core.gates.templates import TEMPLATES
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import read_all
 from sandbox.stack import Stack

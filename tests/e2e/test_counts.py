@@ -12,9 +12,10 @@ import pytest
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Gate, GateSource, GateType
 from agentrollouts.api.status import Baseline, Verdict
-from agentrollouts.core.gates import Course, Memory, judge
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
+from agentrollouts.core.judge.facts import Course, Memory
+from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.promql import asked_of, render
 from agentrollouts.core.metrics.queries import Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import read_all

@@ -17,7 +17,6 @@ from pydantic.alias_generators import to_camel
 from agentrollouts.api.rollout import Gate, GateType
 from agentrollouts.api.status import Baseline
 from agentrollouts.cli.reading import problems
-from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
 from agentrollouts.core.gates.counts import (
     LARGEST,
     SMALLEST,
@@ -34,8 +33,10 @@ from agentrollouts.core.gates.gate import ResolvedGate, is_amount
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.straying import STRAY_SECONDS
 from agentrollouts.core.metrics.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
-from agentrollouts.core.straying import STRAY_SECONDS
 
 HELP: Final = """\
 Judge counts by a gate, as the operator does, without a cluster. Read one JSON object per line from

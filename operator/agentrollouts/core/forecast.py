@@ -15,11 +15,12 @@ from typing import Final
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Verdict
 from agentrollouts.core.expected import expected
-from agentrollouts.core.findings import HISTOGRAM_RUNS, find
-from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, find
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.plan import steps_of
 
 SERVED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})

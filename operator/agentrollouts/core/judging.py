@@ -19,14 +19,16 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
-from agentrollouts.core.burst import baselines, factors
 from agentrollouts.core.caps import ResolvedCap
-from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Sight
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import STARTED
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.stats.burst import baselines, factors
+from agentrollouts.core.judge.stats.shifts import planned_looks
 from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.metrics.absences import run_seconds, started, with_started
 from agentrollouts.core.metrics.births import Explains
@@ -39,7 +41,6 @@ from agentrollouts.core.metrics.table import Answer, Table
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
 from agentrollouts.core.release.snapshot import releases_of
-from agentrollouts.core.shifts import planned_looks
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 from agentrollouts.core.verification import plan_verification

@@ -19,12 +19,13 @@ from agentrollouts.api.status import (
     StartedRuns,
     Verdict,
 )
-from agentrollouts.core.burst import MEASURED
-from agentrollouts.core.doubts import doubted
-from agentrollouts.core.gates import NOTHING, Course, Judgement, Memory, Since, judge
 from agentrollouts.core.gates.counts import Bound, Expected, Segment, Started, Tally, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Sight
+from agentrollouts.core.judge.doubts import doubted
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import NOTHING, Judgement, judge
+from agentrollouts.core.judge.stats.burst import MEASURED
 from agentrollouts.core.metrics.queries import recent_sources
 
 

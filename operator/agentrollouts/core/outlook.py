@@ -12,8 +12,8 @@ from typing import Final
 from agentrollouts.api.rollout import AgentRolloutSpec, Better, GateType, OnTimeout, Phase
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
-from agentrollouts.core.gates import Judgement
 from agentrollouts.core.gates.wording import about, percent, times
+from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import total_source
 from agentrollouts.core.metrics.table import Answer

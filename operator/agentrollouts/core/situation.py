@@ -25,9 +25,9 @@ from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.gates import Judgement
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
+from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.judging import judged, query_plan, with_verdicts
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan

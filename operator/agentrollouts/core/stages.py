@@ -11,7 +11,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec, Approval, During
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import Refusal
-from agentrollouts.core.limits import speaks_alone
+from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.states import JUDGED, base_state
 
 FULL: Final = 100

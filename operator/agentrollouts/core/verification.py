@@ -13,20 +13,21 @@ from typing import Final
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, State, Verdict, VerifyOutcome
-from agentrollouts.core.arrivals import filled_since
 from agentrollouts.core.asked import is_unproved
-from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.judge.explain import since_rollback
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import judge
+from agentrollouts.core.judge.stats.arrivals import filled_since
 from agentrollouts.core.metrics.histograms import Histogram, compare
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term, bad_source, total_source
 from agentrollouts.core.metrics.reader import MIN_SCRAPES
 from agentrollouts.core.metrics.table import Cell, Table
-from agentrollouts.core.sentences import since_rollback
 
 STILL_SCRAPES: Final = 2
 """Samples without a further run after which the traffic has moved (gates.md, after a rollback)."""

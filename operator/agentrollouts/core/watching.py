@@ -14,11 +14,12 @@ from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPo
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.gates import Course, Judgement
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.memory import fresh, judged_with, known, to_status
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries

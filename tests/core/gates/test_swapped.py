@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, Verdict
-from agentrollouts.core.case import Course, Memory, Since
-from agentrollouts.core.gates import judge
 from agentrollouts.core.gates.counts import Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.swapped import EXTRAPOLATED, FEW
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.histograms import Buckets, Histogram, compare
 from tests.builders import START
 from tests.gates import a_gate, resolution

@@ -6,11 +6,12 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import GateStatus, Numerator, Verdict
-from agentrollouts.core.doubts import doubted
-from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight
+from agentrollouts.core.judge.doubts import doubted
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.census import (
     Census,
     Sighted,

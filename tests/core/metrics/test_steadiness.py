@@ -6,9 +6,10 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.reading import Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
 from agentrollouts.core.metrics.reader import read_all, tabulate

@@ -1,7 +1,7 @@
 """Burst factors: how strongly bad outcomes cluster, as five failures of one incident are not five proofs.
 
-Measured once per attempt, on stable alone, over the hours before it; then frozen. `promql.render_burst` asks
-for the counts per minute, `findings` divides the evidence by the factor.
+Measured once per attempt on stable alone, over the hours before it, and then frozen. The evidence is divided
+by the factor.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""What the counts of one gate say in numbers: how sure, how much worse, and over which counts.
+"""The canary compared with stable: how sure, how much worse, and over which counts.
 
-Between `counts` and `gates`. The three kinds of gates differ only here: a ratio and a mean are one share
-test, a histogram is one for each bucket bound, averaged, so that nobody has to choose what "slow" means.
+The kinds of gates differ only here: a ratio and a mean are one share test; a histogram is one for each bucket
+bound, averaged, so that nobody has to choose what "slow" means.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
-from agentrollouts.core.arrivals import filled
-from agentrollouts.core.burst import effective
-from agentrollouts.core.evidence import bad_ratio, evidence, good_ratio
 from agentrollouts.core.gates.counts import ORDINARY, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.wording import Words
+from agentrollouts.core.judge.stats.arrivals import filled
+from agentrollouts.core.judge.stats.burst import effective
+from agentrollouts.core.judge.stats.evidence import bad_ratio, evidence, good_ratio
 
 HISTOGRAM_RUNS: Final = 10
 """Canary runs below which a histogram fails nobody."""

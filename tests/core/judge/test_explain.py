@@ -9,12 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentrollouts.api.status import Baseline, Verdict
-from agentrollouts.core.gates import Course, Memory, Since, judge
 from agentrollouts.core.gates.counts import Bound, Mix, Recent, Segment, Tally, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.selector import BOUND_LABEL
-from agentrollouts.core.sentences import since_rollback
+from agentrollouts.core.judge.explain import since_rollback
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import judge
 from tests.builders import START
 from tests.gates import a_gate
 

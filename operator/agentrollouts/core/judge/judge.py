@@ -1,8 +1,8 @@
-"""The judge: one gate, its counts or why there are none, and one verdict with a sentence.
+"""One gate, its counts or why there are none, and one verdict with a sentence.
 
-After `counts`, before `decide`. A Fail needs two keys, *sure* (evidence) and *matters* (ratio); a Pass needs
-time, enough runs, and no Fail. Everything else is an honest "not yet", and nothing here is remembered: the
-finished segments stand in the status, and the present one is asked of Prometheus again.
+A Fail must be *sure* (evidence) and must *matter* (ratio). A Pass needs time, enough runs, and no Fail.
+Everything else is an honest "not yet". Nothing is remembered here: finished segments are in the status, and
+the current one is queried again.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from typing import assert_never
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
 from agentrollouts.api.status import Numerator, Severity, Side, Verdict
-from agentrollouts.core.case import NEVER, Case, Course, Memory, Since, examine, strays_by
-from agentrollouts.core.findings import Finding
 from agentrollouts.core.gates.counts import Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
-from agentrollouts.core.limits import is_degraded
-from agentrollouts.core.sentences import degraded_too
-from agentrollouts.core.verdicts import Answer, answer
+from agentrollouts.core.judge.comparison import Finding
+from agentrollouts.core.judge.explain import degraded_too
+from agentrollouts.core.judge.facts import NEVER, Case, Course, Memory, Since, examine, strays_by
+from agentrollouts.core.judge.limits import is_degraded
+from agentrollouts.core.judge.rules import Answer, answer
 
 __all__ = ["Answer", "Course", "Judgement", "Memory", "Since", "judge"]
 

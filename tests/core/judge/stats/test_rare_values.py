@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.gates import Course, judge
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.rare_values import binomial_tail, chance_of
-from agentrollouts.core.shifts import Shift, of_histogram, of_mix
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import judge
+from agentrollouts.core.judge.stats.rare_values import binomial_tail, chance_of
+from agentrollouts.core.judge.stats.shifts import Shift, of_histogram, of_mix
 from tests.builders import START
 from tests.gates import a_gate
 

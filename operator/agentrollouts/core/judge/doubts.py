@@ -1,7 +1,7 @@
 """What a verdict on counts must withstand before it is believed.
 
-After `gates`, before `decide`. A Pass needs proof that a failure could have been seen, a Fail needs counts
-that belong to the releases: else the verdict is none of the two.
+A Pass needs proof that a failure could have been seen. A Fail needs counts that belong to the releases.
+Otherwise the verdict is neither.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from dataclasses import replace
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import GateStatus, Numerator, Verdict
-from agentrollouts.core.gates import Judgement
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.reading import Lost, Present, Reading, Sight
 from agentrollouts.core.gates.wording import count
+from agentrollouts.core.judge.judge import Judgement
 
 
 def doubted(

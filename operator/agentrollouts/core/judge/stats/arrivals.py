@@ -1,9 +1,8 @@
-"""Runs that have begun and not ended yet: failures are often instant, successes take minutes.
+"""Runs that have started and not ended yet: failures are often instant, successes take minutes.
 
-Between the counts and `findings`. In the first minutes of a weight the finished runs of a canary are mostly
-its failures, so its share of the finished runs says too little of what it was given. A run that must have
-begun, by the weight on the route or because runs are counted when they start, is counted as a good one until
-it ends.
+In the first minutes of a weight the finished runs of a canary are mostly its failures, so its share of the
+finished runs understates what it was given. A run that must have started, by the weight on the route or
+because runs are counted when they start, counts as a good one until it ends.
 """
 
 import math

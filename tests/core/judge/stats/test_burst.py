@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Baseline
-from agentrollouts.core.burst import (
+from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
+from agentrollouts.core.gates.resolve import resolve_all
+from agentrollouts.core.judge.stats.burst import (
     UNMEASURED_SUM,
     Minute,
     baselines,
@@ -21,8 +23,6 @@ from agentrollouts.core.burst import (
     of_counts,
     of_sums,
 )
-from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
-from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 
 START = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)

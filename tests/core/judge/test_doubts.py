@@ -8,11 +8,12 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.doubts import doubted
-from agentrollouts.core.gates import Course, Judgement, judge
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, Reading, TooEarly
+from agentrollouts.core.judge.doubts import doubted
+from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source

@@ -1,7 +1,7 @@
 """Traffic that does not follow the weight: runs that never reach the canary, never end, or take another way.
 
-Beside `limits`, for `case` and `gates`. Nothing here says that the canary is bad; but where its runs are not
-what its weight gives it, nothing it does well says that it is good.
+Nothing here says that the canary is bad. But where its runs are not what its weight gives it, nothing that it
+does well says that it is good.
 """
 
 import math
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.core.evidence import MAX_EXPONENT
 from agentrollouts.core.gates.counts import Expected, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.wording import share_of, used
+from agentrollouts.core.judge.stats.evidence import MAX_EXPONENT
 
 FEWER: Final = 0.5
 MORE: Final = 3.0

@@ -1,8 +1,8 @@
-"""Shifts: whether the canary does different things, for better or worse; asked rarely, as each look may err.
+"""Shifts: whether the canary does different things, for better or worse.
 
-Beside `findings`. A mix of labels is compared by chi-squared, a histogram by Kolmogorov and Smirnov. Neither
-may be asked at every tick, so there are few looks, planned beforehand, that share the permitted error; and a
-shift that is certain but small is none.
+A mix of labels is compared by chi-squared, a histogram by Kolmogorov and Smirnov. Each look may err, so looks
+are few and planned in advance, and share the permitted error. A shift that is certain but small does not
+count.
 """
 
 import math
@@ -14,8 +14,8 @@ from typing import Final
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Attempt, State
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
+from agentrollouts.core.judge.stats.rare_values import rarest
 from agentrollouts.core.plan import phase_seconds, steps_of
-from agentrollouts.core.rare_values import rarest
 from agentrollouts.core.states import base_state
 
 FIRST_LOOKS: Final = (300, 600, 1200, 2400, 3600)

@@ -5,10 +5,11 @@ import pytest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import Severity, State, Verdict
-from agentrollouts.core.gates import Course, Memory, Since, judge
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import judge
 from tests.builders import NEW, OLD, START, a_rollout
 from tests.gates import a_gate
 from tests.world import Behaviour, a_world

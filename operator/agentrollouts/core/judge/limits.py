@@ -1,7 +1,7 @@
-"""What a release looks like by itself: beyond an absolute limit, worse than it used to be, or out of traffic.
+"""One release by itself: above an absolute limit, worse than it was, or without traffic.
 
-Beside `findings`, which compares the two releases. Each answer here is sure to 99.9 % or by the odds of its
-gate, as it may stop a rollout without a control group.
+Each answer here is sure to 99.9%, or by the odds of its gate, as it may stop a rollout without a control
+group.
 """
 
 import math
@@ -9,9 +9,9 @@ from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Baseline
-from agentrollouts.core.evidence import evidence
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, is_amount
+from agentrollouts.core.judge.stats.evidence import evidence
 
 Z: Final = 3.0902
 """One-sided 99.9 % of the normal distribution."""

@@ -1,18 +1,17 @@
-"""How bad a Fail is: what only costs money, or only takes longer, may be a cache that is still cold.
+"""How bad a Fail is: a release that is only more expensive, or only slower, may have a cold cache.
 
-Part of `verdicts`. A new weight brings fresh pods and empty prompt caches, and a small weight keeps them
-cold: at few requests an hour each entry expires before it is used again. So a release can cost four times as
-much at 5 % and as much as stable at 25 %. That is a reason to hold and to tell people, and none to roll back
-at once.
+A new weight brings fresh pods and empty prompt caches, and a small weight keeps them cold: at few requests an
+hour each entry expires before it is used again. So a release can cost four times as much at 5% and as much as
+stable at 25%. That is a reason to hold and to report it, and not to roll back at once.
 """
 
 from typing import Final
 
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Severity
-from agentrollouts.core.case import Case
-from agentrollouts.core.findings import Finding
 from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.judge.comparison import Finding
+from agentrollouts.core.judge.facts import Case
 
 AMOUNTS: Final = frozenset({GateType.MEAN, GateType.HISTOGRAM})
 """Types that cold caches and fresh pods move; failures are failures from the first second."""

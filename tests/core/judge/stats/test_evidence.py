@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.evidence import bad_ratio, evidence, expectation, good_ratio
 from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.judge.stats.evidence import bad_ratio, evidence, expectation, good_ratio
 
 REFERENCE = [
     # segments of each phase, planned phases, burst factor, evidence

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.status import Verdict
-from agentrollouts.core.case import allowed
-from agentrollouts.core.gates import Course, Judgement, Memory, judge
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading, TooEarly
-from agentrollouts.core.memory import freeze, memory_of, to_status
-from agentrollouts.core.shifts import (
+from agentrollouts.core.judge.facts import Course, Memory, allowed
+from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.stats.shifts import (
     Shift,
     chi_squared_tail,
     kolmogorov_tail,
@@ -22,6 +21,7 @@ from agentrollouts.core.shifts import (
     of_mix,
     planned_looks,
 )
+from agentrollouts.core.memory import freeze, memory_of, to_status
 from tests.builders import NEW, OLD, START, a_rollout
 from tests.gates import a_gate
 

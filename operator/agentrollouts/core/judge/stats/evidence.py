@@ -1,11 +1,11 @@
-"""The share test: how sure we are that a canary is worse, and by how much. The arithmetic under every gate.
+"""The share test: how sure it is that a canary is worse, and by how much.
 
-The canary had 5 % of the runs but 27 % of the failures: that is all the test looks at. Under "no worse" a bad
-outcome falls on the canary with probability at most its share of the runs, whatever happens to both releases
-together. So the evidence may be asked as often as one likes: by Ville's inequality it ever reaches 100 with a
-probability of at most 1 %.
+The canary had 5% of the runs but 27% of the failures: that is all that the test looks at. Under "no worse" a
+bad outcome falls on the canary with probability at most its share of the runs, whatever happens to both
+releases together. So the evidence may be evaluated as often as one likes: by Ville's inequality it ever
+reaches 100 with a probability of at most 1%.
 
-Counts stay floats, as Prometheus extrapolates. `counts` reads them, `gates` turns the answers into verdicts.
+Counts stay floats, as Prometheus extrapolates.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""The sentence of a gate: its numbers in the order in which a person checks them.
+"""The sentence of a verdict: its numbers in the order in which a person checks them.
 
-Used by `gates`. First the share of the runs and the share of what was bad, then the two rates, then what it
-takes: a reader needs Prometheus and no statistics.
+First the share of the runs and the share of the bad outcomes, then the two rates, then what is required: a
+reader needs Prometheus and no statistics.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,6 @@ from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Baseline
-from agentrollouts.core.case import Case, allowed
-from agentrollouts.core.evidence import expectation, of_good
-from agentrollouts.core.findings import Finding
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
 from agentrollouts.core.gates.wording import (
@@ -25,9 +22,12 @@ from agentrollouts.core.gates.wording import (
     times,
     used,
 )
-from agentrollouts.core.limits import threshold
-from agentrollouts.core.rare_values import SHOWN
-from agentrollouts.core.shifts import Shift
+from agentrollouts.core.judge.comparison import Finding
+from agentrollouts.core.judge.facts import Case, allowed
+from agentrollouts.core.judge.limits import threshold
+from agentrollouts.core.judge.stats.evidence import expectation, of_good
+from agentrollouts.core.judge.stats.rare_values import SHOWN
+from agentrollouts.core.judge.stats.shifts import Shift
 
 NAMED: Final = 0.01
 """Share of its release's outcomes from which on a value that the other one lacks is named."""

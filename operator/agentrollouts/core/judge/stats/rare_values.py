@@ -1,8 +1,8 @@
-"""Rare values of a label: whether the canary has one that stable never had, or has lost one that stable has.
+"""Rare values of a label: whether the canary has one that stable never had, or lacks one that stable has.
 
-Part of `shifts`. Chi-squared needs about five of everything, so it cannot speak of a value that one release
-has 27 times and the other never. Such values are tested exactly: under "no shift" each outcome with that
-value falls on the canary with the probability of its share of all outcomes.
+Chi-squared needs about five of everything, so it cannot judge a value that one release has 27 times and the
+other never. Such values are tested exactly: under "no shift" each outcome with that value falls on the canary
+with the probability of its share of all outcomes.
 """
 
 import math

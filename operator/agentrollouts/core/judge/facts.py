@@ -1,7 +1,4 @@
-"""A gate before its verdict: its numbers, worked out once, of which the chain in `verdicts` asks.
-
-Between `findings`, `limits` and `shifts`, which compute, and `verdicts`, which decides.
-"""
+"""All numbers that the rules look at, worked out once."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,15 +6,15 @@ from typing import Final
 
 from agentrollouts.api.rollout import Better, GateType
 from agentrollouts.api.status import Baseline
-from agentrollouts.core import limits
-from agentrollouts.core.arrivals import PATIENCE, begun, underway, unfinished
-from agentrollouts.core.findings import HISTOGRAM_RUNS, Finding, find
 from agentrollouts.core.gates.counts import Expected, Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.wording import short_of
-from agentrollouts.core.shifts import EFFECT, Shift, looks_until, of_histogram, of_mix
-from agentrollouts.core.straying import STRAY_SECONDS, Stray, stray
+from agentrollouts.core.judge import limits
+from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, Finding, find
+from agentrollouts.core.judge.stats.arrivals import PATIENCE, begun, underway, unfinished
+from agentrollouts.core.judge.stats.shifts import EFFECT, Shift, looks_until, of_histogram, of_mix
+from agentrollouts.core.judge.straying import STRAY_SECONDS, Stray, stray
 
 
 @dataclass(frozen=True, slots=True)

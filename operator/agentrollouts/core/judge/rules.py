@@ -1,7 +1,7 @@
-"""The situation table: what counts mean for a rollout, row by row; the first row that fits answers.
+"""The table of rules: what counts mean for a rollout, row by row; the first row that applies decides.
 
-The last step of `gates`. The order is the product: proof of harm stands before everything that would only
-stop, and nothing passes before every reason not to was asked.
+The order is the product: proof of harm comes before everything that would only hold, and nothing passes
+before every reason not to has been checked.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import GateType
 from agentrollouts.api.status import Severity, Verdict
-from agentrollouts.core import limits, sentences, straying
-from agentrollouts.core.case import NEVER, Case
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.swapped import more_bad_than_runs
 from agentrollouts.core.gates.wording import short_of
-from agentrollouts.core.severities import severity_of, tempered
+from agentrollouts.core.judge import explain, limits, straying
+from agentrollouts.core.judge.facts import NEVER, Case
+from agentrollouts.core.judge.severities import severity_of, tempered
 
 EXTRAPOLATED: Final = 4 / 3
 """How much larger than the truth Prometheus may make a count over four scrapes; matters above zero only."""
@@ -59,7 +59,7 @@ def _counted_out(case: Case) -> Answer | None:
     bad = Segment.sum(tally.segment for tally in case.tallies).canary_bad
     if bad <= case.gate.max_count * EXTRAPOLATED:
         return None
-    return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case))
+    return Answer(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
 def _worse(case: Case) -> Answer | None:
@@ -69,7 +69,7 @@ def _worse(case: Case) -> Answer | None:
     severity = severity_of(case, case.finding)
     if severity is not Severity.CRITICAL and case.seconds(case.since.failing) < case.gate.for_seconds:
         return None
-    return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case), severity)
+    return Answer(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case), severity)
 
 
 def _beyond(case: Case) -> Answer | None:
@@ -79,7 +79,7 @@ def _beyond(case: Case) -> Answer | None:
         return None
     if case.seconds(since) < gate.limit.for_seconds or limits.never_fitted(gate, case.memory.baseline):
         return None
-    told = sentences.beyond(gate, recent, case.seconds(since))
+    told = explain.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
         severity = gate.severity if gate.kind is GateType.LIMIT else tempered(case, gate.limit.severity)
         return Answer(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
@@ -95,7 +95,7 @@ def _degraded(case: Case) -> Answer | None:
         return None
     if not limits.is_degraded(case.gate, recent, case.memory.baseline, case.burst):
         return None
-    told = sentences.degraded(case.gate, recent, case.memory.baseline)
+    told = explain.degraded(case.gate, recent, case.memory.baseline)
     return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
 
 
@@ -103,7 +103,7 @@ def _shifted(case: Case) -> Answer | None:
     """The last planned look found another distribution."""
     if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
         return None
-    return Answer(Verdict.FAIL, Reason.GATE_FAILED, sentences.describe(case))
+    return Answer(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
 def _strayed(case: Case) -> Answer | None:
@@ -142,7 +142,7 @@ def _doubtful(case: Case) -> Answer | None:
 
 def _passed(case: Case) -> Answer:
     """No reason not to: the end of the table."""
-    told = sentences.describe(case)
+    told = explain.describe(case)
     if case.is_sure:
         return Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
     if case.matters:
@@ -165,7 +165,7 @@ TABLE: Final[tuple[Row, ...]] = (
 
 def _undecided(case: Case, note: str) -> Answer:
     reason = Reason.INCONCLUSIVE if case.course.time_over else Reason.COLLECTING
-    return Answer(Verdict.INCONCLUSIVE, reason, f"{sentences.describe(case)}; {note}")
+    return Answer(Verdict.INCONCLUSIVE, reason, f"{explain.describe(case)}; {note}")
 
 
 def _waits(what: str, seconds: float, wanted: float) -> str:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import Baseline, GateStatus, Severity, Verdict
-from agentrollouts.core.gates import Course, Judgement, Memory, Since, judge
 from agentrollouts.core.gates.counts import Bound, Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, TooEarly
-from agentrollouts.core.limits import surely_above
+from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.limits import surely_above
 from agentrollouts.core.memory import freeze, fresh, known, memory_of, to_status
 from tests.gates import a_gate
 
