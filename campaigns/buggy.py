@@ -13,9 +13,11 @@ from agentrollouts.adapters.cluster import Cluster
 from agentrollouts.adapters.cluster_errors import ConflictError
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import FIELD_MANAGER
-from agentrollouts.core import summary, traffic
+from agentrollouts.core import summary
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.traffic import manifests
+from agentrollouts.core.traffic.routers import config_map, http_route, table
 from agentrollouts.shell.cache import Cache
 
 
@@ -24,8 +26,8 @@ def weights_first() -> None:
 
     def writes(situation: Any, status: Any) -> Any:  # noqa: ANN401  # as the function that it replaces
         obs = situation.obs
-        for wanted in traffic.render(obs.rollout, status, obs.traffic):
-            if not traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted):
+        for wanted in table.render(obs.rollout, status, obs.traffic):
+            if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
                 yield Write(wanted, FIELD_MANAGER)
 
     _replace(summary, "_traffic_writes", writes)
@@ -33,12 +35,13 @@ def weights_first() -> None:
 
 def no_latch() -> None:
     """The route that is taken back does not say so."""
-    marked = traffic._metadata  # noqa: SLF001  # a bug is planted where nobody expects one
+    marked = manifests.metadata_of  # a bug is planted where nobody expects one
 
     def unmarked(*arguments: Any) -> dict[str, Any]:  # noqa: ANN401  # as the function that it replaces
         return {key: value for key, value in marked(*arguments).items() if key != "annotations"}
 
-    _replace(traffic, "_metadata", unmarked)
+    for renderer in (http_route, config_map):
+        _replace(renderer, "metadata_of", unmarked)
 
 
 def stale_read() -> None:

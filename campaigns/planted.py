@@ -12,10 +12,12 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
-from agentrollouts.core import memory, on_trial, situation, summary, traffic
+from agentrollouts.core import memory, on_trial, situation, summary
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.queries import QueryPlan
+from agentrollouts.core.traffic import manifests
+from agentrollouts.core.traffic.routers import table
 from campaigns import exhaustive, simulated
 from campaigns.cases import Campaign, Case, Choice, Play
 
@@ -30,8 +32,8 @@ def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgement:  # noqa: AN
 
 def _write_ahead(s: situation.Situation, status: AgentRolloutStatus) -> Iterator[Write]:
     obs = s.obs
-    for wanted in traffic.render(obs.rollout, status, obs.traffic):
-        if not traffic.covers(obs.traffic.get(traffic.key_of(wanted)), wanted):
+    for wanted in table.render(obs.rollout, status, obs.traffic):
+        if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
             yield Write(wanted, "agentrollouts")
 
 

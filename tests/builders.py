@@ -32,9 +32,10 @@ from agentrollouts.core.effects import Manifest
 from agentrollouts.core.facts import fact_writes
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.plan import plan_hash, steps_of
-from agentrollouts.core.route_patch import patches
 from agentrollouts.core.states import LATCHED
-from agentrollouts.core.traffic import key_of, render
+from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.routers.route_patch import patches
+from agentrollouts.core.traffic.routers.table import render
 from agentrollouts.simulation.cluster import accepted, after, applied, noted
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

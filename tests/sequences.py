@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
 from agentrollouts.core.decide import decide
-from agentrollouts.core.traffic import key_of
+from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
 from tests.builders import (
     BY_PATCH,

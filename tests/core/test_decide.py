@@ -11,7 +11,7 @@ from agentrollouts.api.status import Outcome, State, VerifyOutcome
 from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import Decision
 from agentrollouts.core.states import ENDS, TRANSITIONS
-from agentrollouts.core.traffic import key_of
+from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
 from tests.builders import (
     AGENT,

@@ -11,7 +11,7 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome, State
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.orders import roll_back
-from agentrollouts.core.traffic import key_of
+from agentrollouts.core.traffic.manifests import key_of
 from tests.builders import (
     BY_PATCH,
     BY_ROUTE,

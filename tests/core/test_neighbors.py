@@ -10,8 +10,8 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import State
 from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.neighbors import agent_taken_by, with_same_door
 from agentrollouts.core.observation import Decision
+from agentrollouts.core.traffic.conflicts import agent_taken_by, with_same_door
 from tests.builders import BY_PATCH, NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
 
 OLDER, NOW, YOUNGER = "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"

@@ -7,10 +7,10 @@ from hypothesis import event, given
 
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.decide import decide
-from agentrollouts.core.foreign_route import is_claimed
-from agentrollouts.core.route_patch import blocked
 from agentrollouts.core.states import ENDS
-from agentrollouts.core.traffic import key_of
+from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.routers.route_claim import is_claimed
+from agentrollouts.core.traffic.routers.route_patch import blocked
 from tests.builders import CONFIG, PLAN, ROUTE, THEIRS
 from tests.properties import usually
 from tests.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting

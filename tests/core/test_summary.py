@@ -13,7 +13,7 @@ from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.states import ENDS
-from agentrollouts.core.traffic import key_of
+from agentrollouts.core.traffic.manifests import key_of
 from tests.builders import (
     NEW,
     OLD,

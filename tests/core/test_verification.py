@@ -14,7 +14,7 @@ from agentrollouts.core.decide import decide
 from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term
-from agentrollouts.core.traffic import key_of
+from agentrollouts.core.traffic.manifests import key_of
 from tests.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
 from tests.properties import usually
 from tests.world import Behaviour, World, a_world

@@ -10,16 +10,17 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
-from agentrollouts.core import moves, route_patch, watching
+from agentrollouts.core import moves, watching
 from agentrollouts.core.asked import Request, missing_service
 from agentrollouts.core.back import REASONS
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_going_back
-from agentrollouts.core.neighbors import rival
 from agentrollouts.core.orders import asks_back, force_back, retry
 from agentrollouts.core.progress import next_number
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.target import begun_target, candidates, find_target, unasked
+from agentrollouts.core.traffic.conflicts import rival
+from agentrollouts.core.traffic.routers import route_patch
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
 """How often endpoints are looked at while an attempt stands in line for them."""

@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
-from agentrollouts.core import moves, route_patch, traffic
+from agentrollouts.core import moves
 from agentrollouts.core.conditions import (
     READY,
     RECONCILING,
@@ -23,8 +23,6 @@ from agentrollouts.core.conditions import (
     find_condition,
 )
 from agentrollouts.core.endings import NEEDS_A_PERSON
-from agentrollouts.core.latch import is_latched
-from agentrollouts.core.neighbors import NAMED
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.reachable import rollback_ready
 from agentrollouts.core.situation import (
@@ -33,12 +31,16 @@ from agentrollouts.core.situation import (
     SILENCE_GRACE,
     Situation,
     is_same_segment,
-    is_shown,
     sentences,
 )
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.standing import WATCHING, findings, how_to_approve, share, until, utc, with_measured
 from agentrollouts.core.states import is_on_trial, is_under_way
+from agentrollouts.core.traffic import weights
+from agentrollouts.core.traffic.conflicts import NAMED
+from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.routers import route_patch
+from agentrollouts.core.traffic.routers.table import is_shown
 from agentrollouts.core.watching import gates_at_rest
 
 _Word = tuple[bool | None, Reason, str]
@@ -161,7 +163,7 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
 
 
 def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
-    if traffic.asked_weights(status) is None:
+    if weights.asked_weights(status) is None:
         return None, Reason.PENDING, "No release serves yet"
     if late := _late(s, status):
         return False, Reason.ROLLBACK_LATE, late

@@ -5,8 +5,9 @@
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.core import endpoints, moves
+from agentrollouts.core import moves
 from agentrollouts.core.situation import Situation
+from agentrollouts.core.traffic import endpoints
 
 
 def deserted(s: Situation) -> moves.Move | None:

@@ -20,7 +20,7 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
-from agentrollouts.core import endpoints, gateways, route_patch, stages, traffic, watching
+from agentrollouts.core import stages, watching
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.conditions import find_condition
@@ -38,6 +38,10 @@ from agentrollouts.core.outlook import with_outlook
 from agentrollouts.core.plan import elapsed, on_time, phase_seconds
 from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import JUDGED, base_state
+from agentrollouts.core.traffic import endpoints, gateways
+from agentrollouts.core.traffic import weights as traffic_weights
+from agentrollouts.core.traffic.routers import route_patch
+from agentrollouts.core.traffic.routers.table import is_shown
 from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries
 
 ERROR_GRACE: Final = timedelta(seconds=600)
@@ -207,13 +211,6 @@ def assess(obs: Observation) -> Situation:
     )
 
 
-def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
-    """Whether the traffic objects show what this status asks for."""
-    if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
-        return False
-    return next(traffic.unshown(obs.rollout, status, obs.traffic), None) is None
-
-
 def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
     """Whether all is untouched on which queries and traffic depend, so that neither is worked out again."""
     return (
@@ -236,7 +233,7 @@ def _on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
 
 def _confirmed(status: AgentRolloutStatus, now: datetime, *, is_applied: bool) -> AgentRolloutStatus:
     """The weights are on the route: runs are counted from now on. The phase's time waits for the gateway."""
-    weights = traffic.asked_weights(status)
+    weights = traffic_weights.asked_weights(status)
     if weights is None:
         return status
     confirmed = status.model_copy(

@@ -10,16 +10,14 @@ from datetime import datetime
 
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.core import beginning, endpoints, moves, route_patch
+from agentrollouts.core import beginning, moves
 from agentrollouts.core.advance import advance
 from agentrollouts.core.asked import Asked
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Write
 from agentrollouts.core.facts import fact_writes
-from agentrollouts.core.foreign_writes import restorations
 from agentrollouts.core.headline import conditions_of, route_conflict
 from agentrollouts.core.judging import census, query_plan, with_query
-from agentrollouts.core.latch import is_latched
 from agentrollouts.core.memory import is_measured
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.poll import Asking
@@ -28,9 +26,15 @@ from agentrollouts.core.notices import notices
 from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.progress import Progress
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
-from agentrollouts.core.situation import Situation, is_same_segment, is_shown
+from agentrollouts.core.situation import Situation, is_same_segment
 from agentrollouts.core.states import is_on_trial
-from agentrollouts.core.traffic import key_of, unshown, unwanted_route
+from agentrollouts.core.traffic import endpoints
+from agentrollouts.core.traffic.drift import restorations
+from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.routers import route_patch
+from agentrollouts.core.traffic.routers.http_route import unwanted_route
+from agentrollouts.core.traffic.routers.table import is_shown, unshown
 
 
 def conclude(s: Situation, move: moves.Move) -> Decision:

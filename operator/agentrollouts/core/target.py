@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 from agentrollouts.core.asked import missing_service
-from agentrollouts.core.endpoints import is_ready
-from agentrollouts.core.foreign_route import claim_of
-from agentrollouts.core.gateways import route_of
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import Situation
+from agentrollouts.core.traffic.endpoints import is_ready
+from agentrollouts.core.traffic.gateways import route_of
+from agentrollouts.core.traffic.routers.route_claim import claim_of
 
 
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:

@@ -19,9 +19,9 @@ from agentrollouts.adapters.cluster_errors import (
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.bare import bare_forms, bare_statuses
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.core.facts import FACTS_MANAGER
+from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import ROUTE, Cache
 from agentrollouts.shell.events import Herald
 from agentrollouts.shell.inputs import Inputs

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
-from agentrollouts.core.foreign_route import claimants
-from agentrollouts.core.neighbors import NAMED, doors
+from agentrollouts.core.traffic.conflicts import NAMED, doors
+from agentrollouts.core.traffic.routers.route_claim import claimants
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"

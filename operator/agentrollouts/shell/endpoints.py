@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 from agentrollouts.adapters.cluster_errors import ClusterError, ForbiddenError
 from agentrollouts.adapters.cluster_watch import Change
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.core.endpoints import has_ready_endpoint
+from agentrollouts.core.traffic.endpoints import has_ready_endpoint
 
 logger = logging.getLogger(__name__)
 

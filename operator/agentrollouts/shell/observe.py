@@ -21,17 +21,17 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord, State
 from agentrollouts.core.asked import Asked, Request, identify
 from agentrollouts.core.effects import Patch, Problem
-from agentrollouts.core.endpoints import has_ready_endpoint, services
-from agentrollouts.core.foreign_route import orphaned
-from agentrollouts.core.neighbors import agent_taken_by, with_same_door
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, reads
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, Snapshot, snapshot_name
-from agentrollouts.core.route_patch import taken_by
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import is_ours
+from agentrollouts.core.traffic.conflicts import agent_taken_by, with_same_door
+from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
+from agentrollouts.core.traffic.manifests import is_ours
+from agentrollouts.core.traffic.routers.route_claim import orphaned
+from agentrollouts.core.traffic.routers.route_patch import taken_by
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.endpoints import KIND, SERVICE_LABEL, EndpointWatch

@@ -17,7 +17,7 @@ from agentrollouts.core.permits import (
     with_old_parents,
 )
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic import is_ours
+from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.settings import Settings
 from agentrollouts.shell.cache import ROLLOUT, ROUTE, Cache
 from agentrollouts.shell.gateway_classes import GATEWAY, GatewayClasses

@@ -13,9 +13,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import State
 from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Deletion, Manifest, Patch
-from agentrollouts.core.foreign_route import claimants, orphaned
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.route_patch import blocked, patches, taken_by, unexpected
+from agentrollouts.core.traffic.routers.route_claim import claimants, orphaned
+from agentrollouts.core.traffic.routers.route_patch import blocked, patches, taken_by, unexpected
 from agentrollouts.simulation.cluster import after
 from agentrollouts.simulation.json_patch import TestFailedError, patched
 from tests.builders import (

@@ -1,8 +1,8 @@
 """Plainer forms of a write that the API server refused: the same traffic with less text.
 
-Used by `shell.act`, only after a refusal. A rollback carries its reason as an annotation, and text can be
-refused where weights cannot: by a size limit, by an admission policy, by a proxy. The weights never wait for
-that. The same holds for a status, without which an attempt would stay where it is.
+A rollback carries its reason as an annotation, and text can be refused where weights cannot: by a size limit,
+by an admission policy, by a proxy. The weights never wait for that. The same holds for a status, without
+which an attempt would not move.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Final
 from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
 from agentrollouts.api.text import writable
 from agentrollouts.core.effects import Effect, Manifest, Patch, Write
-from agentrollouts.core.latch import without_message
+from agentrollouts.core.traffic.latch import without_message
 
 _ANNOTATIONS: Final = "/metadata/annotations"
 _REASON_LENGTH: Final = 300

@@ -16,14 +16,14 @@ from agentrollouts.api.meta import (
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.advance import advance
-from agentrollouts.core.bare import bare_forms, bare_statuses
 from agentrollouts.core.effects import Deletion, Effect, Patch, Write
 from agentrollouts.core.moves import RollBack
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.progress import Progress
-from agentrollouts.core.route_patch import patches
-from agentrollouts.core.situation import is_shown
-from agentrollouts.core.traffic import key_of, render
+from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
+from agentrollouts.core.traffic.routers.route_patch import patches
+from agentrollouts.core.traffic.routers.table import is_shown, render
 from agentrollouts.simulation.cluster import after, applied
 from tests.builders import (
     BY_PATCH,

@@ -9,15 +9,10 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import State
-from agentrollouts.core.latch import Latch
-from agentrollouts.core.traffic import (
-    Objects,
-    Weights,
-    asked_weights,
-    covers,
-    latch,
-    render,
-)
+from agentrollouts.core.traffic.latch import Latch
+from agentrollouts.core.traffic.manifests import Objects, covers, latch
+from agentrollouts.core.traffic.routers.table import render
+from agentrollouts.core.traffic.weights import Weights, asked_weights
 from agentrollouts.simulation.cluster import applied
 from tests.builders import (
     NEW,

@@ -1,8 +1,7 @@
-"""`spec.traffic.routePatch`: whether the weights in a route of somebody else may be set, and to what.
+"""`spec.traffic.routePatch`: whether the weights in a route of another owner may be set, and to what.
 
-Beside `traffic`, which renders what is ours as a whole. Forward, anything unexpected in the rule is refused
-in a sentence and nothing is written. The way back is stopped by nothing but a rule, or a stable release, that
-is not there.
+Forward, anything unexpected in the rule is reported and nothing is written. Nothing stops a rollback but a
+rule, or a stable release, that does not exist.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,11 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
 from agentrollouts.core.effects import Manifest, Patch, Problem
-from agentrollouts.core.foreign_route import (
+from agentrollouts.core.history import is_going_back
+from agentrollouts.core.observation import Observation
+from agentrollouts.core.traffic.latch import Latch, latch_of
+from agentrollouts.core.traffic.manifests import is_owned_by, latch
+from agentrollouts.core.traffic.routers.route_claim import (
     Claim,
     Operation,
     Rule,
@@ -25,17 +28,7 @@ from agentrollouts.core.foreign_route import (
     settled,
     weighed,
 )
-from agentrollouts.core.history import is_going_back
-from agentrollouts.core.latch import Latch, latch_of
-from agentrollouts.core.observation import Observation
-from agentrollouts.core.traffic import (
-    BACK,
-    FULL,
-    Weights,
-    asked_weights,
-    is_owned_by,
-    latch,
-)
+from agentrollouts.core.traffic.weights import BACK, FULL, Weights, asked_weights
 
 ROUTE: Final = "HTTPRoute"
 

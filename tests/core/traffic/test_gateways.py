@@ -14,10 +14,10 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.gateways import SILENCE, follow, names, read
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import assess
 from agentrollouts.core.target import begun_target
+from agentrollouts.core.traffic.gateways import SILENCE, follow, names, read
 from agentrollouts.simulation.cluster import accepted
 from tests.builders import (
     BY_PATCH,

@@ -1,9 +1,9 @@
-"""An HTTPRoute of somebody else as we read it: the named rule, its backends, and what we left on it before.
+"""An HTTPRoute of another owner: the named rule, its backends, and the annotation that claims them.
 
-Below `route_patch`, which decides. Ours in such a route are the weights of the backends that are releases of
-a rollout, and one annotation, `<rollout>.agentrollouts.dev/split`, the claim. It is written with the weights,
-in one patch: it carries the latch of a rollback, and it says which backends were ours and which of them is
-stable, so that the split can be settled when the rollout is gone and nothing else remembers it.
+Ours in such a route are the weights of the backends that are releases of a rollout, and one annotation,
+`<rollout>.agentrollouts.dev/split`, the claim. It is written with the weights, in one patch: it carries the
+latch of a rollback, and it says which backends were ours and which of them is stable, so that the split can
+be settled when the rollout is gone and nothing else remembers it.
 """
 
 import json
@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from agentrollouts.api.meta import GROUP, ApiModel
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Manifest, Patch, Problem
-from agentrollouts.core.latch import UNTOLD, Latch, trigger_of
-from agentrollouts.core.traffic import FULL
+from agentrollouts.core.traffic.latch import UNTOLD, Latch, trigger_of
+from agentrollouts.core.traffic.weights import FULL
 
 SPLIT: Final = f".{GROUP}/split"
 """What stands behind a rollout's name in the key of its claim."""

@@ -1,8 +1,7 @@
-"""What the gateways report of the route that splits the requests: are its weights in effect, and why not.
+"""What gateways report about the route that splits the requests: are its weights in effect, and why not?
 
-Asked by `situation`. Each parent of the present spec counts, by what is reported of the present generation:
-a report on an older one, or on a parent that is not in the spec, says nothing. Forward moves wait for it; the
-way back does not.
+Each parent of the current spec counts, by what is reported about the current generation: a report on an older
+one, or on a parent that is not in the spec, says nothing. Forward moves wait for it; a rollback does not.
 """
 
 import re
@@ -17,7 +16,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.traffic import ROUTE_API, Objects
+from agentrollouts.core.traffic.manifests import ROUTE_API, Objects
 
 SILENCE: Final = timedelta(seconds=30)
 """How long a gateway may take to report on a route before it is taken to be missing."""

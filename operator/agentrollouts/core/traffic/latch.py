@@ -1,7 +1,7 @@
 """The latch: the mark of a rolled-back attempt on the objects that move traffic.
 
-Written with the weights of the way back in one write, before the status. Who finds it there, after the
-process ended in between, finishes the rollback and can still say why it was begun.
+Written with the weights of the rollback in one write, before the status. A process that finds it there, after
+its predecessor ended in between, finishes the rollback and can still say why it began.
 """
 
 from collections.abc import Mapping

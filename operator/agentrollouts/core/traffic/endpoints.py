@@ -1,8 +1,7 @@
 """Whether anyone answers behind the Services of stable and canary while an attempt has traffic.
 
-Asked by `situation`, which keeps in the status since when the canary is without a ready endpoint, and by the
-checks in `reach`. Three answers are possible: True, False (proved by the API server), and None. What is not
-known never rolls back, and never ends what was proved.
+Three answers are possible: True, False (proved by the API server), and None. What is not known never rolls
+back, and never ends what was proved.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,12 +9,12 @@ from datetime import timedelta
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core import gateways
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.latch import is_latched
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.states import is_on_trial
-from agentrollouts.core.traffic import FULL
+from agentrollouts.core.traffic import gateways
+from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.weights import FULL
 
 
 def splits(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:

@@ -1,7 +1,7 @@
-"""What somebody else did to the traffic, told in an Event: who it was, as the API server noted it.
+"""Changes of our traffic objects by someone else, each reported in an Event that names the writer.
 
-Beside `summary`. Putting it back needs no code of its own, since what is not shown is written; here it is
-only told apart from a write that we asked for ourselves: the traffic was confirmed, and it is so no more.
+Restoring them needs no code of its own, since whatever is not shown is written. This only distinguishes it
+from a write of our own: the traffic was confirmed, and no longer is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core import route_patch
 from agentrollouts.core.effects import Event, Manifest
 from agentrollouts.core.situation import Situation
-from agentrollouts.core.traffic import asked_weights, is_ours, key_of, unshown
+from agentrollouts.core.traffic.manifests import is_ours, key_of
+from agentrollouts.core.traffic.routers import route_patch
+from agentrollouts.core.traffic.routers.table import unshown
+from agentrollouts.core.traffic.weights import asked_weights
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rules"), "ConfigMap": ("f:data",)}
 """Where the weights are, in the words of `managedFields`."""

@@ -1,8 +1,7 @@
-"""Other objects that get in the way of a rollout: another rollout of its agent, a route at the same door.
+"""Other routes with the same hostname at the same parent.
 
-Of two rollouts of one agent in a namespace the older one ships it. Two routes with the same hostname at the
-same parent share the requests of that hostname by the Gateway API's own rules, so that the weights of one of
-them may not hold; that is reported and stops nothing. Found by `shell.observe`.
+They share the requests of that hostname by the rules of the Gateway API, so the weights of one of them may
+not hold. That is reported and stops nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

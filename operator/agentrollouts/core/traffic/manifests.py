@@ -1,0 +1,97 @@
+"""Traffic objects of this operator: how they are marked, found and compared."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from agentrollouts.api.meta import API_VERSION, FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_ROLLOUT
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.effects import Manifest
+from agentrollouts.core.traffic.latch import Latch, latch_of, read_latch
+
+Objects = Mapping[tuple[str, str], Manifest]
+"""Manifests by kind and name."""
+
+
+ROUTE_API: Final = "gateway.networking.k8s.io"
+
+
+OWNERS: Final = "ownerReferences"
+
+
+def key_of(manifest: Manifest) -> tuple[str, str]:
+    """Kind and name: what an object is found by in an observation."""
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def covers(actual: object, wanted: object) -> bool:
+    """Whether `actual` says all that `wanted` says; fields that others or the API server added do not matter.
+
+    Lists are compared whole, as Gateway API's lists are atomic; only owners are merged.
+    """
+    if actual == wanted:  # most of it, at no cost
+        return True
+    if isinstance(wanted, Mapping):
+        return isinstance(actual, Mapping) and all(
+            _has_owners(actual.get(key), value) if key == OWNERS else covers(actual.get(key), value)
+            for key, value in wanted.items()
+        )
+    return (
+        isinstance(wanted, list | tuple)
+        and isinstance(actual, list | tuple)
+        and len(actual) == len(wanted)
+        and all(covers(theirs, ours) for theirs, ours in zip(actual, wanted, strict=True))
+    )
+
+
+def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether we are among the owners; that list is merged, so others may stand beside us."""
+    owners = actual if isinstance(actual, list | tuple) else ()
+    return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
+
+
+def latch(manifest: Manifest | None) -> Latch | None:
+    """The mark of a rolled-back attempt on an object of ours."""
+    return read_latch(_annotations(manifest))
+
+
+def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:
+    """Whether an object of the name that we want was made by us for this rollout."""
+    labels = (actual.get("metadata") or {}).get("labels") or {}
+    marks = {LABEL_MANAGED_BY: FIELD_MANAGER, LABEL_ROLLOUT: rollout.metadata.name}
+    return marks.items() <= labels.items()
+
+
+def is_owned_by(manifest: Manifest, uid: str) -> bool:
+    """Whether this very rollout made it: another one of the same name knows nothing of its attempts."""
+    owners = (manifest.get("metadata") or {}).get(OWNERS) or ()
+    return any(owner.get("uid") == uid for owner in owners)
+
+
+def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
+    return ((manifest or {}).get("metadata") or {}).get("annotations") or {}
+
+
+def metadata_of(rollout: AgentRollout, status: AgentRolloutStatus, name: str) -> dict[str, Any]:
+    """Name, labels, owner and, once rolled back, the mark of a traffic object of this rollout."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": rollout.metadata.namespace,
+        "labels": {
+            LABEL_MANAGED_BY: FIELD_MANAGER,
+            LABEL_AGENT: rollout.spec.agent,
+            LABEL_ROLLOUT: rollout.metadata.name,
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": "AgentRollout",
+                "name": rollout.metadata.name,
+                "uid": rollout.metadata.uid,
+                "controller": True,
+            }
+        ],
+    }
+    if found := latch_of(status):
+        metadata["annotations"] = found.annotations
+    return metadata
