@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, State, Verdict
+from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -23,7 +24,6 @@ from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import Answer, Row
-from agentrollouts.core.plan import elapsed
 from tests.builders import NEW, OLD, OLDEST, START, a_rollout
 from tests.gates import a_gate
 from tests.properties import usually

@@ -24,6 +24,7 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
+from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.caps import CapReading, read_caps, resolve_caps
 from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.reading import Unreadable
@@ -33,7 +34,6 @@ from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Term, plan_queries, tag
 from agentrollouts.core.metrics.table import Answer, Row, Table
 from agentrollouts.core.observation import Decision, Observation
-from agentrollouts.core.plan import plan_hash
 from tests.builders import shown
 from tests.gates import CANARY, SHOP, STABLE
 

@@ -17,15 +17,15 @@ from agentrollouts.api.status import (
     Outcome,
     ReleaseRecord,
     State,
-    VerifyOutcome,
 )
+from agentrollouts.core.attempt.rollback import is_unproved
+from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.orders import retry, retry_of
-from agentrollouts.core.plan import plan_hash
-from agentrollouts.core.states import LATCHED, is_under_way
+from agentrollouts.core.states import is_under_way
 
 
 class Request(Enum):
@@ -66,16 +66,6 @@ def identify(obs: Observation) -> Asked | Problem:
 def under_trial(status: AgentRolloutStatus) -> str | None:
     """The digest of the attempt under way; None at rest."""
     return status.attempt.digest if status.attempt and is_under_way(status) else None
-
-
-def is_unproved(status: AgentRolloutStatus) -> bool:
-    """Whether stable was rolled back at rest, and it is not known yet whether it was the cause."""
-    attempt, back = status.attempt, status.last_rollback
-    if attempt is None or back is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
-        return False
-    is_at_rest = attempt.phase_name is None  # it had no phases
-    is_open = is_at_rest and attempt.state in LATCHED and back.outcome in {None, VerifyOutcome.UNVERIFIED}
-    return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)
 
 
 def is_given_up(digest: str, rollout: AgentRollout) -> bool:

@@ -10,13 +10,14 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
-from agentrollouts.core import moves, watching
+from agentrollouts.core import watching
 from agentrollouts.core.asked import Request, missing_service
-from agentrollouts.core.back import REASONS
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import REASONS
+from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_going_back
 from agentrollouts.core.orders import asks_back, force_back, retry
-from agentrollouts.core.progress import next_number
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.target import begun_target, candidates, find_target, unasked
 from agentrollouts.core.traffic.conflicts import rival

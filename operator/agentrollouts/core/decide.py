@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core import beginning, moves, on_trial, proof, reach
+from agentrollouts.core import beginning, on_trial, proof, reach
+from agentrollouts.core.attempt import moves
 from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.recall import remembered
 from agentrollouts.core.situation import Situation, assess

@@ -14,6 +14,7 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.attempt.schedule import steps_of
 from agentrollouts.core.expected import expected
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -21,7 +22,6 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, find
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import judge
-from agentrollouts.core.plan import steps_of
 
 SERVED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
 """What can be forecast: what is judged by the share test."""

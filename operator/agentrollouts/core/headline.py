@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
-from agentrollouts.core import moves
+from agentrollouts.core.attempt import moves
 from agentrollouts.core.conditions import (
     READY,
     RECONCILING,

@@ -6,7 +6,7 @@ Used by the checks in `on_trial`, so that every hold of the product answers the 
 from datetime import timedelta
 
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.core import moves
+from agentrollouts.core.attempt import moves
 from agentrollouts.core.endings import with_way_out
 from agentrollouts.core.history import is_going_back
 from agentrollouts.core.situation import Situation

@@ -19,6 +19,8 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
+from agentrollouts.core.attempt.clocks import elapsed, phase_seconds, warmup_left
+from agentrollouts.core.attempt.schedule import plan_hash, rises_left
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Sight
@@ -39,7 +41,6 @@ from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries,
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import Answer, Table
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.plan import elapsed, phase_seconds, plan_hash, rises_left, warmup_left
 from agentrollouts.core.release.snapshot import releases_of
 from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial

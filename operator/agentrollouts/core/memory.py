@@ -14,7 +14,6 @@ from agentrollouts.api.status import (
     BoundCounts,
     Counts,
     GateStatus,
-    Numerator,
     SegmentStatus,
     StartedRuns,
     Verdict,
@@ -59,34 +58,6 @@ def to_status(judgement: Judgement) -> GateStatus:
         last_sample_time=judgement.last_sample_time,
         segments=tuple(_to_segment(tally) for tally in judgement.finished),
         present=_to_segment(judgement.present) if judgement.present else None,
-    )
-
-
-def freeze(gate: GateStatus) -> GateStatus:
-    """The status once the present segment is over: its last counts join the finished ones.
-
-    Looks at a shift begin anew with the counts; what a comparison found goes on.
-    """
-    over: dict[str, object] = {"stray_start_time": None, "looks": 0, "present": None}
-    over |= {"first_values_ignored": ()}
-    if gate.looks:
-        over |= {"failing_start_time": None}
-    if gate.present is not None:
-        over |= {"segments": (*gate.segments, gate.present)}
-    return gate.model_copy(update=over)
-
-
-def fresh(gate: GateStatus) -> GateStatus:
-    """The status for another plan: only what was measured on stable, while the gate asks for the same."""
-    return GateStatus(
-        name=gate.name,
-        verdict=Verdict.INCONCLUSIVE,
-        reason=Reason.COLLECTING,
-        severity=gate.severity,
-        burst_factor=gate.burst_factor,
-        baseline=gate.baseline,
-        source=gate.source,
-        numerator=gate.numerator if gate.numerator is Numerator.SEEN else None,
     )
 
 

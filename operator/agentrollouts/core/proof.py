@@ -12,8 +12,9 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import LastRollback, Verdict, VerifyOutcome
-from agentrollouts.core import moves
-from agentrollouts.core.asked import Asked, Request, is_unproved
+from agentrollouts.core.asked import Asked, Request
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.beginning import rest
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds

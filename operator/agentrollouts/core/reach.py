@@ -5,7 +5,7 @@
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.core import moves
+from agentrollouts.core.attempt import moves
 from agentrollouts.core.situation import Situation
 from agentrollouts.core.traffic import endpoints
 

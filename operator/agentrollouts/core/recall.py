@@ -7,15 +7,13 @@ status would take the release that `spec.releaseRef` names for the agent's first
 from collections.abc import Iterable
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import HistoryEntry, Outcome, Quarantined, ReleaseRecord, State
-from agentrollouts.core import moves
+from agentrollouts.api.status import HistoryEntry, Outcome, Quarantined
 from agentrollouts.core.asked import Asked, Request, missing_service
-from agentrollouts.core.back import QUARANTINE_LIMIT
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
 from agentrollouts.core.facts import Healthy, ban_of, healthy_of
-from agentrollouts.core.progress import Progress
 from agentrollouts.core.release.snapshot import snapshot_name
 from agentrollouts.core.situation import Situation
-from agentrollouts.core.states import is_in_line
 
 
 def remembered(s: Situation) -> moves.Move | None:
@@ -79,15 +77,3 @@ def _history(facts: Iterable[Healthy]) -> tuple[HistoryEntry, ...]:
             )
         )
     return tuple(reversed(entries))
-
-
-def recall(progress: Progress, stable: ReleaseRecord | None, move: moves.Recall) -> Progress:
-    """Take over what was recalled; an attempt that waited begins anew, under a number of its own."""
-    status = progress.status
-    if is_in_line(status):
-        progress = progress.moved(State.SUPERSEDED)
-    done = progress.then(quarantined=move.quarantined)
-    if stable is None:
-        return done
-    told = f"{stable.release} was found healthy before this rollout was made, and continues as stable"
-    return done.then(stable=stable, history=move.history).tell(Reason.RECALLED, told)

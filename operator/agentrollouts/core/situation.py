@@ -18,10 +18,10 @@ from agentrollouts.api.status import (
     Severity,
     State,
     Verdict,
-    WeightsStatus,
 )
 from agentrollouts.core import stages, watching
 from agentrollouts.core.asked import Asked, identify, missing_service
+from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
 from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Problem
@@ -35,11 +35,9 @@ from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
 from agentrollouts.core.metrics.table import Table
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.outlook import with_outlook
-from agentrollouts.core.plan import elapsed, on_time, phase_seconds
 from agentrollouts.core.stages import gates_at
-from agentrollouts.core.states import JUDGED, base_state
+from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
-from agentrollouts.core.traffic import weights as traffic_weights
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import is_shown
 from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries
@@ -175,9 +173,9 @@ class Situation:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), _on_time(obs.status, obs.now)
+    spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), status_on_time(obs.status, obs.now)
     report, follows = gateways.read(obs), gateways.follow(obs.rollout, obs.traffic)
-    status = _confirmed(status, obs.now, is_applied=report.problem is None) if shown else status
+    status = confirmed(status, obs.now, is_applied=report.problem is None) if shown else status
     status = endpoints.noted(obs, status, report)
     gates, refusals = resolve_all(spec)
     caps, refused_caps = resolve_caps(spec)
@@ -224,33 +222,6 @@ def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bo
 def sentences(found: Iterable[Judgement | CapReading | Recovery]) -> str:
     """What several gates, or caps, say, each by name."""
     return "; ".join(f"{each.name}: {each.message}" for each in found)
-
-
-def _on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
-    attempt = status.attempt and on_time(status.attempt, now)
-    return status if attempt is status.attempt else status.model_copy(update={"attempt": attempt})
-
-
-def _confirmed(status: AgentRolloutStatus, now: datetime, *, is_applied: bool) -> AgentRolloutStatus:
-    """The weights are on the route: runs are counted from now on. The phase's time waits for the gateway."""
-    weights = traffic_weights.asked_weights(status)
-    if weights is None:
-        return status
-    confirmed = status.model_copy(
-        update={"weights": WeightsStatus(stable=weights.stable, canary=weights.canary)}
-    )
-    attempt = status.attempt
-    if attempt and attempt.traffic_start_time is None and attempt.weight and status.canary:
-        attempt = attempt.model_copy(update={"traffic_start_time": now})
-        confirmed = confirmed.model_copy(update={"attempt": attempt})
-    if attempt is None or attempt.state not in JUDGED or status.canary is None:
-        return confirmed
-    starts = {} if attempt.counting_start_time else {"counting_start_time": now}
-    if attempt.phase_start_time is None and is_applied:
-        starts |= {"phase_start_time": now} | ({} if attempt.hold else {"clock_start_time": now})
-    return (
-        confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)}) if starts else confirmed
-    )
 
 
 def _unservable(obs: Observation, status: AgentRolloutStatus, refusals: str) -> Problem | None:

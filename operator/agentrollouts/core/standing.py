@@ -10,8 +10,8 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, CapStatus, State, Verdict
-from agentrollouts.core import approvals
-from agentrollouts.core.plan import phase_seconds
+from agentrollouts.core.attempt import approvals
+from agentrollouts.core.attempt.clocks import phase_seconds
 from agentrollouts.core.states import is_on_trial, is_under_way
 
 WATCHING: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING})

@@ -10,9 +10,11 @@ from datetime import datetime
 
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.core import beginning, moves
-from agentrollouts.core.advance import advance
+from agentrollouts.core import beginning
 from agentrollouts.core.asked import Asked
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.status_draft import Progress
+from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Write
 from agentrollouts.core.facts import fact_writes
@@ -24,7 +26,6 @@ from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.news import are_numbers_due, is_news
 from agentrollouts.core.notices import notices
 from agentrollouts.core.observation import Decision, Observation
-from agentrollouts.core.progress import Progress
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.situation import Situation, is_same_segment
 from agentrollouts.core.states import is_on_trial

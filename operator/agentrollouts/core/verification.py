@@ -13,7 +13,7 @@ from typing import Final
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, State, Verdict, VerifyOutcome
-from agentrollouts.core.asked import is_unproved
+from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

@@ -6,9 +6,10 @@ is taken back any further: what is still bad without the release has another cau
 
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import LastRollback, VerifyOutcome
-from agentrollouts.core import moves
-from agentrollouts.core.asked import Asked, Request, is_unproved
-from agentrollouts.core.plan import due_time
+from agentrollouts.core.asked import Asked, Request
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.clocks import due_time
+from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.verification import gates_after
 

@@ -12,6 +12,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
+from agentrollouts.core.attempt.segments import fresh
 from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -20,7 +21,7 @@ from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import Judgement
-from agentrollouts.core.memory import fresh, judged_with, known, to_status
+from agentrollouts.core.memory import judged_with, known, to_status
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table

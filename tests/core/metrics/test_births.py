@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from agentrollouts.api.status import GateStatus, SegmentStatus, Side, Verdict
+from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.memory import freeze
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.promql import asked_of, render
 from agentrollouts.core.metrics.queries import (

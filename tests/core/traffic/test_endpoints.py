@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.decide import decide
 from agentrollouts.core.observation import Decision, Observation
-from agentrollouts.core.plan import plan_hash
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint
 from tests.builders import (
     BY_PATCH,

@@ -15,11 +15,11 @@ from agentrollouts.api.meta import (
 )
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.advance import advance
+from agentrollouts.core.attempt.moves import RollBack
+from agentrollouts.core.attempt.status_draft import Progress
+from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.effects import Deletion, Effect, Patch, Write
-from agentrollouts.core.moves import RollBack
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.progress import Progress
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.core.traffic.routers.route_patch import patches

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading, TooEarly
 from agentrollouts.core.judge.facts import Course, Memory, allowed
@@ -21,7 +22,7 @@ from agentrollouts.core.judge.stats.shifts import (
     of_mix,
     planned_looks,
 )
-from agentrollouts.core.memory import freeze, memory_of, to_status
+from agentrollouts.core.memory import memory_of, to_status
 from tests.builders import NEW, OLD, START, a_rollout
 from tests.gates import a_gate
 

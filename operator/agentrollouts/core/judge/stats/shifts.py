@@ -13,9 +13,10 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import Attempt, State
+from agentrollouts.core.attempt.clocks import phase_seconds
+from agentrollouts.core.attempt.schedule import steps_of
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.judge.stats.rare_values import rarest
-from agentrollouts.core.plan import phase_seconds, steps_of
 from agentrollouts.core.states import base_state
 
 FIRST_LOOKS: Final = (300, 600, 1200, 2400, 3600)

@@ -13,6 +13,13 @@ from agentrollouts.core.traffic.routers.config_map import render_config
 from agentrollouts.core.traffic.routers.http_route import render_route
 
 
+def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the traffic objects show what this status asks for."""
+    if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
+        return False
+    return next(unshown(obs.rollout, status, obs.traffic), None) is None
+
+
 def render(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> tuple[Manifest, ...]:
     """All traffic objects in the order in which they are written: the one that moves requests first.
 
@@ -40,10 +47,3 @@ def _is_sticky(found: Manifest | None) -> bool:
     """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
     rules = ((found or {}).get("spec") or {}).get("rules") or ()
     return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
-
-
-def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
-    """Whether the traffic objects show what this status asks for."""
-    if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
-        return False
-    return next(unshown(obs.rollout, status, obs.traffic), None) is None

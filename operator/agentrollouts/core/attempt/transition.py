@@ -1,19 +1,16 @@
-"""What each move does to an attempt: which clocks start and stop, what is frozen and what is remembered.
-
-After the chain in `decide`; nothing is judged here. The moves that take the canary back are in `back`.
-"""
+"""What each move does to an attempt: which clocks start and stop, what is frozen and what is remembered."""
 
 from typing import Final, assert_never
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome, ReleaseRecord, State
-from agentrollouts.core import back, moves
-from agentrollouts.core.approvals import left_above, required
-from agentrollouts.core.memory import freeze, fresh
-from agentrollouts.core.plan import next_extensions, plan_hash, step_at, steps_of
-from agentrollouts.core.progress import Progress, next_number
-from agentrollouts.core.recall import recall
-from agentrollouts.core.states import base_state
+from agentrollouts.core.attempt import moves, rollback
+from agentrollouts.core.attempt.approvals import left_above, required
+from agentrollouts.core.attempt.clocks import next_extensions
+from agentrollouts.core.attempt.schedule import plan_hash, step_at, steps_of
+from agentrollouts.core.attempt.segments import freeze, fresh
+from agentrollouts.core.attempt.status_draft import Progress, next_number
+from agentrollouts.core.states import base_state, is_in_line
 
 FULL: Final = 100
 
@@ -52,7 +49,7 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
         case moves.Replan() | moves.Rewatch():
             return _follow_new_plan(progress, move)
         case moves.RollBack() | moves.GoBack() | moves.Verify() | moves.Conclude() | moves.Prove():
-            return back.take_back(progress, move)
+            return rollback.take_back(progress, move)
         case moves.Supersede(message):
             return _supersede(progress, message)
         case _:
@@ -242,3 +239,15 @@ def _replan(progress: Progress, index: int) -> Progress:
             f"The plan changed: phase {progress.spec.phases[index].name} starts anew at {weight} %",
         )
     )
+
+
+def recall(progress: Progress, stable: ReleaseRecord | None, move: moves.Recall) -> Progress:
+    """Take over what was recalled; an attempt that waited begins anew, under a number of its own."""
+    status = progress.status
+    if is_in_line(status):
+        progress = progress.moved(State.SUPERSEDED)
+    done = progress.then(quarantined=move.quarantined)
+    if stable is None:
+        return done
+    told = f"{stable.release} was found healthy before this rollout was made, and continues as stable"
+    return done.then(stable=stable, history=move.history).tell(Reason.RECALLED, told)

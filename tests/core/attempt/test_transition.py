@@ -16,12 +16,12 @@ from agentrollouts.api.status import (
     Verdict,
     VerifyOutcome,
 )
-from agentrollouts.core import moves
-from agentrollouts.core.advance import advance
-from agentrollouts.core.back import QUARANTINE_LIMIT
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
+from agentrollouts.core.attempt.schedule import plan_hash
+from agentrollouts.core.attempt.status_draft import Progress
+from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.effects import Event
-from agentrollouts.core.plan import plan_hash
-from agentrollouts.core.progress import Progress
 from agentrollouts.core.states import IllegalMoveError
 from tests.builders import (
     AGENT,

@@ -1,7 +1,6 @@
-"""The bookkeeping of a rollback: what is remembered of it, from the decision to the gateway's word.
+"""What each move of a rollback does to the status: what is recorded, from the decision to the verification.
 
-Beside `advance`, for the moves that take the canary back. The traffic is not written from here: `traffic`
-renders stable 100, canary 0 from the state alone.
+No traffic is written here: stable 100, canary 0 is rendered from the state alone.
 """
 
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import (
     AffectedWindow,
+    AgentRolloutStatus,
     Attempt,
     LastRollback,
     Outcome,
@@ -18,9 +18,10 @@ from agentrollouts.api.status import (
     State,
     VerifyOutcome,
 )
-from agentrollouts.core import moves
-from agentrollouts.core.plan import plan_hash
-from agentrollouts.core.progress import Progress, next_number
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.schedule import plan_hash
+from agentrollouts.core.attempt.status_draft import Progress, next_number
+from agentrollouts.core.states import LATCHED
 
 REASONS: Final[Mapping[Trigger, Reason]] = {
     Trigger.BREACH: Reason.GATE_FAILED,
@@ -163,3 +164,13 @@ def _prove(progress: Progress, outcome: VerifyOutcome, verification: str) -> Pro
         cleared = bad.model_copy(update={"reason": Reason.SHARED_CAUSE.value})
         proved = proved.then(history=tuple(cleared if old is bad else old for old in status.history))
     return proved.tell(Reason.of(outcome), verification, warn=outcome is VerifyOutcome.NOT_RECOVERED)
+
+
+def is_unproved(status: AgentRolloutStatus) -> bool:
+    """Whether stable was rolled back at rest, and it is not known yet whether it was the cause."""
+    attempt, back = status.attempt, status.last_rollback
+    if attempt is None or back is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
+        return False
+    is_at_rest = attempt.phase_name is None  # it had no phases
+    is_open = is_at_rest and attempt.state in LATCHED and back.outcome in {None, VerifyOutcome.UNVERIFIED}
+    return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)

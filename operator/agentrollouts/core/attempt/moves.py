@@ -1,7 +1,6 @@
 """What a rollout can do next, as a closed union of values.
 
-The chain in `decide` picks exactly one; `advance` turns it into the next status and the Events that tell of
-it.
+A decision picks exactly one. It becomes the next status and the Events that report it.
 """
 
 from dataclasses import dataclass

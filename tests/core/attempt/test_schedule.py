@@ -11,19 +11,16 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Phase
 from agentrollouts.api.status import Attempt
-from agentrollouts.core.plan import (
+from agentrollouts.core.attempt.clocks import due_time, elapsed, phase_seconds, warmup_left
+from agentrollouts.core.attempt.schedule import (
     MAX_RAMP_STEPS,
     RampStep,
-    due_time,
-    elapsed,
     phase_at_weight,
-    phase_seconds,
     plan_hash,
     ramp,
     rises_left,
     step_at,
     steps_of,
-    warmup_left,
 )
 from tests.builders import NEW, OLD, START, RolloutBuilder, a_rollout
 

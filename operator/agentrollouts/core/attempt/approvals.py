@@ -1,9 +1,9 @@
-"""Approvals that an attempt still needs: those of the present plan, and those of the plan that it began with.
+"""Approvals that an attempt still needs: those of the current plan, and those of the plan that it began with.
 
-Used by `on_trial` and `advance`. An edit of the plan in mid-attempt adds approvals and never removes one: an
-approval is somebody else's decision, and whoever edits the plan may not be allowed to make it. It is bound to
-the weight of its phase, so that renaming, reordering or removing phases does not lift it either: above that
-weight the canary gets nothing without it.
+An edit of the plan during an attempt adds approvals and never removes one: an approval is someone else's
+decision, and the editor of the plan may not be allowed to make it. It is bound to the weight of its phase, so
+renaming, reordering or removing phases does not remove it either: above that weight the canary gets nothing
+without it.
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Approval
 from agentrollouts.api.status import MAX_APPROVALS, Attempt, RequiredApproval
+from agentrollouts.core.attempt.schedule import rises_left, steps_of
 from agentrollouts.core.orders import approve
-from agentrollouts.core.plan import rises_left, steps_of
 
 BEYOND: Final = 101
 """After the last phase: above every weight in percent."""

@@ -1,7 +1,6 @@
-"""A status on its way through one move: how a move changes it, and what is told of that.
+"""A status on its way through one move: changed fields, and the Events that report them.
 
-Below `advance` and `back`, which know what each move means. Every change of state is checked against the
-table in `states`.
+Every change of state is checked against the table of states.
 """
 
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from typing import Any
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, HistoryEntry, Outcome, State
+from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import kept
-from agentrollouts.core.plan import elapsed
 from agentrollouts.core.states import check_move
 
 

@@ -1,0 +1,105 @@
+"""The clocks of an attempt: how long a phase has run, when it ends, and what starts a clock."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, State, WeightsStatus
+from agentrollouts.core.states import JUDGED, base_state
+from agentrollouts.core.traffic import weights as traffic_weights
+
+CLOCKS: Final = (
+    "start_time",
+    "traffic_start_time",
+    "phase_start_time",
+    "clock_start_time",
+    "counting_start_time",
+    "endpoints_lost_time",
+)
+"""The times of an attempt from which something is counted."""
+
+
+def elapsed(attempt: Attempt, now: datetime) -> float:
+    """Seconds of the phase's clock: what was consumed before the last stop, and since then if it runs."""
+    if attempt.clock_start_time is None:
+        return attempt.elapsed_seconds
+    running = (now - attempt.clock_start_time).total_seconds()
+    return attempt.elapsed_seconds + max(0.0, running)
+
+
+def on_time(attempt: Attempt, now: datetime) -> Attempt:
+    """The attempt without times that are still to come: the clock was put back, so they begin anew.
+
+    Otherwise nothing would be counted, and no clock would run, until the clock had caught up.
+    """
+    times = {name: getattr(attempt, name) for name in CLOCKS}
+    ahead = {name: now for name, time in times.items() if time is not None and time > now}
+    return attempt.model_copy(update=ahead) if ahead else attempt
+
+
+def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
+    """How long the present phase, or the bake, lasts; all extensions together at most double it.
+
+    Whole seconds, like the stopped clock that is compared with it.
+    """
+    is_baking = base_state(attempt) is State.BAKING
+    duration = (spec.bake if is_baking else spec.phases[attempt.phase_index]).duration_seconds
+    return duration + duration * attempt.extensions // max(1, spec.analysis.max_extensions)
+
+
+def next_extensions(spec: AgentRolloutSpec, attempt: Attempt) -> int:
+    """How many extensions the phase has after the next one, which lasts until another result is due.
+
+    A step of a short phase is shorter than `analysis.intervalSeconds`; one after the other would be used up,
+    each with an Event, without any new count between them.
+    """
+    most, now = spec.analysis.max_extensions, phase_seconds(spec, attempt)
+    later = range(attempt.extensions + 1, most)
+    longer = (n for n in later if _seconds_at(spec, attempt, n) - now >= spec.analysis.interval_seconds)
+    return next(longer, most)
+
+
+def _seconds_at(spec: AgentRolloutSpec, attempt: Attempt, extensions: int) -> int:
+    return phase_seconds(spec, attempt.model_copy(update={"extensions": extensions}))
+
+
+def due_time(attempt: Attempt, clock_seconds: float, now: datetime) -> datetime:
+    """When the phase's running clock will show `clock_seconds`, at the earliest now."""
+    return now + timedelta(seconds=max(0.0, clock_seconds - elapsed(attempt, now)))
+
+
+def warmup_left(spec: AgentRolloutSpec, attempt: Attempt, counting_start: datetime) -> float:
+    """Seconds after `counting_start` from which latency and cost count.
+
+    The warm-up is once a phase, not once a step of a ramp.
+    """
+    warm = (attempt.phase_start_time or counting_start) + timedelta(seconds=spec.analysis.warmup_seconds)
+    return max(0.0, (warm - counting_start).total_seconds())
+
+
+def status_on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
+    """The status without times of its attempt that are still to come."""
+    attempt = status.attempt and on_time(status.attempt, now)
+    return status if attempt is status.attempt else status.model_copy(update={"attempt": attempt})
+
+
+def confirmed(status: AgentRolloutStatus, now: datetime, *, is_applied: bool) -> AgentRolloutStatus:
+    """The weights are on the route: runs are counted from now on. The phase's time waits for the gateway."""
+    weights = traffic_weights.asked_weights(status)
+    if weights is None:
+        return status
+    confirmed = status.model_copy(
+        update={"weights": WeightsStatus(stable=weights.stable, canary=weights.canary)}
+    )
+    attempt = status.attempt
+    if attempt and attempt.traffic_start_time is None and attempt.weight and status.canary:
+        attempt = attempt.model_copy(update={"traffic_start_time": now})
+        confirmed = confirmed.model_copy(update={"attempt": attempt})
+    if attempt is None or attempt.state not in JUDGED or status.canary is None:
+        return confirmed
+    starts = {} if attempt.counting_start_time else {"counting_start_time": now}
+    if attempt.phase_start_time is None and is_applied:
+        starts |= {"phase_start_time": now} | ({} if attempt.hold else {"clock_start_time": now})
+    return (
+        confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)}) if starts else confirmed
+    )
