@@ -12,7 +12,8 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
-from agentrollouts.core import memory, on_trial, situation, summary
+from agentrollouts.core import on_trial, situation, summary
+from agentrollouts.core.analysis import gate_status
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.queries import QueryPlan
@@ -47,7 +48,7 @@ def _timeless(plan: QueryPlan) -> object:
 
 
 BUGS: Final[Mapping[str, Patches]] = {
-    "NaN passes": ((memory, "judge", _judge_errors_as_passes),),
+    "NaN passes": ((gate_status, "judge", _judge_errors_as_passes),),
     "any verdict advances": ((situation.Situation, "passed", True),),
     "the route is written before the status": ((summary, "_traffic_writes", _write_ahead),),
     "no latch": ((on_trial, "_latch_on_traffic", lambda _: None),),

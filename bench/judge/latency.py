@@ -14,11 +14,11 @@ from statistics import NormalDist
 from typing import Final
 
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.analysis.baseline import factors
 from agentrollouts.core.gates.counts import ORDINARY, Bound, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.stats.burst import factors
 from agentrollouts.core.metrics.poll import Series
 from agentrollouts.core.metrics.queries import Term, bad_source, tag
 from bench.judge.ours import GATES, NOW, PLAN, RUN_SECONDS, TIMES, Past, shipped, surprise

@@ -13,13 +13,13 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Better
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.analysis.baseline import factors
 from agentrollouts.core.gates.counts import Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import Course, Memory
 from agentrollouts.core.judge.judge import NOTHING, Judgement, judge
-from agentrollouts.core.judge.stats.burst import factors
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 from bench.judge.streams import PHASES, Minute
 

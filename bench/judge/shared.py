@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agentrollouts.api.status import Baseline
+from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import recent_seconds
 from agentrollouts.core.judge.limits import is_degraded
-from agentrollouts.core.judge.stats.burst import baselines, effective, factors
+from agentrollouts.core.judge.stats.burst import effective
 from bench.judge import latency
 from bench.judge.ours import GATES, PLAN, burst_of
 from bench.judge.sampling import Lognormal, poisson

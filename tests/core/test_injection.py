@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.caps import resolve_caps
+from agentrollouts.core.analysis.caps import resolve_caps
 from agentrollouts.core.gates.resolve import labels_of, resolve_all
 from agentrollouts.core.gates.selector import (
     DEFAULT_LABELS,

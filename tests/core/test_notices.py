@@ -12,14 +12,14 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, Severity, State, Verdict
 from agentrollouts.core import decide as deciding
-from agentrollouts.core.caps import CapReading, with_readings
+from agentrollouts.core.analysis.canary import with_verdicts
+from agentrollouts.core.analysis.caps import CapReading, with_readings
+from agentrollouts.core.analysis.stable import with_watched
 from agentrollouts.core.effects import Event, Problem
 from agentrollouts.core.judge.judge import Judgement
-from agentrollouts.core.judging import with_verdicts
 from agentrollouts.core.observation import Decision, Observation
 from agentrollouts.core.situation import Situation, assess
 from agentrollouts.core.states import is_on_trial
-from agentrollouts.core.watching import with_watched
 from tests.builders import (
     NEW,
     NEXT,

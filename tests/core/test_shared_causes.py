@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, State, Verdict
+from agentrollouts.core.analysis.baseline import baselines
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.facts import Course, Memory
 from agentrollouts.core.judge.judge import Judgement, judge
-from agentrollouts.core.judge.stats.burst import baselines
 from agentrollouts.core.metrics.queries import (
     Term,
     bad_source,

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better
 from agentrollouts.cli.reading import WrongUseError, problems, read_objects
-from agentrollouts.core import watching
-from agentrollouts.core.caps import resolve_caps
-from agentrollouts.core.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
+from agentrollouts.core.analysis import stable
+from agentrollouts.core.analysis.caps import resolve_caps
+from agentrollouts.core.analysis.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
+from agentrollouts.core.analysis.outlook import advice, change, headline
+from agentrollouts.core.analysis.recovery import check
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.outlook import advice, change, headline
-from agentrollouts.core.verification import check
 
 HELP: Final = """\
 Show, for each phase of an AgentRollout, the expected number of canary runs, the regressions that each gate
@@ -69,7 +69,7 @@ def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], t
     spec = _read(options.file)
     gates, refusals = resolve_all(spec)
     refused_caps = resolve_caps(spec).refusals
-    wrong = (*refusals, *refused_caps, *check(spec, gates), *watching.check(spec, gates))
+    wrong = (*refusals, *refused_caps, *check(spec, gates), *stable.check(spec, gates))
     if wrong:  # what the operator would refuse with InvalidGate
         raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in wrong))
     usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)

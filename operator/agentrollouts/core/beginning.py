@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
-from agentrollouts.core import watching
+from agentrollouts.core.analysis import stable as analysis_stable
 from agentrollouts.core.asked import Request, missing_service
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
@@ -58,7 +58,7 @@ def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
     """What stable does that would roll a canary back."""
     failing = tuple(judgement for judgement in s.failing if judgement.action is Action.ROLL_BACK)
     exceeded = s.exceeded(Action.ROLL_BACK)
-    if not watching.is_watched(s.spec, s.status) or not (failing or exceeded):
+    if not analysis_stable.is_watched(s.spec, s.status) or not (failing or exceeded):
         return None
     if failing:
         return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
@@ -160,7 +160,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
             f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
         )
-    if harm := watching.found_at_rest(s.spec, s.status, s.gates, {Action.ROLL_BACK}):
+    if harm := analysis_stable.found_at_rest(s.spec, s.status, s.gates, {Action.ROLL_BACK}):
         led_here = "the last rollback led here and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
@@ -172,7 +172,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
 
 def _worried(s: Situation) -> moves.Rest | None:
     """A gate or a cap speaks against stable, and nothing is to be done but to say so."""
-    found = watching.found_at_rest(s.spec, s.status, s.gates, {Action.HOLD})
+    found = analysis_stable.found_at_rest(s.spec, s.status, s.gates, {Action.HOLD})
     if found is None or s.status.stable is None:
         return None
     serves = "serves all traffic" if s.applied else "is stable"

@@ -11,6 +11,8 @@ from typing import Final
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
+from agentrollouts.core.analysis.stable import gates_at_rest
+from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.conditions import (
     READY,
@@ -33,7 +35,6 @@ from agentrollouts.core.situation import (
     is_same_segment,
     sentences,
 )
-from agentrollouts.core.stages import gates_at
 from agentrollouts.core.standing import WATCHING, findings, how_to_approve, share, until, utc, with_measured
 from agentrollouts.core.states import is_on_trial, is_under_way
 from agentrollouts.core.traffic import weights
@@ -41,7 +42,6 @@ from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.latch import is_latched
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import is_shown
-from agentrollouts.core.watching import gates_at_rest
 
 _Word = tuple[bool | None, Reason, str]
 """Whether a condition holds, why in one word, and in a sentence."""

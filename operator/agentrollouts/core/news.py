@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus, GateStatus
+from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.situation import Situation
-from agentrollouts.core.stages import gates_at
 from agentrollouts.core.standing import steady
 from agentrollouts.core.states import is_on_trial
 

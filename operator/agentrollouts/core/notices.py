@@ -11,11 +11,12 @@ from typing import Final
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
+from agentrollouts.core.analysis.caps import current_caps
 from agentrollouts.core.conditions import RECONCILING, ROUTE_CONFLICT, STALLED
 from agentrollouts.core.effects import Event
 from agentrollouts.core.endings import ENDINGS, UNVARYING
 from agentrollouts.core.situation import METRICS_CONDITION, Situation
-from agentrollouts.core.standing import current_caps, steady
+from agentrollouts.core.standing import steady
 from agentrollouts.core.states import is_on_trial
 
 FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH})

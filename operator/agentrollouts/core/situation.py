@@ -19,28 +19,28 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
-from agentrollouts.core import stages, watching
+from agentrollouts.core.analysis import stable, stages
+from agentrollouts.core.analysis.canary import judged, query_plan, with_verdicts
+from agentrollouts.core.analysis.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
+from agentrollouts.core.analysis.outlook import with_outlook
+from agentrollouts.core.analysis.recovery import Recovery, check, gates_after, noted, recoveries
+from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.asked import Asked, identify, missing_service
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
-from agentrollouts.core.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.judge import Judgement
-from agentrollouts.core.judging import judged, query_plan, with_verdicts
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
 from agentrollouts.core.metrics.table import Table
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.outlook import with_outlook
-from agentrollouts.core.stages import gates_at
 from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import is_shown
-from agentrollouts.core.verification import Recovery, check, gates_after, noted, recoveries
 
 ERROR_GRACE: Final = timedelta(seconds=600)
 """How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
@@ -133,7 +133,7 @@ class Situation:
         """Whether some gate is asked at this stage of the attempt, or at rest."""
         return bool(
             gates_at(self.spec, self.status, self.gates)
-            or watching.gates_at_rest(self.spec, self.status, self.gates)
+            or stable.gates_at_rest(self.spec, self.status, self.gates)
         )
 
     @property
@@ -179,15 +179,15 @@ def assess(obs: Observation) -> Situation:
     status = endpoints.noted(obs, status, report)
     gates, refusals = resolve_all(spec)
     caps, refused_caps = resolve_caps(spec)
-    wrong = (*refusals, *refused_caps, *check(spec, gates), *watching.check(spec, gates))
+    wrong = (*refusals, *refused_caps, *check(spec, gates), *stable.check(spec, gates))
     wrong = wrong or tuple(stages.check(spec, gates))
     plan = query_plan(obs, status, gates, caps)
     heard = obs.heard if obs.heard and obs.heard.plan == plan else None
     result = tabulate(heard.plan, heard.answer) if heard else NOTHING_YET
     table = result if isinstance(result, Table) else None
     judgements = judged(obs, status, gates, heard, result)
-    at_rest = watching.judged_at_rest(obs, status, gates, heard, result)
-    status = watching.with_watched(status, spec, at_rest)
+    at_rest = stable.judged_at_rest(obs, status, gates, heard, result)
+    status = stable.with_watched(status, spec, at_rest)
     status = noted(status, table, obs.now, gateway_follows=follows)
     cap_readings = read_caps(caps, table) if table and table.plan.past_end is None else ()
     status = with_readings(status, cap_readings)

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, CapStatus, State, Verdict
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, State, Verdict
+from agentrollouts.core.analysis.caps import current_caps
 from agentrollouts.core.attempt import approvals
 from agentrollouts.core.attempt.clocks import phase_seconds
-from agentrollouts.core.states import is_on_trial, is_under_way
+from agentrollouts.core.states import is_on_trial
 
 WATCHING: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING})
 """States of an attempt whose gates and caps can find something that the sentence has to name."""
@@ -75,14 +76,6 @@ def findings(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> Iterator[str
     for cap in current_caps(status):
         if cap.exceeded:
             yield f"{cap.name}: {cap.message}"
-
-
-def current_caps(status: AgentRolloutStatus) -> Iterator[CapStatus]:
-    """The readings of the caps that are about what serves or is tried now, not about an earlier attempt."""
-    attempt = status.attempt
-    ends = [entry.end_time for entry in status.history[:1]]
-    begun = [attempt.start_time] if attempt and is_under_way(status) and is_on_trial(status) else ends
-    yield from (cap for cap in status.caps if not begun or cap.time >= begun[0])
 
 
 def with_measured(message: str, *sentences: str) -> str:

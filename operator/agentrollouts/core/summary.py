@@ -11,6 +11,8 @@ from datetime import datetime
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core import beginning
+from agentrollouts.core.analysis.canary import census, query_plan, with_query
+from agentrollouts.core.analysis.gate_status import is_measured
 from agentrollouts.core.asked import Asked
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.status_draft import Progress
@@ -19,8 +21,6 @@ from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Write
 from agentrollouts.core.facts import fact_writes
 from agentrollouts.core.headline import conditions_of, route_conflict
-from agentrollouts.core.judging import census, query_plan, with_query
-from agentrollouts.core.memory import is_measured
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.news import are_numbers_due, is_news

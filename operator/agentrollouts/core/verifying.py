@@ -6,12 +6,12 @@ is taken back any further: what is still bad without the release has another cau
 
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import LastRollback, VerifyOutcome
+from agentrollouts.core.analysis.recovery import gates_after
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.situation import Situation, sentences
-from agentrollouts.core.verification import gates_after
 
 ELSEWHERE = "the failure is elsewhere: in a dependency, in data that the release wrote, or at the provider"
 UNPROVED = "The release that serves now is watched by the same limits, which shows whether that helped."

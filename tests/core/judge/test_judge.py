@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec, NoDataPolicy
 from agentrollouts.api.status import Counts, GateStatus, SegmentStatus, Severity, Verdict
+from agentrollouts.core.analysis.gate_status import finished, to_status
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Bound, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -17,7 +18,6 @@ from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly,
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import Judgement, judge
-from agentrollouts.core.memory import finished, to_status
 
 LAST = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 ERRORS, COMPLETION, LATENCY, COST, ACCURACY = resolve_all(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import Baseline, GateStatus, Severity, Verdict
+from agentrollouts.core.analysis.gate_status import known, memory_of, to_status
 from agentrollouts.core.attempt.segments import freeze, fresh
 from agentrollouts.core.gates.counts import Bound, Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -18,7 +19,6 @@ from agentrollouts.core.gates.reading import Present, Reading, TooEarly
 from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.judge.limits import surely_above
-from agentrollouts.core.memory import known, memory_of, to_status
 from tests.gates import a_gate
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

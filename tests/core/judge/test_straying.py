@@ -10,19 +10,19 @@ import pytest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import NoDataPolicy
 from agentrollouts.api.status import State, Verdict
+from agentrollouts.core.analysis.gate_status import memory_of, to_status
 from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.counts import Expected, Segment, Started
 from agentrollouts.core.gates.reading import Absence, NoData, Reading
 from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.straying import stray
-from agentrollouts.core.memory import memory_of, to_status
 from agentrollouts.core.metrics.absences import run_seconds
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import Term, plan_queries, tag, total_source
 from agentrollouts.core.metrics.table import Answer, Row, Table
 from agentrollouts.core.observation import Decision
-from tests.core.test_judging import RUNS, START, after, observed, rollout, state_of
+from tests.core.analysis.test_canary import RUNS, START, after, observed, rollout, state_of
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, Verdict
+from agentrollouts.core.analysis.gate_status import finished, to_status
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import UNKNOWN, Bound, Expected, Mix, Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -18,7 +19,6 @@ from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.arrivals import filled, filled_since, unfinished
 from agentrollouts.core.judge.stats.evidence import bad_ratio, evidence, good_ratio
-from agentrollouts.core.memory import finished, to_status
 from tests.gates import a_gate
 
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)

@@ -12,17 +12,10 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Baseline
+from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.judge.stats.burst import (
-    UNMEASURED_SUM,
-    Minute,
-    baselines,
-    effective,
-    factors,
-    of_counts,
-    of_sums,
-)
+from agentrollouts.core.judge.stats.burst import UNMEASURED_SUM, Minute, effective, of_counts, of_sums
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 
 START = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)

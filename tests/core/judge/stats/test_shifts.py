@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.analysis.canary import planned_looks
+from agentrollouts.core.analysis.gate_status import memory_of, to_status
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading, TooEarly
@@ -20,9 +22,7 @@ from agentrollouts.core.judge.stats.shifts import (
     looks_until,
     of_histogram,
     of_mix,
-    planned_looks,
 )
-from agentrollouts.core.memory import memory_of, to_status
 from tests.builders import NEW, OLD, START, a_rollout
 from tests.gates import a_gate
 

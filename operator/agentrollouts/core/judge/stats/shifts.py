@@ -8,16 +8,10 @@ count.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import Attempt, State
-from agentrollouts.core.attempt.clocks import phase_seconds
-from agentrollouts.core.attempt.schedule import steps_of
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.judge.stats.rare_values import rarest
-from agentrollouts.core.states import base_state
 
 FIRST_LOOKS: Final = (300, 600, 1200, 2400, 3600)
 """Seconds after the counting start at which is looked; from the last on, each time twice as late."""
@@ -56,17 +50,6 @@ def looks_until(seconds: float) -> int:
     if seconds < 2 * FIRST_LOOKS[-1]:
         return first
     return first + int(math.log2(seconds / FIRST_LOOKS[-1]))
-
-
-def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:
-    """Looks in all segments of the phase; the last one goes on through the bake."""
-    begins = [step.due_seconds for step in steps_of(spec, attempt.phase_index)]
-    is_last, end = attempt.phase_index + 1 == len(spec.phases), phase_seconds(spec, attempt)
-    if base_state(attempt) is State.BAKING:
-        end += spec.phases[attempt.phase_index].duration_seconds
-    elif is_last:
-        end += spec.bake.duration_seconds
-    return sum(max(1, looks_until(after - before)) for before, after in pairwise([*begins, end]))
 
 
 def of_mix(mix: Sequence[Mix], burst: float) -> Shift | None:

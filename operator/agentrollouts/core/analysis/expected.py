@@ -1,4 +1,4 @@
-"""Expected counts: what a gate would count if the canary were so many times worse. Used by `forecast`."""
+"""Expected counts: what a gate would count if the canary were so many times worse."""
 
 import math
 from functools import lru_cache

@@ -1,8 +1,8 @@
-"""After a rollback: did the traffic move, and is stable what it was before the attempt?
+"""Stable after a rollback: did the traffic move, and did stable recover?
 
-Beside `judging`, which asks about a canary. The judge is the same, with stable now in the canary's place and
-stable in the stretch of the same length before the attempt in its own. `verifying` decides on what is found
-here. All that is remembered is in `status.lastRollback`.
+The judge is the same as for a canary. Current counts of stable take the canary's place, and counts of stable
+from a period of the same length before the attempt take stable's place. Everything that is remembered is in
+`status.lastRollback`.
 """
 
 from collections.abc import Iterable

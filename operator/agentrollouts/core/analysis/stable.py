@@ -1,7 +1,7 @@
-"""What is watched while nothing is on trial, where `spec.watch` asks for it: the stable release by itself.
+"""Stable by itself, where `spec.watch` enables it: what is evaluated while no attempt is in progress.
 
-Beside `judging`, which is about attempts. With nothing to compare with, only limits, counts and caps can
-speak. `beginning` decides on what is found here; what has to be remembered stands in `status.watched`.
+With nothing to compare with, only limits, counts and caps apply. Everything that is remembered is in
+`status.watched`.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,8 +12,9 @@ from typing import Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPolicy
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
+from agentrollouts.core.analysis.caps import ResolvedCap, current_caps
+from agentrollouts.core.analysis.gate_status import judged_with, known, to_status
 from agentrollouts.core.attempt.segments import fresh
-from agentrollouts.core.caps import ResolvedCap
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import stages
@@ -21,12 +22,10 @@ from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import Judgement
-from agentrollouts.core.memory import judged_with, known, to_status
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.standing import current_caps
 from agentrollouts.core.states import is_on_trial
 
 LONGEST: Final = timedelta(hours=1)

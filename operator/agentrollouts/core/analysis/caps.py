@@ -1,10 +1,10 @@
-"""Caps: ceilings on what the canary may do, whatever stable does and whatever its gates say.
+"""Caps: ceilings on what the canary may do, whatever stable does and whatever the gates say.
 
-Beside the gates, and asked in the same request, also at 100 %. A cap is a circuit breaker, not a quota:
-Prometheus lags by up to a minute, and a hard ceiling belongs into the agent.
+Caps are part of the same query, also at 100%. A cap is a circuit breaker, not a quota: Prometheus lags by up
+to a minute, so a hard ceiling belongs in the agent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from agentrollouts.core.metrics.closer_look import was_just_reset
 from agentrollouts.core.metrics.queries import Term
 from agentrollouts.core.metrics.steadiness import CURE, jumps
 from agentrollouts.core.metrics.table import Table
+from agentrollouts.core.states import is_on_trial, is_under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +156,11 @@ def _added(source: Source, table: Table) -> float:
     if stable and table.counts(source, stable) and not table.term(source, Term.COVERED, stable):
         return table.value(source, Term.INCREASE, subject.canary) or 0.0
     return table.counts(source, subject.canary).get(None, 0.0)
+
+
+def current_caps(status: AgentRolloutStatus) -> Iterator[CapStatus]:
+    """The readings of the caps that are about what serves or is tried now, not about an earlier attempt."""
+    attempt = status.attempt
+    ends = [entry.end_time for entry in status.history[:1]]
+    begun = [attempt.start_time] if attempt and is_under_way(status) and is_on_trial(status) else ends
+    yield from (cap for cap in status.caps if not begun or cap.time >= begun[0])

@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.core.forecast import PhaseForecast, Stretch, Usual, forecast, sight, usual_of
+from agentrollouts.core.analysis.forecast import PhaseForecast, Stretch, Usual, forecast, sight, usual_of
+from agentrollouts.core.analysis.outlook import advice, change, headline
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.outlook import advice, change, headline
 from tests.properties import usually
 
 TEMPLATES = {

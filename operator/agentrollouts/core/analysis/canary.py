@@ -1,12 +1,12 @@
-"""Gates and caps in their place: what is asked of Prometheus at present, and what its newest answer says.
+"""The canary beside stable: which gates and caps are evaluated now, and what the newest result says.
 
-Between `situation`, which reads the persisted status, and the judge (`gates`) with its caps, which know no
-rollout. Only an answer to the present question counts: one about an earlier segment, or other gates, is none.
+Only a result of the current query counts: one about an earlier segment, or about other gates, is ignored.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
@@ -19,9 +19,14 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
+from agentrollouts.core.analysis.baseline import baselines, factors
+from agentrollouts.core.analysis.caps import ResolvedCap
+from agentrollouts.core.analysis.gate_status import is_measured, judged_with, known, measured, to_status
+from agentrollouts.core.analysis.recovery import plan_verification
+from agentrollouts.core.analysis.stable import plan_watch
+from agentrollouts.core.analysis.stages import FULL, gates_at
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds, warmup_left
-from agentrollouts.core.attempt.schedule import plan_hash, rises_left
-from agentrollouts.core.caps import ResolvedCap
+from agentrollouts.core.attempt.schedule import plan_hash, rises_left, steps_of
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Sight
 from agentrollouts.core.gates.resolve import labels_of
@@ -29,9 +34,7 @@ from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import STARTED
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import Judgement
-from agentrollouts.core.judge.stats.burst import baselines, factors
-from agentrollouts.core.judge.stats.shifts import planned_looks
-from agentrollouts.core.memory import is_measured, judged_with, known, measured, to_status
+from agentrollouts.core.judge.stats.shifts import looks_until
 from agentrollouts.core.metrics.absences import run_seconds, started, with_started
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Census, census_of, sight_of
@@ -42,10 +45,7 @@ from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import Answer, Table
 from agentrollouts.core.observation import Observation
 from agentrollouts.core.release.snapshot import releases_of
-from agentrollouts.core.stages import FULL, gates_at
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
-from agentrollouts.core.verification import plan_verification
-from agentrollouts.core.watching import plan_watch
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
@@ -262,3 +262,14 @@ def with_query(
     fits = text is not None and len(text) <= QUERY_LENGTH
     shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None
     return status.model_copy(update={"query": shown})
+
+
+def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:
+    """Looks in all segments of the phase; the last one goes on through the bake."""
+    begins = [step.due_seconds for step in steps_of(spec, attempt.phase_index)]
+    is_last, end = attempt.phase_index + 1 == len(spec.phases), phase_seconds(spec, attempt)
+    if base_state(attempt) is State.BAKING:
+        end += spec.phases[attempt.phase_index].duration_seconds
+    elif is_last:
+        end += spec.bake.duration_seconds
+    return sum(max(1, looks_until(after - before)) for before, after in pairwise([*begins, end]))

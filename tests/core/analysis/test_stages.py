@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.core.analysis.stages import check
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.stages import check
 
 ONE, FEW, ALL = (
     [{"name": name, "weight": weight, "durationSeconds": 60} for name, weight in plan]

@@ -1,8 +1,8 @@
-"""What a plan can see: how many canary runs each phase will have, and which regressions show in so few.
+"""What a plan can detect: how many canary runs each phase will have, and which regressions show in so few.
 
-Beside `gates`: expected counts are put before the same judge, so the forecast cannot promise what the judge
-does not keep. A regression that is just caught in expectation is caught in about half of the cases. Each
-phase is looked at by itself, as if the regression began with it.
+Expected counts are put before the same judge as real ones, so the forecast cannot promise what the judge does
+not keep. A regression that is just detected in expectation is detected in about half of the cases. Each phase
+is forecast by itself, as if the regression began with it.
 """
 
 import math
@@ -14,8 +14,8 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, GateType
 from agentrollouts.api.status import Verdict
+from agentrollouts.core.analysis.expected import expected
 from agentrollouts.core.attempt.schedule import steps_of
-from agentrollouts.core.expected import expected
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

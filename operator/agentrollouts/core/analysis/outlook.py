@@ -1,7 +1,6 @@
 """A forecast in words: one sentence for a phase, and what to change in a plan.
 
-After `forecast`. Read by the command line; and said in the status, once in each phase, when its real traffic
-is known.
+Printed by the command line, and set in the status once per phase, when its real traffic is known.
 """
 
 import math
@@ -11,7 +10,7 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec, Better, GateType, OnTimeout, Phase
 from agentrollouts.api.status import AgentRolloutStatus, State
-from agentrollouts.core.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
+from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates.wording import about, percent, times
 from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.metrics.poll import Heard

@@ -24,8 +24,8 @@ from agentrollouts.api.status import (
     Verdict,
     WeightsStatus,
 )
+from agentrollouts.core.analysis.caps import CapReading, read_caps, resolve_caps
 from agentrollouts.core.attempt.schedule import plan_hash
-from agentrollouts.core.caps import CapReading, read_caps, resolve_caps
 from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import Matcher, Refusal, Selector

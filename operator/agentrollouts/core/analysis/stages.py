@@ -1,7 +1,7 @@
-"""The stages of an attempt, by which it is known which gates can be asked at all.
+"""The stages of an attempt, which decide which gates can be evaluated at all.
 
-Between the status and `judging`. Beside stable every gate is asked. At 100 % there is no control group, so
-that only limits and counts can speak; a first release has nothing else from its beginning.
+Beside stable every gate is evaluated. At 100% there is no control group, so only limits and counts apply; a
+first release has nothing else from its beginning.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

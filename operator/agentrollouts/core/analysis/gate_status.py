@@ -1,7 +1,7 @@
-"""Gates in the status: what is persisted of a judgement, and what the next one remembers of it.
+"""A judgment as it is persisted in the status, and read back for the next one.
 
-After `gates`. There is no other memory: counts of finished segments, the frozen burst factor and baseline,
-and since when something has been found. A number in a status may be forged, so each is made a count again.
+There is no other memory: counts of finished segments, the frozen burst factor and baseline, and since when
+something has been found. A number in a status may be forged, so each is made a valid count again.
 """
 
 from collections.abc import Iterable, Mapping
