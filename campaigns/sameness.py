@@ -25,6 +25,7 @@ from agentrollouts.api.status import (
     State,
     Verdict,
 )
+from agentrollouts.core.action.annotations import approve, retry, roll_back
 from agentrollouts.core.asked import is_given_up
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds
 from agentrollouts.core.attempt.rollback import is_unproved
@@ -32,7 +33,6 @@ from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.facts import HEALTHY, QUARANTINED
 from agentrollouts.core.history import was_healthy
-from agentrollouts.core.orders import approve, retry, roll_back
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World

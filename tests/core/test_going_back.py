@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from agentrollouts.api.meta import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome, State
+from agentrollouts.core.action.annotations import roll_back
 from agentrollouts.core.conditions import find_condition
-from agentrollouts.core.orders import roll_back
 from agentrollouts.core.traffic.manifests import key_of
 from tests.builders import (
     BY_PATCH,

@@ -18,13 +18,13 @@ from agentrollouts.api.status import (
     ReleaseRecord,
     State,
 )
+from agentrollouts.core.action.annotations import retry, retry_of
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.observation import Observation
-from agentrollouts.core.orders import retry, retry_of
 from agentrollouts.core.states import is_under_way
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
+from agentrollouts.core.action.annotations import asks_back, force_back, retry
 from agentrollouts.core.analysis import stable as analysis_stable
 from agentrollouts.core.asked import Request, missing_service
 from agentrollouts.core.attempt import moves
@@ -17,7 +18,6 @@ from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_going_back
-from agentrollouts.core.orders import asks_back, force_back, retry
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.target import begun_target, candidates, find_target, unasked
 from agentrollouts.core.traffic.conflicts import rival

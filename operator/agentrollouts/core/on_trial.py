@@ -9,6 +9,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action, OnTimeout
 from agentrollouts.api.status import State, Verdict
+from agentrollouts.core.action.annotations import asks_back
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.attempt import approvals, moves
 from agentrollouts.core.attempt.clocks import due_time
@@ -17,7 +18,6 @@ from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rise
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_going_back
 from agentrollouts.core.holds import hold
-from agentrollouts.core.orders import asks_back
 from agentrollouts.core.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.conflicts import rival
 from agentrollouts.core.traffic.routers import route_patch

@@ -12,6 +12,7 @@ from typing import Final
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import Action
 from agentrollouts.api.status import LastRollback, Verdict, VerifyOutcome
+from agentrollouts.core.action.annotations import retry_of
 from agentrollouts.core.analysis.stable import gates_at_rest
 from agentrollouts.core.asked import Asked, Request
 from agentrollouts.core.attempt import moves
@@ -19,7 +20,6 @@ from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.beginning import rest
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
-from agentrollouts.core.orders import retry_of
 from agentrollouts.core.situation import Situation, sentences
 from agentrollouts.core.verifying import ELSEWHERE
 

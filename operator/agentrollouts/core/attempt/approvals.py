@@ -11,8 +11,8 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Approval
 from agentrollouts.api.status import MAX_APPROVALS, Attempt, RequiredApproval
+from agentrollouts.core.action.annotations import approve
 from agentrollouts.core.attempt.schedule import rises_left, steps_of
-from agentrollouts.core.orders import approve
 
 BEYOND: Final = 101
 """After the last phase: above every weight in percent."""

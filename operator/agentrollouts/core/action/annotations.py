@@ -1,7 +1,7 @@
-"""What a person asks for by an annotation: to approve a phase, to roll back, to try a release again.
+"""Requests of a person by annotation: approve a phase, roll back, retry a release.
 
-Asked by the chains in `decide`. Each value names an attempt, so that one that was left behind, or that Git
-applies again, asks for nothing: the next attempt has another number.
+Each value names an attempt, so a stale one, or one that Git applies again, has no effect: the next attempt
+has another number.
 """
 
 from dataclasses import dataclass
