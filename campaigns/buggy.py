@@ -13,9 +13,9 @@ from agentrollouts.adapters.cluster import Cluster
 from agentrollouts.adapters.cluster_errors import ConflictError
 from agentrollouts.adapters.resources import Ref
 from agentrollouts.api.meta import FIELD_MANAGER
-from agentrollouts.core import summary
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.rollout import decision
 from agentrollouts.core.traffic import manifests
 from agentrollouts.core.traffic.routers import config_map, http_route, table
 from agentrollouts.shell.cache import Cache
@@ -30,7 +30,7 @@ def weights_first() -> None:
             if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
                 yield Write(wanted, FIELD_MANAGER)
 
-    _replace(summary, "_traffic_writes", writes)
+    _replace(decision, "_traffic_writes", writes)
 
 
 def no_latch() -> None:

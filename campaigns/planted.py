@@ -12,11 +12,12 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus, Verdict
-from agentrollouts.core import on_trial, situation, summary
 from agentrollouts.core.analysis import gate_status
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.queries import QueryPlan
+from agentrollouts.core.rollout import decision, situation
+from agentrollouts.core.rollout.checks import progressing
 from agentrollouts.core.traffic import manifests
 from agentrollouts.core.traffic.routers import table
 from campaigns import exhaustive, simulated
@@ -50,8 +51,8 @@ def _timeless(plan: QueryPlan) -> object:
 BUGS: Final[Mapping[str, Patches]] = {
     "NaN passes": ((gate_status, "judge", _judge_errors_as_passes),),
     "any verdict advances": ((situation.Situation, "passed", True),),
-    "the route is written before the status": ((summary, "_traffic_writes", _write_ahead),),
-    "no latch": ((on_trial, "_latch_on_traffic", lambda _: None),),
+    "the route is written before the status": ((decision, "_traffic_writes", _write_ahead),),
+    "no latch": ((progressing, "_latch_on_traffic", lambda _: None),),
     "an answer about an earlier weight is trusted": ((QueryPlan, "__eq__", _trust),),
 }
 

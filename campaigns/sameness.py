@@ -26,13 +26,13 @@ from agentrollouts.api.status import (
     Verdict,
 )
 from agentrollouts.core.action.annotations import approve, retry, roll_back
-from agentrollouts.core.asked import is_given_up
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.facts import HEALTHY, QUARANTINED
 from agentrollouts.core.history import was_healthy
+from agentrollouts.core.rollout.desired import is_given_up
+from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World

@@ -15,7 +15,7 @@ from agentrollouts.api.meta import ANNOTATION_APPROVE
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.metrics.poll import Asking
-from agentrollouts.core.observation import Decision
+from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.agents import Agent, Drawn
 from agentrollouts.simulation.cluster import ROUTE, materialise

@@ -24,7 +24,7 @@ from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
 from agentrollouts.core.metrics.table import Answer, Row
-from agentrollouts.core.observation import Decision
+from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.observer import Observer

@@ -30,8 +30,8 @@ from agentrollouts.api.status import (
 )
 from agentrollouts.core.attempt.schedule import plan_hash, steps_of
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.facts import fact_writes
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.snapshot_facts import fact_writes
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.routers.route_patch import patches

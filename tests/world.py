@@ -16,7 +16,8 @@ from agentrollouts.api.rollout import NoDataPolicy, OnTimeout
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, State, Verdict
 from agentrollouts.core.attempt.schedule import ramp
 from agentrollouts.core.effects import Event, Manifest, Write
-from agentrollouts.core.observation import Decision, Observation
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent

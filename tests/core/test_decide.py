@@ -8,8 +8,8 @@ import pytest
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome, State, VerifyOutcome
-from agentrollouts.core.decide import decide
-from agentrollouts.core.observation import Decision
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS, TRANSITIONS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent

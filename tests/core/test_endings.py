@@ -8,9 +8,9 @@ import pytest
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import State
-from agentrollouts.core.decide import decide
 from agentrollouts.core.endings import ENDINGS, NEEDS_A_PERSON, EndedBy, Kstatus, with_way_out
-from agentrollouts.core.headline import stalled_by
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.reporting.conditions import stalled_by
 from tests.builders import NEW, OLD, a_rollout, an_observation
 from tests.gitops_tools import kstatus
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Baseline, State, Verdict
 from agentrollouts.core.attempt.clocks import elapsed
-from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
@@ -24,6 +23,7 @@ from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import Answer, Row
+from agentrollouts.core.rollout.decide import decide
 from tests.builders import NEW, OLD, OLDEST, START, a_rollout
 from tests.gates import a_gate
 from tests.properties import usually

@@ -7,9 +7,9 @@ import pytest
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import State
-from agentrollouts.core.decide import decide
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
+from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
 from tests.builders import (
     NEW,

@@ -22,10 +22,10 @@ from agentrollouts.api.meta import ApiModel
 from agentrollouts.api.release import AgentRelease, AgentReleaseSpec, Components
 from agentrollouts.api.rollout import AgentRolloutSpec, ParentRef
 from agentrollouts.api.status import State
-from agentrollouts.core.decide import decide
 from agentrollouts.core.release.bundle import Bundle, resolve
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
+from agentrollouts.core.rollout.decide import decide
 from agentrollouts.settings import Settings
 from tests.builders import NEW, OLD, START, a_rollout, an_observation, service_of
 from tests.world import Behaviour, a_world

@@ -6,7 +6,7 @@
 from hypothesis import event, given
 
 from agentrollouts.api.status import AgentRolloutStatus, State
-from agentrollouts.core.decide import decide
+from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.routers.route_claim import is_claimed

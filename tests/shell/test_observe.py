@@ -8,8 +8,8 @@ from agentrollouts.adapters.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.observation import Observation
 from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.endpoints import SERVICE_LABEL
 from agentrollouts.shell.observe import Observer

@@ -20,7 +20,7 @@ from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
-from agentrollouts.core.facts import FACTS_MANAGER
+from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import ROUTE, Cache
 from agentrollouts.shell.events import Herald

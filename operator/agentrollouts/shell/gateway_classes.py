@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.core.permits import NOT_YET, Unread
+from agentrollouts.core.rollout.permits import NOT_YET, Unread
 
 GATEWAY: Final = "Gateway"
 KEPT_SECONDS: Final = 60.0

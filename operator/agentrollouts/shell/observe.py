@@ -19,15 +19,16 @@ from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord, State
-from agentrollouts.core.asked import Asked, Request, identify
 from agentrollouts.core.effects import Patch, Problem
-from agentrollouts.core.observation import Observation
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, reads
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, Snapshot, snapshot_name
+from agentrollouts.core.rollout.desired import Asked, Request, identify
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic.conflicts import agent_taken_by, with_same_door
+from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
 from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.core.traffic.routers.route_claim import orphaned

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from agentrollouts.adapters.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.permits import (
+from agentrollouts.core.rollout.permits import (
     attached,
     gateway_refusal,
     parents,

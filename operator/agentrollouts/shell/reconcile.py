@@ -19,10 +19,10 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Effect, Event, Problem
-from agentrollouts.core.invalid import invalid_events, invalid_status
 from agentrollouts.core.release.decide import decide_release
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import ROLLOUT, Cache

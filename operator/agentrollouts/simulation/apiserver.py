@@ -15,7 +15,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
-from agentrollouts.core.observation import Decision
+from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation import cluster
 

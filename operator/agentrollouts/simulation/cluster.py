@@ -13,9 +13,9 @@ from agentrollouts.api.meta import API_VERSION, GROUP, ObjectMeta, OwnerReferenc
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.effects import Event, Manifest, Patch
-from agentrollouts.core.facts import FACTS_MANAGER, HEALTHY, QUARANTINED
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
+from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED
 from agentrollouts.simulation.json_patch import patched
 
 ROUTE: Final = "HTTPRoute"

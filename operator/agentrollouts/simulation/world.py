@@ -13,13 +13,14 @@ from typing import Final, Literal
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
 from agentrollouts.core.metrics.poll import Asking, Heard, Series
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.table import Answer, Row
-from agentrollouts.core.observation import Decision, Observation
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.simulation.agents import Agent, Chance, Even
 from agentrollouts.simulation.apiserver import ApiServer
 from agentrollouts.simulation.prometheus import Prometheus

@@ -26,14 +26,15 @@ from agentrollouts.api.status import (
 )
 from agentrollouts.core.analysis.caps import CapReading, read_caps, resolve_caps
 from agentrollouts.core.attempt.schedule import plan_hash
-from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
 from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Term, plan_queries, tag
 from agentrollouts.core.metrics.table import Answer, Row, Table
-from agentrollouts.core.observation import Decision, Observation
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.observation import Observation
 from tests.builders import shown
 from tests.gates import CANARY, SHOP, STABLE
 

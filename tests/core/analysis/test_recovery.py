@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import LastRollback, Outcome, State, VerifyOutcome
-from agentrollouts.core.decide import decide
 from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term
+from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from tests.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
 from tests.properties import usually

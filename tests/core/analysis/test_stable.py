@@ -4,7 +4,7 @@ import pytest
 
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome, State
-from agentrollouts.core.decide import decide
+from agentrollouts.core.rollout.decide import decide
 from tests.builders import NEXT, OLD, OLDEST, a_rollout
 from tests.world import Behaviour, World, a_world
 

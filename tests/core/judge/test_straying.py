@@ -11,7 +11,6 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import NoDataPolicy
 from agentrollouts.api.status import State, Verdict
 from agentrollouts.core.analysis.gate_status import memory_of, to_status
-from agentrollouts.core.decide import decide
 from agentrollouts.core.gates.counts import Expected, Segment, Started
 from agentrollouts.core.gates.reading import Absence, NoData, Reading
 from agentrollouts.core.judge.facts import Course, Memory, Since
@@ -21,7 +20,8 @@ from agentrollouts.core.metrics.absences import run_seconds
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import Term, plan_queries, tag, total_source
 from agentrollouts.core.metrics.table import Answer, Row, Table
-from agentrollouts.core.observation import Decision
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.decision import Decision
 from tests.core.analysis.test_canary import RUNS, START, after, observed, rollout, state_of
 from tests.gates import CANARY, SHOP, STABLE, a_gate
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus, State
 from agentrollouts.core.attempt.schedule import plan_hash
-from agentrollouts.core.decide import decide
-from agentrollouts.core.observation import Decision, Observation
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint
 from tests.builders import (
     BY_PATCH,

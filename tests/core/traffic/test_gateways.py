@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from agentrollouts.api.meta import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, State
-from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.observation import Observation
-from agentrollouts.core.situation import assess
-from agentrollouts.core.target import begun_target
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.rollback_target import begun_target
+from agentrollouts.core.rollout.situation import assess
 from agentrollouts.core.traffic.gateways import SILENCE, follow, names, read
 from agentrollouts.simulation.cluster import accepted
 from tests.builders import (

@@ -19,7 +19,7 @@ from agentrollouts.core.attempt.moves import RollBack
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.effects import Deletion, Effect, Patch, Write
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.core.traffic.routers.route_patch import patches

@@ -43,8 +43,8 @@ from agentrollouts.core.metrics.promql import asked_of, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import Answer, Table
-from agentrollouts.core.observation import Observation
 from agentrollouts.core.release.snapshot import releases_of
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 
 WATCHED: Final = JUDGED | {State.INITIAL}

@@ -25,7 +25,7 @@ from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_on_trial
 
 LONGEST: Final = timedelta(hours=1)

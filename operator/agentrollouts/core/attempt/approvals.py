@@ -9,9 +9,8 @@ without it.
 from collections.abc import Iterable
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Approval
+from agentrollouts.api.rollout import AgentRolloutSpec, Approval
 from agentrollouts.api.status import MAX_APPROVALS, Attempt, RequiredApproval
-from agentrollouts.core.action.annotations import approve
 from agentrollouts.core.attempt.schedule import rises_left, steps_of
 
 BEYOND: Final = 101
@@ -51,18 +50,3 @@ def wanted(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, 
     if not rises and (phase.approval is Approval.REQUIRED or len(found) < len(bound)):
         found.append(RequiredApproval(phase_name=phase.name, weight=BEYOND - 1))
     return tuple(sorted(found, key=lambda approval: approval.weight))
-
-
-def request(rollout: AgentRollout, attempt: Attempt) -> str:
-    """What a person is asked for; empty where nothing is missing, or it was given."""
-    missing = next(iter(wanted(rollout.spec, attempt)), None)
-    if missing is None:
-        return ""
-    order = approve(attempt, missing.phase_name)
-    if order.is_given(rollout):
-        return ""
-    stale = order.stale(rollout)
-    phases = rollout.spec.phases
-    is_current = any(p.name == missing.phase_name and p.approval is Approval.REQUIRED for p in phases)
-    why = "" if is_current else "; approval was required by the plan when the attempt began"
-    return f"Phase {attempt.phase_name} passed; to approve: {order.command(rollout)}{stale}{why}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event, Manifest
-from agentrollouts.core.situation import Situation
+from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.manifests import is_ours, key_of
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import unshown

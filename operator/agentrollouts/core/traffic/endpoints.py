@@ -10,7 +10,7 @@ from datetime import timedelta
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.traffic import gateways
 from agentrollouts.core.traffic.latch import is_latched

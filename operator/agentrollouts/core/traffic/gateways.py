@@ -15,7 +15,7 @@ from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects
 
 SILENCE: Final = timedelta(seconds=30)

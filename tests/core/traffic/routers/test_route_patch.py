@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import State
-from agentrollouts.core.decide import decide
 from agentrollouts.core.effects import Deletion, Manifest, Patch
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.routers.route_claim import claimants, orphaned
 from agentrollouts.core.traffic.routers.route_patch import blocked, patches, taken_by, unexpected
 from agentrollouts.simulation.cluster import after

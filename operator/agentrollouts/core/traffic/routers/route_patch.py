@@ -13,7 +13,7 @@ from agentrollouts.api.rollout import AgentRollout, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.history import is_going_back
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.latch import Latch, latch_of
 from agentrollouts.core.traffic.manifests import is_owned_by, latch
 from agentrollouts.core.traffic.routers.route_claim import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.observation import Observation
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.latch import without_message
 from agentrollouts.core.traffic.manifests import Objects, covers, key_of
 from agentrollouts.core.traffic.routers import route_patch

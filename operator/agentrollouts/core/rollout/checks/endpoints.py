@@ -1,0 +1,60 @@
+"""Checks on endpoints while an attempt has traffic: requests must always have somewhere to go.
+
+A canary that nobody answers for is proof of harm; what is not known is not.
+"""
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.traffic import endpoints
+
+
+def deserted(s: Situation) -> moves.Move | None:
+    """The canary's Service has had no ready endpoint for longer than the plan tolerates."""
+    lost = s.attempt.endpoints_lost_time
+    if lost is None or s.now < lost + endpoints.grace(s.spec):
+        return None
+    if s.canary_answers is not False and s.status.stable is not None:
+        return None  # not known at this moment, and a rollback needs proof
+    seconds = s.spec.analysis.endpoint_grace_seconds
+    message = f"{_absence(s)} for {seconds} s (spec.analysis.endpointGraceSeconds)"
+    if s.status.stable is None:
+        return _hold(f"{message}; there is no release to roll back to")
+    return moves.RollBack(Trigger.BREACH, Reason.NO_READY_ENDPOINTS, message)
+
+
+def stranded(s: Situation) -> moves.Move | None:
+    """Stable cannot answer: nothing goes forward, and nothing is gained by rolling back to it."""
+    if not endpoints.splits(s.spec, s.status) or s.stable_answers is not False:
+        return None
+    stable = _service(s.status.stable)
+    if s.canary_answers is False:
+        return _hold(f"neither {stable} nor {_service(s.status.canary)} has a ready endpoint")
+    return _hold(f"{stable} has no ready endpoint, so its share of the requests and the way back are lost")
+
+
+def missing(s: Situation) -> moves.Move | None:
+    """The canary was seen without a ready endpoint: no time passes and nothing advances until it has one."""
+    lost = s.attempt.endpoints_lost_time
+    if lost is None:
+        return None
+    return moves.StopClock(_absence(s), lost + endpoints.grace(s.spec))
+
+
+def _hold(message: str) -> moves.Hold:
+    """Not given up by `spec.rollback.afterHoldSeconds`: that would replace a bad answer with none."""
+    return moves.Hold(Reason.NO_READY_ENDPOINTS, f"{message}; resumes once it has one")
+
+
+def _absence(s: Situation) -> str:
+    told = next(endpoints.unresolved(s.obs, s.status, s.gateways), None)
+    found = f"{_service(s.status.canary)} has had no ready endpoint"
+    if told is None or endpoints.is_ready(s.obs, s.status.canary) is False:
+        return found
+    return f"the gateway has not found {_service(s.status.canary)} ({told})"
+
+
+def _service(record: ReleaseRecord | None) -> str:
+    service = record.service.name if record and record.service else "none"
+    return f"Service {service} of {record.release if record else 'no release'}"

@@ -1,0 +1,34 @@
+"""A hold as a value: why the attempt waits, what ends the wait, and when waiting is given up.
+
+Every hold of the product answers the same three questions.
+"""
+
+from datetime import timedelta
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.endings import with_way_out
+from agentrollouts.core.history import is_going_back
+from agentrollouts.core.rollout.situation import Situation
+
+
+def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollBack:
+    """Stop here; or go back, where the plan gives up waiting for this.
+
+    A person who pauses may take all the time, and without a stable release there is nowhere to go back to.
+    A return to an earlier release is not given up either: that would serve again what was rolled back.
+    """
+    known = s.attempt.hold
+    since = known.since if known and known.reason == reason else s.now
+    limit = s.spec.rollback.after_hold_seconds
+    is_return = is_going_back(s.status.canary, s.status)
+    has_way_back = s.status.stable is not None and not is_return
+    gives_up = limit is not None and reason is not Reason.PAUSED and has_way_back
+    until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
+    if until is not None and until <= s.now:
+        told = (
+            f"Held for {limit} s, which is as long as spec.rollback.afterHoldSeconds allows, and not in "
+            f"quarantine, as nothing was proved against the release: {message}"
+        )
+        return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
+    return moves.Hold(reason, with_way_out(reason, message), until)

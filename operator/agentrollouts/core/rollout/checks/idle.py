@@ -1,0 +1,265 @@
+"""Checks of a rollout without an attempt in progress, or with a pending one: how an attempt starts."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollout import Action
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
+from agentrollouts.core.action.annotations import asks_back, force_back, retry
+from agentrollouts.core.analysis import stable as analysis_stable
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import REASONS
+from agentrollouts.core.attempt.status_draft import next_number
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import is_going_back
+from agentrollouts.core.rollout.desired import Request, missing_service
+from agentrollouts.core.rollout.rivals import rival
+from agentrollouts.core.rollout.rollback_target import begun_target, candidates, find_target, unasked
+from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.traffic.routers import route_patch
+
+ENDPOINT_POLL: Final = timedelta(seconds=2)
+"""How often endpoints are looked at while an attempt stands in line for them."""
+TARGET_POLL: Final = timedelta(seconds=10)
+"""How often endpoints are looked at while stable should be rolled back and no target has any."""
+
+
+def gone_back(s: Situation) -> moves.Move | None:
+    """A way back was begun, and the process ended before the status said so."""
+    found = next(route_patch.latches(s.obs, next_number(s.status)), None)
+    target = begun_target(s) if found and s.status.stable else None
+    if found is None or target is None:
+        return None
+    return moves.GoBack(target, found.trigger, REASONS[found.trigger], found.message)
+
+
+def asked_to_go_back(s: Situation) -> moves.GoBack | None:
+    """A person found the stable release bad."""
+    target = find_target(s, forced=_is_forced(s)) if _is_unwanted(s) else None
+    if target is None or s.status.stable is None:
+        return None
+    message = f"A person asked to take {s.status.stable.release} back"
+    return moves.GoBack(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
+
+
+def harmful(s: Situation) -> moves.GoBack | None:
+    """Stable is beyond a limit or a cap by itself, long after it was found healthy."""
+    found = _harm(s)
+    target = find_target(s) if found and not _led_here(s.status) else None
+    return moves.GoBack(target, *found) if found and target else None
+
+
+def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
+    """What stable does that would roll a canary back."""
+    failing = tuple(judgement for judgement in s.failing if judgement.action is Action.ROLL_BACK)
+    exceeded = s.exceeded(Action.ROLL_BACK)
+    if not analysis_stable.is_watched(s.spec, s.status) or not (failing or exceeded):
+        return None
+    if failing:
+        return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
+    return Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded)
+
+
+def _led_here(status: AgentRolloutStatus) -> bool:
+    """Whether stable is where the last rollback went, and that is not known to have helped.
+
+    The failure may be elsewhere then, and one healthy release after the other would be thrown away.
+    """
+    back, stable = status.last_rollback, status.stable
+    is_target = back is not None and stable is not None and back.to == stable.release
+    return is_target and back is not None and back.outcome is not VerifyOutcome.RECOVERED
+
+
+def _is_unwanted(s: Situation) -> bool:
+    attempt, stable = s.status.attempt, s.status.stable
+    return bool(attempt and stable and asks_back(attempt, stable.release, s.obs.rollout))
+
+
+def _is_forced(s: Situation) -> bool:
+    attempt, stable = s.status.attempt, s.status.stable
+    return bool(attempt and stable and force_back(attempt, stable.release).is_given(s.obs.rollout))
+
+
+def unsure_of(s: Situation) -> frozenset[str]:
+    """The Services whose endpoints decide where stable is rolled back to; empty unless that is due."""
+    is_due = _is_unwanted(s) or (_harm(s) is not None and not _led_here(s.status))
+    return unasked(s) if is_due else frozenset()
+
+
+def taken(s: Situation) -> moves.Rest | None:
+    """Another rollout ships the agent: two would quarrel over what serves."""
+    problem = rival(s.obs)
+    return moves.Rest(*_told(s, problem.reason, problem.message)) if problem else None
+
+
+def unknown(s: Situation) -> moves.Move | None:
+    """The release is missing, not ready or not of this agent."""
+    return rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
+
+
+def refused(s: Situation) -> moves.Move | None:
+    """What is requested serves, and the administrator does not permit this rollout to ship anything else."""
+    problem = s.obs.refused
+    if problem is None or (
+        problem.reason is Reason.GATEWAY_UNREADABLE and s.obs.traffic_problem is not problem
+    ):
+        return None  # the route is attached as it was: at rest there is nothing to raise an alarm about
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+        return None
+    return moves.Rest(*_told(s, problem.reason, problem.message))
+
+
+def serving(s: Situation) -> moves.Move | None:
+    """What is asked for is what serves."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+        return None
+    healthy = moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+    return _stuck(s) or _worried(s) or healthy
+
+
+def quarantined(s: Situation) -> moves.Move | None:
+    """What is asked for was tried and taken back."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.QUARANTINED:
+        return None
+    digest = s.asked.record.digest
+    entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
+    message = (
+        f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
+        f"{retry(entry)}. {entry.message}"
+    )
+    return rest(s, Reason.QUARANTINED, message)
+
+
+def rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
+    """Nothing begins, and why; what is wrong with what serves meanwhile comes first."""
+    stuck = _stuck(s)
+    return moves.Rest(*_told(s, reason, message), stuck.until if stuck else None)
+
+
+def _told(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
+    """Why what is asked for is not tried; before it, what is wrong with what serves meanwhile."""
+    stuck = _stuck(s)
+    return (stuck.reason, f"{stuck.message}. {message}") if stuck else (reason, message)
+
+
+def _stuck(s: Situation) -> moves.Rest | None:
+    """Stable should be taken back, as a person or its metrics say, and is not."""
+    if s.status.stable is None:
+        return None
+    release = s.status.stable.release
+    if deserted := _deserted_targets(s):
+        return deserted
+    if _is_unwanted(s):
+        return moves.Rest(
+            Reason.NO_HEALTHY_TARGET,
+            f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
+            "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
+        )
+    if harm := analysis_stable.found_at_rest(s.spec, s.status, s.gates, {Action.ROLL_BACK}):
+        led_here = "the last rollback led here and may not have helped"
+        why = led_here if _led_here(s.status) else "there is no healthy release before it"
+        return moves.Rest(
+            Reason.NO_HEALTHY_TARGET,
+            f"{release}: {harm.message}; it is not rolled back: {why}; look elsewhere or ship a fix",
+        )
+    return None
+
+
+def _worried(s: Situation) -> moves.Rest | None:
+    """A gate or a cap speaks against stable, and nothing is to be done but to say so."""
+    found = analysis_stable.found_at_rest(s.spec, s.status, s.gates, {Action.HOLD})
+    if found is None or s.status.stable is None:
+        return None
+    serves = "serves all traffic" if s.applied else "is stable"
+    told = f"{s.status.stable.release} {serves}, but {found.message}"
+    return moves.Rest(found.reason, told)
+
+
+def _deserted_targets(s: Situation) -> moves.Rest | None:
+    """Stable should be rolled back, and nobody would answer at any of its targets."""
+    stable, attempt, found, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
+    is_due = _is_unwanted(s) or (harm is not None and not _led_here(s.status))
+    if stable is None or attempt is None or not is_due or not found or find_target(s):
+        return None
+    cause = "as requested" if harm is None else f"though {harm[2]}"
+    services = ", ".join(f"Service {r.service.name} of {r.release}" for r in found if r.service)
+    verb = "has" if len(found) == 1 else "each have"
+    return moves.Rest(
+        Reason.NO_HEALTHY_TARGET,
+        f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; start its "
+        f"agents, or annotate {force_back(attempt, stable.release)} to roll back all the same",
+        s.now + TARGET_POLL,
+    )
+
+
+def stable_first(s: Situation) -> moves.Move | None:
+    """Stable is to be taken back, so the attempt that waits ends; its release is tried again after that."""
+    back = asked_to_go_back(s) or harmful(s)
+    return moves.Supersede(f"{back.target.release} comes back first. {back.message}") if back else None
+
+
+def unwanted(s: Situation) -> moves.Move | None:
+    """Another digest is asked for than the one that stands in line."""
+    if isinstance(s.asked, Problem) or s.asked.request is Request.CANARY:
+        return None
+    return moves.Supersede(f"spec.releaseRef asks for {s.asked.record.release} instead")
+
+
+def begin(s: Situation) -> moves.Move | None:
+    """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
+    if isinstance(s.asked, Problem):
+        return None
+    record = s.asked.record
+    obstacle = next(_obstacles(s, record), None)
+    if obstacle:
+        is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
+        until = s.now + ENDPOINT_POLL if is_polled else None
+        stuck = _stuck(s)
+        until = until or (stuck.until if stuck else None)
+        return moves.Queue(record, *_told(s, obstacle.reason, obstacle.message), until)
+    if s.status.stable is None:
+        return moves.Begin(record, State.INITIAL)
+    return moves.Begin(record, State.BAKING if is_going_back(record, s.status) else State.CANARY)
+
+
+def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
+    """What is in the way of a beginning, the most lasting first.
+
+    A return to a release that was healthy is a rollback, so it needs neither a valid plan nor the end of a
+    pause, only what it takes to serve the release.
+    """
+    if other := rival(s.obs):
+        yield other
+    is_return = is_going_back(record, s.status) and not s.obs.rule_taken_by
+    if is_return:
+        problem = missing_service(s.spec, record) or route_patch.unreachable(s.obs, (record,))
+    else:
+        problem = (
+            s.unservable
+            or missing_service(s.spec, record)
+            or route_patch.refusal(s.obs, (s.status.stable, record))
+        )
+    if problem:
+        yield problem
+    if record.snapshot not in s.obs.snapshots:
+        yield Problem(
+            Reason.SNAPSHOT_MISSING,
+            f"ConfigMap {record.snapshot} with the bundle of {record.release} is gone; apply its "
+            "AgentRelease again",
+        )
+    if s.spec.paused and not is_return:
+        yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
+    stable = s.status.stable
+    if s.spec.traffic.by_route and stable and stable.service == record.service:
+        yield Problem(
+            Reason.SERVICE_SHARED,
+            f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
+            "apart; give each release a service of its own",
+        )
+    if s.obs.endpoints_ready is False and record.service:
+        yield Problem(
+            Reason.NO_READY_ENDPOINTS,
+            f"service {record.service.name} of {record.release} has no ready endpoint; start its agents",
+        )

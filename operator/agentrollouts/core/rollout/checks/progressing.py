@@ -1,0 +1,276 @@
+"""Checks of an attempt with traffic: whether it rolls back, holds, or may advance.
+
+A check returns None where it does not apply, and then the next one is evaluated.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollout import Action, OnTimeout
+from agentrollouts.api.status import State, Verdict
+from agentrollouts.core.action.annotations import asks_back
+from agentrollouts.core.attempt import approvals, moves
+from agentrollouts.core.attempt.clocks import due_time
+from agentrollouts.core.attempt.rollback import REASONS
+from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rises_left
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import is_going_back
+from agentrollouts.core.rollout.checks import approval
+from agentrollouts.core.rollout.checks.holds import hold
+from agentrollouts.core.rollout.checks.verifying import verifying
+from agentrollouts.core.rollout.desired import Asked, Request
+from agentrollouts.core.rollout.rivals import rival
+from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+from agentrollouts.core.traffic.routers import route_patch
+
+UNANSWERED: Final = "The gates have not been answered yet"
+
+
+def latched(s: Situation) -> moves.Move | None:
+    """A rollback that was begun is finished, whatever else is true."""
+    match s.attempt.state:
+        case State.ROLLING_BACK:
+            return moves.Verify() if s.shown else _writing(s)
+        case State.VERIFYING:
+            return verifying(s)
+        case _:
+            return _latch_on_traffic(s)
+
+
+def _writing(s: Situation) -> moves.Move:
+    """The route does not show the way back yet; once the budget is spent, that is told."""
+    decided = s.status.last_rollback.decided_time if s.status.last_rollback else s.now
+    late = decided + timedelta(seconds=s.spec.rollback.budget_seconds)
+    return moves.Wait("Stable 100, canary 0 is being written", late if late > s.now else None)
+
+
+def _latch_on_traffic(s: Situation) -> moves.Move | None:
+    """The traffic was taken back and the process ended before the status said so."""
+    found = next(route_patch.latches(s.obs, s.attempt.number), None)
+    if found is None or s.status.stable is None or s.status.canary is None:
+        return None
+    return moves.RollBack(found.trigger, _reason_of(found.trigger, s), found.message)
+
+
+def _reason_of(trigger: Trigger, s: Situation) -> Reason:
+    """The mark has no word; that of a lost canary can be told by the status before it."""
+    before = s.obs.status.attempt
+    is_lost = trigger is Trigger.BREACH and before is not None and before.endpoints_lost_time is not None
+    return Reason.NO_READY_ENDPOINTS if is_lost else REASONS[trigger]
+
+
+def asked_to_go_back(s: Situation) -> moves.Move | None:
+    """`releaseRef` names the stable release again, or a person says so by annotation."""
+    canary = s.status.canary
+    if canary and asks_back(s.attempt, canary.release, s.obs.rollout):
+        return _take_back(
+            s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A person asked to take {canary.release} back"
+        )
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+        return None
+    message = f"spec.releaseRef asks for {s.asked.record.release} again"
+    return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
+
+
+def breached(s: Situation) -> moves.Move | None:
+    """A gate whose failure rolls back has failed; the worst acts, all that fail are listed."""
+    failing = s.failing
+    if not failing or failing[0].action is not Action.ROLL_BACK:
+        return None
+    notes = dict.fromkeys(judgement.note for judgement in failing if judgement.note)
+    return _take_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
+
+
+def over_cap(s: Situation) -> moves.Move | None:
+    """The canary did more than it may, whatever its gates say."""
+    exceeded = s.exceeded(Action.ROLL_BACK)
+    if not exceeded:
+        return None
+    return _take_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
+
+
+def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
+    """Back to stable; where there is none, a person has to decide what serves."""
+    if s.status.stable is None:
+        return hold(s, Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
+    return moves.RollBack(trigger, reason, message)
+
+
+def superseded(s: Situation) -> moves.Move | None:
+    """Another digest is asked for, or one that is not known."""
+    match s.asked:
+        case Problem(Reason.PENDING, message):
+            return moves.Wait(message)  # the release was made a moment ago; it is read at once
+        case Problem(reason, message):
+            return hold(s, reason, message)
+        case Asked(Request.CANARY):
+            return None
+        case Asked(_, record):
+            return moves.Supersede(f"spec.releaseRef asks for {record.release} instead")
+
+
+def plan_changed(s: Situation) -> moves.Move | None:
+    """The plan was edited: evidence for old gates says nothing about new ones."""
+    if s.attempt.plan_hash == plan_hash(s.spec):
+        return None
+    if s.base in {State.INITIAL, State.BAKING}:
+        return moves.Rewatch()
+    return moves.Replan(phase_at_weight(s.spec, s.attempt.weight))
+
+
+def paused(s: Situation) -> moves.Move | None:
+    """A person stopped forward moves."""
+    if not s.spec.paused:
+        return None
+    return hold(s, Reason.PAUSED, "spec.paused is true; set it to false to go on")
+
+
+def taken(s: Situation) -> moves.Move | None:
+    """Another rollout ships the agent: this one keeps what it has, and can still roll back."""
+    problem = rival(s.obs)
+    return hold(s, problem.reason, problem.message) if problem else None
+
+
+def unservable(s: Situation) -> moves.Move | None:
+    """The plan holds something that cannot be served as it is written."""
+    return hold(s, s.unservable.reason, s.unservable.message) if s.unservable else None
+
+
+def worrying(s: Situation) -> moves.Move | None:
+    """A verdict, or a cap, that neither advances nor rolls back."""
+    failing = s.failing
+    if failing and failing[0].action is Action.HOLD:
+        return hold(s, Reason.GATE_FAILED, sentences(failing))
+    if exceeded := s.exceeded(Action.HOLD):
+        return hold(s, Reason.CAP_EXCEEDED, sentences(exceeded))
+    for reason, gates in (
+        (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),
+        (Reason.TRAFFIC_MISMATCH, s.having(Verdict.TRAFFIC_MISMATCH)),
+    ):
+        if gates:
+            return hold(s, reason, sentences(gates))
+    return None
+
+
+def blind(s: Situation) -> moves.Move | None:
+    """Prometheus has failed, or been silent, for longer than can be waited out."""
+    silence = s.silence
+    if silence is None:
+        return None
+    grace = ERROR_GRACE if silence.reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
+    if s.silent_for < grace and silence.reason not in {Reason.INVALID_GATE, Reason.SOURCE_UNKNOWN}:
+        until = s.now + grace - s.silent_for
+        is_missing = bool(s.having(Verdict.NO_DATA))
+        return moves.StopClock(silence.message, until) if is_missing else moves.Wait(silence.message, until)
+    return hold(s, silence.reason, silence.message)
+
+
+def released(s: Situation) -> moves.Move | None:
+    """Nothing holds the attempt any more; one that would be held as undecided at once needs a Pass."""
+    hold = s.attempt.hold
+    if hold is None:
+        return None
+    if s.asks and not s.judgements:  # after a restart, say: the cause may still be there
+        return moves.Wait(UNANSWERED)
+    if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
+        return moves.Wait("The caps have not been answered yet")
+    is_undecided = not s.passed and (hold.reason == Reason.INCONCLUSIVE or _is_spent(s))
+    return (_undecided(s) if is_undecided else None) or moves.Resume()
+
+
+def _is_spent(s: Situation) -> bool:
+    """The time is over, with all extensions."""
+    return s.clock >= s.limit and s.attempt.extensions >= s.spec.analysis.max_extensions
+
+
+def not_in_effect(s: Situation) -> moves.Move | None:
+    """The desired weight is not in effect yet; no clock starts before it is, and none runs on without it."""
+    if s.applied:
+        return None
+    if s.shown and s.gateways.problem:
+        message = s.gateways.problem.message
+        return moves.StopClock(message) if s.gateways.is_lasting else moves.Wait(message)
+    problem = route_patch.blocked(s.obs, s.obs.status) or s.obs.traffic_problem
+    return moves.Wait(problem.message if problem else "The weights are being written")
+
+
+def seen_again(s: Situation) -> moves.Move | None:
+    """The clock stood while a metric was missing; without an answer nobody knows whether it still is."""
+    attempt = s.attempt
+    is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
+    if s.base not in {State.CANARY, State.BAKING} or not is_standing:
+        return None
+    return moves.Wait(UNANSWERED) if s.asks and not s.judgements else moves.StartClock()
+
+
+def first_release(s: Situation) -> moves.Move | None:
+    """No stable release exists: the first one has all traffic and only has to bake."""
+    return moves.Bake() if s.base is State.INITIAL else None
+
+
+def rising(s: Situation) -> moves.Move | None:
+    """On a ramp, the next small step; it is an advance, so every gate must pass."""
+    if s.base is not State.CANARY:
+        return None
+    left = rises_left(s.spec, s.attempt)
+    if not left:
+        return None
+    if s.clock < left[0].due_seconds:
+        return moves.Wait("On the ramp", due_time(s.attempt, left[0].due_seconds, s.now))
+    if s.passed:
+        return unapproved(s) or moves.Rise(left[0].weight)
+    if s.clock < s.limit:
+        return moves.Wait("The ramp waits for its gates to pass", due_time(s.attempt, s.limit, s.now))
+    return _undecided(s) or unapproved(s) or moves.Rise(left[0].weight)
+
+
+def too_soon(s: Situation) -> moves.Move | None:
+    """The phase's time, or the bake's, is not over."""
+    if s.base is State.AWAITING_APPROVAL or s.clock >= s.limit:
+        return None
+    return moves.Wait("The phase's time is not over", due_time(s.attempt, s.limit, s.now))
+
+
+def undecided(s: Situation) -> moves.Move | None:
+    """Time is over and some gate does not say Pass."""
+    return None if s.passed else _undecided(s)
+
+
+def _undecided(s: Situation) -> moves.Move | None:
+    """What follows from time that is over without a Pass; None where the plan says to go on all the same."""
+    waiting = [j for j in s.judgements if not j.lets_pass]
+    if not waiting:
+        return moves.Wait(UNANSWERED)
+    message = sentences(waiting)
+    may_last = s.base in {State.CANARY, State.BAKING} and s.limit > 0 and s.attempt.hold is None
+    if may_last and s.attempt.extensions < s.spec.analysis.max_extensions:
+        return moves.Extend(message)
+    match s.spec.analysis.on_timeout:
+        case OnTimeout.ROLL_BACK if not is_going_back(s.status.canary, s.status):
+            told = f"Undecided when the phase was over, so not in quarantine: {message}"
+            return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
+        case OnTimeout.PROMOTE:
+            return None
+        case _:
+            return hold(s, Reason.INCONCLUSIVE, message)
+
+
+def unapproved(s: Situation) -> moves.Move | None:
+    """The plan, or the one that the attempt began with, requires that a person agrees."""
+    if s.base is State.BAKING:
+        return None
+    wanted = approvals.wanted(s.spec, s.attempt)
+    if request := approval.request(s.obs.rollout, s.attempt):
+        return moves.AskApproval(request) if s.base is State.CANARY else moves.Wait(request)
+    return moves.NoteApproval(wanted[0].phase_name) if len(wanted) > 1 else None
+
+
+def onward(s: Situation) -> moves.Move:
+    """Everything passed: the next phase, then the bake, then stable."""
+    if s.base is State.BAKING:
+        return moves.Promote()
+    if rises := rises_left(s.spec, s.attempt):  # a ramp that stopped to be approved
+        return moves.Rise(rises[0].weight)
+    following = s.attempt.phase_index + 1
+    return moves.EnterPhase(following) if following < len(s.spec.phases) else moves.Bake()

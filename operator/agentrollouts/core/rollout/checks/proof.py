@@ -1,0 +1,108 @@
+"""After a rollback that proved nothing: is the release the cause, or is the cause shared?
+
+While idle, stable serves alone, so nothing distinguishes an outage of a provider from a fault of stable. It
+is rolled back all the same, and the release that serves instead is watched with the same limits. If it keeps
+them, the release was the cause and is quarantined. If it exceeds them too, the cause is shared, and the
+release returns once the limits are kept again.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollout import Action
+from agentrollouts.api.status import LastRollback, Verdict, VerifyOutcome
+from agentrollouts.core.action.annotations import retry_of
+from agentrollouts.core.analysis.stable import gates_at_rest
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import is_unproved
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
+from agentrollouts.core.rollout.checks.idle import rest
+from agentrollouts.core.rollout.checks.verifying import ELSEWHERE
+from agentrollouts.core.rollout.desired import Asked, Request
+from agentrollouts.core.rollout.situation import Situation, sentences
+
+CALM: Final = frozenset({Verdict.PASS, Verdict.INCONCLUSIVE})
+
+
+def proved(s: Situation) -> moves.Move | None:
+    """What serves since the rollback exceeds the limits too, or has kept them for a whole window."""
+    back = s.status.last_rollback
+    if back is None or not is_unproved(s.status) or not _serves_since(s, back):
+        return None
+    if harm := _harm(s):
+        message = f"{back.to} exceeds the limits as well, so {ELSEWHERE}. {harm}"
+        return moves.Prove(VerifyOutcome.NOT_RECOVERED, message)
+    keeps = _keeps(s, back)
+    if not keeps:
+        return None
+    message = f"{back.to} keeps the limits that {back.from_} exceeded: {keeps}"
+    return moves.Prove(VerifyOutcome.RECOVERED, message)
+
+
+def _harm(s: Situation) -> str:
+    """What is measured of stable that would roll it back; empty where nothing."""
+    failing = tuple(judgement for judgement in s.failing if judgement.action is Action.ROLL_BACK)
+    return sentences(failing) or sentences(s.exceeded(Action.ROLL_BACK))
+
+
+def _serves_since(s: Situation, back: LastRollback) -> bool:
+    return s.status.stable is not None and s.status.stable.release == back.to
+
+
+def _keeps(s: Situation, back: LastRollback) -> str:
+    """By which numbers the limits are kept; empty while that is not known for the whole window."""
+    asked = gates_at_rest(s.spec, s.status, s.gates)
+    if back.trigger is Trigger.CAP:
+        seconds = max((cap.cap.per_seconds for cap in s.caps), default=0)
+        known = tuple(found for found in s.cap_readings if found.is_seen)
+        is_known, text = bool(known) and len(known) == len(s.caps), sentences(known)
+    else:
+        seconds = max((_needed_seconds_of(gate) for gate in asked), default=0)
+        is_known = bool(s.judgements) and all(j.verdict is Verdict.PASS for j in s.judgements)
+        text = sentences(s.judgements)
+    since = back.routed_time or back.decided_time
+    return text if is_known and s.now - since >= timedelta(seconds=seconds) else ""
+
+
+def _needed_seconds_of(gate: ResolvedGate) -> int:
+    return recent_seconds(gate) + (gate.limit.for_seconds if gate.limit else 0)
+
+
+def given_up(s: Situation) -> moves.Move | None:
+    """It was rolled back without proof, and nobody wants it tried again."""
+    if isinstance(s.asked, Problem) or s.asked.request is not Request.GIVEN_UP:
+        return None
+    release, back = s.asked.record.release, s.status.last_rollback
+    if s.attempt.trigger is Trigger.TIMEOUT:
+        why, reason = "after waiting, not because anything was proved against it", Reason.TIMED_OUT
+    else:
+        why, reason = "at rest, and it is not known yet whether it was the cause", Reason.UNPROVED
+    message = (
+        f"{release} was rolled back {why}; it is not in quarantine and is not tried again by itself. "
+        f"Annotate {retry_of(s.attempt, release)}, change the plan, or roll out another release. "
+        f"{back.message if back else ''}"
+    )
+    return rest(s, reason, message.rstrip())
+
+
+def shared_cause(s: Situation) -> moves.Move | None:
+    """What is desired was cleared of a fault that everybody has, and that is not over."""
+    back = s.status.last_rollback
+    if back is None or back.outcome is not VerifyOutcome.NOT_RECOVERED or not isinstance(s.asked, Asked):
+        return None
+    is_cleared = s.asked.request is Request.KNOWN_HEALTHY and s.asked.record.release == back.from_
+    if not is_cleared or not _serves_since(s, back) or not _lasts(s):
+        return None
+    message = f"{back.from_} returns once {back.to} keeps the limits; {back.verification}"
+    return moves.Rest(Reason.SHARED_CAUSE, message)
+
+
+def _lasts(s: Situation) -> bool:
+    """Whether the limits are exceeded still, or nobody knows; without a watch it is no longer waited for."""
+    if s.exceeded(Action.ROLL_BACK):
+        return True
+    if not s.asks:
+        return bool(s.caps and s.spec.watch and len(s.cap_readings) < len(s.caps))
+    return not s.judgements or any(judgement.verdict not in CALM for judgement in s.judgements)

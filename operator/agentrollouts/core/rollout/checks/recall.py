@@ -1,0 +1,79 @@
+"""A rollout that was created again takes over what its predecessor knew.
+
+Without it a rollout that lost its status would take the release that `spec.releaseRef` names for the agent's
+first one, with all the traffic.
+"""
+
+from collections.abc import Iterable
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import HistoryEntry, Outcome, Quarantined
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
+from agentrollouts.core.release.snapshot import snapshot_name
+from agentrollouts.core.rollout.desired import Asked, Request, missing_service
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.rollout.snapshot_facts import Healthy, ban_of, healthy_of
+
+
+def remembered(s: Situation) -> moves.Move | None:
+    """The snapshots know more of this agent than the status does; one that may not ship it asks nothing."""
+    if s.obs.agent_taken_by:
+        return None
+    return _desired_is_banned(s) if s.status.stable else _all_that_is_known(s)
+
+
+def _desired_is_banned(s: Situation) -> moves.Move | None:
+    """What is to be tried was rolled back by a predecessor; also where its snapshot came later than this."""
+    if not isinstance(s.asked, Asked) or s.asked.request is not Request.NEW:
+        return None
+    snapshot = s.obs.snapshots.get(s.asked.record.snapshot)
+    ban = ban_of(snapshot, s.spec.agent) if snapshot else None
+    digests = {entry.digest for entry in s.status.history} | {e.digest for e in s.status.quarantined}
+    if ban is None or ban.digest != s.asked.record.digest or ban.digest in digests:
+        return None
+    return moves.Recall(None, (), _newest((ban.entry, *s.status.quarantined)))
+
+
+def _all_that_is_known(s: Situation) -> moves.Move | None:
+    """Nothing serves, as far as the status knows: the newest healthy release serves on."""
+    agent, snapshots = s.spec.agent, s.obs.snapshots.values()
+    bans = [ban.entry for found in snapshots if (ban := ban_of(found, agent))]
+    known = {entry.digest for entry in s.status.quarantined}
+    quarantined = _newest((*s.status.quarantined, *(entry for entry in bans if entry.digest not in known)))
+    banned = {entry.digest for entry in quarantined} | {entry.digest for entry in bans}
+    facts = [fact for found in snapshots if (fact := healthy_of(found, agent)) and fact.digest not in banned]
+    history = _history(facts)
+    able = (entry for entry in history if missing_service(s.spec, entry.record) is None)
+    newest = next(able, None)
+    if newest is None and quarantined == s.status.quarantined:
+        return None
+    stable = newest.record.model_copy(update={"healthy_time": newest.end_time}) if newest else None
+    return moves.Recall(stable, history if stable else (), quarantined)
+
+
+def _newest(entries: Iterable[Quarantined]) -> tuple[Quarantined, ...]:
+    ordered = sorted(entries, key=lambda entry: entry.time, reverse=True)
+    return tuple(ordered)[:QUARANTINE_LIMIT]
+
+
+def _history(facts: Iterable[Healthy]) -> tuple[HistoryEntry, ...]:
+    """An entry for each healthy digest, the newest first; numbers rise with time, and none is there twice."""
+    entries: list[HistoryEntry] = []
+    for fact in sorted(facts, key=lambda fact: fact.time):
+        entries.append(
+            HistoryEntry(
+                number=max(fact.attempt, entries[-1].number + 1 if entries else 1),
+                release=fact.release,
+                version=fact.version,
+                digest=fact.digest,
+                service=fact.service,
+                snapshot=snapshot_name(fact.agent, fact.digest),
+                outcome=Outcome.HEALTHY,
+                reason=Reason.HEALTHY,
+                message="Recorded on its snapshot by an earlier rollout",
+                start_time=fact.time,
+                end_time=fact.time,
+            )
+        )
+    return tuple(reversed(entries))

@@ -1,0 +1,81 @@
+"""Checks after a rollback: has the traffic moved, did it help, and how long is that worth waiting for?
+
+Whatever the outcome, stable keeps all traffic and nothing else is rolled back: what is still bad without the
+release has another cause.
+"""
+
+from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.status import LastRollback, VerifyOutcome
+from agentrollouts.core.analysis.recovery import gates_after
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.clocks import due_time
+from agentrollouts.core.attempt.rollback import is_unproved
+from agentrollouts.core.rollout.desired import Asked, Request
+from agentrollouts.core.rollout.situation import Situation, sentences
+
+ELSEWHERE = "the failure is elsewhere: in a dependency, in data that the release wrote, or at the provider"
+UNPROVED = "The release that serves now is watched by the same limits, which shows whether that helped."
+NOT_REPORTED = "The gateway has not reported the route yet"
+
+
+def verifying(s: Situation) -> moves.Move:
+    """What becomes of a rollback whose route is written."""
+    rollback = s.status.last_rollback
+    if rollback is None:
+        raise ValueError("Only a rollback can be verified")
+    if other := _waiting(s, rollback):
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"Not verified, since {other} is asked for.")
+    if not gates_after(s.spec, s.status, s.gates):
+        return _by_the_gateway(s, rollback)
+    return _by_the_gates(s, rollback)
+
+
+def _waiting(s: Situation, rollback: LastRollback) -> str | None:
+    """The release that is asked for and could begin: a fix never waits for what it is to repair."""
+    if not isinstance(s.asked, Asked):
+        return None
+    begins = {Request.NEW, Request.KNOWN_HEALTHY}
+    if rollback.trigger is Trigger.SPEC_REVERTED:
+        begins.add(Request.CANARY)  # given back, and wanted again after all
+    return s.asked.record.release if s.asked.request in begins else None
+
+
+def _by_the_gateway(s: Situation, rollback: LastRollback) -> moves.Move:
+    """Nothing to measure by: the end waits for the gateway's word, but not for ever."""
+    deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
+    if rollback.observed_time or deadline <= s.now or not s.spec.traffic.by_route:
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, UNPROVED if is_unproved(s.status) else "")
+    return moves.Wait(NOT_REPORTED, deadline)
+
+
+def _by_the_gates(s: Situation, rollback: LastRollback) -> moves.Move:
+    """In this order: did the traffic move, is stable as it was, or is it still worse?"""
+    verify, stable = s.spec.rollback.verify, rollback.to
+    is_late = s.clock >= verify.within_seconds
+    worse = [found for found in s.recoveries if found.outcome is VerifyOutcome.NOT_RECOVERED]
+    if worse and is_late:
+        told = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; nothing more is taken back."
+        return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{told} {sentences(worse)}")
+    doubt = _doubt(s, rollback, is_late=is_late)
+    if not doubt:
+        told = f"{stable} is as it was before the attempt."
+        return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {sentences(s.recoveries)}")
+    if s.clock >= verify.watch_seconds:
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"It is not known whether that helped: {doubt}")
+    seconds = verify.watch_seconds if is_late else min(verify.within_seconds, verify.watch_seconds)
+    return moves.Wait(f"Whether that helped is not known yet: {doubt}", due_time(s.attempt, seconds, s.now))
+
+
+def _doubt(s: Situation, rollback: LastRollback, *, is_late: bool) -> str:
+    """What is not known yet; empty where the rollback helped."""
+    last = rollback.last_runs
+    if rollback.observed_time is None:
+        if last and is_late:
+            since = f"{last.time:%H:%M:%S} UTC"
+            return f"runs of {rollback.from_} still ended at {since}; does the gateway follow the route?"
+        return f"the last runs of {rollback.from_} have not been seen yet"
+    if not s.recoveries:
+        return "Prometheus has not answered"
+    missing = [found for found in s.recoveries if found.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
+    is_empty = all(found.outcome is VerifyOutcome.UNVERIFIED for found in s.recoveries)
+    return sentences(s.recoveries if is_empty else missing)

@@ -1,0 +1,83 @@
+"""The decision: one observation in, one `Decision` out; pure and total.
+
+The three chains below are the product. Their checks are evaluated in order and the first that applies
+decides; the comment at each line says why it is there. Rollback comes before everything that could be missing
+or wrong.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.rollout.checks import endpoints, idle, progressing, proof
+from agentrollouts.core.rollout.checks.recall import remembered
+from agentrollouts.core.rollout.decision import Decision, conclude
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.situation import Situation, assess
+from agentrollouts.core.states import is_in_line, is_on_trial
+
+Check = Callable[[Situation], moves.Move | None]
+
+ON_TRIAL: Final[tuple[Check, ...]] = (
+    progressing.latched,  # a rollback is never reconsidered: not by new metrics, a new spec or a restart
+    progressing.asked_to_go_back,  # a person's word needs no metric, no release object, no working Prometheus
+    progressing.breached,  # proof of harm outranks every wish to go on, wait or try something else
+    progressing.over_cap,  # so does a ceiling, which needs no comparison
+    endpoints.deserted,  # a canary that nobody answers for is proof of harm as well
+    progressing.superseded,  # nobody asks for this canary any more; its plan, pauses and gates do not matter
+    progressing.plan_changed,  # before any hold, which would be about the old plan
+    progressing.paused,  # a person's hold is named before any other
+    progressing.taken,  # nothing goes forward for two rollouts at once
+    progressing.unservable,  # what cannot be asked will not pass by waiting
+    endpoints.stranded,  # without stable there is no way back, and no comparison
+    progressing.worrying,  # a reason to stop, though not to go back
+    progressing.blind,  # without eyes nothing advances, and no clock runs for ever
+    progressing.released,  # every cause of a hold was just asked and is gone
+    progressing.not_in_effect,  # nothing is timed or judged at a weight that does not exist yet
+    endpoints.missing,  # a share of the requests gets no answer; it may come back within the grace
+    progressing.seen_again,  # the weight is in effect and its metrics are there: time counts again
+    progressing.first_release,  # with no stable there are no phases
+    progressing.rising,  # a ramp step comes due within the phase
+    progressing.too_soon,  # only now does the clock matter
+    progressing.undecided,  # time is over; only Pass advances
+    progressing.unapproved,  # a person is asked last, so that what they see has passed
+    progressing.onward,
+)
+
+IN_LINE: Final[tuple[Check, ...]] = (
+    remembered,  # what a predecessor knew comes before all that would be done without knowing it
+    idle.stable_first,  # what serves is going back: what waits can wait, whatever becomes of it
+    idle.unknown,  # a name may be known again in a moment
+    idle.unwanted,  # nobody asks for it any more
+    idle.begin,
+)
+
+AT_REST: Final[tuple[Check, ...]] = (
+    remembered,  # the same
+    idle.gone_back,  # what the route says was taken back is not brought back
+    idle.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
+    proof.proved,  # what the last rollback at rest was for is known now
+    idle.harmful,  # then what is measured of stable itself, where somebody asked for that
+    idle.taken,  # of two rollouts of one agent only the older one ships
+    idle.unknown,  # nothing can be compared with a digest that is not known
+    idle.refused,  # what serves goes on, and no longer looks as if all were well
+    idle.serving,  # the common case: nothing to do
+    proof.given_up,  # nothing was proved, but the same again would end the same
+    proof.shared_cause,  # what everybody suffers from is waited out
+    idle.quarantined,  # a resync, relabel or restart does not try again what failed
+    idle.begin,
+)
+
+
+def decide(obs: Observation) -> Decision:
+    """What to do about one rollout. Never raises for what a user wrote; an exception from here is a bug."""
+    situation = assess(obs)
+    chain = _chain(situation.status)
+    return conclude(situation, next(move for check in chain if (move := check(situation)) is not None))
+
+
+def _chain(status: AgentRolloutStatus) -> tuple[Check, ...]:
+    if is_on_trial(status):
+        return ON_TRIAL
+    return IN_LINE if is_in_line(status) else AT_REST

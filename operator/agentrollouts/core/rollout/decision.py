@@ -1,0 +1,197 @@
+"""From a move to a decision: the next status, its conditions, the writes and the next poll.
+
+A status is written only if it says something new, so a rollout at rest writes nothing, and one in progress
+does not write at every result of Prometheus.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.status import AgentRolloutStatus, Outcome
+from agentrollouts.core.analysis.canary import census, query_plan, with_query
+from agentrollouts.core.analysis.gate_status import is_measured
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.status_draft import Progress
+from agentrollouts.core.attempt.transition import advance
+from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
+from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Write
+from agentrollouts.core.metrics.closer_look import closer_look
+from agentrollouts.core.metrics.poll import Asking
+from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
+from agentrollouts.core.rollout.checks import idle
+from agentrollouts.core.rollout.desired import Asked
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
+from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
+from agentrollouts.core.rollout.reporting.warning_events import notices
+from agentrollouts.core.rollout.situation import Situation, is_same_segment
+from agentrollouts.core.rollout.snapshot_facts import fact_writes
+from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.traffic import endpoints
+from agentrollouts.core.traffic.drift import restorations
+from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.routers import route_patch
+from agentrollouts.core.traffic.routers.http_route import unwanted_route
+from agentrollouts.core.traffic.routers.table import is_shown, unshown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, in this order: traffic and owners, then the status once, then Events."""
+
+    writes: tuple[Effect, ...] = ()
+    rests_on_status: bool = False
+    """Whether the writes move traffic as the persisted status says, so that it has to be the present one. The
+    way back rests on the new status.
+    """
+    status: AgentRolloutStatus | None = None
+    """The whole new status; None where the persisted one already says it."""
+    is_news: bool = False
+    """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
+    events: tuple[Event, ...] = ()
+    services: frozenset[str] = frozenset()
+    """Services whose endpoints to follow from now on; none at rest."""
+    unsure_of: frozenset[str] = frozenset()
+    """Services whose endpoints this decision depends on and that nobody has asked about: ask, and decide
+    again before anything is done. Empty for a rollback of an attempt, which asks nothing.
+    """
+    asking: Asking | None = None
+    """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
+    wake_at: datetime | None = None
+    """When to look again though nothing changed; None while only a change can matter."""
+
+
+def conclude(s: Situation, move: moves.Move) -> Decision:
+    """Turn the move into a decision."""
+    progress = advance(Progress(s.spec, s.status, s.now), move)
+    status, conditions = progress.status, progress.status.conditions
+    for found in conditions_of(s, status, move):
+        conditions = set_condition(conditions, found)
+    conflict = route_conflict(s.obs)
+    conditions = (
+        set_condition(conditions, conflict) if conflict else without_condition(conditions, ROUTE_CONFLICT)
+    )
+    generation = s.obs.rollout.metadata.generation
+    said = {"observed_generation": generation, "conditions": conditions}
+    status = status.model_copy(update=said | {"requested_weight": _requested_weight(s, status)})
+    news = is_news(s, status)
+    is_due = news or are_numbers_due(s.obs, status)
+    warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
+    traffic = tuple(_traffic_writes(s, status))
+    return Decision(
+        writes=(*traffic, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
+        rests_on_status=bool(traffic) and not is_latched(status),
+        status=with_query(status, s.heard, s.judgements) if is_due else None,
+        is_news=news,
+        events=(*progress.events, *warnings, *restorations(s)),
+        services=endpoints.services(s.spec, status),
+        unsure_of=_unsure_of(s, move),
+        asking=_asking(s, status),
+        wake_at=_wake_at(s, status, move),
+    )
+
+
+def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
+    """The share of the release that people want; by digest, as two names may be one behavior."""
+    weights = status.weights
+    if weights is None:
+        return None
+    digest = s.asked.record.digest if isinstance(s.asked, Asked) else None
+    sides = ((status.stable, weights.stable), (status.canary, weights.canary))
+    return next((weight for record, weight in sides if record and record.digest == digest), 0)
+
+
+def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
+    """Where nobody has asked about endpoints yet, before stable is rolled back or a step forward is made."""
+    if not is_on_trial(s.obs.status):
+        return idle.unsure_of(s)
+    if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote):
+        return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
+    return frozenset()
+
+
+def _wake_at(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> datetime | None:
+    """The earliest time at which the decision may be another one though nothing changed."""
+    lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
+    deserted = lost + endpoints.grace(s.spec) if lost else None
+    times: tuple[datetime | None, ...] = (getattr(move, "until", None), s.gateways.until, deserted)
+    return min((time for time in times if time and time > s.now), default=None)
+
+
+def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect]:
+    """What the traffic objects do not show yet: of the persisted status forward, of the new one back.
+
+    Forward only on the version that was seen, as what is known may be old; the way back asks for no version.
+    """
+    obs, latched = s.obs, is_latched(status)
+    basis = status if latched else obs.status
+    if latched or not (s.shown or _raises_what_is_lost(s)):
+        yield from route_patch.patches(obs, basis)
+        for wanted in unshown(obs.rollout, basis, obs.traffic):
+            seen = obs.traffic.get(key_of(wanted))
+            yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
+    left = unwanted_route(obs.rollout, obs.traffic)
+    if left and not obs.status.canary and not status.canary and is_shown(obs, status):
+        yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
+
+
+def _raises_what_is_lost(s: Situation) -> bool:
+    """Whether the canary would get more than it was ever seen to have, and nobody answers for it."""
+    attempt, confirmed = s.status.attempt, s.obs.status.weights
+    if attempt is None or attempt.endpoints_lost_time is None or not is_on_trial(s.obs.status):
+        return False
+    return attempt.weight > (confirmed.canary if confirmed else 0)
+
+
+def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:
+    """The same, to be refused by the API server where the object is not as it was seen any more."""
+    version = seen["metadata"].get("resourceVersion")
+    return {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}} if version else wanted
+
+
+def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+    """A snapshot that this rollout may have to serve (again) must outlive its release; no other one must.
+
+    While nothing is known to serve, nothing is given up either.
+    """
+    needed, rollout = {*_needed(obs.status), *_needed(status)}, obs.rollout
+    for name in sorted(needed):
+        snapshot = obs.snapshots.get(name)
+        if snapshot and not is_owned(snapshot, rollout):
+            yield owner_write(snapshot, rollout)
+    for name, snapshot in sorted(obs.snapshots.items()):
+        if status.stable and name not in needed and is_owned(snapshot, rollout):
+            yield release_write(snapshot, rollout)
+
+
+def _needed(status: AgentRolloutStatus) -> Iterator[str]:
+    """Names of the snapshots of what serves and of what may be served again."""
+    yield from (record.snapshot for record in (status.stable, status.canary) if record)
+    yield from (entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY)
+
+
+def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
+    """What to ask Prometheus from now on."""
+    plan = s.plan if is_same_segment(s.status, status) else query_plan(s.obs, status, s.gates, s.caps)
+    if plan is None:
+        return None
+    closer = closer_look(s.table, s.gates) if s.table else frozenset()
+    plan = replace(plan, closer=closer) if closer else plan
+    source, attempt = s.spec.metrics.source, status.attempt
+    if s.spec.watch and not is_on_trial(status):
+        interval = s.spec.watch.interval_seconds
+        return Asking(plan=plan, closer=closer, source=source, interval_seconds=interval)
+    past = {gate.name: gate for gate in status.gates}
+    is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
+    is_over = plan.past_end is not None
+    return Asking(
+        plan=plan,
+        closer=closer,
+        source=source,
+        interval_seconds=s.spec.analysis.interval_seconds,
+        history_before=None if is_known or is_over or attempt is None else attempt.start_time,
+        census=None if is_over else census(s.obs, status, s.gates, plan),
+    )

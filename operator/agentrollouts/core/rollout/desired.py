@@ -1,0 +1,151 @@
+"""The release that `spec.releaseRef` names, and what it is to the rollout.
+
+Its digest is compared with the status first, so a rollback never needs the release object, a metric, or
+anything else that could be missing.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    Attempt,
+    Outcome,
+    ReleaseRecord,
+    State,
+)
+from agentrollouts.core.action.annotations import retry, retry_of
+from agentrollouts.core.attempt.rollback import is_unproved
+from agentrollouts.core.attempt.schedule import plan_hash
+from agentrollouts.core.conditions import READY, find_condition
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import was_healthy
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.states import is_under_way
+
+
+class Request(Enum):
+    """What the asked-for release is to the rollout, in the order in which it is looked at."""
+
+    CANARY = auto()
+    """It is under trial: go on."""
+    STABLE = auto()
+    """It serves: nothing to do, or give up the attempt under way."""
+    QUARANTINED = auto()
+    """It was rolled back: not tried again by a resync, a relabel or a restart."""
+    GIVEN_UP = auto()
+    """It was rolled back though nothing was proved against it: not tried again under the same plan."""
+    KNOWN_HEALTHY = auto()
+    """It was healthy before: one write back to it, then bake."""
+    NEW = auto()
+    """Start an attempt at the first phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The release that is asked for, as it would be served, and what it is to the rollout."""
+
+    request: Request
+    record: ReleaseRecord
+
+
+def identify(obs: Observation) -> Asked | Problem:
+    """Compare the asked-for release with the status; its name is enough where the object is gone.
+
+    A `Problem` is the answer where no digest is known: the release is missing, not ready or of another agent.
+    """
+    rollout, status = obs.rollout, obs.status
+    found = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
+    return found if isinstance(found, Problem) else Asked(_classify(found, rollout), found)
+
+
+def under_trial(status: AgentRolloutStatus) -> str | None:
+    """The digest of the attempt under way; None at rest."""
+    return status.attempt.digest if status.attempt and is_under_way(status) else None
+
+
+def is_given_up(digest: str, rollout: AgentRollout) -> bool:
+    """Whether the last attempt was about this digest, and was rolled back without proof.
+
+    It is tried again where a person says so, where the plan has changed, or once another release was tried.
+    """
+    status, attempt = rollout.status, rollout.status.attempt
+    if attempt is None or attempt.digest != digest or attempt.state is not State.ROLLED_BACK:
+        return False
+    if attempt.trigger is not Trigger.TIMEOUT and not is_unproved(status):
+        return False
+    is_same_plan = attempt.plan_hash == plan_hash(rollout.spec)
+    return is_same_plan and not retry_of(attempt, _name_of(attempt, status)).is_given(rollout)
+
+
+def _name_of(attempt: Attempt, status: AgentRolloutStatus) -> str:
+    return next((entry.release for entry in status.history if entry.number == attempt.number), "")
+
+
+def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
+    """Why no route can send requests to this release; None where one can, or none is wanted."""
+    if record is None or record.service or not spec.traffic.by_route:
+        return None
+    field = "httpRoute" if spec.traffic.http_route else "routePatch"
+    return Problem(
+        Reason.SERVICE_MISSING,
+        f"release {record.release} has no `serving.service`, which `spec.traffic.{field}` needs",
+    )
+
+
+def _classify(record: ReleaseRecord, rollout: AgentRollout) -> Request:
+    digest, status = record.digest, rollout.status
+    if digest == under_trial(status):
+        return Request.CANARY
+    if status.stable and digest == status.stable.digest:
+        return Request.STABLE
+    if any(digest == entry.digest and not retry(entry).is_given(rollout) for entry in status.quarantined):
+        return Request.QUARANTINED
+    if is_given_up(digest, rollout):
+        return Request.GIVEN_UP
+    if was_healthy(record, status):
+        return Request.KNOWN_HEALTHY
+    return Request.NEW
+
+
+def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
+    """What serves or was healthy needs no object: its snapshot is kept, and a name means one digest."""
+    present = (record for record in (status.canary, status.stable) if record)
+    past = (entry.record for entry in status.history if entry.outcome is Outcome.HEALTHY)
+    return next((record for record in (*present, *past) if record.release == name), None)
+
+
+def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> ReleaseRecord | Problem:
+    name = rollout.spec.release_ref.name
+    if release is None:
+        return Problem(
+            Reason.RELEASE_NOT_FOUND,
+            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; "
+            "create it or name another",
+        )
+    if release.spec.agent != rollout.spec.agent:
+        return Problem(
+            Reason.AGENT_MISMATCH,
+            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, "
+            f"this rollout is of {rollout.spec.agent}",
+        )
+    status = release.status
+    ready = find_condition(status.conditions, READY)
+    if ready is None:
+        return Problem(Reason.PENDING, f"spec.releaseRef: release {name} has not been read yet")
+    is_ready = ready.status is ConditionStatus.TRUE
+    if not is_ready or status.digest is None or status.snapshot is None:
+        why = f": {ready.message}" if ready.message else ""
+        return Problem(Reason.RELEASE_NOT_READY, f"spec.releaseRef: release {name} is not ready{why}")
+    record = ReleaseRecord(
+        release=name,
+        version=release.spec.version,
+        digest=status.digest,
+        service=release.spec.serving.service if release.spec.serving else None,
+        snapshot=status.snapshot.name,
+    )
+    return missing_service(rollout.spec, record) or record

@@ -1,0 +1,54 @@
+"""The world of one rollout as it is now. Time is a field like any other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.metrics.poll import Heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The world of one rollout as it is now."""
+
+    now: datetime
+    rollout: AgentRollout
+    release: AgentRelease | None = None
+    """The release that `spec.releaseRef` names; None where no such object exists."""
+    endpoints_ready: bool | None = None
+    """Whether that release's service has a ready endpoint.
+
+    None where nobody looked, since nothing depends on it.
+    """
+    endpoints: Mapping[str, bool | None] = field(default_factory=dict)
+    """Whether a Service has a ready endpoint, by name; None where the API server did not answer.
+
+    Nobody has asked about a Service that is not in it.
+    """
+    traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
+    """Our traffic objects as the API server has them, by (kind, name)."""
+    refused: Problem | None = None
+    """Why the administrator does not permit this rollout to move forward; None where nothing stands against
+    it. A rollback does not ask.
+    """
+    rule_taken_by: str | None = None
+    """An older rollout that sets the weights of the same rule; None where there is none."""
+    agent_taken_by: str | None = None
+    """The rollout that ships the agent instead of this one; None where there is none."""
+    same_door: tuple[str, ...] = ()
+    """Other routes with the same hostname at the same parent, as `namespace/name`."""
+    traffic_problem: Problem | None = None
+    """Why the last write of a traffic object failed; None once one succeeded."""
+    snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
+    """Metadata of the agent's snapshot ConfigMaps, by name."""
+    heard: Heard | None = None
+
+    @property
+    def status(self) -> AgentRolloutStatus:
+        """The persisted status; empty on the first visit."""
+        return self.rollout.status

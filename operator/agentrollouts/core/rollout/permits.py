@@ -1,0 +1,126 @@
+"""What the administrator does not permit a rollout: more than the limits, or a Gateway of another class.
+
+It stops forward moves and new parents of a route. A rollback does not depend on it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, HttpRouteTraffic, ParentRef, Traffic
+from agentrollouts.core.effects import Problem
+
+Place = tuple[str, str]
+"""Namespace and name of a Gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A Gateway whose class is not known, and why."""
+
+    why: str
+    is_pending: bool = False
+    """Whether nobody has tried to read it yet."""
+
+
+NOT_YET: Final = Unread("is not read yet", is_pending=True)
+
+
+def too_many_gates(spec: AgentRolloutSpec, most: int) -> Problem | None:
+    """More gates than the settings permit."""
+    if len(spec.gates) <= most:
+        return None
+    return Problem(
+        Reason.LIMIT_EXCEEDED,
+        f"spec.gates: has {len(spec.gates)} gates, and the operator's settings permit {most} for a rollout "
+        "(limits.gatesPerRollout); remove some, or ask the administrator for more",
+    )
+
+
+def too_many_rollouts(namespace: str, most: int) -> Problem:
+    """What to say to each rollout that is younger than as many as the settings permit."""
+    return Problem(
+        Reason.LIMIT_EXCEEDED,
+        f"namespace {namespace} has more than {most} AgentRollouts, and {most} older ones are served "
+        "(limits.rolloutsPerNamespace in the operator's settings); delete one of them, or ask the "
+        "administrator for more",
+    )
+
+
+def gateway_refusal(
+    rollout: AgentRollout,
+    allowed: frozenset[str],
+    classes: Mapping[Place, str | Unread],
+    attached: frozenset[Place],
+) -> Problem | None:
+    """The first Gateway that a route may not be attached to, or of which that is not known.
+
+    Args:
+        rollout: Its spec, and its namespace for a parent that names none.
+        allowed: The classes that the settings permit.
+        classes: The class of each Gateway.
+        attached: The Gateways that the route has already. After a restart, nothing is held until their
+            classes are read.
+    """
+    unread: Problem | None = None
+    for index, (place, parent) in enumerate(parents(rollout)):
+        field = f"spec.traffic.httpRoute.parentRefs[{index}]"
+        found, title = classes.get(place, NOT_YET), f"Gateway {parent.name} in namespace {place[0]}"
+        if isinstance(found, str) and found not in allowed:
+            message = (
+                f"{field}: {title} is of class {found}, which the operator's settings do not permit "
+                f"(gatewayClasses); name a Gateway of class {', '.join(sorted(allowed))}"
+            )
+            return Problem(Reason.GATEWAY_NOT_PERMITTED, message)
+        if isinstance(found, Unread) and not (found.is_pending and place in attached):
+            message = (
+                f"{field}: {title} {found.why}, so its class is not known; nothing is attached until it is"
+            )
+            unread = unread or Problem(Reason.GATEWAY_UNREADABLE, message)
+    return unread
+
+
+def parents(rollout: AgentRollout) -> tuple[tuple[Place, ParentRef], ...]:
+    """The Gateways that the spec attaches a route to."""
+    return _placed(rollout.spec.traffic.http_route, rollout.metadata.namespace)
+
+
+def attached(rollout: AgentRollout, route: Mapping[str, Any] | None) -> frozenset[Place]:
+    """The Gateways that the rollout's route has already."""
+    return frozenset(place for place, _ in _placed(_read(route), rollout.metadata.namespace))
+
+
+def _placed(route: HttpRouteTraffic | None, namespace: str) -> tuple[tuple[Place, ParentRef], ...]:
+    return tuple(
+        ((ref.namespace or namespace, ref.name), ref) for ref in (route.parent_refs if route else ())
+    )
+
+
+def _read(route: Mapping[str, Any] | None) -> HttpRouteTraffic | None:
+    try:
+        return HttpRouteTraffic.model_validate((route or {}).get("spec"))
+    except ValidationError:  # there is no route, or someone made another one of it
+        return None
+
+
+def with_old_parents(rollout: AgentRollout, route: Mapping[str, Any] | None) -> AgentRollout:
+    """The rollout as if its spec still named the Gateways that its route is attached to.
+
+    Weights are written to the route as always, a rollback's too. Without a route nothing is attached.
+    """
+    traffic = rollout.spec.traffic
+    if traffic.http_route is None:
+        return rollout
+    old = _read(route)
+    if old is None:
+        return _with_traffic(rollout, Traffic())
+    kept = traffic.http_route.model_copy(update={"parent_refs": old.parent_refs})
+    return _with_traffic(rollout, traffic.model_copy(update={"http_route": kept}))
+
+
+def _with_traffic(rollout: AgentRollout, traffic: Traffic) -> AgentRollout:
+    spec = rollout.spec.model_copy(update={"traffic": traffic})
+    return rollout.model_copy(update={"spec": spec})

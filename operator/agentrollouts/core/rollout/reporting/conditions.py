@@ -1,0 +1,218 @@
+"""The conditions of a rollout: what is true, as one reason for machines and a sentence for people.
+
+Exactly one of Ready, Reconciling and Stalled is True, as kstatus requires.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
+from agentrollouts.core.analysis.stable import gates_at_rest
+from agentrollouts.core.analysis.stages import gates_at
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.conditions import (
+    READY,
+    RECONCILING,
+    ROLLBACK_READY,
+    ROUTE_CONFLICT,
+    STALLED,
+    TRAFFIC_APPLIED,
+    condition,
+    find_condition,
+)
+from agentrollouts.core.endings import NEEDS_A_PERSON
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.reporting.progress import (
+    WATCHING,
+    findings,
+    how_to_approve,
+    share,
+    until,
+    utc,
+    with_measured,
+)
+from agentrollouts.core.rollout.reporting.readiness import rollback_ready
+from agentrollouts.core.rollout.situation import (
+    ERROR_GRACE,
+    METRICS_CONDITION,
+    SILENCE_GRACE,
+    Situation,
+    is_same_segment,
+    sentences,
+)
+from agentrollouts.core.states import is_on_trial, is_under_way
+from agentrollouts.core.traffic import weights
+from agentrollouts.core.traffic.conflicts import NAMED
+from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.routers import route_patch
+from agentrollouts.core.traffic.routers.table import is_shown
+
+_Word = tuple[bool | None, Reason, str]
+"""Whether a condition holds, why in one word, and in a sentence."""
+
+_STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
+
+
+def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
+    """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
+    metrics, applied = _metrics(s, status), _traffic(s, status)
+    reason, message = _headline(s, status, move, applied)
+    holds, reason, message = _ready(s, status, reason, message, applied)
+    measured = (_missing(s, status, metrics), *findings(s.spec, status))
+    ready = (holds, reason, with_measured(message, *measured))
+    stuck = None if ready[0] else stalled_by(status, ready, applied)
+    waiting = not ready[0] and stuck is None
+    rows: tuple[tuple[str, _Word], ...] = (
+        (READY, ready),
+        (RECONCILING, (True, Reason.PROGRESSING, ready[2]) if waiting else (False, Reason.SETTLED, "")),
+        (STALLED, (True, *stuck[1:]) if stuck else (False, Reason.NOT_STALLED, "")),
+        (TRAFFIC_APPLIED, applied),
+        (METRICS_CONDITION, metrics),
+        (ROLLBACK_READY, rollback_ready(s, status)),
+    )
+    for kind, (holds, why, text) in rows:
+        generation = s.obs.rollout.metadata.generation
+        yield condition(kind, _STATUSES[holds], why, text, generation=generation, now=s.now)
+
+
+def route_conflict(obs: Observation) -> Condition | None:
+    """The warning that other routes are at the same door; None where none is."""
+    if not obs.same_door:
+        return None
+    others = f"HTTPRoute {', '.join(obs.same_door)}"
+    if len(obs.same_door) > NAMED:
+        others = f"more than {NAMED} other HTTPRoutes"
+    message = (
+        f"The route has the same hostname and parent as {others}, so its "
+        "requests may not be split by these weights; give one of them another hostname"
+    )
+    why, generation = Reason.HOSTNAME_SHARED, obs.rollout.metadata.generation
+    return condition(ROUTE_CONFLICT, ConditionStatus.TRUE, why, message, generation=generation, now=obs.now)
+
+
+def stalled_by(status: AgentRolloutStatus, ready: _Word, applied: _Word) -> _Word | None:
+    """What only a person can end; the hold speaks through the summary."""
+    held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
+    words = ((ready[1], ready), (applied[1], applied), (held, ready))
+    return next((word for reason, word in words if reason in NEEDS_A_PERSON), None)
+
+
+def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str, applied: _Word) -> _Word:
+    """Healthy only once the traffic says so too."""
+    if reason is not Reason.HEALTHY or is_under_way(status):
+        return False, reason, message
+    problem = route_patch.unexpected(s.obs, status)
+    if problem:
+        return False, problem.reason, problem.message
+    return (True, reason, message) if applied[0] else (False, *applied[1:])
+
+
+def _headline(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, applied: _Word
+) -> tuple[Reason, str]:
+    """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
+    if isinstance(move, moves.Rest | moves.Queue):
+        return move.reason, move.message
+    if status.attempt is None:
+        return Reason.PENDING, ""
+    reason = Reason.of(status.attempt.state)
+    return reason, _sentence(s, status, status.attempt, move, applied) or reason.sentence
+
+
+def _sentence(
+    s: Situation, status: AgentRolloutStatus, attempt: Attempt, move: moves.Move, applied: _Word
+) -> str:
+    """Where the attempt is, with its numbers; empty where there are none.
+
+    A share is claimed only where the gateways confirm it.
+    """
+    subject = status.canary.release if status.canary else ""
+    back = status.last_rollback
+    match attempt.state:
+        case State.HELD if attempt.hold:
+            since = f"{attempt.hold.since:%H:%M:%S} UTC"
+            place = f"at {attempt.weight} %" if applied[0] else f"on its way to {attempt.weight} %"
+            return f"{subject} is held {place} since {since}: {attempt.hold.message}"
+        case State.INITIAL | State.CANARY | State.AWAITING_APPROVAL | State.BAKING:
+            rollout, doubt = s.obs.rollout, "" if applied[0] else applied[2]
+            return (
+                f"{share(status, attempt, doubt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
+            )
+        case _ if back and is_latched(status):
+            return _way_back(attempt, back, move)
+        case _:
+            return ""
+
+
+def _way_back(attempt: Attempt, back: LastRollback, move: moves.Move) -> str:
+    """From where to where and why; once the traffic is there, whether that helped stands first."""
+    verified = back.verification or (getattr(move, "message", "") if attempt.state is State.VERIFYING else "")
+    if not verified:
+        return f"{back.from_} goes back to {back.to}: {back.message}"
+    return f"{back.from_} went back to {back.to}. {verified} It was taken back for this: {back.message}"
+
+
+def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
+    """What an attempt has no metrics of, and from when on it is held for that; said before it is held."""
+    attempt, (available, reason, message) = status.attempt, metrics
+    if attempt is None or attempt.state not in WATCHING - {State.HELD}:
+        return ""
+    if available is not False:
+        awaited = sentences(j for j in s.judgements if j.reason is Reason.COLLECTING and not j.present)
+        return awaited if is_on_trial(status) else ""
+    known = find_condition(s.status.conditions, METRICS_CONDITION)
+    since = known.last_transition_time if known and known.status is ConditionStatus.FALSE else s.now
+    grace = ERROR_GRACE if reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
+    return f"{message}; if this lasts, it is held at {utc(min(since, s.now) + grace)}"
+
+
+def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
+    if weights.asked_weights(status) is None:
+        return None, Reason.PENDING, "No release serves yet"
+    if late := _late(s, status):
+        return False, Reason.ROLLBACK_LATE, late
+    if problem := route_patch.unexpected(s.obs, status) or s.obs.traffic_problem:
+        return False, problem.reason, problem.message
+    return _by_gateways(s, status)
+
+
+def _by_gateways(s: Situation, status: AgentRolloutStatus) -> _Word:
+    """What they refuse is told at once, and their silence only of what is on the route."""
+    said = s.gateways.problem
+    is_on_route = s.shown if is_same_segment(s.obs.status, status) else is_shown(s.obs, status)
+    if said and (is_on_route or not s.gateways.is_silence):
+        return (None if said.reason is Reason.NO_GATEWAY else False), said.reason, said.message
+    return (True, Reason.APPLIED, "") if is_on_route else (False, Reason.APPLYING, Reason.APPLYING.sentence)
+
+
+def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
+    """What to say of a rollback that has spent its budget and is not on the route yet."""
+    back, budget = status.last_rollback, s.spec.rollback.budget_seconds
+    rolling = status.attempt is not None and status.attempt.state is State.ROLLING_BACK
+    if not rolling or back is None or s.now < back.decided_time + timedelta(seconds=budget):
+        return None
+    cause = s.obs.traffic_problem.message if s.obs.traffic_problem else "the route does not show it yet"
+    return f"The rollback decided at {back.decided_time:%H:%M:%S} UTC is over its {budget} s: {cause}"
+
+
+def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
+    """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
+    unseen = sentences(found for found in s.cap_readings if not found.is_seen)
+    if not (gates_at(s.spec, status, s.gates) or gates_at_rest(s.spec, status, s.gates)):
+        return None, Reason.METRICS_NOT_NEEDED, unseen
+    if s.silence:
+        return False, s.silence.reason, s.silence.message
+    if s.judgements:
+        return True, Reason.METRICS_AVAILABLE, unseen
+    known = find_condition(status.conditions, METRICS_CONDITION)
+    if known and known.status is not ConditionStatus.UNKNOWN:
+        return known.status is ConditionStatus.TRUE, _word(known.reason), known.message
+    return None, Reason.METRICS_UNKNOWN, ""
+
+
+def _word(text: str) -> Reason:
+    """A persisted word; another version of the operator may have written one that we do not know."""
+    return Reason.of(text) if text in set(Reason) else Reason.METRICS_UNKNOWN

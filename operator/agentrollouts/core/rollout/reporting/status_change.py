@@ -1,0 +1,80 @@
+"""Whether a status is worth a write: it differs by more than numbers, or its numbers are due again.
+
+What changes with every result of Prometheus is not a reason to write, nor to decide again.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.status import AgentRolloutStatus, GateStatus
+from agentrollouts.core.analysis.stages import gates_at
+from agentrollouts.core.endings import UNVARYING
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.reporting.progress import steady
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.states import is_on_trial
+
+NUMBERS_TICKS: Final = 6
+"""Numbers alone are written at every sixth tick: 500 attempts at 30 s then write 2.8 statuses a second."""
+
+
+def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs by more than numbers."""
+    old = s.obs.status
+    if old == status:
+        return False
+    has_numbers = status.caps or status.watched or gates_at(s.spec, status, s.gates)
+    return _without_numbers(old) != _without_numbers(status) or not has_numbers
+
+
+def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
+    """Whether the status differs, and its numbers are due to be shown again; at rest they never are."""
+    old = obs.status
+    if old == status or not is_on_trial(status):
+        return False
+    pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
+    shown, known = _newest_sample(old), _newest_sample(status)
+    return known is not None and (shown is None or known - shown >= pause)
+
+
+def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
+    times = [gate.last_sample_time for gate in status.gates] + [cap.time for cap in status.caps]
+    return max((time for time in times if time), default=None)
+
+
+def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """The status without what changes at every answer of Prometheus."""
+    blank: dict[str, object] = {
+        "canary": None,
+        "stable": None,
+        "evidence": None,
+        "ratio": None,
+        "present": None,
+        "last_sample_time": None,
+    }
+    gates, watched = (
+        tuple(gate.model_copy(update=blank | {"message": _counts(gate)}) for gate in found)
+        for found in (status.gates, status.watched)
+    )
+    caps = tuple(cap.model_copy(update={"value": 0.0, "message": "", "time": None}) for cap in status.caps)
+    attempt = status.attempt
+    if attempt and attempt.hold and attempt.hold.reason not in UNVARYING:
+        attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
+    conditions = tuple(
+        found.model_copy(update={"message": steady(found.message) if found.reason in UNVARYING else ""})
+        for found in status.conditions
+    )
+    told = {
+        "gates": gates,
+        "watched": watched,
+        "caps": caps,
+        "query": None,
+        "attempt": attempt,
+        "conditions": conditions,
+    }
+    return status.model_copy(update=told)
+
+
+def _counts(gate: GateStatus) -> str:
+    """Whether the gate has counts at last: until then `Ready` says what it is waiting for."""
+    return "" if gate.present else "none yet"

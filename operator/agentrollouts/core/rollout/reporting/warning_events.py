@@ -1,0 +1,97 @@
+"""Warning Events: one for each change of what fails, stops or is refused, in whatever state.
+
+A hold and a rollback report their cause. What they do not report is reported here, such as a gate that fails
+while the rollout is paused or idle.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final
+
+from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus, Verdict
+from agentrollouts.core.analysis.caps import current_caps
+from agentrollouts.core.conditions import RECONCILING, ROUTE_CONFLICT, STALLED
+from agentrollouts.core.effects import Event
+from agentrollouts.core.endings import ENDINGS, UNVARYING
+from agentrollouts.core.rollout.reporting.progress import steady
+from agentrollouts.core.rollout.situation import METRICS_CONDITION, Situation
+from agentrollouts.core.states import is_on_trial
+
+FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH})
+"""Verdicts that are reported when a gate comes to have them."""
+
+QUIET: Final = frozenset({Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.PENDING})
+"""Words of every normal course."""
+
+REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED}) - QUIET
+
+AWAITED: Final = frozenset({Reason.METRIC_MISSING, Reason.METRICS_STALE, Reason.METRICS_UNAVAILABLE})
+"""Words of the metrics that are normal at first; an attempt is held for them, with an Event, if they last."""
+
+_Word = tuple[Reason, str]
+"""What is wrong, and in a sentence; without one where the sentence changes though the cause does not."""
+
+
+def notices(s: Situation, status: AgentRolloutStatus, reported: Iterable[Event]) -> Iterator[Event]:
+    """What the new status says and the persisted one did not, as far as no Event of this decision says it."""
+    known = list(reported)
+    for event in chain(_gates(s), _caps(s), _words(s.obs.status, status)):
+        if not any(_repeats(event, found) for found in known):
+            known.append(event)
+            yield event
+
+
+def _repeats(event: Event, known: Event) -> bool:
+    is_same_cause = event.reason is known.reason and event.reason not in UNVARYING
+    return event.message in known.message or (is_same_cause and known.message in event.message)
+
+
+def _gates(s: Situation) -> Iterator[Event]:
+    """Gates that came to fail, or whose finding keeps the attempt from going on."""
+    old = s.obs.status
+    before = {gate.name: gate.verdict for gate in (old.gates if is_on_trial(old) else old.watched)}
+    for judgement in s.judgements:
+        if judgement.verdict in FOUND and before.get(judgement.name) is not judgement.verdict:
+            reason = Reason.GATE_WARNED if judgement.warns else judgement.reason
+            yield Event(reason, f"{judgement.name}: {judgement.message}", is_warning=True)
+
+
+def _caps(s: Situation) -> Iterator[Event]:
+    known = {cap.name for cap in current_caps(s.obs.status) if cap.exceeded}
+    for reading in s.cap_readings:
+        if reading.exceeded and reading.name not in known:
+            yield Event(Reason.CAP_EXCEEDED, f"{reading.name}: {reading.message}", is_warning=True)
+
+
+def _words(old: AgentRolloutStatus, new: AgentRolloutStatus) -> Iterator[Event]:
+    """What a condition, or the hold, came to say."""
+    known = {_key(word) for word in _wrong(old)}
+    for word in _wrong(new):
+        if _key(word) not in known:
+            known.add(_key(word))
+            yield Event(*word, is_warning=True)
+
+
+def _key(word: _Word) -> _Word:
+    reason, message = word
+    return (reason, message if reason in UNVARYING else "")
+
+
+def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
+    """All that a status says is wrong."""
+    words = [
+        (found.reason, found.message)
+        for found in status.conditions
+        if found.type not in {RECONCILING, STALLED}
+        and (found.status is ConditionStatus.TRUE) is (found.type == ROUTE_CONFLICT)
+        and not (found.type == METRICS_CONDITION and found.reason in AWAITED and is_on_trial(status))
+    ]
+    hold = status.attempt.hold if status.attempt else None
+    if hold is not None:
+        words.append((hold.reason, hold.message))
+    for text, message in words:
+        reason = Reason.of(text) if text in set(Reason) else None
+        if reason is not None and reason in REPORTED:
+            yield reason, steady(message)

@@ -1,0 +1,88 @@
+"""The release to roll back to when stable itself turned out bad.
+
+An attempt in progress needs no search: it rolls back to stable, whatever is known of it. While idle a bad
+answer is never replaced by none, so the target must have a ready endpoint.
+"""
+
+from collections.abc import Iterator
+
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
+from agentrollouts.core.history import was_healthy
+from agentrollouts.core.rollout.desired import missing_service
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.traffic.endpoints import is_ready
+from agentrollouts.core.traffic.gateways import route_of
+from agentrollouts.core.traffic.routers.route_claim import claim_of
+
+
+def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
+    """The releases that were healthy, are not in quarantine and still have their snapshot; newest first.
+
+    One that was rolled back later is not one, though a person has let it out of quarantine to try it again.
+    At most `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck.
+    """
+    earlier = [*_earlier(s.status)][: s.spec.rollback.max_walk_back]
+    banned = {entry.digest for entry in s.status.quarantined}
+    return tuple(
+        entry.record
+        for entry in earlier
+        if entry.digest not in banned
+        and was_healthy(entry.record, s.status)
+        and entry.snapshot in s.obs.snapshots
+        and missing_service(s.spec, entry.record) is None
+    )
+
+
+def find_target(s: Situation, *, forced: bool = False) -> ReleaseRecord | None:
+    """The newest candidate with a ready endpoint; where nobody knows of any, the newest that may have one.
+
+    Args:
+        s: A rollout at rest.
+        forced: Take the newest candidate rather than none.
+    """
+    found = candidates(s)
+    if not s.spec.traffic.by_route:
+        return next(iter(found), None)
+    ready = next((record for record in found if is_ready(s.obs, record)), None)
+    unknown = next((record for record in found if is_ready(s.obs, record) is None), None)
+    return ready or unknown or (found[0] if forced and found else None)
+
+
+def begun_target(s: Situation) -> ReleaseRecord | None:
+    """The candidate that the traffic objects already show, as a rollback to it was begun; else the newest.
+
+    Endpoints do not matter here: what was written is finished, and never moved on to a third release.
+    """
+    found, shown = candidates(s), _shown_service(s.obs)
+    begun = (record for record in found if record.service and record.service.name == shown)
+    return next(begun, None) or find_target(s, forced=True)
+
+
+def unasked(s: Situation) -> frozenset[str]:
+    """Services of candidates about whose endpoints nobody has asked the API server yet."""
+    if not s.spec.traffic.by_route:
+        return frozenset()
+    named = (record.service.name for record in candidates(s) if record.service)
+    return frozenset(name for name in named if name not in s.obs.endpoints)
+
+
+def _shown_service(obs: Observation) -> str | None:
+    """The Service that a rollback has given all traffic."""
+    route = route_of(obs.rollout, obs.traffic)
+    if route is None:
+        return None
+    if claim := claim_of(route, obs.rollout.metadata.name):
+        return claim.stable
+    rules = (route.get("spec") or {}).get("rules") or ()
+    backends = [ref for rule in rules for ref in rule.get("backendRefs") or () if ref.get("weight", 1)]
+    return str(backends[0].get("name")) if len(backends) == 1 else None
+
+
+def _earlier(status: AgentRolloutStatus) -> Iterator[HistoryEntry]:
+    """Each other digest that was healthy once, the newest first."""
+    seen = {status.stable.digest} if status.stable else set()
+    for entry in status.history:
+        if entry.outcome is Outcome.HEALTHY and entry.digest not in seen:
+            seen.add(entry.digest)
+            yield entry

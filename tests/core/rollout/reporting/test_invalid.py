@@ -1,0 +1,93 @@
+"""An object that cannot be read: one condition, and everything else as it was."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
+from tests.builders import NEW, OLD, START, a_rollout
+from tests.gitops_tools import kstatus
+
+
+def stored(status: Any = None, **spec: object) -> dict[str, Any]:  # noqa: ANN401 any value of JSON, or any field
+    """A rollout in which these fields of the spec are not what they may be."""
+    manifest = a_rollout().serving(OLD).trying(NEW).build().to_json()
+    return {**manifest, "spec": manifest["spec"] | spec} | ({"status": status} if status is not None else {})
+
+
+def error_of(manifest: dict[str, Any]) -> ValidationError:
+    """Why it cannot be read."""
+    with pytest.raises(ValidationError) as caught:
+        AgentRollout.model_validate(manifest)
+    return caught.value
+
+
+def test_each_problem_is_named_by_its_field() -> None:
+    """People find what is wrong by the path in the object."""
+    manifest = stored(paused="perhaps", phases=[{"name": "x", "weight": 500, "durationSeconds": 1}])
+
+    status = invalid_status(manifest, error_of(manifest), START)
+
+    assert status is not None
+    ready = status["conditions"][0]
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "InvalidSpec")
+    words = {found["type"]: (found["status"], found["reason"]) for found in status["conditions"]}
+    assert (words["Reconciling"], words["Stalled"]) == (("False", "Settled"), ("True", "InvalidSpec"))
+    assert "spec.paused: " in ready["message"]
+    assert "spec.phases.0.weight: " in ready["message"]
+
+
+def test_everything_else_stays() -> None:
+    """What serves goes on serving: nothing but the conditions and the observed generation changes."""
+    manifest = stored(paused="perhaps")
+
+    status = invalid_status(manifest, error_of(manifest), START)
+
+    assert status is not None
+    said = {"conditions": status["conditions"], "observedGeneration": 1}
+    assert status == manifest["status"] | said
+
+
+def test_it_is_said_once() -> None:
+    """What the status says already is not written again, whatever time it is."""
+    manifest = stored(paused="perhaps")
+    error = error_of(manifest)
+    told = manifest | {"status": invalid_status(manifest, error, START)}
+
+    assert invalid_status(told, error, START + timedelta(hours=1)) is None
+
+
+@pytest.mark.parametrize("status", [{}, {"conditions": "none"}, {"conditions": [{"type": "Ready"}]}])
+def test_a_status_that_cannot_be_read_is_no_obstacle(status: dict[str, Any]) -> None:
+    """Conditions that are none are replaced."""
+    manifest = stored(status, paused="perhaps")
+
+    found = invalid_status(manifest, error_of(manifest), START)
+
+    assert found is not None
+    assert [condition["type"] for condition in found["conditions"]] == ["Ready", "Reconciling", "Stalled"]
+
+
+def test_each_change_of_what_is_wrong_sends_one_warning() -> None:
+    """An Event for the first sight and for another mistake; none while the status says the same."""
+    manifest = stored(paused="perhaps")
+    error = error_of(manifest)
+    [event] = invalid_events(manifest, error)
+    assert (event.reason, event.is_warning) == ("InvalidSpec", True)
+    assert "spec.paused: " in event.message
+
+    known = manifest | {"status": invalid_status(manifest, error, START)}
+    assert invalid_events(known, error) == ()
+    other = known | {"spec": stored(historyLimit="many")["spec"]}
+    assert ["historyLimit" in found.message for found in invalid_events(other, error_of(other))] == [True]
+
+
+def test_the_generation_is_acknowledged() -> None:
+    """Otherwise kstatus reports InProgress for an object that cannot be read, however long one waits."""
+    manifest = stored(paused="perhaps")
+    manifest["metadata"] |= {"generation": 4}
+    known = manifest | {"status": invalid_status(manifest, error_of(manifest), START)}
+    assert (known["status"]["observedGeneration"], kstatus(known)) == (4, "Failed")

@@ -1,0 +1,104 @@
+"""What `spec.releaseRef` asks for: compared with the status first, so that going back needs no object."""
+
+import pytest
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.status import Outcome
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.rollout.desired import Asked, Request, identify
+from tests.builders import (
+    BY_ROUTE,
+    NEW,
+    NEXT,
+    OLD,
+    OLDEST,
+    RolloutBuilder,
+    a_ready_release,
+    a_record,
+    a_rollout,
+    an_observation,
+    not_ready,
+)
+
+KNOWING = a_rollout().remembering(OLDEST).serving(OLD).trying(NEW)
+
+
+@pytest.mark.parametrize(
+    ("builder", "release", "expected"),
+    [
+        (KNOWING, NEW, Request.CANARY),
+        (KNOWING, OLD, Request.STABLE),
+        (KNOWING, OLDEST, Request.KNOWN_HEALTHY),
+        (KNOWING, NEXT, Request.NEW),
+        (KNOWING.quarantining(NEXT), NEXT, Request.QUARANTINED),
+        (KNOWING.quarantining(OLDEST), OLDEST, Request.QUARANTINED),
+        (KNOWING.remembering(NEXT, Outcome.SUPERSEDED, Reason.SUPERSEDED), NEXT, Request.NEW),
+        (a_rollout(), NEW, Request.NEW),
+    ],
+)
+def test_what_the_release_is_to_the_rollout(builder: RolloutBuilder, release: str, expected: Request) -> None:
+    """The first of: on trial, serving, quarantined, healthy before, new."""
+    found = identify(an_observation(builder.asking_for(release)))
+
+    assert isinstance(found, Asked)
+    assert (found.request, found.record.release, found.record.digest) == (
+        expected,
+        release,
+        a_record(release).digest,
+    )
+
+
+@pytest.mark.parametrize("release", [NEW, OLD, OLDEST])
+@pytest.mark.parametrize(
+    "thing", [None, not_ready(a_ready_release(OLD)), a_ready_release(OLD, agent="other")]
+)
+def test_what_serves_or_was_healthy_needs_no_object(release: str, thing: AgentRelease | None) -> None:
+    """Deleted, broken or somebody else's: the status remembers enough to serve it."""
+    with_object = identify(an_observation(KNOWING.asking_for(release)))
+
+    assert identify(an_observation(KNOWING.asking_for(release), release=thing)) == with_object
+
+
+def test_what_was_never_healthy_needs_its_object() -> None:
+    """Nobody keeps the snapshot of a release that was given up, so its name alone cannot be tried."""
+    given_up = KNOWING.remembering(NEXT, Outcome.SUPERSEDED, Reason.SUPERSEDED).asking_for(NEXT)
+
+    found = identify(an_observation(given_up, release=None))
+
+    assert isinstance(found, Problem)
+    assert found.reason is Reason.RELEASE_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("release", "reason", "words"),
+    [
+        (None, Reason.RELEASE_NOT_FOUND, "no AgentRelease support-agent-4.3.0 in namespace support"),
+        (
+            not_ready(a_ready_release(NEXT)),
+            Reason.RELEASE_NOT_READY,
+            "is not ready: ConfigMap support-guardrails",
+        ),
+        (
+            a_ready_release(NEXT, agent="billing"),
+            Reason.AGENT_MISMATCH,
+            "is of agent billing, this rollout is of support",
+        ),
+        (a_ready_release(NEXT, service=None), Reason.SERVICE_MISSING, "has no `serving.service`"),
+    ],
+)
+def test_what_is_wrong_with_a_new_release(release: AgentRelease | None, reason: Reason, words: str) -> None:
+    """One reason, and a sentence that names the object and what to do."""
+    found = identify(an_observation(KNOWING.asking_for(NEXT), release=release))
+
+    assert isinstance(found, Problem)
+    assert found.reason is reason
+    assert words in found.message
+
+
+def test_only_a_route_needs_a_service() -> None:
+    """Agents that split by themselves are found by other means."""
+    asking = [KNOWING.asking_for(NEXT).planning(traffic=traffic) for traffic in ({}, BY_ROUTE)]
+    found = [identify(an_observation(each, release=a_ready_release(NEXT, service=None))) for each in asking]
+
+    assert [type(each) for each in found] == [Asked, Problem]
