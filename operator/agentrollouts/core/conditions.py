@@ -1,7 +1,7 @@
-"""Conditions: how a decision says what is so, since when, and for which generation of the spec.
+"""Conditions of any kind: what is true, since when, and for which generation of the spec.
 
-The last step of a decision of either kind. The one rule that clients rely on: the time of a condition moves
-when its status changes and never because its reason or message does.
+The one rule that clients rely on: the time of a condition changes when its status changes and never because
+its reason or message does.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
-"""What ends each hold, rest or refusal, and how kstatus sees it meanwhile: one literal table.
+"""What ends each hold, rest or refusal, and how kstatus reads it meanwhile: one literal table.
 
-The one source for `Stalled`, for the way out that a hold states, and for the Warning Events. The page
-docs/states.md shows the same table; a test keeps the two equal. A word that can hold an attempt, or keep one
-from beginning, needs a row here.
+The one source for `Stalled`, for the way out that a hold names, and for Warning Events. The page
+docs/states.md shows the same table; a test keeps the two equal. A reason that can hold an attempt, or keep
+one from starting, needs a row here.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The states of an attempt, and every move between them.
 
-This table is the one source: `decide` asks it before each move, the tests walk it, the diagram in the docs is
+This table is the one source: each move is checked against it, the tests walk it, the diagram in the docs is
 drawn from it.
 
 Rule 1. Everything that decides whether a move is legal lives in this file.
