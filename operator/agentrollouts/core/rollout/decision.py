@@ -86,7 +86,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         rests_on_status=bool(traffic) and not is_latched(status),
         status=with_query(status, s.heard, s.judgements) if is_due else None,
         is_news=news,
-        events=(*progress.events, *warnings, *restorations(s)),
+        events=(*progress.events, *warnings, *restorations(s.obs, shown=s.shown)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
         asking=_asking(s, status),

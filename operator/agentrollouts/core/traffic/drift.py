@@ -10,8 +10,8 @@ from typing import Any, Final
 from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event, Manifest
-from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.manifests import is_ours, key_of
+from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import unshown
 from agentrollouts.core.traffic.weights import asked_weights
@@ -20,17 +20,22 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rule
 """Where the weights are, in the words of `managedFields`."""
 
 
-def restorations(s: Situation) -> Iterator[Event]:
-    """One Event for each traffic object that somebody has changed since it was confirmed."""
-    asked, confirmed = asked_weights(s.obs.status), s.obs.status.weights
-    if s.shown or asked is None or confirmed is None or asked.canary != confirmed.canary:
+def restorations(obs: Observed, *, shown: bool) -> Iterator[Event]:
+    """One Event for each traffic object that somebody has changed since it was confirmed.
+
+    Args:
+        obs: The traffic as observed.
+        shown: Whether it shows what the persisted status says.
+    """
+    asked, confirmed = asked_weights(obs.status), obs.status.weights
+    if shown or asked is None or confirmed is None or asked.canary != confirmed.canary:
         return
-    if s.status.observed_generation != s.obs.rollout.metadata.generation:
+    if obs.status.observed_generation != obs.rollout.metadata.generation:
         return  # the spec was edited, and wants something else now
-    if s.obs.traffic_problem:
+    if obs.traffic_problem:
         return  # told when it was tried first; it cannot be put back
-    for kind, name in _changed(s):
-        manifest = s.obs.traffic.get((kind, name))
+    for kind, name in _changed(obs):
+        manifest = obs.traffic.get((kind, name))
         if manifest is None:
             yield _event(f"{kind} {name} was deleted; it is made again")
         elif who := last_writer(manifest):
@@ -49,11 +54,11 @@ def last_writer(manifest: Manifest) -> str | None:
     return str(max(others, key=lambda entry: entry.get("time") or "")["manager"]) if others else None
 
 
-def _changed(s: Situation) -> Iterable[tuple[str, str]]:
-    yield from (key_of(found.manifest) for found in route_patch.patches(s.obs, s.obs.status))
-    for wanted in unshown(s.obs.rollout, s.obs.status, s.obs.traffic):
-        found = s.obs.traffic.get(key_of(wanted))
-        if found is None or is_ours(found, s.obs.rollout):
+def _changed(obs: Observed) -> Iterable[tuple[str, str]]:
+    yield from (key_of(found.manifest) for found in route_patch.patches(obs, obs.status))
+    for wanted in unshown(obs.rollout, obs.status, obs.traffic):
+        found = obs.traffic.get(key_of(wanted))
+        if found is None or is_ours(found, obs.rollout):
             yield key_of(wanted)
 
 

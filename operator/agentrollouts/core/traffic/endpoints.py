@@ -10,10 +10,10 @@ from datetime import timedelta
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.traffic import gateways
 from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.weights import FULL
 
 
@@ -32,17 +32,17 @@ def services(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> frozenset[st
     return frozenset(record.service.name for record in records if record and record.service)
 
 
-def is_ready(obs: Observation, record: ReleaseRecord | None) -> bool | None:
+def is_ready(obs: Observed, record: ReleaseRecord | None) -> bool | None:
     """Whether a release has a ready endpoint; None where it has no Service, or where nobody knows."""
     return obs.endpoints.get(record.service.name) if record and record.service else None
 
 
-def canary_answers(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
+def canary_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
     """Whether the canary can answer requests: it has a ready endpoint, and gateways find its Service."""
     return False if next(unresolved(obs, status, report), None) else is_ready(obs, status.canary)
 
 
-def stable_answers(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
+def stable_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
     """Whether stable can answer requests; None too where it has no share, and nobody asks it."""
     if status.attempt is None or status.attempt.weight >= FULL:
         return is_ready(obs, status.stable) if is_ready(obs, status.canary) is False else None
@@ -52,7 +52,7 @@ def stable_answers(obs: Observation, status: AgentRolloutStatus, report: gateway
     return is_ready(obs, status.stable)
 
 
-def unresolved(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> Iterator[str]:
+def unresolved(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> Iterator[str]:
     """What gateways say about the canary's Service that they cannot find.
 
     In a route of ours a sentence that names no Service is about the canary, since stable was served before
@@ -69,7 +69,7 @@ def unresolved(obs: Observation, status: AgentRolloutStatus, report: gateways.Re
             yield text
 
 
-def noted(obs: Observation, status: AgentRolloutStatus, report: gateways.Report) -> AgentRolloutStatus:
+def noted(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> AgentRolloutStatus:
     """The status with the time since which the canary alone is without a ready endpoint.
 
     The time begins when that is first seen. Where stable has no ready endpoint either the cause is not the

@@ -15,8 +15,8 @@ from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects
+from agentrollouts.core.traffic.observed import Observed
 
 SILENCE: Final = timedelta(seconds=30)
 """How long a gateway may take to report on a route before it is taken to be missing."""
@@ -48,7 +48,7 @@ class Report:
         return self.problem is not None and self.until is None
 
 
-def read(obs: Observation) -> Report:
+def read(obs: Observed) -> Report:
     """What the gateways say; of one that never writes status, and without a route, nothing is expected."""
     wanted, route = _wanted(obs.rollout), route_of(obs.rollout, obs.traffic)
     if wanted is None or route is None:

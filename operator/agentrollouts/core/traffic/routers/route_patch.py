@@ -13,9 +13,9 @@ from agentrollouts.api.rollout import AgentRollout, RoutePatch
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.history import is_going_back
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.latch import Latch, latch_of
 from agentrollouts.core.traffic.manifests import is_owned_by, latch
+from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers.route_claim import (
     Claim,
     Operation,
@@ -36,7 +36,7 @@ ROUTE: Final = "HTTPRoute"
 # --- what may not be written --------------------------------------------------------------------------------
 
 
-def refusal(obs: Observation, records: Iterable[ReleaseRecord | None]) -> Problem | None:
+def refusal(obs: Observed, records: Iterable[ReleaseRecord | None]) -> Problem | None:
     """Why these releases, and nobody else, cannot share the rule; None where they can or none is wanted."""
     wanted = obs.rollout.spec.traffic.route_patch
     if wanted is None:
@@ -58,13 +58,13 @@ def refusal(obs: Observation, records: Iterable[ReleaseRecord | None]) -> Proble
     )
 
 
-def unexpected(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
+def unexpected(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
     """What is wrong with the rule for the split that the status asks for, whether or not it stops a write."""
     weights = asked_weights(status)
     return None if weights is None else refusal(obs, _sharing(status, weights))
 
 
-def blocked(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
+def blocked(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
     """Why the weights that the status asks for are not written."""
     weights, wanted = asked_weights(status), obs.rollout.spec.traffic.route_patch
     if weights is None or wanted is None:
@@ -75,7 +75,7 @@ def blocked(obs: Observation, status: AgentRolloutStatus) -> Problem | None:
     return unreachable(obs, _sharing(status, weights))
 
 
-def unreachable(obs: Observation, records: Iterable[ReleaseRecord | None]) -> Problem | None:
+def unreachable(obs: Observed, records: Iterable[ReleaseRecord | None]) -> Problem | None:
     """Why the rule cannot send all traffic to one of these releases, whatever else is wrong with it."""
     wanted = obs.rollout.spec.traffic.route_patch
     rule = _find(obs, wanted) if wanted else None
@@ -94,7 +94,7 @@ def _is_going_back(status: AgentRolloutStatus) -> bool:
     return status.attempt is not None and status.attempt.state in {State.ROLLING_BACK, State.VERIFYING}
 
 
-def _find(obs: Observation, wanted: RoutePatch) -> Rule | Problem:
+def _find(obs: Observed, wanted: RoutePatch) -> Rule | Problem:
     """The one rule of that name."""
     route = obs.traffic.get((ROUTE, wanted.name))
     if route is None:
@@ -149,7 +149,7 @@ def _stranger(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
     return None
 
 
-def _ours(obs: Observation) -> set[str]:
+def _ours(obs: Observed) -> set[str]:
     """The Services of this rollout's releases: known to its status, set there before, or asked for now."""
     status, metadata, spec = obs.status, obs.rollout.metadata, obs.rollout.spec
     records = (status.stable, status.canary, *status.history)
@@ -172,7 +172,7 @@ def _surprise(message: str) -> Problem:
 # --- what has to be written ---------------------------------------------------------------------------------
 
 
-def patches(obs: Observation, status: AgentRolloutStatus) -> tuple[Patch, ...]:
+def patches(obs: Observed, status: AgentRolloutStatus) -> tuple[Patch, ...]:
     """What the routes of others do not show yet; a split that is wanted there no more is settled."""
     return tuple(
         patch(route, operations)
@@ -181,7 +181,7 @@ def patches(obs: Observation, status: AgentRolloutStatus) -> tuple[Patch, ...]:
     )
 
 
-def _due(obs: Observation, status: AgentRolloutStatus, route: Manifest) -> tuple[Operation, ...]:
+def _due(obs: Observed, status: AgentRolloutStatus, route: Manifest) -> tuple[Operation, ...]:
     rollout, wanted = obs.rollout.metadata.name, obs.rollout.spec.traffic.route_patch
     claim = claim_of(route, rollout)
     if wanted and wanted.name == route["metadata"]["name"] and (not claim or claim.rule == wanted.rule):
@@ -190,7 +190,7 @@ def _due(obs: Observation, status: AgentRolloutStatus, route: Manifest) -> tuple
 
 
 def _split(
-    obs: Observation, status: AgentRolloutStatus, route: Manifest, wanted: RoutePatch
+    obs: Observed, status: AgentRolloutStatus, route: Manifest, wanted: RoutePatch
 ) -> tuple[Operation, ...]:
     """The weights that the status asks for; every other release of this rollout has none."""
     weights, rule = asked_weights(status), rule_of(route, wanted.rule)
@@ -223,7 +223,7 @@ def _claim(rollout: AgentRollout, status: AgentRolloutStatus, rule: str, service
 # --- whose it is --------------------------------------------------------------------------------------------
 
 
-def latches(obs: Observation, number: int) -> Iterator[Latch]:
+def latches(obs: Observed, number: int) -> Iterator[Latch]:
     """What the traffic objects say of the rollback of this attempt."""
     metadata = obs.rollout.metadata
     for manifest in obs.traffic.values():

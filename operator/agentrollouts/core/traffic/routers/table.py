@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.latch import without_message
 from agentrollouts.core.traffic.manifests import Objects, covers, key_of
+from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.config_map import render_config
 from agentrollouts.core.traffic.routers.http_route import render_route
 
 
-def is_shown(obs: Observation, status: AgentRolloutStatus) -> bool:
+def is_shown(obs: Observed, status: AgentRolloutStatus) -> bool:
     """Whether the traffic objects show what this status asks for."""
     if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
         return False
