@@ -6,7 +6,6 @@ from typing import Final
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Attempt, State, WeightsStatus
 from agentrollouts.core.states import JUDGED, base_state
-from agentrollouts.core.traffic import weights as traffic_weights
 
 CLOCKS: Final = (
     "start_time",
@@ -83,14 +82,11 @@ def status_on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutSta
     return status if attempt is status.attempt else status.model_copy(update={"attempt": attempt})
 
 
-def confirmed(status: AgentRolloutStatus, now: datetime, *, is_applied: bool) -> AgentRolloutStatus:
+def confirmed(
+    status: AgentRolloutStatus, weights: WeightsStatus, now: datetime, *, is_applied: bool
+) -> AgentRolloutStatus:
     """The weights are on the route: runs are counted from now on. The phase's time waits for the gateway."""
-    weights = traffic_weights.asked_weights(status)
-    if weights is None:
-        return status
-    confirmed = status.model_copy(
-        update={"weights": WeightsStatus(stable=weights.stable, canary=weights.canary)}
-    )
+    confirmed = status.model_copy(update={"weights": weights})
     attempt = status.attempt
     if attempt and attempt.traffic_start_time is None and attempt.weight and status.canary:
         attempt = attempt.model_copy(update={"traffic_start_time": now})

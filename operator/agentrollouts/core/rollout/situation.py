@@ -18,6 +18,7 @@ from agentrollouts.api.status import (
     Severity,
     State,
     Verdict,
+    WeightsStatus,
 )
 from agentrollouts.core.analysis import stable, stages
 from agentrollouts.core.analysis.canary import judged, query_plan, with_verdicts
@@ -41,6 +42,7 @@ from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import is_shown
+from agentrollouts.core.traffic.weights import asked_weights
 
 ERROR_GRACE: Final = timedelta(seconds=600)
 """How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
@@ -175,7 +177,10 @@ def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
     spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), status_on_time(obs.status, obs.now)
     report, follows = gateways.read(obs), gateways.follow(obs.rollout, obs.traffic)
-    status = confirmed(status, obs.now, is_applied=report.problem is None) if shown else status
+    weights = asked_weights(status) if shown else None
+    if weights:
+        split = WeightsStatus(stable=weights.stable, canary=weights.canary)
+        status = confirmed(status, split, obs.now, is_applied=report.problem is None)
     status = endpoints.noted(obs, status, report)
     gates, refusals = resolve_all(spec)
     caps, refused_caps = resolve_caps(spec)
