@@ -22,6 +22,7 @@ from agentrollouts.api.status import (
 from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.analysis.caps import ResolvedCap
 from agentrollouts.core.analysis.gate_status import is_measured, judged_with, known, measured, to_status
+from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.analysis.recovery import plan_verification
 from agentrollouts.core.analysis.stable import plan_watch
 from agentrollouts.core.analysis.stages import FULL, gates_at
@@ -43,22 +44,17 @@ from agentrollouts.core.metrics.promql import asked_of, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import Answer, Table
-from agentrollouts.core.release.snapshot import releases_of
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
-
-MAX_KNOWN: Final = 64
-"""Releases of the past that are told apart from runs without a release."""
 
 QUERY_LENGTH: Final = 8192
 """Longest query that a status shows; the bound of the field in the CRD."""
 
 
 def query_plan(
-    obs: Observation,
+    obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
     caps: tuple[ResolvedCap, ...],
@@ -91,7 +87,7 @@ def query_plan(
     return with_started(plan, Source(selector)) if selector and gates and subject.control else plan
 
 
-def _subject(obs: Observation, status: AgentRolloutStatus, canary: ReleaseRecord, *, alone: bool) -> Subject:
+def _subject(obs: Observed, status: AgentRolloutStatus, canary: ReleaseRecord, *, alone: bool) -> Subject:
     """Whose metrics are queried: those of the canary, beside stable where it has traffic."""
     spec = obs.rollout.spec
     return Subject(
@@ -101,7 +97,7 @@ def _subject(obs: Observation, status: AgentRolloutStatus, canary: ReleaseRecord
         status.stable.release if status.stable else None,
         labels_of(spec),
         alone=alone,
-        known=known_releases(obs),
+        known=obs.known_releases,
         by_request=spec.metrics.convention is MetricConvention.LITE_LLM,
     )
 
@@ -126,7 +122,7 @@ def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> fro
 
 
 def judged(
-    obs: Observation,
+    obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
     heard: Heard | None,
@@ -177,18 +173,11 @@ def _sights(
 
 
 def census(
-    obs: Observation, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], plan: QueryPlan
+    obs: Observed, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], plan: QueryPlan
 ) -> Census | None:
     """What is to be found out about the gates of this stage, besides their counts."""
     asked = gates_at(obs.rollout.spec, status, gates)
     return census_of(asked, status.gates, plan.subject)
-
-
-def known_releases(obs: Observation) -> tuple[str, ...]:
-    """The agent's other releases, whose series are theirs: those of the history and those with a snapshot."""
-    past = (entry.release for entry in obs.status.history)
-    marked = (name for snapshot in obs.snapshots.values() for name in releases_of(snapshot))
-    return tuple(dict.fromkeys([*past, *sorted(marked)]))[:MAX_KNOWN]
 
 
 def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetime) -> Course:

@@ -14,6 +14,7 @@ from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPo
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
 from agentrollouts.core.analysis.caps import ResolvedCap, current_caps
 from agentrollouts.core.analysis.gate_status import judged_with, known, to_status
+from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.attempt.segments import fresh
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -25,7 +26,6 @@ from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_on_trial
 
 LONGEST: Final = timedelta(hours=1)
@@ -74,7 +74,7 @@ def _severity(gate: ResolvedGate) -> Severity:
 
 
 def plan_watch(
-    obs: Observation,
+    obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
     caps: tuple[ResolvedCap, ...],
@@ -99,7 +99,7 @@ def _start(stable: ReleaseRecord, now: datetime) -> datetime:
 
 
 def judged_at_rest(
-    obs: Observation,
+    obs: Observed,
     status: AgentRolloutStatus,
     gates: Iterable[ResolvedGate],
     heard: Heard | None,

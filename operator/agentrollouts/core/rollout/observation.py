@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from agentrollouts.api.meta import ObjectMeta
 from agentrollouts.api.release import AgentRelease
@@ -10,6 +11,10 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.release.snapshot import releases_of
+
+MAX_KNOWN: Final = 64
+"""Releases of the past that are told apart from runs without a release."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,13 @@ class Observation:
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Metadata of the agent's snapshot ConfigMaps, by name."""
     heard: Heard | None = None
+
+    @property
+    def known_releases(self) -> tuple[str, ...]:
+        """The agent's other releases, whose series are theirs: of the history, and those with a snapshot."""
+        past = (entry.release for entry in self.status.history)
+        marked = (name for snapshot in self.snapshots.values() for name in releases_of(snapshot))
+        return tuple(dict.fromkeys([*past, *sorted(marked)]))[:MAX_KNOWN]
 
     @property
     def status(self) -> AgentRolloutStatus:
