@@ -24,13 +24,12 @@ from agentrollouts.shell.cache import Cache
 def weights_first() -> None:
     """The route is written before the status says so."""
 
-    def writes(situation: Any, status: Any) -> Any:  # noqa: ANN401  # as the function that it replaces
-        obs = situation.obs
+    def writes(obs: Any, status: Any, **_: Any) -> Any:  # noqa: ANN401  # as the function that it replaces
         for wanted in table.render(obs.rollout, status, obs.traffic):
             if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
                 yield Write(wanted, FIELD_MANAGER)
 
-    _replace(decision, "_traffic_writes", writes)
+    _replace(decision, "traffic_writes", writes)
 
 
 def no_latch() -> None:

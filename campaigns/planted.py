@@ -18,6 +18,7 @@ from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.rollout import decision, situation
 from agentrollouts.core.rollout.checks import progressing
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic import manifests
 from agentrollouts.core.traffic.routers import table
 from campaigns import exhaustive, simulated
@@ -32,8 +33,8 @@ def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgement:  # noqa: AN
     return replace(judgement, verdict=Verdict.PASS) if judgement.verdict is Verdict.ERROR else judgement
 
 
-def _write_ahead(s: situation.Situation, status: AgentRolloutStatus) -> Iterator[Write]:
-    obs = s.obs
+def _write_ahead(obs: Observation, status: AgentRolloutStatus, *, shown: bool) -> Iterator[Write]:
+    del shown
     for wanted in table.render(obs.rollout, status, obs.traffic):
         if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
             yield Write(wanted, "agentrollouts")
@@ -51,7 +52,7 @@ def _timeless(plan: QueryPlan) -> object:
 BUGS: Final[Mapping[str, Patches]] = {
     "NaN passes": ((gate_status, "judge", _judge_errors_as_passes),),
     "any verdict advances": ((situation.Situation, "passed", True),),
-    "the route is written before the status": ((decision, "_traffic_writes", _write_ahead),),
+    "the route is written before the status": ((decision, "traffic_writes", _write_ahead),),
     "no latch": ((progressing, "_latch_on_traffic", lambda _: None),),
     "an answer about an earlier weight is trusted": ((QueryPlan, "__eq__", _trust),),
 }

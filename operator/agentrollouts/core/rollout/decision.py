@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core.analysis.canary import census, query_plan, with_query
 from agentrollouts.core.analysis.gate_status import is_measured
@@ -16,7 +15,7 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
-from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Write
+from agentrollouts.core.effects import Effect, Event, Write
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
@@ -32,10 +31,7 @@ from agentrollouts.core.states import is_on_trial
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
-from agentrollouts.core.traffic.manifests import key_of
-from agentrollouts.core.traffic.routers import route_patch
-from agentrollouts.core.traffic.routers.http_route import unwanted_route
-from agentrollouts.core.traffic.routers.table import is_shown, unshown
+from agentrollouts.core.traffic.routers.table import traffic_writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +76,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
     warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
-    traffic = tuple(_traffic_writes(s, status))
+    traffic = tuple(traffic_writes(s.obs, status, shown=s.shown or _raises_what_is_lost(s)))
     return Decision(
         writes=(*traffic, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(traffic) and not is_latched(status),
@@ -121,35 +117,12 @@ def _wake_at(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> date
     return min((time for time in times if time and time > s.now), default=None)
 
 
-def _traffic_writes(s: Situation, status: AgentRolloutStatus) -> Iterator[Effect]:
-    """What the traffic objects do not show yet: of the persisted status forward, of the new one back.
-
-    Forward only on the version that was seen, as what is known may be old; the way back asks for no version.
-    """
-    obs, latched = s.obs, is_latched(status)
-    basis = status if latched else obs.status
-    if latched or not (s.shown or _raises_what_is_lost(s)):
-        yield from route_patch.patches(obs, basis)
-        for wanted in unshown(obs.rollout, basis, obs.traffic):
-            seen = obs.traffic.get(key_of(wanted))
-            yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
-    left = unwanted_route(obs.rollout, obs.traffic)
-    if left and not obs.status.canary and not status.canary and is_shown(obs, status):
-        yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
-
-
 def _raises_what_is_lost(s: Situation) -> bool:
     """Whether the canary would get more than it was ever seen to have, and nobody answers for it."""
     attempt, confirmed = s.status.attempt, s.obs.status.weights
     if attempt is None or attempt.endpoints_lost_time is None or not is_on_trial(s.obs.status):
         return False
     return attempt.weight > (confirmed.canary if confirmed else 0)
-
-
-def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:
-    """The same, to be refused by the API server where the object is not as it was seen any more."""
-    version = seen["metadata"].get("resourceVersion")
-    return {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}} if version else wanted
 
 
 def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
+from agentrollouts.api.meta import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.effects import Manifest
-from agentrollouts.core.traffic.latch import without_message
+from agentrollouts.core.effects import Deletion, Effect, Manifest, Write
+from agentrollouts.core.traffic.latch import is_latched, without_message
 from agentrollouts.core.traffic.manifests import Objects, covers, key_of
 from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.config_map import render_config
-from agentrollouts.core.traffic.routers.http_route import render_route
+from agentrollouts.core.traffic.routers.http_route import render_route, unwanted_route
 
 
 def is_shown(obs: Observed, status: AgentRolloutStatus) -> bool:
@@ -47,3 +48,31 @@ def _is_sticky(found: Manifest | None) -> bool:
     """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
     rules = ((found or {}).get("spec") or {}).get("rules") or ()
     return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
+
+
+def traffic_writes(obs: Observed, status: AgentRolloutStatus, *, shown: bool) -> Iterator[Effect]:
+    """What the traffic objects do not show yet: of the old status forward, of the new one in a rollback.
+
+    Forward only on the version that was seen, as what is known may be old; a rollback requires no version.
+
+    Args:
+        obs: The traffic as observed, and the persisted status.
+        status: The next status.
+        shown: Whether nothing is to be written forward: the traffic shows it, or must not get it.
+    """
+    latched = is_latched(status)
+    basis = status if latched else obs.status
+    if latched or not shown:
+        yield from route_patch.patches(obs, basis)
+        for wanted in unshown(obs.rollout, basis, obs.traffic):
+            seen = obs.traffic.get(key_of(wanted))
+            yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
+    left = unwanted_route(obs.rollout, obs.traffic)
+    if left and not obs.status.canary and not status.canary and is_shown(obs, status):
+        yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
+
+
+def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:
+    """The same, to be refused by the API server where the object is not as it was seen any more."""
+    version = seen["metadata"].get("resourceVersion")
+    return {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}} if version else wanted
