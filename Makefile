@@ -47,6 +47,7 @@ lint: $(INSTALLED) ## Check style, spelling, types and the layers
 	$(BIN)/codespell $(AMERICAN)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.levels agentrollouts.core agentrollouts.core.rollout agentrollouts.core.traffic
 
 format: $(INSTALLED) ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
