@@ -31,6 +31,11 @@ _WHY: Final = "agentrollouts.dev/rollback-message"
 _FACTS: Final = frozenset({"agentrollouts.dev/healthy", "agentrollouts.dev/quarantined"})
 """Annotations of a snapshot, whose text is JSON with the time in it."""
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
+_UNFINISHED: Final = re.compile(
+    r"finished # of # (\w+), was given # ?% of them, #|, as if its other \w+ end well"
+    r"| \(# with those that have not ended\)"
+)
+"""What a sentence says besides if a scrape came before the last runs had ended."""
 
 
 def normal(objects: Iterable[Manifest], agent: str) -> str:
@@ -76,8 +81,12 @@ def _annotation(key: str, text: str) -> Any:  # noqa: ANN401  # any JSON
 
 
 def _unnumbered(sentence: str) -> str:
-    """What a sentence says, whatever was measured."""
-    return _NUMBER.sub("#", sentence)
+    """What a sentence says, whatever was measured, and whether or not runs were unfinished then."""
+    return _UNFINISHED.sub(_finished, _NUMBER.sub("#", sentence))
+
+
+def _finished(unfinished: re.Match[str]) -> str:
+    return f"served # % of # {unfinished[1]}" if unfinished[1] else ""
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
