@@ -33,8 +33,9 @@ from tests.e2e.agents import Agents
 
 PATIENCE: Final = 60.0
 """Seconds for each step of a course, crashes included, on a busy machine."""
-SETTLING: Final = 15.0
-"""Seconds from an end as a person sees it to the last detail of it."""
+SETTLING: Final = 45.0
+"""Seconds from an end as a person sees it to the last detail of it. An operator that was killed at its last
+write needs 20 of them to start on a busy machine."""
 _QUIET_TRIES: Final = 20
 REST_SECONDS: Final = 0.6
 """So long an end must stay as it is, without one more write."""
