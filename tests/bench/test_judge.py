@@ -22,7 +22,7 @@ from bench.judge import cost, labels, latency, slow
 from bench.judge.cost import CostTask
 from bench.judge.labels import LabelTask
 from bench.judge.latency import LatencyTask
-from bench.judge.ours import GATES, Judge, Past, burst_of, first_fail, shipped
+from bench.judge.ours import ALL, GATES, Judge, Known, Past, burst_of, first_fail, shipped
 from bench.judge.rules import LIMITS, RULES, Minutes, argo, flagger, kayenta, ratio_at_end
 from bench.judge.runs import TRAFFIC, median_minute
 from bench.judge.sampling import Lognormal, geometric, poisson
@@ -111,6 +111,19 @@ def test_regressions_are_found_in_time(column: Column, expected: tuple[int, ...]
     """Medians of the specification, with leeway for the few repetitions."""
     for runs_per_hour, minutes in zip(TRAFFIC, expected, strict=True):
         assert median(rolled_back(column, runs_per_hour, 25)) <= max(1.25 * minutes, minutes + 1)
+
+
+def test_unfinished_runs_delay_no_rollback_where_runs_are_known_to_end_in_seconds() -> None:
+    """Each attempt is rolled back in the minute in which the runs that finished are proof by themselves."""
+    completion, gate = WORSE[3], GATES["completion"]
+    attempts = [[*attempt(completion, 10_000, random.Random(f"{SEED}/{each}"))] for each in range(100)]
+
+    finished, known = (
+        [first_fail(gate, minutes, 1.0, knows=told) for minutes in attempts]
+        for told in (Known(weight=False), ALL)
+    )
+
+    assert known == finished
 
 
 def test_slow_and_dear_canaries_are_found_and_others_are_not() -> None:
