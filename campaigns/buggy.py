@@ -12,7 +12,7 @@ from agentrollouts import main
 from agentrollouts.adapters.cluster import Cluster
 from agentrollouts.adapters.cluster_errors import ConflictError
 from agentrollouts.adapters.resources import Ref
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.rollout import decision

@@ -11,8 +11,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.release import ReleaseRef
-from agentrollouts.api.status import State
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.simulated import (
     BEGUN,

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
-from agentrollouts.api.status import AgentRolloutStatus, Verdict
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis import gate_status
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement, judge

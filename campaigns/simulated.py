@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from agentrollouts.api.meta import ANNOTATION_APPROVE
+from agentrollouts.api.names import ANNOTATION_APPROVE
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.metrics.poll import Asking

@@ -13,11 +13,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, Final
 
-from agentrollouts.api.meta import (
-    ANNOTATION_APPROVE,
-    ANNOTATION_RETRY,
-    ANNOTATION_ROLL_BACK,
-)
+from agentrollouts.api.names import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTATION_ROLL_BACK
 from agentrollouts.api.rollout import Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.gates.sources import Source

@@ -12,20 +12,19 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from agentrollouts.api.meta import API_VERSION, Condition, ConditionStatus, ObjectMeta, OwnerReference
+from agentrollouts.api.attempt import Attempt, Hold, State
+from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.objects import Condition, ConditionStatus, ObjectMeta, OwnerReference
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentRelease, ServiceRef
+from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import (
     AgentRolloutStatus,
-    Attempt,
     HistoryEntry,
-    Hold,
-    LastRollback,
     Outcome,
     Quarantined,
     ReleaseRecord,
-    State,
     WeightsStatus,
 )
 from agentrollouts.core.attempt.schedule import plan_hash, steps_of

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import NoDataPolicy, OnTimeout
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import NoDataPolicy, OnTimeout
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, State, Verdict
+from agentrollouts.api.status import AgentRolloutStatus, Outcome
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt.schedule import ramp
 from agentrollouts.core.effects import Event, Manifest, Write
 from agentrollouts.core.rollout.decision import Decision

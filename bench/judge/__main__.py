@@ -20,15 +20,7 @@ from bench.judge.latency import LatencyTask
 from bench.judge.runs import TRAFFIC, RunTask
 from bench.judge.slow import SlowTask
 from bench.judge.streams import HARMLESS, WORSE
-from bench.judge.table import (
-    Table,
-    as_minutes,
-    as_minutes_and_harm,
-    as_share,
-    at_most,
-    merged,
-    no_later,
-)
+from bench.judge.table import Table, as_minutes, as_minutes_and_harm, as_share, at_most, merged, no_later
 from bench.judge.tasks import Ends, Task
 
 SEED: Final = 20261121

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Side, Verdict
+from agentrollouts.api.verdict import Side, Verdict
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered
 from agentrollouts.core.judge.doubts import doubted

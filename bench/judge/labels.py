@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Final
 
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Mix, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

@@ -13,7 +13,7 @@ from itertools import accumulate
 from statistics import NormalDist
 from typing import Final
 
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.baseline import factors
 from agentrollouts.core.gates.counts import ORDINARY, Bound, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, Better
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.gates import Better
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.baseline import factors
 from agentrollouts.core.gates.counts import Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate

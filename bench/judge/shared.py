@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import recent_seconds

@@ -2,8 +2,11 @@ import re
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import Outcome, State, Verdict, VerifyOutcome
+from agentrollouts.api.rollback import VerifyOutcome
+from agentrollouts.api.status import Outcome
+from agentrollouts.api.verdict import Verdict
 
 
 @pytest.mark.parametrize("reason", Reason)

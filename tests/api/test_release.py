@@ -5,16 +5,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from agentrollouts.api.release import (
-    COMPONENTS,
-    AgentRelease,
-    AgentReleaseStatus,
-    Component,
-    ComponentDiff,
-    Components,
-    ModelComponent,
-    RiskTier,
-)
+from agentrollouts.api.components import COMPONENTS, Component, Components, ModelComponent
+from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, ComponentDiff, RiskTier
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples" / "valid"
 MINIMAL = yaml.safe_load((EXAMPLES / "release-minimal.yaml").read_text())

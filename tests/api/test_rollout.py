@@ -5,9 +5,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from agentrollouts.api.meta import ObjectMeta
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Gate, Phase, Traffic
+from agentrollouts.api.gates import Gate
+from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.traffic import Traffic
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples" / "valid"
 

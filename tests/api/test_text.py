@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentrollouts.api.meta import Condition
-from agentrollouts.api.text import within_bytes, writable
+from agentrollouts.api.model.text import within_bytes, writable
+from agentrollouts.api.objects import Condition
 from tests.builders import START
 
 ANY_TEXT = st.text(st.characters(), max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]))

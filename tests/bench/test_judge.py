@@ -11,7 +11,7 @@ from statistics import fmean, median, pvariance
 
 import pytest
 
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from celpy.evaluation import base_functions
 
-from agentrollouts.api.crd import crds
+from agentrollouts.api.crd.manifest import crds
 from agentrollouts.cli.admission import refusals
 from agentrollouts.cli.cel import FUNCTIONS
 from agentrollouts.main import main

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agentrollouts.api.crd import crds
+from agentrollouts.api.crd.manifest import crds
 from sandbox.stack import Stack
 from tests.contract.server import ApiServer
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from agentrollouts.api.meta import API_VERSION
+from agentrollouts.api.names import API_VERSION
 
 NAMESPACE = "default"
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from agentrollouts.api.crd import crds
+from agentrollouts.api.crd.manifest import crds
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.release.bundle import Bundle, edited, resolve
 from sandbox.errors import SandboxError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agentrollouts.api.crd import render
+from agentrollouts.api.crd.manifest import render
 
 CRDS = Path(__file__).parents[2] / "crds"
 Schema = dict[str, Any]

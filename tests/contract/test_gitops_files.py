@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from agentrollouts.api.crd import crds
+from agentrollouts.api.crd.manifest import crds
 from sandbox import parts
 from sandbox.errors import CommandError
 from sandbox.stack import Stack

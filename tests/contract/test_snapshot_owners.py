@@ -5,7 +5,7 @@ import pytest
 from agentrollouts.adapters.cluster import Cluster
 from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, InvalidError
 from agentrollouts.adapters.resources import Ref
-from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Write
 from agentrollouts.core.release.snapshot import owner_write, snapshot_write

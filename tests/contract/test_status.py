@@ -3,36 +3,34 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import RequiredApproval
-from agentrollouts.api.meta import ApiModel, Condition, ConditionStatus
+from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
+from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome
 from agentrollouts.api.status import (
-    AffectedWindow,
     AgentRolloutStatus,
-    Attempt,
+    HistoryEntry,
+    Outcome,
+    Quarantined,
+    ReleaseRecord,
+    WeightsStatus,
+)
+from agentrollouts.api.verdict import (
     Baseline,
     BoundCounts,
     CapStatus,
     Counts,
     GateStatus,
-    HistoryEntry,
-    Hold,
-    LastRollback,
-    LastRuns,
-    Outcome,
-    Quarantined,
+    Numerator,
     QueryStatus,
-    ReleaseRecord,
     SegmentStatus,
     Severity,
+    Side,
     StartedRuns,
-    State,
     Verdict,
-    VerifyOutcome,
-    WeightsStatus,
 )
-from agentrollouts.api.verdict import Numerator, Side
 from tests.contract.server import ApiServer
 
 NOW = datetime(2026, 11, 21, 10, 53, 0, 123456, UTC)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import READY, condition, find_condition, set_condition
 

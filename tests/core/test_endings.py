@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
-from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import State
 from agentrollouts.core.endings import ENDINGS, NEEDS_A_PERSON, EndedBy, Kstatus, with_way_out
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.reporting.conditions import stalled_by

@@ -18,10 +18,12 @@ import yaml
 from pydantic import BaseModel
 
 import agentrollouts
-from agentrollouts.api.meta import ApiModel
-from agentrollouts.api.release import AgentRelease, AgentReleaseSpec, Components
-from agentrollouts.api.rollout import AgentRolloutSpec, ParentRef
-from agentrollouts.api.status import State
+from agentrollouts.api.attempt import State
+from agentrollouts.api.components import Components
+from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.release import AgentRelease, AgentReleaseSpec
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.traffic import ParentRef
 from agentrollouts.core.release.bundle import Bundle, resolve
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release

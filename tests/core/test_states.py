@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, State
+from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core.states import (
     ENDS,
     JUDGED,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agentrollouts.api.meta import API_VERSION
+from agentrollouts.api.names import API_VERSION
 from tests.e2e.api import Manifest
 
 FIRST: Final = "1.0.0"

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from agentrollouts.adapters.resources import Ref
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 from sandbox.endpoints import a_service
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Numerator, Side, Verdict
+from agentrollouts.api.verdict import Numerator, Side, Verdict
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unreadable
 from agentrollouts.core.judge.doubts import doubted

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading

@@ -10,8 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.rollout import AgentRolloutSpec, Gate, GateSource, GateType
-from agentrollouts.api.status import Baseline, Verdict
+from agentrollouts.api.gates import Gate, GateSource, GateType
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import Course, Memory

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from agentrollouts.adapters.cluster import PAGE
 from agentrollouts.adapters.resources import Ref
-from agentrollouts.api.meta import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK, FIELD_MANAGER
+from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK, FIELD_MANAGER
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release, phase, routed
 from tests.e2e.scene import BACK, Scene, now, seconds_between

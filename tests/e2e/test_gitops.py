@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import phase
 from tests.e2e.scene import Scene, Shop, now

@@ -9,7 +9,7 @@ import pytest
 from agentrollouts.adapters.cluster import Cluster
 from agentrollouts.adapters.cluster_errors import InvalidError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import (
+from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLED_BACK,
     FIELD_MANAGER,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api import crd
+from agentrollouts.api.crd import manifest
 from agentrollouts.core.release.bundle import digest_of
 from sandbox import scenarios, web
 from sandbox.errors import CommandError, ProcessError
@@ -29,7 +29,7 @@ BACKENDS = ("support-agent-4-1-0", "support-agent-4-2-0")
 def stack() -> Iterator[Stack]:
     """One stack for all tests of this file, with our CRDs."""
     with Stack(quiet=True) as started:
-        started.apply(list(crd.crds()))
+        started.apply(list(manifest.crds()))
         started.kubectl(
             "wait", "crd/agentreleases.agentrollouts.dev", "--for=condition=Established", "--timeout=30s"
         )

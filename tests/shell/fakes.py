@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.envelope import Matrix, QueryError, Vector
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
+from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.simulation.cluster import accepted
 from agentrollouts.simulation.json_patch import TestFailedError, patched

@@ -12,7 +12,7 @@ from agentrollouts.adapters.cluster_errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import (
+from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,
     ANNOTATION_ROLLED_BACK,

@@ -21,7 +21,7 @@ from agentrollouts.adapters.cluster_errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import LABEL_AGENT, LABEL_MANAGED_BY
+from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.settings import Settings
 from agentrollouts.shell.act import Actor

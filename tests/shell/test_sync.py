@@ -6,7 +6,7 @@ import pytest
 
 from agentrollouts.adapters.cluster_errors import NotServedError, UnavailableError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.sync import START_PAUSE, SYNC_SECONDS, Sync

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import Outcome, State, VerifyOutcome
+from agentrollouts.api.rollback import VerifyOutcome
+from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS, TRANSITIONS

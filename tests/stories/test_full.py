@@ -11,8 +11,9 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Baseline, State, Verdict
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import State
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide

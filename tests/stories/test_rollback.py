@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import Outcome, State
+from agentrollouts.api.status import Outcome
 from agentrollouts.core.action.annotations import roll_back
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.traffic.manifests import key_of

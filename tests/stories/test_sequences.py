@@ -5,7 +5,8 @@
 
 from hypothesis import event, given
 
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.attempt import State
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of

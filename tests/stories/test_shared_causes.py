@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Baseline, State, Verdict
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.analysis.baseline import baselines
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source

@@ -30,7 +30,7 @@ from agentrollouts.adapters.cluster_errors import (
 )
 from agentrollouts.adapters.credentials import bearer_token, read_credentials, transport_of
 from agentrollouts.adapters.resources import KINDS, Manifest, Ref, selector_of
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 
 OnCall = Callable[[str, str, str, float], None]
 """Told of every call: verb, kind, code (HTTP status, "timeout" or "unreachable"), seconds."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from agentrollouts.api.text import writable
+from agentrollouts.api.model.text import writable
 
 _MESSAGE_MAX: Final = 500
 """Characters of the API server's message that are kept; it repeats an invalid object's values at length."""

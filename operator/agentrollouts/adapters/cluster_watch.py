@@ -19,7 +19,7 @@ from agentrollouts.adapters.cluster_calls import Answer, Call, content_of
 from agentrollouts.adapters.cluster_errors import UnavailableError, error_of
 from agentrollouts.adapters.credentials import bearer_token, transport_of
 from agentrollouts.adapters.resources import KINDS, Manifest
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 
 _MARGIN_SECONDS: Final = 5.0
 """How much longer than it was asked to last a stream may take to end."""

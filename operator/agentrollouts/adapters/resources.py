@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from agentrollouts.adapters.cluster_errors import InvalidError
-from agentrollouts.api.meta import API_VERSION
+from agentrollouts.api.names import API_VERSION
 
 Manifest = dict[str, Any]
 """A Kubernetes object in its JSON form."""

@@ -7,15 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.meta import (
-    ApiModel,
-    Digest,
-    DnsLabel,
-    Message,
-    ReasonStr,
-    Time,
-    list_map,
-)
+from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, ReasonStr, Time
+from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.verdict import PhaseIndex
 

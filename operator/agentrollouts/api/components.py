@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from agentrollouts.api.immutable import kept_order, kept_presence, together, unchanged
-from agentrollouts.api.meta import ApiModel, Digest, ObjectName, SemVer, VersionRange, list_map
+from agentrollouts.api.model.base import ApiModel, Digest, ObjectName, SemVer, VersionRange
+from agentrollouts.api.model.immutable import kept_order, kept_presence, together, unchanged
+from agentrollouts.api.model.marks import list_map
 
 ComponentName = Literal[
     "prompt",

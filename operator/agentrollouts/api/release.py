@@ -12,70 +12,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.components import (
-    COMPONENTS,
-    Artifact,
-    Component,
-    ComponentName,
-    Components,
-    ConfigMapRef,
-    MemoryComponent,
-    MemorySnapshot,
-    ModelComponent,
-    ModelId,
-    RuntimeComponent,
-    Tool,
-    ToolsComponent,
-)
-from agentrollouts.api.immutable import kept_presence, together, unchanged
-from agentrollouts.api.meta import (
-    AGE,
-    API_VERSION,
-    LIST_SET,
+from agentrollouts.api.components import COMPONENTS, ComponentName, Components
+from agentrollouts.api.model.base import (
     ApiModel,
-    Column,
-    Conditions,
     Digest,
     DnsLabel,
-    ObjectMeta,
     ObjectName,
     ReleaseName,
-    Resource,
     SemVer,
     VersionRange,
-    cel,
-    list_map,
-    ready_column,
-    rules,
 )
-
-__all__ = [
-    "COMPONENTS",
-    "AgentRelease",
-    "AgentReleaseSpec",
-    "AgentReleaseStatus",
-    "Artifact",
-    "Change",
-    "Component",
-    "ComponentDiff",
-    "ComponentName",
-    "Components",
-    "ConfigMapRef",
-    "MemoryComponent",
-    "MemorySnapshot",
-    "ModelComponent",
-    "ModelId",
-    "ReleaseRef",
-    "Requirement",
-    "RiskTier",
-    "RuntimeComponent",
-    "ServiceRef",
-    "Serving",
-    "SnapshotRef",
-    "Source",
-    "Tool",
-    "ToolsComponent",
-]
+from agentrollouts.api.model.immutable import kept_presence, together, unchanged
+from agentrollouts.api.model.marks import AGE, LIST_SET, Column, Resource, cel, list_map, ready_column, rules
+from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.objects import Conditions, ObjectMeta
 
 
 class RiskTier(StrEnum):

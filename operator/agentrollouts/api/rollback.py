@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.meta import (
-    LIST_SET,
+from agentrollouts.api.model.base import (
     SECONDS_MAX,
     ApiModel,
     DnsLabel,
@@ -17,6 +16,7 @@ from agentrollouts.api.meta import (
     ReleaseName,
     Time,
 )
+from agentrollouts.api.model.marks import LIST_SET
 from agentrollouts.api.reasons import Trigger
 
 

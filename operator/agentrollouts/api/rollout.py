@@ -11,71 +11,15 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.gate import (
-    Action,
-    Analysis,
-    Better,
-    Cap,
-    During,
-    Gate,
-    GateLimit,
-    GateSource,
-    GateType,
-    LabelName,
-    NoDataPolicy,
-    OnTimeout,
-    Watch,
-)
-from agentrollouts.api.meta import (
-    AGE,
-    API_VERSION,
-    SECONDS_MAX,
-    ApiModel,
-    Column,
-    DnsLabel,
-    ObjectMeta,
-    Resource,
-    cel,
-    list_map,
-    ready_column,
-    rules,
-)
+from agentrollouts.api.gates import Analysis, Cap, Gate, LabelName, Watch
+from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
+from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
+from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import ReleaseRef
-from agentrollouts.api.rollback import Rollback, Verify
+from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import HttpRouteTraffic, ParentRef, RoutePatch, Traffic
-
-__all__ = [
-    "DEFAULT_GATES",
-    "DEFAULT_PHASES",
-    "Action",
-    "AgentRollout",
-    "AgentRolloutSpec",
-    "Analysis",
-    "Approval",
-    "Bake",
-    "Better",
-    "Cap",
-    "During",
-    "Gate",
-    "GateLimit",
-    "GateSource",
-    "GateType",
-    "HttpRouteTraffic",
-    "LabelName",
-    "MetricConvention",
-    "MetricLabels",
-    "Metrics",
-    "NoDataPolicy",
-    "OnTimeout",
-    "ParentRef",
-    "Phase",
-    "Rollback",
-    "RoutePatch",
-    "Traffic",
-    "Verify",
-    "Watch",
-]
+from agentrollouts.api.traffic import Traffic
 
 
 class Approval(StrEnum):

@@ -11,17 +11,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import (
-    MAX_APPROVALS,
-    Attempt,
-    Hold,
-    RequiredApproval,
-    State,
-    Weight,
-)
-from agentrollouts.api.meta import (
+from agentrollouts.api.attempt import Attempt, Weight
+from agentrollouts.api.model.base import (
     ApiModel,
-    Conditions,
     Digest,
     Message,
     ObjectName,
@@ -29,57 +21,12 @@ from agentrollouts.api.meta import (
     ReleaseName,
     SemVer,
     Time,
-    list_map,
 )
+from agentrollouts.api.model.marks import list_map
+from agentrollouts.api.objects import Conditions
 from agentrollouts.api.release import ServiceRef
-from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome
-from agentrollouts.api.verdict import (
-    Baseline,
-    BoundCounts,
-    CapStatus,
-    Counts,
-    GateStatus,
-    Numerator,
-    PhaseIndex,
-    QueryStatus,
-    SegmentStatus,
-    Severity,
-    Side,
-    StartedRuns,
-    Verdict,
-)
-
-__all__ = [
-    "MAX_APPROVALS",
-    "AffectedWindow",
-    "AgentRolloutStatus",
-    "Attempt",
-    "Baseline",
-    "BoundCounts",
-    "CapStatus",
-    "Counts",
-    "GateStatus",
-    "HistoryEntry",
-    "Hold",
-    "LastRollback",
-    "LastRuns",
-    "Numerator",
-    "Outcome",
-    "PhaseIndex",
-    "Quarantined",
-    "QueryStatus",
-    "ReleaseRecord",
-    "RequiredApproval",
-    "SegmentStatus",
-    "Severity",
-    "Side",
-    "StartedRuns",
-    "State",
-    "Verdict",
-    "VerifyOutcome",
-    "Weight",
-    "WeightsStatus",
-]
+from agentrollouts.api.rollback import AffectedWindow, LastRollback
+from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
 
 
 class Outcome(StrEnum):

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.meta import LIST_SET, ApiModel, DnsLabel, ObjectName, cel, rules
+from agentrollouts.api.model.base import ApiModel, DnsLabel, ObjectName
+from agentrollouts.api.model.marks import LIST_SET, cel, rules
 
 
 class ParentRef(ApiModel):

@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.decimals import MaybeMeasured, Measured
-from agentrollouts.api.meta import ApiModel, DnsLabel, Message, ReasonStr, Time
+from agentrollouts.api.model.base import ApiModel, DnsLabel, Message, ReasonStr, Time
+from agentrollouts.api.model.decimals import MaybeMeasured, Measured
 
 PhaseIndex = Annotated[int, Field(ge=0, le=19)]
 """The index of a phase in the plan, from 0."""

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.crd import crds
-from agentrollouts.api.meta import API_VERSION, DNS_SUBDOMAIN
+from agentrollouts.api.crd.manifest import crds
+from agentrollouts.api.model.base import DNS_SUBDOMAIN
+from agentrollouts.api.names import API_VERSION
 from agentrollouts.cli.cel import broken_rules
 from agentrollouts.cli.structure import unknown_fields, violations, with_defaults
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agentrollouts.api.crd import render
+from agentrollouts.api.crd.manifest import render
 
 
 def write_crds(directory: Path) -> None:

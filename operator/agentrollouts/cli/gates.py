@@ -10,7 +10,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Final
 
-from agentrollouts.api.rollout import Better, Gate, GateType, MetricConvention
+from agentrollouts.api.gates import Better, Gate, GateType
+from agentrollouts.api.rollout import MetricConvention
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import MIN_BAD, MIN_BAD_SUM, resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, TextIO
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from agentrollouts.api.rollout import Gate, GateType
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.gates import Gate, GateType
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.cli.reading import problems
 from agentrollouts.core.gates.counts import (
     LARGEST,

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better
+from agentrollouts.api.gates import Better
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.cli.reading import WrongUseError, problems, read_objects
 from agentrollouts.core.analysis import stable
 from agentrollouts.core.analysis.caps import resolve_caps

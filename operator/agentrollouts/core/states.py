@@ -14,7 +14,8 @@ Rule 4. An end is an end. What comes after it is a new attempt with a new number
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, State
+from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.status import AgentRolloutStatus
 
 _BACK: Final = frozenset({State.ROLLING_BACK, State.SUPERSEDED})
 

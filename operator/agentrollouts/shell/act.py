@@ -17,7 +17,7 @@ from agentrollouts.adapters.cluster_errors import (
     NotServedError,
 )
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.traffic.conflicts import NAMED, doors
 from agentrollouts.core.traffic.routers.route_claim import claimants
 

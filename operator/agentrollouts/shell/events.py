@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from agentrollouts.adapters.cluster_errors import ClusterError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, GROUP
-from agentrollouts.api.text import within_bytes
+from agentrollouts.api.model.text import within_bytes
+from agentrollouts.api.names import FIELD_MANAGER, GROUP
 from agentrollouts.core.effects import Event
 
 logger = logging.getLogger(__name__)

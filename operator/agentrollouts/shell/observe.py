@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import ReleaseRecord, State
+from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.content import ConfigMapData

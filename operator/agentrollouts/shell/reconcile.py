@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import ApiModel
+from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout

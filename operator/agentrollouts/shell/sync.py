@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
 from agentrollouts.adapters.resources import Manifest, Ref
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.inputs import Inputs
 

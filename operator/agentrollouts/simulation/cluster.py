@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agentrollouts.api.meta import API_VERSION, GROUP, ObjectMeta, OwnerReference
+from agentrollouts.api.names import API_VERSION, GROUP
+from agentrollouts.api.objects import ObjectMeta, OwnerReference
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.effects import Event, Manifest, Patch

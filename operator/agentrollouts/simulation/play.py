@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.meta import ANNOTATION_APPROVE, ObjectMeta
+from agentrollouts.api.names import ANNOTATION_APPROVE
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from agentrollouts.api.meta import DnsLabel, ReleaseName
+from agentrollouts.api.model.base import DnsLabel, ReleaseName
 from agentrollouts.core.gates.selector import DEFAULT_LABELS, Refusal, Selector, parse_selector
 
 UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}

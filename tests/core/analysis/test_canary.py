@@ -10,20 +10,12 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import (
-    AgentRolloutStatus,
-    Attempt,
-    Baseline,
-    GateStatus,
-    ReleaseRecord,
-    Severity,
-    State,
-    Verdict,
-    WeightsStatus,
-)
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, WeightsStatus
+from agentrollouts.api.verdict import Baseline, GateStatus, Severity, Verdict
 from agentrollouts.core.analysis.caps import CapReading, read_caps, resolve_caps
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.gates.reading import Unreadable

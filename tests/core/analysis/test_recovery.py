@@ -8,8 +8,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import LastRollback, Outcome, State, VerifyOutcome
+from agentrollouts.api.rollback import LastRollback, VerifyOutcome
+from agentrollouts.api.status import Outcome
 from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term

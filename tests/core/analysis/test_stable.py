@@ -2,8 +2,9 @@
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import Outcome, State
+from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide
 from tests.builders import NEXT, OLD, OLDEST, a_rollout
 from tests.world import Behaviour, World, a_world

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import State
 from tests.builders import NEW, NEXT, OLD, a_rollout
 from tests.world import World, a_world
 

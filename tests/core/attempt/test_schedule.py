@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import Phase
-from agentrollouts.api.status import Attempt
 from agentrollouts.core.attempt.clocks import due_time, elapsed, phase_seconds, warmup_left
 from agentrollouts.core.attempt.schedule import (
     MAX_RAMP_STEPS,

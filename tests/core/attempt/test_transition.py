@@ -4,18 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import (
-    AffectedWindow,
-    Counts,
-    GateStatus,
-    Outcome,
-    SegmentStatus,
-    Severity,
-    State,
-    Verdict,
-    VerifyOutcome,
-)
+from agentrollouts.api.rollback import AffectedWindow, VerifyOutcome
+from agentrollouts.api.status import Outcome
+from agentrollouts.api.verdict import Counts, GateStatus, SegmentStatus, Severity, Verdict
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
 from agentrollouts.core.attempt.schedule import plan_hash

@@ -5,17 +5,9 @@ from typing import Any
 import promql_parser
 import pytest
 
-from agentrollouts.api.rollout import (
-    Action,
-    AgentRolloutSpec,
-    Better,
-    During,
-    GateLimit,
-    GateType,
-    MetricConvention,
-    NoDataPolicy,
-)
-from agentrollouts.api.status import Severity
+from agentrollouts.api.gates import Action, Better, During, GateLimit, GateType, NoDataPolicy
+from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
+from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import Resolution, resolve_all
 from agentrollouts.core.gates.selector import Matcher, Refusal, Selector

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Baseline, Verdict
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.gates.counts import Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

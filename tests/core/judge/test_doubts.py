@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, Reading, TooEarly

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentrollouts.api.status import Baseline, Verdict
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.gates.counts import Bound, Mix, Recent, Segment, Tally, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.gates import Action, NoDataPolicy
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action, AgentRolloutSpec, NoDataPolicy
-from agentrollouts.api.status import Counts, GateStatus, SegmentStatus, Severity, Verdict
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.verdict import Counts, GateStatus, SegmentStatus, Severity, Verdict
 from agentrollouts.core.analysis.gate_status import finished, to_status
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Bound, Segment, Tally

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.gates import Action
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import Baseline, GateStatus, Severity, Verdict
+from agentrollouts.api.verdict import Baseline, GateStatus, Severity, Verdict
 from agentrollouts.core.analysis.gate_status import known, memory_of, to_status
 from agentrollouts.core.attempt.segments import freeze, fresh
 from agentrollouts.core.gates.counts import Bound, Recent, Segment, Tally

@@ -2,9 +2,10 @@
 
 import pytest
 
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import Action
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import Severity, State, Verdict
+from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import NoDataPolicy
-from agentrollouts.api.status import State, Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.gate_status import memory_of, to_status
 from agentrollouts.core.gates.counts import Expected, Segment, Started
 from agentrollouts.core.gates.reading import Absence, NoData, Reading

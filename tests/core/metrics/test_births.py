@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agentrollouts.api.status import GateStatus, SegmentStatus, Side, Verdict
+from agentrollouts.api.verdict import GateStatus, SegmentStatus, Side, Verdict
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source

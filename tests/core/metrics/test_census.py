@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import GateStatus, Numerator, Verdict
+from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight

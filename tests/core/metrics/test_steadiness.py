@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.reading import Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.facts import Course

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
 from agentrollouts.core.conditions import READY, condition

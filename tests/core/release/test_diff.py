@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.release import COMPONENTS as NAMES
+from agentrollouts.api.components import COMPONENTS as NAMES
 from agentrollouts.api.release import Change, ComponentDiff
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.diff import diff

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.core.release.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
 from tests.core.release.releases import a_release, bundle_of, stored
 

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.meta import ConditionStatus, ObjectMeta
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import ConditionStatus, ObjectMeta
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Problem, Write
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.poll import Heard

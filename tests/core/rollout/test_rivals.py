@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import State
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision

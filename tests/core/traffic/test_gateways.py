@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation

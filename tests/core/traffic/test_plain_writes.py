@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentrollouts.api.meta import (
+from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,
     ANNOTATION_ROLLED_BACK,
@@ -25,15 +25,7 @@ from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.core.traffic.routers.route_patch import patches
 from agentrollouts.core.traffic.routers.table import is_shown, render
 from agentrollouts.simulation.cluster import after, applied
-from tests.builders import (
-    BY_PATCH,
-    BY_ROUTE,
-    NEW,
-    OLD,
-    START,
-    a_rollout,
-    an_observation,
-)
+from tests.builders import BY_PATCH, BY_ROUTE, NEW, OLD, START, a_rollout, an_observation
 
 ANY_TEXT = st.text(st.characters(), max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]))
 ANNOTATIONS_BYTES = 256 * 1024

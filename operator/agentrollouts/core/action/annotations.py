@@ -6,9 +6,10 @@ has another number.
 
 from dataclasses import dataclass
 
-from agentrollouts.api.meta import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTATION_ROLL_BACK
+from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.names import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTATION_ROLL_BACK
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import Attempt, Quarantined
+from agentrollouts.api.status import Quarantined
 
 
 @dataclass(frozen=True, slots=True)

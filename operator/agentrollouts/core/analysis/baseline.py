@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.gates import GateType
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import LARGEST, ORDINARY, mean_above, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL

@@ -9,16 +9,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
-from agentrollouts.api.status import (
-    AgentRolloutStatus,
-    Attempt,
-    GateStatus,
-    QueryStatus,
-    ReleaseRecord,
-    State,
-    Verdict,
-)
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.verdict import GateStatus, QueryStatus, Verdict
 from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.analysis.caps import ResolvedCap
 from agentrollouts.core.analysis.gate_status import is_measured, judged_with, known, measured, to_status

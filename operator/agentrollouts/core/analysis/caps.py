@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from agentrollouts.api.rollout import AgentRolloutSpec, Cap
-from agentrollouts.api.status import AgentRolloutStatus, CapStatus
+from agentrollouts.api.gates import Cap
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import CapStatus
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal, Selector, parse_selector
 from agentrollouts.core.gates.sources import Source, Start

@@ -5,7 +5,7 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
+from agentrollouts.api.gates import GateType
 from agentrollouts.core.gates.counts import Bound, Segment, Tally
 
 _BOUNDS: Final = tuple(0.1 * 2**power for power in range(13))

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, GateType
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.gates import GateType
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.expected import expected
 from agentrollouts.core.attempt.schedule import steps_of
 from agentrollouts.core.gates.counts import Tally

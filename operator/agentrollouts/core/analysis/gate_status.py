@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import (
+from agentrollouts.api.verdict import (
     Baseline,
     BoundCounts,
     Counts,

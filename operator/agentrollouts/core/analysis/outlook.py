@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, Better, GateType, OnTimeout, Phase
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import Better, GateType, OnTimeout
+from agentrollouts.api.rollout import AgentRolloutSpec, Phase
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates.wording import about, percent, times
 from agentrollouts.core.judge.judge import Judgement

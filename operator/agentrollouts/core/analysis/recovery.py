@@ -10,9 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import Better, During, GateType, NoDataPolicy
 from agentrollouts.api.reasons import Trigger
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Better, During, GateType, NoDataPolicy
-from agentrollouts.api.status import AgentRolloutStatus, GateStatus, LastRuns, State, Verdict, VerifyOutcome
+from agentrollouts.api.rollback import LastRuns, VerifyOutcome
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import GateStatus, Verdict
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate

@@ -9,9 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.gates import Action, During, NoDataPolicy
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action, AgentRolloutSpec, During, NoDataPolicy
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, Severity, Verdict
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.analysis.caps import ResolvedCap, current_caps
 from agentrollouts.core.analysis.gate_status import judged_with, known, to_status
 from agentrollouts.core.analysis.observed import Observed

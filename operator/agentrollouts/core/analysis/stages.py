@@ -7,8 +7,10 @@ first release has nothing else from its beginning.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from agentrollouts.api.rollout import AgentRolloutSpec, Approval, During
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import During
+from agentrollouts.api.rollout import AgentRolloutSpec, Approval
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.limits import speaks_alone

@@ -9,8 +9,8 @@ without it.
 from collections.abc import Iterable
 from typing import Final
 
+from agentrollouts.api.attempt import MAX_APPROVALS, Attempt, RequiredApproval
 from agentrollouts.api.rollout import AgentRolloutSpec, Approval
-from agentrollouts.api.status import MAX_APPROVALS, Attempt, RequiredApproval
 from agentrollouts.core.attempt.schedule import rises_left, steps_of
 
 BEYOND: Final = 101

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, State, WeightsStatus
+from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
 from agentrollouts.core.states import JUDGED, base_state
 
 CLOCKS: Final = (

@@ -6,8 +6,10 @@ A decision picks exactly one. It becomes the next status and the Events that rep
 from dataclasses import dataclass
 from datetime import datetime
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord, State, VerifyOutcome
+from agentrollouts.api.rollback import VerifyOutcome
+from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,10 @@ No traffic is written here: stable 100, canary 0 is rendered from the state alon
 from collections.abc import Mapping
 from typing import Final
 
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import (
-    AffectedWindow,
-    AgentRolloutStatus,
-    Attempt,
-    LastRollback,
-    Outcome,
-    Quarantined,
-    ReleaseRecord,
-    State,
-    VerifyOutcome,
-)
+from agentrollouts.api.rollback import AffectedWindow, LastRollback, VerifyOutcome
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number

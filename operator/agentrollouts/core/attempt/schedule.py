@@ -8,8 +8,8 @@ from typing import Final
 import rfc8785
 from pydantic_core import to_jsonable_python
 
+from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.rollout import AgentRolloutSpec, Phase
-from agentrollouts.api.status import Attempt
 
 MAX_RAMP_STEPS: Final = 10
 """Each ramp step is a counting segment that the status keeps, so their number is bounded."""

@@ -1,7 +1,7 @@
 """What happens to the persisted counts of a gate when a weight ends, or when the plan changes."""
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import GateStatus, Numerator, Verdict
+from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 
 
 def freeze(gate: GateStatus) -> GateStatus:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, HistoryEntry, Outcome, State
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import kept

@@ -2,8 +2,9 @@
 
 from typing import Final, assert_never
 
+from agentrollouts.api.attempt import Attempt, Hold, State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, Hold, Outcome, ReleaseRecord, State
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.attempt import moves, rollback
 from agentrollouts.core.attempt.approvals import left_above, required
 from agentrollouts.core.attempt.clocks import next_extensions

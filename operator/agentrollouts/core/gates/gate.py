@@ -6,8 +6,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.api.rollout import Action, Better, During, GateLimit, GateType, NoDataPolicy
-from agentrollouts.api.status import Severity
+from agentrollouts.api.gates import Action, Better, During, GateLimit, GateType, NoDataPolicy
+from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.selector import Selector
 from agentrollouts.core.gates.sources import GateSources, counts_amounts, recent_window, sources_of
 from agentrollouts.core.gates.templates import Grade

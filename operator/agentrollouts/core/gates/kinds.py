@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agentrollouts.api.rollout import During, GateType
+from agentrollouts.api.gates import During, GateType
 
 COMPARED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
 """Types that hold the canary against stable by the share test."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Numerator, Side
+from agentrollouts.api.verdict import Numerator, Side
 from agentrollouts.core.gates.counts import Bound, Mix, Recent, Segment
 
 

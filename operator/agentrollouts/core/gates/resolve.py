@@ -8,17 +8,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from agentrollouts.api.rollout import (
-    AgentRolloutSpec,
-    Better,
-    Gate,
-    GateLimit,
-    GateSource,
-    GateType,
-    MetricConvention,
-    NoDataPolicy,
-)
-from agentrollouts.api.status import Severity
+from agentrollouts.api.gates import Better, Gate, GateLimit, GateSource, GateType, NoDataPolicy
+from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
+from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.selector import (

@@ -8,7 +8,7 @@ from enum import StrEnum, auto
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from agentrollouts.api.rollout import GateLimit, GateType
+from agentrollouts.api.gates import GateLimit, GateType
 from agentrollouts.core.gates.kinds import LIMITED
 from agentrollouts.core.gates.selector import Selector
 

@@ -7,7 +7,7 @@ hold a rollout and never roll it back.
 from collections.abc import Sequence
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
+from agentrollouts.api.gates import GateType
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.selector import Refusal, Selector
 from agentrollouts.core.gates.wording import used

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from agentrollouts.api.rollout import Better, During, Gate, GateType
+from agentrollouts.api.gates import Better, During, Gate, GateType
 from agentrollouts.core.gates.counts import SMALLEST
 from agentrollouts.core.gates.kinds import COMPARED, LIMITED, stages
 from agentrollouts.core.gates.selector import Refusal

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.api.rollout import Better, GateType
+from agentrollouts.api.gates import Better, GateType
 from agentrollouts.core.gates.counts import ORDINARY, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.wording import Words

@@ -7,9 +7,9 @@ Otherwise the verdict is neither.
 from collections.abc import Callable
 from dataclasses import replace
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import GateStatus, Numerator, Verdict
+from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.reading import Lost, Present, Reading, Sight
 from agentrollouts.core.gates.wording import count

@@ -7,8 +7,8 @@ reader needs Prometheus and no statistics.
 from collections.abc import Sequence
 from typing import Final
 
-from agentrollouts.api.rollout import Better, GateType
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.gates import Better, GateType
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
 from agentrollouts.core.gates.wording import (

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.rollout import Better, GateType
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.gates import Better, GateType
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Expected, Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading

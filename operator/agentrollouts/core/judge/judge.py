@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
+from agentrollouts.api.gates import Action, GateType, NoDataPolicy
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action, GateType, NoDataPolicy
-from agentrollouts.api.status import Numerator, Severity, Side, Verdict
+from agentrollouts.api.verdict import Numerator, Severity, Side, Verdict
 from agentrollouts.core.gates.counts import Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable

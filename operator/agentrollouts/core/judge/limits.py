@@ -7,8 +7,8 @@ group.
 import math
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.gates import GateType
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, is_amount
 from agentrollouts.core.judge.stats.evidence import evidence

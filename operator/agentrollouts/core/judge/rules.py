@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Severity, Verdict
+from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.swapped import more_bad_than_runs
 from agentrollouts.core.gates.wording import short_of

@@ -7,8 +7,8 @@ stable at 25%. That is a reason to hold and to report it, and not to roll back a
 
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Severity
+from agentrollouts.api.gates import GateType
+from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.judge.comparison import Finding
 from agentrollouts.core.judge.facts import Case

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
-from agentrollouts.api.status import Side
+from agentrollouts.api.gates import GateType
+from agentrollouts.api.verdict import Side
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import BOUND_LABEL

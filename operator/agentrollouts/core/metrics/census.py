@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agentrollouts.api.status import GateStatus, Numerator
+from agentrollouts.api.verdict import GateStatus, Numerator
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight
 from agentrollouts.core.gates.selector import SOURCE_LABEL, Matcher, Selector, quoted

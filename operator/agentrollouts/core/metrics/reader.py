@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import GateType
 from agentrollouts.core.gates.counts import Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, NoData, Present, Reading, TooEarly, Uncovered, Unreadable

@@ -10,9 +10,10 @@ from typing import Final
 
 from semantic_version import SimpleSpec, Version
 
-from agentrollouts.api.meta import GROUP
+from agentrollouts.api.components import Component, Components
+from agentrollouts.api.names import GROUP
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.release import AgentRelease, Component, Components
+from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.release.canonical import MAX_INTEGER, MIN_INTEGER
 from agentrollouts.core.release.content import MAX_DEPTH, ConfigMaps, Leaf, leaves, parts, present, referenced
 from agentrollouts.core.release.secret_scan import Finding, find_credentials

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agentrollouts.api.release import (
+from agentrollouts.api.components import (
     COMPONENTS,
     Component,
     Components,

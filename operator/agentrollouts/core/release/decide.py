@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
 from agentrollouts.core.conditions import (

@@ -10,7 +10,8 @@ from typing import Any
 
 from semantic_version import Version
 
-from agentrollouts.api.release import COMPONENTS, Change, ComponentDiff
+from agentrollouts.api.components import COMPONENTS
+from agentrollouts.api.release import Change, ComponentDiff
 from agentrollouts.core.release.canonical import without_nulls
 
 

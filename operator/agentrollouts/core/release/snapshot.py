@@ -12,13 +12,8 @@ from typing import Any, Final, Self
 import rfc8785
 from pydantic import ValidationError
 
-from agentrollouts.api.meta import (
-    FIELD_MANAGER,
-    LABEL_AGENT,
-    LABEL_MANAGED_BY,
-    LABEL_RELEASE,
-    ObjectMeta,
-)
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_RELEASE
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest, Write

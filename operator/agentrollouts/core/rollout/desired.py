@@ -7,17 +7,12 @@ anything else that could be missing.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import (
-    AgentRolloutStatus,
-    Attempt,
-    Outcome,
-    ReleaseRecord,
-    State,
-)
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.action.annotations import retry, retry_of
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash

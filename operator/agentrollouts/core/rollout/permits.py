@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, HttpRouteTraffic, ParentRef, Traffic
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.traffic import HttpRouteTraffic, ParentRef, Traffic
 from agentrollouts.core.effects import Problem
 
 Place = tuple[str, str]

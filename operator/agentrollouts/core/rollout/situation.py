@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.gates import Action
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action, AgentRolloutSpec
-from agentrollouts.api.status import (
-    AgentRolloutStatus,
-    Attempt,
-    Severity,
-    State,
-    Verdict,
-    WeightsStatus,
-)
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
+from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.analysis import stable, stages
 from agentrollouts.core.analysis.canary import judged, query_plan, with_verdicts
 from agentrollouts.core.analysis.caps import CapReading, ResolvedCap, read_caps, resolve_caps, with_readings

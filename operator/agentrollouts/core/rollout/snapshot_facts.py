@@ -15,19 +15,18 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from agentrollouts.api.meta import (
-    FIELD_MANAGER,
-    GROUP,
+from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
     DnsLabel,
     Message,
-    ObjectMeta,
     ReasonStr,
     ReleaseName,
     SemVer,
     Time,
 )
+from agentrollouts.api.names import FIELD_MANAGER, GROUP
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
 from agentrollouts.core.effects import Write

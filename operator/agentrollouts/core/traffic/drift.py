@@ -7,7 +7,7 @@ from a write of our own: the traffic was confirmed, and no longer is.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event, Manifest
 from agentrollouts.core.traffic.manifests import is_ours, key_of

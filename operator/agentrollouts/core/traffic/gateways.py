@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic, RoutePatch
+from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.traffic import HttpRouteTraffic, RoutePatch
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects

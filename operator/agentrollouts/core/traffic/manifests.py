@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.meta import API_VERSION, FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_ROLLOUT
+from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_ROLLOUT
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.meta import ANNOTATION_ROLLED_BACK
-from agentrollouts.api.text import writable
+from agentrollouts.api.model.text import writable
+from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
 from agentrollouts.core.effects import Effect, Manifest, Patch, Write
 from agentrollouts.core.traffic.latch import without_message
 

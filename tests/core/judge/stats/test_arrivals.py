@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import Baseline, Verdict
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.analysis.gate_status import finished, to_status
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import UNKNOWN, Bound, Expected, Mix, Recent, Segment, Started, Tally

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.rollout import AgentRolloutSpec, GateType
-from agentrollouts.api.status import Baseline
+from agentrollouts.api.gates import GateType
+from agentrollouts.api.rollout import AgentRolloutSpec
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
 from agentrollouts.core.gates.resolve import resolve_all

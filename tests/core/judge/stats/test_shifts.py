@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.status import Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.canary import planned_looks
 from agentrollouts.core.analysis.gate_status import memory_of, to_status
 from agentrollouts.core.attempt.segments import freeze

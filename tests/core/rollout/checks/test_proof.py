@@ -2,8 +2,9 @@
 
 import pytest
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.status import State, VerifyOutcome
+from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.core.rollout.decide import decide
 from tests.builders import NEW, NEXT, OLD, OLDEST, a_rollout
 from tests.world import Behaviour, World, a_world

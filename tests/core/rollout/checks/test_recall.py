@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.meta import ObjectMeta
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED, ban_of, healthy_of
 from tests.builders import (

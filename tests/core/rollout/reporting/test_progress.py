@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.status import AgentRolloutStatus, State
+from agentrollouts.api.attempt import State
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
 from tests.builders import NEW, OLD, START, RolloutBuilder, a_rollout, an_observation

@@ -2,9 +2,10 @@
 
 import pytest
 
-from agentrollouts.api.meta import Condition
+from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import HistoryEntry, Outcome, State
+from agentrollouts.api.status import HistoryEntry, Outcome
 from agentrollouts.core.history import kept
 from tests.builders import NEW, NEXT, OLD, OLDEST, UID, a_record, a_rollout, owned_snapshots, snapshot_of
 from tests.world import Behaviour, World, a_world

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import Action
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import AgentRolloutStatus, Severity, State, Verdict
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.analysis.canary import with_verdicts
 from agentrollouts.core.analysis.caps import CapReading, with_readings
 from agentrollouts.core.analysis.stable import with_watched

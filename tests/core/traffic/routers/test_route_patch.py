@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import State
 from agentrollouts.core.effects import Deletion, Manifest, Patch
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation

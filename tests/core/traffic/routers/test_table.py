@@ -7,24 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Trigger
-from agentrollouts.api.status import State
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.manifests import Objects, covers, latch
 from agentrollouts.core.traffic.routers.table import render
 from agentrollouts.core.traffic.weights import Weights, asked_weights
 from agentrollouts.simulation.cluster import applied
-from tests.builders import (
-    NEW,
-    OLD,
-    ROUTE,
-    RolloutBuilder,
-    a_record,
-    a_rollout,
-    digest_of,
-    shown,
-    snapshot_of,
-)
+from tests.builders import NEW, OLD, ROUTE, RolloutBuilder, a_record, a_rollout, digest_of, shown, snapshot_of
 
 TRYING = a_rollout().serving(OLD).trying(NEW)
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from statistics import fmean, median, pvariance
 from typing import Final
 
-from agentrollouts.api.rollout import GateType
+from agentrollouts.api.gates import GateType
 from agentrollouts.core.gates.counts import SMALLEST, Segment
 from agentrollouts.core.gates.kinds import COMPARED
 

@@ -1,7 +1,7 @@
 """Which approval is missing, as a sentence with the command that gives it."""
 
+from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.rollout import AgentRollout, Approval
-from agentrollouts.api.status import Attempt
 from agentrollouts.core.action.annotations import approve
 from agentrollouts.core.attempt.approvals import wanted
 

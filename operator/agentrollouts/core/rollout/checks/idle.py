@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import Action
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State, VerifyOutcome
+from agentrollouts.api.rollback import VerifyOutcome
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.action.annotations import asks_back, force_back, retry
 from agentrollouts.core.analysis import stable as analysis_stable
 from agentrollouts.core.attempt import moves

@@ -6,9 +6,10 @@ A check returns None where it does not apply, and then the next one is evaluated
 from datetime import timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import State
+from agentrollouts.api.gates import Action, OnTimeout
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.rollout import Action, OnTimeout
-from agentrollouts.api.status import State, Verdict
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.action.annotations import asks_back
 from agentrollouts.core.attempt import approvals, moves
 from agentrollouts.core.attempt.clocks import due_time

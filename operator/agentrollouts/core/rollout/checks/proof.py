@@ -9,9 +9,10 @@ release returns once the limits are kept again.
 from datetime import timedelta
 from typing import Final
 
+from agentrollouts.api.gates import Action
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.rollout import Action
-from agentrollouts.api.status import LastRollback, Verdict, VerifyOutcome
+from agentrollouts.api.rollback import LastRollback, VerifyOutcome
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.action.annotations import retry_of
 from agentrollouts.core.analysis.stable import gates_at_rest
 from agentrollouts.core.attempt import moves

@@ -5,7 +5,7 @@ release has another cause.
 """
 
 from agentrollouts.api.reasons import Trigger
-from agentrollouts.api.status import LastRollback, VerifyOutcome
+from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.core.analysis.recovery import gates_after
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.meta import Condition, ConditionStatus
+from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, LastRollback, State
+from agentrollouts.api.rollback import LastRollback
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.stable import gates_at_rest
 from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.attempt import moves

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, Attempt, State, Verdict
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.caps import current_caps
 from agentrollouts.core.attempt.clocks import phase_seconds
 from agentrollouts.core.rollout.checks import approval

@@ -6,7 +6,8 @@ What changes with every result of Prometheus is not a reason to write, nor to de
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.status import AgentRolloutStatus, GateStatus
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import GateStatus
 from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.rollout.observation import Observation

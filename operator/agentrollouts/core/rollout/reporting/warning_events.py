@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from agentrollouts.api.meta import ConditionStatus
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Verdict
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.caps import current_caps
 from agentrollouts.core.conditions import RECONCILING, ROUTE_CONFLICT, STALLED
 from agentrollouts.core.effects import Event

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agentrollouts.api.rollout import AgentRollout, HttpRouteTraffic
+from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
 from agentrollouts.core.traffic.weights import asked_weights

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from agentrollouts.api.meta import GROUP, ApiModel
+from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.names import GROUP
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.traffic.latch import UNTOLD, Latch, trigger_of

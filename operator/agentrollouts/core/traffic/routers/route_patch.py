@@ -7,10 +7,12 @@ rule, or a stable release, that does not exist.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from agentrollouts.api.meta import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.attempt import State
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import AgentRollout, RoutePatch
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, State
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.traffic import RoutePatch
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.history import is_going_back
 from agentrollouts.core.traffic.latch import Latch, latch_of

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from agentrollouts.api.meta import FIELD_MANAGER
+from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Write

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from agentrollouts.api.meta import cel, rules
+from agentrollouts.api.model.marks import cel, rules
 
 _MESSAGE: Final = "`spec` is immutable; create a new AgentRelease"
 

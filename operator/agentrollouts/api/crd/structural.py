@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from agentrollouts.api.meta import ApiModel
+from agentrollouts.api.model.base import ApiModel
 
 Schema = dict[str, Any]
 

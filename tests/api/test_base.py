@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agentrollouts.api.decimals import DecimalStr, MaybeMeasured
-from agentrollouts.api.meta import ApiModel, Condition, ConditionStatus, Message, Time
-from agentrollouts.api.schema import structural
+from agentrollouts.api.crd.structural import structural
+from agentrollouts.api.model.base import ApiModel, Message, Time
+from agentrollouts.api.model.decimals import DecimalStr, MaybeMeasured
+from agentrollouts.api.objects import Condition, ConditionStatus
 
 NOW = datetime(2026, 11, 21, 10, 53, 0, 123456, UTC)
 

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import yaml
 
-from agentrollouts.api.meta import GROUP, VERSION, ApiModel, Column, Resource
+from agentrollouts.api.crd.structural import Schema, structural, without_defaults
+from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.model.marks import Column, Resource
+from agentrollouts.api.names import GROUP, VERSION
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.schema import Schema, structural, without_defaults
 
 Manifest = dict[str, Any]
 

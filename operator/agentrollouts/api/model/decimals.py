@@ -23,7 +23,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from agentrollouts.api.meta import cel, rules
+from agentrollouts.api.model.marks import cel, rules
 
 
 def _read_decimal(value: object) -> object:

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from agentrollouts.api.decimals import Between, DecimalStr
-from agentrollouts.api.meta import LIST_SET, ApiModel, DnsLabel, cel, rules
+from agentrollouts.api.model.base import ApiModel, DnsLabel
+from agentrollouts.api.model.decimals import Between, DecimalStr
+from agentrollouts.api.model.marks import LIST_SET, cel, rules
 from agentrollouts.api.verdict import Severity
 
 LabelName = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]

@@ -7,12 +7,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.crd import crds, render
-from agentrollouts.api.decimals import Between, DecimalStr
-from agentrollouts.api.meta import ApiModel, cel, rules
+from agentrollouts.api.crd.manifest import crds, render
+from agentrollouts.api.crd.structural import structural
+from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.model.decimals import Between, DecimalStr
+from agentrollouts.api.model.marks import cel, rules
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.schema import structural
 from tests.properties import usually
 
 ROOTS = {

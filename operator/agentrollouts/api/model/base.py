@@ -1,0 +1,116 @@
+"""What both kinds share: names, the base model and the scalar types of the API.
+
+An object of the API server is parsed once, at the edge, and is a frozen value from then on. The API server
+has already enforced the schema, so Python does not repeat rules that only CEL states (see `cel`). Code that
+reads a model must handle every value that the types allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from agentrollouts.api.model.text import writable
+
+SECONDS_MAX: Final = 30 * 24 * 3600
+"""The longest time span in a plan: 30 days."""
+
+
+class ApiModel(BaseModel):
+    """Base of every model in the two kinds: frozen, camelCase outside, unknown fields ignored."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        extra="ignore",
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """The value as the API server expects it: camelCase, JSON types only, None left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def replace(self, **changes: object) -> Self:
+        """A validated copy with the named fields changed.
+
+        Raises:
+            pydantic.ValidationError: a new value breaks its field's bounds.
+        """
+        return type(self).model_validate(dict(self) | changes)
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _write_time(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+Time = Annotated[
+    AwareDatetime,
+    AfterValidator(_to_utc),
+    PlainSerializer(_write_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""An instant in UTC, to the microsecond; RFC 3339 with a `Z` outside."""
+
+
+def cleaned(limit: int) -> Callable[[object], object]:
+    """Bound and clean text, so that text from outside cannot make a status unwritable."""
+
+    def fit(value: object) -> object:
+        return writable(value, limit) if isinstance(value, str) else value
+
+    return fit
+
+
+DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+SEMVER: Final = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+
+DnsLabel = Annotated[str, Field(max_length=63, pattern=DNS_LABEL)]
+"""The name of a Service, agent, phase or gate."""
+ReleaseName = Annotated[str, Field(max_length=63, pattern=DNS_SUBDOMAIN)]
+"""The name of an AgentRelease: short enough to be the value of a label."""
+ObjectName = Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN)]
+"""The name of any other object."""
+SemVer = Annotated[str, Field(max_length=64, pattern=SEMVER)]
+"""A semantic version, `major.minor.patch`."""
+_NUMBER: Final = r"(\*|0|[1-9][0-9]*)"
+_SUFFIX: Final = r"(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
+_CLAUSE: Final = rf" *(<=?|==?|>=?|!=|\^|~=?)? *{_NUMBER}(\.{_NUMBER}(\.{_NUMBER}{_SUFFIX})?)? *"
+VersionRange = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[0-9A-Za-z.,<>=!~^*+ |-]+$",
+        json_schema_extra={"pattern": rf"^{_CLAUSE}(,{_CLAUSE})*$"},
+    ),
+]
+"""Accepted versions: comma-separated clauses that must all hold, such as `>=3.0.0,<4.0.0`.
+
+The API server rejects malformed ranges. The model still reads one that was stored before that rule existed.
+"""
+Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+"""`sha256:` and 64 hexadecimal digits."""
+ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+"""One CamelCase word of `reasons.Reason`. A string, so that a status written by a newer version can still
+be read."""
+Message = Annotated[str, Field(max_length=1024), BeforeValidator(cleaned(1024))]
+"""A sentence for people, cut at 1,024 characters and cleaned by `text.writable`, never rejected."""

@@ -1,0 +1,46 @@
+"""The API group, and the labels and annotations that the operator reads or writes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GROUP: Final = "agentrollouts.dev"
+
+
+VERSION: Final = "v1alpha1"
+
+
+API_VERSION: Final = "agentrollouts.dev/v1alpha1"
+
+
+FIELD_MANAGER: Final = "agentrollouts"
+
+
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+
+LABEL_AGENT: Final = f"{GROUP}/agent"
+
+
+LABEL_RELEASE: Final = f"{GROUP}/release"
+
+
+LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
+
+
+ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
+
+
+ANNOTATION_ROLL_BACK: Final = f"{GROUP}/roll-back"
+
+
+ANNOTATION_RETRY: Final = f"{GROUP}/retry"
+
+
+ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
+
+
+ANNOTATION_ROLLBACK_TRIGGER: Final = f"{GROUP}/rollback-trigger"
+
+
+ANNOTATION_ROLLBACK_MESSAGE: Final = f"{GROUP}/rollback-message"
