@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import kopf
 
-from agentrollouts.adapters.cluster import Cluster
+from agentrollouts.adapters.cluster.client import Cluster
 from bench.apiserver import Manifest
 
 GROUP: Final = "bench.example.com"

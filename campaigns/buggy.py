@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from agentrollouts import main
-from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.cluster_errors import ConflictError
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.client import Cluster
+from agentrollouts.adapters.cluster.errors import ConflictError
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgement

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import kopf
 
-from agentrollouts.adapters.cluster_errors import ClusterError
+from agentrollouts.adapters.cluster.errors import ClusterError
 from agentrollouts.cli.arguments import Command, parse
 from agentrollouts.cli.crds import write_crds
 from agentrollouts.cli.gates import run_gates

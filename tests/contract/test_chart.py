@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from agentrollouts import settings
-from agentrollouts.adapters.resources import KINDS
+from agentrollouts.adapters.cluster.resources import KINDS
 from sandbox import parts
 from sandbox.errors import CommandError
 from sandbox.stack import Stack

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, InvalidError
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.client import Cluster
+from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, InvalidError
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Write

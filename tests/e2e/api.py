@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import requests
 
-from agentrollouts.adapters.cluster_calls import encoded
-from agentrollouts.adapters.resources import KINDS, Ref, Resource
+from agentrollouts.adapters.cluster.calls import encoded
+from agentrollouts.adapters.cluster.resources import KINDS, Ref, Resource
 from sandbox.stack import Stack
 
 Manifest = dict[str, Any]

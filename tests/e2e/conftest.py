@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 from tests.e2e.agents import Agents

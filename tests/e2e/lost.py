@@ -1,6 +1,6 @@
 """Who an object is and who keeps it, as tests about lost objects ask."""
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from tests.e2e.scene import Scene
 
 

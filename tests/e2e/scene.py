@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import FIELD_MANAGER
 from sandbox.endpoints import a_service
 from sandbox.operator import OperatorProcess

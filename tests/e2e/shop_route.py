@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import service_of
 from tests.e2e.scene import Scene

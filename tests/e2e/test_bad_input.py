@@ -15,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from sandbox import web
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release

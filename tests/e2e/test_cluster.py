@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.client import Cluster
+from agentrollouts.adapters.cluster.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
@@ -18,7 +18,7 @@ from agentrollouts.adapters.cluster_errors import (
     NotServedError,
     UnavailableError,
 )
-from agentrollouts.adapters.resources import KINDS, Manifest, Ref, Resource
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref, Resource
 from sandbox.stack import Stack
 
 NAMESPACE = "adapter-cluster"

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agentrollouts.adapters.cluster import PAGE
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.client import PAGE
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK, FIELD_MANAGER
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release, phase, routed

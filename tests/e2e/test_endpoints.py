@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from sandbox.endpoints import a_service
 from tests.e2e.manifests import phase, routed, service_of
 from tests.e2e.scene import BACK, Scene, Shop, condition_of, seconds_between

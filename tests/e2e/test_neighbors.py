@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release, a_rollout, routed
 from tests.e2e.scene import Scene, condition_of

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Row, Vector
-from agentrollouts.adapters.prometheus import Prometheus
+from agentrollouts.adapters.prometheus.client import Prometheus
+from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Vector
 from agentrollouts.settings import PrometheusSource
 from sandbox.stack import Stack
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from sandbox import web
 from sandbox.endpoints import a_service
 from tests.e2e.api import Manifest

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.adapters.cluster import Cluster
-from agentrollouts.adapters.cluster_errors import InvalidError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.client import Cluster
+from agentrollouts.adapters.cluster.errors import InvalidError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLED_BACK,

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 import requests
 
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
 from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
-from agentrollouts.adapters.envelope import Matrix, QueryError, Vector
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, Vector
 from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.simulation.cluster import accepted

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -11,7 +11,7 @@ from agentrollouts.adapters.cluster_errors import (
     NotServedError,
     UnavailableError,
 )
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.shell.cache import CONFIG_MAP, NEIGHBORS, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
 from tests.properties import usually

@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
-from agentrollouts.adapters.cluster_errors import ClusterError, ForbiddenError, InvalidError, UnavailableError
-from agentrollouts.adapters.cluster_watch import Change
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, InvalidError, UnavailableError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.watch import Change
 from agentrollouts.shell.endpoints import SELECTOR_MAX, SERVICE_LABEL, EndpointWatch
 from tests.shell.virtual import now, pass_time, run
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
     UnavailableError,
 )
-from agentrollouts.adapters.resources import Manifest
+from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event
 from agentrollouts.shell.events import Herald

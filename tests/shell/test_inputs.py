@@ -1,6 +1,6 @@
 """Inputs: news from the watch, the lists and our own writes. Outputs: which keys have to be looked at."""
 
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.workqueue import DirtyQueue

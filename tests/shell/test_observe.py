@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.adapters.resources import Manifest
+from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agentrollouts.adapters.cluster_errors import UnavailableError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import UnavailableError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.settings import Settings
 from tests.builders import AGENT, BY_ROUTE, NAMESPACE, NEW, OLD, a_ready_release, a_rollout
 from tests.shell.test_reconcile import ROLLOUT, ROUTE, Shell, a_shell

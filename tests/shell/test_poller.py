@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Series
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Series
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.resolve import resolve_all

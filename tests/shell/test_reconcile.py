@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
     UnavailableError,
 )
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.settings import Settings

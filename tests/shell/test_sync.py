@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from agentrollouts.adapters.cluster_errors import NotServedError, UnavailableError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import NotServedError, UnavailableError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs import Inputs

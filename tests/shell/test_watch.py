@@ -5,7 +5,7 @@ from typing import Any
 import kopf
 import pytest
 
-from agentrollouts.adapters.resources import KINDS, Ref
+from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.watch import configure, register

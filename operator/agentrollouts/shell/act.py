@@ -9,14 +9,14 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
     InvalidError,
     NotServedError,
 )
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
@@ -41,7 +41,7 @@ REFUSALS: Final = (ForbiddenError, InvalidError)
 
 
 class Writer(Protocol):
-    """What is done to an API server; `adapters.cluster.Cluster` is one. All raise `ClusterError`."""
+    """What is done to an API server; `adapters.cluster.client.Cluster` is one. All raise `ClusterError`."""
 
     async def get(self, ref: Ref) -> Manifest | None:
         """The object, or None when there is none."""

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.traffic.conflicts import NAMED, doors
 from agentrollouts.core.traffic.routers.route_claim import claimants

@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from typing import Final, NamedTuple, Protocol
 
-from agentrollouts.adapters.cluster_errors import ClusterError, ForbiddenError
-from agentrollouts.adapters.cluster_watch import Change
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.watch import Change
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 
 class Slices(Protocol):
-    """What is asked of an API server; `adapters.cluster_watch.WatchingCluster` is one."""
+    """What is asked of an API server; `adapters.cluster.watch.WatchingCluster` is one."""
 
     async def listing(self, kind: str, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         """All that the selector finds, and the version from which to watch on. Raises `ClusterError`."""

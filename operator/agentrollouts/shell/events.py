@@ -14,8 +14,8 @@ from platform import node
 from typing import Final, Protocol
 from uuid import uuid4
 
-from agentrollouts.adapters.cluster_errors import ClusterError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.model.text import within_bytes
 from agentrollouts.api.names import FIELD_MANAGER, GROUP
 from agentrollouts.core.effects import Event
@@ -39,7 +39,7 @@ INSTANCE_LENGTH: Final = 128
 
 
 class EventSink(Protocol):
-    """Where Events go; `adapters.cluster.Cluster` is one."""
+    """Where Events go; `adapters.cluster.client.Cluster` is one."""
 
     async def create_event(self, event: Manifest) -> Manifest:
         """Create a core/v1 Event. Raises `ClusterError`."""

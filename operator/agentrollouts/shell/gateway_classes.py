@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol
 
-from agentrollouts.adapters.cluster_errors import ClusterError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.permits import NOT_YET, Unread
 
 GATEWAY: Final = "Gateway"
@@ -23,7 +23,7 @@ RETRY_SECONDS: Final = 10.0
 
 
 class Reader(Protocol):
-    """What is asked of an API server; `adapters.cluster.Cluster` is one."""
+    """What is asked of an API server; `adapters.cluster.client.Cluster` is one."""
 
     async def get(self, ref: Ref) -> Manifest | None:
         """The object, or None when there is none. Raises `ClusterError`."""

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
@@ -47,7 +47,7 @@ HASHES: Final = 4096
 
 
 class Reader(Protocol):
-    """What is asked of an API server; `adapters.cluster.Cluster` is one."""
+    """What is asked of an API server; `adapters.cluster.client.Cluster` is one."""
 
     async def get(self, ref: Ref) -> Manifest | None:
         """The object, or None when there is none. Raises `ClusterError`."""

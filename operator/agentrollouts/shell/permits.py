@@ -5,7 +5,7 @@ Asked by `observe`. Only what is about to begin waits for the API server, and fo
 
 from typing import Final, NamedTuple
 
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.permits import (

@@ -14,8 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Vector
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Vector
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import DEFAULT_LABELS, Selector
@@ -44,7 +44,7 @@ SIGHTED_AGAIN: Final = timedelta(seconds=15)
 
 
 class Server(Protocol):
-    """A Prometheus server; `adapters.prometheus.Prometheus` is one."""
+    """A Prometheus server; `adapters.prometheus.client.Prometheus` is one."""
 
     @property
     def namespace_label(self) -> str:

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster_errors import ClusterError, ConflictError, NotFoundError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease

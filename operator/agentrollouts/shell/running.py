@@ -12,9 +12,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from agentrollouts.adapters.cluster_watch import WatchingCluster
-from agentrollouts.adapters.prometheus import Prometheus
-from agentrollouts.adapters.resources import Ref
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.adapters.cluster.watch import WatchingCluster
+from agentrollouts.adapters.prometheus.client import Prometheus
 from agentrollouts.settings import Settings, SettingsError, Watcher
 from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache

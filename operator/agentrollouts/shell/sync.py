@@ -9,8 +9,8 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Protocol
 
-from agentrollouts.adapters.cluster_errors import ClusterError, NotServedError
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.inputs import Inputs
@@ -36,7 +36,7 @@ Children first: a rollout whose route is not known yet would be taken to have no
 
 
 class Lister(Protocol):
-    """What is asked of an API server; `adapters.cluster.Cluster` is one."""
+    """What is asked of an API server; `adapters.cluster.client.Cluster` is one."""
 
     def pages(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None

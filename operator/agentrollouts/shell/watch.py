@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import kopf
 
-from agentrollouts.adapters.cluster import PAGE
-from agentrollouts.adapters.resources import KINDS, selector_of
+from agentrollouts.adapters.cluster.client import PAGE
+from agentrollouts.adapters.cluster.resources import KINDS, selector_of
 from agentrollouts.shell.inputs import Inputs
 from agentrollouts.shell.sync import WATCHED
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentrollouts.adapters.breaker import Breaker
-from agentrollouts.adapters.envelope import QueryError, QueryErrorKind, Vector
+from agentrollouts.adapters.prometheus.breaker import Breaker
+from agentrollouts.adapters.prometheus.envelope import QueryError, QueryErrorKind, Vector
 
 GOOD = Vector(datetime(2026, 11, 21, tzinfo=UTC), ())
 DOWN = QueryError(QueryErrorKind.UNREACHABLE, "no connection")

@@ -7,7 +7,7 @@ large) is not a fault of the server. There is no clock in here: the time is give
 
 from typing import Final
 
-from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Vector
+from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Vector
 
 _SERVER_FAULTS: Final = {QueryErrorKind.UNREACHABLE, QueryErrorKind.TIMEOUT, QueryErrorKind.SERVER_ERROR}
 _TOLERATED: Final = 3

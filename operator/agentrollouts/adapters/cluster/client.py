@@ -20,16 +20,16 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio.client import Configuration
 
-from agentrollouts.adapters.cluster_calls import Answer, Call, content_of
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.calls import Answer, Call, content_of
+from agentrollouts.adapters.cluster.credentials import bearer_token, read_credentials, transport_of
+from agentrollouts.adapters.cluster.errors import (
     ConflictError,
     InvalidError,
     NoCredentialsError,
     NotFoundError,
     UnavailableError,
 )
-from agentrollouts.adapters.credentials import bearer_token, read_credentials, transport_of
-from agentrollouts.adapters.resources import KINDS, Manifest, Ref, selector_of
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref, selector_of
 from agentrollouts.api.names import FIELD_MANAGER
 
 OnCall = Callable[[str, str, str, float], None]

@@ -31,9 +31,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 from yarl import URL
 
-from agentrollouts.adapters.breaker import Breaker
-from agentrollouts.adapters.build import AUTO, VICTORIA_METRICS, Build, read_build
-from agentrollouts.adapters.envelope import (
+from agentrollouts.adapters.prometheus.breaker import Breaker
+from agentrollouts.adapters.prometheus.build import AUTO, VICTORIA_METRICS, Build, read_build
+from agentrollouts.adapters.prometheus.envelope import (
     Matrix,
     QueryError,
     QueryErrorKind,
@@ -42,8 +42,8 @@ from agentrollouts.adapters.envelope import (
     read_refusal,
     read_vector,
 )
-from agentrollouts.adapters.exchange import POOLS, Exchange
-from agentrollouts.adapters.source import Source
+from agentrollouts.adapters.prometheus.exchange import POOLS, Exchange
+from agentrollouts.adapters.prometheus.source import Source
 
 MAX_BYTES: Final = 1 << 20
 """The longest body that is read. Parsing 62 MB was seen to hold the interpreter's lock, and so the loop,

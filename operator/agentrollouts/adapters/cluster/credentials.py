@@ -16,7 +16,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from agentrollouts.adapters.cluster_errors import NoCredentialsError
+from agentrollouts.adapters.cluster.errors import NoCredentialsError
 
 _UNREADABLE = (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError)
 """What the readers raise for files of the wrong form; they check little and stumble over the rest."""

@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from agentrollouts.adapters.cluster import PAGE, Cluster
-from agentrollouts.adapters.cluster_calls import Answer, Call, content_of
-from agentrollouts.adapters.cluster_errors import UnavailableError, error_of
-from agentrollouts.adapters.credentials import bearer_token, transport_of
-from agentrollouts.adapters.resources import KINDS, Manifest
+from agentrollouts.adapters.cluster.calls import Answer, Call, content_of
+from agentrollouts.adapters.cluster.client import PAGE, Cluster
+from agentrollouts.adapters.cluster.credentials import bearer_token, transport_of
+from agentrollouts.adapters.cluster.errors import UnavailableError, error_of
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest
 from agentrollouts.api.names import FIELD_MANAGER
 
 _MARGIN_SECONDS: Final = 5.0

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from agentrollouts.adapters.envelope import Matrix, QueryError, QueryErrorKind, Row, Series, Vector
-from agentrollouts.adapters.prometheus import MAX_BYTES, Prometheus
+from agentrollouts.adapters.prometheus.client import MAX_BYTES, Prometheus
+from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Series, Vector
 from agentrollouts.settings import PrometheusSource
 from tests.adapters.server import Behaviour, answer, hang, serving
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.adapters import cluster_watch
-from agentrollouts.adapters.cluster_errors import ClusterError, ForbiddenError, InvalidError, UnavailableError
-from agentrollouts.adapters.cluster_watch import Change, WatchingCluster
+from agentrollouts.adapters.cluster import watch
+from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, InvalidError, UnavailableError
+from agentrollouts.adapters.cluster.watch import Change, WatchingCluster
+from tests.adapters.cluster.test_client import kubeconfig
 from tests.adapters.server import Behaviour, Server, answer, hang, serving
-from tests.adapters.test_cluster import kubeconfig
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -114,7 +114,7 @@ def test_what_is_no_stream_is_an_error(
 
 def test_a_stream_that_breaks_or_stalls_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was told before is told; silence does not last longer than was asked for."""
-    monkeypatch.setattr(cluster_watch, "_MARGIN_SECONDS", 0.3)
+    monkeypatch.setattr(watch, "_MARGIN_SECONDS", 0.3)
 
     async def broken(writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + b"5\r\n{")

@@ -22,9 +22,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentrollouts.adapters.cluster import PAGE, Cluster
-from agentrollouts.adapters.cluster_calls import encoded
-from agentrollouts.adapters.cluster_errors import (
+from agentrollouts.adapters.cluster.calls import encoded
+from agentrollouts.adapters.cluster.client import PAGE, Cluster
+from agentrollouts.adapters.cluster.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -34,7 +34,7 @@ from agentrollouts.adapters.cluster_errors import (
     NotServedError,
     UnavailableError,
 )
-from agentrollouts.adapters.resources import Manifest, Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from tests.adapters.server import Behaviour, answer, hang, serving
 
 DEADLINE = 0.4

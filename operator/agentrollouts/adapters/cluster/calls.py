@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from agentrollouts.adapters.cluster_errors import error_of
-from agentrollouts.adapters.resources import Manifest
+from agentrollouts.adapters.cluster.errors import error_of
+from agentrollouts.adapters.cluster.resources import Manifest
 
 _ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What a YAML reader refuses or changes unless it is escaped; JSON escapes the control characters itself."""

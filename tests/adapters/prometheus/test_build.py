@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
+from tests.adapters.prometheus.test_client import asking
 from tests.adapters.server import Server, answer, hang, serving
-from tests.adapters.test_prometheus import asking
 
 VICTORIA: Final = b'{"status":"success","data":{"version":"2.24.0"}}'
 PROMETHEUS: Final = (

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from agentrollouts.adapters.envelope import QueryError, QueryErrorKind
+from agentrollouts.adapters.prometheus.envelope import QueryError, QueryErrorKind
 
 AUTO: Final = "Auto"
 VICTORIA_METRICS: Final = "VictoriaMetrics"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
-from agentrollouts.adapters.cluster_errors import InvalidError
+from agentrollouts.adapters.cluster.errors import InvalidError
 from agentrollouts.api.names import API_VERSION
 
 Manifest = dict[str, Any]

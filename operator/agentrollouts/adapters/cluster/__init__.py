@@ -1,0 +1,1 @@
+"""The Kubernetes API server: few verbs on plain values."""
