@@ -22,7 +22,7 @@ from agentrollouts.cli.plan import run_plan
 from agentrollouts.cli.simulate import run_simulate
 from agentrollouts.logs import set_up_logging
 from agentrollouts.settings import SettingsError, Watcher
-from agentrollouts.shell import watch
+from agentrollouts.shell.inputs import watch
 from agentrollouts.shell.running import Operator
 
 SETTINGS_VARIABLE: Final = "AGENTROLLOUTS_SETTINGS"

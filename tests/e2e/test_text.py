@@ -16,10 +16,10 @@ from agentrollouts.api.names import (
     LABEL_MANAGED_BY,
 )
 from agentrollouts.core.effects import Patch, Write
-from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.events import Herald
-from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.inputs.intake import Inputs
 from agentrollouts.shell.workqueue import DirtyQueue
 from sandbox.stack import Stack
 from tests.e2e.manifests import a_release

@@ -15,7 +15,7 @@ from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, N
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, Vector
 from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
-from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.inputs.intake import Inputs
 from agentrollouts.simulation.cluster import accepted
 from agentrollouts.simulation.json_patch import TestFailedError, patched
 

@@ -24,15 +24,15 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.settings import Settings
-from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.endpoints import SERVICE_LABEL
-from agentrollouts.shell.events import Herald
-from agentrollouts.shell.gateway_classes import GatewayClasses
-from agentrollouts.shell.inputs import Inputs
-from agentrollouts.shell.observe import Observer
+from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
+from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
+from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
-from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry

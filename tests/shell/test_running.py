@@ -12,7 +12,8 @@ from typing import Any
 from aiohttp import ClientSession
 
 from agentrollouts.settings import Settings, Watcher
-from agentrollouts.shell.running import LAG_STEP_SECONDS, Operator, Sources
+from agentrollouts.shell.running import LAG_STEP_SECONDS, Operator
+from agentrollouts.shell.sources import Sources
 
 
 def sources(**servers: dict[str, Any]) -> Settings:

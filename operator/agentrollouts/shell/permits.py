@@ -20,7 +20,7 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.settings import Settings
 from agentrollouts.shell.cache import ROLLOUT, ROUTE, Cache
-from agentrollouts.shell.gateway_classes import GATEWAY, GatewayClasses
+from agentrollouts.shell.inputs.gateway_classes import GATEWAY, GatewayClasses
 
 LOOK_AGAIN_SECONDS: Final = 10.0
 """How soon a rollout beyond a limit is looked at again: an older one may be gone."""

@@ -24,12 +24,12 @@ from agentrollouts.core.release.decide import decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
 from agentrollouts.core.states import ENDS, is_under_way
-from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import ROLLOUT, Cache
-from agentrollouts.shell.observe import Observer
-from agentrollouts.shell.pace import Pace
+from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.pace import Pace
+from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import LOOK_AGAIN_SECONDS
-from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry
 

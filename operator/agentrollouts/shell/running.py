@@ -14,19 +14,19 @@ from typing import Any, Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
-from agentrollouts.adapters.prometheus.client import Prometheus
 from agentrollouts.settings import Settings, SettingsError, Watcher
-from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.endpoints import EndpointWatch
-from agentrollouts.shell.events import Herald
-from agentrollouts.shell.gateway_classes import GatewayClasses
-from agentrollouts.shell.inputs import Inputs
-from agentrollouts.shell.observe import Observer
+from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.inputs.endpoints import EndpointWatch
+from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
+from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.poller import Poller
+from agentrollouts.shell.inputs.resync import Sync
 from agentrollouts.shell.permits import Permits
-from agentrollouts.shell.poller import Poller
 from agentrollouts.shell.reconcile import Reconciler
-from agentrollouts.shell.sync import Sync
+from agentrollouts.shell.sources import Sources
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
@@ -41,40 +41,6 @@ nearly all of them without its help; with Python's own 700 it took a tenth of ea
 
 LAG_STEP_SECONDS: Final = 0.05
 """How often the event loop's lag is measured; a block is seen shorter by up to so much."""
-
-
-class Sources:
-    """The Prometheus servers of the settings, by name; replaced when the settings change."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._servers: dict[str, Prometheus] = {}
-        self._settings = settings
-        self.replace(settings)
-
-    def replace(self, settings: Settings) -> None:
-        """Use these settings from now on; a server that did not change keeps its connections."""
-        known = {source.name: source for source in self._settings.prometheus}
-        old, self._settings = self._servers, settings
-        self._servers = {
-            source.name: old.pop(source.name)
-            if source.name in old and known.get(source.name) == source
-            else Prometheus(source)
-            for source in settings.prometheus
-        }
-        for server in old.values():
-            server.close()
-
-    def find(self, name: str, namespace: str) -> Prometheus | None:
-        """The server of that name, if rollouts of that namespace may use it."""
-        source = next((source for source in self._settings.prometheus if source.name == name), None)
-        if source is None or (source.namespaces and namespace not in source.namespaces):
-            return None
-        return self._servers[name]
-
-    def close(self) -> None:
-        """Close all connections."""
-        for server in self._servers.values():
-            server.close()
 
 
 class Operator:

@@ -171,7 +171,7 @@ class World(ApiServer):
         """Told of every decision, before it is carried out."""
 
     def observe(self) -> Observation:
-        """What `shell.observe` would see."""
+        """What `shell.controllers.observe` would see."""
         return Observation(
             now=self.now + self.skew,
             rollout=self.rollout,
@@ -185,7 +185,7 @@ class World(ApiServer):
         )
 
     def poll(self, asking: Asking) -> None:
-        """What `shell.poller` would do at a tick."""
+        """What `shell.inputs.poller` would do at a tick."""
         self.polled, at = self.now, self.now + self.skew
         history = self._asked_history(asking)
         match self.metrics:

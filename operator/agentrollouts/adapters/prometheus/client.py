@@ -1,11 +1,11 @@
 """Prometheus as the poller sees it: a query in, rows or one error value out, within a hard deadline.
 
-Called by `shell.poller` only; reconcile never waits here. prometheus-api-client is kept for the connection
-(its session's adapter, with retries off), but its `custom_query` is not used: it drops `warnings`, so that a
-partial answer looks whole; it reads a body of any size; it puts the query into the URL even when it posts;
-its errors repeat the body. The envelope is read in `envelope` instead, and nothing of it reaches an error.
-The adapter is used without its session, so there are no redirects, no cookies, no proxy variables and no
-netrc; that, and a form encoded by yarl, halve the processor time of a query.
+Called by `shell.inputs.poller` only; reconcile never waits here. prometheus-api-client is kept for the
+connection (its session's adapter, with retries off), but its `custom_query` is not used: it drops
+`warnings`, so that a partial answer looks whole; it reads a body of any size; it puts the query into the
+URL even when it posts; its errors repeat the body. The envelope is read in `envelope` instead, and nothing
+of it reaches an error. The adapter is used without its session, so there are no redirects, no cookies, no
+proxy variables and no netrc; that, and a form encoded by yarl, halve the processor time of a query.
 
 A synchronous client needs threads, and a thread cannot be killed. What bounds them, so that a hung server
 starves nobody: each source has a few threads of its own; a query gets a thread or gives up at its

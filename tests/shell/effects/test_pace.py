@@ -1,7 +1,7 @@
 """Inputs: what is to be written, again and again. Outputs: how long to wait before it is."""
 
 from agentrollouts.core.effects import Write
-from agentrollouts.shell.pace import AT_ONCE, CALM_SECONDS, PAUSE_LAST, Pace
+from agentrollouts.shell.effects.pace import AT_ONCE, CALM_SECONDS, PAUSE_LAST, Pace
 
 
 def to(weight: int, version: str = "1") -> tuple[Write, ...]:

@@ -21,10 +21,10 @@ from agentrollouts.api.names import (
 )
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Patch, Problem, Write
-from agentrollouts.shell.act import Actor
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.events import Herald
-from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.inputs.intake import Inputs
 from agentrollouts.shell.workqueue import DirtyQueue
 from tests.shell.fakes import Effect, FakeApiServer, failing
 from tests.shell.virtual import now, run

@@ -7,8 +7,8 @@ import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
-from agentrollouts.shell.inputs import Inputs
-from agentrollouts.shell.watch import configure, register
+from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.watch import configure, register
 from agentrollouts.shell.workqueue import DirtyQueue
 
 WATCHED = (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE)

@@ -10,7 +10,7 @@ import pytest
 from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, InvalidError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.adapters.cluster.watch import Change
-from agentrollouts.shell.endpoints import SELECTOR_MAX, SERVICE_LABEL, EndpointWatch
+from agentrollouts.shell.inputs.endpoints import SELECTOR_MAX, SERVICE_LABEL, EndpointWatch
 from tests.shell.virtual import now, pass_time, run
 
 KEY: Final = Ref("AgentRollout", "support", "agent")

@@ -17,7 +17,7 @@ from agentrollouts.adapters.cluster.errors import (
 from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event
-from agentrollouts.shell.events import Herald
+from agentrollouts.shell.effects.events import Herald
 from tests.shell.fakes import FakeApiServer, failing
 from tests.shell.virtual import pass_time, run
 

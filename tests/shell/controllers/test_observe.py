@@ -11,9 +11,9 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.endpoints import SERVICE_LABEL
-from agentrollouts.shell.observe import Observer
-from agentrollouts.shell.poller import Poller
+from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
+from agentrollouts.shell.inputs.poller import Poller
 from tests.builders import (
     AGENT,
     BY_PATCH,

@@ -2,7 +2,7 @@
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.inputs.intake import Inputs
 from agentrollouts.shell.workqueue import DirtyQueue
 
 RELEASE = Ref("AgentRelease", "support", "one")

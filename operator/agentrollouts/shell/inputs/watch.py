@@ -11,8 +11,8 @@ import kopf
 
 from agentrollouts.adapters.cluster.client import PAGE
 from agentrollouts.adapters.cluster.resources import KINDS, selector_of
-from agentrollouts.shell.inputs import Inputs
-from agentrollouts.shell.sync import WATCHED
+from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.resync import WATCHED
 
 
 def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:

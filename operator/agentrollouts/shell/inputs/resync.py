@@ -13,7 +13,7 @@ from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
-from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.inputs.intake import Inputs
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from agentrollouts.adapters.cluster.errors import NotServedError, UnavailableErr
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.inputs import Inputs
-from agentrollouts.shell.sync import START_PAUSE, SYNC_SECONDS, Sync
+from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.resync import START_PAUSE, SYNC_SECONDS, Sync
 from agentrollouts.shell.workqueue import DirtyQueue
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import now, pass_time, run

@@ -23,8 +23,8 @@ from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, 
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import ROUTE, Cache
-from agentrollouts.shell.events import Herald
-from agentrollouts.shell.inputs import Inputs
+from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.inputs.intake import Inputs
 
 logger = logging.getLogger(__name__)
 

@@ -36,9 +36,9 @@ from agentrollouts.core.traffic.routers.route_claim import orphaned
 from agentrollouts.core.traffic.routers.route_patch import taken_by
 from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
-from agentrollouts.shell.endpoints import KIND, SERVICE_LABEL, EndpointWatch
+from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
+from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
-from agentrollouts.shell.poller import Poller
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""

@@ -1,0 +1,1 @@
+"""One controller for each kind: observe, decide, act."""

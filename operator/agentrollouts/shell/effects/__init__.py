@@ -1,0 +1,1 @@
+"""How decisions go out: writes, their pace, and Events."""

@@ -1,0 +1,1 @@
+"""How the world comes in: the watch, lists, streams and Prometheus."""
