@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from bench import active, breach, breaches, going_back, idle, meters, rest
-from bench.apiserver import ApiServer
 from bench.crowd import Crowd
 from bench.report import Result, as_json, as_markdown, load, machine
 from sandbox.operator import OperatorProcess
+from sandbox.people.apiserver import ApiServer
 from sandbox.stack import Stack
 
 SIZE: Final = 1_000

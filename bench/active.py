@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bench import meters
-from bench.apiserver import ApiServer, Manifest
 from bench.crowd import ROLLOUTS, Crowd
 from bench.exporting import export
 from bench.report import Check, Result, Series
-from sandbox import web
+from sandbox.people.apiserver import ApiServer, Manifest
+from sandbox.programs import web
 from sandbox.stack import Stack
 
 INTERVAL_SECONDS: Final = 30

@@ -11,7 +11,7 @@ from typing import Any, Final
 import kopf
 
 from agentrollouts.adapters.cluster.client import Cluster
-from bench.apiserver import Manifest
+from sandbox.people.apiserver import Manifest
 
 GROUP: Final = "bench.example.com"
 NAMESPACE: Final = "bare"

@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from agentrollouts.core.metrics.reader import MIN_SCRAPES
 from bench.report import Check, Result, Series
-from sandbox import scenarios, web
-from sandbox.endpoints import PORT, SPARE, a_service
-from sandbox.fleet import Fleet
-from sandbox.load import Ledger, LoadGenerator, LoadPlan
+from sandbox import scenarios
+from sandbox.agents.endpoints import PORT, SPARE, a_service
+from sandbox.agents.fleet import Fleet
 from sandbox.operator import OperatorProcess
+from sandbox.people.load import Ledger, LoadGenerator, LoadPlan
+from sandbox.programs import web
 from sandbox.stack import Stack
 
 ATTEMPTS: Final = 8

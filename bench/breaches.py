@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.apiserver import ApiServer, Onlooker
 from bench.crowd import NAMESPACE, NEXT, ROUTES, Crowd, is_back
 from bench.exporting import export
 from bench.report import Check, Result, Series
+from sandbox.people.apiserver import ApiServer, Onlooker
 from sandbox.stack import Stack
 
 ALONE: Final = 15

@@ -8,9 +8,9 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from bench.apiserver import ApiServer, Manifest, Onlooker
 from sandbox import scenarios
-from sandbox.endpoints import PORT, by_path
+from sandbox.agents.endpoints import PORT, by_path
+from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 
 NAMESPACE: Final = "bench"
 ROLLOUTS: Final = "/apis/agentrollouts.dev/v1alpha1/agentrollouts"

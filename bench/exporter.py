@@ -12,7 +12,7 @@ from http.server import HTTPServer
 from pathlib import Path
 from typing import Final
 
-from sandbox.metrics_page import metrics_page
+from sandbox.agents.metrics_page import metrics_page
 
 RUNS_PER_SECOND: Final = 3
 """Of each agent: about 10,000 an hour."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.crowd import NAMESPACE, NEXT, STABLE, Crowd
-from sandbox import web
+from sandbox.programs import web
 from sandbox.stack import Stack
 
 _ADDRESS: Final = "127.0.0.1:9099"

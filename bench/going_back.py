@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from bench import bare
-from bench.apiserver import ApiServer, Manifest, Onlooker
 from bench.crowd import NAMESPACE, ROUTES, Crowd, is_back
 from bench.report import Check, Result, Series
+from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 from sandbox.stack import Stack
 
 RUNS: Final = 3

@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench import keeper, meters
-from bench.apiserver import ApiServer, Manifest
 from bench.report import Check, Result, Series
-from sandbox import web
 from sandbox.operator import OperatorProcess
-from sandbox.process import Process
+from sandbox.people.apiserver import ApiServer, Manifest
+from sandbox.programs import web
+from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 SIZE: Final = 10_000

@@ -7,8 +7,8 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.apiserver import ApiServer
-from sandbox.process import Process
+from sandbox.people.apiserver import ApiServer
+from sandbox.programs.process import Process
 
 _WRITTEN: Final = frozenset({"agentrollouts", "agentreleases", "configmaps", "events", "httproutes"})
 _WRITES: Final = frozenset({"APPLY", "CREATE", "DELETE", "PATCH", "POST", "PUT"})

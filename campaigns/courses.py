@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.apiserver import ApiServer
 from campaigns.onlooker import Manifest, Observer, attempt_of, status_of
-from sandbox.endpoints import PORT, by_path
+from sandbox.agents.endpoints import PORT, by_path
+from sandbox.people.apiserver import ApiServer
 
 GROUP: Final = "agentrollouts.dev"
 VERSIONS: Final = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")

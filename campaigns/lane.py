@@ -18,16 +18,16 @@ from typing import Any, Final, Self
 import aiohttp
 import yaml
 
-from bench.apiserver import ApiServer
 from campaigns.apiproxy import ApiProxy, Network
 from campaigns.cases import Case, Tell, as_told
 from campaigns.courses import APPROVES, Course, Scene, Step, services
 from campaigns.invariants import broken
 from campaigns.normal import difference, normal
 from campaigns.onlooker import Observer
-from sandbox import web
 from sandbox.operator import OperatorProcess
-from sandbox.process import Process
+from sandbox.people.apiserver import ApiServer
+from sandbox.programs import web
+from sandbox.programs.process import Process
 from sandbox.stack import Stack
 from tests.e2e.agents import Agents
 

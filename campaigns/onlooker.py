@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from bench.apiserver import ApiServer, changes_within
+from sandbox.people.apiserver import ApiServer, changes_within
 
 Manifest = dict[str, Any]
 

@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from sandbox import cache, demo, namespace, parts
+from sandbox.demo import story as demo
 from sandbox.errors import SandboxError
+from sandbox.isolation import namespace
 from sandbox.operator import OperatorProcess
+from sandbox.parts import cache, parts
 from sandbox.stack import Stack
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")

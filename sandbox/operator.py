@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox import parts, web
 from sandbox.errors import CommandError
-from sandbox.process import Process
+from sandbox.parts import parts
+from sandbox.programs import web
+from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 CHART: Final = Path(__file__).resolve().parent.parent / "charts" / "agentrollouts"

@@ -17,10 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox import controlplane, gateway, monitoring, namespace, parts, web
 from sandbox.errors import NamespaceError, SandboxError
-from sandbox.kubectl import Kubectl, environment
-from sandbox.process import Process
+from sandbox.isolation import namespace
+from sandbox.parts import parts
+from sandbox.programs import controlplane, gateway, monitoring, web
+from sandbox.programs.kubectl import Kubectl, environment
+from sandbox.programs.process import Process
 
 STATE = Path(__file__).resolve().parent.parent / ".state"
 """Where the logs of running and failed sandboxes are."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import tests.properties  # noqa: F401  # loads the profile of property tests
-from sandbox import namespace
+from sandbox.isolation import namespace
 from sandbox.stack import Stack
 
 LOGS = pytest.StashKey[str]()

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from bench.apiserver import Manifest
-from sandbox.endpoints import PORT, by_path
+from sandbox.agents.endpoints import PORT, by_path
+from sandbox.people.apiserver import Manifest
 
 NAMESPACE: Final = "faults"
 STABLE, NEXT = "1.0.0", "2.0.0"

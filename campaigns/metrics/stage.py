@@ -15,14 +15,14 @@ from typing import Any, Final, Self
 
 import yaml
 
-from bench.apiserver import ApiServer, Manifest
 from campaigns.metrics.agents import Agents, Ailment
 from campaigns.metrics.doors import TENANT, Doors, Secrets, Sink
 from campaigns.metrics.faults import Fault, Place
 from campaigns.metrics.manifests import NAMESPACE, NEXT, STABLE, path, release, world
 from campaigns.metrics.witness import Witness
-from sandbox import web
 from sandbox.operator import OperatorProcess
+from sandbox.people.apiserver import ApiServer, Manifest
+from sandbox.programs import web
 from sandbox.stack import Stack
 
 HEALTHY: Final = "healthy"

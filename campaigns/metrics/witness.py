@@ -15,9 +15,9 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from bench.apiserver import ApiServer, Manifest
 from campaigns.metrics.manifests import NEXT, ROLLOUTS, ROUTES
 from campaigns.onlooker import attempt_of, status_of
+from sandbox.people.apiserver import ApiServer, Manifest
 
 _AGAIN_SECONDS: Final = 0.2
 _SERVICE: Final = re.compile(r"release-([0-9-]+)")

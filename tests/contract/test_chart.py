@@ -12,8 +12,8 @@ import yaml
 
 from agentrollouts import settings
 from agentrollouts.adapters.cluster.resources import KINDS
-from sandbox import parts
 from sandbox.errors import CommandError
+from sandbox.parts import parts
 from sandbox.stack import Stack
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from agentrollouts.api.crd.manifest import crds
-from sandbox import parts
 from sandbox.errors import CommandError
+from sandbox.parts import parts
 from sandbox.stack import Stack
 from tests.contract.server import ApiServer
 

@@ -1,8 +1,8 @@
 """Agents that are only their counters: they split runs by the `<rollout>-traffic` ConfigMap.
 
-For tests in which the requests themselves do not matter; those in which they do use `sandbox.fleet`. The
-number of runs is a function of the weights that the API server shows: a weight that was only claimed brings
-none.
+For tests in which the requests themselves do not matter; those in which they do use `sandbox.agents.fleet`.
+The number of runs is a function of the weights that the API server shows: a weight that was only claimed
+brings none.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any, Final, Protocol, Self
 
-from sandbox.metrics_page import metrics_page
+from sandbox.agents.metrics_page import metrics_page
 from sandbox.stack import Stack
 
 RUNS_PER_SECOND: Final = 200

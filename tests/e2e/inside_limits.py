@@ -9,8 +9,8 @@ from copy import deepcopy
 import pytest
 import yaml
 
-from sandbox import gateway
 from sandbox.operator import OperatorProcess
+from sandbox.programs import gateway
 from sandbox.stack import Stack
 from tests.e2e.manifests import FIRST, routed
 from tests.e2e.scene import Scene, condition_of

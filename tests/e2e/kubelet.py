@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox import web
-from sandbox.endpoints import PORT
-from sandbox.namespace import ADDRESSES
-from sandbox.process import Process
+from sandbox.agents.endpoints import PORT
+from sandbox.isolation.namespace import ADDRESSES
+from sandbox.programs import web
+from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 POD_ADDRESSES: Final = ADDRESSES[1:]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.endpoints import a_service
+from sandbox.agents.endpoints import a_service
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release, a_rollout, routed, service_of
 from tests.e2e.scene import Scene

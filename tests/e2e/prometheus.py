@@ -14,7 +14,7 @@ from agentrollouts.core.gates.selector import Matcher, Selector
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.table import Answer, to_answer
-from sandbox.metrics_page import metrics_page
+from sandbox.agents.metrics_page import metrics_page
 from sandbox.stack import Stack
 
 

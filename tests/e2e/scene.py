@@ -13,7 +13,7 @@ from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import FIELD_MANAGER
-from sandbox.endpoints import a_service
+from sandbox.agents.endpoints import a_service
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 from tests.e2e.agents import Agents

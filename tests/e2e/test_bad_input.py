@@ -16,7 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentrollouts.adapters.cluster.resources import Ref
-from sandbox import web
+from sandbox.programs import web
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release
 from tests.e2e.mistakes import KEY, MISTAKES, RELEASE, Mistake, a_config, a_foreign_route, made, write_anew

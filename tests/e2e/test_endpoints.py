@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agentrollouts.adapters.cluster.resources import Ref
-from sandbox.endpoints import a_service
+from sandbox.agents.endpoints import a_service
 from tests.e2e.manifests import phase, routed, service_of
 from tests.e2e.scene import BACK, Scene, Shop, condition_of, seconds_between
 from tests.e2e.shop_route import shop_route

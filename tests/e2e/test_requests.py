@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from sandbox import scenarios
-from sandbox.fleet import Fleet
-from sandbox.load import Answer, Ledger, LoadGenerator, LoadPlan
+from sandbox.agents.fleet import Fleet
+from sandbox.people.load import Answer, Ledger, LoadGenerator, LoadPlan
 from tests.e2e.manifests import phase, routed
 from tests.e2e.prometheus import hanging
 from tests.e2e.scene import PATIENCE, Scene, Shop, now

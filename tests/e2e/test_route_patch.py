@@ -8,8 +8,8 @@ from typing import Any, Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentrollouts.adapters.cluster.resources import Ref
-from sandbox import web
-from sandbox.endpoints import a_service
+from sandbox.agents.endpoints import a_service
+from sandbox.programs import web
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, phase, service_of
 from tests.e2e.scene import Scene, Shop, now

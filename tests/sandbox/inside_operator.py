@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import parts, web
 from sandbox.errors import CommandError
-from sandbox.kubectl import Kubectl
 from sandbox.operator import OperatorProcess
+from sandbox.parts import parts
+from sandbox.programs import web
+from sandbox.programs.kubectl import Kubectl
 from sandbox.stack import Stack
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import parts, web
-from sandbox.endpoints import PORT, a_service
+from sandbox.agents.endpoints import PORT, a_service
 from sandbox.errors import CommandError, SandboxError
-from sandbox.kubectl import Kubectl
+from sandbox.parts import parts
+from sandbox.programs import web
+from sandbox.programs.kubectl import Kubectl
 from sandbox.stack import Stack
 from tests.inside import eventually
 

@@ -1,4 +1,4 @@
-"""`sandbox.audience` and `sandbox.onlooker`: what counts as seen, and what as missed."""
+"""`sandbox.demo.audience` and `sandbox.people.onlooker`: what counts as seen, and what as missed."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.audience import Audience, MissedError
-from sandbox.load import Answer, Ledger
-from sandbox.onlooker import Seen, Stretch, Weights, stretches, version_of, weights_of
-from sandbox.screen import Screen
+from sandbox.demo.audience import Audience, MissedError
+from sandbox.demo.screen import Screen
+from sandbox.people.load import Answer, Ledger
+from sandbox.people.onlooker import Seen, Stretch, Weights, stretches, version_of, weights_of
 
 FOREVER = float("inf")
 

@@ -1,4 +1,4 @@
-"""`sandbox.cache`: made once, in place whole or not at all, and removed whole."""
+"""`sandbox.parts.cache`: made once, in place whole or not at all, and removed whole."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cache
 from sandbox.errors import SandboxError
+from sandbox.parts import cache
 
 
 @pytest.fixture(autouse=True)

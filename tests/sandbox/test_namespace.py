@@ -1,4 +1,4 @@
-"""`sandbox.namespace`: what a command finds inside, and that nothing outlives it.
+"""`sandbox.isolation.namespace`: what a command finds inside, and that nothing outlives it.
 
 "Nothing outlives it" is observed through a pipe: every process of the sandbox inherits the writing end, so
 the reading end sees the end of the file exactly when the last of them is gone.
@@ -15,11 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import kernel, namespace
 from sandbox.__main__ import main
+from sandbox.isolation import kernel, namespace
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTER = "import os, sys; from sandbox import namespace\nsys.exit(namespace.run(sys.argv[1:], os.environ))"
+ENTER = (
+    "import os, sys; from sandbox.isolation import namespace\n"
+    "sys.exit(namespace.run(sys.argv[1:], os.environ))"
+)
 ORPHAN = (
     "import os, sys, time; os.fork() or (os.setsid(), os.write(int(sys.argv[1]), b'.'), time.sleep(600))\n"
 )
@@ -81,7 +84,7 @@ def test_addresses() -> None:
     """Inside, agents' addresses can be bound, /dev/shm is one's own, and the world is unreachable."""
     script = python(
         "import errno, os, socket",
-        "from sandbox import namespace",
+        "from sandbox.isolation import namespace",
         "assert namespace.inside()",
         "for address in namespace.ADDRESSES: socket.create_server((address, 80))",
         "assert os.listdir(namespace.SCRATCH) == []",
@@ -106,7 +109,7 @@ def test_nested() -> None:
 def test_plain_user() -> None:
     """A user without any rights gets a sandbox through a user namespace."""
     become_plain = (
-        "import os, sys; from pathlib import Path; from sandbox import kernel\n"
+        "import os, sys; from pathlib import Path; from sandbox.isolation import kernel\n"
         "user, group = os.getuid(), os.getgid()\n"
         "kernel.unshare(kernel.CLONE_NEWUSER)\n"
         "Path('/proc/self/setgroups').write_text('deny')\n"

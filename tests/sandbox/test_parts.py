@@ -1,4 +1,4 @@
-"""`sandbox.parts` and `sandbox.toolchain`: what is used, and what is said when it is not there."""
+"""`sandbox.parts`: what is used, and what is said when it is not there."""
 
 import os
 import subprocess
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cache, namespace, parts, toolchain
 from sandbox.errors import MissingPartError, NamespaceError
-from sandbox.parts import ControlPlane
+from sandbox.isolation import namespace
+from sandbox.parts import cache, parts, toolchain
+from sandbox.parts.parts import ControlPlane
 from sandbox.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def run(command: list[str], environment: Mapping[str, str]) -> "subprocess.Compl
 
 def module(name: str) -> str:
     """The text of a part's go.mod."""
-    return (ROOT / "sandbox" / name / "go.mod").read_text()
+    return (ROOT / "sandbox" / "parts" / name / "go.mod").read_text()
 
 
 def program(path: Path, *lines: str) -> Path:
@@ -163,7 +164,7 @@ def test_command_line(empty_cache: Path) -> None:
         "KUBEBUILDER_ASSETS": "/nowhere",
     }
     script = (
-        "import sys; from sandbox import parts; from sandbox.__main__ import main\n"
+        "import sys; from sandbox.parts import parts; from sandbox.__main__ import main\n"
         "parts.build = parts.control_plane\n"
         "sys.exit(main(['build']))"
     )

@@ -1,4 +1,4 @@
-"""`sandbox.process`: start, failure to start, faults, end."""
+"""`sandbox.programs.process`: start, failure to start, faults, end."""
 
 import functools
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import ProcessError
-from sandbox.process import Process
+from sandbox.programs.process import Process
 
 SERVE = "import pathlib, signal; print('serving', flush=True); pathlib.Path('{flag}').touch(); signal.pause()"
 

@@ -1,10 +1,10 @@
-"""`sandbox.screen`: what a person sees, and what a file gets."""
+"""`sandbox.demo.screen`: what a person sees, and what a file gets."""
 
 import io
 
 import pytest
 
-from sandbox.screen import Screen
+from sandbox.demo.screen import Screen
 
 
 class Terminal(io.StringIO):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import parts
+from sandbox.parts import parts
 from sandbox.stack import STATE
 from tests.inside import run_inside
 

@@ -1,4 +1,4 @@
-"""`sandbox.fleet` on a running stack. Run by `test_fleet.py` inside a sandbox of its own.
+"""`sandbox.agents.fleet` on a running stack. Run by `test_fleet.py` inside a sandbox of its own.
 
 By hand: `python -m sandbox run -- python -m pytest tests/sandbox_agent/inside_fleet.py`. There is no operator
 here: the test itself writes snapshots as the operator would.
@@ -14,10 +14,11 @@ import pytest
 
 from agentrollouts.api.crd import manifest
 from agentrollouts.core.release.bundle import digest_of
-from sandbox import scenarios, web
+from sandbox import scenarios
+from sandbox.agents.fleet import Fleet
 from sandbox.errors import CommandError, ProcessError
-from sandbox.fleet import Fleet
-from sandbox.load import LoadGenerator, LoadPlan
+from sandbox.people.load import LoadGenerator, LoadPlan
+from sandbox.programs import web
 from sandbox.stack import Stack
 from tests.inside import eventually
 

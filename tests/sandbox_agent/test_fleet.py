@@ -1,4 +1,4 @@
-"""`sandbox.fleet` on real parts; what it states is in `inside_fleet.py`, which needs a sandbox of its own."""
+"""`sandbox.agents.fleet` on real parts; what it states is in `inside_fleet.py`, in a sandbox of its own."""
 
 from pathlib import Path
 

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer, unused_port
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.load import Answer, Ledger, Load, LoadGenerator, LoadPlan
-from sandbox.traffic import customer_request
+from sandbox.people.customers import customer_request
+from sandbox.people.load import Answer, Ledger, Load, LoadGenerator, LoadPlan
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -14,7 +14,7 @@ from sandbox.agent.metrics import SECONDS, USD
 from sandbox.agent.run import MAX_STEPS, Decision, Outcome, Request, Run, run_agent
 from sandbox.agent.service import parse_request
 from sandbox.agent.tools import Order, ToolAnswer, ToolResult
-from sandbox.traffic import customer_request
+from sandbox.people.customers import customer_request
 
 BundleOf = Callable[[str], Bundle]
 CUSTOMERS = [parse_request(customer_request(number, 500).body) for number in range(4000)]

@@ -18,8 +18,8 @@ from sandbox import scenarios
 from sandbox.agent.bundle import Bundle
 from sandbox.agent.run import run_agent
 from sandbox.agent.service import parse_request
-from sandbox.load import Load, LoadPlan
-from sandbox.traffic import customer_request
+from sandbox.people.customers import customer_request
+from sandbox.people.load import Load, LoadPlan
 
 Serve = Callable[[str], AbstractAsyncContextManager[TestServer]]
 Sample = tuple[str, frozenset[tuple[str, str]]]

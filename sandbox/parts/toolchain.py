@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sandbox import cache
 from sandbox.errors import SandboxError
+from sandbox.parts import cache
 
 _OLDEST = (1, 26)
 _LOCK = Path(__file__).with_name("go.lock")

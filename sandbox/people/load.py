@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from sandbox.agent.service import OUTCOME_HEADER, RELEASE_HEADER
-from sandbox.traffic import CustomerRequest, customer_request
+from sandbox.people.customers import CustomerRequest, customer_request
 
 _CATCH_UP_SECONDS = 0.1
 """How far a busy event loop may fall behind and still make up for it; longer stalls are not made up for."""

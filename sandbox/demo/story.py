@@ -15,14 +15,15 @@ from typing import Final
 
 import yaml
 
-from sandbox import scenarios, web
-from sandbox.audience import Audience
+from sandbox import scenarios
+from sandbox.agents.fleet import Fleet
+from sandbox.demo.audience import Audience
+from sandbox.demo.screen import Screen
 from sandbox.errors import SandboxError
-from sandbox.fleet import Fleet
-from sandbox.load import Answer, LoadGenerator, LoadPlan
-from sandbox.onlooker import AGENT, ROLLOUTS, ROUTES, Follower, version_of
 from sandbox.operator import OperatorProcess
-from sandbox.screen import Screen
+from sandbox.people.load import Answer, LoadGenerator, LoadPlan
+from sandbox.people.onlooker import AGENT, ROLLOUTS, ROUTES, Follower, version_of
+from sandbox.programs import web
 from sandbox.stack import Stack
 
 NAMESPACE: Final = "support"

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox import web
-from sandbox.process import Process
+from sandbox.programs import web
+from sandbox.programs.process import Process
 
 URL = "http://127.0.0.1:8000"
 METRICS_ADDRESS = "127.0.0.1:8082"

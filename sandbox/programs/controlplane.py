@@ -13,9 +13,10 @@ from pathlib import Path
 
 import yaml
 
-from sandbox import namespace, web
-from sandbox.parts import ControlPlane
-from sandbox.process import Process
+from sandbox.isolation import namespace
+from sandbox.parts.parts import ControlPlane
+from sandbox.programs import web
+from sandbox.programs.process import Process
 
 API_URL = "https://127.0.0.1:6443"
 

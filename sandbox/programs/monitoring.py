@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from sandbox import web
-from sandbox.process import Process
+from sandbox.programs import web
+from sandbox.programs.process import Process
 
 URL = "http://127.0.0.1:9090"
 SCRAPE_SECONDS = 1

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sandbox import kernel
 from sandbox.errors import NamespaceError
+from sandbox.isolation import kernel
 
 ADDRESSES = ("10.77.0.1", "10.77.0.11", "10.77.0.12", "10.77.0.13", "10.77.0.14", "10.77.0.15", "10.77.0.16")
 """What `lo` carries beside 127.0.0.1: the API server's advertised address, then one for each agent."""

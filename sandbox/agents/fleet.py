@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox import namespace, scenarios, web
-from sandbox.endpoints import PORT, a_service
+from sandbox import scenarios
+from sandbox.agents.endpoints import PORT, a_service
 from sandbox.errors import CommandError, SandboxError
-from sandbox.process import Process
+from sandbox.isolation import namespace
+from sandbox.programs import web
+from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 _ACCOUNT: Final = "support-agent"

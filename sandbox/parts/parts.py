@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from sandbox import cache, toolchain
 from sandbox.errors import MissingPartError, SandboxError
+from sandbox.parts import cache, toolchain
 
 KUBERNETES_VERSION = "1.36.3"
 _MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")

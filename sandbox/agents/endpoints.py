@@ -7,7 +7,7 @@ in which a release has to be servable though nobody serves it.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sandbox.namespace import ADDRESSES
+from sandbox.isolation.namespace import ADDRESSES
 
 PORT: Final = 8080
 """Where every agent listens, each at an address of its own."""

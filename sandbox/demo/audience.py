@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sandbox.demo.screen import Screen
 from sandbox.errors import SandboxError
-from sandbox.load import Answer, Ledger
-from sandbox.onlooker import Stretch, Watched, Weights, stretches, version_of, weights_of
-from sandbox.screen import Screen
+from sandbox.people.load import Answer, Ledger
+from sandbox.people.onlooker import Stretch, Watched, Weights, stretches, version_of, weights_of
 
 SETTLE_SECONDS: Final = 0.5
 """From a new weight on the route to the gateway's using it; requests sent in between are not compared."""

@@ -1,0 +1,1 @@
+"""Agents behind the gateway: processes, their endpoints and their metrics."""

@@ -1,0 +1,1 @@
+"""The programs that are built or unpacked before a sandbox starts."""
