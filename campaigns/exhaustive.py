@@ -2,7 +2,7 @@
 
 What can happen to a rollout at rest, and when two states are one, is in `small` and `sameness`. The process
 may end after any effect of any decision, those of its recovery included, and another one begins with what the
-API server has. At each decision the rules of `tests/world.py` are asked, and at each write the observer.
+API server has. At each decision the rules of `testkit/world.py` are asked, and at each write the observer.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.sameness import Key, key_of
 from campaigns.small import HAPPENINGS, Small, beginning
-from tests.builders import ROUTE
+from testkit.builders import ROUTE
 
 Moment = tuple[Key, object]
 """What a decision can depend on, with what was just heard of Prometheus."""
@@ -67,7 +67,7 @@ class Search:
         """Decide until there is nothing to do; returns the worlds in which the process ended before that."""
         mine, crashed = set[Moment](), list[Small]()
         for _ in range(SETTLED):
-            assert not world.observer.broken, world.observer.broken  # noqa: S101 a rule, like those of tests/world.py
+            assert not world.observer.broken, world.observer.broken  # noqa: S101 a rule, like those of testkit/world.py
             moment = key_of(world), world.known_words
             if moment in self._decided and moment not in mine:
                 return crashed

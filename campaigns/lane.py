@@ -29,7 +29,7 @@ from sandbox.people.apiserver import ApiServer
 from sandbox.programs import web
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
-from tests.e2e.agents import Agents
+from testkit.agents import Agents
 
 PATIENCE: Final = 60.0
 """Seconds for each step of a course, crashes included, on a busy machine."""

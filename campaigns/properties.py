@@ -51,7 +51,7 @@ def explore(node: str, *, seed: int, root: Path = ROOT) -> Case:
 
 
 def _pytest(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    configured = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(root), "-p", "tests.properties")
+    configured = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(root), "-p", "testkit.properties")
     return subprocess.run(  # noqa: S603 our own tests
         [sys.executable, "-m", "pytest", *configured, *arguments],
         capture_output=True,

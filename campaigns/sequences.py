@@ -1,7 +1,7 @@
 """T11: long random sequences of edits, faults and crashes, found and shortened by hypothesis.
 
 The machine is that of the property tests of the decision, with forty steps instead of eight: at every
-decision the rules of `tests/world.py` are asked, and after every pause there has to be a fixed point.
+decision the rules of `testkit/world.py` are asked, and after every pause there has to be a fixed point.
 """
 
 import traceback
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from campaigns.cases import Campaign, Case, Choice
-from tests.sequences import Edit, a_world_of_four, check_rest, edits
+from testkit.sequences import Edit, a_world_of_four, check_rest, edits
 
 SIZE: Final = 5_000
 STEPS: Final = 40

@@ -25,8 +25,8 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.observer import Observer
 from campaigns.sameness import PHASE
-from tests.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, settled_snapshots
-from tests.world import World, a_world
+from testkit.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, settled_snapshots
+from testkit.world import World, a_world
 
 TICK: Final = timedelta(seconds=PHASE + 1)
 RELEASES: Final = (OLD, NEW, NEXT)
@@ -86,7 +86,7 @@ class Small(World):
     def check_round_trip(self) -> None:
         """The status survives its way through the API server."""
         read = AgentRolloutStatus.model_validate(self.status.to_json())
-        assert read == self.status, "the status does not survive its way through the API server"  # noqa: S101 a rule, like those of tests/world.py
+        assert read == self.status, "the status does not survive its way through the API server"  # noqa: S101 a rule, like those of testkit/world.py
 
     def fork(self, what: str = "") -> "Small":
         """The same world, to be led elsewhere."""

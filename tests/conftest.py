@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import tests.properties  # noqa: F401  # loads the profile of property tests
+import testkit.properties  # noqa: F401  # loads the profile of property tests
 from sandbox.isolation import namespace
 from sandbox.stack import Stack
 

@@ -14,7 +14,7 @@ from agentrollouts.api.model.decimals import Between, DecimalStr
 from agentrollouts.api.model.marks import cel, rules
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from tests.properties import usually
+from testkit.properties import usually
 
 ROOTS = {
     crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]

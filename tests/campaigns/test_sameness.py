@@ -5,7 +5,7 @@ import random
 from campaigns.exhaustive import Search
 from campaigns.sameness import Key, key_of
 from campaigns.small import HAPPENINGS, Small, beginning
-from tests.builders import NEW
+from testkit.builders import NEW
 
 WALKS, STEPS, TWINS = 40, 24, 30
 GOOD = ("answers pass, pass", "time passes", "approve")

@@ -20,7 +20,7 @@ from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import judge
-from tests.gates import a_gate
+from testkit.gates import a_gate
 
 ERRORS = {"name": "errors", "template": "error-rate"}
 COMPLETION = {"name": "completion", "template": "task-completion"}

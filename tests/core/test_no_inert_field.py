@@ -29,8 +29,8 @@ from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.settings import Settings
-from tests.builders import NEW, OLD, START, a_rollout, an_observation, service_of
-from tests.world import Behaviour, a_world
+from testkit.builders import NEW, OLD, START, a_rollout, an_observation, service_of
+from testkit.world import Behaviour, a_world
 
 PACKAGE: Final = Path(agentrollouts.__file__).parent
 EXAMPLES: Final = PACKAGE.parents[1] / "crds" / "examples" / "valid"

@@ -17,7 +17,7 @@ from agentrollouts.core.states import (
     check_move,
     is_under_way,
 )
-from tests.builders import NEW, OLD, a_rollout
+from testkit.builders import NEW, OLD, a_rollout
 
 UNDER_WAY = [state for state in State if state not in ENDS]
 

@@ -15,7 +15,7 @@ import pytest
 from agentrollouts.adapters.cluster.resources import Ref
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
-from tests.e2e.agents import Agents
+from testkit.agents import Agents
 from tests.e2e.api import Api
 from tests.e2e.scene import Scene, check_every_version
 from tests.e2e.witness import Witness

@@ -16,7 +16,7 @@ from agentrollouts.api.names import FIELD_MANAGER
 from sandbox.agents.endpoints import a_service
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
-from tests.e2e.agents import Agents
+from testkit.agents import Agents
 from tests.e2e.api import Api, Manifest
 from tests.e2e.manifests import FIRST, a_release, a_rollout, service_of
 from tests.e2e.prometheus import runs_seen

@@ -25,8 +25,8 @@ from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import read_all, tabulate
 from agentrollouts.core.metrics.table import Table
 from sandbox.stack import Stack
+from testkit.gates import a_gate
 from tests.e2e.prometheus import Scraped, line, near, scraped
-from tests.gates import a_gate
 
 STABLE, CANARY, OLDER = "shop-4.1.0", "shop-4.2.0", "shop-3.9.0"
 START, END, HALF = 4, 16, 10

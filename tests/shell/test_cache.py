@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.shell.cache import CONFIG_MAP, NEIGHBORS, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
-from tests.properties import usually
+from testkit.properties import usually
 
 NAMES = ("a", "b")
 AGENTS = ("support", "billing")

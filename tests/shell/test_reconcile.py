@@ -36,7 +36,7 @@ from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry
-from tests.builders import (
+from testkit.builders import (
     AGENT,
     BY_PATCH,
     NAMESPACE,

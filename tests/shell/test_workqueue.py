@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agentrollouts.shell.workqueue import SLACK, DirtyQueue
-from tests.properties import usually
+from testkit.properties import usually
 from tests.shell.virtual import VirtualLoop, now, pass_time, run
 
 KEYS = st.sampled_from("abcde")

@@ -15,7 +15,7 @@ from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS, TRANSITIONS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
-from tests.builders import (
+from testkit.builders import (
     AGENT,
     CONFIG,
     NEW,
@@ -30,7 +30,7 @@ from tests.builders import (
     an_observation,
     not_ready,
 )
-from tests.world import Behaviour, World, a_world
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
 

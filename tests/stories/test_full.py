@@ -25,10 +25,10 @@ from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import Answer, Row
 from agentrollouts.core.rollout.decide import decide
-from tests.builders import NEW, OLD, OLDEST, START, a_rollout
-from tests.gates import a_gate
-from tests.properties import usually
-from tests.world import Behaviour, World, a_world
+from testkit.builders import NEW, OLD, OLDEST, START, a_rollout
+from testkit.gates import a_gate
+from testkit.properties import usually
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
 SLOW = Behaviour(seconds=25.0)

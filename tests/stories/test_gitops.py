@@ -11,7 +11,7 @@ from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
-from tests.builders import (
+from testkit.builders import (
     NEW,
     OLD,
     START,
@@ -21,8 +21,8 @@ from tests.builders import (
     an_observation,
     not_ready,
 )
+from testkit.world import Behaviour, World, a_world
 from tests.gitops_tools import ARGO_CD, FLUX, flux, health, kstatus
-from tests.world import Behaviour, World, a_world
 
 PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
 UNDER_WAY = [state for state in State if state not in ENDS]

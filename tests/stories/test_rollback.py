@@ -13,7 +13,7 @@ from agentrollouts.api.status import Outcome
 from agentrollouts.core.action.annotations import roll_back
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.traffic.manifests import key_of
-from tests.builders import (
+from testkit.builders import (
     BY_PATCH,
     BY_ROUTE,
     NEW,
@@ -29,7 +29,7 @@ from tests.builders import (
     service_of,
     their_route,
 )
-from tests.world import Behaviour, World, a_world
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
 

@@ -1,6 +1,6 @@
 """Random legal edits, faults and crashes against the decision: no invariant breaks, and all comes to rest.
 
-`tests/world.py` checks the invariants at every decision, `tests/sequences.py` leads worlds past it.
+`testkit/world.py` checks the invariants at every decision, `testkit/sequences.py` leads worlds past it.
 """
 
 from hypothesis import event, given
@@ -12,10 +12,10 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.routers.route_claim import is_claimed
 from agentrollouts.core.traffic.routers.route_patch import blocked
-from tests.builders import CONFIG, PLAN, ROUTE, THEIRS
-from tests.properties import usually
-from tests.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting
-from tests.world import Behaviour, World, snapshots_needed
+from testkit.builders import CONFIG, PLAN, ROUTE, THEIRS
+from testkit.properties import usually
+from testkit.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting
+from testkit.world import Behaviour, World, snapshots_needed
 
 few, many = usually(30), usually(200)
 

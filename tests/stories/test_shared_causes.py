@@ -31,9 +31,9 @@ from agentrollouts.core.metrics.queries import (
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import to_answer
 from agentrollouts.simulation.agents import Agent
-from tests.builders import NEW, OLD, a_rollout
-from tests.gates import CANARY, SHOP, STABLE, a_gate
-from tests.world import World, a_world
+from testkit.builders import NEW, OLD, a_rollout
+from testkit.gates import CANARY, SHOP, STABLE, a_gate
+from testkit.world import World, a_world
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=3600)

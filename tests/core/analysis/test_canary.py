@@ -27,8 +27,8 @@ from agentrollouts.core.metrics.table import Answer, Row, Table
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
-from tests.builders import shown
-from tests.gates import CANARY, SHOP, STABLE
+from testkit.builders import shown
+from testkit.gates import CANARY, SHOP, STABLE
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=400)

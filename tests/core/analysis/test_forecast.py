@@ -12,7 +12,7 @@ from agentrollouts.core.analysis.forecast import PhaseForecast, Stretch, Usual, 
 from agentrollouts.core.analysis.outlook import advice, change, headline
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
-from tests.properties import usually
+from testkit.properties import usually
 
 TEMPLATES = {
     "errors": "error-rate",

@@ -17,9 +17,9 @@ from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
-from tests.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
-from tests.properties import usually
-from tests.world import Behaviour, World, a_world
+from testkit.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
+from testkit.properties import usually
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
 SOON = {"verify": {"withinSeconds": 60, "watchSeconds": 600}}

@@ -22,7 +22,7 @@ from agentrollouts.core.attempt.schedule import (
     step_at,
     steps_of,
 )
-from tests.builders import NEW, OLD, START, RolloutBuilder, a_rollout
+from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout
 
 
 def tried(builder: RolloutBuilder | None = None) -> Attempt:

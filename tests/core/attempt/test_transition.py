@@ -16,7 +16,7 @@ from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.effects import Event
 from agentrollouts.core.states import IllegalMoveError
-from tests.builders import (
+from testkit.builders import (
     AGENT,
     NEW,
     NEXT,

@@ -13,7 +13,7 @@ from agentrollouts.core.gates.resolve import Resolution, resolve_all
 from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
 from agentrollouts.core.gates.templates import TEMPLATES
 from agentrollouts.core.gates.wording import Words
-from tests.gates import a_gate, resolution
+from testkit.gates import a_gate, resolution
 
 RUNS = Selector("agent_runs_total")
 SOURCE = {"bad": 'jobs_total{state="lost"}', "total": "jobs_total"}

@@ -16,8 +16,8 @@ from agentrollouts.core.gates.swapped import EXTRAPOLATED, FEW
 from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.histograms import Buckets, Histogram, compare
-from tests.builders import START
-from tests.gates import a_gate, resolution
+from testkit.builders import START
+from testkit.gates import a_gate, resolution
 
 ERRORS, COMPLETION, COST = (
     a_gate(template=name) for name in ("error-rate", "task-completion", "cost-per-run")

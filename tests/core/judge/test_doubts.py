@@ -19,8 +19,8 @@ from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source
 from agentrollouts.core.metrics.reader import read_all, tabulate
 from agentrollouts.core.metrics.table import Answer, Row, Table
+from testkit.gates import CANARY, SHOP, STABLE, a_gate
 from tests.core.metrics.test_reader import AT, HEALTHY, NOW, PLAN, START, answer, read
-from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 ERRORS: Final = a_gate(template="error-rate")
 LIMIT: Final = a_gate(

@@ -16,8 +16,8 @@ from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.judge.explain import since_rollback
 from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
-from tests.builders import START
-from tests.gates import a_gate
+from testkit.builders import START
+from testkit.gates import a_gate
 
 NUMBER: Final = r"\$?([\d,]+(?:\.\d+)?)"
 PARTS: Final = re.compile(rf"{NUMBER} of {NUMBER}(?:(?! of )[^;()])*?\((over )?{NUMBER} %\)")

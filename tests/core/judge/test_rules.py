@@ -19,7 +19,7 @@ from agentrollouts.core.gates.reading import Present, Reading, TooEarly
 from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import Judgement, judge
 from agentrollouts.core.judge.limits import surely_above
-from tests.gates import a_gate
+from testkit.gates import a_gate
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 RUNNING, OVER = Course(0, 3, time_over=False), Course(0, 3, time_over=True)

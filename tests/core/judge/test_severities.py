@@ -11,9 +11,9 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
-from tests.builders import NEW, OLD, START, a_rollout
-from tests.gates import a_gate
-from tests.world import Behaviour, a_world
+from testkit.builders import NEW, OLD, START, a_rollout
+from testkit.gates import a_gate
+from testkit.world import Behaviour, a_world
 
 ERRORS, COST, LATENCY, COMPLETION = (
     a_gate(template=name) for name in ("error-rate", "cost-per-run", "latency", "task-completion")

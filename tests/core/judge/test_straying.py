@@ -23,8 +23,8 @@ from agentrollouts.core.metrics.queries import Term, plan_queries, tag, total_so
 from agentrollouts.core.metrics.table import Answer, Row, Table
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
+from testkit.gates import CANARY, SHOP, STABLE, a_gate
 from tests.core.analysis.test_canary import RUNS, START, after, observed, rollout, state_of
-from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 BEGUN = "agent_runs_started_total"

@@ -20,8 +20,8 @@ from agentrollouts.core.metrics.queries import (
 )
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import Answer, Row
+from testkit.gates import CANARY, SHOP, STABLE, a_gate
 from tests.core.metrics.test_reader import AT, NOW, START
-from tests.gates import CANARY, SHOP, STABLE, a_gate
 
 ERRORS = a_gate(template="error-rate")
 COST = a_gate(template="cost-per-run", name="cost")

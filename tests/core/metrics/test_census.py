@@ -21,9 +21,9 @@ from agentrollouts.core.metrics.census import (
     sighted,
     witnesses,
 )
+from testkit.gates import SHOP, a_gate, resolution
 from tests.core.metrics.test_queries import selectors
 from tests.core.metrics.test_reader import AT
-from tests.gates import SHOP, a_gate, resolution
 
 TYPO: Final = {"bad": 'agent_runs_total{outcome="error"}', "total": "agent_runs_total"}
 ERROR = a_gate(source=TYPO)

@@ -24,7 +24,7 @@ from agentrollouts.core.metrics.queries import (
     tag,
     total_source,
 )
-from tests.gates import SHOP, resolution
+from testkit.gates import SHOP, resolution
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 

@@ -29,7 +29,7 @@ from agentrollouts.core.metrics.queries import (
 )
 from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import Answer, Row, to_answer
-from tests.gates import CANARY, SHOP, STABLE, a_gate
+from testkit.gates import CANARY, SHOP, STABLE, a_gate
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=600)

@@ -14,8 +14,8 @@ from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
 from agentrollouts.core.metrics.reader import read_all, tabulate
 from agentrollouts.core.metrics.table import Answer, Table
+from testkit.gates import CANARY, STABLE
 from tests.core.metrics.test_reader import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
-from tests.gates import CANARY, STABLE
 
 
 def resets(release: str, most: float, *, dips: float = 0.0, lately: float = 0.0) -> Present:

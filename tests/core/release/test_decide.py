@@ -16,8 +16,8 @@ from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation, decide_release, reads
 from agentrollouts.core.release.diff import diff
 from agentrollouts.core.release.snapshot import Snapshot, owner_write, snapshot_name, snapshot_write
+from testkit.properties import usually
 from tests.core.release.releases import SMALL, a_release, bundle_of, stored, with_part
-from tests.properties import usually
 
 NOW = datetime(2026, 11, 21, 13, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)

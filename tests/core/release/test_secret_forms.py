@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.core.release.secret_scan import Finding, find_credentials
-from tests.properties import usually
+from testkit.properties import usually
 
 CASES: Final = Path(__file__).parent / "credential-placeholders.yaml"
 

@@ -15,7 +15,7 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
-from tests.builders import (
+from testkit.builders import (
     NEW,
     OLD,
     START,
@@ -26,7 +26,7 @@ from tests.builders import (
     owned_snapshots,
     snapshot_of,
 )
-from tests.world import CONDITIONS, check
+from testkit.world import CONDITIONS, check
 
 UNDER_WAY = [state for state in State if state not in ENDS]
 

@@ -7,7 +7,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.desired import Asked, Request, identify
-from tests.builders import (
+from testkit.builders import (
     BY_ROUTE,
     NEW,
     NEXT,

@@ -13,7 +13,7 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
-from tests.builders import BY_PATCH, NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
+from testkit.builders import BY_PATCH, NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
 
 OLDER, NOW, YOUNGER = "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"
 

@@ -16,7 +16,7 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint
-from tests.builders import (
+from testkit.builders import (
     BY_PATCH,
     CONFIG,
     NEW,
@@ -32,7 +32,7 @@ from tests.builders import (
     service_of,
     shown,
 )
-from tests.world import a_world
+from testkit.world import a_world
 
 GRACE: Final = 10
 TRYING: Final = a_rollout(gates=[], bake={"durationSeconds": 0}).serving(OLD).trying(NEW)

@@ -20,7 +20,7 @@ from agentrollouts.core.rollout.rollback_target import begun_target
 from agentrollouts.core.rollout.situation import assess
 from agentrollouts.core.traffic.gateways import SILENCE, follow, names, read
 from agentrollouts.simulation.cluster import accepted
-from tests.builders import (
+from testkit.builders import (
     BY_PATCH,
     NEW,
     NEXT,

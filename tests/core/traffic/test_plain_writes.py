@@ -25,7 +25,7 @@ from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.core.traffic.routers.route_patch import patches
 from agentrollouts.core.traffic.routers.table import is_shown, render
 from agentrollouts.simulation.cluster import after, applied
-from tests.builders import BY_PATCH, BY_ROUTE, NEW, OLD, START, a_rollout, an_observation
+from testkit.builders import BY_PATCH, BY_ROUTE, NEW, OLD, START, a_rollout, an_observation
 
 ANY_TEXT = st.text(st.characters(), max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]))
 ANNOTATIONS_BYTES = 256 * 1024

@@ -14,7 +14,7 @@ from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.observe import Observer
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.poller import Poller
-from tests.builders import (
+from testkit.builders import (
     AGENT,
     BY_PATCH,
     CONFIG,

@@ -19,7 +19,7 @@ from agentrollouts.core.metrics.promql import asked_of, render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.table import to_answer
 from agentrollouts.shell.inputs.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller
-from tests.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
+from testkit.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run
 

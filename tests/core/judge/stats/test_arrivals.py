@@ -19,7 +19,7 @@ from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.arrivals import filled, filled_since, unfinished
 from agentrollouts.core.judge.stats.evidence import bad_ratio, evidence, good_ratio
-from tests.gates import a_gate
+from testkit.gates import a_gate
 
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 FIVE = Expected(weight=5)

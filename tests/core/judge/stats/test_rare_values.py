@@ -16,8 +16,8 @@ from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.rare_values import binomial_tail, chance_of
 from agentrollouts.core.judge.stats.shifts import Shift, of_histogram, of_mix
-from tests.builders import START
-from tests.gates import a_gate
+from testkit.builders import START
+from testkit.gates import a_gate
 
 MODEL = a_gate(
     name="model",

@@ -6,8 +6,8 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.core.rollout.decide import decide
-from tests.builders import NEW, NEXT, OLD, OLDEST, a_rollout
-from tests.world import Behaviour, World, a_world
+from testkit.builders import NEW, NEXT, OLD, OLDEST, a_rollout
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.4)
 WATCH = {"intervalSeconds": 60}

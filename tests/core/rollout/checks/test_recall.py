@@ -11,7 +11,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED, ban_of, healthy_of
-from tests.builders import (
+from testkit.builders import (
     AGENT,
     BY_PATCH,
     NEW,
@@ -26,7 +26,7 @@ from tests.builders import (
     owned_snapshots,
     snapshot_of,
 )
-from tests.world import Behaviour, World, a_world
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
-from tests.builders import NEW, OLD, START, a_rollout
+from testkit.builders import NEW, OLD, START, a_rollout
 from tests.gitops_tools import kstatus
 
 

@@ -8,8 +8,8 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
-from tests.builders import NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
-from tests.world import Behaviour, World, a_world
+from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
+from testkit.world import Behaviour, World, a_world
 
 
 def decided(obs: Observation) -> AgentRolloutStatus:

@@ -7,8 +7,8 @@ from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import HistoryEntry, Outcome
 from agentrollouts.core.history import kept
-from tests.builders import NEW, NEXT, OLD, OLDEST, UID, a_record, a_rollout, owned_snapshots, snapshot_of
-from tests.world import Behaviour, World, a_world
+from testkit.builders import NEW, NEXT, OLD, OLDEST, UID, a_record, a_rollout, owned_snapshots, snapshot_of
+from testkit.world import Behaviour, World, a_world
 
 BAD = Behaviour(failed=0.3)
 

@@ -23,7 +23,7 @@ from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
 from agentrollouts.core.states import is_on_trial
-from tests.builders import (
+from testkit.builders import (
     NEW,
     NEXT,
     OLD,

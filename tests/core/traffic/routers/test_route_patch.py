@@ -18,7 +18,7 @@ from agentrollouts.core.traffic.routers.route_claim import claimants, orphaned
 from agentrollouts.core.traffic.routers.route_patch import blocked, patches, taken_by, unexpected
 from agentrollouts.simulation.cluster import after
 from agentrollouts.simulation.json_patch import TestFailedError, patched
-from tests.builders import (
+from testkit.builders import (
     BY_PATCH,
     BY_ROUTE,
     NEW,
@@ -38,7 +38,7 @@ from tests.builders import (
     shown,
     their_route,
 )
-from tests.world import Behaviour, World, a_world, check_patch
+from testkit.world import Behaviour, World, a_world, check_patch
 
 KEY = "support-agent.agentrollouts.dev/split"
 AT_REST = a_rollout(traffic=BY_PATCH).serving(OLD)

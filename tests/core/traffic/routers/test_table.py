@@ -14,7 +14,17 @@ from agentrollouts.core.traffic.manifests import Objects, covers, latch
 from agentrollouts.core.traffic.routers.table import render
 from agentrollouts.core.traffic.weights import Weights, asked_weights
 from agentrollouts.simulation.cluster import applied
-from tests.builders import NEW, OLD, ROUTE, RolloutBuilder, a_record, a_rollout, digest_of, shown, snapshot_of
+from testkit.builders import (
+    NEW,
+    OLD,
+    ROUTE,
+    RolloutBuilder,
+    a_record,
+    a_rollout,
+    digest_of,
+    shown,
+    snapshot_of,
+)
 
 TRYING = a_rollout().serving(OLD).trying(NEW)
 

@@ -14,7 +14,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
-from tests.builders import (
+from testkit.builders import (
     BY_PATCH,
     CONFIG,
     NEW,
@@ -32,7 +32,7 @@ from tests.builders import (
     service_of,
     their_route,
 )
-from tests.world import Behaviour, World, a_world
+from testkit.world import Behaviour, World, a_world
 
 RELEASES: Final = (OLDEST, OLD, NEW, NEXT)
 

@@ -25,7 +25,7 @@ from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent
 from agentrollouts.simulation.cluster import weights_of_config as weights_of
 from agentrollouts.simulation.world import World as Simulated
-from tests.builders import (
+from testkit.builders import (
     NEW,
     NEXT,
     OLD,
