@@ -7,9 +7,10 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from bench import active, breach, breaches, going_back, idle, meters, rest
-from bench.crowd import Crowd
-from bench.report import Result, as_json, as_markdown, load, machine
+from bench.figures import active, breach, breaches, going_back, idle, rest
+from bench.rig import meters
+from bench.rig.crowd import Crowd
+from bench.rig.report import Result, as_json, as_markdown, load, machine
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer
 from sandbox.stack import Stack

@@ -12,15 +12,16 @@ from dataclasses import asdict, replace
 from math import inf
 from typing import Any, Final
 
-from bench.judge import believed, cost, labels, latency, slow, speed
-from bench.judge.believed import BelievedTask, stopped
-from bench.judge.cost import CostTask
-from bench.judge.labels import LabelTask
-from bench.judge.latency import LatencyTask
-from bench.judge.runs import TRAFFIC, RunTask
-from bench.judge.slow import SlowTask
+from bench.judge import speed
 from bench.judge.streams import HARMLESS, WORSE
 from bench.judge.table import Table, as_minutes, as_minutes_and_harm, as_share, at_most, merged, no_later
+from bench.judge.tables import believed, cost, labels, latency, slow
+from bench.judge.tables.believed import BelievedTask, stopped
+from bench.judge.tables.cost import CostTask
+from bench.judge.tables.labels import LabelTask
+from bench.judge.tables.latency import LatencyTask
+from bench.judge.tables.runs import TRAFFIC, RunTask
+from bench.judge.tables.slow import SlowTask
 from bench.judge.tasks import Ends, Task
 
 SEED: Final = 20261121

@@ -19,10 +19,10 @@ from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import recent_seconds
 from agentrollouts.core.judge.limits import is_degraded
 from agentrollouts.core.judge.stats.burst import effective
-from bench.judge import latency
 from bench.judge.ours import GATES, PLAN, burst_of
 from bench.judge.sampling import Lognormal, poisson
 from bench.judge.streams import HISTORY_MINUTES, MINUTES, weight_at
+from bench.judge.tables import latency
 
 TRAFFIC: Final = (1_000, 10_000)
 SEED, REPETITIONS = 20261121, 300

@@ -7,7 +7,7 @@ from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import Course
 from bench.judge.ours import GATES, NOW, Past, shipped
-from bench.report import Check
+from bench.rig.report import Check
 
 MAX_MS: Final = 20.0
 GATES_JUDGED: Final = 1000

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from bench.judge.runs import mean_harm, median_minute, share_rolled_back
+from bench.judge.tables.runs import mean_harm, median_minute, share_rolled_back
 from bench.judge.tasks import OURS, End, Ends
-from bench.report import Check
+from bench.rig.report import Check
 
 LEEWAY: Final = 1.2
 """A median may be so many times the specification's, or one minute later."""

@@ -3,7 +3,7 @@
 import pytest
 
 from agentrollouts.core.metrics import births, steadiness
-from bench.judge.believed import COLUMNS, BelievedTask, Trouble
+from bench.judge.tables.believed import COLUMNS, BelievedTask, Trouble
 from bench.judge.tasks import OURS
 
 

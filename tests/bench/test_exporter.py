@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.exporter import RUNS_PER_SECOND, Fleet
+from bench.rig.exporter import RUNS_PER_SECOND, Fleet
 
 FLEET = Fleet("bench", ("one", "two"), (("1.0.0", 0.95), ("1.1.0", 0.05)))
 

@@ -18,17 +18,17 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import Judgement
 from agentrollouts.core.judge.straying import has_strayed
-from bench.judge import cost, labels, latency, slow
-from bench.judge.cost import CostTask
-from bench.judge.labels import LabelTask
-from bench.judge.latency import LatencyTask
 from bench.judge.ours import ALL, GATES, Judge, Known, Past, burst_of, first_fail, shipped
 from bench.judge.rules import LIMITS, RULES, Minutes, argo, flagger, kayenta, ratio_at_end
-from bench.judge.runs import TRAFFIC, median_minute
 from bench.judge.sampling import Lognormal, geometric, poisson
-from bench.judge.slow import FINISHED, STARTED, TIMED, SlowTask
 from bench.judge.streams import HARMLESS, MINUTES, WORSE, Column, Minute, attempt, history
 from bench.judge.table import is_chance
+from bench.judge.tables import cost, labels, latency, slow
+from bench.judge.tables.cost import CostTask
+from bench.judge.tables.labels import LabelTask
+from bench.judge.tables.latency import LatencyTask
+from bench.judge.tables.runs import TRAFFIC, median_minute
+from bench.judge.tables.slow import FINISHED, STARTED, TIMED, SlowTask
 from bench.judge.tasks import OURS
 
 SEED = 20261121

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from agentrollouts.core.metrics.reader import MIN_SCRAPES
-from bench.report import Check, Result, Series
+from bench.rig.report import Check, Result, Series
 from sandbox import scenarios
 from sandbox.agents.endpoints import PORT, SPARE, a_service
 from sandbox.agents.fleet import Fleet

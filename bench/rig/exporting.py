@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bench.crowd import NAMESPACE, NEXT, STABLE, Crowd
+from bench.rig.crowd import NAMESPACE, NEXT, STABLE, Crowd
 from sandbox.programs import web
 from sandbox.stack import Stack
 
@@ -23,7 +23,7 @@ def export(stack: Stack, crowd: Crowd, scrape_seconds: float) -> Path:
     command = [
         sys.executable,
         "-m",
-        "bench.exporter",
+        "bench.rig.exporter",
         f"--listen={_ADDRESS}",
         f"--namespace={NAMESPACE}",
         f"--agents={','.join(crowd.names)}",

@@ -1,7 +1,8 @@
 """The metrics of a crowd of agents on one address: harmless canaries beside harmless stable releases.
 
-Run as a process of its own, `python -m bench.exporter`. Nothing runs behind these counters: they grow with
-the clock, evenly, as if each agent finished so many runs a second and its canary had its share of them.
+Run as a process of its own, `python -m bench.rig.exporter`. Nothing runs behind these counters: they grow
+with the clock, evenly, as if each agent finished so many runs a second and its canary had its share of
+them.
 """
 
 import argparse
@@ -82,7 +83,7 @@ def _series(identity: str, runs: float, violations: int) -> Iterator[str]:
 
 def main() -> None:
     """Serve the metrics until killed."""
-    parser = argparse.ArgumentParser(prog="bench.exporter", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench.rig.exporter", description=__doc__)
     parser.add_argument("--listen", required=True, metavar="ADDRESS:PORT")
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--agents", required=True, metavar="NAME,...")

@@ -11,9 +11,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from bench import bare
-from bench.crowd import NAMESPACE, ROUTES, Crowd, is_back
-from bench.report import Check, Result, Series
+from bench.floor import bare_loop
+from bench.rig.crowd import NAMESPACE, ROUTES, Crowd, is_back
+from bench.rig.report import Check, Result, Series
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 from sandbox.stack import Stack
 
@@ -36,7 +36,9 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
     """Three runs over some of the rollouts; needs the operator to run and the crowd to be settled."""
     sampled, others = crowd.names[:SAMPLES], crowd.names[SAMPLES : SAMPLES + OTHERS]
     loop = stack.add_process(
-        "bare-loop", [sys.executable, "-m", "bench.bare"], environment={"KUBECONFIG": str(stack.kubeconfig)}
+        "bare-loop",
+        [sys.executable, "-m", "bench.floor.bare_loop"],
+        environment={"KUBECONFIG": str(stack.kubeconfig)},
     )
     ours, answered, theirs = [], [], []
     async with Onlooker(server, ROUTES) as routes:
@@ -77,7 +79,7 @@ async def _sample(server: ApiServer, routes: Onlooker, crowd: Crowd, name: str) 
     await asyncio.sleep(PAUSE_SECONDS)
     wish = {"spec": {"canary": 0}}
     bare_sent, _, bare_seen = await _timed(
-        lambda: server.merge(bare.path_of(name), wish), routes, bare.NAMESPACE, name
+        lambda: server.merge(bare_loop.path_of(name), wish), routes, bare_loop.NAMESPACE, name
     )
     await asyncio.sleep(PAUSE_SECONDS)
     return 1000 * (seen - sent), 1000 * (seen - answered), 1000 * (bare_seen - bare_sent)
@@ -94,24 +96,24 @@ async def _timed(
 
 
 async def _prepare_bare(server: ApiServer, crowd: Crowd) -> None:
-    metadata = {"name": bare.NAMESPACE}
+    metadata = {"name": bare_loop.NAMESPACE}
     await server.apply(
-        f"/api/v1/namespaces/{bare.NAMESPACE}",
+        f"/api/v1/namespaces/{bare_loop.NAMESPACE}",
         {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
     )
-    crd = bare.crd()
+    crd = bare_loop.crd()
     await server.apply(
         f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}", crd
     )
     await _until_served(server)
-    await server.apply_all({bare.path_of(name): bare.wish(name, _CANARY) for name in crowd.names})
+    await server.apply_all({bare_loop.path_of(name): bare_loop.wish(name, _CANARY) for name in crowd.names})
 
 
 async def _until_served(server: ApiServer) -> None:
     """An API server needs a moment until it serves a new kind."""
     async with asyncio.timeout(30):
         while True:
-            if await server.is_served(bare.path_of("").rstrip("/")):
+            if await server.is_served(bare_loop.path_of("").rstrip("/")):
                 return
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -120,10 +122,10 @@ async def _wish(server: ApiServer, routes: Onlooker, names: Iterable[str]) -> No
     """Bring the bare loop's routes where ours are: at a canary's share."""
     names = tuple(names)
     for name in names:
-        await server.merge(bare.path_of(name), {"spec": {"canary": _CANARY}})
+        await server.merge(bare_loop.path_of(name), {"spec": {"canary": _CANARY}})
 
     def has_canary(route: Manifest) -> bool:
         return not is_back(route)
 
     for name in names:
-        await routes.until(bare.NAMESPACE, name, has_canary)
+        await routes.until(bare_loop.NAMESPACE, name, has_canary)

@@ -26,7 +26,7 @@ from bench.judge.sampling import poisson
 from bench.judge.series import Series, rows
 from bench.judge.streams import MINUTES, PHASES, weight_at
 from bench.judge.tasks import OURS, End, Ends, Task
-from bench.report import Check
+from bench.rig.report import Check
 
 CANARY, STABLE, LOST = "canary", "stable", "None"
 HALF: Final = MINUTES // 2

@@ -1,6 +1,7 @@
 """The least that kopf can do at rest: it sees every rollout and keeps it as compressed JSON.
 
-Run as a process of its own, `python -m bench.keeper`. What the operator's memory and start are compared with.
+Run as a process of its own, `python -m bench.floor.bare_cache`. What the operator's memory and start are
+compared with.
 """
 
 import json

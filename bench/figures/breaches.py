@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.crowd import NAMESPACE, NEXT, ROUTES, Crowd, is_back
-from bench.exporting import export
-from bench.report import Check, Result, Series
+from bench.rig.crowd import NAMESPACE, NEXT, ROUTES, Crowd, is_back
+from bench.rig.exporting import export
+from bench.rig.report import Check, Result, Series
 from sandbox.people.apiserver import ApiServer, Onlooker
 from sandbox.stack import Stack
 

@@ -7,8 +7,8 @@ them. Processor time and memory are those of the operator's process, as the kern
 import asyncio
 from typing import Final
 
-from bench.meters import api_writes, cpu_seconds, resident_mib
-from bench.report import Check, Result, Series
+from bench.rig.meters import api_writes, cpu_seconds, resident_mib
+from bench.rig.report import Check, Result, Series
 from sandbox.people.apiserver import ApiServer
 
 SECONDS: Final = 60

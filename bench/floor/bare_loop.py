@@ -1,7 +1,7 @@
 """The least that kopf can do: it sees an object and applies a route. What the operator is compared with.
 
-Run as a process of its own, `python -m bench.bare`. Its kind, `Wish`, is a custom resource like ours; its
-client is the operator's, so that the difference is what lies between the event and the write.
+Run as a process of its own, `python -m bench.floor.bare_loop`. Its kind, `Wish`, is a custom resource like
+ours; its client is the operator's, so that the difference is what lies between the event and the write.
 """
 
 import os

@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from bench import meters
-from bench.crowd import ROLLOUTS, Crowd
-from bench.exporting import export
-from bench.report import Check, Result, Series
+from bench.rig import meters
+from bench.rig.crowd import ROLLOUTS, Crowd
+from bench.rig.exporting import export
+from bench.rig.report import Check, Result, Series
 from sandbox.people.apiserver import ApiServer, Manifest
 from sandbox.programs import web
 from sandbox.stack import Stack

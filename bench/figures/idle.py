@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench import keeper, meters
-from bench.report import Check, Result, Series
+from bench.floor import bare_cache
+from bench.rig import meters
+from bench.rig.report import Check, Result, Series
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest
 from sandbox.programs import web
@@ -59,9 +60,11 @@ async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess, si
     await asyncio.sleep(SECONDS)
     writes = await meters.api_writes(server) - before
     await asyncio.to_thread(operator.stop)
-    environment = {"KUBECONFIG": str(stack.kubeconfig), keeper.SIZE_VARIABLE: str(size)}
-    loop = stack.add_process("keeper", [sys.executable, "-m", "bench.keeper"], environment=environment)
-    theirs = await asyncio.to_thread(_watched, loop, lambda: keeper.ALL_SEEN in loop.log.read_text())
+    environment = {"KUBECONFIG": str(stack.kubeconfig), bare_cache.SIZE_VARIABLE: str(size)}
+    loop = stack.add_process(
+        "keeper", [sys.executable, "-m", "bench.floor.bare_cache"], environment=environment
+    )
+    theirs = await asyncio.to_thread(_watched, loop, lambda: bare_cache.ALL_SEEN in loop.log.read_text())
     await asyncio.to_thread(loop.stop)
     return _result(size, ours, theirs, writes)
 
