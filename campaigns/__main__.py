@@ -11,14 +11,15 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from campaigns import crash, hunt, outages, prometheus_faults, rivals, sequences_real, stale, watches
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.clock_jumps import CLOCK_JUMPS
-from campaigns.exhaustive import EXHAUSTIVE
-from campaigns.planted import PLANTED
-from campaigns.properties import PROPERTIES
-from campaigns.sequences import SEQUENCES
-from campaigns.simulated import SIMULATED
+from campaigns.cluster import crash, hunt, outages, rivals, sequences, stale, watches
+from campaigns.prometheus import campaign as prometheus_faults
+from campaigns.virtual.clock_jumps import CLOCK_JUMPS
+from campaigns.virtual.exhaustive import EXHAUSTIVE
+from campaigns.virtual.planted_bugs import PLANTED
+from campaigns.virtual.properties import PROPERTIES
+from campaigns.virtual.sequences import SEQUENCES
+from campaigns.virtual.simulated import SIMULATED
 
 CAMPAIGNS: Final[Sequence[Campaign]] = (
     Campaign(
@@ -37,7 +38,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     watches.CAMPAIGN,
     stale.CAMPAIGN,
     rivals.CAMPAIGN,
-    sequences_real.CAMPAIGN,
+    sequences.CAMPAIGN,
     hunt.CAMPAIGN,
 )
 SEED: Final = 20_261_121

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from campaigns import crash
 from campaigns.cases import Case, Choice
-from campaigns.lane import Site
+from campaigns.cluster import crash
+from campaigns.cluster.lanes.lane import Site
 from sandbox.stack import Stack
 
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from campaigns.invariants import broken
-from campaigns.onlooker import Version
+from campaigns.cluster.lanes.invariants import broken
+from campaigns.cluster.lanes.recorder import Version
 
 Manifest = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Two ends of a course are compared by what they mean."""
 
-from campaigns.normal import normal
+from campaigns.cluster.lanes.normal_form import normal
 
 
 def _rolled_back(why: str) -> str:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from campaigns.cases import Case, Choice
-from campaigns.properties import play
+from campaigns.virtual.properties import play
 
 RARE = """
 from hypothesis import given, strategies as st

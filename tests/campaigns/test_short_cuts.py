@@ -2,8 +2,8 @@
 
 import pytest
 
-from campaigns import clock_jumps, exhaustive, planted, sequences, simulated
 from campaigns.cases import Choice, Play
+from campaigns.virtual import clock_jumps, exhaustive, planted_bugs, sequences, simulated
 
 SHORT = {
     "simulated": (simulated.play, 60),
@@ -22,16 +22,16 @@ def test_nothing_breaks(play: Play, size: int) -> None:
     assert sum(case.counts for case in cases) == size
 
 
-@pytest.mark.parametrize("finder", planted.FINDERS)
-@pytest.mark.parametrize("bug", planted.BUGS)
+@pytest.mark.parametrize("finder", planted_bugs.FINDERS)
+@pytest.mark.parametrize("bug", planted_bugs.BUGS)
 def test_a_planted_bug_is_caught(bug: str, finder: str) -> None:
     """By each short cut, so that we know that the campaign can fail; without the bug it does not."""
-    assert planted.caught(bug, finder, seed=3)
+    assert planted_bugs.caught(bug, finder, seed=3)
 
 
 def test_a_clock_that_jumps_shows_what_passes_without_being_seen() -> None:
     """An operator that lets any verdict pass is found by its clock alone."""
-    with planted.planted(planted.BUGS["any verdict advances"]):
+    with planted_bugs.planted(planted_bugs.BUGS["any verdict advances"]):
         broken = [case.broken for case in clock_jumps.play(Choice(seed=1)) if case.broken]
 
     assert any("S3: from 10 % to 50 %" in told for told in broken)
@@ -39,7 +39,7 @@ def test_a_clock_that_jumps_shows_what_passes_without_being_seen() -> None:
 
 def test_a_case_is_played_again_by_its_name() -> None:
     """What broke is found again by seed and name alone."""
-    with planted.planted(planted.BUGS["NaN passes"]):
+    with planted_bugs.planted(planted_bugs.BUGS["NaN passes"]):
         first = next(case for case in simulated.play(Choice(3, 200)) if case.broken)
         [again] = simulated.play(Choice(3, 200, only=first.name))
 

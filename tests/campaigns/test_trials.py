@@ -2,10 +2,10 @@
 
 import asyncio
 
-from campaigns import outages, rivals, stale, trials, watches
 from campaigns.cases import Case, Choice
-from campaigns.lane import Site
-from campaigns.outages import Manner
+from campaigns.cluster import outages, rivals, stale, trials, watches
+from campaigns.cluster.lanes.lane import Site
+from campaigns.cluster.outages import Manner
 from sandbox.stack import Stack
 
 ALL = Choice(seed=1)

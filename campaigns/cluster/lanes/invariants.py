@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaigns.courses import shares
-from campaigns.onlooker import Manifest, Version, attempt_of, status_of
+from campaigns.cluster.lanes.courses import shares
+from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
 
 _FULL: Final = 100
 _LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})

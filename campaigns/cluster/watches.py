@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from campaigns import trials
-from campaigns.apiproxy import Call, Event, Network, Severed
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.lane import Lane, Played
-from campaigns.trials import Trial, course_named
+from campaigns.cluster import trials
+from campaigns.cluster.lanes.apiproxy import Call, Event, Network, Severed
+from campaigns.cluster.lanes.lane import Lane, Played
+from campaigns.cluster.trials import Trial, course_named
 
 SEEDS: Final = 20
 SILENCE_SECONDS: Final = 75.0

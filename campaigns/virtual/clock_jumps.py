@@ -14,7 +14,7 @@ from typing import Final
 from agentrollouts.api.attempt import State
 from agentrollouts.api.release import ReleaseRef
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.simulated import (
+from campaigns.virtual.simulated import (
     BEGUN,
     QUIET,
     RELEASES,

@@ -15,11 +15,11 @@ from typing import Any, Final, Self
 
 import yaml
 
-from campaigns.metrics.agents import Agents, Ailment
-from campaigns.metrics.doors import TENANT, Doors, Secrets, Sink
-from campaigns.metrics.faults import Fault, Place
-from campaigns.metrics.manifests import NAMESPACE, NEXT, STABLE, path, release, world
-from campaigns.metrics.witness import Witness
+from campaigns.prometheus.agents import Agents, Ailment
+from campaigns.prometheus.faults import Fault, Place
+from campaigns.prometheus.faulty_proxy import TENANT, Doors, Secrets, Sink
+from campaigns.prometheus.manifests import NAMESPACE, NEXT, STABLE, path, release, world
+from campaigns.prometheus.witness import Witness
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest
 from sandbox.programs import web

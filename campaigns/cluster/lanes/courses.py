@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaigns.onlooker import Manifest, Observer, attempt_of, status_of
+from campaigns.cluster.lanes.recorder import Manifest, Observer, attempt_of, status_of
 from sandbox.agents.endpoints import PORT, by_path
 from sandbox.people.apiserver import ApiServer
 

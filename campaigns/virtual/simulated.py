@@ -21,7 +21,7 @@ from agentrollouts.simulation.agents import Agent, Drawn
 from agentrollouts.simulation.cluster import ROUTE, materialise
 from agentrollouts.simulation.world import Change, RestlessError, World
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.observer import Observer
+from campaigns.virtual.observer import Observer
 
 SIZE: Final = 10_000
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

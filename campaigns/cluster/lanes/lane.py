@@ -18,12 +18,12 @@ from typing import Any, Final, Self
 import aiohttp
 import yaml
 
-from campaigns.apiproxy import ApiProxy, Network
 from campaigns.cases import Case, Tell, as_told
-from campaigns.courses import APPROVES, Course, Scene, Step, services
-from campaigns.invariants import broken
-from campaigns.normal import difference, normal
-from campaigns.onlooker import Observer
+from campaigns.cluster.lanes.apiproxy import ApiProxy, Network
+from campaigns.cluster.lanes.courses import APPROVES, Course, Scene, Step, services
+from campaigns.cluster.lanes.invariants import broken
+from campaigns.cluster.lanes.normal_form import difference, normal
+from campaigns.cluster.lanes.recorder import Observer
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer
 from sandbox.programs import web

@@ -2,9 +2,9 @@
 
 import random
 
-from campaigns.exhaustive import Search
-from campaigns.sameness import Key, key_of
-from campaigns.small import HAPPENINGS, Small, beginning
+from campaigns.virtual.equivalence import Key, key_of
+from campaigns.virtual.exhaustive import Search
+from campaigns.virtual.small_world import HAPPENINGS, Small, beginning
 from testkit.builders import NEW
 
 WALKS, STEPS, TWINS = 40, 24, 30

@@ -1,4 +1,4 @@
-"""The operator with one bug planted: `python -m campaigns.buggy BUG operator --settings FILE`.
+"""The operator with one bug planted: `python -m campaigns.cluster.buggy_operator BUG operator ...`.
 
 The only module here that imports the operator, which it is. Each bug is one that a hasty hand could make, and
 that no calm course shows; `hunt` plays until the campaigns see it.

@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-from campaigns.metrics.faults import Fault, Place
-from campaigns.metrics.manners import Visit
+from campaigns.prometheus.faults import Fault, Place
+from campaigns.prometheus.misbehavior import Visit
 from sandbox.stack import Stack
 
 TIMEOUT_SECONDS: Final = 2

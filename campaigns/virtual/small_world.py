@@ -23,8 +23,8 @@ from agentrollouts.core.metrics.table import Answer, Row
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
-from campaigns.observer import Observer
-from campaigns.sameness import PHASE
+from campaigns.virtual.equivalence import PHASE
+from campaigns.virtual.observer import Observer
 from testkit.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, settled_snapshots
 from testkit.world import World, a_world
 

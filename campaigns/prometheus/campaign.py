@@ -16,11 +16,11 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from campaigns.cases import Case, Choice
-from campaigns.metrics.bare_loop import BareLoop
-from campaigns.metrics.faults import FAULTS, WHOLE, Effect, Fault, sample
-from campaigns.metrics.manifests import NEXT, WEIGHT, phase, rollout
-from campaigns.metrics.stage import HEALTHY, PATIENCE, Stage, source_of
-from campaigns.metrics.witness import now
+from campaigns.prometheus.bare_loop import BareLoop
+from campaigns.prometheus.faults import FAULTS, WHOLE, Effect, Fault, sample
+from campaigns.prometheus.manifests import NEXT, WEIGHT, phase, rollout
+from campaigns.prometheus.stage import HEALTHY, PATIENCE, Stage, source_of
+from campaigns.prometheus.witness import now
 from sandbox.stack import Stack
 
 POLICIES: Final = ("Hold", "Fail")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from campaigns.apiproxy import Network
 from campaigns.cases import Case, Choice, Tell
-from campaigns.courses import COURSES, Course
-from campaigns.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
+from campaigns.cluster.lanes.apiproxy import Network
+from campaigns.cluster.lanes.courses import COURSES, Course
+from campaigns.cluster.lanes.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
 
 LANES = 6
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 SHOWN: Final = 4_000
 """Characters of a failing test's report that are printed: its end has the counterexample."""
 

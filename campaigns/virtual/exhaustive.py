@@ -13,8 +13,8 @@ from typing import Final
 from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.sameness import Key, key_of
-from campaigns.small import HAPPENINGS, Small, beginning
+from campaigns.virtual.equivalence import Key, key_of
+from campaigns.virtual.small_world import HAPPENINGS, Small, beginning
 from testkit.builders import ROUTE
 
 Moment = tuple[Key, object]

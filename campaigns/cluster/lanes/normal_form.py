@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from campaigns.onlooker import Manifest
+from campaigns.cluster.lanes.recorder import Manifest
 
 _DROPPED: Final = frozenset(
     {

@@ -12,12 +12,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
-from campaigns import trials
-from campaigns.apiproxy import Answer, Call, Event, Network, Send, Severed, failure
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.lane import Lane, Played
-from campaigns.trials import Trial, course_named
-from campaigns.watches import SILENCE_SECONDS
+from campaigns.cluster import trials
+from campaigns.cluster.lanes.apiproxy import Answer, Call, Event, Network, Send, Severed, failure
+from campaigns.cluster.lanes.lane import Lane, Played
+from campaigns.cluster.trials import Trial, course_named
+from campaigns.cluster.watches import SILENCE_SECONDS
 
 SECONDS: Final = 30
 LONG_SECONDS: Final = 90

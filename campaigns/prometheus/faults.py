@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from campaigns.metrics import manners
-from campaigns.metrics.manners import Manner, altered, fails, redirects, result, says, text, valued, without
+from campaigns.prometheus import misbehavior
+from campaigns.prometheus.misbehavior import (
+    Manner,
+    altered,
+    fails,
+    redirects,
+    result,
+    says,
+    text,
+    valued,
+    without,
+)
 
 MAIN: Final = 4
 """The first faults of the catalogue are in every sample: those that other tools were measured on."""
@@ -78,20 +88,20 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("nan", _NO_COUNT, valued("NaN")),
     Fault("empty", "does the agent export it", without(), effect=Effect.MISSING),
     Fault("refused", "no connection", place=Place.NOBODY),
-    Fault("hang", _LATE, manners.hang),
+    Fault("hang", _LATE, misbehavior.hang),
     # the connection
     Fault("no-name", "no connection", place=Place.NO_NAME),
     Fault("certificate-of-another", "no connection", place=Place.CERTIFICATE),
     Fault("http-for-https", "no connection", place=Place.NO_TLS),
-    Fault("hang-in-body", _LATE, manners.hang_in_body),
-    Fault("slow-30s", _LATE, manners.slow),
-    Fault("drip-head", _LATE, manners.drip_head),
-    Fault("drip-body", _LATE, manners.drip_body),
-    Fault("vanish", "no connection", manners.vanish),
-    Fault("break-off", "its answer breaks off", manners.break_off),
-    Fault("not-http", "not HTTP", manners.gibberish),
-    Fault("62-mb", "longer than", manners.flood),
-    Fault("gzip-bomb", "it is not JSON", manners.bomb),
+    Fault("hang-in-body", _LATE, misbehavior.hang_in_body),
+    Fault("slow-30s", _LATE, misbehavior.slow),
+    Fault("drip-head", _LATE, misbehavior.drip_head),
+    Fault("drip-body", _LATE, misbehavior.drip_body),
+    Fault("vanish", "no connection", misbehavior.vanish),
+    Fault("break-off", "its answer breaks off", misbehavior.break_off),
+    Fault("not-http", "not HTTP", misbehavior.gibberish),
+    Fault("62-mb", "longer than", misbehavior.flood),
+    Fault("gzip-bomb", "it is not JSON", misbehavior.bomb),
     # the status
     Fault("204", "it answered HTTP 204", says(204)),
     Fault("302", _REDIRECT, redirects(302)),
@@ -112,7 +122,7 @@ FAULTS: Final[Sequence[Fault]] = (
     # the body
     Fault("html-with-200", "it is not JSON", says(200, "<html>")),
     Fault("no-body", "it is not JSON", text("")),
-    Fault("cut-json", "it breaks off", manners.cut_json),
+    Fault("cut-json", "it breaks off", misbehavior.cut_json),
     Fault("null", _NO_USE, text("null")),
     Fault("deep-json", "it is not JSON", text("[" * 200_000)),
     Fault("scalar", "not a vector", result("scalar")),
@@ -120,9 +130,9 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("matrix", "not a vector", result("matrix")),
     Fault("empty-matrix", "not a vector", result("matrix", empty=True)),
     # the data
-    Fault("warnings", "something may be missing", manners.with_field("warnings", ["a store is away"])),
-    Fault("partial", "its answer is partial", manners.with_field("isPartial", value=True)),
-    Fault("another-time", "another time", altered(manners.another_time)),
+    Fault("warnings", "something may be missing", misbehavior.with_field("warnings", ["a store is away"])),
+    Fault("partial", "its answer is partial", misbehavior.with_field("isPartial", value=True)),
+    Fault("another-time", "another time", altered(misbehavior.another_time)),
     Fault("nan-of-canary", _NO_COUNT, valued("NaN", term=".increase", release="2.0.0")),
     Fault("nan-of-stable", _NO_COUNT, valued("NaN", term=".increase", release="1.0.0")),
     Fault("infinite", _NO_COUNT, valued("+Inf")),
@@ -130,17 +140,17 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("negative", _NO_COUNT, valued("-3", term=".increase")),
     Fault("astronomic", _NO_COUNT, valued("1e300")),
     Fault("not-a-number", "not a number", valued("many")),
-    Fault("foreign-rows", "not asked for", altered(manners.foreign_rows)),
-    Fault("row-twice", "answered twice", altered(manners.twice)),
-    Fault("two-replicas", "answered twice", altered(manners.two_series)),
-    Fault("thousands-of-rows", "answered twice", altered(manners.thousands)),
-    Fault("stale-samples", "s old, more than", manners.shifted(-300, term=".newest")),
-    Fault("future-samples", "from the future", manners.shifted(300, term=".newest")),
+    Fault("foreign-rows", "not asked for", altered(misbehavior.foreign_rows)),
+    Fault("row-twice", "answered twice", altered(misbehavior.twice)),
+    Fault("two-replicas", "answered twice", altered(misbehavior.two_series)),
+    Fault("thousands-of-rows", "answered twice", altered(misbehavior.thousands)),
+    Fault("stale-samples", "s old, more than", misbehavior.shifted(-300, term=".newest")),
+    Fault("future-samples", "from the future", misbehavior.shifted(300, term=".newest")),
     Fault("without-stable", "does the agent export it", without(release="1.0.0"), effect=Effect.MISSING),
     Fault("without-canary", "does the agent export it", without(release="2.0.0"), effect=Effect.MISSING),
     Fault("without-times", "gives no samples", without(term=".newest")),
     Fault("without-scrapes", "0 of 4 scrapes", without(term=".scrapes")),
-    Fault("infos", "", manners.with_field("infos", ["a remark"]), effect=Effect.HARMLESS),
+    Fault("infos", "", misbehavior.with_field("infos", ["a remark"]), effect=Effect.HARMLESS),
     # the agent
     Fault("agent-exports-nan", _NO_COUNT, place=Place.AGENT),
     Fault("agent-gone", "gives no samples", place=Place.AGENT),

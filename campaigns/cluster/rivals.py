@@ -11,11 +11,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from campaigns.apiproxy import Network
 from campaigns.cases import Campaign, Case, Choice, Tell
-from campaigns.courses import FIRST, SECOND, Course, Scene, Step, half, service_of, shares
-from campaigns.lane import Job, Lane, Played, Site, lanes_on, on_own_site, played_calm, share
-from campaigns.trials import LANES, course_named
+from campaigns.cluster.lanes.apiproxy import Network
+from campaigns.cluster.lanes.courses import FIRST, SECOND, Course, Scene, Step, half, service_of, shares
+from campaigns.cluster.lanes.lane import Job, Lane, Played, Site, lanes_on, on_own_site, played_calm, share
+from campaigns.cluster.trials import LANES, course_named
 
 SECONDS: Final = 20
 """How long the tool goes on."""

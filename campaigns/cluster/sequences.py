@@ -11,12 +11,23 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from campaigns import courses
 from campaigns.cases import Campaign, Case, Choice, Tell
-from campaigns.courses import FOURTH, GROUP, SECOND, THIRD, Course, Scene, Step, asked, at_once, phase
-from campaigns.crash import Crash, How
-from campaigns.lane import Job, Lane, Site, lanes_on, on_own_site, share
-from campaigns.onlooker import Manifest
+from campaigns.cluster.crash import Crash, How
+from campaigns.cluster.lanes import courses
+from campaigns.cluster.lanes.courses import (
+    FOURTH,
+    GROUP,
+    SECOND,
+    THIRD,
+    Course,
+    Scene,
+    Step,
+    asked,
+    at_once,
+    phase,
+)
+from campaigns.cluster.lanes.lane import Job, Lane, Site, lanes_on, on_own_site, share
+from campaigns.cluster.lanes.recorder import Manifest
 
 SIZE: Final = 30
 STEPS: Final = 14

@@ -10,10 +10,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from campaigns.apiproxy import Answer, Call, Network, Send, Severed
 from campaigns.cases import Campaign, Case, Choice, Tell
-from campaigns.courses import COURSES, Course
-from campaigns.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
+from campaigns.cluster.lanes.apiproxy import Answer, Call, Network, Send, Severed
+from campaigns.cluster.lanes.courses import COURSES, Course
+from campaigns.cluster.lanes.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
 
 LANES: Final = 6
 

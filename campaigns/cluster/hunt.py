@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from campaigns import stale, watches
-from campaigns.apiproxy import Network
 from campaigns.cases import Campaign, Case, Choice, Tell
-from campaigns.courses import Course
-from campaigns.crash import Crash, How
-from campaigns.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
-from campaigns.trials import Trial, course_named
+from campaigns.cluster import stale, watches
+from campaigns.cluster.crash import Crash, How
+from campaigns.cluster.lanes.apiproxy import Network
+from campaigns.cluster.lanes.courses import Course
+from campaigns.cluster.lanes.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
+from campaigns.cluster.trials import Trial, course_named
 
 BY: Final[Mapping[str, str]] = {
     "weights-first": "S3",
@@ -70,7 +70,9 @@ async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     async with lanes_on(site, min(4, len(courses))) as lanes:
         calm = await played_calm(lanes, courses.values(), tell)
     for bug, found in hunts.items():
-        async with lanes_on(site, min(4, len(found)), ("-m", "campaigns.buggy", bug)) as lanes:
+        async with lanes_on(
+            site, min(4, len(found)), ("-m", "campaigns.cluster.buggy_operator", bug)
+        ) as lanes:
             caught = _Caught(BY[bug])
             await share(lanes, [partial(_try, trial, calm, caught) for trial in found])
         tell(Case(bug, None if caught.by else f"not found by {len(found)} trials"))

@@ -22,8 +22,8 @@ from agentrollouts.core.rollout.checks import progressing
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic import manifests
 from agentrollouts.core.traffic.routers import table
-from campaigns import exhaustive, simulated
 from campaigns.cases import Campaign, Case, Choice, Play
+from campaigns.virtual import exhaustive, simulated
 
 Patches = tuple[tuple[Any, str, Any], ...]
 """Object, attribute and what stands there instead."""

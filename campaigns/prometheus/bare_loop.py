@@ -24,7 +24,7 @@ class BareLoop:
         """Measure for as long as the context lasts."""
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "campaigns.metrics.bare_loop", stdin=pipe, stdout=pipe
+            sys.executable, "-m", "campaigns.prometheus.bare_loop", stdin=pipe, stdout=pipe
         )
         try:
             yield

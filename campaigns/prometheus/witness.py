@@ -15,8 +15,8 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from campaigns.metrics.manifests import NEXT, ROLLOUTS, ROUTES
-from campaigns.onlooker import attempt_of, status_of
+from campaigns.cluster.lanes.recorder import attempt_of, status_of
+from campaigns.prometheus.manifests import NEXT, ROLLOUTS, ROUTES
 from sandbox.people.apiserver import ApiServer, Manifest
 
 _AGAIN_SECONDS: Final = 0.2

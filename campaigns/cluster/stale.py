@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Final
 
-from campaigns import trials
-from campaigns.apiproxy import Answer, Call, Event, Network, Send, Severed
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.lane import Lane, Played
-from campaigns.trials import Trial, course_named
+from campaigns.cluster import trials
+from campaigns.cluster.lanes.apiproxy import Answer, Call, Event, Network, Send, Severed
+from campaigns.cluster.lanes.lane import Lane, Played
+from campaigns.cluster.trials import Trial, course_named
 
 SEEDS: Final = 100
 LAG_SECONDS: Final = 4.0
