@@ -27,7 +27,7 @@ test: $(INSTALLED) ## Run all tests: units, contract, and end to end on the sand
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) test-operator test-parts test-units
 
 # Three sandboxes side by side: the first two mostly wait, the last computes. JOBS=1 runs one after the other.
-PARTS := tests/campaigns tests/contract tests/sandbox tests/sandbox_agent $(addprefix tests/e2e/test_,$(addsuffix .py,catalogue cluster counts limits no_gateway prometheus))
+PARTS := tests/campaigns tests/contract tests/sandbox tests/sandbox_agent tests/e2e/parts tests/e2e/apart
 
 test-operator: $(INSTALLED)
 	@$(SANDBOX) run -- $(BIN)/python -m pytest tests/e2e $(addprefix --ignore=,$(PARTS)) $(ARGS)

@@ -1,6 +1,6 @@
 """Inputs: what a server on loopback does, a kubeconfig. Outputs: what is returned, raised, and sent.
 
-How the real API server answers is tested in tests/e2e/test_cluster.py.
+How the real API server answers is tested in tests/e2e/parts/test_cluster.py.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Reading an answer of Prometheus: every row of it, and every row that is not there.
 
-`tests/e2e/test_counts.py` asks a real Prometheus the same; here are the answers that it rarely gives.
+`tests/e2e/parts/test_counts.py` asks a real Prometheus the same; here are the answers that it rarely gives.
 """
 
 import math

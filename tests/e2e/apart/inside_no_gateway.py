@@ -1,6 +1,6 @@
 """A cluster without the Gateway API. Run by `test_no_gateway.py` inside a sandbox of its own.
 
-By hand: `python -m sandbox run -- python -m pytest tests/e2e/inside_no_gateway.py`.
+By hand: `python -m sandbox run -- python -m pytest tests/e2e/apart/inside_no_gateway.py`.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """An operator whose settings limit its tenants. Run by `test_limits.py` inside a sandbox of its own.
 
-By hand: `python -m sandbox run -- python -m pytest tests/e2e/inside_limits.py`.
+By hand: `python -m sandbox run -- python -m pytest tests/e2e/apart/inside_limits.py`.
 """
 
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ from tests.e2e.manifests import FIRST, a_release
 from tests.e2e.mistakes import KEY, MISTAKES, RELEASE, Mistake, a_config, a_foreign_route, made, write_anew
 from tests.e2e.scene import BACK, Scene, condition_of, now
 
-VALID: Final = Path(__file__).parents[2] / "crds" / "examples" / "valid"
+VALID: Final = Path(__file__).parents[3] / "crds" / "examples" / "valid"
 QUIET_SECONDS = 10
 CALLS_PER_OBJECT = 10
 """In so many seconds; looking once a second is no haste."""
