@@ -13,7 +13,7 @@ from celpy import celtypes
 from celpy.adapter import json_to_cel
 from celpy.evaluation import CELEvalError
 
-from agentrollouts.cli.reading import place
+from agentrollouts.cli.mistakes import place
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]

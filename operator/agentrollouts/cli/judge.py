@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from agentrollouts.api.gates import Gate, GateType
 from agentrollouts.api.verdict import Baseline
-from agentrollouts.cli.reading import problems
+from agentrollouts.cli.mistakes import problems
 from agentrollouts.core.gates.counts import (
     LARGEST,
     SMALLEST,

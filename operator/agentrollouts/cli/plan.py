@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from agentrollouts.api.gates import Better
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.cli.reading import WrongUseError, problems, read_objects
+from agentrollouts.cli.mistakes import WrongUseError, problems
+from agentrollouts.cli.reading import read_objects
 from agentrollouts.core.analysis import stable
 from agentrollouts.core.analysis.caps import resolve_caps
 from agentrollouts.core.analysis.forecast import PhaseForecast, Sight, Usual, forecast, usual_of

@@ -2,16 +2,13 @@
 
 import json
 import sys
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-
-class WrongUseError(Exception):
-    """A file or an argument cannot be used; the text says which, where and why."""
+from agentrollouts.cli.mistakes import WrongUseError
 
 
 class _Loader(yaml.SafeLoader):
@@ -76,19 +73,6 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
     if refused:
         raise WrongUseError("\n".join(refused))
     return [completed_object(each) if is_ours(each) else each for each in found]
-
-
-def problems(error: ValidationError, *root: str) -> list[str]:
-    """Every field that is wrong, and how."""
-    return [
-        f"{place((*root, *detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
-        for detail in error.errors(include_url=False)
-    ]
-
-
-def place(path: Sequence[str | int]) -> str:
-    """`phases[0].canary.bad`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def _documents(text: str) -> Iterator[Any]:

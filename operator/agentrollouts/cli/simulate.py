@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.cli.reading import WrongUseError, problems, read_objects, read_yaml
+from agentrollouts.cli.mistakes import WrongUseError, problems
+from agentrollouts.cli.reading import read_objects, read_yaml
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.simulation.play import Misfit, Objects, world_of
 from agentrollouts.simulation.script import Script

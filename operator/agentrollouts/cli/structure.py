@@ -16,7 +16,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
-from agentrollouts.cli.reading import place
+from agentrollouts.cli.mistakes import place
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
