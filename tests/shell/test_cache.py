@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
-from agentrollouts.shell.cache import CONFIG_MAP, NEIGHBORS, RELEASE, ROLLOUT, ROUTE, TOMBSTONES, Cache
+from agentrollouts.shell.cache import NEIGHBORS, TOMBSTONES, Cache
+from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from testkit.properties import usually
 
 NAMES = ("a", "b")

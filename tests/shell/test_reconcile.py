@@ -25,9 +25,13 @@ from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.settings import Settings
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.controllers.controller import Controller
+from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
+from agentrollouts.shell.controllers.rollout import RolloutController
+from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs.intake import Inputs
@@ -74,10 +78,17 @@ class Shell:
         self.poller = poller
         classes = GatewayClasses(self.api, self.queue.mark)
         self.permits = Permits(settings, self.cache, classes)
-        observer = Observer(self.cache, self.api, poller, self.clock, permits=self.permits)
+        observer = RolloutObserver(self.cache, self.api, poller, self.clock, permits=self.permits)
         herald = Herald(self.api)
         actor = Actor(self.api, self.cache, self.api.inputs, herald)
-        reconciler = Reconciler(self.queue, self.cache, observer, actor, poller, Telemetry())
+        telemetry, writes = Telemetry(), PacedWrites(actor)
+        controllers: dict[str, Controller] = {
+            "AgentRollout": RolloutController(observer, actor, writes, poller, telemetry),
+            "AgentRelease": ReleaseController(
+                ReleaseObserver(self.cache, self.api, self.clock), actor, writes
+            ),
+        }
+        reconciler = Reconciler(self.queue, self.cache, controllers, telemetry)
         work = [reconciler.work() for _ in range(workers)]
         self.tasks = [asyncio.create_task(task) for task in (*work, herald.work())]
 

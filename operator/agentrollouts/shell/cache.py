@@ -17,14 +17,9 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.names import FIELD_MANAGER, LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
-from agentrollouts.core.traffic.conflicts import NAMED, doors
-from agentrollouts.core.traffic.routers.route_claim import claimants
-
-CONFIG_MAP: Final = "ConfigMap"
-RELEASE: Final = "AgentRelease"
-ROLLOUT: Final = "AgentRollout"
-ROUTE: Final = "HTTPRoute"
+from agentrollouts.api.names import FIELD_MANAGER, LABEL_RELEASE
+from agentrollouts.core.traffic.conflicts import NAMED
+from agentrollouts.shell.relations import CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
 
 TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
@@ -69,7 +64,7 @@ class Cache:
         self._remove(key)
         self._gone.pop(key, None)
         made = str(manifest["metadata"].get("creationTimestamp") or "")
-        news = _Known(version, tuple(_entries(key, manifest)), _packed(manifest), made)
+        news = _Known(version, tuple(entries(key, manifest)), _packed(manifest), made)
         self._objects[key] = news
         for entry in news.entries:
             self._note(entry, key)
@@ -97,23 +92,7 @@ class Cache:
 
     def touched_by(self, manifest: Manifest) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
-        key, agent = Ref.of(manifest), _agent(manifest)
-        labels = manifest["metadata"].get("labels") or {}
-        if key.kind in {ROLLOUT, RELEASE}:
-            yield key
-        elif rollout := labels.get(LABEL_ROLLOUT):
-            yield Ref(ROLLOUT, key.namespace, rollout)
-        elif key.kind == CONFIG_MAP:  # a snapshot
-            yield from self._found(RELEASE, key.namespace, agent)
-            yield from self._found(ROLLOUT, key.namespace, agent)
-        if key.kind in {RELEASE, ROUTE}:
-            yield from self._found(key)
-        if key.kind == ROUTE:
-            yield from (Ref(ROLLOUT, key.namespace, name) for name in claimants(manifest))
-        if key.kind == ROLLOUT:  # of two rollouts of one agent, or on one rule, one may have had to wait
-            yield from self._found(ROLLOUT, key.namespace, agent)
-            if route := _patched(manifest):
-                yield from self._found(route)
+        return touched(manifest, self._found)
 
     def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
         """The rollouts at the doors that a route is about to come to or to leave, a few for each door."""
@@ -122,14 +101,14 @@ class Cache:
         key = Ref.of(manifest)
         known = self._objects.get(key)
         before = {entry for entry in (known.entries if known else ()) if isinstance(entry, int)}
-        changed = before ^ (set() if is_gone else {*_doors(manifest)})
+        changed = before ^ (set() if is_gone else {*door_numbers(manifest)})
         found = {ref for entry in changed for ref in self._some(entry, key)}
         owners = (Ref(ROLLOUT, ref.namespace, ref.name) for ref in found)
         return tuple(owner for owner in owners if owner in self._objects)
 
     def routes_beside(self, route: Manifest) -> list[Manifest]:
         """Other routes that may share a hostname and a parent with this one, a few for each door."""
-        found = {ref for entry in _doors(route) for ref in self._some(entry, Ref.of(route))}
+        found = {ref for entry in door_numbers(route) for ref in self._some(entry, Ref.of(route))}
         return [_unpacked(self._objects[key].packed) for key in found]
 
     def _some(self, door: int, but: Ref) -> Iterator[Ref]:
@@ -190,39 +169,6 @@ class Cache:
         return (found,) if isinstance(found, Ref) else tuple(found)
 
 
-def _entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
-    """Under what an object is found: its agent, and those that it names or that have claimed it."""
-    if key.kind == ROUTE:
-        yield from ((ROUTE, Ref(ROLLOUT, key.namespace, name)) for name in claimants(manifest))
-        yield from _doors(manifest)
-        return
-    yield key.kind, key.namespace, _agent(manifest)
-    if key.kind == ROLLOUT:
-        yield ROLLOUT, key.namespace
-        yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
-        if route := _patched(manifest):
-            yield (route,)
-
-
-def _doors(route: Manifest) -> Iterator[int]:
-    """The doors of a route as numbers, which are small; two with one number are told apart by `neighbors`."""
-    return (hash(door) for door, _ in doors(route))
-
-
-def _patched(manifest: Manifest) -> Ref | None:
-    """The route of somebody else in which a rollout sets weights."""
-    name = ((_spec(manifest).get("traffic") or {}).get("routePatch") or {}).get("name")
-    return Ref(ROUTE, manifest["metadata"]["namespace"], name) if name else None
-
-
-def _agent(manifest: Manifest) -> str | None:
-    """The agent of a release, a rollout or a snapshot; our traffic ConfigMaps are found by name alone."""
-    if manifest["kind"] in {ROLLOUT, RELEASE}:
-        return _spec(manifest).get("agent")
-    labels = manifest["metadata"].get("labels") or {}
-    return None if LABEL_ROLLOUT in labels else labels.get(LABEL_AGENT)
-
-
 def _packed(manifest: Manifest) -> bytes:
     """As bytes that never leave this process; without what only the API server needs, half of an object."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
@@ -247,8 +193,3 @@ def _unpacked(packed: bytes) -> Manifest:
 def version_of(manifest: Manifest) -> int:
     """Resource versions grow and may be compared as numbers since Kubernetes 1.35."""
     return int(manifest["metadata"].get("resourceVersion") or 0)
-
-
-def _spec(manifest: Manifest) -> Manifest:
-    spec = manifest.get("spec")
-    return spec if isinstance(spec, dict) else {}

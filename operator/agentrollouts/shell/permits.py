@@ -19,8 +19,9 @@ from agentrollouts.core.rollout.permits import (
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.settings import Settings
-from agentrollouts.shell.cache import ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.gateway_classes import GATEWAY, GatewayClasses
+from agentrollouts.shell.relations import ROLLOUT, ROUTE
 
 LOOK_AGAIN_SECONDS: Final = 10.0
 """How soon a rollout beyond a limit is looked at again: an older one may be gone."""

@@ -16,9 +16,13 @@ from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
 from agentrollouts.settings import Settings, SettingsError, Watcher
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.controllers.controller import Controller
+from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
+from agentrollouts.shell.controllers.rollout import RolloutController
+from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.endpoints import EndpointWatch
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs.intake import Inputs
@@ -26,6 +30,7 @@ from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.inputs.resync import Sync
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.relations import RELEASE, ROLLOUT
 from agentrollouts.shell.sources import Sources
 from agentrollouts.shell.workqueue import DirtyQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
@@ -88,8 +93,13 @@ class Operator:
         permits = self._permits(cluster, cache, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
-        observer = Observer(cache, cluster, poller, permits=permits, endpoints=endpoints)
-        reconciler = Reconciler(queue, cache, observer, actor, poller, telemetry)
+        rollouts = RolloutObserver(cache, cluster, poller, permits=permits, endpoints=endpoints)
+        writes = PacedWrites(actor)
+        controllers: dict[str, Controller] = {
+            ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry),
+            RELEASE: ReleaseController(ReleaseObserver(cache, cluster), actor, writes),
+        }
+        reconciler = Reconciler(queue, cache, controllers, telemetry)
         for index in range(settings.workers):
             self._spawn(reconciler.work(), f"worker {index}")
         self._spawn(self._follow_settings(sources, permits, inputs), "settings")

@@ -6,9 +6,10 @@ import kopf
 import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache
+from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Inputs
 from agentrollouts.shell.inputs.watch import configure, register
+from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from agentrollouts.shell.workqueue import DirtyQueue
 
 WATCHED = (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE)

@@ -22,9 +22,10 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
-from agentrollouts.shell.cache import ROUTE, Cache
+from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import Herald
 from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.relations import ROUTE
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ Used alike by the watch, by the lists at start, and by `act` for the answers to 
 from collections.abc import Iterable
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.shell.cache import ROLLOUT, Cache
+from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.relations import ROLLOUT
 from agentrollouts.shell.workqueue import DirtyQueue
 
 

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
+from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.controllers.observe import Observer
+from agentrollouts.shell.controllers.release import ReleaseObserver
+from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.poller import Poller
 from testkit.builders import (
@@ -46,7 +47,7 @@ class Eyes:
         self.cache = Cache()
         self.rollout = builder.build()
         poller = Poller(lambda _name, _namespace: None, lambda _key: None, lambda *_: None)
-        self.observer = Observer(self.cache, self.api, poller, lambda: START)
+        self.observer = RolloutObserver(self.cache, self.api, poller, lambda: START)
         for manifest in shown(self.rollout).values():
             self.cache.put(versioned(manifest))
 
@@ -58,7 +59,7 @@ class Eyes:
 
     async def look(self, problem: Problem | None = None) -> Observation:
         """Observe the rollout."""
-        return await self.observer.rollout(self.rollout, problem)
+        return await self.observer.observe(self.rollout, problem)
 
 
 def versioned(manifest: Any) -> Manifest:  # noqa: ANN401 of any kind
@@ -172,7 +173,9 @@ def test_a_release_is_seen_with_the_configmaps_that_it_refers_to() -> None:
         eyes.api.put(
             {"kind": "ConfigMap", "metadata": {"name": "there", "namespace": NAMESPACE}, "data": {"a": "b"}}
         )
-        seen = await eyes.observer.release(AgentRelease.model_validate(refers), PROBLEM)
+        seen = await ReleaseObserver(eyes.cache, eyes.api, lambda: START).observe(
+            AgentRelease.model_validate(refers), PROBLEM
+        )
         assert (dict(seen.config_maps), seen.problem, seen.now) == (
             {"there": ConfigMapData({"a": "b"}, ()), "gone": None},
             PROBLEM,

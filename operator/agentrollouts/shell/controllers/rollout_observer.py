@@ -1,9 +1,8 @@
-"""Builds the one frozen value that a decision reads: from the cache, and by a question where it must.
+"""Builds the one frozen value that a decision about a rollout reads.
 
-First step of `reconcile`. The API server is asked for what we do not watch, and only when a decision depends
-on it: the endpoints of a release that is about to begin, and of the releases that stable could be rolled back
-to, the ConfigMaps that a new release refers to, and whether the status is the present one before traffic
-follows it. Rolling back an attempt asks for nothing.
+It comes from the cache. The API server is read for what is not watched, and only when a decision depends on
+it: the endpoints of a release that is about to start and of the releases that stable could be rolled back to,
+and whether the status is current before traffic follows it. Rolling back an attempt reads nothing.
 """
 
 import asyncio
@@ -22,9 +21,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.release.bundle import digest_of
-from agentrollouts.core.release.content import ConfigMapData
-from agentrollouts.core.release.decide import ReleaseObservation, reads
-from agentrollouts.core.release.snapshot import BUNDLE_KEY, Snapshot, snapshot_name
+from agentrollouts.core.release.snapshot import BUNDLE_KEY, snapshot_name
 from agentrollouts.core.rollout.desired import Asked, Request, identify
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rivals import agent_taken_by
@@ -34,11 +31,12 @@ from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
 from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.core.traffic.routers.route_claim import orphaned
 from agentrollouts.core.traffic.routers.route_patch import taken_by
-from agentrollouts.shell.cache import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE, Cache, version_of
+from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
+from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""
@@ -58,8 +56,8 @@ class Reader(Protocol):
         """All objects of a kind that carry the labels. Raises `ClusterError`."""
 
 
-class Observer:
-    """Looks at the world on behalf of one object at a time."""
+class RolloutObserver:
+    """Looks at the world on behalf of one rollout at a time."""
 
     def __init__(
         self,
@@ -83,7 +81,7 @@ class Observer:
         if self._endpoints is not None:
             self._endpoints.follow(key, services)
 
-    async def rollout(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
+    async def observe(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
         """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
         namespace, name, agent = rollout.metadata.namespace, rollout.metadata.name, rollout.spec.agent
         refused = None
@@ -124,16 +122,6 @@ class Observer:
         found = await asyncio.gather(*(self._ask(namespace, service) for service in services))
         answers = dict(zip(services, found, strict=True))
         return replace(obs, now=self._clock(), endpoints={**obs.endpoints, **answers})
-
-    async def release(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
-        """The world of a release. Raises `ClusterError` where a ConfigMap could not be read."""
-        namespace = release.metadata.namespace
-        manifests = self._cache.snapshots_of(namespace, release.spec.agent)
-        snapshots = tuple(found for manifest in manifests if (found := Snapshot.of(manifest)))
-        texts = {name: await self._config_map(namespace, name) for name in reads(release, snapshots)}
-        return ReleaseObservation(
-            now=self._clock(), release=release, config_maps=texts, snapshots=snapshots, problem=problem
-        )
 
     async def orphans(self, key: Ref) -> tuple[Patch, ...]:
         """What settles the routes that a rollout left behind; nothing where it is still there.
@@ -208,12 +196,6 @@ class Observer:
             return AgentRelease.model_validate(manifest) if manifest else None
         except ValidationError:  # its own reconcile tells what is wrong with it
             return None
-
-    async def _config_map(self, namespace: str, name: str) -> ConfigMapData | None:
-        found = await self._cluster.get(Ref(CONFIG_MAP, namespace, name))
-        if found is None:
-            return None
-        return ConfigMapData(found.get("data") or {}, tuple(found.get("binaryData") or ()))
 
     def _seen_endpoints(self, rollout: AgentRollout) -> Mapping[str, bool | None]:
         """What is known without asking, of the Services that the attempt under way depends on."""

@@ -1,0 +1,109 @@
+"""AgentRollout: observe, decide, act."""
+
+from collections.abc import Sequence
+
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.effects import Event
+from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.states import ENDS, is_under_way
+from agentrollouts.shell.controllers.controller import Outcome, parsed, seconds_until
+from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
+from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.writes import PacedWrites
+from agentrollouts.shell.inputs.poller import Poller
+from agentrollouts.shell.permits import LOOK_AGAIN_SECONDS
+from agentrollouts.telemetry import Telemetry
+
+
+class RolloutController:
+    """The controller of AgentRollouts.
+
+    Args:
+        observer: Builds observations.
+        actor: Writes the status and sends Events.
+        writes: Carries out all other writes.
+        poller: Polls what a decision needs from Prometheus.
+        telemetry: The operator's own metrics.
+    """
+
+    def __init__(
+        self,
+        observer: RolloutObserver,
+        actor: Actor,
+        writes: PacedWrites,
+        poller: Poller,
+        telemetry: Telemetry,
+    ) -> None:
+        self._observer = observer
+        self._actor = actor
+        self._writes = writes
+        self._poller = poller
+        self._telemetry = telemetry
+
+    async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
+        """One pass over a rollout. Raises `ClusterError` if it has to be tried again."""
+        rollout = await parsed(AgentRollout, manifest, self._actor)
+        if rollout is None:
+            self.forget(key)
+            return Outcome(None, is_complete=True)
+        obs = await self._observer.observe(rollout, self._writes.problem(key))
+        decision = decide(obs)
+        if decision.unsure_of:
+            obs = await self._observer.asked_about(obs, decision.unsure_of)
+            decision = decide(obs)
+        self._poller.follow(key, decision.asking)
+        self._observer.follow(key, decision.services)
+        if decision.rests_on_status:
+            await self._observer.confirm(manifest)
+        pause = await self._writes.write(key, decision.writes)
+        problem = self._writes.problem(key)
+        if decision.status is not None:
+            status = decision.status.to_json()
+            await self._actor.replace_status(manifest, status, is_news=decision.is_news)
+            self._measure(obs.status, decision.status)
+        is_done = not pause and problem is None
+        self._actor.tell(manifest, self._what_happened(decision.events, is_done=is_done))
+        wait = seconds_until(obs.now, decision.wake_at)
+        if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
+            wait = LOOK_AGAIN_SECONDS if wait is None else min(wait, LOOK_AGAIN_SECONDS)
+        return Outcome.of(pause, problem, wait)
+
+    async def settle(self, key: Ref) -> bool:
+        """Settle the routes of other owners in which the rollout set weights."""
+        self._follow_nothing(key)
+        if await self._actor.apply(await self._observer.orphans(key)):
+            return False
+        self.forget(key)
+        return True
+
+    def forget(self, key: Ref) -> None:
+        """Follow a rollout no longer."""
+        self._follow_nothing(key)
+        self._writes.forget(key)
+
+    def is_urgent(self, manifest: Manifest) -> bool:
+        """While an attempt is in progress, a rollback can be waiting for the API server."""
+        attempt = (manifest.get("status") or {}).get("attempt") or {}
+        return attempt.get("state") not in ENDS | {None}
+
+    def _follow_nothing(self, key: Ref) -> None:
+        self._poller.follow(key, None)
+        self._observer.follow(key, frozenset())
+
+    def _measure(self, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+        rollback, ended = after.last_rollback, after.attempt
+        if rollback and rollback.routed_time and (before.last_rollback or rollback).routed_time is None:
+            seconds = (rollback.routed_time - rollback.decided_time).total_seconds()
+            self._telemetry.rolled_back(rollback.trigger, seconds)
+        if ended and is_under_way(before) and not is_under_way(after):
+            self._telemetry.attempt_ended(ended.state)
+
+    def _what_happened(self, events: Sequence[Event], *, is_done: bool) -> list[Event]:
+        """Without restorations that have not been made yet; those that have are counted."""
+        true = [event for event in events if is_done or event.reason is not Reason.ROUTE_RESTORED]
+        for _ in [event for event in true if event.reason is Reason.ROUTE_RESTORED]:
+            self._telemetry.restored()
+        return true
