@@ -39,11 +39,11 @@ async def start(settings: kopf.OperatorSettings, memo: Any, **_: object) -> None
     operator = Operator(watcher, _kubeconfig())
     memo.operator = operator
     try:
-        inputs = await operator.start()
+        intake = await operator.start()
     except ClusterError as error:
         raise kopf.PermanentError(str(error)) from None
     watch.configure(settings, watcher.settings.namespaces)
-    watch.register(kopf.get_default_registry(), inputs)
+    watch.register(kopf.get_default_registry(), intake)
 
 
 @kopf.on.cleanup()

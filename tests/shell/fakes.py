@@ -15,7 +15,7 @@ from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, N
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, Vector
 from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.simulation.cluster import accepted
 from agentrollouts.simulation.json_patch import TestFailedError, patched
 
@@ -33,7 +33,7 @@ class FakeApiServer:
 
     `on_write` is asked before each write and may raise a `ClusterError` or do something first; `mutate`
     changes what an apply stores, as an admission webhook would. A gateway reports on every route at once, but
-    takes its time about one that was rolled back. `inputs`, once set, are told of every change.
+    takes its time about one that was rolled back. `intake`, once set, are told of every change.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class FakeApiServer:
         self.reads: list[Ref | str] = []
         self.events: list[Manifest] = []
         self.hang_on_events = False
-        self.inputs: Inputs | None = None
+        self.intake: Intake | None = None
         self.on_write: Callable[[str, Ref], None] = lambda _verb, _ref: None
         self.mutate: Callable[[Manifest], Manifest] = lambda manifest: manifest
         self._layers: dict[Ref, dict[str, Manifest]] = {}
@@ -154,8 +154,8 @@ class FakeApiServer:
         self._layers.pop(ref, None)
         self._version += 1
         gone["metadata"]["resourceVersion"] = str(self._version)
-        if self.inputs is not None and tell:
-            asyncio.get_running_loop().call_soon(self.inputs.drop, gone)
+        if self.intake is not None and tell:
+            asyncio.get_running_loop().call_soon(self.intake.drop, gone)
         return gone
 
     def count(self, *verbs: str) -> int:
@@ -183,8 +183,8 @@ class FakeApiServer:
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
         self.objects[ref] = wanted
-        if self.inputs is not None:
-            asyncio.get_running_loop().call_soon(self.inputs.put, copy.deepcopy(wanted))
+        if self.intake is not None:
+            asyncio.get_running_loop().call_soon(self.intake.put, copy.deepcopy(wanted))
         return copy.deepcopy(wanted)
 
 

@@ -114,8 +114,8 @@ def test_a_limit_that_is_lowered_takes_nothing_away() -> None:
             await pass_time(5)
             before = shell.weights()
             shell.permits.replace(limits(gatesPerRollout=1))
-            assert shell.api.inputs is not None
-            shell.api.inputs.look_at_all()
+            assert shell.api.intake is not None
+            shell.api.intake.look_at_all()
             await pass_time(5)
             assert (shell.ready(), shell.weights()) == (("False", "Held"), before)
             assert shell.status()["attempt"]["hold"]["reason"] == "LimitExceeded"

@@ -30,15 +30,15 @@ from agentrollouts.shell.controllers.release import ReleaseController, ReleaseOb
 from agentrollouts.shell.controllers.rollout import RolloutController
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
-from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
 from testkit.builders import (
     AGENT,
@@ -72,15 +72,15 @@ class Shell:
         self.api = FakeApiServer()
         self.prometheus = FakePrometheus()
         self.cache = Cache()
-        self.queue: DirtyQueue[Ref] = DirtyQueue(now)
-        self.api.inputs = Inputs(self.cache, self.queue)
+        self.queue: WorkQueue[Ref] = WorkQueue(now)
+        self.api.intake = Intake(self.cache, self.queue)
         poller = Poller(lambda _name, _ns: self.prometheus, self.queue.mark, lambda *_: None, self.clock)
         self.poller = poller
         classes = GatewayClasses(self.api, self.queue.mark)
         self.permits = Permits(settings, self.cache, classes)
         observer = RolloutObserver(self.cache, self.api, poller, self.clock, permits=self.permits)
-        herald = Herald(self.api)
-        actor = Actor(self.api, self.cache, self.api.inputs, herald)
+        sender = EventSender(self.api)
+        actor = Actor(self.api, self.cache, self.api.intake, sender)
         telemetry, writes = Telemetry(), PacedWrites(actor)
         controllers: dict[str, Controller] = {
             "AgentRollout": RolloutController(observer, actor, writes, poller, telemetry),
@@ -90,7 +90,7 @@ class Shell:
         }
         reconciler = Reconciler(self.queue, self.cache, controllers, telemetry)
         work = [reconciler.work() for _ in range(workers)]
-        self.tasks = [asyncio.create_task(task) for task in (*work, herald.work())]
+        self.tasks = [asyncio.create_task(task) for task in (*work, sender.work())]
 
     @staticmethod
     def clock() -> Any:  # noqa: ANN401 a datetime
@@ -247,11 +247,11 @@ def test_traffic_follows_no_status_of_the_past() -> None:
     async def scenario() -> None:
         async with a_shell() as shell:
             shell.make(IN_CANARY)
-            inputs, shell.api.inputs = shell.api.inputs, None
+            intake, shell.api.intake = shell.api.intake, None
             shell.make(a_rollout().asking_for(NEW).serving(NEW))
-            shell.api.inputs = inputs
-            assert inputs is not None
-            inputs.put(shell.api.objects[ROUTE])
+            shell.api.intake = intake
+            assert intake is not None
+            intake.put(shell.api.objects[ROUTE])
             await pass_time(5)
             assert (shell.weights(), ROUTE_WRITE in shell.api.effects) == ([100], False)
 
@@ -572,9 +572,9 @@ def test_a_rollout_that_is_only_not_known_yet_keeps_its_split() -> None:
 
     async def scenario() -> None:
         async with a_shell() as shell:
-            tell, shell.api.inputs = shell.api.inputs, None
+            tell, shell.api.intake = shell.api.intake, None
             shell.make(PATCHING)
-            shell.api.inputs = tell
+            shell.api.intake = tell
             shell.api.put(
                 shell.api.objects[SHOP] | {"metadata": shell.api.objects[SHOP]["metadata"] | {"labels": {}}}
             )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agentrollouts.shell.workqueue import SLACK, DirtyQueue
+from agentrollouts.shell.workqueue import SLACK, WorkQueue
 from testkit.properties import usually
 from tests.shell.virtual import VirtualLoop, now, pass_time, run
 
@@ -20,7 +20,7 @@ class Queue(RuleBasedStateMachine):
         super().__init__()
         self.time = 0.0
         self.runner = asyncio.Runner(loop_factory=VirtualLoop)
-        self.queue: DirtyQueue[str] = DirtyQueue(lambda: self.time)
+        self.queue: WorkQueue[str] = WorkQueue(lambda: self.time)
         self.dirty: dict[str, float] = {}
         self.due: dict[str, float] = {}
         self.active: set[str] = set()
@@ -80,7 +80,7 @@ class Queue(RuleBasedStateMachine):
         assert self.queue.oldest_seconds() == self.time - min(self.dirty.values(), default=self.time)
 
 
-async def taken_at_once(queue: DirtyQueue[str]) -> str | None:
+async def taken_at_once(queue: WorkQueue[str]) -> str | None:
     """What a worker gets without waiting."""
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ def test_every_mark_is_followed_by_a_look_and_no_two_workers_share_a_key(
     """Whenever a key is marked, somebody begins to look at it afterwards, and alone."""
 
     async def scenario() -> None:
-        queue: DirtyQueue[str] = DirtyQueue(now)
+        queue: WorkQueue[str] = WorkQueue(now)
         looks: dict[str, float] = {}
         at_work: set[str] = set()
         lengths = {(float(at), key): float(length) for at, key, length in work}
@@ -138,7 +138,7 @@ def test_a_due_time_wakes_a_waiting_worker_at_that_very_moment() -> None:
     """Waiting is neither a poll nor late, and the last due time that was set is the one that counts."""
 
     async def scenario() -> list[tuple[str, float]]:
-        queue: DirtyQueue[str] = DirtyQueue(now)
+        queue: WorkQueue[str] = WorkQueue(now)
         queue.mark_at("moved", 10)
         queue.mark_at("called off", 20)
         taking = asyncio.create_task(queue.take())
@@ -155,7 +155,7 @@ def test_due_times_that_are_set_again_and_again_take_no_room() -> None:
     """A phase of hours is looked at every few seconds, and each look says anew when it ends."""
 
     async def scenario() -> int:
-        queue: DirtyQueue[int] = DirtyQueue(now)
+        queue: WorkQueue[int] = WorkQueue(now)
         for look in range(10_000):
             queue.mark_at(look % 10, 3600 + look / 1000)
         return len(queue._heap)  # noqa: SLF001 what would grow is not to be seen from outside
@@ -167,7 +167,7 @@ def test_a_key_marked_while_it_is_worked_on_goes_to_whoever_waits() -> None:
     """The worker that had it may be busy otherwise, or gone."""
 
     async def scenario() -> tuple[str, float]:
-        queue: DirtyQueue[str] = DirtyQueue(now)
+        queue: WorkQueue[str] = WorkQueue(now)
         queue.mark("key")
         await queue.take()
         waiting = asyncio.create_task(queue.take())
@@ -184,7 +184,7 @@ def test_a_worker_that_is_cancelled_while_it_waits_takes_nothing_along() -> None
     """The next one gets the key."""
 
     async def scenario() -> str:
-        queue: DirtyQueue[str] = DirtyQueue(now)
+        queue: WorkQueue[str] = WorkQueue(now)
         waiting = asyncio.create_task(queue.take())
         await pass_time(1)
         queue.mark("key")

@@ -13,7 +13,7 @@ from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, N
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Reconciler:
 
     def __init__(
         self,
-        queue: DirtyQueue[Ref],
+        queue: WorkQueue[Ref],
         cache: Cache,
         controllers: Mapping[str, Controller],
         telemetry: Telemetry,

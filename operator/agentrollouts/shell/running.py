@@ -21,18 +21,18 @@ from agentrollouts.shell.controllers.release import ReleaseController, ReleaseOb
 from agentrollouts.shell.controllers.rollout import RolloutController
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
-from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.endpoints import EndpointWatch
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
-from agentrollouts.shell.inputs.resync import Sync
+from agentrollouts.shell.inputs.resync import Resync
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
 from agentrollouts.shell.sources import Sources
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Operator:
         self._tasks: list[asyncio.Task[None]] = []
         self.telemetry = Telemetry()
 
-    async def start(self) -> Inputs:
+    async def start(self) -> Intake:
         """Connect, fill the cache, start the workers; the answer is where watch events go.
 
         Waits for the API server as long as it takes; the probes say so meanwhile.
@@ -76,20 +76,20 @@ class Operator:
         cluster = await WatchingCluster.connect(self._kubeconfig, on_call=telemetry.api_call)
         self._exit.push_async_callback(cluster.close)
         loop = asyncio.get_running_loop()
-        queue: DirtyQueue[Ref] = DirtyQueue(loop.time)
+        queue: WorkQueue[Ref] = WorkQueue(loop.time)
         telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         cache = Cache()
-        inputs = Inputs(cache, queue)
+        intake = Intake(cache, queue)
         sources = Sources(settings)
         self._exit.callback(sources.close)
         poller = Poller(sources.find, queue.mark, telemetry.polled)
         self._exit.callback(poller.close)
         await self._exit.enter_async_context(self._serve(settings, queue))
         self._spawn(self._measure_lag(), "lag")
-        sync = Sync(cluster, cache, inputs, settings.namespaces)
-        await sync.fill()
-        herald = Herald(cluster)
-        actor = Actor(cluster, cache, inputs, herald)
+        resync = Resync(cluster, cache, intake, settings.namespaces)
+        await resync.fill()
+        sender = EventSender(cluster)
+        actor = Actor(cluster, cache, intake, sender)
         permits = self._permits(cluster, cache, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
@@ -102,14 +102,14 @@ class Operator:
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         for index in range(settings.workers):
             self._spawn(reconciler.work(), f"worker {index}")
-        self._spawn(self._follow_settings(sources, permits, inputs), "settings")
-        self._spawn(sync.keep(), "sync")
-        self._spawn(herald.work(), "events")
+        self._spawn(self._follow_settings(sources, permits, intake), "settings")
+        self._spawn(resync.keep(), "resync")
+        self._spawn(sender.work(), "events")
         _spare_the_collector()
         self._is_ready = True
-        return inputs
+        return intake
 
-    def _permits(self, cluster: WatchingCluster, cache: Cache, queue: DirtyQueue[Ref]) -> Permits:
+    def _permits(self, cluster: WatchingCluster, cache: Cache, queue: WorkQueue[Ref]) -> Permits:
         """What the settings allow, with the Gateways that it reads closed at the end."""
         classes = GatewayClasses(cluster, queue.mark)
         self._exit.callback(classes.close)
@@ -125,7 +125,7 @@ class Operator:
         self._tasks.append(task)
         self._exit.callback(task.cancel)
 
-    def _serve(self, settings: Settings, queue: DirtyQueue[Ref]) -> AbstractAsyncContextManager[object]:
+    def _serve(self, settings: Settings, queue: WorkQueue[Ref]) -> AbstractAsyncContextManager[object]:
         def healthy() -> str | None:
             if ended := [task.get_name() for task in self._tasks if task.done()]:
                 return f"ended by a bug: {', '.join(ended)}"
@@ -146,7 +146,7 @@ class Operator:
             await asyncio.sleep(LAG_STEP_SECONDS)
             self.telemetry.lagged(max(0.0, loop.time() - due))
 
-    async def _follow_settings(self, sources: Sources, permits: Permits, inputs: Inputs) -> None:
+    async def _follow_settings(self, sources: Sources, permits: Permits, intake: Intake) -> None:
         async for news in self._watcher.changes():
             self.telemetry.settings_reloaded(ok=not isinstance(news, SettingsError))
             if isinstance(news, SettingsError):
@@ -154,7 +154,7 @@ class Operator:
             else:
                 sources.replace(news)
                 permits.replace(news)
-                inputs.look_at_all()
+                intake.look_at_all()
                 logger.info("Took new settings")
 
 

@@ -16,7 +16,7 @@ SLACK: Final = 64
 """So many replaced entries may lie in the heap beyond one for each due time, before it is swept."""
 
 
-class DirtyQueue(Generic[K]):
+class WorkQueue(Generic[K]):
     """Keys to be looked at: now in the order of their marking, or later at a due time.
 
     Args:

@@ -18,9 +18,9 @@ from agentrollouts.api.names import (
 from agentrollouts.core.effects import Patch, Write
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.act import Actor
-from agentrollouts.shell.effects.events import Herald
-from agentrollouts.shell.inputs.intake import Inputs
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.effects.events import EventSender
+from agentrollouts.shell.inputs.intake import Intake
+from agentrollouts.shell.workqueue import WorkQueue
 from sandbox.stack import Stack
 from tests.e2e.manifests import a_release
 from tests.e2e.scene import Scene
@@ -50,7 +50,7 @@ async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
 def actor(cluster: Cluster) -> Actor:
     """The operator's own hands on this API server."""
     cache = Cache()
-    return Actor(cluster, cache, Inputs(cache, DirtyQueue(lambda: 0.0)), Herald(cluster))
+    return Actor(cluster, cache, Intake(cache, WorkQueue(lambda: 0.0)), EventSender(cluster))
 
 
 def a_route(name: str, canary: int, **metadata: Any) -> Manifest:  # noqa: ANN401 - JSON

@@ -23,9 +23,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Patch, Problem, Write
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.act import Actor
-from agentrollouts.shell.effects.events import Herald
-from agentrollouts.shell.inputs.intake import Inputs
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.effects.events import EventSender
+from agentrollouts.shell.inputs.intake import Intake
+from agentrollouts.shell.workqueue import WorkQueue
 from tests.shell.fakes import Effect, FakeApiServer, failing
 from tests.shell.virtual import now, run
 
@@ -58,8 +58,8 @@ class Hands:
     def __init__(self) -> None:
         self.api = FakeApiServer()
         self.cache = Cache()
-        self.queue: DirtyQueue[Ref] = DirtyQueue(now)
-        self.actor = Actor(self.api, self.cache, Inputs(self.cache, self.queue), Herald(self.api))
+        self.queue: WorkQueue[Ref] = WorkQueue(now)
+        self.actor = Actor(self.api, self.cache, Intake(self.cache, self.queue), EventSender(self.api))
 
 
 def test_writes_are_done_in_their_order_and_their_answers_are_known_at_once() -> None:

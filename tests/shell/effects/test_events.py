@@ -17,7 +17,7 @@ from agentrollouts.adapters.cluster.errors import (
 from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Event
-from agentrollouts.shell.effects.events import Herald
+from agentrollouts.shell.effects.events import EventSender
 from tests.shell.fakes import FakeApiServer, failing
 from tests.shell.virtual import pass_time, run
 
@@ -32,10 +32,10 @@ def tell(api: FakeApiServer, events: Iterable[Event], *, line: int = 10) -> list
     """What is sent of these."""
 
     async def scenario() -> list[Manifest]:
-        herald = Herald(api, line=line)
-        herald.tell(ROLLOUT, events)
+        sender = EventSender(api, line=line)
+        sender.send(ROLLOUT, events)
         assert not api.events, "nobody waits for an Event"
-        task = asyncio.create_task(herald.work())
+        task = asyncio.create_task(sender.work())
         await pass_time(1)
         assert not task.done()
         task.cancel()
@@ -100,15 +100,15 @@ def test_the_same_sentence_is_not_said_again_and_again() -> None:
 
     async def scenario() -> None:
         api = FakeApiServer()
-        herald = Herald(api)
+        sender = EventSender(api)
         other = {**ROLLOUT, "metadata": {**ROLLOUT["metadata"], "name": "other"}}
-        task = asyncio.create_task(herald.work())
+        task = asyncio.create_task(sender.work())
         for manifest, message in ((ROLLOUT, "a"), (ROLLOUT, "a"), (ROLLOUT, "b"), (other, "a")):
-            herald.tell(manifest, [Event(Reason.ROUTE_RESTORED, message)])
+            sender.send(manifest, [Event(Reason.ROUTE_RESTORED, message)])
         await pass_time(59)
-        herald.tell(ROLLOUT, [Event(Reason.ROUTE_RESTORED, "a")])
+        sender.send(ROLLOUT, [Event(Reason.ROUTE_RESTORED, "a")])
         await pass_time(1)
-        herald.tell(ROLLOUT, [Event(Reason.ROUTE_RESTORED, "a")])
+        sender.send(ROLLOUT, [Event(Reason.ROUTE_RESTORED, "a")])
         await pass_time(1)
         assert [event["message"] for event in api.events] == ["a", "b", "a", "a"]
         task.cancel()

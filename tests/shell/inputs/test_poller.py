@@ -82,7 +82,7 @@ def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> 
     async def scenario() -> None:
         server = FakePrometheus([({"src": "0.increase", "release": NEW}, 7.0)])
         desk = Desk(default=server)
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(60)
         text, at = server.asked[-1]
         assert (text, desk.poller.newest(KEY)) == (
@@ -102,7 +102,7 @@ def test_ticks_of_several_rollouts_fall_together() -> None:
         desk = Desk(default=FakePrometheus())
         keys = [Ref("AgentRollout", "support", f"agent-{index}") for index in range(20)]
         for key in keys:
-            desk.poller.follow(key, ASKING)
+            desk.poller.poll(key, ASKING)
             await pass_time(0.17)
         await pass_time(60)
         assert all(near(desk.gaps(key.name), 10) for key in keys)
@@ -118,10 +118,10 @@ def test_first_questions_of_many_do_not_come_at_once() -> None:
     async def scenario() -> None:
         desk = Desk(default=FakePrometheus())
         for index in range(100):
-            desk.poller.follow(Ref("AgentRollout", "support", f"agent-{index}"), ASKING)
+            desk.poller.poll(Ref("AgentRollout", "support", f"agent-{index}"), ASKING)
         await pass_time(5)
         assert [time for _, time in desk.heard] == pytest.approx([FIRST_APART * n for n in range(100)])
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST_APART / 2)
         name, time = desk.heard[-1]
         assert (name, round(time, 6)) == (KEY.name, 5.0)
@@ -136,7 +136,7 @@ def test_a_server_is_asked_under_its_own_label_of_the_namespace() -> None:
         server = FakePrometheus()
         server.namespace_label = "tenant_namespace"
         desk = Desk(default=server)
-        desk.poller.follow(KEY, MEASURING)
+        desk.poller.poll(KEY, MEASURING)
         await pass_time(FIRST)
         text, at = server.asked[-1]
         heard = desk.poller.newest(KEY)
@@ -154,7 +154,7 @@ def test_to_say_the_same_again_changes_nothing() -> None:
     async def scenario() -> None:
         desk = Desk(default=FakePrometheus())
         for _ in range(300):
-            desk.poller.follow(KEY, replace(ASKING))
+            desk.poller.poll(KEY, replace(ASKING))
             await pass_time(0.2)
         assert near(desk.gaps(), 10)
 
@@ -168,9 +168,9 @@ def test_an_answer_to_an_old_plan_is_kept_as_that() -> None:
         server = FakePrometheus()
         server.seconds = 3
         desk = Desk(default=server)
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
-        desk.poller.follow(KEY, replace(ASKING, plan=NEXT_PLAN))
+        desk.poller.poll(KEY, replace(ASKING, plan=NEXT_PLAN))
         await pass_time(3)
         first = desk.poller.newest(KEY)
         await pass_time(15)
@@ -187,13 +187,13 @@ def test_a_server_that_hangs_holds_up_nobody_else_and_can_be_left_at_once() -> N
         hanging = FakePrometheus()
         hanging.seconds = None
         desk = Desk(hanging=hanging, default=FakePrometheus())
-        desk.poller.follow(KEY, replace(ASKING, source="hanging"))
+        desk.poller.poll(KEY, replace(ASKING, source="hanging"))
         await pass_time(5)
-        desk.poller.follow(OTHER, ASKING)
+        desk.poller.poll(OTHER, ASKING)
         await pass_time(60)
         assert (desk.poller.newest(KEY), near(desk.gaps("other-agent"), 10)) == (None, True)
-        desk.poller.follow(KEY, None)
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, None)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
         assert desk.poller.newest(KEY) is not None
 
@@ -206,10 +206,10 @@ def test_what_is_followed_no_more_is_asked_and_known_no_more() -> None:
     async def scenario() -> None:
         server = FakePrometheus()
         desk = Desk(default=server)
-        desk.poller.follow(KEY, ASKING)
-        desk.poller.follow(OTHER, ASKING)
+        desk.poller.poll(KEY, ASKING)
+        desk.poller.poll(OTHER, ASKING)
         await pass_time(FIRST)
-        desk.poller.follow(KEY, None)
+        desk.poller.poll(KEY, None)
         desk.poller.close()
         asked = len(server.asked)
         await pass_time(100)
@@ -226,19 +226,19 @@ def test_history_is_asked_once_and_again_only_after_a_failure() -> None:
         server = FakePrometheus()
         server.history = QueryError(QueryErrorKind.TIMEOUT, "too slow")
         desk = Desk(default=server)
-        desk.poller.follow(KEY, MEASURING)
+        desk.poller.poll(KEY, MEASURING)
         await pass_time(FIRST)
         failed = desk.poller.newest(KEY)
         server.history = HISTORY
         await pass_time(60)
         learnt = desk.poller.newest(KEY)
         times = server.histories
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(11)
         done = desk.poller.newest(KEY)
         found = [heard and heard.history for heard in (failed, learnt, done)]
         assert (found, times, server.histories) == ([None, HISTORY.series, None], 2, 2)
-        desk.poller.follow(KEY, MEASURING)
+        desk.poller.poll(KEY, MEASURING)
         await pass_time(11)
         assert server.histories == 3, "what is no longer needed was kept"
 
@@ -252,7 +252,7 @@ def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
         server = FakePrometheus()
         server.seconds = 4
         desk = Desk(default=server)
-        desk.poller.follow(KEY, MEASURING)
+        desk.poller.poll(KEY, MEASURING)
         await pass_time(FIRST + 5)
         ((_, asked),), ((_, heard),) = server.asked, desk.heard
         assert START + timedelta(seconds=heard) - asked == timedelta(seconds=4)
@@ -273,7 +273,7 @@ def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, reason: Reason)
 
     async def scenario() -> None:
         desk = Desk(default=FakePrometheus(QueryError(kind, "no")))
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
         heard = Heard(plan=PLAN, answer=Unreadable("no", reason))
         assert (desk.poller.newest(KEY), desk.polled) == (heard, [("default", str(kind))])
@@ -286,7 +286,7 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
 
     async def scenario() -> None:
         desk = Desk()
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
         missing = desk.poller.newest(KEY)
         desk.servers["default"] = FakePrometheus()
@@ -307,7 +307,7 @@ def test_nothing_is_asked_before_there_is_anything_to_count() -> None:
     async def scenario() -> None:
         server = FakePrometheus()
         desk = Desk(default=server)
-        desk.poller.follow(
+        desk.poller.poll(
             KEY, replace(ASKING, plan=replace(PLAN, counting_start=START + timedelta(seconds=15)))
         )
         await pass_time(12)
@@ -323,9 +323,9 @@ def test_a_shorter_interval_counts_from_now_on() -> None:
 
     async def scenario() -> None:
         desk = Desk(default=FakePrometheus())
-        desk.poller.follow(KEY, replace(ASKING, interval_seconds=3600))
+        desk.poller.poll(KEY, replace(ASKING, interval_seconds=3600))
         await pass_time(20)
-        desk.poller.follow(KEY, replace(ASKING, interval_seconds=2))
+        desk.poller.poll(KEY, replace(ASKING, interval_seconds=2))
         await pass_time(20)
         assert near(desk.gaps()[1:], 2)
 
@@ -338,7 +338,7 @@ def test_a_bug_is_logged_and_ends_no_questions(caplog: pytest.LogCaptureFixture)
     async def scenario() -> None:
         server = FakePrometheus(answer=[None])  # type: ignore[list-item]  # a row that is none: the bug
         desk = Desk(default=server)
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
         assert (desk.poller.newest(KEY), len(caplog.records)) == (None, 1)
         server.answer = []
@@ -358,7 +358,7 @@ def test_whether_a_selector_can_match_is_asked_once_with_a_look_back() -> None:
     async def scenario() -> None:
         server = FakePrometheus([({"src": "0.seen"}, 2.0)])
         desk = Desk(default=server)
-        desk.poller.follow(KEY, FINDING_OUT)
+        desk.poller.poll(KEY, FINDING_OUT)
         await pass_time(FIRST)
         heard = desk.poller.newest(KEY)
         assert heard is not None
@@ -383,7 +383,7 @@ def test_a_series_that_appears_is_found() -> None:
     async def scenario() -> None:
         server = FakePrometheus()
         desk = Desk(default=server)
-        desk.poller.follow(KEY, FINDING_OUT)
+        desk.poller.poll(KEY, FINDING_OUT)
         await pass_time(FIRST)
         server.answer = [({"src": "0.seen"}, 1.0)]
         await pass_time(30)
@@ -402,7 +402,7 @@ def test_a_server_whose_increase_contains_births_is_not_asked_for_them() -> None
         server = FakePrometheus()
         server.has_births = True
         desk = Desk(default=server)
-        desk.poller.follow(KEY, ASKING)
+        desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
         heard = desk.poller.newest(KEY)
         assert heard is not None

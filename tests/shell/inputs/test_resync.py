@@ -8,9 +8,9 @@ from agentrollouts.adapters.cluster.errors import NotServedError, UnavailableErr
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.inputs.intake import Inputs
-from agentrollouts.shell.inputs.resync import START_PAUSE, SYNC_SECONDS, Sync
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.inputs.intake import Intake
+from agentrollouts.shell.inputs.resync import START_PAUSE, SYNC_SECONDS, Resync
+from agentrollouts.shell.workqueue import WorkQueue
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import now, pass_time, run
 
@@ -49,8 +49,8 @@ class Desk:
     def __init__(self, api: FakeApiServer, *namespaces: str) -> None:
         self.api = api
         self.cache = Cache()
-        self.queue: DirtyQueue[Ref] = DirtyQueue(now)
-        self.sync = Sync(api, self.cache, Inputs(self.cache, self.queue), namespaces)
+        self.queue: WorkQueue[Ref] = WorkQueue(now)
+        self.resync = Resync(api, self.cache, Intake(self.cache, self.queue), namespaces)
 
 
 def test_the_cache_is_filled_once_the_api_server_answers() -> None:
@@ -60,7 +60,7 @@ def test_the_cache_is_filled_once_the_api_server_answers() -> None:
         desk = Desk(Unsteady(failures=3))
         release = desk.api.put(an_object(RELEASE))
         desk.api.put(an_object(CONFIG))
-        await desk.sync.fill()
+        await desk.resync.fill()
         assert (desk.cache.get(RELEASE), desk.cache.get(CONFIG), now()) == (release, None, 3 * START_PAUSE)
         assert await desk.queue.take() == RELEASE
 
@@ -73,7 +73,7 @@ def test_without_the_gateway_api_there_are_no_routes() -> None:
     async def scenario() -> None:
         desk = Desk(Unsteady(unserved="HTTPRoute"))
         release = desk.api.put(an_object(RELEASE))
-        await desk.sync.fill()
+        await desk.resync.fill()
         assert desk.cache.get(RELEASE) == release
 
     run(scenario())
@@ -86,7 +86,7 @@ def test_without_our_own_kinds_it_waits_for_them() -> None:
         desk = Desk(Unsteady(unserved="AgentRollout"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(60):
-                await desk.sync.fill()
+                await desk.resync.fill()
 
     run(scenario())
 
@@ -98,7 +98,7 @@ def test_only_the_namespaces_of_the_settings_are_read() -> None:
         desk = Desk(FakeApiServer(), "support")
         desk.api.put(an_object(RELEASE))
         desk.api.put(an_object(Ref("AgentRelease", "elsewhere", "one")))
-        await desk.sync.fill()
+        await desk.resync.fill()
         assert len(desk.cache.versions("AgentRelease", None)) == 1
 
     run(scenario())
@@ -110,11 +110,11 @@ def test_what_went_while_the_watch_was_interrupted_is_noticed() -> None:
     async def scenario() -> None:
         desk = Desk(FakeApiServer())
         desk.api.put(an_object(RELEASE))
-        await desk.sync.fill()
+        await desk.resync.fill()
         await desk.queue.take()
         desk.queue.done(RELEASE)
         desk.api.delete(RELEASE, tell=False)
-        keeping = asyncio.create_task(desk.sync.keep())
+        keeping = asyncio.create_task(desk.resync.keep())
         await pass_time(SYNC_SECONDS + 1)
         keeping.cancel()
         assert (desk.cache.get(RELEASE), len(desk.queue)) == (None, 1)
@@ -129,7 +129,7 @@ def test_what_came_while_the_list_was_under_way_stays() -> None:
         api = FakeApiServer()
         desk = Desk(api)
         old = api.put(an_object(RELEASE))
-        await desk.sync.fill()
+        await desk.resync.fill()
         newer = {**old, "metadata": {**old["metadata"], "resourceVersion": "9"}}
 
         class Slow(FakeApiServer):
@@ -138,7 +138,7 @@ def test_what_came_while_the_list_was_under_way_stays() -> None:
                     desk.cache.put(newer)
                 return []
 
-        await Sync(Slow(), desk.cache, Inputs(desk.cache, desk.queue), ()).fill()
+        await Resync(Slow(), desk.cache, Intake(desk.cache, desk.queue), ()).fill()
         assert desk.cache.get(RELEASE) == newer
 
     run(scenario())

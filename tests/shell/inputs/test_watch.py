@@ -7,10 +7,10 @@ import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.watch import configure, register
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.workqueue import WorkQueue
 
 WATCHED = (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE)
 
@@ -24,7 +24,7 @@ def an_event(kind: str | None, version: int) -> dict[str, Any]:
 def handlers(cache: Cache) -> dict[str, Any]:
     """The handlers that were registered, by what they watch."""
     registry = kopf.OperatorRegistry()
-    register(registry, Inputs(cache, DirtyQueue(lambda: 0.0)))
+    register(registry, Intake(cache, WorkQueue(lambda: 0.0)))
     found = registry._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way to see them
     return {str(handler.id): handler.fn for handler in found}
 

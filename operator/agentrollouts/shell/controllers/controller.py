@@ -59,7 +59,7 @@ async def parsed(model: type[Model], manifest: Manifest, actor: Actor) -> Model 
         status = invalid_status(manifest, error, datetime.now(UTC))
         if status is not None:
             await actor.replace_status(manifest, status)
-            actor.tell(manifest, invalid_events(manifest, error))
+            actor.send_events(manifest, invalid_events(manifest, error))
         return None
 
 

@@ -73,7 +73,7 @@ class ReleaseController:
         problem = self._writes.problem(key)
         if decision.status is not None and (problem is None or before is not None):
             await self._actor.replace_status(manifest, decision.status.to_json())
-            self._actor.tell(manifest, decision.events)
+            self._actor.send_events(manifest, decision.events)
         return Outcome.of(pause, problem, seconds_until(obs.now, decision.wake_at))
 
     async def settle(self, key: Ref) -> bool:

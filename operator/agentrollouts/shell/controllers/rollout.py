@@ -54,7 +54,7 @@ class RolloutController:
         if decision.unsure_of:
             obs = await self._observer.asked_about(obs, decision.unsure_of)
             decision = decide(obs)
-        self._poller.follow(key, decision.asking)
+        self._poller.poll(key, decision.asking)
         self._observer.follow(key, decision.services)
         if decision.rests_on_status:
             await self._observer.confirm(manifest)
@@ -65,7 +65,7 @@ class RolloutController:
             await self._actor.replace_status(manifest, status, is_news=decision.is_news)
             self._measure(obs.status, decision.status)
         is_done = not pause and problem is None
-        self._actor.tell(manifest, self._what_happened(decision.events, is_done=is_done))
+        self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
         wait = seconds_until(obs.now, decision.wake_at)
         if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
             wait = LOOK_AGAIN_SECONDS if wait is None else min(wait, LOOK_AGAIN_SECONDS)
@@ -90,7 +90,7 @@ class RolloutController:
         return attempt.get("state") not in ENDS | {None}
 
     def _follow_nothing(self, key: Ref) -> None:
-        self._poller.follow(key, None)
+        self._poller.poll(key, None)
         self._observer.follow(key, frozenset())
 
     def _measure(self, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:

@@ -23,8 +23,8 @@ from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, 
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.effects.events import Herald
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.effects.events import EventSender
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.relations import ROUTE
 
 logger = logging.getLogger(__name__)
@@ -63,11 +63,11 @@ class Writer(Protocol):
 class Actor:
     """The hands of the operator."""
 
-    def __init__(self, cluster: Writer, cache: Cache, inputs: Inputs, herald: Herald) -> None:
+    def __init__(self, cluster: Writer, cache: Cache, intake: Intake, sender: EventSender) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._inputs = inputs
-        self._herald = herald
+        self._intake = intake
+        self._sender = sender
 
     async def apply(self, writes: Iterable[Effect]) -> Problem | None:
         """Do all writes in their order, each though another failed; the first failure is the answer.
@@ -99,7 +99,7 @@ class Actor:
             written = await self._cluster.replace_status({**manifest, "status": dict(status)})
         except REFUSALS as error:
             written = await self._replace_bare_status(manifest, status, error)
-        (self._inputs.put if is_news else self._cache.put)(written)
+        (self._intake.put if is_news else self._cache.put)(written)
 
     async def _replace_bare_status(
         self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError
@@ -114,9 +114,9 @@ class Actor:
             return written
         raise error
 
-    def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
+    def send_events(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Have Events about an object sent, without waiting for it."""
-        self._herald.tell(manifest, events)
+        self._sender.send(manifest, events)
 
     async def _attempt(self, effect: Effect) -> Problem | None:
         """Carry out an effect; what is refused with its text is written with less of it.
@@ -150,10 +150,10 @@ class Actor:
             case Write():
                 return await self._apply(effect)
             case Patch(manifest, operations):
-                self._inputs.put(await self._cluster.patch(Ref.of(dict(manifest)), operations))
+                self._intake.put(await self._cluster.patch(Ref.of(dict(manifest)), operations))
             case Deletion(manifest):
                 await self._cluster.delete_version(dict(manifest))
-                self._inputs.drop(dict(manifest))
+                self._intake.drop(dict(manifest))
         return None
 
     async def _apply(self, write: Write) -> Problem | None:
@@ -163,7 +163,7 @@ class Actor:
             reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
         is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # nobody else has a say in these fields
-        self._inputs.put(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
+        self._intake.put(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
         return None
 
     async def _is_foreign(self, ref: Ref, manifest: Manifest) -> bool:

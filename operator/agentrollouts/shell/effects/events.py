@@ -45,7 +45,7 @@ class EventSink(Protocol):
         """Create a core/v1 Event. Raises `ClusterError`."""
 
 
-class Herald:
+class EventSender:
     """Sends Events in their order."""
 
     def __init__(self, sink: EventSink, *, line: int = LINE) -> None:
@@ -53,7 +53,7 @@ class Herald:
         self._line: asyncio.Queue[Manifest] = asyncio.Queue(line)
         self._said: OrderedDict[tuple[Ref, str], float] = OrderedDict()
 
-    def tell(self, manifest: Manifest, events: Iterable[Event]) -> None:
+    def send(self, manifest: Manifest, events: Iterable[Event]) -> None:
         """Log Events about an object and have them sent; does not wait."""
         for event in events:
             if not self._is_news(Ref.of(manifest), event):

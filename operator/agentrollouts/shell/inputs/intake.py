@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.relations import ROLLOUT
-from agentrollouts.shell.workqueue import DirtyQueue
+from agentrollouts.shell.workqueue import WorkQueue
 
 
-class Inputs:
+class Intake:
     """Feeds the cache and the queue."""
 
-    def __init__(self, cache: Cache, queue: DirtyQueue[Ref]) -> None:
+    def __init__(self, cache: Cache, queue: WorkQueue[Ref]) -> None:
         self._cache = cache
         self._queue = queue
 

@@ -96,7 +96,7 @@ class Poller:
         follower = self._followed.get(key)
         return follower.newest if follower else None
 
-    def follow(self, key: Ref, asking: Asking | None) -> None:
+    def poll(self, key: Ref, asking: Asking | None) -> None:
         """Ask this for the rollout from now on, or nothing; to say the same again changes nothing."""
         follower = self._followed.get(key)
         if asking is None:
@@ -117,7 +117,7 @@ class Poller:
     def close(self) -> None:
         """Ask nothing any more."""
         for key in tuple(self._followed):
-            self.follow(key, None)
+            self.poll(key, None)
 
     def _start(self, key: Ref, follower: "_Follower") -> None:
         now = asyncio.get_running_loop().time()

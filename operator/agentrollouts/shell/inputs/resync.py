@@ -13,7 +13,7 @@ from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache, version_of
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 
 logger = logging.getLogger(__name__)
@@ -45,20 +45,20 @@ class Lister(Protocol):
         """All objects of a kind that carry the labels, part by part. Raises `ClusterError`."""
 
 
-class Sync:
+class Resync:
     """Keeps the cache true where the watch cannot.
 
     Args:
         cluster: Who is asked.
         cache: What is known.
-        inputs: Where the lists go.
+        intake: Where the lists go.
         namespaces: Those of the settings; all if empty.
     """
 
-    def __init__(self, cluster: Lister, cache: Cache, inputs: Inputs, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, cluster: Lister, cache: Cache, intake: Intake, namespaces: tuple[str, ...]) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._inputs = inputs
+        self._intake = intake
         self._namespaces = namespaces
 
     async def fill(self) -> None:
@@ -91,7 +91,7 @@ class Sync:
             async for page in self._cluster.pages(kind, namespace, labels):
                 for manifest in page:
                     unseen.discard(Ref.of(manifest))
-                    self._inputs.put(manifest)
+                    self._intake.put(manifest)
         except NotServedError:
             if kind != ROUTE:
                 raise
@@ -99,4 +99,4 @@ class Sync:
         for key in unseen:
             gone = self._cache.get(key)
             if gone is not None and version_of(gone) == known[key]:  # no news since the question
-                self._inputs.drop(gone)
+                self._intake.drop(gone)

@@ -11,17 +11,17 @@ import kopf
 
 from agentrollouts.adapters.cluster.client import PAGE
 from agentrollouts.adapters.cluster.resources import KINDS, selector_of
-from agentrollouts.shell.inputs.intake import Inputs
+from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
 
 
-def register(registry: kopf.OperatorRegistry, inputs: Inputs) -> None:
-    """Watch our kinds and our children; all handlers feed `inputs`."""
+def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
+    """Watch our kinds and our children; all handlers feed `intake`."""
     for kind in WATCHED:
 
         async def seen(event: kopf.RawEvent, _kind: str = kind, **_: object) -> None:
             manifest = {"apiVersion": KINDS[_kind].api_version, "kind": _kind} | dict(event["object"])
-            (inputs.drop if event["type"] == "DELETED" else inputs.put)(manifest)
+            (intake.drop if event["type"] == "DELETED" else intake.put)(manifest)
 
         kopf.on.event(*_address(kind), registry=registry, id=f"see-{KINDS[kind].plural}")(seen)
 
