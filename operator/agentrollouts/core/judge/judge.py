@@ -20,10 +20,7 @@ from agentrollouts.core.judge.comparison import Finding
 from agentrollouts.core.judge.explain import degraded_too
 from agentrollouts.core.judge.facts import NEVER, Case, Course, Memory, Since, examine, strays_by
 from agentrollouts.core.judge.limits import is_degraded
-from agentrollouts.core.judge.rules import Answer, answer
-
-__all__ = ["Answer", "Course", "Judgement", "Memory", "Since", "judge"]
-
+from agentrollouts.core.judge.rules import answer
 
 NOTHING = Memory()
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.gates.counts import Recent, Segment, Tally
+from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.selector import BOUND_LABEL
@@ -31,25 +31,7 @@ from agentrollouts.core.metrics.queries import (
     total_source,
 )
 from agentrollouts.core.metrics.steadiness import unsteady
-from agentrollouts.core.metrics.table import Answer, Table, to_answer
-
-__all__ = [
-    "NOTHING_YET",
-    "Answer",
-    "NoData",
-    "Present",
-    "Reading",
-    "Recent",
-    "Result",
-    "Tally",
-    "TooEarly",
-    "Uncovered",
-    "Unreadable",
-    "read_all",
-    "read_table",
-    "tabulate",
-    "to_answer",
-]
+from agentrollouts.core.metrics.table import Answer, Table
 
 Result = Table | Unreadable | TooEarly
 """The newest result as numbers by source, or why there are none."""
