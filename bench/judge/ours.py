@@ -20,7 +20,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import Course, Memory
-from agentrollouts.core.judge.judge import NOTHING, Judgement, judge
+from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 from bench.judge.streams import PHASES, Minute
 
@@ -78,10 +78,10 @@ RUN_SECONDS: Final = 8.0
 """Of the runs in all tables but one, which end within the minute in which they begin."""
 ALL: Final = Known(run_seconds=RUN_SECONDS)
 
-Judge = Callable[[ResolvedGate, Reading, Course, Past], Judgement]
+Judge = Callable[[ResolvedGate, Reading, Course, Past], Judgment]
 
 
-def shipped(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgement:
+def shipped(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgment:
     """What the operator would answer."""
     return judge(gate, reading, course, finished=past.finished, burst=past.burst, memory=past.memory)
 

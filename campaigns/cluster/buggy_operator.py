@@ -14,7 +14,7 @@ from agentrollouts.adapters.cluster.errors import ConflictError
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.core.effects import Write
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.rollout import decision
 from agentrollouts.core.traffic import manifests
 from agentrollouts.core.traffic.routers import config_map, http_route, table
@@ -71,7 +71,7 @@ def blind_retry() -> None:
 
 def anything_passes() -> None:
     """A gate that has no answer yet lets pass."""
-    _replace(Judgement, "lets_pass", property(lambda _: True))
+    _replace(Judgment, "lets_pass", property(lambda _: True))
 
 
 BUGS: Final[Mapping[str, Callable[[], None]]] = {

@@ -143,7 +143,7 @@ class _View:
         return None if time is None else _ticks((self.now - time).total_seconds(), most)
 
     def _gates(self) -> Key:
-        """What the next judgement remembers; on the way back, only whether there was harm."""
+        """What the next judgment remembers; on the way back, only whether there was harm."""
         attempt, gates = self.status.attempt, self.status.gates
         if attempt is None or attempt.state in ENDS:
             return ()

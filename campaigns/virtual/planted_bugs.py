@@ -15,7 +15,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis import gate_status
 from agentrollouts.core.effects import Write
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.rollout import decision, situation
 from agentrollouts.core.rollout.checks import progressing
@@ -29,9 +29,9 @@ Patches = tuple[tuple[Any, str, Any], ...]
 """Object, attribute and what stands there instead."""
 
 
-def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgement:  # noqa: ANN401 whatever the judge is given
-    judgement = judge(*args, **kwargs)
-    return replace(judgement, verdict=Verdict.PASS) if judgement.verdict is Verdict.ERROR else judgement
+def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgment:  # noqa: ANN401 whatever the judge is given
+    judgment = judge(*args, **kwargs)
+    return replace(judgment, verdict=Verdict.PASS) if judgment.verdict is Verdict.ERROR else judgment
 
 
 def _write_ahead(obs: Observation, status: AgentRolloutStatus, *, shown: bool) -> Iterator[Write]:

@@ -19,7 +19,7 @@ from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import Course, Memory, Since
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.reader import read_all
@@ -189,7 +189,7 @@ ALONE = Course(0, 1, time_over=True, alone=True)
 ERRORS, LATENCY, VIOLATIONS = (a_gate(template=name) for name in ("error-rate", "latency", "violations"))
 
 
-def judged(asked: ResolvedGate, bad: float, runs: float, memory: Memory | None = None) -> Judgement:
+def judged(asked: ResolvedGate, bad: float, runs: float, memory: Memory | None = None) -> Judgment:
     """The verdict on these counts, with nothing beside them, after two minutes beyond any limit."""
     segment = Segment(bad, runs, 0.0, 0.0)
     recent = Recent(segment, 10.0 if asked is LATENCY else None) if asked is not VIOLATIONS else None

@@ -19,7 +19,7 @@ from agentrollouts.core.analysis.baseline import baselines
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.facts import Course, Memory
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import (
     Term,
     bad_source,
@@ -92,7 +92,7 @@ def read(canary: Shares, stable: Shares, recently: Shares, runs: float = 5000) -
     return found
 
 
-def judged(reading: Reading, baseline: Baseline | None) -> Judgement:
+def judged(reading: Reading, baseline: Baseline | None) -> Judgment:
     """At the end of the phase."""
     return judge(LOOP, reading, OVER, memory=Memory(baseline=baseline))
 

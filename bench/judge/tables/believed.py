@@ -16,7 +16,7 @@ from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import Course, Memory
-from agentrollouts.core.judge.judge import NOTHING, Judgement, judge
+from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import read_all
@@ -159,12 +159,12 @@ class _Attempt:
             self._enter(found, minute)
         return None
 
-    def _enter(self, found: Judgement | None, minute: int) -> None:
+    def _enter(self, found: Judgment | None, minute: int) -> None:
         if found is not None and found.present is not None:
             self.finished = (*self.finished, found.present)
         self.start, self.ignored, self.memory = minute, frozenset(), NOTHING
 
-    def _look(self, phase: int, minute: int, *, is_last: bool) -> Judgement:
+    def _look(self, phase: int, minute: int, *, is_last: bool) -> Judgment:
         gate = GATES["errors"]
         plan = plan_queries(
             [gate],
@@ -181,12 +181,12 @@ class _Attempt:
         ]
         course = Course(phase, len(PHASES), time_over=is_last)
 
-        def on(counts: Any) -> Judgement:  # noqa: ANN401 any counts
+        def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
             return judge(gate, counts, course, finished=self.finished, burst=1.0, memory=self.memory)
 
         return self._kept(doubted(on(present), present, on), present, minute)
 
-    def _kept(self, found: Judgement, present: Present, minute: int) -> Judgement:
+    def _kept(self, found: Judgment, present: Present, minute: int) -> Judgment:
         self.memory = found.memory
         if isinstance(present, Reading):
             self.ignored = found.ignored

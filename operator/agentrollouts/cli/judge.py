@@ -34,7 +34,7 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
 from agentrollouts.core.judge.facts import Course, Memory, Since
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.straying import STRAY_SECONDS
 from agentrollouts.core.metrics.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
 
@@ -249,7 +249,7 @@ def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
     return next((f"{field}.{name}.bad: must be at most {field}.{name}.total" for name in wrong), "")
 
 
-def _judge(question: _Question, gate: ResolvedGate) -> Judgement:
+def _judge(question: _Question, gate: ResolvedGate) -> Judgment:
     *finished, present = [phase.tally(index) for index, phase in enumerate(question.phases)]
     mix = tuple(Mix(m.value, settled(m.canary), settled(m.stable)) for m in question.phases[-1].mix)
     recent = Recent(question.recent.segment, _bound(question, gate)) if question.recent else None
@@ -292,12 +292,12 @@ def _memory(question: _Question, gate: ResolvedGate) -> Memory:
     return Memory(baseline, Since(failing=stood, beyond=stood, stray=stood))
 
 
-def _told(judgement: Judgement) -> dict[str, Any]:
-    finding = judgement.finding
+def _told(judgment: Judgment) -> dict[str, Any]:
+    finding = judgment.finding
     return {
-        "verdict": judgement.verdict,
-        "reason": judgement.reason,
+        "verdict": judgment.verdict,
+        "reason": judgment.reason,
         "evidence": finding.evidence if finding else None,
         "ratio": finding.ratio if finding and math.isfinite(finding.ratio) else None,
-        "message": judgement.message,
+        "message": judgment.message,
     }

@@ -13,7 +13,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, Reading, TooEarly
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source
@@ -32,12 +32,12 @@ LIMIT: Final = a_gate(
 
 def judged(
     gate: ResolvedGate, segment: Segment, lost: Lost | None, recent: Segment | None = None
-) -> Judgement:
+) -> Judgment:
     """The verdict at the end of the only phase."""
     now = None if recent is None else Recent(recent)
     reading = Reading(segment, (), AT, now, saw_bad=True, lost=lost)
 
-    def on(counts: Any) -> Judgement:  # noqa: ANN401 any counts
+    def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
         return judge(gate, counts, Course(0, 1, time_over=True))
 
     return doubted(on(reading), reading, on)

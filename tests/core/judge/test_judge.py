@@ -18,7 +18,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 
 LAST = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 ERRORS, COMPLETION, LATENCY, COST, ACCURACY = resolve_all(
@@ -46,9 +46,9 @@ def reading(canary_bad: float, canary: float, stable_bad: float, stable: float, 
     return Reading(Segment(canary_bad, canary, stable_bad, stable), bounds, LAST)
 
 
-def answer(judgement: Judgement) -> tuple[Verdict, Reason]:
+def answer(judgment: Judgment) -> tuple[Verdict, Reason]:
     """The verdict in two words."""
-    return judgement.verdict, judgement.reason
+    return judgment.verdict, judgment.reason
 
 
 FAIL, PASS = (Verdict.FAIL, Reason.GATE_FAILED), (Verdict.PASS, Reason.PASSED)

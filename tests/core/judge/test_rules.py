@@ -17,7 +17,7 @@ from agentrollouts.core.gates.counts import Bound, Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, TooEarly
 from agentrollouts.core.judge.facts import Course, Memory, Since
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.limits import surely_above
 from testkit.gates import a_gate
 
@@ -53,9 +53,9 @@ def reading(
     return Reading(Segment(*counts), (), NOW + timedelta(seconds=seconds), found)
 
 
-def told(judgement: Judgement) -> tuple[Verdict, Reason]:
+def told(judgment: Judgment) -> tuple[Verdict, Reason]:
     """The verdict in two words."""
-    return judgement.verdict, judgement.reason
+    return judgment.verdict, judgment.reason
 
 
 def beyond_since(seconds: float) -> Memory:
@@ -205,7 +205,7 @@ SPENT = Baseline(bad=80, total=4000)
 
 def paid(
     recent: tuple[float, float] | None, baseline: Baseline | None = SPENT, burst: float = 0.13
-) -> Judgement:
+) -> Judgment:
     """Cost per run where both releases spent alike in the attempt; stable's dollars and runs of late."""
     counts = reading((2.0, 100.0, 20.0, 1000.0), (0.0, 0.0, *recent) if recent else None)
     return judge(COST, counts, OVER, burst=burst, memory=Memory(baseline=baseline))

@@ -11,7 +11,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.census import (
     Census,
     Sighted,
@@ -35,10 +35,10 @@ SEEN_NONE = Sighted(
 )
 
 
-def ended(gate: ResolvedGate, reading: Reading, sight: Sight | None) -> Judgement:
-    """The judgement at the end of a phase."""
+def ended(gate: ResolvedGate, reading: Reading, sight: Sight | None) -> Judgment:
+    """The judgment at the end of a phase."""
 
-    def on(counts: Any) -> Judgement:  # noqa: ANN401 any counts
+    def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
         return judge(gate, counts, Course(0, 1, time_over=True))
 
     return doubted(on(reading), reading, on, sight=sight)

@@ -17,7 +17,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unreadable
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Sighted, census_of, render_census, sight_of, sighted
 from agentrollouts.core.metrics.closer_look import closer_look
@@ -125,10 +125,10 @@ def read(found: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
     return read_all(plan, answer, [gate], now=found.at, stale_after_seconds=5, explains=SIXTH)[gate.name]
 
 
-def judged(gate: ResolvedGate, reading: Present, found: Sighted | None = None) -> Judgement:
+def judged(gate: ResolvedGate, reading: Present, found: Sighted | None = None) -> Judgment:
     """The verdict at the end of the only phase."""
 
-    def on(counts: Any) -> Judgement:  # noqa: ANN401 any counts
+    def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
         return judge(gate, counts, Course(0, 1, time_over=True), burst=1.0)
 
     sight = sight_of(gate, None, reading, found) if isinstance(reading, Reading) else None

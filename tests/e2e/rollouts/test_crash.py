@@ -90,7 +90,7 @@ def test_a_breach_while_nobody_watched(given: Scene) -> None:
 
 
 def test_killed_between_the_route_and_the_status(given: Scene) -> None:
-    """A route that was taken back stays so, though the status never heard of it; the rollback is finished."""
+    """A route that was rolled back stays so, and a rollback that the status does not show is finished."""
     (shop,) = given.serving("latch")
     shop.ships("2.0.0", phases=[phase("half", 50, LONG)])
     shop.is_counting(phase="half")

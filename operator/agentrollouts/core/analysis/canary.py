@@ -28,7 +28,7 @@ from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import STARTED
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.judge.stats.shifts import looks_until
 from agentrollouts.core.metrics.absences import run_seconds, started, with_started
 from agentrollouts.core.metrics.births import Explains
@@ -121,7 +121,7 @@ def judged(
     gates: tuple[ResolvedGate, ...],
     heard: Heard | None,
     table: Result,
-) -> tuple[Judgement, ...]:
+) -> tuple[Judgment, ...]:
     """The verdicts on the newest result, which `table` holds; none without one to the current query."""
     spec, attempt = obs.rollout.spec, status.attempt
     gates = _asked(spec, status, gates)
@@ -213,19 +213,19 @@ def _past(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: He
 def with_verdicts(
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
-    judgements: tuple[Judgement, ...],
+    judgments: tuple[Judgment, ...],
     now: datetime,
 ) -> AgentRolloutStatus:
     """The status with the newest verdicts; where Prometheus has a hole, counting starts anew.
 
     Of gates that are not asked at this stage it keeps the last answer.
     """
-    if not judgements:
+    if not judgments:
         return status
-    known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j) for j in judgements}
+    known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j) for j in judgments}
     names = (gate.name for gate in gates)
     found = status.model_copy(update={"gates": tuple(known[name] for name in names if name in known)})
-    if status.attempt and any(judgement.recount for judgement in judgements):
+    if status.attempt and any(judgment.recount for judgment in judgments):
         found = found.model_copy(
             update={"attempt": status.attempt.model_copy(update={"counting_start_time": now})}
         )
@@ -233,12 +233,12 @@ def with_verdicts(
 
 
 def with_query(
-    status: AgentRolloutStatus, heard: Heard | None, judgements: tuple[Judgement, ...]
+    status: AgentRolloutStatus, heard: Heard | None, judgments: tuple[Judgment, ...]
 ) -> AgentRolloutStatus:
     """The status with the query of the gate that matters most, for people; asked where it is written only."""
-    if heard is None or not judgements or not isinstance(heard.answer, Answer):
+    if heard is None or not judgments or not isinstance(heard.answer, Answer):
         return status
-    gate = next((j.gate for j in judgements if j.verdict is not Verdict.PASS), judgements[0].gate)
+    gate = next((j.gate for j in judgments if j.verdict is not Verdict.PASS), judgments[0].gate)
     text = render_gate(
         asked_of(heard.plan, heard.namespace_label, births=not heard.counts_births), gate, heard.answer.at
     )

@@ -23,41 +23,41 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Sight
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import Course, Memory, Since
-from agentrollouts.core.judge.judge import NOTHING, Judgement, judge
+from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.judge.stats.burst import MEASURED
 from agentrollouts.core.metrics.queries import recent_sources
 
 
-def to_status(judgement: Judgement) -> GateStatus:
-    """The judgement as it is persisted: enough to go on after a restart.
+def to_status(judgment: Judgment) -> GateStatus:
+    """The judgment as it is persisted: enough to go on after a restart.
 
     The counts beside the sentence are those of the whole attempt, for people; without new counts there are
     none.
     """
-    finding, memory, since = judgement.finding, judgement.memory, judgement.memory.since
-    total = judgement.total if judgement.present else Segment(0.0, 0.0, 0.0, 0.0)
+    finding, memory, since = judgment.finding, judgment.memory, judgment.memory.since
+    total = judgment.total if judgment.present else Segment(0.0, 0.0, 0.0, 0.0)
     return GateStatus(
-        name=judgement.name,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        message=judgement.message,
-        severity=judgement.severity,
+        name=judgment.name,
+        verdict=judgment.verdict,
+        reason=judgment.reason,
+        message=judgment.message,
+        severity=judgment.severity,
         canary=Counts(bad=total.canary_bad, total=total.canary_total),
         stable=Counts(bad=total.stable_bad, total=total.stable_total),
         evidence=finding.evidence if finding else None,
         ratio=finding.ratio if finding else None,
-        burst_factor=judgement.burst,
+        burst_factor=judgment.burst,
         baseline=memory.baseline,
-        source=judgement.gate.counted,
-        numerator=judgement.numerator,
-        first_values_ignored=tuple(sorted(judgement.ignored)),
+        source=judgment.gate.counted,
+        numerator=judgment.numerator,
+        first_values_ignored=tuple(sorted(judgment.ignored)),
         failing_start_time=since.failing,
         beyond_start_time=since.beyond,
         stray_start_time=since.stray,
         looks=memory.looks,
-        last_sample_time=judgement.last_sample_time,
-        segments=tuple(_to_segment(tally) for tally in judgement.finished),
-        present=_to_segment(judgement.present) if judgement.present else None,
+        last_sample_time=judgment.last_sample_time,
+        segments=tuple(_to_segment(tally) for tally in judgment.finished),
+        present=_to_segment(judgment.present) if judgment.present else None,
     )
 
 
@@ -107,7 +107,7 @@ def judged_with(
     course: Course,
     now: datetime,
     sights: Mapping[str, Sight] | None = None,
-) -> tuple[Judgement, ...]:
+) -> tuple[Judgment, ...]:
     """Judge each gate on what is present, with what the status remembers of it by name.
 
     Args:
@@ -131,8 +131,8 @@ def _judged(
     before: GateStatus | None,
     now: datetime,
     sight: Sight | None,
-) -> Judgement:
-    def on(counts: Present) -> Judgement:
+) -> Judgment:
+    def on(counts: Present) -> Judgment:
         return judge(
             gate,
             counts,

@@ -14,7 +14,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates.wording import about, percent, times
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import total_source
 from agentrollouts.core.metrics.table import Answer
@@ -33,7 +33,7 @@ _OUTCOMES = {
 
 
 def with_outlook(
-    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgements: Sequence[Judgement], heard: Heard | None
+    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgments: Sequence[Judgment], heard: Heard | None
 ) -> AgentRolloutStatus:
     """The status with what the present phase can catch; said once its traffic is known, and then kept.
 
@@ -42,21 +42,21 @@ def with_outlook(
     attempt = status.attempt
     if attempt is None or attempt.outlook or base_state(attempt) is not State.CANARY:
         return status
-    if heard is None or not judgements:  # then the plan may be another, without this phase
+    if heard is None or not judgments:  # then the plan may be another, without this phase
         return status
-    runs_per_hour = _traffic(judgements, heard, spec.phases[attempt.phase_index].duration_seconds)
+    runs_per_hour = _traffic(judgments, heard, spec.phases[attempt.phase_index].duration_seconds)
     if runs_per_hour is None:
         return status
-    gates = [replace(judgement.gate, burst=judgement.burst) for judgement in judgements]
-    usual = {judgement.name: _usual(spec, judgement) for judgement in judgements}
+    gates = [replace(judgment.gate, burst=judgment.burst) for judgment in judgments]
+    usual = {judgment.name: _usual(spec, judgment) for judgment in judgments}
     told = headline(forecast_phase(spec, gates, runs_per_hour, usual, attempt.phase_index))
     return status.model_copy(update={"attempt": attempt.replace(outlook=told)})
 
 
-def _traffic(judgements: Iterable[Judgement], heard: Heard, phase_seconds: float) -> float | None:
+def _traffic(judgments: Iterable[Judgment], heard: Heard, phase_seconds: float) -> float | None:
     """Runs per hour of both releases; None while too few were counted."""
-    for judgement in judgements:
-        gate, present = judgement.gate, judgement.present
+    for judgment in judgments:
+        gate, present = judgment.gate, judgment.present
         if present is None or not gate.counts_runs or not isinstance(heard.answer, Answer):
             continue
         seconds = heard.plan.window(total_source(gate), heard.answer.at)
@@ -66,10 +66,10 @@ def _traffic(judgements: Iterable[Judgement], heard: Heard, phase_seconds: float
     return None
 
 
-def _usual(spec: AgentRolloutSpec, judgement: Judgement) -> Usual:
+def _usual(spec: AgentRolloutSpec, judgment: Judgment) -> Usual:
     """Stable's rate before the attempt, where it is known and not zero."""
-    assumed, before = usual_of(spec, judgement.gate), judgement.memory.baseline
-    if judgement.gate.kind is not GateType.RATIO or before is None or not before.bad:
+    assumed, before = usual_of(spec, judgment.gate), judgment.memory.baseline
+    if judgment.gate.kind is not GateType.RATIO or before is None or not before.bad:
         return assumed
     return Usual(before.bad / before.total, assumed.worse)
 

@@ -24,7 +24,7 @@ from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.facts import Course
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
@@ -106,7 +106,7 @@ def judged_at_rest(
     gates: Iterable[ResolvedGate],
     heard: Heard | None,
     table: Result,
-) -> tuple[Judgement, ...]:
+) -> tuple[Judgment, ...]:
     """The verdicts on stable by the newest result, which `table` holds; none without one."""
     spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
     if heard is None or not asked:
@@ -150,10 +150,10 @@ def found_at_rest(
 
 
 def with_watched(
-    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgements: Iterable[Judgement]
+    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgments: Iterable[Judgment]
 ) -> AgentRolloutStatus:
     """The status with the newest verdicts on stable; without any, those that are known."""
     if not is_watched(spec, status):
         return status.model_copy(update={"watched": ()}) if status.watched else status
-    told = tuple(to_status(judgement) for judgement in judgements)
+    told = tuple(to_status(judgment) for judgment in judgments)
     return status.model_copy(update={"watched": told}) if told else status

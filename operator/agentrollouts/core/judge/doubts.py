@@ -13,18 +13,18 @@ from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.reading import Lost, Present, Reading, Sight
 from agentrollouts.core.gates.wording import count
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 
 
 def doubted(
-    found: Judgement,
+    found: Judgment,
     present: Present,
-    again: Callable[[Reading], Judgement],
+    again: Callable[[Reading], Judgment],
     *,
     before: GateStatus | None = None,
     sight: Sight | None = None,
-) -> Judgement:
-    """The judgement that can be believed, with what has to be remembered of it.
+) -> Judgment:
+    """The judgment that can be believed, with what has to be remembered of it.
 
     Args:
         found: What the counts say.
@@ -44,7 +44,7 @@ def doubted(
     return found if sight is None else _seen(found, sight)
 
 
-def _seen(found: Judgement, sight: Sight) -> Judgement:
+def _seen(found: Judgment, sight: Sight) -> Judgment:
     """A Pass only where a bad outcome could have been seen; what failed has been seen."""
     found = replace(found, numerator=sight.numerator)
     if sight.is_pending:
@@ -55,8 +55,8 @@ def _seen(found: Judgement, sight: Sight) -> Judgement:
     return replace(found, message=f"{found.message}; {sight.message}") if sight.message else found
 
 
-def _awaiting(found: Judgement) -> Judgement:
-    """The judgement while it is not known whether a bad outcome could have been seen: no Pass."""
+def _awaiting(found: Judgment) -> Judgment:
+    """The judgment while it is not known whether a bad outcome could have been seen: no Pass."""
     if found.verdict is not Verdict.PASS:
         return found
     told = f"{found.message}; it is not known yet whether a bad outcome could be seen"
@@ -64,8 +64,8 @@ def _awaiting(found: Judgement) -> Judgement:
 
 
 def _attributed(
-    found: Judgement, reading: Reading, lost: Lost, again: Callable[[Reading], Judgement]
-) -> Judgement:
+    found: Judgment, reading: Reading, lost: Lost, again: Callable[[Reading], Judgment]
+) -> Judgment:
     """An error where the outcomes without a release would change the verdict, whosever they are."""
     if found.verdict is Verdict.FAIL:
         changes = again(_with_lost(reading, lost, on_canary=False)).verdict is not Verdict.FAIL
@@ -82,12 +82,12 @@ def _attributed(
     return replace(found, verdict=Verdict.ERROR, reason=Reason.UNATTRIBUTED, message=told)
 
 
-def _may_fail(found: Judgement) -> bool:
+def _may_fail(found: Judgment) -> bool:
     since = found.memory.since
     return found.verdict is Verdict.FAIL or since.failing is not None or since.beyond is not None
 
 
-def _amount(found: Judgement, lost: Lost) -> str:
+def _amount(found: Judgment, lost: Lost) -> str:
     words = found.gate.words
     if found.gate.kind is GateType.MEAN:
         return f"{words.amount(lost.bad)}{words.named}"

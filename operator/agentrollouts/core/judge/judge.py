@@ -26,7 +26,7 @@ NOTHING = Memory()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgment:
     """The answer of one gate."""
 
     gate: ResolvedGate
@@ -90,7 +90,7 @@ def judge(
     finished: Sequence[Tally] = (),
     burst: float | None = None,
     memory: Memory = NOTHING,
-) -> Judgement:
+) -> Judgment:
     """Judge one gate.
 
     Args:
@@ -110,7 +110,7 @@ def judge(
         return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
     absence = _absence(gate, present, course, memory) if isinstance(present, NoData) else None
     verdict, reason = _without_counts(gate, present)
-    return Judgement(
+    return Judgment(
         gate=gate,
         verdict=Verdict.TRAFFIC_MISMATCH if absence and absence.is_sure else verdict,
         reason=Reason.TRAFFIC_MISMATCH if absence and absence.is_sure else reason,
@@ -172,9 +172,9 @@ def _without_counts(
             assert_never(present)
 
 
-def _judge_counts(case: Case, burst: float | None) -> Judgement:
+def _judge_counts(case: Case, burst: float | None) -> Judgment:
     found = answer(case)
-    return Judgement(
+    return Judgment(
         gate=case.gate,
         verdict=found.verdict,
         reason=found.reason,

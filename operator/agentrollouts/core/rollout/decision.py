@@ -80,7 +80,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     return Decision(
         writes=(*traffic, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(traffic) and not is_latched(status),
-        status=with_query(status, s.heard, s.judgements) if is_due else None,
+        status=with_query(status, s.heard, s.judgments) if is_due else None,
         is_news=news,
         events=(*progress.events, *warnings, *restorations(s.obs, shown=s.shown)),
         services=endpoints.services(s.spec, status),

@@ -27,7 +27,7 @@ from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
@@ -71,7 +71,7 @@ class Situation:
     """What is queried at `status`; None while nothing is judged."""
     table: Table | None
     """The newest result of that query, if there is a readable one."""
-    judgements: tuple[Judgement, ...]
+    judgments: tuple[Judgment, ...]
     """One for each gate that is asked; empty while nothing was answered about this segment yet."""
     caps: tuple[ResolvedCap, ...] = ()
     cap_readings: tuple[CapReading, ...] = ()
@@ -137,22 +137,22 @@ class Situation:
     @property
     def passed(self) -> bool:
         """Whether every gate that is asked lets pass; where none is, there is nothing to pass."""
-        answered = bool(self.judgements) or not self.asks
-        return answered and all(judgement.lets_pass for judgement in self.judgements)
+        answered = bool(self.judgments) or not self.asks
+        return answered and all(judgment.lets_pass for judgment in self.judgments)
 
     @property
-    def failing(self) -> tuple[Judgement, ...]:
+    def failing(self) -> tuple[Judgment, ...]:
         """The gates that fail, the worst first."""
-        failing = (judgement for judgement in self.judgements if judgement.verdict is Verdict.FAIL)
+        failing = (judgment for judgment in self.judgments if judgment.verdict is Verdict.FAIL)
         return tuple(sorted(failing, key=lambda j: (_ACTIONS.index(j.action), _SEVERITIES.index(j.severity))))
 
     def exceeded(self, action: Action) -> tuple[CapReading, ...]:
         """The caps that are exceeded, of those with this action."""
         return tuple(found for found in self.cap_readings if found.exceeded and found.cap.action is action)
 
-    def having(self, verdict: Verdict) -> tuple[Judgement, ...]:
+    def having(self, verdict: Verdict) -> tuple[Judgment, ...]:
         """The gates with this verdict that do not let pass."""
-        return tuple(j for j in self.judgements if j.verdict is verdict and not j.lets_pass)
+        return tuple(j for j in self.judgments if j.verdict is verdict and not j.lets_pass)
 
     @property
     def silence(self) -> Problem | None:
@@ -186,7 +186,7 @@ def assess(obs: Observation) -> Situation:
     heard = obs.heard if obs.heard and obs.heard.plan == plan else None
     result = tabulate(heard.plan, heard.answer) if heard else NOTHING_YET
     table = result if isinstance(result, Table) else None
-    judgements = judged(obs, status, gates, heard, result)
+    judgments = judged(obs, status, gates, heard, result)
     at_rest = stable.judged_at_rest(obs, status, gates, heard, result)
     status = stable.with_watched(status, spec, at_rest)
     status = noted(status, table, obs.now, gateway_follows=follows)
@@ -194,7 +194,7 @@ def assess(obs: Observation) -> Situation:
     status = with_readings(status, cap_readings)
     return Situation(
         obs=obs,
-        status=with_outlook(with_verdicts(status, gates, judgements, obs.now), spec, judgements, heard),
+        status=with_outlook(with_verdicts(status, gates, judgments, obs.now), spec, judgments, heard),
         heard=heard,
         asked=identify(obs),
         shown=shown,
@@ -203,7 +203,7 @@ def assess(obs: Observation) -> Situation:
         gates=gates,
         plan=plan,
         table=table,
-        judgements=judgements or at_rest,
+        judgments=judgments or at_rest,
         caps=caps,
         cap_readings=cap_readings,
         recoveries=recoveries(status, gates_after(spec, status, gates), table),
@@ -220,7 +220,7 @@ def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bo
     )
 
 
-def sentences(found: Iterable[Judgement | CapReading | Recovery]) -> str:
+def sentences(found: Iterable[Judgment | CapReading | Recovery]) -> str:
     """What several gates, or caps, say, each by name."""
     return "; ".join(f"{each.name}: {each.message}" for each in found)
 

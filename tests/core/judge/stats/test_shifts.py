@@ -14,7 +14,7 @@ from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading, TooEarly
 from agentrollouts.core.judge.facts import Course, Memory, allowed
-from agentrollouts.core.judge.judge import Judgement, judge
+from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.stats.shifts import (
     Shift,
     chi_squared_tail,
@@ -220,7 +220,7 @@ def looked(seconds: float, *, over: bool = False, looks: int = 6) -> Course:
     return Course(0, 3, time_over=over, counted_seconds=seconds, planned_looks=looks)
 
 
-def decide_on(counts: tuple[Mix, ...], course: Course, memory: Memory | None = None) -> Judgement:
+def decide_on(counts: tuple[Mix, ...], course: Course, memory: Memory | None = None) -> Judgment:
     """The decision gate on these counts."""
     runs = Segment(0, sum(m.canary for m in counts), 0, sum(m.stable for m in counts))
     return judge(DECISIONS, Reading(runs, (), START, mix=counts), course, memory=memory or Memory())

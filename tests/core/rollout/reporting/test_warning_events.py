@@ -17,7 +17,7 @@ from agentrollouts.core.analysis.canary import with_verdicts
 from agentrollouts.core.analysis.caps import CapReading, with_readings
 from agentrollouts.core.analysis.stable import with_watched
 from agentrollouts.core.effects import Event, Problem
-from agentrollouts.core.judge.judge import Judgement
+from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.rollout import decide as deciding
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
@@ -100,16 +100,16 @@ class Course:
             reading = CapReading(s.caps[0].cap, 9.0, exceeded=True, message=SPENT, at=obs.now)
             return replace(s, cap_readings=(reading,), status=with_readings(s.status, (reading,)))
         gate = s.gates[0]
-        judgement = Judgement(
+        judgment = Judgment(
             gate=gate, verdict=Verdict.FAIL, reason=Reason.GATE_FAILED, message=FAILED, severity=gate.severity
         )
-        return replace(s, judgements=(judgement,), status=self._told(s, judgement))
+        return replace(s, judgments=(judgment,), status=self._told(s, judgment))
 
     @staticmethod
-    def _told(s: Situation, judgement: Judgement) -> AgentRolloutStatus:
+    def _told(s: Situation, judgment: Judgment) -> AgentRolloutStatus:
         if is_on_trial(s.status):
-            return with_verdicts(s.status, s.gates, (judgement,), s.now)
-        return with_watched(s.status, s.spec, (judgement,))
+            return with_verdicts(s.status, s.gates, (judgment,), s.now)
+        return with_watched(s.status, s.spec, (judgment,))
 
     def look(self, now: datetime) -> Decision:
         """The operator looks once."""

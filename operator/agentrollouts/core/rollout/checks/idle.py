@@ -55,7 +55,7 @@ def harmful(s: Situation) -> moves.GoBack | None:
 
 def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
     """What stable does that would roll a canary back."""
-    failing = tuple(judgement for judgement in s.failing if judgement.action is Action.ROLL_BACK)
+    failing = tuple(judgment for judgment in s.failing if judgment.action is Action.ROLL_BACK)
     exceeded = s.exceeded(Action.ROLL_BACK)
     if not analysis_stable.is_watched(s.spec, s.status) or not (failing or exceeded):
         return None

@@ -79,7 +79,7 @@ def breached(s: Situation) -> moves.Move | None:
     failing = s.failing
     if not failing or failing[0].action is not Action.ROLL_BACK:
         return None
-    notes = dict.fromkeys(judgement.note for judgement in failing if judgement.note)
+    notes = dict.fromkeys(judgment.note for judgment in failing if judgment.note)
     return _take_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
 
 
@@ -172,7 +172,7 @@ def released(s: Situation) -> moves.Move | None:
     hold = s.attempt.hold
     if hold is None:
         return None
-    if s.asks and not s.judgements:  # after a restart, say: the cause may still be there
+    if s.asks and not s.judgments:  # after a restart, say: the cause may still be there
         return moves.Wait(UNANSWERED)
     if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
         return moves.Wait("The caps have not been answered yet")
@@ -202,7 +202,7 @@ def seen_again(s: Situation) -> moves.Move | None:
     is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
     if s.base not in {State.CANARY, State.BAKING} or not is_standing:
         return None
-    return moves.Wait(UNANSWERED) if s.asks and not s.judgements else moves.StartClock()
+    return moves.Wait(UNANSWERED) if s.asks and not s.judgments else moves.StartClock()
 
 
 def first_release(s: Situation) -> moves.Move | None:
@@ -240,7 +240,7 @@ def undecided(s: Situation) -> moves.Move | None:
 
 def _undecided(s: Situation) -> moves.Move | None:
     """What follows from time that is over without a Pass; None where the plan says to go on all the same."""
-    waiting = [j for j in s.judgements if not j.lets_pass]
+    waiting = [j for j in s.judgments if not j.lets_pass]
     if not waiting:
         return moves.Wait(UNANSWERED)
     message = sentences(waiting)

@@ -44,7 +44,7 @@ def proved(s: Situation) -> moves.Move | None:
 
 def _harm(s: Situation) -> str:
     """What is measured of stable that would roll it back; empty where nothing."""
-    failing = tuple(judgement for judgement in s.failing if judgement.action is Action.ROLL_BACK)
+    failing = tuple(judgment for judgment in s.failing if judgment.action is Action.ROLL_BACK)
     return sentences(failing) or sentences(s.exceeded(Action.ROLL_BACK))
 
 
@@ -61,8 +61,8 @@ def _keeps(s: Situation, back: LastRollback) -> str:
         is_known, text = bool(known) and len(known) == len(s.caps), sentences(known)
     else:
         seconds = max((_needed_seconds_of(gate) for gate in asked), default=0)
-        is_known = bool(s.judgements) and all(j.verdict is Verdict.PASS for j in s.judgements)
-        text = sentences(s.judgements)
+        is_known = bool(s.judgments) and all(j.verdict is Verdict.PASS for j in s.judgments)
+        text = sentences(s.judgments)
     since = back.routed_time or back.decided_time
     return text if is_known and s.now - since >= timedelta(seconds=seconds) else ""
 
@@ -106,4 +106,4 @@ def _lasts(s: Situation) -> bool:
         return True
     if not s.asks:
         return bool(s.caps and s.spec.watch and len(s.cap_readings) < len(s.caps))
-    return not s.judgements or any(judgement.verdict not in CALM for judgement in s.judgements)
+    return not s.judgments or any(judgment.verdict not in CALM for judgment in s.judgments)

@@ -163,7 +163,7 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
     if attempt is None or attempt.state not in WATCHING - {State.HELD}:
         return ""
     if available is not False:
-        awaited = sentences(j for j in s.judgements if j.reason is Reason.COLLECTING and not j.present)
+        awaited = sentences(j for j in s.judgments if j.reason is Reason.COLLECTING and not j.present)
         return awaited if is_on_trial(status) else ""
     known = find_condition(s.status.conditions, METRICS_CONDITION)
     since = known.last_transition_time if known and known.status is ConditionStatus.FALSE else s.now
@@ -207,7 +207,7 @@ def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
         return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message
-    if s.judgements:
+    if s.judgments:
         return True, Reason.METRICS_AVAILABLE, unseen
     known = find_condition(status.conditions, METRICS_CONDITION)
     if known and known.status is not ConditionStatus.UNKNOWN:

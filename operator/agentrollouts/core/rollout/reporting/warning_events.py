@@ -53,10 +53,10 @@ def _gates(s: Situation) -> Iterator[Event]:
     """Gates that came to fail, or whose finding keeps the attempt from going on."""
     old = s.obs.status
     before = {gate.name: gate.verdict for gate in (old.gates if is_on_trial(old) else old.watched)}
-    for judgement in s.judgements:
-        if judgement.verdict in FOUND and before.get(judgement.name) is not judgement.verdict:
-            reason = Reason.GATE_WARNED if judgement.warns else judgement.reason
-            yield Event(reason, f"{judgement.name}: {judgement.message}", is_warning=True)
+    for judgment in s.judgments:
+        if judgment.verdict in FOUND and before.get(judgment.name) is not judgment.verdict:
+            reason = Reason.GATE_WARNED if judgment.warns else judgment.reason
+            yield Event(reason, f"{judgment.name}: {judgment.message}", is_warning=True)
 
 
 def _caps(s: Situation) -> Iterator[Event]:
