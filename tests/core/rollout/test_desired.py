@@ -6,7 +6,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.rollout.desired import Asked, Request, identify
+from agentrollouts.core.rollout.desired import Desired, Standing, desired_release
 from testkit.builders import (
     BY_ROUTE,
     NEW,
@@ -27,22 +27,24 @@ KNOWING = a_rollout().remembering(OLDEST).serving(OLD).trying(NEW)
 @pytest.mark.parametrize(
     ("builder", "release", "expected"),
     [
-        (KNOWING, NEW, Request.CANARY),
-        (KNOWING, OLD, Request.STABLE),
-        (KNOWING, OLDEST, Request.KNOWN_HEALTHY),
-        (KNOWING, NEXT, Request.NEW),
-        (KNOWING.quarantining(NEXT), NEXT, Request.QUARANTINED),
-        (KNOWING.quarantining(OLDEST), OLDEST, Request.QUARANTINED),
-        (KNOWING.remembering(NEXT, Outcome.SUPERSEDED, Reason.SUPERSEDED), NEXT, Request.NEW),
-        (a_rollout(), NEW, Request.NEW),
+        (KNOWING, NEW, Standing.CANARY),
+        (KNOWING, OLD, Standing.STABLE),
+        (KNOWING, OLDEST, Standing.KNOWN_HEALTHY),
+        (KNOWING, NEXT, Standing.NEW),
+        (KNOWING.quarantining(NEXT), NEXT, Standing.QUARANTINED),
+        (KNOWING.quarantining(OLDEST), OLDEST, Standing.QUARANTINED),
+        (KNOWING.remembering(NEXT, Outcome.SUPERSEDED, Reason.SUPERSEDED), NEXT, Standing.NEW),
+        (a_rollout(), NEW, Standing.NEW),
     ],
 )
-def test_what_the_release_is_to_the_rollout(builder: RolloutBuilder, release: str, expected: Request) -> None:
+def test_what_the_release_is_to_the_rollout(
+    builder: RolloutBuilder, release: str, expected: Standing
+) -> None:
     """The first of: on trial, serving, quarantined, healthy before, new."""
-    found = identify(an_observation(builder.asking_for(release)))
+    found = desired_release(an_observation(builder.asking_for(release)))
 
-    assert isinstance(found, Asked)
-    assert (found.request, found.record.release, found.record.digest) == (
+    assert isinstance(found, Desired)
+    assert (found.standing, found.record.release, found.record.digest) == (
         expected,
         release,
         a_record(release).digest,
@@ -55,16 +57,16 @@ def test_what_the_release_is_to_the_rollout(builder: RolloutBuilder, release: st
 )
 def test_what_serves_or_was_healthy_needs_no_object(release: str, thing: AgentRelease | None) -> None:
     """Deleted, broken or somebody else's: the status remembers enough to serve it."""
-    with_object = identify(an_observation(KNOWING.asking_for(release)))
+    with_object = desired_release(an_observation(KNOWING.asking_for(release)))
 
-    assert identify(an_observation(KNOWING.asking_for(release), release=thing)) == with_object
+    assert desired_release(an_observation(KNOWING.asking_for(release), release=thing)) == with_object
 
 
 def test_what_was_never_healthy_needs_its_object() -> None:
     """Nobody keeps the snapshot of a release that was given up, so its name alone cannot be tried."""
     given_up = KNOWING.remembering(NEXT, Outcome.SUPERSEDED, Reason.SUPERSEDED).asking_for(NEXT)
 
-    found = identify(an_observation(given_up, release=None))
+    found = desired_release(an_observation(given_up, release=None))
 
     assert isinstance(found, Problem)
     assert found.reason is Reason.RELEASE_NOT_FOUND
@@ -89,7 +91,7 @@ def test_what_was_never_healthy_needs_its_object() -> None:
 )
 def test_what_is_wrong_with_a_new_release(release: AgentRelease | None, reason: Reason, words: str) -> None:
     """One reason, and a sentence that names the object and what to do."""
-    found = identify(an_observation(KNOWING.asking_for(NEXT), release=release))
+    found = desired_release(an_observation(KNOWING.asking_for(NEXT), release=release))
 
     assert isinstance(found, Problem)
     assert found.reason is reason
@@ -99,6 +101,8 @@ def test_what_is_wrong_with_a_new_release(release: AgentRelease | None, reason: 
 def test_only_a_route_needs_a_service() -> None:
     """Agents that split by themselves are found by other means."""
     asking = [KNOWING.asking_for(NEXT).planning(traffic=traffic) for traffic in ({}, BY_ROUTE)]
-    found = [identify(an_observation(each, release=a_ready_release(NEXT, service=None))) for each in asking]
+    found = [
+        desired_release(an_observation(each, release=a_ready_release(NEXT, service=None))) for each in asking
+    ]
 
-    assert [type(each) for each in found] == [Asked, Problem]
+    assert [type(each) for each in found] == [Desired, Problem]

@@ -20,7 +20,7 @@ from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.poll import Asking
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.checks import idle
-from agentrollouts.core.rollout.desired import Asked
+from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
@@ -95,7 +95,7 @@ def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
     weights = status.weights
     if weights is None:
         return None
-    digest = s.asked.record.digest if isinstance(s.asked, Asked) else None
+    digest = s.desired.record.digest if isinstance(s.desired, Desired) else None
     sides = ((status.stable, weights.stable), (status.canary, weights.canary))
     return next((weight for record, weight in sides if record and record.digest == digest), 0)
 

@@ -23,7 +23,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_under_way
 
 
-class Request(Enum):
+class Standing(Enum):
     """What the asked-for release is to the rollout, in the order in which it is looked at."""
 
     CANARY = auto()
@@ -41,21 +41,21 @@ class Request(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Desired:
     """The release that is asked for, as it would be served, and what it is to the rollout."""
 
-    request: Request
+    standing: Standing
     record: ReleaseRecord
 
 
-def identify(obs: Observation) -> Asked | Problem:
+def desired_release(obs: Observation) -> Desired | Problem:
     """Compare the asked-for release with the status; its name is enough where the object is gone.
 
     A `Problem` is the answer where no digest is known: the release is missing, not ready or of another agent.
     """
     rollout, status = obs.rollout, obs.status
     found = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
-    return found if isinstance(found, Problem) else Asked(_classify(found, rollout), found)
+    return found if isinstance(found, Problem) else Desired(_classify(found, rollout), found)
 
 
 def under_trial(status: AgentRolloutStatus) -> str | None:
@@ -92,19 +92,19 @@ def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Pro
     )
 
 
-def _classify(record: ReleaseRecord, rollout: AgentRollout) -> Request:
+def _classify(record: ReleaseRecord, rollout: AgentRollout) -> Standing:
     digest, status = record.digest, rollout.status
     if digest == under_trial(status):
-        return Request.CANARY
+        return Standing.CANARY
     if status.stable and digest == status.stable.digest:
-        return Request.STABLE
+        return Standing.STABLE
     if any(digest == entry.digest and not retry(entry).is_given(rollout) for entry in status.quarantined):
-        return Request.QUARANTINED
+        return Standing.QUARANTINED
     if is_given_up(digest, rollout):
-        return Request.GIVEN_UP
+        return Standing.GIVEN_UP
     if was_healthy(record, status):
-        return Request.KNOWN_HEALTHY
-    return Request.NEW
+        return Standing.KNOWN_HEALTHY
+    return Standing.NEW
 
 
 def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:

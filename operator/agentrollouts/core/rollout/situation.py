@@ -32,7 +32,7 @@ from agentrollouts.core.metrics.poll import Heard
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
 from agentrollouts.core.metrics.table import Table
-from agentrollouts.core.rollout.desired import Asked, identify, missing_service
+from agentrollouts.core.rollout.desired import Desired, desired_release, missing_service
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
@@ -59,7 +59,7 @@ class Situation:
     """The persisted status, with weights and clocks as the traffic objects confirm them."""
     heard: Heard | None
     """The newest answer of Prometheus, where it is one to the present question."""
-    asked: Asked | Problem
+    desired: Desired | Problem
     shown: bool
     """Whether the traffic objects show what the persisted status asks for."""
     gateways: gateways.Report
@@ -196,7 +196,7 @@ def assess(obs: Observation) -> Situation:
         obs=obs,
         status=with_outlook(with_verdicts(status, gates, judgments, obs.now), spec, judgments, heard),
         heard=heard,
-        asked=identify(obs),
+        desired=desired_release(obs),
         shown=shown,
         gateways=report,
         unservable=_unservable(obs, status, "; ".join(map(str, wrong))),

@@ -22,7 +22,7 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, snapshot_name
-from agentrollouts.core.rollout.desired import Asked, Request, identify
+from agentrollouts.core.rollout.desired import Desired, Standing, desired_release
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.states import is_under_way
@@ -218,10 +218,10 @@ class RolloutObserver:
 
 def _about_to_begin(obs: Observation) -> ReleaseRecord | None:
     """The release that would get traffic next, if nothing stood in the way; only a route needs endpoints."""
-    attempt, asked = obs.status.attempt, identify(obs)
-    if not isinstance(asked, Asked) or not obs.rollout.spec.traffic.by_route:
+    attempt, asked = obs.status.attempt, desired_release(obs)
+    if not isinstance(asked, Desired) or not obs.rollout.spec.traffic.by_route:
         return None
     if attempt is not None and is_under_way(obs.status):
-        waits = attempt.state is State.PENDING and asked.request is Request.CANARY
+        waits = attempt.state is State.PENDING and asked.standing is Standing.CANARY
         return asked.record if waits else None
-    return asked.record if asked.request in {Request.NEW, Request.KNOWN_HEALTHY} else None
+    return asked.record if asked.standing in {Standing.NEW, Standing.KNOWN_HEALTHY} else None

@@ -16,7 +16,7 @@ from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_going_back
-from agentrollouts.core.rollout.desired import Request, missing_service
+from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.rollback_target import begun_target, candidates, find_target, unasked
 from agentrollouts.core.rollout.situation import Situation, sentences
@@ -98,7 +98,7 @@ def taken(s: Situation) -> moves.Rest | None:
 
 def unknown(s: Situation) -> moves.Move | None:
     """The release is missing, not ready or not of this agent."""
-    return rest(s, s.asked.reason, s.asked.message) if isinstance(s.asked, Problem) else None
+    return rest(s, s.desired.reason, s.desired.message) if isinstance(s.desired, Problem) else None
 
 
 def refused(s: Situation) -> moves.Move | None:
@@ -108,24 +108,24 @@ def refused(s: Situation) -> moves.Move | None:
         problem.reason is Reason.GATEWAY_UNREADABLE and s.obs.traffic_problem is not problem
     ):
         return None  # the route is attached as it was: at rest there is nothing to raise an alarm about
-    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+    if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
     return moves.Rest(*_told(s, problem.reason, problem.message))
 
 
 def serving(s: Situation) -> moves.Move | None:
     """What is asked for is what serves."""
-    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+    if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
-    healthy = moves.Rest(Reason.HEALTHY, f"{s.asked.record.release} serves all traffic")
+    healthy = moves.Rest(Reason.HEALTHY, f"{s.desired.record.release} serves all traffic")
     return _stuck(s) or _worried(s) or healthy
 
 
 def quarantined(s: Situation) -> moves.Move | None:
     """What is asked for was tried and taken back."""
-    if isinstance(s.asked, Problem) or s.asked.request is not Request.QUARANTINED:
+    if isinstance(s.desired, Problem) or s.desired.standing is not Standing.QUARANTINED:
         return None
-    digest = s.asked.record.digest
+    digest = s.desired.record.digest
     entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
     message = (
         f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
@@ -204,16 +204,16 @@ def stable_first(s: Situation) -> moves.Move | None:
 
 def unwanted(s: Situation) -> moves.Move | None:
     """Another digest is asked for than the one that stands in line."""
-    if isinstance(s.asked, Problem) or s.asked.request is Request.CANARY:
+    if isinstance(s.desired, Problem) or s.desired.standing is Standing.CANARY:
         return None
-    return moves.Supersede(f"spec.releaseRef asks for {s.asked.record.release} instead")
+    return moves.Supersede(f"spec.releaseRef asks for {s.desired.record.release} instead")
 
 
 def begin(s: Situation) -> moves.Move | None:
     """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
-    if isinstance(s.asked, Problem):
+    if isinstance(s.desired, Problem):
         return None
-    record = s.asked.record
+    record = s.desired.record
     obstacle = next(_obstacles(s, record), None)
     if obstacle:
         is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS

@@ -20,7 +20,7 @@ from agentrollouts.core.history import is_going_back
 from agentrollouts.core.rollout.checks import approval
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.verifying import verifying
-from agentrollouts.core.rollout.desired import Asked, Request
+from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.routers import route_patch
@@ -68,9 +68,9 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
         return _take_back(
             s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A person asked to take {canary.release} back"
         )
-    if isinstance(s.asked, Problem) or s.asked.request is not Request.STABLE:
+    if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
-    message = f"spec.releaseRef asks for {s.asked.record.release} again"
+    message = f"spec.releaseRef asks for {s.desired.record.release} again"
     return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
 
 
@@ -100,14 +100,14 @@ def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> 
 
 def superseded(s: Situation) -> moves.Move | None:
     """Another digest is asked for, or one that is not known."""
-    match s.asked:
+    match s.desired:
         case Problem(Reason.PENDING, message):
             return moves.Wait(message)  # the release was made a moment ago; it is read at once
         case Problem(reason, message):
             return hold(s, reason, message)
-        case Asked(Request.CANARY):
+        case Desired(Standing.CANARY):
             return None
-        case Asked(_, record):
+        case Desired(_, record):
             return moves.Supersede(f"spec.releaseRef asks for {record.release} instead")
 
 

@@ -21,7 +21,7 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
 from agentrollouts.core.rollout.checks.idle import rest
 from agentrollouts.core.rollout.checks.verifying import ELSEWHERE
-from agentrollouts.core.rollout.desired import Asked, Request
+from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.situation import Situation, sentences
 
 CALM: Final = frozenset({Verdict.PASS, Verdict.INCONCLUSIVE})
@@ -73,9 +73,9 @@ def _needed_seconds_of(gate: ResolvedGate) -> int:
 
 def given_up(s: Situation) -> moves.Move | None:
     """It was rolled back without proof, and nobody wants it tried again."""
-    if isinstance(s.asked, Problem) or s.asked.request is not Request.GIVEN_UP:
+    if isinstance(s.desired, Problem) or s.desired.standing is not Standing.GIVEN_UP:
         return None
-    release, back = s.asked.record.release, s.status.last_rollback
+    release, back = s.desired.record.release, s.status.last_rollback
     if s.attempt.trigger is Trigger.TIMEOUT:
         why, reason = "after waiting, not because anything was proved against it", Reason.TIMED_OUT
     else:
@@ -91,9 +91,9 @@ def given_up(s: Situation) -> moves.Move | None:
 def shared_cause(s: Situation) -> moves.Move | None:
     """What is desired was cleared of a fault that everybody has, and that is not over."""
     back = s.status.last_rollback
-    if back is None or back.outcome is not VerifyOutcome.NOT_RECOVERED or not isinstance(s.asked, Asked):
+    if back is None or back.outcome is not VerifyOutcome.NOT_RECOVERED or not isinstance(s.desired, Desired):
         return None
-    is_cleared = s.asked.request is Request.KNOWN_HEALTHY and s.asked.record.release == back.from_
+    is_cleared = s.desired.standing is Standing.KNOWN_HEALTHY and s.desired.record.release == back.from_
     if not is_cleared or not _serves_since(s, back) or not _lasts(s):
         return None
     message = f"{back.from_} returns once {back.to} keeps the limits; {back.verification}"

@@ -11,7 +11,7 @@ from agentrollouts.api.status import HistoryEntry, Outcome, Quarantined
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
 from agentrollouts.core.release.snapshot import snapshot_name
-from agentrollouts.core.rollout.desired import Asked, Request, missing_service
+from agentrollouts.core.rollout.desired import Desired, Standing, missing_service
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import Healthy, ban_of, healthy_of
 
@@ -25,12 +25,12 @@ def remembered(s: Situation) -> moves.Move | None:
 
 def _desired_is_banned(s: Situation) -> moves.Move | None:
     """What is to be tried was rolled back by a predecessor; also where its snapshot came later than this."""
-    if not isinstance(s.asked, Asked) or s.asked.request is not Request.NEW:
+    if not isinstance(s.desired, Desired) or s.desired.standing is not Standing.NEW:
         return None
-    snapshot = s.obs.snapshots.get(s.asked.record.snapshot)
+    snapshot = s.obs.snapshots.get(s.desired.record.snapshot)
     ban = ban_of(snapshot, s.spec.agent) if snapshot else None
     digests = {entry.digest for entry in s.status.history} | {e.digest for e in s.status.quarantined}
-    if ban is None or ban.digest != s.asked.record.digest or ban.digest in digests:
+    if ban is None or ban.digest != s.desired.record.digest or ban.digest in digests:
         return None
     return moves.Recall(None, (), _newest((ban.entry, *s.status.quarantined)))
 

@@ -10,7 +10,7 @@ from agentrollouts.core.analysis.recovery import gates_after
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import is_unproved
-from agentrollouts.core.rollout.desired import Asked, Request
+from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.situation import Situation, sentences
 
 ELSEWHERE = "the failure is elsewhere: in a dependency, in data that the release wrote, or at the provider"
@@ -32,12 +32,12 @@ def verifying(s: Situation) -> moves.Move:
 
 def _waiting(s: Situation, rollback: LastRollback) -> str | None:
     """The release that is asked for and could begin: a fix never waits for what it is to repair."""
-    if not isinstance(s.asked, Asked):
+    if not isinstance(s.desired, Desired):
         return None
-    begins = {Request.NEW, Request.KNOWN_HEALTHY}
+    begins = {Standing.NEW, Standing.KNOWN_HEALTHY}
     if rollback.trigger is Trigger.SPEC_REVERTED:
-        begins.add(Request.CANARY)  # given back, and wanted again after all
-    return s.asked.record.release if s.asked.request in begins else None
+        begins.add(Standing.CANARY)  # given back, and wanted again after all
+    return s.desired.record.release if s.desired.standing in begins else None
 
 
 def _by_the_gateway(s: Situation, rollback: LastRollback) -> moves.Move:
