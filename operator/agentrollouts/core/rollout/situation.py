@@ -38,7 +38,7 @@ from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import is_shown
-from agentrollouts.core.traffic.weights import asked_weights
+from agentrollouts.core.traffic.weights import desired_weights
 
 ERROR_GRACE: Final = timedelta(seconds=600)
 """How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
@@ -173,7 +173,7 @@ def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
     spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), status_on_time(obs.status, obs.now)
     report, follows = gateways.read(obs), gateways.follow(obs.rollout, obs.traffic)
-    weights = asked_weights(status) if shown else None
+    weights = desired_weights(status) if shown else None
     if weights:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)

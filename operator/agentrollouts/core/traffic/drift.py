@@ -14,7 +14,7 @@ from agentrollouts.core.traffic.manifests import is_ours, key_of
 from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers import route_patch
 from agentrollouts.core.traffic.routers.table import unshown
-from agentrollouts.core.traffic.weights import asked_weights
+from agentrollouts.core.traffic.weights import desired_weights
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rules"), "ConfigMap": ("f:data",)}
 """Where the weights are, in the words of `managedFields`."""
@@ -27,7 +27,7 @@ def restorations(obs: Observed, *, shown: bool) -> Iterator[Event]:
         obs: The traffic as observed.
         shown: Whether it shows what the persisted status says.
     """
-    asked, confirmed = asked_weights(obs.status), obs.status.weights
+    asked, confirmed = desired_weights(obs.status), obs.status.weights
     if shown or asked is None or confirmed is None or asked.canary != confirmed.canary:
         return
     if obs.status.observed_generation != obs.rollout.metadata.generation:

@@ -29,7 +29,7 @@ BACK: Final = Weights(canary=0)
 """The way back: a constant, so that no arithmetic can keep the canary in traffic."""
 
 
-def asked_weights(status: AgentRolloutStatus) -> Weights | None:
+def desired_weights(status: AgentRolloutStatus) -> Weights | None:
     """The split that the status asks for; None while there is nothing to serve."""
     attempt = status.attempt
     if status.canary is None or attempt is None or is_latched(status):

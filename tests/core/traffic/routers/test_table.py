@@ -12,7 +12,7 @@ from agentrollouts.api.reasons import Trigger
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.manifests import Objects, covers, latch
 from agentrollouts.core.traffic.routers.table import render
-from agentrollouts.core.traffic.weights import Weights, asked_weights
+from agentrollouts.core.traffic.weights import Weights, desired_weights
 from agentrollouts.simulation.cluster import applied
 from testkit.builders import (
     NEW,
@@ -113,7 +113,7 @@ def test_the_whole_route_of_a_canary() -> None:
 )
 def test_the_weights_that_each_state_asks_for(builder: RolloutBuilder, expected: int | None) -> None:
     """The attempt's, unless it is latched, in line or over; nothing while there is nothing to serve."""
-    weights = asked_weights(builder.status)
+    weights = desired_weights(builder.status)
 
     assert (weights and weights.canary) == expected
 

@@ -172,7 +172,7 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
 
 
 def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
-    if weights.asked_weights(status) is None:
+    if weights.desired_weights(status) is None:
         return None, Reason.PENDING, "No release serves yet"
     if late := _late(s, status):
         return False, Reason.ROLLBACK_LATE, late

@@ -8,14 +8,14 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.traffic.manifests import metadata_of
-from agentrollouts.core.traffic.weights import Weights, asked_weights
+from agentrollouts.core.traffic.weights import Weights, desired_weights
 
 FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 
 
 def render_config(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest | None:
     """The `<rollout>-traffic` ConfigMap for agents that split by themselves; None while nothing is served."""
-    weights = asked_weights(status)
+    weights = desired_weights(status)
     if weights is None:
         return None
     split = {

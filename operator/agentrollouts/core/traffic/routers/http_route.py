@@ -13,13 +13,13 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
-from agentrollouts.core.traffic.weights import asked_weights
+from agentrollouts.core.traffic.weights import desired_weights
 
 
 def render_route(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> Manifest | None:
     """The HTTPRoute that the operator owns, whole; None where there is none or nothing can be served yet."""
     wanted = rollout.spec.traffic.http_route or _left_route(rollout, seen)
-    weights = asked_weights(status)
+    weights = desired_weights(status)
     if wanted is None or weights is None:
         return None
     sides = ((status.stable, weights.stable), (status.canary, weights.canary))

@@ -30,7 +30,7 @@ from agentrollouts.core.traffic.routers.route_claim import (
     settled,
     weighed,
 )
-from agentrollouts.core.traffic.weights import BACK, FULL, Weights, asked_weights
+from agentrollouts.core.traffic.weights import BACK, FULL, Weights, desired_weights
 
 ROUTE: Final = "HTTPRoute"
 
@@ -62,13 +62,13 @@ def refusal(obs: Observed, records: Iterable[ReleaseRecord | None]) -> Problem |
 
 def unexpected(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
     """What is wrong with the rule for the split that the status asks for, whether or not it stops a write."""
-    weights = asked_weights(status)
+    weights = desired_weights(status)
     return None if weights is None else refusal(obs, _sharing(status, weights))
 
 
 def blocked(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
     """Why the weights that the status asks for are not written."""
-    weights, wanted = asked_weights(status), obs.rollout.spec.traffic.route_patch
+    weights, wanted = desired_weights(status), obs.rollout.spec.traffic.route_patch
     if weights is None or wanted is None:
         return None
     is_back = weights == BACK or (weights.canary == FULL and is_going_back(status.canary, status))
@@ -195,7 +195,7 @@ def _split(
     obs: Observed, status: AgentRolloutStatus, route: Manifest, wanted: RoutePatch
 ) -> tuple[Operation, ...]:
     """The weights that the status asks for; every other release of this rollout has none."""
-    weights, rule = asked_weights(status), rule_of(route, wanted.rule)
+    weights, rule = desired_weights(status), rule_of(route, wanted.rule)
     if weights is None or isinstance(rule, Problem) or blocked(obs, status):
         return ()
     if not all(record.service for record in _sharing(status, weights)):
