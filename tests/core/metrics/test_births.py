@@ -9,7 +9,7 @@ from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.births import Explains
-from agentrollouts.core.metrics.promql import asked_of, render
+from agentrollouts.core.metrics.promql import for_namespace, render
 from agentrollouts.core.metrics.queries import (
     Term,
     bad_source,
@@ -196,7 +196,7 @@ def test_without_stable_its_own_runs_explain_a_first_value() -> None:
 
 def test_a_server_that_counts_births_itself_is_not_asked_for_them() -> None:
     """VictoriaMetrics' `increase` contains them; everything else is asked as ever."""
-    text = render(asked_of(PLAN, "namespace", births=False), AT) or ""
+    text = render(for_namespace(PLAN, "namespace", births=False), AT) or ""
 
     assert "births" not in text
     assert text.count(".increase") == (render(PLAN, AT) or "").count(".increase")

@@ -13,7 +13,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.gates.selector import LabelNames, Matcher, Selector, alternatives
 from agentrollouts.core.gates.sources import Source, Start
-from agentrollouts.core.metrics.promql import asked_of, render, render_burst
+from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import (
     COUNTED,
     QueryPlan,
@@ -240,13 +240,13 @@ def test_each_prometheus_is_asked_under_its_own_label_of_the_namespace() -> None
     """Where a proxy's series carry the tenant's namespace under another label, that is the one enforced."""
     found, at = plan("error-rate"), START + timedelta(seconds=600)
 
-    proxied = asked_of(found, "tenant_namespace")
+    proxied = for_namespace(found, "tenant_namespace")
 
     before, after = render(found, at) or "", render(proxied, at) or ""
     assert after == before.replace("namespace=", "tenant_namespace=")
     assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(after))
     assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(render_burst(proxied) or ""))
-    assert asked_of(found, "namespace") is found
+    assert for_namespace(found, "namespace") is found
 
 
 any_name = st.text(min_size=1, max_size=30)

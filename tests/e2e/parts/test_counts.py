@@ -17,7 +17,7 @@ from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly,
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import Course, Memory
 from agentrollouts.core.judge.judge import judge
-from agentrollouts.core.metrics.promql import asked_of, render
+from agentrollouts.core.metrics.promql import for_namespace, render
 from agentrollouts.core.metrics.queries import Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import read_all
 from sandbox.stack import Stack
@@ -153,7 +153,7 @@ def read(
     )
     readings = read_all(
         plan,
-        found.ask(plan, render(asked_of(plan, namespace_label), found.at)),
+        found.ask(plan, render(for_namespace(plan, namespace_label), found.at)),
         [GATES[name] for name in gates],
         now=found.at,
         stale_after_seconds=stale_after,

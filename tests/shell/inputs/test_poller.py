@@ -15,7 +15,7 @@ from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.metrics.census import Census, witnesses
 from agentrollouts.core.metrics.poll import Asking, Heard
-from agentrollouts.core.metrics.promql import asked_of, render, render_burst
+from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.table import to_answer
 from agentrollouts.shell.inputs.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller
@@ -140,8 +140,8 @@ def test_a_server_is_asked_under_its_own_label_of_the_namespace() -> None:
         await pass_time(FIRST)
         text, at = server.asked[-1]
         heard = desk.poller.newest(KEY)
-        assert text == render(asked_of(PLAN, "tenant_namespace"), at)
-        assert server.history_asked == render_burst(asked_of(PLAN, "tenant_namespace"))
+        assert text == render(for_namespace(PLAN, "tenant_namespace"), at)
+        assert server.history_asked == render_burst(for_namespace(PLAN, "tenant_namespace"))
         assert heard is not None
         assert (heard.plan, heard.namespace_label) == (PLAN, "tenant_namespace")
 

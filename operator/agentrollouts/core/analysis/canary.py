@@ -34,7 +34,7 @@ from agentrollouts.core.metrics.absences import run_seconds, started, with_start
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Census, census_of, sight_of
 from agentrollouts.core.metrics.poll import Heard
-from agentrollouts.core.metrics.promql import asked_of, render_gate
+from agentrollouts.core.metrics.promql import for_namespace, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import Answer, Table
@@ -64,7 +64,7 @@ def query_plan(
         return plan_watch(obs, status, gates, caps)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None
-    gates = _asked(spec, status, gates)
+    gates = _gates_due(spec, status, gates)
     if not gates and not caps:
         return None
     subject = _subject(obs, status, canary, alone=attempt.weight == FULL)
@@ -96,7 +96,7 @@ def _subject(obs: Observed, status: AgentRolloutStatus, canary: ReleaseRecord, *
     )
 
 
-def _asked(
+def _gates_due(
     spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
 ) -> tuple[ResolvedGate, ...]:
     """The gates of this stage; none until its weight is seen, also after an edit of the plan.
@@ -124,7 +124,7 @@ def judged(
 ) -> tuple[Judgment, ...]:
     """The verdicts on the newest result, which `table` holds; none without one to the current query."""
     spec, attempt = obs.rollout.spec, status.attempt
-    gates = _asked(spec, status, gates)
+    gates = _gates_due(spec, status, gates)
     if heard is None or attempt is None or not gates:
         return ()
     past = _past(status, gates, heard)
@@ -240,7 +240,9 @@ def with_query(
         return status
     gate = next((j.gate for j in judgments if j.verdict is not Verdict.PASS), judgments[0].gate)
     text = render_gate(
-        asked_of(heard.plan, heard.namespace_label, births=not heard.counts_births), gate, heard.answer.at
+        for_namespace(heard.plan, heard.namespace_label, births=not heard.counts_births),
+        gate,
+        heard.answer.at,
     )
     fits = text is not None and len(text) <= QUERY_LENGTH
     shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None

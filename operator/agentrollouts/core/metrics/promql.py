@@ -31,7 +31,7 @@ LOST: Final = "None"
 """What LiteLLM writes as the value of a label that a failed request does not have."""
 
 
-def asked_of(plan: QueryPlan, namespace_label: str, *, births: bool = True) -> QueryPlan:
+def for_namespace(plan: QueryPlan, namespace_label: str, *, births: bool = True) -> QueryPlan:
     """The plan as a Prometheus is queried whose series carry the tenant's namespace under that label.
 
     A tenant's own matcher on it is not refused, as the tenant cannot know it; it can only narrow, since all

@@ -127,7 +127,7 @@ class Situation:
         return phase_seconds(self.spec, self.attempt)
 
     @property
-    def asks(self) -> bool:
+    def is_gated(self) -> bool:
         """Whether some gate is asked at this stage of the attempt, or at rest."""
         return bool(
             gates_at(self.spec, self.status, self.gates)
@@ -137,7 +137,7 @@ class Situation:
     @property
     def passed(self) -> bool:
         """Whether every gate that is asked lets pass; where none is, there is nothing to pass."""
-        answered = bool(self.judgments) or not self.asks
+        answered = bool(self.judgments) or not self.is_gated
         return answered and all(judgment.lets_pass for judgment in self.judgments)
 
     @property

@@ -21,7 +21,7 @@ from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import DEFAULT_LABELS, Selector
 from agentrollouts.core.metrics.census import Sighted, render_census, sighted
 from agentrollouts.core.metrics.poll import Asking, Heard, Series
-from agentrollouts.core.metrics.promql import asked_of, render, render_burst
+from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import BURST_HISTORY, BURST_STEP
 from agentrollouts.core.metrics.table import Answer, to_answer
 from agentrollouts.shell.clock import Clock, utc_now
@@ -145,7 +145,7 @@ class Poller:
         server = self._find_server(asking.source, key.namespace)
         label = server.namespace_label if server else DEFAULT_LABELS.namespace
         births = server is None or not await server.counts_births()
-        text = render(asked_of(asking.plan, label, births=births), at)
+        text = render(for_namespace(asking.plan, label, births=births), at)
         if text is None:
             return False
         if server is None:
@@ -182,7 +182,7 @@ class Poller:
         is_first = known is None or not follower.looked_for.issuperset(census.selectors)
         if not is_first and follower.sighted_at and at < follower.sighted_at + SIGHTED_AGAIN:
             return known
-        of = replace(census, subject=asked_of(asking.plan, server.namespace_label).subject)
+        of = replace(census, subject=for_namespace(asking.plan, server.namespace_label).subject)
         found = await server.query(render_census(of, first=is_first), at)
         if isinstance(found, QueryError):
             return None if is_first else known
@@ -201,7 +201,7 @@ class Poller:
 
     async def _history(self, server: Server, follower: "_Follower", asking: Asking) -> Series | None:
         """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
-        plan = asked_of(asking.plan, server.namespace_label)
+        plan = for_namespace(asking.plan, server.namespace_label)
         before, text = asking.history_before, render_burst(plan)
         if before is None or text is None:
             return None

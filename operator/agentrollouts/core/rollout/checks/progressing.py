@@ -172,7 +172,7 @@ def released(s: Situation) -> moves.Move | None:
     hold = s.attempt.hold
     if hold is None:
         return None
-    if s.asks and not s.judgments:  # after a restart, say: the cause may still be there
+    if s.is_gated and not s.judgments:  # after a restart, say: the cause may still be there
         return moves.Wait(UNANSWERED)
     if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
         return moves.Wait("The caps have not been answered yet")
@@ -202,7 +202,7 @@ def seen_again(s: Situation) -> moves.Move | None:
     is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
     if s.base not in {State.CANARY, State.BAKING} or not is_standing:
         return None
-    return moves.Wait(UNANSWERED) if s.asks and not s.judgments else moves.StartClock()
+    return moves.Wait(UNANSWERED) if s.is_gated and not s.judgments else moves.StartClock()
 
 
 def first_release(s: Situation) -> moves.Move | None:

@@ -104,6 +104,6 @@ def _lasts(s: Situation) -> bool:
     """Whether the limits are exceeded still, or nobody knows; without a watch it is no longer waited for."""
     if s.exceeded(Action.ROLL_BACK):
         return True
-    if not s.asks:
+    if not s.is_gated:
         return bool(s.caps and s.spec.watch and len(s.cap_readings) < len(s.caps))
     return not s.judgments or any(judgment.verdict not in CALM for judgment in s.judgments)
