@@ -207,7 +207,7 @@ FAULTS: Final[tuple[Edit, ...]] = (
     setting(has_gateway_api=True),
     setting(gateway_follows=False),
     setting(gateway_follows=True),
-    setting(heard=None),
+    setting(poll_result=None),
     meddling(50),
     meddling(100),
     meddling_with_theirs(0, 50, 50, 0),

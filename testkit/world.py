@@ -288,8 +288,10 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         said = {gate.name: gate.verdict for gate in after.gates}
         assert asked <= said.keys()
         assert all(_lets_pass(obs, name, said[name]) for name in asked), after.gates
-        assert obs.heard is not None
-        assert obs.heard.plan.counting_start == old.counting_start_time, "an answer about another segment"
+        assert obs.poll_result is not None
+        assert obs.poll_result.plan.counting_start == old.counting_start_time, (
+            "an answer about another segment"
+        )
 
 
 def _asked(obs: Observation, status: AgentRolloutStatus) -> set[str]:
@@ -307,7 +309,7 @@ def _asked(obs: Observation, status: AgentRolloutStatus) -> set[str]:
 def _check_clock(obs: Observation, after: AgentRolloutStatus) -> None:
     """No time of a phase passes while the last answer of a gate was that there is nothing to see."""
     attempt = after.attempt
-    if attempt is None or attempt.state not in {State.CANARY, State.BAKING} or obs.heard is None:
+    if attempt is None or attempt.state not in {State.CANARY, State.BAKING} or obs.poll_result is None:
         return
     policies = {gate.name: gate.no_data for gate in obs.rollout.spec.gates}
     silent = {gate.name for gate in after.gates if gate.verdict is Verdict.NO_DATA}

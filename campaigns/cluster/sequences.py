@@ -51,7 +51,7 @@ def setting(**fields: object) -> Edit:
     return lambda _, scene: _merge(scene, {"spec": fields})
 
 
-def asking(version: str) -> Edit:
+def poll(version: str) -> Edit:
     """`spec.releaseRef` names that release."""
     return lambda _, scene: _merge(scene, {"spec": {"releaseRef": {"name": f"{scene.agent}-{version}"}}})
 
@@ -96,7 +96,7 @@ async def turn(_: Lane, scene: Scene) -> None:
 
 
 EDITS: Final[Mapping[str, Edit]] = {
-    **{f"ask for {version}": asking(version) for version in courses.VERSIONS[:3]},
+    **{f"ask for {version}": poll(version) for version in courses.VERSIONS[:3]},
     **{f"delete {version}": deleting(version) for version in courses.VERSIONS[:3]},
     **{f"make {version}": making(version) for version in courses.VERSIONS[:3]},
     **{f"{version} fails": failing(version, 0.9) for version in (SECOND, THIRD)},

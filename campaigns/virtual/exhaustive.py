@@ -87,7 +87,7 @@ class Search:
 
     def _reach(self, world: Small) -> None:
         """A world at rest; the next answer of Prometheus is another happening."""
-        world.heard, world.words = None, ()
+        world.poll_result, world.words = None, ()
         key = key_of(world)
         if key not in self._seen:
             self._seen.add(key)

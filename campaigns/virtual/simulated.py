@@ -14,7 +14,7 @@ from typing import Any, Final
 from agentrollouts.api.names import ANNOTATION_APPROVE
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.core.metrics.poll import Asking
+from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.agents import Agent, Drawn
@@ -89,9 +89,9 @@ class Disturbed(World):
             return True
         return super().store(decision)
 
-    def poll(self, asking: Asking) -> None:
+    def poll(self, poll: Poll) -> None:
         """The observer knows what Prometheus could know."""
-        super().poll(asking)
+        super().poll(poll)
         self.observer.looked(self.now, answered=self.metrics == "up")
 
 

@@ -17,7 +17,7 @@ from agentrollouts.api.names import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTA
 from agentrollouts.api.rollout import Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
 from agentrollouts.core.metrics.table import Answer, Row
 from agentrollouts.core.rollout.decision import Decision
@@ -66,9 +66,9 @@ class Small(World):
     @property
     def known_words(self) -> tuple[object, ...]:
         """What was heard, and whether it is about what is asked now; empty after a restart."""
-        if self.heard is None:
+        if self.poll_result is None:
             return ()
-        return self.asking is not None and self.heard.plan == self.asking.plan, *self.words
+        return self.current_poll is not None and self.poll_result.plan == self.current_poll.plan, *self.words
 
     def serve(self, shares: Mapping[str, int], seconds: float) -> None:
         """Nothing is counted."""
@@ -130,14 +130,14 @@ def answering(strict: str, mild: str) -> Happening:
     """Prometheus says this about the two gates."""
 
     def happen(world: Small) -> bool:
-        asking = world.asking
-        if asking is None:
+        poll = world.current_poll
+        if poll is None:
             return False
-        rows = tuple(_rows(asking.plan, world.now, {"strict": strict, "mild": mild}))
-        is_early = all(asking.plan.window(source, world.now) < 1 for source in asking.plan.sources)
+        rows = tuple(_rows(poll.plan, world.now, {"strict": strict, "mild": mild}))
+        is_early = all(poll.plan.window(source, world.now) < 1 for source in poll.plan.sources)
         world.words = ("nothing to count yet",) if is_early else (strict, mild)
         world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
-        world.heard = Heard(plan=asking.plan, answer=Answer(world.now, rows))
+        world.poll_result = PollResult(plan=poll.plan, answer=Answer(world.now, rows))
         return True
 
     return happen
@@ -147,15 +147,15 @@ def answering_late(word: str) -> Happening:
     """Prometheus says this about both gates, in an answer to the query of a phase earlier."""
 
     def happen(world: Small) -> bool:
-        if world.asking is None:
+        if world.current_poll is None:
             return False
-        plan = world.asking.plan
+        plan = world.current_poll.plan
         sent = plan.counting_start - TICK
         earlier = replace(plan, counting_start=sent, warm_start=sent)
         rows = tuple(_rows(earlier, world.now, {"strict": word, "mild": word}))
         world.words = ("late", word)
         world.observer.looked(sent, answered=True)
-        world.heard = Heard(plan=earlier, answer=Answer(world.now, rows))
+        world.poll_result = PollResult(plan=earlier, answer=Answer(world.now, rows))
         return True
 
     return happen

@@ -57,7 +57,7 @@ def test_the_first_release_gets_everything_and_bakes() -> None:
 
     assert history(world) == [(1, NEW, Outcome.HEALTHY)]
     assert (world.route_weights, world.ready_reason()) == ([100], "Healthy")
-    assert world.asking is None
+    assert world.current_poll is None
 
 
 def test_a_good_release_walks_all_phases() -> None:
@@ -236,7 +236,7 @@ def test_a_restart_does_not_end_a_hold_for_metrics() -> None:
     world = an_attempt()
     world.metrics = "down"
     world.run(800)
-    world.heard = None
+    world.poll_result = None
     decision = decide(world.observe())
 
     assert (decision.status, decision.events) == (None, ())
@@ -404,8 +404,8 @@ def test_an_answer_about_caps_alone_says_nothing_of_gates() -> None:
     del world.traffic[ROUTE]
     world.edit(lambda builder: builder.planning(bake={"durationSeconds": 60}))
     world.run(100)
-    assert world.heard is not None
-    assert not world.heard.plan.totals
+    assert world.poll_result is not None
+    assert not world.poll_result.plan.totals
     world.edit(lambda builder: builder.planning(phases=PLAN["phases"][:1]))
     world.run(100)
 

@@ -117,7 +117,7 @@ def test_a_bake_of_no_seconds_asks_nothing() -> None:
     world.metrics = "down"
     world.run(10)
 
-    assert (world.state, world.asking) == (State.HEALTHY, None)
+    assert (world.state, world.current_poll) == (State.HEALTHY, None)
 
 
 def test_a_phase_at_100_asks_only_what_needs_no_comparison() -> None:
@@ -129,8 +129,8 @@ def test_a_phase_at_100_asks_only_what_needs_no_comparison() -> None:
     world = a_world(a_rollout(gates=gates, phases=TO_FULL).serving(OLD), OLD)
     world.ship(NEW)
     world.run(700)
-    assert world.asking is not None
-    assert (world.shares()[NEW], len(world.asking.plan.totals)) == (100, 1)
+    assert world.current_poll is not None
+    assert (world.shares()[NEW], len(world.current_poll.plan.totals)) == (100, 1)
     messages = {gate.name: gate.message for gate in world.status.gates}
     assert messages["completion"].startswith("canary served 51 %")
     assert messages["errors"].startswith("canary had ")
@@ -290,7 +290,7 @@ def test_no_time_passes_while_nothing_is_seen(stretches: list[tuple[Any, int]], 
             if metrics == "silent":
                 assert world.status.attempt.clock_start_time is None
             assert elapsed(world.status.attempt, world.now) <= allowed
-        world.heard = None
+        world.poll_result = None
         restarted = decide(replace(world.observe(), now=world.now + timedelta(seconds=1)))
         is_running = world.status.attempt.clock_start_time is not None
         after = (restarted.status or world.status).attempt

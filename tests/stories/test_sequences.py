@@ -58,7 +58,11 @@ def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit
             snapshots=dict(world.snapshots),
             services=world.services,
         )
-        back.metrics, back.has_endpoints, back.heard = world.metrics, world.has_endpoints, world.heard
+        back.metrics, back.has_endpoints, back.poll_result = (
+            world.metrics,
+            world.has_endpoints,
+            world.poll_result,
+        )
         back.ever_healthy = set(world.ever_healthy)
         served = world.status.canary is not None and attempt.state not in {
             State.VERIFYING,

@@ -235,8 +235,8 @@ def test_a_stable_that_is_as_it_was_holds_nobody() -> None:
     """What was measured before the attempt is frozen, and asked for no more."""
     world = an_attempt()
     baseline = world.status.gates[0].baseline
-    assert world.asking is not None
-    assert world.asking.history_before is None
+    assert world.current_poll is not None
+    assert world.current_poll.history_before is None
     world.run_until(State.HEALTHY)
 
     assert not world.told(Reason.SHARED_CAUSE)

@@ -15,7 +15,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
-from agentrollouts.core.metrics.poll import Asking, Heard, Series
+from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.table import Answer, Row
 from agentrollouts.core.rollout.decide import decide
@@ -63,8 +63,8 @@ class World(ApiServer):
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
     """What will happen, in order of time."""
 
-    asking: Asking | None = None
-    heard: Heard | None = None
+    current_poll: Poll | None = None
+    poll_result: PollResult | None = None
     wake_at: datetime | None = None
     """When the operator looks again, in true time."""
     start: datetime = field(init=False)
@@ -89,8 +89,8 @@ class World(ApiServer):
             self._pass_until(min(end, *self._due()))
             while self.ahead and self.ahead[0][0] <= self.now:
                 self.ahead.pop(0)[1](self)
-            if self.operator_runs and self.asking and self.now >= self._next_poll(self.asking):
-                self.poll(self.asking)
+            if self.operator_runs and self.current_poll and self.now >= self._next_poll(self.current_poll):
+                self.poll(self.current_poll)
             self.settle()
 
     def settle(self) -> None:
@@ -103,7 +103,7 @@ class World(ApiServer):
 
     def restart(self) -> None:
         """The operator's process ends, and another begins: it knows only what the API server has."""
-        self.asking = self.heard = self.wake_at = self.problem = self._history = None
+        self.current_poll = self.poll_result = self.wake_at = self.problem = self._history = None
 
     def serve(self, shares: Mapping[str, int], seconds: float) -> None:
         """Requests of so many seconds, until now, reach these releases in these shares."""
@@ -123,14 +123,14 @@ class World(ApiServer):
     def _due(self) -> list[datetime]:
         """When something happens next."""
         due = [self.ahead[0][0]] if self.ahead else []
-        if self.operator_runs and self.asking is not None:
-            due.append(self._next_poll(self.asking))
+        if self.operator_runs and self.current_poll is not None:
+            due.append(self._next_poll(self.current_poll))
         if self.operator_runs and self.wake_at is not None:
             due.append(max(self.wake_at, self.now + SOON))
         return due or [datetime.max.replace(tzinfo=self.now.tzinfo)]
 
-    def _next_poll(self, asking: Asking) -> datetime:
-        return max(self.now, self.polled + timedelta(seconds=asking.interval_seconds))
+    def _next_poll(self, poll: Poll) -> datetime:
+        return max(self.now, self.polled + timedelta(seconds=poll.interval_seconds))
 
     def _pass_until(self, then: datetime) -> None:
         before, shares, self.now = self.now, self.shares(), max(then, self.now)
@@ -157,7 +157,7 @@ class World(ApiServer):
 
     def carry_out(self, decision: Decision, effects: int | None = None) -> bool:
         """What `step` does with a decision."""
-        self.asking, self.problem = decision.asking, None
+        self.current_poll, self.problem = decision.poll, None
         self.wake_at = None if decision.wake_at is None else decision.wake_at - self.skew
         todo: list[Callable[[], bool]] = [lambda write=write: self.apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
         if decision.status is not None:
@@ -181,37 +181,39 @@ class World(ApiServer):
             traffic=dict(self.traffic),
             traffic_problem=self.problem,
             snapshots=dict(self.snapshots),
-            heard=self.heard,
+            poll_result=self.poll_result,
         )
 
-    def poll(self, asking: Asking) -> None:
+    def poll(self, poll: Poll) -> None:
         """What `shell.inputs.poller` would do at a tick."""
         self.polled, at = self.now, self.now + self.skew
-        history = self._asked_history(asking)
+        history = self._asked_history(poll)
         match self.metrics:
             case "down" | "away":
                 answer: Answer | Unreadable = Unreadable("Prometheus answered 503")
             case "refused":
                 answer = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
             case _:
-                rows = self.prometheus.answer(asking.plan, at, self.now)
-                answer = Answer(at, tuple(filter(None, (self._as_told(asking.plan, row) for row in rows))))
-        self.heard = Heard(plan=asking.plan, answer=answer, history=history, sighted=self._sighted(asking))
+                rows = self.prometheus.answer(poll.plan, at, self.now)
+                answer = Answer(at, tuple(filter(None, (self._as_told(poll.plan, row) for row in rows))))
+        self.poll_result = PollResult(
+            plan=poll.plan, answer=answer, history=history, sighted=self._sighted(poll)
+        )
 
-    def _sighted(self, asking: Asking) -> Sighted | None:
-        if asking.census is None or self.metrics in {"down", "away", "refused"}:
+    def _sighted(self, poll: Poll) -> Sighted | None:
+        if poll.census is None or self.metrics in {"down", "away", "refused"}:
             return None
-        return self.prometheus.sighted(asking.census, self.now)
+        return self.prometheus.sighted(poll.census, self.now)
 
     def _as_told(self, plan: QueryPlan, row: Row) -> Row | None:
         if self.metrics == "silent" and row.release == plan.subject.canary:
             return None
         return Row(row.src, row.release, row.group, float("nan")) if self.metrics == "garbled" else row
 
-    def _asked_history(self, asking: Asking) -> Series | None:
-        before = asking.history_before
+    def _asked_history(self, poll: Poll) -> Series | None:
+        before = poll.history_before
         if before is None or not self.remembers or self.metrics != "up":
             return None
         if self._history is None or self._history[0] != before:
-            self._history = before, tuple(self.prometheus.history(asking.plan, before))
+            self._history = before, tuple(self.prometheus.history(poll.plan, before))
         return self._history[1]

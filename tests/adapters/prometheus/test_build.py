@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.adapters.prometheus.test_client import asking
+from tests.adapters.prometheus.test_client import poll
 from tests.adapters.server import Server, answer, hang, serving
 
 VICTORIA: Final = b'{"status":"success","data":{"version":"2.24.0"}}'
@@ -22,7 +22,7 @@ MIMIR: Final = b'{"status":"success","data":{"application":"Grafana Mimir","vers
 async def told(body: bytes | None, *, status: int = 200, flavor: str = "Auto") -> tuple[bool, list[str]]:
     """Twice whether the server counts births, and what it was asked."""
     async with serving(hang if body is None else answer(status, body)) as server:
-        async with asking(server.url, flavor=flavor) as client:
+        async with poll(server.url, flavor=flavor) as client:
             found = [await client.counts_births(), await client.counts_births()]
         assert found[0] == found[1]
         return found[0], _lines(server)

@@ -34,7 +34,7 @@ def source(url: str, **changes: Any) -> PrometheusSource:  # noqa: ANN401 - any 
 
 
 @asynccontextmanager
-async def asking(url: str, **changes: Any) -> AsyncIterator[Prometheus]:  # noqa: ANN401 - as above
+async def poll(url: str, **changes: Any) -> AsyncIterator[Prometheus]:  # noqa: ANN401 - as above
     """A client that is closed at the end."""
     client = Prometheus(source(url, **changes))
     try:
@@ -164,7 +164,7 @@ async def test_each_fault_is_one_error_value_in_time_and_repeats_nothing(
     """Whatever a server does, the client gives an error value in time, and repeats nothing of the body."""
     caplog.set_level(logging.DEBUG)
     behaviour, kind = FAULTS[name]
-    async with serving(behaviour) as server, asking(server.url) as prometheus:
+    async with serving(behaviour) as server, poll(server.url) as prometheus:
         started = time.monotonic()
         outcome = await prometheus.query("up", AT)
         took = time.monotonic() - started
@@ -179,7 +179,7 @@ async def test_a_refused_connection_is_named() -> None:
     """Nobody listening is told apart from a sick server, in the words of the system."""
     async with serving(hang) as server:
         url = server.url
-    async with asking(url) as prometheus:
+    async with poll(url) as prometheus:
         outcome = await prometheus.query("up", AT)
     message = "Prometheus source default: no connection: Connection refused"
     assert outcome == QueryError(QueryErrorKind.UNREACHABLE, message)
@@ -187,7 +187,7 @@ async def test_a_refused_connection_is_named() -> None:
 
 async def test_a_name_that_does_not_resolve_is_unreachable() -> None:
     """A failure of name resolution is an error value like any other."""
-    async with asking("http://prometheus.invalid:9090") as prometheus:
+    async with poll("http://prometheus.invalid:9090") as prometheus:
         outcome = await prometheus.query("up", AT)
     assert isinstance(outcome, QueryError)
     assert outcome.kind in {QueryErrorKind.UNREACHABLE, QueryErrorKind.TIMEOUT}
@@ -196,7 +196,7 @@ async def test_a_name_that_does_not_resolve_is_unreachable() -> None:
 async def test_tls_with_an_unknown_server_is_unreachable() -> None:
     """A server that does not speak TLS, or whose certificate is not trusted, gets no query."""
     async with serving(answer(200, vector())) as server:
-        async with asking(server.url.replace("http:", "https:")) as prometheus:
+        async with poll(server.url.replace("http:", "https:")) as prometheus:
             outcome = await prometheus.query("up", AT)
         assert isinstance(outcome, QueryError)
         assert server.requests == []
@@ -208,7 +208,7 @@ async def test_redirects_are_not_followed() -> None:
         to_sink = answer(307, b"", f"Location: {sink.url}/api/v1/query")
         async with (
             serving(to_sink) as server,
-            asking(server.url, headers={"X-Scope-OrgID": SecretStr(SECRET)}) as it,
+            poll(server.url, headers={"X-Scope-OrgID": SecretStr(SECRET)}) as it,
         ):
             outcome = await it.query("up", AT)
     assert isinstance(outcome, QueryError)
@@ -224,7 +224,7 @@ async def test_environment_proxies_and_netrc_are_not_used(
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     async with serving(answer(200, vector())) as proxy, serving(answer(200, vector())) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        async with asking(server.url) as prometheus:
+        async with poll(server.url) as prometheus:
             assert await prometheus.query("up", AT) == Vector(AT, ())
     assert proxy.connections == 0
     assert "authorization" not in server.requests[0].headers
@@ -234,7 +234,7 @@ async def test_an_answer_is_given_whole() -> None:
     """Rows keep their labels and values; NaN and infinite values are values; infos do not matter."""
     labels = {"release": "a-1", "le": "0.5"}
     body = vector((labels, "12.5"), ({}, "+Inf"), ({"x": "y"}, "-Inf"), infos=["PromQL info: style"])
-    async with serving(answer(200, body)) as server, asking(server.url) as prometheus:
+    async with serving(answer(200, body)) as server, poll(server.url) as prometheus:
         outcome = await prometheus.query("up", AT)
         assert outcome == Vector(AT, (Row(labels, 12.5), Row({}, math.inf), Row({"x": "y"}, -math.inf)))
         server.behaviour = answer(200, vector(({}, "NaN")))
@@ -247,7 +247,7 @@ async def test_a_range_is_given_with_its_times() -> None:
     """Each sample of a matrix comes with its time; a vector in its place is refused."""
     body = other("matrix", [{"metric": {"a": "b"}, "values": [[60, "1"], [120.5, "NaN"]]}])
     start, step = datetime.fromtimestamp(60, UTC), timedelta(seconds=60.5)
-    async with serving(answer(200, body)) as server, asking(server.url) as prometheus:
+    async with serving(answer(200, body)) as server, poll(server.url) as prometheus:
         outcome = await prometheus.query_range("up", start, start + step, step)
         server.behaviour = answer(200, vector())
         refused = await prometheus.query_range("up", start, start + step, step)
@@ -265,9 +265,7 @@ async def test_the_query_is_posted_with_its_limits_and_credentials(tmp_path: Pat
     tenant = {"X-Scope-OrgID": SecretStr("team-a")}
     async with (
         serving(answer(200, vector())) as server,
-        asking(
-            server.url, bearer_token_file=token, headers=tenant, header_files={"X-Key": key}
-        ) as prometheus,
+        poll(server.url, bearer_token_file=token, headers=tenant, header_files={"X-Key": key}) as prometheus,
     ):
         await prometheus.query('sum(up{a="b"})', AT)
         token.write_text("second")
@@ -294,7 +292,7 @@ async def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
     token.write_text("x")
     async with (
         serving(answer(200, vector())) as server,
-        asking(server.url, bearer_token_file=token) as prometheus,
+        poll(server.url, bearer_token_file=token) as prometheus,
     ):
         token.unlink()
         outcome = await prometheus.query("up", AT)
@@ -309,7 +307,7 @@ async def test_a_token_with_a_newline_inside_is_not_sent(tmp_path: Path) -> None
     token.write_text(f"{SECRET}\r\nX-Evil: 1")
     async with (
         serving(answer(200, vector())) as server,
-        asking(server.url, bearer_token_file=token) as prometheus,
+        poll(server.url, bearer_token_file=token) as prometheus,
     ):
         outcome = await prometheus.query("up", AT)
     assert isinstance(outcome, QueryError)
@@ -319,7 +317,7 @@ async def test_a_token_with_a_newline_inside_is_not_sent(tmp_path: Path) -> None
 
 async def test_cookies_are_not_kept() -> None:
     """What a server tells the client to remember is not sent with the next query."""
-    async with serving(answer(200, vector(), "Set-Cookie: id=1")) as server, asking(server.url) as prometheus:
+    async with serving(answer(200, vector(), "Set-Cookie: id=1")) as server, poll(server.url) as prometheus:
         await prometheus.query("up", AT)
         await prometheus.query("up", AT)
     assert ["cookie" in request.headers for request in server.requests] == [False, False]
@@ -330,7 +328,7 @@ async def test_hung_queries_hold_neither_the_loop_nor_threads_nor_other_sources(
     """Twenty queries to a hung server end in time, delay no other source, and leave no thread."""
     threads = threading.active_count()
     async with serving(behaviour) as sick, serving(answer(200, vector())) as well:
-        async with asking(sick.url) as hung, asking(well.url) as healthy:
+        async with poll(sick.url) as hung, poll(well.url) as healthy:
             lag = asyncio.create_task(_worst_lag(DEADLINE))
             started = time.monotonic()
             queries = [asyncio.create_task(hung.query("up", AT)) for _ in range(20)]
@@ -349,7 +347,7 @@ async def test_hung_queries_hold_neither_the_loop_nor_threads_nor_other_sources(
 
 async def test_a_flood_does_not_stop_the_loop() -> None:
     """A body of 62 MB is left at one MiB, and the loop goes on meanwhile."""
-    async with serving(flood) as server, asking(server.url) as prometheus:
+    async with serving(flood) as server, poll(server.url) as prometheus:
         lag = asyncio.create_task(_worst_lag(0.3))
         outcome = await prometheus.query("up", AT)
     assert isinstance(outcome, QueryError)
@@ -365,7 +363,7 @@ async def test_a_cancelled_query_frees_its_thread() -> None:
         arrived.put_nowait(None)
         await hang(writer)
 
-    async with serving(arrive_and_hang) as server, asking(server.url) as prometheus:
+    async with serving(arrive_and_hang) as server, poll(server.url) as prometheus:
         for _ in range(8):
             task = asyncio.create_task(prometheus.query("up", AT))
             await arrived.get()
@@ -378,7 +376,7 @@ async def test_a_cancelled_query_frees_its_thread() -> None:
 
 async def test_a_server_that_is_down_is_left_alone() -> None:
     """After three failures in a row the next queries get the last error at once and are not sent."""
-    async with serving(answer(500)) as server, asking(server.url) as prometheus:
+    async with serving(answer(500)) as server, poll(server.url) as prometheus:
         outcomes = [await prometheus.query("up", AT) for _ in range(10)]
     said = "it answered HTTP 500"
     assert outcomes == [
@@ -396,7 +394,7 @@ async def test_a_server_that_is_down_is_left_alone() -> None:
 
 async def test_refused_queries_do_not_keep_others_from_being_asked() -> None:
     """What is wrong with a query is no reason to leave the server alone."""
-    async with serving(answer(400)) as server, asking(server.url) as prometheus:
+    async with serving(answer(400)) as server, poll(server.url) as prometheus:
         for _ in range(5):
             await prometheus.query("up(", AT)
     assert len(server.requests) == 5

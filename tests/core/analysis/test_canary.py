@@ -21,7 +21,7 @@ from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
 from agentrollouts.core.gates.sources import Source, Start
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, plan_queries, tag
 from agentrollouts.core.metrics.table import Answer, Row, Table
 from agentrollouts.core.rollout.decide import decide
@@ -85,17 +85,19 @@ def rollout(state: State = State.CANARY, *, stable: str | None = STABLE, **spec:
     return AgentRollout(metadata=metadata, spec=plan, status=status)
 
 
-def observed(found: AgentRollout, heard: Heard | None = None) -> Observation:
+def observed(found: AgentRollout, poll_result: PollResult | None = None) -> Observation:
     """The world with the traffic as the status asks for it."""
     snapshots = {name: ObjectMeta(name=name) for name in map("{}-snapshot".format, (CANARY, STABLE))}
-    return Observation(now=AT, rollout=found, traffic=shown(found), snapshots=snapshots, heard=heard)
+    return Observation(
+        now=AT, rollout=found, traffic=shown(found), snapshots=snapshots, poll_result=poll_result
+    )
 
 
-def counting(found: AgentRollout, counted: Counted) -> Heard:
+def counting(found: AgentRollout, counted: Counted) -> PollResult:
     """The answer of Prometheus to what the rollout asks: the same counts in every window."""
-    asking = decide(observed(found)).asking
-    assert asking is not None
-    plan, rows = asking.plan, []
+    poll = decide(observed(found)).poll
+    assert poll is not None
+    plan, rows = poll.plan, []
     for source in plan.sources:
         for release, value in zip((CANARY, STABLE), counted.get(str(source.selector), ()), strict=False):
             terms = {
@@ -109,7 +111,7 @@ def counting(found: AgentRollout, counted: Counted) -> Heard:
                 for t, v in terms.items()
                 if t in plan.terms(source)
             ]
-    return Heard(
+    return PollResult(
         plan=plan, answer=Answer(AT, tuple(row for row in rows if row.release in plan.subject.releases))
     )
 
@@ -223,9 +225,9 @@ def test_the_query_behind_a_gate_can_be_pasted() -> None:
 def test_the_query_shown_is_the_one_that_was_asked() -> None:
     """A Prometheus that knows namespaces by another label is pasted that one."""
     world = rollout()
-    heard = replace(counting(world, HEALTHY), namespace_label="tenant_namespace")
+    poll_result = replace(counting(world, HEALTHY), namespace_label="tenant_namespace")
 
-    status = decide(observed(world, heard)).status
+    status = decide(observed(world, poll_result)).status
 
     assert status is not None
     assert status.query is not None
@@ -299,19 +301,19 @@ def test_a_cap_within_its_ceiling_does_nothing() -> None:
 def test_a_cap_is_asked_without_gates_and_at_all_of_the_traffic() -> None:
     """The first release has nothing beside it, and nothing to go back to: a person has to act."""
     first = rollout(State.INITIAL, stable=None, caps=[SPEND])
-    asking = decide(observed(first)).asking
+    poll = decide(observed(first)).poll
     decision = decided(first, {"agent_run_cost_usd_sum": (60, 0)})
 
-    assert asking is not None
-    assert asking.plan.sources == (Source(Selector("agent_run_cost_usd_sum"), start=Start.ANY, seconds=3600),)
-    assert asking.plan.totals == frozenset()
+    assert poll is not None
+    assert poll.plan.sources == (Source(Selector("agent_run_cost_usd_sum"), start=Start.ANY, seconds=3600),)
+    assert poll.plan.totals == frozenset()
     assert state_of(decision) == (State.HELD, Reason.NO_HEALTHY_TARGET)
 
 
 def test_a_hold_by_a_cap_waits_for_an_answer() -> None:
     """After a restart nothing is known yet, and the cause may still be there."""
     held = after(capped := rollout(caps=[SPEND | {"action": "Hold"}]), decided(capped, DEAR))
-    silent = decide(observed(held, Heard(plan=counting(held, DEAR).plan, answer=Unreadable("down"))))
+    silent = decide(observed(held, PollResult(plan=counting(held, DEAR).plan, answer=Unreadable("down"))))
     cheap = decided(held)
 
     assert silent.status is None or state_of(silent)[0] is State.HELD
@@ -450,10 +452,12 @@ def test_a_cap_that_cannot_be_asked_is_refused_by_field() -> None:
 def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
     """A source that the settings do not have is a matter for a person, by its own name, like a bad query."""
     found = rollout()
-    plan = decide(observed(found)).asking
+    plan = decide(observed(found)).poll
     assert plan is not None
 
-    decision = decide(observed(found, Heard(plan=plan.plan, answer=Unreadable("no such source", reason))))
+    decision = decide(
+        observed(found, PollResult(plan=plan.plan, answer=Unreadable("no such source", reason)))
+    )
 
     assert state_of(decision) == (State.HELD, reason)
     assert decision.status is not None
@@ -478,7 +482,7 @@ def test_a_cap_on_a_metric_that_nobody_exports_says_so() -> None:
 def test_a_canary_that_has_spent_nothing_yet_is_within_its_cap() -> None:
     """The metric exists, since stable has it."""
     found = rollout(caps=[SPEND])
-    plan = decide(observed(found)).asking
+    plan = decide(observed(found)).poll
     assert plan is not None
     caps = resolve_caps(found.spec).caps
     row = Row(tag(plan.plan, caps[0].source, Term.INCREASE), STABLE, None, 80.0)
@@ -562,4 +566,4 @@ def test_a_weight_without_traffic_is_not_asked_about() -> None:
     back = world.status.attempt.replace(state=State.ROLLING_BACK, weight=0)
     gone = world.replace(status=world.status.replace(attempt=back))
 
-    assert decide(replace(observed(gone), traffic={})).asking is None
+    assert decide(replace(observed(gone), traffic={})).poll is None

@@ -12,7 +12,7 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import Outcome
-from agentrollouts.core.metrics.poll import Asking
+from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term
 from agentrollouts.core.rollout.decide import decide
@@ -58,7 +58,7 @@ def test_stable_that_is_as_before_has_recovered() -> None:
     )
     assert "runs since the rollback = 1x, limit 1.1x; evidence" in rollback.verification
     assert world.told(Reason.RECOVERED) == [rollback.verification]
-    assert world.asking is None
+    assert world.current_poll is None
 
 
 @pytest.mark.parametrize("gate", ["task-completion", "latency", "cost-per-run"])
@@ -303,16 +303,16 @@ def test_a_stable_in_trouble_is_told_with_the_rollback() -> None:
     )
 
 
-def asking(world: World) -> Asking:
+def poll(world: World) -> Poll:
     """What Prometheus is asked at present."""
-    assert world.asking is not None
-    return world.asking
+    assert world.current_poll is not None
+    return world.current_poll
 
 
 def test_the_question_is_about_two_stretches_of_the_same_length() -> None:
     """One request: now, as long before the attempt, and the canary's counter itself."""
     world = a_rollback()
-    plan, at = asking(world).plan, world.now + timedelta(seconds=40)
+    plan, at = poll(world).plan, world.now + timedelta(seconds=40)
     begun = world.status.attempt
     assert begun is not None
     assert begun.clock_start_time is not None
@@ -346,7 +346,7 @@ def test_every_verification_ends_in_time_and_says_nothing_false(
         world.metrics = metrics
         world.run(pause)
         if is_crashing:
-            world.heard = None
+            world.poll_result = None
         assert world.shares()[OLD] == 100
     world.run(max(0.0, 600 - (world.now - begun).total_seconds()) + 1)
     outcome = rollback_of(world).outcome
@@ -362,7 +362,7 @@ def test_what_is_known_survives_a_restart() -> None:
     world = a_rollback()
     world.run(40)
     known = rollback_of(world)
-    restarted = replace(world.observe(), heard=None)
+    restarted = replace(world.observe(), poll_result=None)
     decision = decide(restarted)
 
     after = (decision.status or world.status).last_rollback

@@ -29,14 +29,14 @@ def at_rest(*releases: str, **spec: object) -> World:
 def test_nothing_is_asked_at_rest_unless_somebody_wants_it() -> None:
     """A thousand idle rollouts ask nothing."""
     world = at_rest(OLDEST, OLD, watch=None)
-    assert world.asking is None
+    assert world.current_poll is None
 
 
 def test_a_watched_release_that_is_well_writes_nothing() -> None:
     """It is asked about for hours, and the status stays as it was."""
     world = at_rest(OLDEST, OLD)
-    assert world.asking is not None
-    assert world.asking.plan.subject.releases == (OLD,)
+    assert world.current_poll is not None
+    assert world.current_poll.plan.subject.releases == (OLD,)
     writes = world.status_writes
     world.run(3 * 3600)
     assert (world.status_writes - writes, world.ready_reason(), world.shares()) == (0, "Healthy", {OLD: 100})
@@ -218,7 +218,7 @@ def test_the_question_changes_once_an_hour_only() -> None:
     plans = set()
     for _ in range(60):
         world.run(60)
-        asking = decide(world.observe()).asking
-        assert asking is not None
-        plans.add(asking.plan.counting_start)
+        poll = decide(world.observe()).poll
+        assert poll is not None
+        plans.add(poll.plan.counting_start)
     assert len(plans) == 2

@@ -18,7 +18,7 @@ from agentrollouts.core.judge.facts import Course, Memory, Since
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.straying import stray
 from agentrollouts.core.metrics.absences import run_seconds
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import Term, plan_queries, tag, total_source
 from agentrollouts.core.metrics.table import Answer, Row, Table
 from agentrollouts.core.rollout.decide import decide
@@ -194,11 +194,11 @@ Counted = Mapping[str, tuple[float | None, float | None]]
 """What canary and stable counted by metric; None where a release has no such series."""
 
 
-def heard(found: Any, counted: Counted, at: datetime) -> Heard:  # noqa: ANN401 a rollout
+def heard(found: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: ANN401 a rollout
     """The answer of Prometheus to what the rollout asks."""
-    asking = decide(replace(observed(found), now=at)).asking
-    assert asking is not None
-    plan, rows = asking.plan, []
+    poll = decide(replace(observed(found), now=at)).poll
+    assert poll is not None
+    plan, rows = poll.plan, []
     for source in plan.sources:
         pair = counted.get(str(source.selector), (None, None))
         for release, value in zip((CANARY, STABLE), pair, strict=True):
@@ -213,7 +213,7 @@ def heard(found: Any, counted: Counted, at: datetime) -> Heard:  # noqa: ANN401 
                 for term, number in terms.items()
                 if value is not None and number is not None and term in plan.terms(source)
             ]
-    return Heard(plan=plan, answer=Answer(at, tuple(rows)))
+    return PollResult(plan=plan, answer=Answer(at, tuple(rows)))
 
 
 def decided(counted: Counted, *ats: float, **spec: Any) -> Decision:  # noqa: ANN401 fields of a spec

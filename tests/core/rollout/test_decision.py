@@ -10,7 +10,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Problem, Write
 from agentrollouts.core.gates.reading import Unreadable
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS
@@ -127,32 +127,34 @@ def test_a_new_generation_is_acknowledged() -> None:
 
 def test_the_question_is_about_the_present_segment() -> None:
     """From the counting start on, on the plan's interval; the history is asked until the attempt began."""
-    asking = decide(an_observation(a_rollout().serving(OLD).trying(NEW))).asking
+    poll = decide(an_observation(a_rollout().serving(OLD).trying(NEW))).poll
 
-    assert asking is not None
-    assert (asking.plan.counting_start, asking.plan.subject.releases) == (START, (NEW, OLD))
-    assert (asking.source, asking.interval_seconds, asking.history_before) == ("default", 30, START)
+    assert poll is not None
+    assert (poll.plan.counting_start, poll.plan.subject.releases) == (START, (NEW, OLD))
+    assert (poll.source, poll.interval_seconds, poll.history_before) == ("default", 30, START)
 
 
 @pytest.mark.parametrize("state", [State.PENDING])
 def test_nothing_is_asked_where_nothing_is_judged(state: State) -> None:
     """Prometheus is left alone."""
-    assert decide(an_observation(a_rollout().in_state(state))).asking is None
+    assert decide(an_observation(a_rollout().in_state(state))).poll is None
 
 
 def test_an_answer_to_another_question_is_none() -> None:
     """Counts of an earlier segment, or of another plan, judge nothing."""
     obs = an_observation(a_rollout().serving(OLD).trying(NEW))
-    asking = decide(obs).asking
-    assert asking is not None
+    poll = decide(obs).poll
+    assert poll is not None
     earlier = a_rollout().serving(OLD).trying(NEW).changing(counting_start_time=START - timedelta(1))
-    other = decide(an_observation(earlier)).asking
+    other = decide(an_observation(earlier)).poll
     assert other is not None
-    heard = [
-        Heard(plan=plan, answer=Unreadable("Prometheus answered 503")) for plan in (asking.plan, other.plan)
+    poll_result = [
+        PollResult(plan=plan, answer=Unreadable("Prometheus answered 503"))
+        for plan in (poll.plan, other.plan)
     ]
     gates = [
-        decided(an_observation(a_rollout().serving(OLD).trying(NEW), heard=found)).gates for found in heard
+        decided(an_observation(a_rollout().serving(OLD).trying(NEW), poll_result=found)).gates
+        for found in poll_result
     ]
 
     assert [[gate.verdict.value for gate in found] for found in gates] == [["Error"], []]

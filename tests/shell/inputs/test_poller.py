@@ -14,7 +14,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.metrics.census import Census, witnesses
-from agentrollouts.core.metrics.poll import Asking, Heard
+from agentrollouts.core.metrics.poll import Poll, PollResult
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.table import to_answer
@@ -32,7 +32,7 @@ PLAN = plan_queries(
     counting_start=START - timedelta(minutes=1),
     warmup_seconds=0,
 )
-ASKING = Asking(plan=PLAN, source="default", interval_seconds=10)
+ASKING = Poll(plan=PLAN, source="default", interval_seconds=10)
 FIRST = 0.1
 """Seconds within which the first question is asked and answered, where few begin at once."""
 MEASURING = replace(ASKING, history_before=START)
@@ -49,7 +49,7 @@ class Desk:
     """A poller, its servers, and the times at which it told of news."""
 
     def __init__(self, **servers: FakePrometheus) -> None:
-        self.heard: list[tuple[str, float]] = []
+        self.poll_result: list[tuple[str, float]] = []
         self.polled: list[tuple[str, str]] = []
         self.servers = servers
         self.poller = Poller(self._find, self._hear, self._count, clock)
@@ -59,14 +59,14 @@ class Desk:
         return self.servers.get(name)
 
     def _hear(self, key: Ref) -> None:
-        self.heard.append((key.name, now()))
+        self.poll_result.append((key.name, now()))
 
     def _count(self, source: str, outcome: str, _seconds: float) -> None:
         self.polled.append((source, outcome))
 
     def gaps(self, name: str = AGENT) -> list[float]:
         """Seconds between news."""
-        times = [time for key, time in self.heard if key == name]
+        times = [time for key, time in self.poll_result if key == name]
         return [later - earlier for earlier, later in pairwise(times)]
 
 
@@ -87,7 +87,7 @@ def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> 
         text, at = server.asked[-1]
         assert (text, desk.poller.newest(KEY)) == (
             render(PLAN, at),
-            Heard(plan=PLAN, answer=to_answer(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
+            PollResult(plan=PLAN, answer=to_answer(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
         )
         assert near(desk.gaps(), 10)
         assert set(desk.polled) == {("default", "Answered")}
@@ -106,7 +106,7 @@ def test_ticks_of_several_rollouts_fall_together() -> None:
             await pass_time(0.17)
         await pass_time(60)
         assert all(near(desk.gaps(key.name), 10) for key in keys)
-        later = [time / (10 * STEP) for _, time in desk.heard[len(keys) :]]
+        later = [time / (10 * STEP) for _, time in desk.poll_result[len(keys) :]]
         assert max(abs(moment - round(moment)) for moment in later) < 1e-6
 
     run(scenario())
@@ -120,10 +120,10 @@ def test_first_questions_of_many_do_not_come_at_once() -> None:
         for index in range(100):
             desk.poller.poll(Ref("AgentRollout", "support", f"agent-{index}"), ASKING)
         await pass_time(5)
-        assert [time for _, time in desk.heard] == pytest.approx([FIRST_APART * n for n in range(100)])
+        assert [time for _, time in desk.poll_result] == pytest.approx([FIRST_APART * n for n in range(100)])
         desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST_APART / 2)
-        name, time = desk.heard[-1]
+        name, time = desk.poll_result[-1]
         assert (name, round(time, 6)) == (KEY.name, 5.0)
 
     run(scenario())
@@ -139,11 +139,11 @@ def test_a_server_is_asked_under_its_own_label_of_the_namespace() -> None:
         desk.poller.poll(KEY, MEASURING)
         await pass_time(FIRST)
         text, at = server.asked[-1]
-        heard = desk.poller.newest(KEY)
+        poll_result = desk.poller.newest(KEY)
         assert text == render(for_namespace(PLAN, "tenant_namespace"), at)
         assert server.history_asked == render_burst(for_namespace(PLAN, "tenant_namespace"))
-        assert heard is not None
-        assert (heard.plan, heard.namespace_label) == (PLAN, "tenant_namespace")
+        assert poll_result is not None
+        assert (poll_result.plan, poll_result.namespace_label) == (PLAN, "tenant_namespace")
 
     run(scenario())
 
@@ -175,7 +175,7 @@ def test_an_answer_to_an_old_plan_is_kept_as_that() -> None:
         first = desk.poller.newest(KEY)
         await pass_time(15)
         second = desk.poller.newest(KEY)
-        assert [heard and heard.plan for heard in (first, second)] == [PLAN, NEXT_PLAN]
+        assert [poll_result and poll_result.plan for poll_result in (first, second)] == [PLAN, NEXT_PLAN]
 
     run(scenario())
 
@@ -236,7 +236,7 @@ def test_history_is_asked_once_and_again_only_after_a_failure() -> None:
         desk.poller.poll(KEY, ASKING)
         await pass_time(11)
         done = desk.poller.newest(KEY)
-        found = [heard and heard.history for heard in (failed, learnt, done)]
+        found = [poll_result and poll_result.history for poll_result in (failed, learnt, done)]
         assert (found, times, server.histories) == ([None, HISTORY.series, None], 2, 2)
         desk.poller.poll(KEY, MEASURING)
         await pass_time(11)
@@ -254,8 +254,8 @@ def test_a_slow_history_does_not_add_to_the_time_of_an_answer() -> None:
         desk = Desk(default=server)
         desk.poller.poll(KEY, MEASURING)
         await pass_time(FIRST + 5)
-        ((_, asked),), ((_, heard),) = server.asked, desk.heard
-        assert START + timedelta(seconds=heard) - asked == timedelta(seconds=4)
+        ((_, asked),), ((_, poll_result),) = server.asked, desk.poll_result
+        assert START + timedelta(seconds=poll_result) - asked == timedelta(seconds=4)
 
     run(scenario())
 
@@ -275,8 +275,8 @@ def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, reason: Reason)
         desk = Desk(default=FakePrometheus(QueryError(kind, "no")))
         desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
-        heard = Heard(plan=PLAN, answer=Unreadable("no", reason))
-        assert (desk.poller.newest(KEY), desk.polled) == (heard, [("default", str(kind))])
+        poll_result = PollResult(plan=PLAN, answer=Unreadable("no", reason))
+        assert (desk.poller.newest(KEY), desk.polled) == (poll_result, [("default", str(kind))])
 
     run(scenario())
 
@@ -293,9 +293,9 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
         await pass_time(11)
         found = desk.poller.newest(KEY)
         message = "spec.metrics.source: the settings have no source default for this namespace"
-        assert missing == Heard(plan=PLAN, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
-        assert found == Heard(
-            plan=PLAN, answer=to_answer(PLAN, START + timedelta(seconds=desk.heard[-1][1]), [])
+        assert missing == PollResult(plan=PLAN, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
+        assert found == PollResult(
+            plan=PLAN, answer=to_answer(PLAN, START + timedelta(seconds=desk.poll_result[-1][1]), [])
         )
 
     run(scenario())
@@ -311,7 +311,7 @@ def test_nothing_is_asked_before_there_is_anything_to_count() -> None:
             KEY, replace(ASKING, plan=replace(PLAN, counting_start=START + timedelta(seconds=15)))
         )
         await pass_time(12)
-        before = (len(server.asked), list(desk.heard))
+        before = (len(server.asked), list(desk.poll_result))
         await pass_time(17)
         assert (before, len(server.asked)) == ((0, []), 1)
 
@@ -360,16 +360,16 @@ def test_whether_a_selector_can_match_is_asked_once_with_a_look_back() -> None:
         desk = Desk(default=server)
         desk.poller.poll(KEY, FINDING_OUT)
         await pass_time(FIRST)
-        heard = desk.poller.newest(KEY)
-        assert heard is not None
-        assert heard.sighted is not None
-        assert heard.sighted.seen == {ERRORS.bad}
+        poll_result = desk.poller.newest(KEY)
+        assert poll_result is not None
+        assert poll_result.sighted is not None
+        assert poll_result.sighted.seen == {ERRORS.bad}
         server.answer = []
         await pass_time(60)
-        heard = desk.poller.newest(KEY)
-        assert heard is not None
-        assert heard.sighted is not None
-        assert heard.sighted.seen == {ERRORS.bad}
+        poll_result = desk.poller.newest(KEY)
+        assert poll_result is not None
+        assert poll_result.sighted is not None
+        assert poll_result.sighted.seen == {ERRORS.bad}
         texts = [text for text, _ in server.asked if "0.seen" in text]
         assert ["[7d:5m]" in text for text in texts] == [True, *[False] * (len(texts) - 1)]
         assert len(texts) <= 1 + 60 / SIGHTED_AGAIN.total_seconds()
@@ -387,10 +387,10 @@ def test_a_series_that_appears_is_found() -> None:
         await pass_time(FIRST)
         server.answer = [({"src": "0.seen"}, 1.0)]
         await pass_time(30)
-        heard = desk.poller.newest(KEY)
-        assert heard is not None
-        assert heard.sighted is not None
-        assert heard.sighted.seen == {ERRORS.bad}
+        poll_result = desk.poller.newest(KEY)
+        assert poll_result is not None
+        assert poll_result.sighted is not None
+        assert poll_result.sighted.seen == {ERRORS.bad}
 
     run(scenario())
 
@@ -404,9 +404,9 @@ def test_a_server_whose_increase_contains_births_is_not_asked_for_them() -> None
         desk = Desk(default=server)
         desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
-        heard = desk.poller.newest(KEY)
-        assert heard is not None
-        assert heard.counts_births
+        poll_result = desk.poller.newest(KEY)
+        assert poll_result is not None
+        assert poll_result.counts_births
         assert "births" not in server.asked[-1][0]
 
     run(scenario())

@@ -33,7 +33,7 @@ from agentrollouts.core.judge.stats.shifts import looks_until
 from agentrollouts.core.metrics.absences import run_seconds, started, with_started
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Census, census_of, sight_of
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.promql import for_namespace, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
@@ -119,15 +119,15 @@ def judged(
     obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
-    heard: Heard | None,
+    poll_result: PollResult | None,
     table: Result,
 ) -> tuple[Judgment, ...]:
     """The verdicts on the newest result, which `table` holds; none without one to the current query."""
     spec, attempt = obs.rollout.spec, status.attempt
     gates = _gates_due(spec, status, gates)
-    if heard is None or attempt is None or not gates:
+    if poll_result is None or attempt is None or not gates:
         return ()
-    past = _past(status, gates, heard)
+    past = _past(status, gates, poll_result)
     present = read_table(
         table,
         gates,
@@ -138,8 +138,8 @@ def judged(
             {name: frozenset(gate.first_values_ignored) for name, gate in past.items()},
         ),
     )
-    sights = _sights(gates, past, present, heard)
-    course = _with_traffic(_course(spec, attempt, heard, obs.now), gates, table)
+    sights = _sights(gates, past, present, poll_result)
+    course = _with_traffic(_course(spec, attempt, poll_result, obs.now), gates, table)
     return judged_with(past, gates, present, course, obs.now, sights)
 
 
@@ -156,11 +156,11 @@ def _sights(
     gates: tuple[ResolvedGate, ...],
     past: Mapping[str, GateStatus],
     present: Mapping[str, Present],
-    heard: Heard,
+    poll_result: PollResult,
 ) -> dict[str, Sight]:
     """Which gates could have seen a bad outcome, of those that have counts."""
     return {
-        gate.name: sight_of(gate, past.get(gate.name), reading, heard.sighted)
+        gate.name: sight_of(gate, past.get(gate.name), reading, poll_result.sighted)
         for gate in gates
         if isinstance(reading := present[gate.name], Reading)
     }
@@ -174,8 +174,8 @@ def census(
     return census_of(asked, status.gates, plan.subject)
 
 
-def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetime) -> Course:
-    start, answer = attempt.counting_start_time or now, heard.answer
+def _course(spec: AgentRolloutSpec, attempt: Attempt, poll_result: PollResult, now: datetime) -> Course:
+    start, answer = attempt.counting_start_time or now, poll_result.answer
     counted = (answer.at - start).total_seconds() if isinstance(answer, Answer) else 0.0
     return Course(
         phase=attempt.phase_index,
@@ -183,7 +183,7 @@ def _course(spec: AgentRolloutSpec, attempt: Attempt, heard: Heard, now: datetim
         time_over=_is_due(spec, attempt, now),
         weight=attempt.weight,
         counted_seconds=counted,
-        alone=heard.plan.subject.alone,
+        alone=poll_result.plan.subject.alone,
         warmup_seconds=spec.analysis.warmup_seconds,
         planned_looks=planned_looks(spec, attempt),
     )
@@ -196,14 +196,18 @@ def _is_due(spec: AgentRolloutSpec, attempt: Attempt, now: datetime) -> bool:
     return elapsed(attempt, now) >= (left[0].due_seconds if on_ramp else phase_seconds(spec, attempt))
 
 
-def _past(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], heard: Heard) -> dict[str, GateStatus]:
+def _past(
+    status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], poll_result: PollResult
+) -> dict[str, GateStatus]:
     """What the status knows of the gates; what is measured on stable is measured now if it was not yet."""
     by_name = {gate.name: gate for gate in status.gates}
     past = {gate.name: found for gate in gates if (found := known(by_name.get(gate.name), gate))}
-    if not heard.history or all(gate.name in past and is_measured(gate, past[gate.name]) for gate in gates):
+    if not poll_result.history or all(
+        gate.name in past and is_measured(gate, past[gate.name]) for gate in gates
+    ):
         return past
-    history = tuple(heard.history)
-    bursts, before = factors(heard.plan, gates, history), baselines(heard.plan, gates, history)
+    history = tuple(poll_result.history)
+    bursts, before = factors(poll_result.plan, gates, history), baselines(poll_result.plan, gates, history)
     return {
         gate.name: measured(gate, past.get(gate.name), bursts.get(gate.name), before.get(gate.name))
         for gate in gates
@@ -233,19 +237,19 @@ def with_verdicts(
 
 
 def with_query(
-    status: AgentRolloutStatus, heard: Heard | None, judgments: tuple[Judgment, ...]
+    status: AgentRolloutStatus, poll_result: PollResult | None, judgments: tuple[Judgment, ...]
 ) -> AgentRolloutStatus:
     """The status with the query of the gate that matters most, for people; asked where it is written only."""
-    if heard is None or not judgments or not isinstance(heard.answer, Answer):
+    if poll_result is None or not judgments or not isinstance(poll_result.answer, Answer):
         return status
     gate = next((j.gate for j in judgments if j.verdict is not Verdict.PASS), judgments[0].gate)
     text = render_gate(
-        for_namespace(heard.plan, heard.namespace_label, births=not heard.counts_births),
+        for_namespace(poll_result.plan, poll_result.namespace_label, births=not poll_result.counts_births),
         gate,
-        heard.answer.at,
+        poll_result.answer.at,
     )
     fits = text is not None and len(text) <= QUERY_LENGTH
-    shown = QueryStatus(gate=gate.name, time=heard.answer.at, text=text) if text and fits else None
+    shown = QueryStatus(gate=gate.name, time=poll_result.answer.at, text=text) if text and fits else None
     return status.model_copy(update={"query": shown})
 
 

@@ -15,7 +15,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates.wording import about, percent, times
 from agentrollouts.core.judge.judge import Judgment
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import total_source
 from agentrollouts.core.metrics.table import Answer
 from agentrollouts.core.states import base_state
@@ -33,7 +33,10 @@ _OUTCOMES = {
 
 
 def with_outlook(
-    status: AgentRolloutStatus, spec: AgentRolloutSpec, judgments: Sequence[Judgment], heard: Heard | None
+    status: AgentRolloutStatus,
+    spec: AgentRolloutSpec,
+    judgments: Sequence[Judgment],
+    poll_result: PollResult | None,
 ) -> AgentRolloutStatus:
     """The status with what the present phase can catch; said once its traffic is known, and then kept.
 
@@ -42,9 +45,9 @@ def with_outlook(
     attempt = status.attempt
     if attempt is None or attempt.outlook or base_state(attempt) is not State.CANARY:
         return status
-    if heard is None or not judgments:  # then the plan may be another, without this phase
+    if poll_result is None or not judgments:  # then the plan may be another, without this phase
         return status
-    runs_per_hour = _traffic(judgments, heard, spec.phases[attempt.phase_index].duration_seconds)
+    runs_per_hour = _traffic(judgments, poll_result, spec.phases[attempt.phase_index].duration_seconds)
     if runs_per_hour is None:
         return status
     gates = [replace(judgment.gate, burst=judgment.burst) for judgment in judgments]
@@ -53,13 +56,13 @@ def with_outlook(
     return status.model_copy(update={"attempt": attempt.replace(outlook=told)})
 
 
-def _traffic(judgments: Iterable[Judgment], heard: Heard, phase_seconds: float) -> float | None:
+def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_seconds: float) -> float | None:
     """Runs per hour of both releases; None while too few were counted."""
     for judgment in judgments:
         gate, present = judgment.gate, judgment.present
-        if present is None or not gate.counts_runs or not isinstance(heard.answer, Answer):
+        if present is None or not gate.counts_runs or not isinstance(poll_result.answer, Answer):
             continue
-        seconds = heard.plan.window(total_source(gate), heard.answer.at)
+        seconds = poll_result.plan.window(total_source(gate), poll_result.answer.at)
         runs = present.segment.canary_total + present.segment.stable_total
         if runs >= ENOUGH_RUNS and seconds >= min(ENOUGH_SECONDS, phase_seconds / 10):
             return HOUR * runs / seconds

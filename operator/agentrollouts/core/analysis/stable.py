@@ -25,7 +25,7 @@ from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import Judgment
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.states import is_on_trial
@@ -104,12 +104,12 @@ def judged_at_rest(
     obs: Observed,
     status: AgentRolloutStatus,
     gates: Iterable[ResolvedGate],
-    heard: Heard | None,
+    poll_result: PollResult | None,
     table: Result,
 ) -> tuple[Judgment, ...]:
     """The verdicts on stable by the newest result, which `table` holds; none without one."""
     spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
-    if heard is None or not asked:
+    if poll_result is None or not asked:
         return ()
     stale = spec.analysis.stale_after_seconds
     present = read_table(table, asked, now=obs.now, stale_after_seconds=stale)

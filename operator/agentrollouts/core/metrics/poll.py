@@ -16,7 +16,7 @@ Series = Iterable[tuple[Mapping[str, str], Sequence[tuple[datetime, float]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Poll:
     """What a decision wants to know from Prometheus, again and again."""
 
     plan: QueryPlan
@@ -32,7 +32,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class PollResult:
     """The newest answer of Prometheus, with the plan that was asked."""
 
     plan: QueryPlan

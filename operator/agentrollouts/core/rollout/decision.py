@@ -17,7 +17,7 @@ from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
 from agentrollouts.core.effects import Effect, Event, Write
 from agentrollouts.core.metrics.closer_look import closer_look
-from agentrollouts.core.metrics.poll import Asking
+from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.desired import Desired
@@ -54,7 +54,7 @@ class Decision:
     """Services whose endpoints this decision depends on and that nobody has asked about: ask, and decide
     again before anything is done. Empty for a rollback of an attempt, which asks nothing.
     """
-    asking: Asking | None = None
+    poll: Poll | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
     wake_at: datetime | None = None
     """When to look again though nothing changed; None while only a change can matter."""
@@ -80,12 +80,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     return Decision(
         writes=(*traffic, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(traffic) and not is_latched(status),
-        status=with_query(status, s.heard, s.judgments) if is_due else None,
+        status=with_query(status, s.poll_result, s.judgments) if is_due else None,
         is_news=news,
         events=(*progress.events, *warnings, *restorations(s.obs, shown=s.shown)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
-        asking=_asking(s, status),
+        poll=_asking(s, status),
         wake_at=_wake_at(s, status, move),
     )
 
@@ -146,7 +146,7 @@ def _needed(status: AgentRolloutStatus) -> Iterator[str]:
     yield from (entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY)
 
 
-def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
+def _asking(s: Situation, status: AgentRolloutStatus) -> Poll | None:
     """What to ask Prometheus from now on."""
     plan = s.plan if is_same_segment(s.status, status) else query_plan(s.obs, status, s.gates, s.caps)
     if plan is None:
@@ -156,11 +156,11 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Asking | None:
     source, attempt = s.spec.metrics.source, status.attempt
     if s.spec.watch and not is_on_trial(status):
         interval = s.spec.watch.interval_seconds
-        return Asking(plan=plan, closer=closer, source=source, interval_seconds=interval)
+        return Poll(plan=plan, closer=closer, source=source, interval_seconds=interval)
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
     is_over = plan.past_end is not None
-    return Asking(
+    return Poll(
         plan=plan,
         closer=closer,
         source=source,

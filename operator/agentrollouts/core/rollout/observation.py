@@ -10,7 +10,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.release.snapshot import releases_of
 
 MAX_KNOWN: Final = 64
@@ -51,7 +51,7 @@ class Observation:
     """Why the last write of a traffic object failed; None once one succeeded."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Metadata of the agent's snapshot ConfigMaps, by name."""
-    heard: Heard | None = None
+    poll_result: PollResult | None = None
 
     @property
     def known_releases(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.judge import Judgment
-from agentrollouts.core.metrics.poll import Heard
+from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
 from agentrollouts.core.metrics.table import Table
@@ -57,7 +57,7 @@ class Situation:
     obs: Observation
     status: AgentRolloutStatus
     """The persisted status, with weights and clocks as the traffic objects confirm them."""
-    heard: Heard | None
+    poll_result: PollResult | None
     """The newest answer of Prometheus, where it is one to the present question."""
     desired: Desired | Problem
     shown: bool
@@ -183,19 +183,19 @@ def assess(obs: Observation) -> Situation:
     wrong = (*refusals, *refused_caps, *check(spec, gates), *stable.check(spec, gates))
     wrong = wrong or tuple(stages.check(spec, gates))
     plan = query_plan(obs, status, gates, caps)
-    heard = obs.heard if obs.heard and obs.heard.plan == plan else None
-    result = tabulate(heard.plan, heard.answer) if heard else NOTHING_YET
+    poll_result = obs.poll_result if obs.poll_result and obs.poll_result.plan == plan else None
+    result = tabulate(poll_result.plan, poll_result.answer) if poll_result else NOTHING_YET
     table = result if isinstance(result, Table) else None
-    judgments = judged(obs, status, gates, heard, result)
-    at_rest = stable.judged_at_rest(obs, status, gates, heard, result)
+    judgments = judged(obs, status, gates, poll_result, result)
+    at_rest = stable.judged_at_rest(obs, status, gates, poll_result, result)
     status = stable.with_watched(status, spec, at_rest)
     status = noted(status, table, obs.now, gateway_follows=follows)
     cap_readings = read_caps(caps, table) if table and table.plan.past_end is None else ()
     status = with_readings(status, cap_readings)
     return Situation(
         obs=obs,
-        status=with_outlook(with_verdicts(status, gates, judgments, obs.now), spec, judgments, heard),
-        heard=heard,
+        status=with_outlook(with_verdicts(status, gates, judgments, obs.now), spec, judgments, poll_result),
+        poll_result=poll_result,
         desired=desired_release(obs),
         shown=shown,
         gateways=report,

@@ -54,7 +54,7 @@ class RolloutController:
         if decision.unsure_of:
             obs = await self._observer.asked_about(obs, decision.unsure_of)
             decision = decide(obs)
-        self._poller.poll(key, decision.asking)
+        self._poller.poll(key, decision.poll)
         self._observer.follow(key, decision.services)
         if decision.rests_on_status:
             await self._observer.confirm(manifest)

@@ -103,7 +103,7 @@ class RolloutObserver:
                 for manifest in self._cache.snapshots_of(namespace, agent)
                 if self._is_whole(manifest, agent)
             },
-            heard=self._poller.newest(Ref("AgentRollout", namespace, name)),
+            poll_result=self._poller.newest(Ref("AgentRollout", namespace, name)),
             endpoints=self._seen_endpoints(rollout),
         )
         obs = replace(obs, same_door=self._same_door(obs))

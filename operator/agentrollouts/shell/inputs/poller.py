@@ -1,6 +1,6 @@
 """Asks Prometheus on behalf of attempts under way, each on its own interval; an input like any other.
 
-Between Prometheus and the queue. A decision says what it wants to know (`follow`); a task per rollout asks
+Between Prometheus and the queue. A decision says what it wants to know (`poll`); a task per rollout asks
 again and again, keeps the newest answer for `observe` and marks the rollout dirty. `reconcile` never waits
 for this, so a server that hangs delays no rollback, and a slow rollout delays no other.
 """
@@ -20,7 +20,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import DEFAULT_LABELS, Selector
 from agentrollouts.core.metrics.census import Sighted, render_census, sighted
-from agentrollouts.core.metrics.poll import Asking, Heard, Series
+from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import BURST_HISTORY, BURST_STEP
 from agentrollouts.core.metrics.table import Answer, to_answer
@@ -79,38 +79,38 @@ class Poller:
     def __init__(
         self,
         find_server: FindServer,
-        heard: Callable[[Ref], None],
+        poll_result: Callable[[Ref], None],
         polled: Callable[[str, str, float], None],
         clock: Clock = utc_now,
     ) -> None:
         self._find_server = find_server
-        self._heard = heard
+        self._heard = poll_result
         self._polled = polled
         self._clock = clock
         self._followed: dict[Ref, _Follower] = {}
         self._free_from = 0.0
         """When the next first question may be asked, in the loop's seconds."""
 
-    def newest(self, key: Ref) -> Heard | None:
+    def newest(self, key: Ref) -> PollResult | None:
         """The newest answer for a rollout."""
         follower = self._followed.get(key)
         return follower.newest if follower else None
 
-    def poll(self, key: Ref, asking: Asking | None) -> None:
+    def poll(self, key: Ref, poll: Poll | None) -> None:
         """Ask this for the rollout from now on, or nothing; to say the same again changes nothing."""
         follower = self._followed.get(key)
-        if asking is None:
+        if poll is None:
             if follower is not None:
                 follower.task.cancel()
                 del self._followed[key]
         elif follower is None:
-            self._followed[key] = follower = _Follower(asking)
+            self._followed[key] = follower = _Follower(poll)
             self._start(key, follower)
         else:
-            known = follower.asking
-            if asking != known:  # else it shares its plan with the newest answer
-                follower.asking = asking
-            if asking.interval_seconds != known.interval_seconds:  # do not sit out the old one
+            known = follower.poll
+            if poll != known:  # else it shares its plan with the newest answer
+                follower.poll = poll
+            if poll.interval_seconds != known.interval_seconds:  # do not sit out the old one
                 follower.task.cancel()
                 self._start(key, follower)
 
@@ -123,8 +123,8 @@ class Poller:
         now = asyncio.get_running_loop().time()
         first = max(now, self._free_from)
         self._free_from = first + FIRST_APART
-        asking = self._keep_asking(key, follower, first - now)
-        follower.task = asyncio.create_task(asking, name=f"poll {key}")
+        poll = self._keep_asking(key, follower, first - now)
+        follower.task = asyncio.create_task(poll, name=f"poll {key}")
 
     async def _keep_asking(self, key: Ref, follower: "_Follower", delay: float) -> None:
         loop = asyncio.get_running_loop()
@@ -136,34 +136,34 @@ class Poller:
                     self._heard(key)
             except Exception:  # a bug; the rollout sees its data grow old, and the next tick may fare better
                 logger.exception("Failed to ask Prometheus for %s", key)
-            due = _due(started, follower.asking.interval_seconds)
+            due = _due(started, follower.poll.interval_seconds)
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def _ask(self, key: Ref, follower: "_Follower") -> bool:
         """One tick; False where nothing was to be asked yet."""
-        asking, at = follower.asking, self._clock()
-        server = self._find_server(asking.source, key.namespace)
+        poll, at = follower.poll, self._clock()
+        server = self._find_server(poll.source, key.namespace)
         label = server.namespace_label if server else DEFAULT_LABELS.namespace
         births = server is None or not await server.counts_births()
-        text = render(for_namespace(asking.plan, label, births=births), at)
+        text = render(for_namespace(poll.plan, label, births=births), at)
         if text is None:
             return False
         if server is None:
-            message = f"spec.metrics.source: the settings have no source {asking.source} for this namespace"
-            follower.newest = Heard(plan=asking.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
+            message = f"spec.metrics.source: the settings have no source {poll.source} for this namespace"
+            follower.newest = PollResult(plan=poll.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
             return True
-        question = self._query(server, asking.source, text, at)
-        once = asking.history_before is not None or asking.census is not None
+        question = self._query(server, poll.source, text, at)
+        once = poll.history_before is not None or poll.census is not None
         if once:
             history, sighted, found = await asyncio.gather(
-                self._history(server, follower, asking), self._sighted(server, follower, asking), question
+                self._history(server, follower, poll), self._sighted(server, follower, poll), question
             )
         else:
             history, sighted, found = None, None, await question
             follower.forget()
-        follower.newest = Heard(
-            plan=asking.plan,
-            answer=_answer(asking, at, found),
+        follower.newest = PollResult(
+            plan=poll.plan,
+            answer=_answer(poll, at, found),
             history=history,
             sighted=sighted,
             namespace_label=label,
@@ -171,18 +171,18 @@ class Poller:
         )
         return True
 
-    async def _sighted(self, server: Server, follower: "_Follower", asking: Asking) -> Sighted | None:
+    async def _sighted(self, server: Server, follower: "_Follower", poll: Poll) -> Sighted | None:
         """Which selectors have ever matched: asked once, and from then on for what appears.
 
         What has matched once stays so; only what is missing is asked for again, of what is there by then.
         """
-        census, at, known = asking.census, self._clock(), follower.sighted
+        census, at, known = poll.census, self._clock(), follower.sighted
         if census is None:
             return None
         is_first = known is None or not follower.looked_for.issuperset(census.selectors)
         if not is_first and follower.sighted_at and at < follower.sighted_at + SIGHTED_AGAIN:
             return known
-        of = replace(census, subject=for_namespace(asking.plan, server.namespace_label).subject)
+        of = replace(census, subject=for_namespace(poll.plan, server.namespace_label).subject)
         found = await server.query(render_census(of, first=is_first), at)
         if isinstance(found, QueryError):
             return None if is_first else known
@@ -199,10 +199,10 @@ class Poller:
         self._polled(source, outcome, asyncio.get_running_loop().time() - started)
         return found
 
-    async def _history(self, server: Server, follower: "_Follower", asking: Asking) -> Series | None:
+    async def _history(self, server: Server, follower: "_Follower", poll: Poll) -> Series | None:
         """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
-        plan = for_namespace(asking.plan, server.namespace_label)
-        before, text = asking.history_before, render_burst(plan)
+        plan = for_namespace(poll.plan, server.namespace_label)
+        before, text = poll.history_before, render_burst(plan)
         if before is None or text is None:
             return None
         if follower.history_before != before:
@@ -224,9 +224,9 @@ class _Follower:
 
     task: "asyncio.Task[None]"
 
-    def __init__(self, asking: Asking) -> None:
-        self.asking = asking
-        self.newest: Heard | None = None
+    def __init__(self, poll: Poll) -> None:
+        self.poll = poll
+        self.newest: PollResult | None = None
         self.history_before: datetime | None = None
         self.history: Series | None = None
         self.sighted: Sighted | None = None
@@ -239,8 +239,8 @@ class _Follower:
         self.looked_for = frozenset()
 
 
-def _answer(asking: Asking, at: datetime, found: Vector | QueryError) -> Answer | Unreadable:
+def _answer(poll: Poll, at: datetime, found: Vector | QueryError) -> Answer | Unreadable:
     if isinstance(found, QueryError):
         is_refused = found.kind is QueryErrorKind.REFUSED
         return Unreadable(found.message, Reason.INVALID_GATE if is_refused else Reason.METRICS_UNAVAILABLE)
-    return to_answer(asking.plan, at, found.rows)
+    return to_answer(poll.plan, at, found.rows)

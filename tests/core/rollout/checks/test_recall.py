@@ -38,7 +38,7 @@ def recreated(world: World, uid: str = "uid-of-the-next", **traffic: bool) -> Wo
     world.base = a_rollout(**world.base.spec)
     if not traffic.get("stays"):
         world.traffic.clear()
-    world.asking = world.heard = world.wake_at = None
+    world.current_poll = world.poll_result = world.wake_at = None
     world.ended.clear()
     world.route_weights.clear()
     world.settle()
