@@ -19,7 +19,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
-from agentrollouts.core.metrics.table import Answer, Row
+from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
@@ -137,7 +137,7 @@ def answering(strict: str, mild: str) -> Happening:
         is_early = all(poll.plan.window(source, world.now) < 1 for source in poll.plan.sources)
         world.words = ("nothing to count yet",) if is_early else (strict, mild)
         world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
-        world.poll_result = PollResult(plan=poll.plan, answer=Answer(world.now, rows))
+        world.poll_result = PollResult(plan=poll.plan, answer=QueryResult(world.now, rows))
         return True
 
     return happen
@@ -155,7 +155,7 @@ def answering_late(word: str) -> Happening:
         rows = tuple(_rows(earlier, world.now, {"strict": word, "mild": word}))
         world.words = ("late", word)
         world.observer.looked(sent, answered=True)
-        world.poll_result = PollResult(plan=earlier, answer=Answer(world.now, rows))
+        world.poll_result = PollResult(plan=earlier, answer=QueryResult(world.now, rows))
         return True
 
     return happen

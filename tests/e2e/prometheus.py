@@ -13,7 +13,7 @@ import requests
 from agentrollouts.core.gates.selector import Matcher, Selector
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import QueryPlan
-from agentrollouts.core.metrics.table import Answer, to_answer
+from agentrollouts.core.metrics.table import QueryResult, to_result
 from sandbox.agents.metrics_page import metrics_page
 from sandbox.stack import Stack
 
@@ -88,13 +88,13 @@ class Scraped:
     start: datetime
     at: datetime
 
-    def ask(self, plan: QueryPlan, text: str | None = None) -> Answer:
+    def ask(self, plan: QueryPlan, text: str | None = None) -> QueryResult:
         """The answer to a plan's one request, or to another text for it."""
         query = {"query": text or render(plan, self.at), "time": self.at.timestamp()}
         answer = requests.post(f"{self.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
         assert answer["status"] == "success", answer
         rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
-        return to_answer(plan, self.at, rows)
+        return to_result(plan, self.at, rows)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.reader import read_all
-from agentrollouts.core.metrics.table import Answer, Row
+from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders import NEW, OLD, OLDEST, START, a_rollout
 from testkit.gates import a_gate
@@ -253,7 +253,7 @@ def test_a_stable_that_is_gone_does_not_disturb() -> None:
                     rows.append(row)
 
     gates = [replace(ERRORS, name="errors"), replace(LATENCY, name="latency")]
-    found = read_all(plan, Answer(at, tuple(rows)), gates, now=at, stale_after_seconds=120)
+    found = read_all(plan, QueryResult(at, tuple(rows)), gates, now=at, stale_after_seconds=120)
 
     errors, latency = found["errors"], found["latency"]
     assert isinstance(errors, Reading)

@@ -29,7 +29,7 @@ from agentrollouts.core.metrics.queries import (
     total_source,
 )
 from agentrollouts.core.metrics.reader import read_all
-from agentrollouts.core.metrics.table import to_answer
+from agentrollouts.core.metrics.table import to_result
 from agentrollouts.simulation.agents import Agent
 from testkit.builders import NEW, OLD, a_rollout
 from testkit.gates import CANARY, SHOP, STABLE, a_gate
@@ -86,7 +86,7 @@ def read(canary: Shares, stable: Shares, recently: Shares, runs: float = 5000) -
         answered += rows(RECENT, release, recently if release == STABLE else canary, runs * share / 4)
         watched = ((Term.COVERED, 1.0), (Term.NEWEST, AT.timestamp() - 3), (Term.SCRAPES, 40.0))
         answered += [({"src": tag(PLAN, total, term), "release": release}, value) for term, value in watched]
-    answer = to_answer(PLAN, AT, answered)
+    answer = to_result(PLAN, AT, answered)
     (found,) = read_all(PLAN, answer, [LOOP], now=AT, stale_after_seconds=120).values()
     assert isinstance(found, Reading), found
     return found

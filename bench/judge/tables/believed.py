@@ -20,7 +20,7 @@ from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import read_all
-from agentrollouts.core.metrics.table import Answer
+from agentrollouts.core.metrics.table import QueryResult
 from bench.judge.ours import GATES, NOW
 from bench.judge.sampling import poisson
 from bench.judge.series import Series, rows
@@ -174,7 +174,7 @@ class _Attempt:
         )
         plan = replace(plan, closer=plan.steady)  # as at any look after the first reset
         at = NOW + timedelta(minutes=minute)
-        answer = Answer(at, tuple(rows(plan, self.counters.series, self.start, minute)))
+        answer = QueryResult(at, tuple(rows(plan, self.counters.series, self.start, minute)))
         explains = Explains(weight_at(minute), {gate.name: self.ignored})
         present = read_all(plan, answer, [gate], now=at, stale_after_seconds=120, explains=explains)[
             gate.name

@@ -17,7 +17,7 @@ from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.queries import QueryPlan
-from agentrollouts.core.metrics.table import Answer, Row
+from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
@@ -190,12 +190,12 @@ class World(ApiServer):
         history = self._asked_history(poll)
         match self.metrics:
             case "down" | "away":
-                answer: Answer | Unreadable = Unreadable("Prometheus answered 503")
+                answer: QueryResult | Unreadable = Unreadable("Prometheus answered 503")
             case "refused":
                 answer = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
             case _:
                 rows = self.prometheus.answer(poll.plan, at, self.now)
-                answer = Answer(at, tuple(filter(None, (self._as_told(poll.plan, row) for row in rows))))
+                answer = QueryResult(at, tuple(filter(None, (self._as_told(poll.plan, row) for row in rows))))
         self.poll_result = PollResult(
             plan=poll.plan, answer=answer, history=history, sighted=self._sighted(poll)
         )

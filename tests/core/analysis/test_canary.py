@@ -23,7 +23,7 @@ from agentrollouts.core.gates.selector import Matcher, Refusal, Selector
 from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, plan_queries, tag
-from agentrollouts.core.metrics.table import Answer, Row, Table
+from agentrollouts.core.metrics.table import QueryResult, Row, Table
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
@@ -112,7 +112,7 @@ def counting(found: AgentRollout, counted: Counted) -> PollResult:
                 if t in plan.terms(source)
             ]
     return PollResult(
-        plan=plan, answer=Answer(AT, tuple(row for row in rows if row.release in plan.subject.releases))
+        plan=plan, answer=QueryResult(AT, tuple(row for row in rows if row.release in plan.subject.releases))
     )
 
 
@@ -336,7 +336,7 @@ def test_a_cap_per_run_divides_by_the_runs() -> None:
     def read(actions: float, runs: float) -> CapReading:
         values = zip(plan.sources, (actions, runs), strict=True)
         rows = tuple(Row(tag(plan, source, Term.INCREASE), CANARY, None, value) for source, value in values)
-        return read_caps([cap], table_of(plan, Answer(AT, rows)))[0]
+        return read_caps([cap], table_of(plan, QueryResult(AT, rows)))[0]
 
     assert (read(50, 10).value, read(50, 10).exceeded) == (5, False)
     assert (read(51, 10).value, read(51, 10).exceeded) == (5.1, True)
@@ -368,7 +368,7 @@ def test_births_count_against_a_cap_where_prometheus_looked(
         for term, value in values.items()
     ]
 
-    (found,) = read_caps([cap], table_of(plan, Answer(AT, tuple(rows))))
+    (found,) = read_caps([cap], table_of(plan, QueryResult(AT, tuple(rows))))
 
     assert found.value == expected
 
@@ -390,7 +390,7 @@ def test_a_cap_is_not_exceeded_by_counts_that_cannot_be_believed(
     terms = {Term.INCREASE: 7.0, Term.BIRTHS: 53.0, **more}
     rows = tuple(Row(tag(plan, cap.source, term), CANARY, None, each) for term, each in terms.items())
 
-    (found,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), Answer(AT, rows)))
+    (found,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), QueryResult(AT, rows)))
 
     assert (found.value, found.exceeded) == (value, not more)
     assert found.message.startswith(told)
@@ -403,14 +403,14 @@ def test_a_cap_waits_until_it_is_known_why_a_counter_fell() -> None:
     terms = {Term.INCREASE: 60.0, Term.RESETS: 1.0}
     rows = tuple(Row(tag(plan, cap.source, term), CANARY, None, each) for term, each in terms.items())
 
-    (first,) = read_caps([cap], table_of(plan, Answer(AT, rows)))
-    (then,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), Answer(AT, rows)))
+    (first,) = read_caps([cap], table_of(plan, QueryResult(AT, rows)))
+    (then,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), QueryResult(AT, rows)))
 
     assert (first.exceeded, first.message[:18]) == (False, "cannot be told yet")
     assert then.exceeded
 
 
-def table_of(plan: QueryPlan, answer: Answer) -> Table:
+def table_of(plan: QueryPlan, answer: QueryResult) -> Table:
     """The rows by source."""
     table = Table.of(plan, answer)
     assert isinstance(table, Table)
@@ -425,7 +425,7 @@ def test_a_cap_whose_numbers_are_none_says_nothing() -> None:
     plan = plan_queries((), SHOP, counting_start=START, warmup_seconds=0, caps=sources)
     rows = (Row("0.increase", CANARY, None, float("nan")), Row("1.increase", CANARY, None, 2.0))
 
-    found = read_caps(caps, table_of(plan, Answer(AT, rows)))
+    found = read_caps(caps, table_of(plan, QueryResult(AT, rows)))
 
     assert [(reading.cap.name, reading.exceeded) for reading in found] == [("jobs", True)]
 
@@ -487,7 +487,7 @@ def test_a_canary_that_has_spent_nothing_yet_is_within_its_cap() -> None:
     caps = resolve_caps(found.spec).caps
     row = Row(tag(plan.plan, caps[0].source, Term.INCREASE), STABLE, None, 80.0)
 
-    (reading,) = read_caps(caps, table_of(plan.plan, Answer(AT, (row,))))
+    (reading,) = read_caps(caps, table_of(plan.plan, QueryResult(AT, (row,))))
 
     assert (reading.value, reading.is_seen) == (0.0, True)
     assert reading.message.startswith("canary added 0 to agent_run_cost_usd_sum")

@@ -18,7 +18,7 @@ from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source
 from agentrollouts.core.metrics.reader import read_all, tabulate
-from agentrollouts.core.metrics.table import Answer, Row, Table
+from agentrollouts.core.metrics.table import QueryResult, Row, Table
 from testkit.gates import CANARY, SHOP, STABLE, a_gate
 from tests.core.metrics.test_reader import AT, HEALTHY, NOW, PLAN, START, answer, read
 
@@ -123,7 +123,9 @@ def test_where_labels_come_with_the_request_the_agent_is_lost_too(by_request: bo
 def test_nothing_is_lost_without_a_row() -> None:
     """The usual case costs no row."""
     rows = tuple(Row(src, release, None, value) for (src, release), value in HEALTHY.items())
-    found = read_all(PLAN, Answer(AT, rows), [ERRORS], now=NOW + timedelta(0), stale_after_seconds=120)["g"]
+    found = read_all(PLAN, QueryResult(AT, rows), [ERRORS], now=NOW + timedelta(0), stale_after_seconds=120)[
+        "g"
+    ]
 
     assert isinstance(found, Reading)
     assert found.lost is None

@@ -20,7 +20,7 @@ from agentrollouts.core.judge.straying import stray
 from agentrollouts.core.metrics.absences import run_seconds
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import Term, plan_queries, tag, total_source
-from agentrollouts.core.metrics.table import Answer, Row, Table
+from agentrollouts.core.metrics.table import QueryResult, Row, Table
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from testkit.gates import CANARY, SHOP, STABLE, a_gate
@@ -128,7 +128,7 @@ def test_the_mean_duration_errs_on_the_long_side(buckets: dict[str, float], expe
     rows = [Row(label, STABLE, le, value) for le, value in buckets.items()]
     rows += [Row(label, CANARY, "1", 7.0)]
 
-    table = Table.of(plan, Answer(NOW, tuple(rows)))
+    table = Table.of(plan, QueryResult(NOW, tuple(rows)))
 
     assert isinstance(table, Table)
     assert run_seconds(table, [latency]) == pytest.approx(expected)
@@ -213,7 +213,7 @@ def heard(found: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: AN
                 for term, number in terms.items()
                 if value is not None and number is not None and term in plan.terms(source)
             ]
-    return PollResult(plan=plan, answer=Answer(at, tuple(rows)))
+    return PollResult(plan=plan, answer=QueryResult(at, tuple(rows)))
 
 
 def decided(counted: Counted, *ats: float, **spec: Any) -> Decision:  # noqa: ANN401 fields of a spec

@@ -19,7 +19,7 @@ from agentrollouts.core.metrics.queries import (
     total_source,
 )
 from agentrollouts.core.metrics.reader import read_all
-from agentrollouts.core.metrics.table import Answer, Row
+from agentrollouts.core.metrics.table import QueryResult, Row
 from testkit.gates import CANARY, SHOP, STABLE, a_gate
 from tests.core.metrics.test_reader import AT, NOW, START
 
@@ -58,7 +58,9 @@ def read(changed: Cells, gate: str = "g", explains: Explains = FIVE) -> Reading:
         Row(tag(PLAN, source, term), release, group, value)
         for (source, term, release, group), value in (cells() | changed).items()
     )
-    found = read_all(PLAN, Answer(AT, rows), GATES, now=NOW, stale_after_seconds=120, explains=explains)[gate]
+    found = read_all(PLAN, QueryResult(AT, rows), GATES, now=NOW, stale_after_seconds=120, explains=explains)[
+        gate
+    ]
     assert isinstance(found, Reading), found
     return found
 
@@ -188,7 +190,7 @@ def test_without_stable_its_own_runs_explain_a_first_value() -> None:
         if release == CANARY and source in plan.sources
     )
 
-    found = read_all(plan, Answer(AT, rows), [ERRORS], now=NOW, stale_after_seconds=120)["g"]
+    found = read_all(plan, QueryResult(AT, rows), [ERRORS], now=NOW, stale_after_seconds=120)["g"]
 
     assert isinstance(found, Reading)
     assert found.segment.canary_total == 100.0

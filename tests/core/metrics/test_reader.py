@@ -28,7 +28,7 @@ from agentrollouts.core.metrics.queries import (
     total_source,
 )
 from agentrollouts.core.metrics.reader import read_all
-from agentrollouts.core.metrics.table import Answer, Row, to_answer
+from agentrollouts.core.metrics.table import QueryResult, Row, to_result
 from testkit.gates import CANARY, SHOP, STABLE, a_gate
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -61,9 +61,9 @@ HEALTHY: Rows = {
 }
 
 
-def answer(rows: Rows, at: datetime = AT) -> Answer:
+def answer(rows: Rows, at: datetime = AT) -> QueryResult:
     """An answer with these rows."""
-    return Answer(at, tuple(Row(src, release, None, value) for (src, release), value in rows.items()))
+    return QueryResult(at, tuple(Row(src, release, None, value) for (src, release), value in rows.items()))
 
 
 def without(*keys: tuple[str, str]) -> Rows:
@@ -71,7 +71,7 @@ def without(*keys: tuple[str, str]) -> Rows:
     return {key: value for key, value in HEALTHY.items() if key not in keys}
 
 
-def read(given: Answer | Unreadable | None, *, now: datetime = NOW, stale_after: float = 120) -> Present:
+def read(given: QueryResult | Unreadable | None, *, now: datetime = NOW, stale_after: float = 120) -> Present:
     """What the error gate makes of an answer."""
     return read_all(PLAN, given, [ERRORS], now=now, stale_after_seconds=stale_after)["errors"]
 
@@ -295,7 +295,7 @@ def buckets(canary: Mapping[str | None, float], stable: Mapping[str | None, floa
         for release, cell in ((CANARY, canary), (STABLE, stable))
         for le, value in cell.items()
     )
-    rows = Answer(AT, (*watched, *counted))
+    rows = QueryResult(AT, (*watched, *counted))
     return read_all(PLAN, rows, [LATENCY], now=NOW, stale_after_seconds=120)["latency"]
 
 
@@ -353,7 +353,7 @@ def test_rows_are_named_by_the_users_label() -> None:
         ({}, 1.0),
     ]
 
-    assert to_answer(PLAN, AT, rows).rows == (
+    assert to_result(PLAN, AT, rows).rows == (
         Row("0.increase", CANARY, None, 2.0),
         Row(buckets, CANARY, "1", 3.0),
         Row("", "", None, 1.0),
@@ -370,7 +370,7 @@ any_row = st.builds(
 @given(st.lists(any_row, max_size=60, unique_by=lambda row: (row.src, row.release, row.group)))
 def test_no_answer_makes_reading_fail(rows: list[Row]) -> None:
     """Whatever stands in an answer, each gate is told something, and what is counted is a count."""
-    found = read_all(PLAN, Answer(AT, tuple(rows)), GATES, now=NOW, stale_after_seconds=120)
+    found = read_all(PLAN, QueryResult(AT, tuple(rows)), GATES, now=NOW, stale_after_seconds=120)
 
     counted = [present.segment for present in found.values() if isinstance(present, Reading)]
     assert found.keys() == {"errors", "completion", "latency", "cost"}
@@ -388,7 +388,7 @@ def read_rows(gate: ResolvedGate, values: Mapping[tuple[Source, Term, str, str |
         Row(tag(plan, source, term), release, group, value)
         for (source, term, release, group), value in values.items()
     ]
-    return read_all(plan, Answer(AT, tuple(rows)), [gate], now=NOW, stale_after_seconds=120)["g"]
+    return read_all(plan, QueryResult(AT, tuple(rows)), [gate], now=NOW, stale_after_seconds=120)["g"]
 
 
 def test_a_violation_is_read_before_anything_else_is_known() -> None:

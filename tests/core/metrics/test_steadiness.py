@@ -13,7 +13,7 @@ from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
 from agentrollouts.core.metrics.reader import read_all, tabulate
-from agentrollouts.core.metrics.table import Answer, Table
+from agentrollouts.core.metrics.table import QueryResult, Table
 from testkit.gates import CANARY, STABLE
 from tests.core.metrics.test_reader import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
 
@@ -24,7 +24,7 @@ def resets(release: str, most: float, *, dips: float = 0.0, lately: float = 0.0)
     return looked(answer(HEALTHY | {(f"{RUNS}.{term}", release): n for term, n in terms.items() if n}))
 
 
-def looked(found: Answer, closer: frozenset[Source] = PLAN.steady) -> Present:
+def looked(found: QueryResult, closer: frozenset[Source] = PLAN.steady) -> Present:
     """The counts by a query that looks at the suspicious sources more closely."""
     plan = replace(PLAN, closer=closer)
     return read_all(plan, found, [ERRORS], now=NOW, stale_after_seconds=120)["errors"]

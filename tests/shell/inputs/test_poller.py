@@ -17,7 +17,7 @@ from agentrollouts.core.metrics.census import Census, witnesses
 from agentrollouts.core.metrics.poll import Poll, PollResult
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from agentrollouts.core.metrics.table import to_answer
+from agentrollouts.core.metrics.table import to_result
 from agentrollouts.shell.inputs.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller
 from testkit.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
@@ -87,7 +87,7 @@ def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> 
         text, at = server.asked[-1]
         assert (text, desk.poller.newest(KEY)) == (
             render(PLAN, at),
-            PollResult(plan=PLAN, answer=to_answer(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
+            PollResult(plan=PLAN, answer=to_result(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
         )
         assert near(desk.gaps(), 10)
         assert set(desk.polled) == {("default", "Answered")}
@@ -295,7 +295,7 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
         message = "spec.metrics.source: the settings have no source default for this namespace"
         assert missing == PollResult(plan=PLAN, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
         assert found == PollResult(
-            plan=PLAN, answer=to_answer(PLAN, START + timedelta(seconds=desk.poll_result[-1][1]), [])
+            plan=PLAN, answer=to_result(PLAN, START + timedelta(seconds=desk.poll_result[-1][1]), [])
         )
 
     run(scenario())

@@ -37,7 +37,7 @@ from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.promql import for_namespace, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
-from agentrollouts.core.metrics.table import Answer, Table
+from agentrollouts.core.metrics.table import QueryResult, Table
 from agentrollouts.core.states import JUDGED, base_state, is_on_trial
 
 WATCHED: Final = JUDGED | {State.INITIAL}
@@ -176,7 +176,7 @@ def census(
 
 def _course(spec: AgentRolloutSpec, attempt: Attempt, poll_result: PollResult, now: datetime) -> Course:
     start, answer = attempt.counting_start_time or now, poll_result.answer
-    counted = (answer.at - start).total_seconds() if isinstance(answer, Answer) else 0.0
+    counted = (answer.at - start).total_seconds() if isinstance(answer, QueryResult) else 0.0
     return Course(
         phase=attempt.phase_index,
         planned_phases=len(spec.phases),
@@ -240,7 +240,7 @@ def with_query(
     status: AgentRolloutStatus, poll_result: PollResult | None, judgments: tuple[Judgment, ...]
 ) -> AgentRolloutStatus:
     """The status with the query of the gate that matters most, for people; asked where it is written only."""
-    if poll_result is None or not judgments or not isinstance(poll_result.answer, Answer):
+    if poll_result is None or not judgments or not isinstance(poll_result.answer, QueryResult):
         return status
     gate = next((j.gate for j in judgments if j.verdict is not Verdict.PASS), judgments[0].gate)
     text = render_gate(

@@ -17,7 +17,7 @@ from agentrollouts.core.gates.wording import about, percent, times
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import total_source
-from agentrollouts.core.metrics.table import Answer
+from agentrollouts.core.metrics.table import QueryResult
 from agentrollouts.core.states import base_state
 
 ENOUGH_RUNS: Final = 100
@@ -60,7 +60,7 @@ def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_secon
     """Runs per hour of both releases; None while too few were counted."""
     for judgment in judgments:
         gate, present = judgment.gate, judgment.present
-        if present is None or not gate.counts_runs or not isinstance(poll_result.answer, Answer):
+        if present is None or not gate.counts_runs or not isinstance(poll_result.answer, QueryResult):
             continue
         seconds = poll_result.plan.window(total_source(gate), poll_result.answer.at)
         runs = present.segment.canary_total + present.segment.stable_total

@@ -20,7 +20,7 @@ from agentrollouts.core.judge.comparison import Finding
 from agentrollouts.core.judge.explain import degraded_too
 from agentrollouts.core.judge.facts import NEVER, Case, Course, Memory, Since, examine, strays_by
 from agentrollouts.core.judge.limits import is_degraded
-from agentrollouts.core.judge.rules import answer
+from agentrollouts.core.judge.rules import rule
 
 NOTHING = Memory()
 
@@ -173,7 +173,7 @@ def _without_counts(
 
 
 def _judge_counts(case: Case, burst: float | None) -> Judgment:
-    found = answer(case)
+    found = rule(case)
     return Judgment(
         gate=case.gate,
         verdict=found.verdict,

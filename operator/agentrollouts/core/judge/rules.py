@@ -23,7 +23,7 @@ EXTRAPOLATED: Final = 4 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Ruling:
     """A verdict and why."""
 
     verdict: Verdict
@@ -33,46 +33,46 @@ class Answer:
     """Of a Fail, where it is not the gate's own."""
 
 
-Row = Callable[[Case], Answer | None]
+Row = Callable[[Case], Ruling | None]
 
 
-def answer(case: Case) -> Answer:
+def rule(case: Case) -> Ruling:
     """What the counts of a gate mean."""
-    for row in TABLE:
+    for row in RULES:
         if (found := row(case)) is not None:
             return found
     return _passed(case)
 
 
-def _swapped(case: Case) -> Answer | None:
+def _swapped(case: Case) -> Ruling | None:
     """More bad runs than runs: the selectors are swapped, or they count different things."""
     recent = case.reading.recent
     told = more_bad_than_runs(case.gate.kind, [tally.segment for tally in case.tallies])
     told = told or (more_bad_than_runs(case.gate.kind, [recent.segment]) if recent else "")
-    return Answer(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
+    return Ruling(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
 
 
-def _counted_out(case: Case) -> Answer | None:
+def _counted_out(case: Case) -> Ruling | None:
     """Something happened that must not happen so often: no statistics."""
     if case.gate.kind is not GateType.COUNT:
         return None
     bad = Segment.sum(tally.segment for tally in case.tallies).canary_bad
     if bad <= case.gate.max_count * EXTRAPOLATED:
         return None
-    return Answer(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
+    return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
-def _worse(case: Case) -> Answer | None:
+def _worse(case: Case) -> Ruling | None:
     """Both keys, for as long as was asked; what is critical does not wait."""
     if case.since.failing is None or case.finding is None:
         return None
     severity = severity_of(case, case.finding)
     if severity is not Severity.CRITICAL and case.seconds(case.since.failing) < case.gate.for_seconds:
         return None
-    return Answer(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case), severity)
+    return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case), severity)
 
 
-def _beyond(case: Case) -> Answer | None:
+def _beyond(case: Case) -> Ruling | None:
     """The canary is beyond the limit, for as long as was asked; both are where stable is beyond it too."""
     gate, recent, since = case.gate, case.reading.recent, case.since.beyond
     if gate.limit is None or recent is None or since is None:
@@ -82,13 +82,13 @@ def _beyond(case: Case) -> Answer | None:
     told = explain.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
         severity = gate.severity if gate.kind is GateType.LIMIT else tempered(case, gate.limit.severity)
-        return Answer(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
+        return Ruling(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
     if not limits.speaks_of_agent(gate, case.memory.baseline):
         return None
-    return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, beyond it as well")
+    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, beyond it as well")
 
 
-def _degraded(case: Case) -> Answer | None:
+def _degraded(case: Case) -> Ruling | None:
     """Stable itself is much worse than before the attempt, so the cause is not the canary."""
     recent = case.reading.recent
     if recent is None or case.memory.baseline is None:
@@ -96,25 +96,25 @@ def _degraded(case: Case) -> Answer | None:
     if not limits.is_degraded(case.gate, recent, case.memory.baseline, case.burst):
         return None
     told = explain.degraded(case.gate, recent, case.memory.baseline)
-    return Answer(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
+    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
 
 
-def _shifted(case: Case) -> Answer | None:
+def _shifted(case: Case) -> Ruling | None:
     """The last planned look found another distribution."""
     if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
         return None
-    return Answer(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
+    return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
-def _strayed(case: Case) -> Answer | None:
+def _strayed(case: Case) -> Ruling | None:
     """Requests do not reach the canary, its runs do not end, or it gets more than was asked for."""
     strays, seconds = case.strays, case.seconds(case.since.stray)
     if strays is None or not case.course.has_stood(strays, seconds, case.gate.for_seconds):
         return None
-    return Answer(Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH, strays.message)
+    return Ruling(Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH, strays.message)
 
 
-def _pending(case: Case) -> Answer | None:
+def _pending(case: Case) -> Ruling | None:
     """Found, but not for long enough."""
     gate, since = case.gate, case.since
     if since is NEVER:
@@ -132,7 +132,7 @@ def _pending(case: Case) -> Answer | None:
     return _undecided(case, waits) if waits else None
 
 
-def _doubtful(case: Case) -> Answer | None:
+def _doubtful(case: Case) -> Ruling | None:
     """The present phase could not have seen a regression, or the time is not over."""
     doubt = _doubt(case) or case.lacks
     if doubt or not case.course.time_over:
@@ -140,17 +140,17 @@ def _doubtful(case: Case) -> Answer | None:
     return None
 
 
-def _passed(case: Case) -> Answer:
+def _passed(case: Case) -> Ruling:
     """No reason not to: the end of the table."""
     told = explain.describe(case)
     if case.is_sure:
-        return Answer(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
+        return Ruling(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
     if case.matters:
-        return Answer(Verdict.PASS, Reason.PASSED, f"{told}; within noise")
-    return Answer(Verdict.PASS, Reason.PASSED, told)
+        return Ruling(Verdict.PASS, Reason.PASSED, f"{told}; within noise")
+    return Ruling(Verdict.PASS, Reason.PASSED, told)
 
 
-TABLE: Final[tuple[Row, ...]] = (
+RULES: Final[tuple[Row, ...]] = (
     _swapped,  # counts that contradict each other prove nothing, least of all harm
     _counted_out,  # at once, whatever else is known
     _worse,  # proof of harm waits neither for time nor for minSamples
@@ -163,9 +163,9 @@ TABLE: Final[tuple[Row, ...]] = (
 )
 
 
-def _undecided(case: Case, note: str) -> Answer:
+def _undecided(case: Case, note: str) -> Ruling:
     reason = Reason.INCONCLUSIVE if case.course.time_over else Reason.COLLECTING
-    return Answer(Verdict.INCONCLUSIVE, reason, f"{explain.describe(case)}; {note}")
+    return Ruling(Verdict.INCONCLUSIVE, reason, f"{explain.describe(case)}; {note}")
 
 
 def _waits(what: str, seconds: float, wanted: float) -> str:

@@ -9,7 +9,7 @@ from agentrollouts.core.gates.selector import DEFAULT_LABELS
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.census import Census, Sighted
 from agentrollouts.core.metrics.queries import QueryPlan
-from agentrollouts.core.metrics.table import Answer
+from agentrollouts.core.metrics.table import QueryResult
 
 Series = Iterable[tuple[Mapping[str, str], Sequence[tuple[datetime, float]]]]
 """Label sets with their samples, as a range query answers."""
@@ -36,7 +36,7 @@ class PollResult:
     """The newest answer of Prometheus, with the plan that was asked."""
 
     plan: QueryPlan
-    answer: Answer | Unreadable
+    answer: QueryResult | Unreadable
     history: Series | None = None
     """Stable's counts per minute before the attempt; None while that is not known."""
     sighted: Sighted | None = None

@@ -31,7 +31,7 @@ from agentrollouts.core.metrics.queries import (
     total_source,
 )
 from agentrollouts.core.metrics.steadiness import unsteady
-from agentrollouts.core.metrics.table import Answer, Table
+from agentrollouts.core.metrics.table import QueryResult, Table
 
 Result = Table | Unreadable | TooEarly
 """The newest result as numbers by source, or why there are none."""
@@ -47,7 +47,7 @@ STALE_SCRAPES: Final = 3
 
 def read_all(
     plan: QueryPlan,
-    answer: Answer | Unreadable | None,
+    answer: QueryResult | Unreadable | None,
     gates: Iterable[ResolvedGate],
     *,
     now: datetime,
@@ -68,11 +68,11 @@ def read_all(
     return read_table(table, gates, now=now, stale_after_seconds=stale, explains=explains)
 
 
-def tabulate(plan: QueryPlan, answer: Answer | Unreadable | None) -> Result:
+def tabulate(plan: QueryPlan, answer: QueryResult | Unreadable | None) -> Result:
     """Sort the rows of an answer."""
     if answer is None:
         return NOTHING_YET
-    table = Table.of(plan, answer) if isinstance(answer, Answer) else answer
+    table = Table.of(plan, answer) if isinstance(answer, QueryResult) else answer
     return Unreadable(table) if isinstance(table, str) else table
 
 

@@ -36,14 +36,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What Prometheus answered to `promql.render(plan, at)`."""
 
     at: datetime
     rows: tuple[Row, ...]
 
 
-def to_answer(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, str], float]]) -> Answer:
+def to_result(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, str], float]]) -> QueryResult:
     """Name the rows of an instant query: label sets with their values, as Prometheus gave them."""
     release = plan.subject.labels.release
     groups = {
@@ -58,7 +58,7 @@ def to_answer(plan: QueryPlan, at: datetime, rows: Iterable[tuple[Mapping[str, s
         group = intern(labels.get(groups[src], "")) if src in groups else None
         return Row(src, intern(labels.get(release, "")), group, value)
 
-    return Answer(at, tuple(named(labels, value) for labels, value in rows))
+    return QueryResult(at, tuple(named(labels, value) for labels, value in rows))
 
 
 @lru_cache(maxsize=64)
@@ -79,7 +79,7 @@ class Table:
     """What is wrong with the rows of a source."""
 
     @classmethod
-    def of(cls, plan: QueryPlan, answer: Answer) -> "Table | str":
+    def of(cls, plan: QueryPlan, answer: QueryResult) -> "Table | str":
         """Sort the rows; a sentence instead where the answer belongs to another question."""
         tags = _tags(len(plan.sources))
         cells: dict[Source, dict[tuple[Term, str], dict[str | None, float]]]

@@ -23,7 +23,7 @@ from agentrollouts.core.metrics.census import Sighted, render_census, sighted
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import BURST_HISTORY, BURST_STEP
-from agentrollouts.core.metrics.table import Answer, to_answer
+from agentrollouts.core.metrics.table import QueryResult, to_result
 from agentrollouts.shell.clock import Clock, utc_now
 
 logger = logging.getLogger(__name__)
@@ -239,8 +239,8 @@ class _Follower:
         self.looked_for = frozenset()
 
 
-def _answer(poll: Poll, at: datetime, found: Vector | QueryError) -> Answer | Unreadable:
+def _answer(poll: Poll, at: datetime, found: Vector | QueryError) -> QueryResult | Unreadable:
     if isinstance(found, QueryError):
         is_refused = found.kind is QueryErrorKind.REFUSED
         return Unreadable(found.message, Reason.INVALID_GATE if is_refused else Reason.METRICS_UNAVAILABLE)
-    return to_answer(poll.plan, at, found.rows)
+    return to_result(poll.plan, at, found.rows)
