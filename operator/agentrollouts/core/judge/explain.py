@@ -23,7 +23,7 @@ from agentrollouts.core.gates.wording import (
     used,
 )
 from agentrollouts.core.judge.comparison import Finding
-from agentrollouts.core.judge.facts import Case, allowed
+from agentrollouts.core.judge.facts import Facts, allowed
 from agentrollouts.core.judge.limits import threshold
 from agentrollouts.core.judge.stats.evidence import expectation, of_good
 from agentrollouts.core.judge.stats.rare_values import SHOWN
@@ -33,7 +33,7 @@ NAMED: Final = 0.01
 """Share of its release's outcomes from which on a value that the other one lacks is named."""
 
 
-def describe(case: Case) -> str:
+def describe(case: Facts) -> str:
     """What was counted, how the releases compare, and how sure that is against how sure it must be."""
     if case.finding is not None:
         return _compared(case.gate, case.finding)
@@ -139,7 +139,7 @@ def _recently(gate: ResolvedGate, recent: Recent) -> str:
     return f"canary had {counted} of the last {recent_seconds(gate)} s{share}{ended}"
 
 
-def _shift(case: Case, runs: str) -> str:
+def _shift(case: Facts, runs: str) -> str:
     """How far apart, where, and how often chance gives as much."""
     result = case.shift
     if result is None:

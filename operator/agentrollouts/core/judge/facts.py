@@ -90,7 +90,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Facts:
     """All that a verdict on counts depends on."""
 
     gate: ResolvedGate
@@ -129,14 +129,14 @@ class Case:
         return (self.now - since).total_seconds() if since else 0.0
 
 
-def examine(
+def establish(
     gate: ResolvedGate,
     reading: Reading,
     course: Course,
     tallies: tuple[Tally, ...],
     burst: float | None,
     memory: Memory,
-) -> Case:
+) -> Facts:
     """Work out the case, with what the status remembers brought up to now."""
     is_compared = gate.is_share_test and not course.alone
     finding = find(gate, tallies, course.planned_phases, burst) if is_compared else None
@@ -154,7 +154,7 @@ def examine(
         speaks = not course.alone or limits.speaks_alone(gate, memory.baseline)
         worse, beyond = is_sure and matters and not lacks, speaks and _is_beyond(gate, reading, factor)
         now = _stood(memory, (worse, beyond, bool(strays)), reading.last_sample_time)
-    return Case(
+    return Facts(
         gate=gate,
         reading=_held_against(reading, memory.baseline),
         course=course,

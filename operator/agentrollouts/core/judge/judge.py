@@ -18,7 +18,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.judge.comparison import Finding
 from agentrollouts.core.judge.explain import degraded_too
-from agentrollouts.core.judge.facts import NEVER, Case, Course, Memory, Since, examine, strays_by
+from agentrollouts.core.judge.facts import NEVER, Course, Facts, Memory, Since, establish, strays_by
 from agentrollouts.core.judge.limits import is_degraded
 from agentrollouts.core.judge.rules import rule
 
@@ -107,7 +107,7 @@ def judge(
     if isinstance(present, Reading):
         bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
         tallies = (*frozen, Tally(course.phase, present.segment, bounds, course.expected))
-        return _judge_counts(examine(gate, present, course, tallies, factor, memory), factor)
+        return _judge_counts(establish(gate, present, course, tallies, factor, memory), factor)
     absence = _absence(gate, present, course, memory) if isinstance(present, NoData) else None
     verdict, reason = _without_counts(gate, present)
     return Judgment(
@@ -172,7 +172,7 @@ def _without_counts(
             assert_never(present)
 
 
-def _judge_counts(case: Case, burst: float | None) -> Judgment:
+def _judge_counts(case: Facts, burst: float | None) -> Judgment:
     found = rule(case)
     return Judgment(
         gate=case.gate,
@@ -190,7 +190,7 @@ def _judge_counts(case: Case, burst: float | None) -> Judgment:
     )
 
 
-def _note(case: Case) -> str:
+def _note(case: Facts) -> str:
     recent, before = case.reading.recent, case.memory.baseline
     if recent is None or before is None or not is_degraded(case.gate, recent, before, case.burst):
         return ""

@@ -15,7 +15,7 @@ from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.swapped import more_bad_than_runs
 from agentrollouts.core.gates.wording import short_of
 from agentrollouts.core.judge import explain, limits, straying
-from agentrollouts.core.judge.facts import NEVER, Case
+from agentrollouts.core.judge.facts import NEVER, Facts
 from agentrollouts.core.judge.severities import severity_of, tempered
 
 EXTRAPOLATED: Final = 4 / 3
@@ -33,10 +33,10 @@ class Ruling:
     """Of a Fail, where it is not the gate's own."""
 
 
-Row = Callable[[Case], Ruling | None]
+Row = Callable[[Facts], Ruling | None]
 
 
-def rule(case: Case) -> Ruling:
+def rule(case: Facts) -> Ruling:
     """What the counts of a gate mean."""
     for row in RULES:
         if (found := row(case)) is not None:
@@ -44,7 +44,7 @@ def rule(case: Case) -> Ruling:
     return _passed(case)
 
 
-def _swapped(case: Case) -> Ruling | None:
+def _swapped(case: Facts) -> Ruling | None:
     """More bad runs than runs: the selectors are swapped, or they count different things."""
     recent = case.reading.recent
     told = more_bad_than_runs(case.gate.kind, [tally.segment for tally in case.tallies])
@@ -52,7 +52,7 @@ def _swapped(case: Case) -> Ruling | None:
     return Ruling(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
 
 
-def _counted_out(case: Case) -> Ruling | None:
+def _counted_out(case: Facts) -> Ruling | None:
     """Something happened that must not happen so often: no statistics."""
     if case.gate.kind is not GateType.COUNT:
         return None
@@ -62,7 +62,7 @@ def _counted_out(case: Case) -> Ruling | None:
     return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
-def _worse(case: Case) -> Ruling | None:
+def _worse(case: Facts) -> Ruling | None:
     """Both keys, for as long as was asked; what is critical does not wait."""
     if case.since.failing is None or case.finding is None:
         return None
@@ -72,7 +72,7 @@ def _worse(case: Case) -> Ruling | None:
     return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case), severity)
 
 
-def _beyond(case: Case) -> Ruling | None:
+def _beyond(case: Facts) -> Ruling | None:
     """The canary is beyond the limit, for as long as was asked; both are where stable is beyond it too."""
     gate, recent, since = case.gate, case.reading.recent, case.since.beyond
     if gate.limit is None or recent is None or since is None:
@@ -88,7 +88,7 @@ def _beyond(case: Case) -> Ruling | None:
     return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, beyond it as well")
 
 
-def _degraded(case: Case) -> Ruling | None:
+def _degraded(case: Facts) -> Ruling | None:
     """Stable itself is much worse than before the attempt, so the cause is not the canary."""
     recent = case.reading.recent
     if recent is None or case.memory.baseline is None:
@@ -99,14 +99,14 @@ def _degraded(case: Case) -> Ruling | None:
     return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
 
 
-def _shifted(case: Case) -> Ruling | None:
+def _shifted(case: Facts) -> Ruling | None:
     """The last planned look found another distribution."""
     if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
         return None
     return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
-def _strayed(case: Case) -> Ruling | None:
+def _strayed(case: Facts) -> Ruling | None:
     """Requests do not reach the canary, its runs do not end, or it gets more than was asked for."""
     strays, seconds = case.strays, case.seconds(case.since.stray)
     if strays is None or not case.course.has_stood(strays, seconds, case.gate.for_seconds):
@@ -114,7 +114,7 @@ def _strayed(case: Case) -> Ruling | None:
     return Ruling(Verdict.TRAFFIC_MISMATCH, Reason.TRAFFIC_MISMATCH, strays.message)
 
 
-def _pending(case: Case) -> Ruling | None:
+def _pending(case: Facts) -> Ruling | None:
     """Found, but not for long enough."""
     gate, since = case.gate, case.since
     if since is NEVER:
@@ -132,7 +132,7 @@ def _pending(case: Case) -> Ruling | None:
     return _undecided(case, waits) if waits else None
 
 
-def _doubtful(case: Case) -> Ruling | None:
+def _doubtful(case: Facts) -> Ruling | None:
     """The present phase could not have seen a regression, or the time is not over."""
     doubt = _doubt(case) or case.lacks
     if doubt or not case.course.time_over:
@@ -140,7 +140,7 @@ def _doubtful(case: Case) -> Ruling | None:
     return None
 
 
-def _passed(case: Case) -> Ruling:
+def _passed(case: Facts) -> Ruling:
     """No reason not to: the end of the table."""
     told = explain.describe(case)
     if case.is_sure:
@@ -163,7 +163,7 @@ RULES: Final[tuple[Row, ...]] = (
 )
 
 
-def _undecided(case: Case, note: str) -> Ruling:
+def _undecided(case: Facts, note: str) -> Ruling:
     reason = Reason.INCONCLUSIVE if case.course.time_over else Reason.COLLECTING
     return Ruling(Verdict.INCONCLUSIVE, reason, f"{explain.describe(case)}; {note}")
 
@@ -172,7 +172,7 @@ def _waits(what: str, seconds: float, wanted: float) -> str:
     return f"{what} for {seconds:.0f} of {wanted:.0f} s"
 
 
-def _doubt(case: Case) -> str:
+def _doubt(case: Facts) -> str:
     """Why the present phase could not have seen a regression; empty where it could."""
     gate, index = case.gate, case.course.phase
     phase = [tally.segment for tally in case.tallies if tally.phase == index]

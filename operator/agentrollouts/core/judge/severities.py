@@ -11,7 +11,7 @@ from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.judge.comparison import Finding
-from agentrollouts.core.judge.facts import Case
+from agentrollouts.core.judge.facts import Facts
 
 AMOUNTS: Final = frozenset({GateType.MEAN, GateType.HISTOGRAM})
 """Types that cold caches and fresh pods move; failures are failures from the first second."""
@@ -24,7 +24,7 @@ _RANKS: Final = tuple(Severity)
 """The worst first."""
 
 
-def severity_of(case: Case, finding: Finding) -> Severity:
+def severity_of(case: Facts, finding: Finding) -> Severity:
     """The severity of a canary that is worse, by how much worse it is."""
     gate, severity = case.gate, case.gate.severity_at(finding.ratio)
     if gate.kind is GateType.MEAN and _extra(finding) < EXTRA:
@@ -32,7 +32,7 @@ def severity_of(case: Case, finding: Finding) -> Severity:
     return tempered(case, severity)
 
 
-def tempered(case: Case, severity: Severity) -> Severity:
+def tempered(case: Facts, severity: Severity) -> Severity:
     """At most Medium for an amount within the warm-up of a new weight."""
     is_warm = case.course.counted_seconds >= case.course.warmup_seconds
     if is_warm or case.gate.kind not in AMOUNTS:
