@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.release.secret_scan import Finding, find_credentials
+from agentrollouts.core.release.secret_scan import Suspicion, find_credentials
 from testkit.properties import usually
 
 CASES: Final = Path(__file__).parent / "credential-placeholders.yaml"
@@ -187,7 +187,7 @@ PROMPTS: Final = (
 )
 
 
-def findings(text: str) -> list[Finding]:
+def findings(text: str) -> list[Suspicion]:
     """What is found in a text."""
     return list(find_credentials({"system": text}, "c"))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.core.release.secret_scan import Finding, find_credentials
+from agentrollouts.core.release.secret_scan import Suspicion, find_credentials
 
 # Made up, in the form of the real thing; joined here so that no scanner takes this file for a leak.
 KNOWN = {
@@ -35,7 +35,7 @@ def test_known_forms_are_found_wherever_they_stand(kind: str, text: str) -> None
     """A text in the form of a known key is found under any name, with its kind and its path."""
     found = list(find_credentials({"notes": ["fine", {"remark": f"see: {text}"}]}, "spec"))
 
-    assert found == [Finding("spec.notes[1].remark", kind)]
+    assert found == [Suspicion("spec.notes[1].remark", kind)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,9 @@ def test_known_forms_are_found_wherever_they_stand(kind: str, text: str) -> None
 def test_random_value_under_a_name_that_promises_a_secret(name: str) -> None:
     """A value that looks random is a finding under a name that promises a secret, in every spelling."""
     expected = (
-        [] if name == "signingKeys2" else [Finding(f"c.{name}", f"the secret that the name {name} promises")]
+        []
+        if name == "signingKeys2"
+        else [Suspicion(f"c.{name}", f"the secret that the name {name} promises")]
     )
 
     assert list(find_credentials({name: RANDOM}, "c")) == expected
@@ -89,14 +91,14 @@ def test_secret_that_is_assigned_inside_a_text_is_found(text: str) -> None:
     """A file or a prompt that assigns a secret is found, as the content of a ConfigMap is one text."""
     found = list(find_credentials({"settings.yaml": text}, "c"))
 
-    assert found == [Finding('c["settings.yaml"]', "a text in which a secret is given")]
+    assert found == [Suspicion('c["settings.yaml"]', "a text in which a secret is given")]
 
 
 def test_credential_used_as_a_key_is_found_and_not_told() -> None:
     """Where the name of a field is the credential, the path stops above it."""
     found = list(find_credentials({"limits": {"AKIA" + "Q3EGRXZ7MVLT5WNB": {"rate": 5}}}, "c"))
 
-    assert found == [Finding("c", "an AWS access key")]
+    assert found == [Suspicion("c", "an AWS access key")]
 
 
 @given(

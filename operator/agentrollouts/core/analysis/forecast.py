@@ -20,7 +20,7 @@ from agentrollouts.core.attempt.schedule import steps_of
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, find
+from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, compare_counts
 from agentrollouts.core.judge.facts import Course
 from agentrollouts.core.judge.judge import judge
 
@@ -186,7 +186,7 @@ def _is_sure(
 ) -> bool:
     """Whether a histogram has the evidence to fail, whatever its ratio; it keeps that with more runs."""
     tallies = [_expected(gate, usual, each, worse, times, course.phase) for each in stretches]
-    return find(gate, tallies, course.planned_phases, gate.burst).evidence >= gate.needed
+    return compare_counts(gate, tallies, course.planned_phases, gate.burst).evidence >= gate.needed
 
 
 def _first_fail(
@@ -202,7 +202,7 @@ def _first_fail(
 
     def is_enough(runs: float) -> bool:
         tallies = [_expected(gate, usual, each, worse, runs, course.phase) for each in once]
-        found = find(gate, tallies, course.planned_phases, gate.burst)
+        found = compare_counts(gate, tallies, course.planned_phases, gate.burst)
         has_counts = found.total.canary_bad >= gate.min_bad and runs >= HISTOGRAM_RUNS
         return has_counts and found.evidence >= gate.needed
 

@@ -21,7 +21,7 @@ HISTOGRAM_RUNS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Comparison:
     """The numbers that a verdict rests on."""
 
     evidence: float
@@ -43,9 +43,9 @@ class Finding:
         return Segment.sum(self.segments)
 
 
-def find(
+def compare_counts(
     gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, measured: float | None
-) -> Finding:
+) -> Comparison:
     """Weigh the counts of an attempt.
 
     Args:
@@ -61,7 +61,7 @@ def find(
     weighed = _filled(tallies, segments, factor)
     sure = evidence(_by_phase(tallies, weighed), planned_phases=planned_phases, burst=factor)
     ratio = good_ratio(weighed) if gate.better is Better.HIGHER else bad_ratio(weighed)
-    return Finding(sure, ratio, factor, segments, weighed, gate.words)
+    return Comparison(sure, ratio, factor, segments, weighed, gate.words)
 
 
 def _filled(tallies: Sequence[Tally], segments: Sequence[Segment], factor: float) -> list[Segment]:
@@ -70,7 +70,9 @@ def _filled(tallies: Sequence[Tally], segments: Sequence[Segment], factor: float
     return [filled(segment, tally.expected, factor) for tally, segment in pairs]
 
 
-def _of_bounds(gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, factor: float) -> Finding:
+def _of_bounds(
+    gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, factor: float
+) -> Comparison:
     """Mean of the evidence over all bounds; the rest is told of the bound with the most.
 
     A bound below the ordinary run counts as evidence of 1.
@@ -85,11 +87,11 @@ def _of_bounds(gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int
             found.append((evidence(by_phase, planned_phases=planned_phases, burst=factor), le, segments))
     if not found:
         segments = [tally.segment for tally in tallies]
-        return Finding(1.0, 1.0, factor, segments, segments, gate.words.about(0.0))
+        return Comparison(1.0, 1.0, factor, segments, segments, gate.words.about(0.0))
     _, le, segments = max(found, key=lambda entry: entry[0])
     weighed = _filled(tallies, segments, factor)
     mean = (sum(sure for sure, _, _ in found) + len(bounds) - len(found)) / len(bounds)
-    return Finding(mean, bad_ratio(weighed), factor, segments, weighed, gate.words.about(le))
+    return Comparison(mean, bad_ratio(weighed), factor, segments, weighed, gate.words.about(le))
 
 
 def _at(tally: Tally, le: float) -> Segment:

@@ -22,7 +22,7 @@ from agentrollouts.core.gates.wording import (
     times,
     used,
 )
-from agentrollouts.core.judge.comparison import Finding
+from agentrollouts.core.judge.comparison import Comparison
 from agentrollouts.core.judge.facts import Facts, allowed
 from agentrollouts.core.judge.limits import threshold
 from agentrollouts.core.judge.stats.evidence import expectation, of_good
@@ -47,7 +47,7 @@ def describe(case: Facts) -> str:
     return f"{_recently(case.gate, recent)}, {_limit(case.gate)}" if recent else runs
 
 
-def _compared(gate: ResolvedGate, finding: Finding) -> str:
+def _compared(gate: ResolvedGate, finding: Comparison) -> str:
     compared = [segment for segment in finding.segments if segment.compares]
     weighed = [segment for segment in finding.weighed if segment.compares]
     if not compared:
@@ -94,7 +94,7 @@ def degraded_too(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
     )
 
 
-def since_rollback(gate: ResolvedGate, finding: Finding) -> str:
+def since_rollback(gate: ResolvedGate, finding: Comparison) -> str:
     """Stable now, in the canary's place of the comparison, beside stable before the attempt."""
     total, words = finding.total, finding.words
     runs = f"{used(total.canary_total)} {words.total} since the rollback"
@@ -106,7 +106,7 @@ def since_rollback(gate: ResolvedGate, finding: Finding) -> str:
     return f"{rates} = {_weighed(gate, finding)}"
 
 
-def _weighed(gate: ResolvedGate, finding: Finding) -> str:
+def _weighed(gate: ResolvedGate, finding: Comparison) -> str:
     """Both keys: by how much, and how sure."""
     sure = f"evidence {odds(finding.evidence, gate.needed)}, needed {gate.needed:,.0f}:1"
     return f"{times(finding.ratio)}, limit {times(gate.margin)}; {sure}"
@@ -165,13 +165,13 @@ def _one_sided(result: Shift, total: Segment) -> str:
     return "".join(named[:SHOWN])
 
 
-def _nothing_bad(finding: Finding, compared: Sequence[Segment]) -> str:
+def _nothing_bad(finding: Comparison, compared: Sequence[Segment]) -> str:
     words = finding.words
     canary, stable = sum(s.canary_total for s in compared), sum(s.stable_total for s in compared)
     return f"no {words.bad_word} in {used(canary)} {words.total} of the canary and {used(stable)} of stable"
 
 
-def _side_by_side(gate: ResolvedGate, finding: Finding, segment: Segment, weighed: Segment) -> str:
+def _side_by_side(gate: ResolvedGate, finding: Comparison, segment: Segment, weighed: Segment) -> str:
     """One segment: shares and rates can be read off the counts."""
     words = finding.words
     runs = segment.canary_total + segment.stable_total
@@ -201,7 +201,7 @@ def _rates(gate: ResolvedGate, words: Words, segment: Segment) -> str:
 
 
 def _expected(
-    gate: ResolvedGate, finding: Finding, compared: Sequence[Segment], weighed: Sequence[Segment]
+    gate: ResolvedGate, finding: Comparison, compared: Sequence[Segment], weighed: Sequence[Segment]
 ) -> str:
     """Several segments at different weights: never pooled, so the canary is held against stable's rates."""
     words = finding.words

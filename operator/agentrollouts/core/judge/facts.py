@@ -11,7 +11,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.wording import short_of
 from agentrollouts.core.judge import limits
-from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, Finding, find
+from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, Comparison, compare_counts
 from agentrollouts.core.judge.stats.arrivals import PATIENCE, begun, underway, unfinished
 from agentrollouts.core.judge.stats.shifts import EFFECT, Shift, looks_until, of_histogram, of_mix
 from agentrollouts.core.judge.straying import STRAY_SECONDS, Stray, stray
@@ -97,7 +97,7 @@ class Facts:
     reading: Reading
     course: Course
     tallies: tuple[Tally, ...]
-    finding: Finding | None
+    finding: Comparison | None
     """None for what compares no rates."""
     burst: float
     """The factor for what each release does by itself; for a mean in the unit of the sum."""
@@ -139,7 +139,7 @@ def establish(
 ) -> Facts:
     """Work out the case, with what the status remembers brought up to now."""
     is_compared = gate.is_share_test and not course.alone
-    finding = find(gate, tallies, course.planned_phases, burst) if is_compared else None
+    finding = compare_counts(gate, tallies, course.planned_phases, burst) if is_compared else None
     is_sure = finding is not None and finding.evidence >= gate.needed
     matters = finding is not None and _matters(gate, finding)
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
@@ -187,7 +187,7 @@ def _stood(memory: Memory, holds: tuple[bool, bool, bool], now: datetime) -> Mem
     return Memory(memory.baseline, Since(*((known or now) if held else None for known, held in since)))
 
 
-def _matters(gate: ResolvedGate, finding: Finding) -> bool:
+def _matters(gate: ResolvedGate, finding: Comparison) -> bool:
     return finding.ratio < gate.margin if gate.better is Better.HIGHER else finding.ratio > gate.margin
 
 
@@ -251,7 +251,7 @@ def allowed(gate: ResolvedGate, course: Course) -> float:
     return (1 - gate.confidence) / max(1, course.planned_phases * course.planned_looks)
 
 
-def _lacks(gate: ResolvedGate, finding: Finding) -> str:
+def _lacks(gate: ResolvedGate, finding: Comparison) -> str:
     """What is missing before a Fail may be said. A sum is counted in units of its burst factor."""
     total = finding.total
     if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:

@@ -16,7 +16,7 @@ from agentrollouts.api.verdict import Numerator, Severity, Side, Verdict
 from agentrollouts.core.gates.counts import Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
-from agentrollouts.core.judge.comparison import Finding
+from agentrollouts.core.judge.comparison import Comparison
 from agentrollouts.core.judge.explain import degraded_too
 from agentrollouts.core.judge.facts import NEVER, Course, Facts, Memory, Since, establish, strays_by
 from agentrollouts.core.judge.limits import is_degraded
@@ -35,7 +35,7 @@ class Judgment:
     message: str
     severity: Severity
     """How bad a Fail is: that of what failed."""
-    finding: Finding | None = None
+    finding: Comparison | None = None
     """The numbers of a comparison; None where nothing was compared."""
     burst: float | None = None
     """As set or measured, to be frozen in status."""

@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.counts import Segment
-from agentrollouts.core.judge.comparison import Finding
+from agentrollouts.core.judge.comparison import Comparison
 from agentrollouts.core.judge.facts import Facts
 
 AMOUNTS: Final = frozenset({GateType.MEAN, GateType.HISTOGRAM})
@@ -24,7 +24,7 @@ _RANKS: Final = tuple(Severity)
 """The worst first."""
 
 
-def severity_of(case: Facts, finding: Finding) -> Severity:
+def severity_of(case: Facts, finding: Comparison) -> Severity:
     """The severity of a canary that is worse, by how much worse it is."""
     gate, severity = case.gate, case.gate.severity_at(finding.ratio)
     if gate.kind is GateType.MEAN and _extra(finding) < EXTRA:
@@ -40,7 +40,7 @@ def tempered(case: Facts, severity: Severity) -> Severity:
     return max(severity, Severity.MEDIUM, key=_RANKS.index)
 
 
-def _extra(finding: Finding) -> float:
+def _extra(finding: Comparison) -> float:
     """What the canary spends beyond stable's rate, of what both would spend at that rate, at its weight."""
     now = next((s for s in reversed(finding.segments) if s.compares), Segment(0.0, 1.0, 0.0, 1.0))
     share = now.canary_total / (now.canary_total + now.stable_total)

@@ -16,7 +16,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.release.canonical import MAX_INTEGER, MIN_INTEGER
 from agentrollouts.core.release.content import MAX_DEPTH, ConfigMaps, Leaf, leaves, parts, present, referenced
-from agentrollouts.core.release.secret_scan import Finding, find_credentials
+from agentrollouts.core.release.secret_scan import Suspicion, find_credentials
 
 MAX_FLOAT: Final = 2**53 - 1
 """The largest number up to which every JSON reader keeps a double exactly (RFC 7493)."""
@@ -125,7 +125,7 @@ def _credentials(release: AgentRelease, values: list[Leaf]) -> Iterator[Refusal]
             yield Refusal(Reason.LOOKS_LIKE_CREDENTIAL, finding.path, f"{problem}, so {advice}")
 
 
-def _suspicions(release: AgentRelease, values: list[Leaf]) -> Iterator[Finding]:
+def _suspicions(release: AgentRelease, values: list[Leaf]) -> Iterator[Suspicion]:
     """What looks like a credential, without the fields of which the author says otherwise."""
     allowed = {field.strip() for field in release.metadata.annotations.get(ANNOTATION_ALLOW, "").split(",")}
     for part in values:

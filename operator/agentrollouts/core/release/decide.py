@@ -66,7 +66,7 @@ class ReleaseDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
+class _Progress:
     """What the release's status should come to say."""
 
     status: AgentReleaseStatus
@@ -104,7 +104,7 @@ def decide_release(observation: ReleaseObservation) -> ReleaseDecision:
     )
 
 
-def _words(finding: _Finding) -> tuple[tuple[str, ConditionStatus, Reason, str], ...]:
+def _words(finding: _Progress) -> tuple[tuple[str, ConditionStatus, Reason, str], ...]:
     """Whether it is ready and, for those who wait for it (kstatus), whether waiting helps."""
     yes, no = ConditionStatus.TRUE, ConditionStatus.FALSE
     word = (finding.reason, finding.message)
@@ -117,7 +117,7 @@ def _words(finding: _Finding) -> tuple[tuple[str, ConditionStatus, Reason, str],
     )
 
 
-def _find(observation: ReleaseObservation) -> _Finding:
+def _find(observation: ReleaseObservation) -> _Progress:
     """The chain: first match wins."""
     release, snapshots = observation.release, observation.snapshots
     kept = _materialised(release, snapshots)
@@ -139,7 +139,7 @@ def _find(observation: ReleaseObservation) -> _Finding:
     return _materialise(observation, bundle)
 
 
-def _materialise(observation: ReleaseObservation, bundle: Bundle) -> _Finding:
+def _materialise(observation: ReleaseObservation, bundle: Bundle) -> _Progress:
     """Write the snapshot, or share the one that another release of the same content has."""
     release = observation.release
     name = snapshot_name(release.spec.agent, bundle.digest)
@@ -156,7 +156,7 @@ def _materialise(observation: ReleaseObservation, bundle: Bundle) -> _Finding:
 
 def _ready(
     observation: ReleaseObservation, status: AgentReleaseStatus, text: str, writes: tuple[Write, ...]
-) -> _Finding:
+) -> _Progress:
     parent = _parent(observation)
     if parent is not None and not status.diff:  # the parent may be materialised later, or gone by now
         status = status.replace(diff=diff(parent.bundle, text))
@@ -168,11 +168,11 @@ def _ready(
     if warnings:
         more = f"; so may {len(warnings) - 1} more" if len(warnings) > 1 else ""
         message = f"{message}. Warning: {warnings[0]}{more}"
-    return _Finding(status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry, warnings)
+    return _Progress(status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry, warnings)
 
 
-def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bool = True) -> _Finding:
-    return _Finding(release.status, ConditionStatus.FALSE, reason, message, retry=retry)
+def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bool = True) -> _Progress:
+    return _Progress(release.status, ConditionStatus.FALSE, reason, message, retry=retry)
 
 
 def _materialised(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
@@ -234,7 +234,7 @@ def _reused(release: AgentRelease, bundle: Bundle, snapshot: Snapshot) -> str:
     )
 
 
-def _events(release: AgentRelease, finding: _Finding) -> tuple[Event, ...]:
+def _events(release: AgentRelease, finding: _Progress) -> tuple[Event, ...]:
     """One Event for each change of the answer, none while it stays."""
     known = find_condition(release.status.conditions, READY)
     is_same = known is not None and (known.status, known.reason) == (finding.ready, finding.reason)

@@ -48,7 +48,7 @@ _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Suspicion:
     """A field whose content looks like a credential; the content itself is not kept."""
 
     path: str
@@ -57,7 +57,7 @@ class Finding:
     """Whether it is one with high confidence; otherwise it is worth a warning."""
 
 
-def find_credentials(value: object, path: str) -> Iterator[Finding]:
+def find_credentials(value: object, path: str) -> Iterator[Suspicion]:
     """Every field of `value` that looks like a credential, in document order, at most one finding a field.
 
     A key of a map can be one too; then the path given is that of the whole, since the field's own path would
@@ -68,7 +68,7 @@ def find_credentials(value: object, path: str) -> Iterator[Finding]:
         found = named or _kind(leaf)
         if found is not None:
             kind, how = found
-            yield Finding(path if named else leaf.path, kind, how is Likeness.SECRET)
+            yield Suspicion(path if named else leaf.path, kind, how is Likeness.SECRET)
 
 
 def _kind(leaf: Leaf) -> tuple[str, Likeness] | None:
