@@ -19,7 +19,7 @@ from agentrollouts.core.gates.counts import Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.judge.facts import Course, Memory
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
 from bench.judge.streams import PHASES, Minute
@@ -60,7 +60,7 @@ class Past:
 
     finished: tuple[Tally, ...]
     burst: float | None
-    memory: Memory = NOTHING
+    memory: GateMemory = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ RUN_SECONDS: Final = 8.0
 """Of the runs in all tables but one, which end within the minute in which they begin."""
 ALL: Final = Known(run_seconds=RUN_SECONDS)
 
-Judge = Callable[[ResolvedGate, Reading, Course, Past], Judgment]
+Judge = Callable[[ResolvedGate, Reading, PlanPosition, Past], Judgment]
 
 
-def shipped(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgment:
+def shipped(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
     """What the operator would answer."""
     return judge(gate, reading, course, finished=past.finished, burst=past.burst, memory=past.memory)
 
@@ -125,7 +125,7 @@ def first_fail(
         if knows.began:
             canary, stable = knows.began[minute - 1]
             started = Started(started.canary + canary, started.stable + stable)
-        course = Course(
+        course = PlanPosition(
             phase,
             len(PHASES),
             time_over=left == 0,

@@ -5,7 +5,7 @@ from typing import Final
 
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from bench.judge.ours import GATES, NOW, Past, shipped
 from bench.rig.report import Check
 
@@ -16,7 +16,7 @@ RUNS: Final = 15
 
 def check() -> Check:
     """A thousand gates with counts, sentence and all; the best of several runs, in CPU time."""
-    gate, course, past = GATES["errors"], Course(0, 3, time_over=False), Past((), 1.2)
+    gate, course, past = GATES["errors"], PlanPosition(0, 3, time_over=False), Past((), 1.2)
     reading = Reading(Segment(4, 50, 11, 950), (), NOW)
     found = []
     for _ in range(RUNS):

@@ -15,7 +15,7 @@ from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.judge.straying import has_strayed
 from bench.judge.ours import ALL, GATES, Judge, Known, Past, burst_of, first_fail, shipped
@@ -178,7 +178,7 @@ def test_a_judge_without_a_burst_factor_is_found_out() -> None:
 def test_a_judge_that_pools_its_counts_is_found_out() -> None:
     """After a bad hour of both releases it does not see three times the errors; the shipped one does."""
 
-    def pooled(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgment:
+    def pooled(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
         found = shipped(gate, reading, course, past)
         assert found.finding is not None
         total = found.finding.total
@@ -196,7 +196,7 @@ def test_a_judge_that_pools_its_counts_is_found_out() -> None:
 def test_a_judge_with_the_margin_alone_is_found_out() -> None:
     """The playbooks' ratio, asked every minute, rolls back every harmless release."""
 
-    def margin_only(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgment:
+    def margin_only(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
         found = shipped(gate, reading, course, past)
         assert found.finding is not None
         is_worse = found.finding.ratio > gate.margin and found.finding.total.canary_bad >= gate.min_bad
@@ -210,7 +210,7 @@ def test_a_judge_with_the_margin_alone_is_found_out() -> None:
 def test_a_judge_with_evidence_alone_is_found_out() -> None:
     """With enough traffic it is sure of a worsening that does not matter; the shipped one tolerates it."""
 
-    def sure_only(gate: ResolvedGate, reading: Reading, course: Course, past: Past) -> Judgment:
+    def sure_only(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
         found = shipped(gate, reading, course, past)
         assert found.finding is not None
         return replace(found, verdict=Verdict.FAIL) if found.finding.evidence >= gate.needed else found

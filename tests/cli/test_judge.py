@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from agentrollouts.cli.judge import HELP, answer_lines
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from testkit.gates import a_gate
 
@@ -312,7 +312,7 @@ def test_it_is_the_judge_that_the_operator_runs(
     """For any counts the command says what `core.judge.judge.judge` says."""
     segment = Segment(canary[0], sum(canary), stable[0], sum(stable))
     reading = Reading(segment, (), datetime(2026, 11, 21, tzinfo=UTC))
-    ours = judge(RESOLVED, reading, Course(0, planned, time_over=time_over), burst=burst)
+    ours = judge(RESOLVED, reading, PlanPosition(0, planned, time_over=time_over), burst=burst)
 
     code, [answer] = ask(
         question(

@@ -18,7 +18,7 @@ from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
@@ -183,17 +183,17 @@ def test_a_plan_that_nothing_judges_ships_nothing() -> None:
 
 # --- one gate ---------------------------------------------------------------------------------------
 
-ALONE = Course(0, 1, time_over=True, alone=True)
+ALONE = PlanPosition(0, 1, time_over=True, alone=True)
 
 
 ERRORS, LATENCY, VIOLATIONS = (a_gate(template=name) for name in ("error-rate", "latency", "violations"))
 
 
-def judged(asked: ResolvedGate, bad: float, runs: float, memory: Memory | None = None) -> Judgment:
+def judged(asked: ResolvedGate, bad: float, runs: float, memory: GateMemory | None = None) -> Judgment:
     """The verdict on these counts, with nothing beside them, after two minutes beyond any limit."""
     segment = Segment(bad, runs, 0.0, 0.0)
     recent = Recent(segment, 10.0 if asked is LATENCY else None) if asked is not VIOLATIONS else None
-    known = memory or Memory(since=Since(beyond=START - timedelta(seconds=120)))
+    known = memory or GateMemory(since=Streaks(beyond=START - timedelta(seconds=120)))
     return judge(asked, Reading(segment, (), START, recent), ALONE, memory=known)
 
 
@@ -233,7 +233,7 @@ def test_verdicts_without_a_control_group(
 def test_which_limits_speak_alone(asked: ResolvedGate, baseline: Baseline | None, *, speaks: bool) -> None:
     """The user's own always; a template's where stable kept it, or where a share is all that is known."""
     assert speaks_alone(asked, baseline) is speaks
-    found = judged(asked, 60, 100, Memory(baseline, Since(beyond=START - timedelta(seconds=120))))
+    found = judged(asked, 60, 100, GateMemory(baseline, Streaks(beyond=START - timedelta(seconds=120))))
     assert (found.verdict is Verdict.FAIL) is speaks
 
 

@@ -18,7 +18,7 @@ from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.analysis.baseline import baselines
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.judge.facts import Course, Memory
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import (
     Term,
@@ -37,7 +37,7 @@ from testkit.world import World, a_world
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=3600)
-OVER = Course(0, 1, time_over=True)
+OVER = PlanPosition(0, 1, time_over=True)
 BUCKETS: dict[str, Any] = {"name": "slow", "source": {"buckets": "agent_run_duration_seconds_bucket"}}
 BUCKETS |= {"type": "Histogram", "burstFactor": "1"}
 
@@ -94,7 +94,7 @@ def read(canary: Shares, stable: Shares, recently: Shares, runs: float = 5000) -
 
 def judged(reading: Reading, baseline: Baseline | None) -> Judgment:
     """At the end of the phase."""
-    return judge(LOOP, reading, OVER, memory=Memory(baseline=baseline))
+    return judge(LOOP, reading, OVER, memory=GateMemory(baseline=baseline))
 
 
 def mean(shares: Shares, of: Shares) -> float:

@@ -15,7 +15,7 @@ from agentrollouts.api.verdict import Side, Verdict
 from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered
 from agentrollouts.core.judge.doubts import doubted
-from agentrollouts.core.judge.facts import Course, Memory
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.queries import Subject, plan_queries
@@ -137,7 +137,7 @@ class _Attempt:
     runs: float
     finished: tuple[Tally, ...] = ()
     ignored: frozenset[Side] = frozenset()
-    memory: Memory = NOTHING
+    memory: GateMemory = NOTHING
     start: int = 0
 
     def play(self) -> int | None:
@@ -179,7 +179,7 @@ class _Attempt:
         present = read_all(plan, answer, [gate], now=at, stale_after_seconds=120, explains=explains)[
             gate.name
         ]
-        course = Course(phase, len(PHASES), time_over=is_last)
+        course = PlanPosition(phase, len(PHASES), time_over=is_last)
 
         def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
             return judge(gate, counts, course, finished=self.finished, burst=1.0, memory=self.memory)

@@ -11,7 +11,7 @@ from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Mix, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import NOTHING
 from agentrollouts.core.judge.stats.shifts import looks_until, of_mix
 from bench.judge.ours import GATES, NOW, RUN_SECONDS, Past, shipped
@@ -70,7 +70,7 @@ def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:
             mix = sums.between(begun, begun + minute)
             runs = Segment(0.0, sum(m.canary for m in mix), 0.0, sum(m.stable for m in mix))
             reading = Reading(runs, (), NOW + timedelta(minutes=begun + minute), None, mix)
-            course = Course(
+            course = PlanPosition(
                 phase,
                 len(PHASES),
                 time_over=minute == length,

@@ -18,7 +18,7 @@ from agentrollouts.core.analysis.baseline import factors
 from agentrollouts.core.gates.counts import ORDINARY, Bound, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.metrics.poll import Series
 from agentrollouts.core.metrics.queries import Term, bad_source, tag
 from bench.judge.ours import GATES, NOW, PLAN, RUN_SECONDS, TIMES, Past, shipped, surprise
@@ -86,7 +86,7 @@ def first_fail(
         canary = [a + b for a, b in zip(canary, more, strict=True)]
         stable = [a + b for a, b in zip(stable, more_stable, strict=True)]
         left -= 1
-        course = Course(
+        course = PlanPosition(
             phase,
             len(PHASES),
             time_over=left == 0,

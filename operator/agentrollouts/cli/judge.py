@@ -33,7 +33,7 @@ from agentrollouts.core.gates.gate import ResolvedGate, is_amount
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.straying import STRAY_SECONDS
 from agentrollouts.core.metrics.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
@@ -256,7 +256,7 @@ def _judge(question: _Question, gate: ResolvedGate) -> Judgment:
     return judge(
         gate,
         Reading(present.segment, present.bounds, _NOW, recent, mix),
-        Course(
+        PlanPosition(
             present.phase,
             question.planned_phases or len(question.phases),
             time_over=question.time_over,
@@ -280,16 +280,16 @@ def _bound(question: _Question, gate: ResolvedGate) -> float | None:
     return lowest_bound(phase.bounds, phase.segment.stable_total)
 
 
-def _memory(question: _Question, gate: ResolvedGate) -> Memory:
+def _memory(question: _Question, gate: ResolvedGate) -> GateMemory:
     """As if what the counts say had stood for as long as it must; of a shift nothing was said before."""
     before = question.before
     bound = _bound(question, gate) if is_amount(gate) else None
     baseline = Baseline(bad=settled(before.bad), total=settled(before.total), bound=bound) if before else None
     if gate.kind is GateType.SHIFT:
-        return Memory(baseline)
+        return GateMemory(baseline)
     limit_seconds = gate.limit.for_seconds if gate.limit else 0
     stood = _NOW - timedelta(seconds=max(gate.for_seconds, limit_seconds, STRAY_SECONDS))
-    return Memory(baseline, Since(failing=stood, beyond=stood, stray=stood))
+    return GateMemory(baseline, Streaks(failing=stood, beyond=stood, stray=stood))
 
 
 def _told(judgment: Judgment) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.swapped import EXTRAPOLATED, FEW
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.histograms import Buckets, Histogram, compare
 from testkit.builders import START
@@ -25,7 +25,7 @@ ERRORS, COMPLETION, COST = (
 LIMIT = a_gate(
     type="Limit", source={"bad": 'runs{outcome="failed"}', "total": "runs"}, limit={"value": "0.15"}
 )
-RUNNING = Course(0, 3, time_over=False)
+RUNNING = PlanPosition(0, 3, time_over=False)
 MESSAGE = (
     "`bad` counts {bad} runs of {name} and `total` only {total}; swap the two selectors, or let `total` "
     "count every run"
@@ -60,7 +60,7 @@ def test_the_sentence_says_what_was_counted() -> None:
 def test_a_window_that_is_swapped_does_not_breach_a_limit() -> None:
     """The absolute limit does not roll back on such counts either, after any time."""
     recent = Recent(Segment(40, 2, 950, 11))
-    known = Memory(Baseline(bad=11, total=950), Since(beyond=START.replace(year=2000)))
+    known = GateMemory(Baseline(bad=11, total=950), Streaks(beyond=START.replace(year=2000)))
 
     found = judge(ERRORS, Reading(Segment(2, 50, 11, 950), (), START, recent), RUNNING, memory=known)
 
@@ -85,7 +85,9 @@ counts = st.floats(0, 1e6)
 
 
 @given(counts, counts, counts, counts, st.sampled_from([RUNNING, replace(RUNNING, time_over=True)]))
-def test_impossible_counts_never_roll_back(a: float, b: float, c: float, d: float, course: Course) -> None:
+def test_impossible_counts_never_roll_back(
+    a: float, b: float, c: float, d: float, course: PlanPosition
+) -> None:
     """Whatever else was counted before or beside them."""
     swapped = Segment(EXTRAPOLATED * (a + b) + FEW + 1, b, c, d)
     before = (Tally(0, Segment(a, a, c, c)),)

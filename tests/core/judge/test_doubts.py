@@ -12,7 +12,7 @@ from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Lost, Reading, TooEarly
 from agentrollouts.core.judge.doubts import doubted
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.promql import render
@@ -38,7 +38,7 @@ def judged(
     reading = Reading(segment, (), AT, now, saw_bad=True, lost=lost)
 
     def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
-        return judge(gate, counts, Course(0, 1, time_over=True))
+        return judge(gate, counts, PlanPosition(0, 1, time_over=True))
 
     return doubted(on(reading), reading, on)
 

@@ -14,7 +14,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.judge.explain import since_rollback
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from testkit.builders import START
 from testkit.gates import a_gate
@@ -93,7 +93,7 @@ sides = st.builds(lambda total, share: (settled(total * share), settled(total)),
 segments = st.builds(lambda c, s: Segment(*c, *s), sides, sides)
 bounds = st.lists(st.builds(lambda share, other: (share, other), shares, shares), max_size=3)
 COURSES: Final = st.builds(
-    Course,
+    PlanPosition,
     st.integers(0, 2),
     st.just(3),
     st.booleans(),
@@ -123,20 +123,20 @@ def reading(counts: Segment, above: list[tuple[float, float]], recent: Segment |
     COURSES,
     sides,
 )
-@example(GATES[0], [Segment(10.4, 40, 5.3, 760)], [], None, Course(0, 1, time_over=True), (0.0, 0.0))
+@example(GATES[0], [Segment(10.4, 40, 5.3, 760)], [], None, PlanPosition(0, 1, time_over=True), (0.0, 0.0))
 def test_the_numbers_of_a_verdict_add_up(
     gate: ResolvedGate,
     attempt: list[Segment],
     above: list[tuple[float, float]],
     recent: Segment | None,
-    course: Course,
+    course: PlanPosition,
     past: tuple[float, float],
 ) -> None:
     """Whatever was counted, by whatever type of gate, at any stage."""
     long_ago = START - timedelta(days=1)
     bound = 10.0 if gate.name == "latency" else None
     baseline = Baseline(bad=past[0], total=past[1], bound=bound)
-    memory = Memory(baseline if past[1] else None, Since(long_ago, long_ago, long_ago))
+    memory = GateMemory(baseline if past[1] else None, Streaks(long_ago, long_ago, long_ago))
     *before, counts = attempt
     if gate.by == BOUND_LABEL:  # its bad outcomes are in the bounds
         counts = Segment(0.0, counts.canary_total, 0.0, counts.stable_total)
@@ -159,7 +159,7 @@ def test_the_numbers_of_a_verification_add_up(gate: ResolvedGate, counts: Segmen
     if gate.by == BOUND_LABEL:
         counts = Segment(0.0, counts.canary_total, 0.0, counts.stable_total)
 
-    found = judge(gate, reading(counts, [], None), Course(0, 1, time_over=True)).finding
+    found = judge(gate, reading(counts, [], None), PlanPosition(0, 1, time_over=True)).finding
 
     assert found is not None
     assert discrepancies(since_rollback(gate, found)) == []
@@ -167,7 +167,7 @@ def test_the_numbers_of_a_verification_add_up(gate: ResolvedGate, counts: Segmen
 
 def test_parts_of_a_run_are_shown() -> None:
     """Prometheus extrapolates, so counts have fractions, and a share is the share of what is shown."""
-    course = Course(0, 1, time_over=True)
+    course = PlanPosition(0, 1, time_over=True)
 
     found = judge(GATES[0], reading(Segment(10.4, 40, 5.3, 760), [], None), course)
 

@@ -17,7 +17,7 @@ from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Bound, Segment, T
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 
 LAST = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -37,8 +37,8 @@ ERRORS, COMPLETION, LATENCY, COST, ACCURACY = resolve_all(
     )
 ).gates
 TOLERANT = replace(ERRORS, margin=1.25)
-RUNNING, OVER = Course(0, 3, time_over=False), Course(0, 3, time_over=True)
-ONLY_PHASE = Course(0, 1, time_over=False)
+RUNNING, OVER = PlanPosition(0, 3, time_over=False), PlanPosition(0, 3, time_over=True)
+ONLY_PHASE = PlanPosition(0, 1, time_over=False)
 
 
 def reading(canary_bad: float, canary: float, stable_bad: float, stable: float, *bounds: Bound) -> Reading:
@@ -102,7 +102,7 @@ SITUATIONS = {
 
 @pytest.mark.parametrize(("gate", "present", "course", "expected"), SITUATIONS.values(), ids=list(SITUATIONS))
 def test_situations_with_counts(
-    gate: ResolvedGate, present: Present, course: Course, expected: tuple[Verdict, Reason]
+    gate: ResolvedGate, present: Present, course: PlanPosition, expected: tuple[Verdict, Reason]
 ) -> None:
     """Each row of the situation table that has counts has its verdict and its reason."""
     assert answer(judge(gate, present, course)) == expected
@@ -123,7 +123,7 @@ WITHOUT_COUNTS = {
 @pytest.mark.parametrize("course", [RUNNING, OVER])
 @pytest.mark.parametrize(("present", "expected"), WITHOUT_COUNTS.values(), ids=list(WITHOUT_COUNTS))
 def test_situations_without_counts(
-    present: Present, expected: tuple[Verdict, Reason], course: Course
+    present: Present, expected: tuple[Verdict, Reason], course: PlanPosition
 ) -> None:
     """What cannot be counted is told apart, carries its sentence, and never passes nor fails."""
     found = judge(ERRORS, present, course)
@@ -176,7 +176,7 @@ def test_evidence_is_carried_over_phases() -> None:
     """11 errors at 5 % and 30 at 25 % are sure together (the specification's last reference value)."""
     before = (Tally(0, Segment(2, 50, 11, 950)),)
 
-    found = judge(ERRORS, reading(30, 1000, 36, 3000), Course(1, 3, time_over=False), finished=before)
+    found = judge(ERRORS, reading(30, 1000, 36, 3000), PlanPosition(1, 3, time_over=False), finished=before)
 
     assert answer(found) == FAIL
     assert found.finding is not None
@@ -190,7 +190,7 @@ def test_evidence_is_carried_over_phases() -> None:
 def test_runs_of_earlier_phases_do_not_pass_this_one() -> None:
     """`minSamples` asks for runs at this phase's weight; its ramp steps count together."""
     earlier = (Tally(0, Segment(0, 5000, 50, 5000)), Tally(1, Segment(0, 60, 1, 200)))
-    second = Course(1, 3, time_over=True)
+    second = PlanPosition(1, 3, time_over=True)
 
     assert answer(judge(ERRORS, reading(0, 39, 1, 200), second, finished=earlier)) == UNDECIDED
     assert answer(judge(ERRORS, reading(0, 40, 1, 200), second, finished=earlier)) == PASS
@@ -321,7 +321,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize(("gate", "course", "present", "expected"), SENTENCES.values(), ids=list(SENTENCES))
-def test_sentences(gate: ResolvedGate, course: Course, present: Present, expected: str) -> None:
+def test_sentences(gate: ResolvedGate, course: PlanPosition, present: Present, expected: str) -> None:
     """A sentence names the counts, the rates, the limit and the evidence, in the units of the gate."""
     assert judge(gate, present, course).message == expected
 
@@ -336,7 +336,7 @@ def test_the_tolerance_is_told() -> None:
 def test_a_status_holds_all_that_a_restart_needs() -> None:
     """Counts, finished segments and burst factor come back from the persisted status as they were."""
     before = (Tally(0, Segment(0, 50, 0, 950), (Bound(12.8, 2, 11.5), Bound(25.6, 0, 1))),)
-    judged = judge(LATENCY, SLOW, Course(1, 3, time_over=False), finished=before, burst=1.5)
+    judged = judge(LATENCY, SLOW, PlanPosition(1, 3, time_over=False), finished=before, burst=1.5)
 
     stored = GateStatus.model_validate(to_status(judged).to_json())
 
@@ -352,7 +352,9 @@ def test_a_status_shows_the_counts_of_the_attempt() -> None:
     """People see all that was counted beside the sentence; an infinite ratio is absent."""
     before = (Tally(0, Segment(2, 50, 0, 950)),)
 
-    status = to_status(judge(ERRORS, reading(3, 100, 0, 300), Course(1, 3, time_over=False), finished=before))
+    status = to_status(
+        judge(ERRORS, reading(3, 100, 0, 300), PlanPosition(1, 3, time_over=False), finished=before)
+    )
 
     assert (status.canary, status.stable) == (Counts(bad=5, total=150), Counts(bad=0, total=1250))
     assert status.ratio is None
@@ -363,7 +365,7 @@ def test_a_status_without_counts_has_no_numbers() -> None:
     """While Prometheus is down no old evidence is shown as if it were new; what is finished stays."""
     before = (Tally(0, Segment(2, 50, 0, 950)),)
 
-    status = to_status(judge(ERRORS, Unreadable("down"), Course(1, 3, time_over=True), finished=before))
+    status = to_status(judge(ERRORS, Unreadable("down"), PlanPosition(1, 3, time_over=True), finished=before))
 
     assert (status.evidence, status.ratio, status.present) == (None, None, None)
     assert finished(status) == before
@@ -375,7 +377,7 @@ presents = st.builds(Reading, segments, st.just(()), st.just(LAST)) | st.sampled
     [present for present, _ in WITHOUT_COUNTS.values()]
 )
 tallies = st.builds(Tally, st.integers(0, 2), segments)
-courses = st.builds(Course, st.integers(0, 2), st.just(3), st.booleans())
+courses = st.builds(PlanPosition, st.integers(0, 2), st.just(3), st.booleans())
 
 
 @given(
@@ -386,7 +388,7 @@ courses = st.builds(Course, st.integers(0, 2), st.just(3), st.booleans())
     st.none() | st.floats(0.01, 100),
 )
 def test_only_time_runs_and_counts_pass(
-    gate: ResolvedGate, present: Present, course: Course, before: list[Tally], burst: float | None
+    gate: ResolvedGate, present: Present, course: PlanPosition, before: list[Tally], burst: float | None
 ) -> None:
     """Never forward on doubt: a Pass has counts, its time, enough canary runs, and stable beside them."""
     found = judge(gate, present, course, finished=before, burst=burst)
@@ -402,7 +404,7 @@ def test_only_time_runs_and_counts_pass(
 
 
 @given(segments, courses)
-def test_a_fail_is_sure_and_matters(segment: Segment, course: Course) -> None:
+def test_a_fail_is_sure_and_matters(segment: Segment, course: PlanPosition) -> None:
     """Both keys, and enough bad outcomes, whatever the counts."""
     found = judge(ERRORS, Reading(segment, (), LAST), course)
 
@@ -417,7 +419,7 @@ def test_a_fail_is_sure_and_matters(segment: Segment, course: Course) -> None:
     st.floats(0, 1e308), st.floats(0, 1e308), st.floats(0, 1e308), courses, st.none() | st.floats(0, 1e308)
 )
 def test_no_persisted_number_makes_judging_fail(
-    bad: float, canary: float, stable: float, course: Course, burst: float | None
+    bad: float, canary: float, stable: float, course: PlanPosition, burst: float | None
 ) -> None:
     """A forged or damaged status is judged like any other: finite evidence, and a status that is valid."""
     stored = GateStatus(

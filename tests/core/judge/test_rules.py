@@ -16,14 +16,14 @@ from agentrollouts.core.attempt.segments import freeze, fresh
 from agentrollouts.core.gates.counts import Bound, Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, TooEarly
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.limits import surely_above
 from testkit.gates import a_gate
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-RUNNING, OVER = Course(0, 3, time_over=False), Course(0, 3, time_over=True)
-AT_5 = Course(0, 3, time_over=True, weight=5)
+RUNNING, OVER = PlanPosition(0, 3, time_over=False), PlanPosition(0, 3, time_over=True)
+AT_5 = PlanPosition(0, 3, time_over=True, weight=5)
 
 
 ERRORS, LATENCY, VIOLATIONS, COST = (
@@ -58,9 +58,9 @@ def told(judgment: Judgment) -> tuple[Verdict, Reason]:
     return judgment.verdict, judgment.reason
 
 
-def beyond_since(seconds: float) -> Memory:
+def beyond_since(seconds: float) -> GateMemory:
     """The canary was found beyond its limit at every check of the last seconds."""
-    return Memory(since=Since(beyond=NOW - timedelta(seconds=seconds)))
+    return GateMemory(since=Streaks(beyond=NOW - timedelta(seconds=seconds)))
 
 
 FAIL, PASS = (Verdict.FAIL, Reason.GATE_FAILED), (Verdict.PASS, Reason.PASSED)
@@ -101,7 +101,7 @@ def test_the_bound_lies_below_the_share(bad: float, total: float, burst: float) 
 LIMITS = {
     "15 % for two minutes": (ERRORS, BAD_ALONE, beyond_since(120), FAIL),
     "for less": (ERRORS, BAD_ALONE, beyond_since(119), UNDECIDED),
-    "for the first time": (ERRORS, BAD_ALONE, Memory(), UNDECIDED),
+    "for the first time": (ERRORS, BAD_ALONE, GateMemory(), UNDECIDED),
     "not surely": (ERRORS, (12.0, 60.0, 11.0, 900.0), beyond_since(500), PASS),
     "two bad runs are no breach": (ERRORS, (2.0, 2.0, 0.0, 50.0), beyond_since(500), PASS),
     "without stable": (ERRORS, (25.0, 60.0, 0.0, 0.0), beyond_since(120), FAIL),
@@ -131,7 +131,7 @@ LIMITS = {
 
 @pytest.mark.parametrize(("asked", "recent", "memory", "expected"), LIMITS.values(), ids=list(LIMITS))
 def test_limits(
-    asked: ResolvedGate, recent: tuple[float, ...], memory: Memory, expected: tuple[Verdict, Reason]
+    asked: ResolvedGate, recent: tuple[float, ...], memory: GateMemory, expected: tuple[Verdict, Reason]
 ) -> None:
     """A limit fails for certain, for long enough, and not if stable is beyond it too."""
     assert told(judge(asked, reading(recent=recent), OVER, memory=memory)) == expected
@@ -186,12 +186,12 @@ def test_a_stable_that_is_worse_than_before_is_a_shared_cause(
     recent: tuple[float, ...] | None, baseline: Baseline | None, expected: tuple[Verdict, Reason]
 ) -> None:
     """Whatever hits stable is no fault of the canary, and no time to promote one."""
-    assert told(judge(ERRORS, reading(recent=recent), OVER, memory=Memory(baseline=baseline))) == expected
+    assert told(judge(ERRORS, reading(recent=recent), OVER, memory=GateMemory(baseline=baseline))) == expected
 
 
 def test_a_shared_cause_explains_itself() -> None:
     """Stable now, stable before, and what follows from it."""
-    found = judge(ERRORS, reading(recent=(2.0, 50.0, 180.0, 900.0)), OVER, memory=Memory(baseline=KEPT))
+    found = judge(ERRORS, reading(recent=(2.0, 50.0, 180.0, 900.0)), OVER, memory=GateMemory(baseline=KEPT))
 
     assert found.message == (
         "stable itself has 180 failures in 900 runs of the last 300 s (20 %) and had 1.2 % before the "
@@ -208,7 +208,7 @@ def paid(
 ) -> Judgment:
     """Cost per run where both releases spent alike in the attempt; stable's dollars and runs of late."""
     counts = reading((2.0, 100.0, 20.0, 1000.0), (0.0, 0.0, *recent) if recent else None)
-    return judge(COST, counts, OVER, burst=burst, memory=Memory(baseline=baseline))
+    return judge(COST, counts, OVER, burst=burst, memory=GateMemory(baseline=baseline))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_canary_dearer_than_a_dear_stable_is_rolled_back() -> None:
     """With a word about stable, since going back may not be enough."""
     dear = reading((100.0, 100.0, 80.0, 1000.0), (0.0, 0.0, 16.0, 200.0))
 
-    found = judge(COST, dear, OVER, burst=0.13, memory=Memory(baseline=SPENT))
+    found = judge(COST, dear, OVER, burst=0.13, memory=GateMemory(baseline=SPENT))
 
     assert told(found) == FAIL
     assert found.note == (
@@ -282,13 +282,13 @@ def test_harm_is_proven_also_in_a_bad_hour() -> None:
         ERRORS,
         reading((60.0, 100.0, 200.0, 1000.0), (30.0, 50.0, 180.0, 900.0)),
         OVER,
-        memory=Memory(baseline=KEPT),
+        memory=GateMemory(baseline=KEPT),
     )
 
     assert told(found) == FAIL
 
 
-STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
+STRAY = GateMemory(since=Streaks(stray=NOW - timedelta(seconds=120)))
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
     [
         ((0.0, 0.0, 10.0, 2000.0), AT_5, STRAY, MISMATCH),
         ((0.0, 20.0, 20.0, 4000.0), AT_5, STRAY, MISMATCH),
-        ((0.0, 0.0, 10.0, 2000.0), AT_5, Memory(), UNDECIDED),  # agents may learn of their share late
+        ((0.0, 0.0, 10.0, 2000.0), AT_5, GateMemory(), UNDECIDED),  # agents may learn of their share late
         ((0.0, 0.0, 0.0, 40.0), AT_5, STRAY, UNDECIDED),  # two runs were to be expected
         ((1.0, 180.0, 40.0, 4000.0), AT_5, STRAY, PASS),  # 4.3 % instead of 5 %
         ((90.0, 30_000.0, 2910.0, 970_000.0), AT_5, STRAY, PASS),  # 3 % instead of 5 %, surely, and not far
@@ -309,7 +309,7 @@ STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
     ],
 )
 def test_runs_that_do_not_follow_the_weight_are_a_mismatch(
-    counts: tuple[float, ...], course: Course, memory: Memory, expected: tuple[Verdict, Reason]
+    counts: tuple[float, ...], course: PlanPosition, memory: GateMemory, expected: tuple[Verdict, Reason]
 ) -> None:
     """Less than half of its share, or thrice as much, surely and for two minutes, holds the rollout."""
     assert told(judge(ERRORS, reading(counts), course, memory=memory)) == expected
@@ -373,7 +373,7 @@ def test_a_count_needs_runs_to_pass_and_counts_over_phases() -> None:
     """A phase without runs has proven nothing; violations of the whole attempt add up."""
     asked = a_gate(template="violations", maxCount=1)
     before = (Tally(0, Segment(1.0, 500.0, 0.0, 900.0)),)
-    second = Course(1, 3, time_over=True)
+    second = PlanPosition(1, 3, time_over=True)
 
     assert told(judge(asked, reading((0.0, 99.0, 0.0, 0.0)), OVER)) == UNDECIDED
     assert told(judge(asked, reading((0.0, 100.0, 0.0, 0.0)), OVER)) == PASS
@@ -401,7 +401,7 @@ def test_a_wait_begins_anew_after_a_check_that_did_not_find_it(between: Present)
     second = judge(PATIENT, between, RUNNING, memory=first.memory)
     third = judge(PATIENT, reading(WORSE, seconds=60), RUNNING, memory=second.memory)
 
-    assert second.memory.since == Since()
+    assert second.memory.since == Streaks()
     assert told(third) == COLLECTING
 
 
@@ -433,7 +433,7 @@ def test_a_warning_stops_nothing() -> None:
 
 def test_the_status_remembers_what_judging_needs() -> None:
     """Since when, the baseline and the source come back as they were; what ends with a segment ends."""
-    memory = Memory(KEPT, Since(failing=NOW - timedelta(seconds=5), beyond=NOW - timedelta(seconds=9)))
+    memory = GateMemory(KEPT, Streaks(failing=NOW - timedelta(seconds=5), beyond=NOW - timedelta(seconds=9)))
     judged = judge(PATIENT, reading(WORSE, BAD_ALONE), RUNNING, memory=memory)
 
     stored = GateStatus.model_validate(to_status(judged).to_json())
@@ -456,10 +456,10 @@ def test_what_was_above_one_limit_says_nothing_about_another() -> None:
 
 def test_another_plan_keeps_only_what_was_measured_on_stable() -> None:
     """Evidence for old gates says nothing about new ones; how stable's failures cluster does."""
-    judged = judge(ERRORS, reading(WORSE, BAD_ALONE), RUNNING, burst=2.0, memory=Memory(baseline=KEPT))
+    judged = judge(ERRORS, reading(WORSE, BAD_ALONE), RUNNING, burst=2.0, memory=GateMemory(baseline=KEPT))
 
     kept = fresh(to_status(judged))
 
     assert (kept.burst_factor, kept.baseline) == (2.0, KEPT)
     assert (kept.verdict, kept.segments, kept.present) == (Verdict.INCONCLUSIVE, (), None)
-    assert memory_of(kept) == Memory(baseline=KEPT)
+    assert memory_of(kept) == GateMemory(baseline=KEPT)

@@ -9,7 +9,7 @@ from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from testkit.builders import NEW, OLD, START, a_rollout
 from testkit.gates import a_gate
@@ -19,8 +19,8 @@ ERRORS, COST, LATENCY, COMPLETION = (
     a_gate(template=name) for name in ("error-rate", "cost-per-run", "latency", "task-completion")
 )
 CRITICAL_COST = a_gate(template="cost-per-run", severity="Critical")
-COLD = Course(0, 3, time_over=False, counted_seconds=119, warmup_seconds=120)
-WARM = Course(0, 3, time_over=False, counted_seconds=120, warmup_seconds=120)
+COLD = PlanPosition(0, 3, time_over=False, counted_seconds=119, warmup_seconds=120)
+WARM = PlanPosition(0, 3, time_over=False, counted_seconds=120, warmup_seconds=120)
 
 
 def cost(share: float, times: float) -> Reading:
@@ -81,7 +81,7 @@ def test_a_limit_of_latency_only_holds_within_the_warm_up() -> None:
     """Runs above the absolute limit are slow pods as well, for as long."""
     recent = Recent(Segment(400, 500, 5, 9500), 10.0)
     reading = Reading(Segment(0, 500, 0, 9500), (Bound(10.0, 20, 400),), START, recent)
-    memory = Memory(since=Since(beyond=START.replace(year=2000)))
+    memory = GateMemory(since=Streaks(beyond=START.replace(year=2000)))
 
     cold, warm = (judge(LATENCY, reading, course, memory=memory) for course in (COLD, WARM))
 

@@ -14,7 +14,7 @@ from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.gate_status import memory_of, to_status
 from agentrollouts.core.gates.counts import Expected, Segment, Started
 from agentrollouts.core.gates.reading import Absence, NoData, Reading
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.straying import stray
 from agentrollouts.core.metrics.absences import run_seconds
@@ -30,8 +30,8 @@ NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 BEGUN = "agent_runs_started_total"
 ERRORS, CALLS = a_gate(template="error-rate"), a_gate(template="tool-errors")
 OWN = a_gate(source={"bad": "jobs_lost_total", "total": "jobs_total"})
-AT_5 = Course(0, 3, time_over=True, weight=5)
-STRAY = Memory(since=Since(stray=NOW - timedelta(seconds=120)))
+AT_5 = PlanPosition(0, 3, time_over=True, weight=5)
+STRAY = GateMemory(since=Streaks(stray=NOW - timedelta(seconds=120)))
 MISMATCH, UNDECIDED = Verdict.TRAFFIC_MISMATCH, Verdict.INCONCLUSIVE
 
 

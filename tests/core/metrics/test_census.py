@@ -10,7 +10,7 @@ from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading, Sight
 from agentrollouts.core.judge.doubts import doubted
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.census import (
     Census,
@@ -39,7 +39,7 @@ def ended(gate: ResolvedGate, reading: Reading, sight: Sight | None) -> Judgment
     """The judgment at the end of a phase."""
 
     def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
-        return judge(gate, counts, Course(0, 1, time_over=True))
+        return judge(gate, counts, PlanPosition(0, 1, time_over=True))
 
     return doubted(on(reading), reading, on, sight=sight)
 

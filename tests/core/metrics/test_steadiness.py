@@ -8,7 +8,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.reading import Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
@@ -67,7 +67,7 @@ def test_a_counter_that_falls_again_and_again_is_none(release: str) -> None:
     assert isinstance(found, Unreadable)
     assert found.reason is Reason.COUNTERS_UNSTABLE
     assert found.message.startswith(f"agent_runs_total of {release} fell 14 times in one series")
-    verdict = judge(ERRORS, found, Course(0, 1, time_over=True))
+    verdict = judge(ERRORS, found, PlanPosition(0, 1, time_over=True))
     assert (verdict.verdict, verdict.reason) == (Verdict.ERROR, Reason.COUNTERS_UNSTABLE)
 
 

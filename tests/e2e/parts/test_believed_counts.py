@@ -16,7 +16,7 @@ from agentrollouts.api.verdict import Numerator, Side, Verdict
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading, Uncovered, Unreadable
 from agentrollouts.core.judge.doubts import doubted
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Sighted, census_of, render_census, sight_of, sighted
@@ -129,7 +129,7 @@ def judged(gate: ResolvedGate, reading: Present, found: Sighted | None = None) -
     """The verdict at the end of the only phase."""
 
     def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
-        return judge(gate, counts, Course(0, 1, time_over=True), burst=1.0)
+        return judge(gate, counts, PlanPosition(0, 1, time_over=True), burst=1.0)
 
     sight = sight_of(gate, None, reading, found) if isinstance(reading, Reading) else None
     return doubted(on(reading), reading, on, sight=sight)

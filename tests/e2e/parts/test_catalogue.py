@@ -17,7 +17,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Reading
 from agentrollouts.core.gates.resolve import labels_of, resolve_all
 from agentrollouts.core.gates.templates import TEMPLATES
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import read_all
@@ -203,5 +203,5 @@ def test_a_template_counts_and_judges_what_its_convention_exports(
     assert found.stable_bad == near(stable.bad * SCRAPES)
     assert found.canary_total == near(canary.runs * SCRAPES)
     assert found.stable_total == near(stable.runs * SCRAPES)
-    course = Course(0, 1, time_over=False, counted_seconds=300, planned_looks=1)
+    course = PlanPosition(0, 1, time_over=False, counted_seconds=300, planned_looks=1)
     assert judge(gate, reading, course, burst=1.0).verdict is Verdict.FAIL

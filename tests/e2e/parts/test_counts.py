@@ -15,7 +15,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
-from agentrollouts.core.judge.facts import Course, Memory
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.promql import for_namespace, render
 from agentrollouts.core.metrics.queries import Subject, plan_queries, total_source
@@ -264,9 +264,9 @@ def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(answers
         judge(
             GATES["cost"],
             reading,
-            Course(0, 1, time_over=True),
+            PlanPosition(0, 1, time_over=True),
             burst=3.0,
-            memory=Memory(Baseline(bad=x, total=4000)),
+            memory=GateMemory(Baseline(bad=x, total=4000)),
         )
         for x in (8000, 2000)
     ]
@@ -285,8 +285,8 @@ def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(a
         judge(
             GATES["durations"],
             reading,
-            Course(0, 1, time_over=True),
-            memory=Memory(Baseline(bad=x, total=4000, bound=1)),
+            PlanPosition(0, 1, time_over=True),
+            memory=GateMemory(Baseline(bad=x, total=4000, bound=1)),
         )
         for x in (2000, 400)
     ]

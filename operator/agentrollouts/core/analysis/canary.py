@@ -27,7 +27,7 @@ from agentrollouts.core.gates.reading import Present, Reading, Sight
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import STARTED
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.judge.stats.shifts import looks_until
 from agentrollouts.core.metrics.absences import run_seconds, started, with_started
@@ -143,7 +143,7 @@ def judged(
     return judged_with(past, gates, present, course, obs.now, sights)
 
 
-def _with_traffic(course: Course, gates: tuple[ResolvedGate, ...], table: Result) -> Course:
+def _with_traffic(course: PlanPosition, gates: tuple[ResolvedGate, ...], table: Result) -> PlanPosition:
     """The course with what all gates together tell of the runs that have not ended."""
     counts_runs = any(gate.counts_runs for gate in gates)
     if not isinstance(table, Table):
@@ -174,10 +174,10 @@ def census(
     return census_of(asked, status.gates, plan.subject)
 
 
-def _course(spec: AgentRolloutSpec, attempt: Attempt, poll_result: PollResult, now: datetime) -> Course:
+def _course(spec: AgentRolloutSpec, attempt: Attempt, poll_result: PollResult, now: datetime) -> PlanPosition:
     start, answer = attempt.counting_start_time or now, poll_result.answer
     counted = (answer.at - start).total_seconds() if isinstance(answer, QueryResult) else 0.0
-    return Course(
+    return PlanPosition(
         phase=attempt.phase_index,
         planned_phases=len(spec.phases),
         time_over=_is_due(spec, attempt, now),

@@ -21,7 +21,7 @@ from agentrollouts.core.gates.counts import Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, compare_counts
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 
 SERVED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
@@ -147,7 +147,7 @@ def sight(
     runs = sum(stretch.share * stretch.runs for stretch in stretches)
     if gate.kind not in SERVED or not runs:
         return Sight(gate, usual, runs, None, None)
-    course, once = Course(phase, planned_phases, time_over=False), [_pooled(stretches, runs)]
+    course, once = PlanPosition(phase, planned_phases, time_over=False), [_pooled(stretches, runs)]
 
     def catches(worse: float, times: float) -> bool:
         if gate.kind is not GateType.HISTOGRAM:
@@ -165,7 +165,7 @@ def _fails(
     gate: ResolvedGate,
     usual: Usual,
     stretches: Sequence[Stretch],
-    course: Course,
+    course: PlanPosition,
     worse: float,
     times: float,
 ) -> bool:
@@ -180,7 +180,7 @@ def _is_sure(
     gate: ResolvedGate,
     usual: Usual,
     stretches: Sequence[Stretch],
-    course: Course,
+    course: PlanPosition,
     worse: float,
     times: float,
 ) -> bool:
@@ -190,7 +190,7 @@ def _is_sure(
 
 
 def _first_fail(
-    gate: ResolvedGate, usual: Usual, once: Sequence[Stretch], course: Course, worse: float
+    gate: ResolvedGate, usual: Usual, once: Sequence[Stretch], course: PlanPosition, worse: float
 ) -> float:
     """Canary runs after which a histogram fails first; infinite where it never does.
 

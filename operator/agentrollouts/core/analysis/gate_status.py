@@ -22,7 +22,7 @@ from agentrollouts.core.gates.counts import Bound, Expected, Segment, Started, T
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Present, Sight
 from agentrollouts.core.judge.doubts import doubted
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.judge.stats.burst import MEASURED
 from agentrollouts.core.metrics.queries import recent_sources
@@ -92,19 +92,19 @@ def finished(gate: GateStatus) -> tuple[Tally, ...]:
     return tuple(_from_segment(segment) for segment in gate.segments)
 
 
-def memory_of(gate: GateStatus) -> Memory:
+def memory_of(gate: GateStatus) -> GateMemory:
     """What else a persisted gate remembers."""
-    since = Since(gate.failing_start_time, gate.beyond_start_time, gate.stray_start_time)
+    since = Streaks(gate.failing_start_time, gate.beyond_start_time, gate.stray_start_time)
     baseline = gate.baseline
     settled_baseline = baseline and baseline.replace(bad=settled(baseline.bad), total=settled(baseline.total))
-    return Memory(settled_baseline, since, gate.looks)
+    return GateMemory(settled_baseline, since, gate.looks)
 
 
 def judged_with(
     past: Mapping[str, GateStatus],
     gates: Iterable[ResolvedGate],
     present: Mapping[str, Present],
-    course: Course,
+    course: PlanPosition,
     now: datetime,
     sights: Mapping[str, Sight] | None = None,
 ) -> tuple[Judgment, ...]:
@@ -127,7 +127,7 @@ def judged_with(
 def _judged(
     gate: ResolvedGate,
     present: Present,
-    course: Course,
+    course: PlanPosition,
     before: GateStatus | None,
     now: datetime,
     sight: Sight | None,
@@ -145,12 +145,12 @@ def _judged(
     return doubted(on(present), present, on, before=before, sight=sight)
 
 
-def _remembered(gate: GateStatus, now: datetime) -> Memory:
+def _remembered(gate: GateStatus, now: datetime) -> GateMemory:
     """What the gate remembers; what began in the future, by a clock that was put back, begins now."""
     memory = memory_of(gate)
     since = memory.since
     times = (time and min(time, now) for time in (since.failing, since.beyond, since.stray))
-    return replace(memory, since=Since(*times))
+    return replace(memory, since=Streaks(*times))
 
 
 def _to_segment(tally: Tally) -> SegmentStatus:

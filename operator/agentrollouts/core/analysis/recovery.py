@@ -25,7 +25,7 @@ from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.explain import since_rollback
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.arrivals import filled_since
 from agentrollouts.core.metrics.histograms import Histogram, compare
@@ -41,7 +41,7 @@ MOST_RUNS: Final = 2_147_483_647
 
 FULL: Final = 100
 
-WHOLE: Final = Course(0, 1, time_over=True)
+WHOLE: Final = PlanPosition(0, 1, time_over=True)
 """Verifying is one phase, in which an answer may come at any time."""
 
 

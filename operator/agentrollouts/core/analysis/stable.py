@@ -23,7 +23,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
@@ -33,7 +33,7 @@ from agentrollouts.core.states import is_on_trial
 LONGEST: Final = timedelta(hours=1)
 """Counts reach back to the last full hour and one more, so that the question changes once an hour only."""
 
-ALONE: Final = Course(0, 1, time_over=True, alone=True)
+ALONE: Final = PlanPosition(0, 1, time_over=True, alone=True)
 """No plan and no end: an answer may come at any time."""
 
 

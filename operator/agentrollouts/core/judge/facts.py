@@ -18,7 +18,7 @@ from agentrollouts.core.judge.straying import STRAY_SECONDS, Stray, stray
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class PlanPosition:
     """Where in its plan the attempt is."""
 
     phase: int
@@ -64,7 +64,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class Streaks:
     """Since when something has been found at every check; None where the last one did not find it."""
 
     failing: datetime | None = None
@@ -75,16 +75,16 @@ class Since:
     """The canary finishes far too few runs for its weight, or far too many."""
 
 
-NEVER: Final = Since()
+NEVER: Final = Streaks()
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class GateMemory:
     """What the status remembers of a gate besides its counts."""
 
     baseline: Baseline | None = None
     """Outcomes of stable before the attempt."""
-    since: Since = NEVER
+    since: Streaks = NEVER
     looks: int = 0
     """Looks at a shift that were taken in the present segment."""
 
@@ -95,7 +95,7 @@ class Facts:
 
     gate: ResolvedGate
     reading: Reading
-    course: Course
+    course: PlanPosition
     tallies: tuple[Tally, ...]
     finding: Comparison | None
     """None for what compares no rates."""
@@ -107,7 +107,7 @@ class Facts:
     """The second key."""
     lacks: str
     """What is missing before a Fail may be said; empty where nothing is."""
-    memory: Memory
+    memory: GateMemory
     """What is known from before, brought up to now."""
     shift: Shift | None = None
     """For a shift: how far apart the releases are at present."""
@@ -120,7 +120,7 @@ class Facts:
         return self.reading.last_sample_time
 
     @property
-    def since(self) -> Since:
+    def since(self) -> Streaks:
         """Since when something has been found at every check, this one included."""
         return self.memory.since
 
@@ -132,10 +132,10 @@ class Facts:
 def establish(
     gate: ResolvedGate,
     reading: Reading,
-    course: Course,
+    course: PlanPosition,
     tallies: tuple[Tally, ...],
     burst: float | None,
-    memory: Memory,
+    memory: GateMemory,
 ) -> Facts:
     """Work out the case, with what the status remembers brought up to now."""
     is_compared = gate.is_share_test and not course.alone
@@ -178,13 +178,13 @@ def _held_against(reading: Reading, baseline: Baseline | None) -> Reading:
     return replace(reading, recent=recent.above(baseline.bound))
 
 
-def _stood(memory: Memory, holds: tuple[bool, bool, bool], now: datetime) -> Memory:
+def _stood(memory: GateMemory, holds: tuple[bool, bool, bool], now: datetime) -> GateMemory:
     """Since when each has held at every check, this one included."""
     old = memory.since
     if not any(holds):
-        return memory if old == NEVER else Memory(memory.baseline, NEVER, memory.looks)
+        return memory if old == NEVER else GateMemory(memory.baseline, NEVER, memory.looks)
     since = zip((old.failing, old.beyond, old.stray), holds, strict=True)
-    return Memory(memory.baseline, Since(*((known or now) if held else None for known, held in since)))
+    return GateMemory(memory.baseline, Streaks(*((known or now) if held else None for known, held in since)))
 
 
 def _matters(gate: ResolvedGate, finding: Comparison) -> bool:
@@ -197,12 +197,14 @@ def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
     return gate.limit is not None and recent is not None and limits.is_beyond(gate, recent, burst)
 
 
-def strays_by(gate: ResolvedGate, counts: Segment, course: Course) -> Stray | None:
+def strays_by(gate: ResolvedGate, counts: Segment, course: PlanPosition) -> Stray | None:
     """How the canary's runs are far from its weight; None where they are not."""
     return stray(gate, counts, course.expected, is_only=not course.counts_runs)
 
 
-def _with_begun(gate: ResolvedGate, recent: Recent | None, course: Course, burst: float) -> Recent | None:
+def _with_begun(
+    gate: ResolvedGate, recent: Recent | None, course: PlanPosition, burst: float
+) -> Recent | None:
     """With the canary's runs that began in that window; some of them may not have ended yet."""
     if recent is None or gate.limit is None:
         return recent
@@ -219,8 +221,8 @@ def _shift(gate: ResolvedGate, reading: Reading) -> Shift | None:
 
 
 def _looked(
-    gate: ResolvedGate, shift: Shift | None, course: Course, memory: Memory, reading: Reading
-) -> Memory:
+    gate: ResolvedGate, shift: Shift | None, course: PlanPosition, memory: GateMemory, reading: Reading
+) -> GateMemory:
     """With the look that is due, if one is; between looks the last one stands.
 
     Runs that have not ended may all do what the others did not, so a shift must be larger than their share.
@@ -233,17 +235,17 @@ def _looked(
         and shift.is_found(allowed(gate, course))
         and shift.effect - unfinished(reading.segment, course.expected) >= EFFECT
     )
-    since = Since(failing=memory.since.failing or reading.last_sample_time) if is_found else NEVER
-    return Memory(memory.baseline, since, due)
+    since = Streaks(failing=memory.since.failing or reading.last_sample_time) if is_found else NEVER
+    return GateMemory(memory.baseline, since, due)
 
 
-def _strayed(looked: Memory, before: Memory, reading: Reading, strays: Stray | None) -> Memory:
+def _strayed(looked: GateMemory, before: GateMemory, reading: Reading, strays: Stray | None) -> GateMemory:
     """With since when traffic is far from the weight, which is seen at every check, not only at looks."""
     since = (before.since.stray or reading.last_sample_time) if strays else None
     return replace(looked, since=replace(looked.since, stray=since))
 
 
-def allowed(gate: ResolvedGate, course: Course) -> float:
+def allowed(gate: ResolvedGate, course: PlanPosition) -> float:
     """The error that one look at a shift may make, so that all planned ones keep the confidence.
 
     Each phase has an equal share of it, and each of its looks an equal share of that.

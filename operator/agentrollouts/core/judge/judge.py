@@ -18,11 +18,19 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.judge.comparison import Comparison
 from agentrollouts.core.judge.explain import degraded_too
-from agentrollouts.core.judge.facts import NEVER, Course, Facts, Memory, Since, establish, strays_by
+from agentrollouts.core.judge.facts import (
+    NEVER,
+    Facts,
+    GateMemory,
+    PlanPosition,
+    Streaks,
+    establish,
+    strays_by,
+)
 from agentrollouts.core.judge.limits import is_degraded
 from agentrollouts.core.judge.rules import rule
 
-NOTHING = Memory()
+NOTHING = GateMemory()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +47,7 @@ class Judgment:
     """The numbers of a comparison; None where nothing was compared."""
     burst: float | None = None
     """As set or measured, to be frozen in status."""
-    memory: Memory = NOTHING
+    memory: GateMemory = NOTHING
     finished: tuple[Tally, ...] = ()
     present: Tally | None = None
     last_sample_time: datetime | None = None
@@ -85,11 +93,11 @@ class Judgment:
 def judge(
     gate: ResolvedGate,
     present: Present,
-    course: Course,
+    course: PlanPosition,
     *,
     finished: Sequence[Tally] = (),
     burst: float | None = None,
-    memory: Memory = NOTHING,
+    memory: GateMemory = NOTHING,
 ) -> Judgment:
     """Judge one gate.
 
@@ -117,7 +125,7 @@ def judge(
         message=f"{absence.message} {present.message}" if absence else present.message,
         severity=gate.severity,
         burst=factor,
-        memory=replace(memory, since=Since(stray=absence.since)) if absence else _interrupted(gate, memory),
+        memory=replace(memory, since=Streaks(stray=absence.since)) if absence else _interrupted(gate, memory),
         finished=frozen,
         last_sample_time=present.last_sample_time if isinstance(present, NoData) else None,
         recount=isinstance(present, Uncovered),
@@ -134,7 +142,9 @@ class _MissingRuns:
     """Whether it is the traffic, and not the metric, that is missing."""
 
 
-def _absence(gate: ResolvedGate, present: NoData, course: Course, memory: Memory) -> _MissingRuns | None:
+def _absence(
+    gate: ResolvedGate, present: NoData, course: PlanPosition, memory: GateMemory
+) -> _MissingRuns | None:
     """Whether one release's missing series are missing runs; None where they need not be.
 
     What is optional, and no count of runs, may be absent for as long as it likes. Where nothing at all
@@ -197,6 +207,6 @@ def _note(case: Facts) -> str:
     return degraded_too(case.gate, recent, before)
 
 
-def _interrupted(gate: ResolvedGate, memory: Memory) -> Memory:
+def _interrupted(gate: ResolvedGate, memory: GateMemory) -> GateMemory:
     """What found something must find it at every check; the looks at a shift are rarer than checks."""
     return memory if gate.kind is GateType.SHIFT else replace(memory, since=NEVER)

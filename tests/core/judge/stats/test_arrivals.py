@@ -15,7 +15,7 @@ from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import UNKNOWN, Bound, Expected, Mix, Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course, Memory, Since
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.arrivals import filled, filled_since, unfinished
 from agentrollouts.core.judge.stats.evidence import bad_ratio, evidence, good_ratio
@@ -23,7 +23,7 @@ from testkit.gates import a_gate
 
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 FIVE = Expected(weight=5)
-BLIND, AT_5 = Course(0, 1, time_over=False), Course(0, 1, time_over=False, weight=5)
+BLIND, AT_5 = PlanPosition(0, 1, time_over=False), PlanPosition(0, 1, time_over=False, weight=5)
 ERRORS, COMPLETION, COST, LATENCY, MIX = (
     a_gate(template=name)
     for name in ("error-rate", "task-completion", "cost-per-run", "latency", "decision-mix")
@@ -116,7 +116,7 @@ def test_instant_failures_of_an_equal_release_prove_nothing(gate: ResolvedGate, 
 def test_a_limit_counts_unfinished_runs_too() -> None:
     """Six failures of six finished runs are 100 %, but 12 % of the 50 runs that began."""
     first = reading(Segment(6, 6, 45, 994), Segment(6, 6, 45, 994))
-    stood = Memory(since=Since(beyond=NOW - timedelta(seconds=500)))
+    stood = GateMemory(since=Streaks(beyond=NOW - timedelta(seconds=500)))
 
     blind, told = (judge(ONLY_LIMIT, first, course, memory=stood) for course in (BLIND, AT_5))
 
@@ -128,8 +128,10 @@ def test_a_limit_counts_unfinished_runs_too() -> None:
 
 def test_a_limit_knows_the_runs_that_stable_still_ends_when_all_traffic_has_gone() -> None:
     """In their place as many of the canary's have begun; without them it is beyond its limit."""
-    alone = Course(0, 1, time_over=False, weight=100, alone=True)
-    stood = Memory(since=Since(beyond=NOW - timedelta(seconds=500)), baseline=Baseline(bad=50, total=1000))
+    alone = PlanPosition(0, 1, time_over=False, weight=100, alone=True)
+    stood = GateMemory(
+        since=Streaks(beyond=NOW - timedelta(seconds=500)), baseline=Baseline(bad=50, total=1000)
+    )
     few, many = (reading(Segment(50, 60, 0, 0), Segment(50, 60, 0, 0), leaving=n) for n in (0, 940))
 
     verdicts = [judge(ONLY_LIMIT, found, alone, memory=stood).verdict for found in (few, many)]
@@ -141,7 +143,7 @@ def test_a_mix_must_shift_by_more_than_its_unfinished_runs() -> None:
     """Rejections are quick, approvals take minutes: what has not ended may all be approvals."""
     mix = (Mix("approve", 100, 9000), Mix("reject", 300, 6000))
     counted = Reading(Segment(0, 400, 0, 15_000), (), NOW, None, mix)
-    over = Course(0, 1, time_over=True, counted_seconds=300, planned_looks=1)
+    over = PlanPosition(0, 1, time_over=True, counted_seconds=300, planned_looks=1)
 
     blind, told = (judge(MIX, counted, replace(over, weight=weight)) for weight in (None, 5))
 
@@ -149,7 +151,7 @@ def test_a_mix_must_shift_by_more_than_its_unfinished_runs() -> None:
 
 
 @pytest.mark.parametrize("course", [AT_5, replace(AT_5, started=Started(50, 950))])
-def test_a_worse_release_is_still_found(course: Course) -> None:
+def test_a_worse_release_is_still_found(course: PlanPosition) -> None:
     """Eight of nineteen failures at 5 % of the traffic are too many, whichever runs have ended."""
     for ended in (8, 20, 50):
         found = judge(ERRORS, reading(Segment(8, ended, 11, 1000 - ended)), course)
@@ -175,7 +177,10 @@ def test_the_sentence_over_several_segments_says_so_too() -> None:
     """Runs that ended, and how many with those that have not."""
     before = (Tally(0, Segment(2, 20, 11, 980), (), FIVE),)
     found = judge(
-        ERRORS, reading(Segment(30, 1000, 36, 3000)), Course(1, 3, time_over=True, weight=25), finished=before
+        ERRORS,
+        reading(Segment(30, 1000, 36, 3000)),
+        PlanPosition(1, 3, time_over=True, weight=25),
+        finished=before,
     )
 
     assert found.message.startswith(

@@ -12,7 +12,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading
-from agentrollouts.core.judge.facts import Course
+from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.rare_values import binomial_tail, chance_of
 from agentrollouts.core.judge.stats.shifts import Shift, of_histogram, of_mix
@@ -46,7 +46,7 @@ def test_a_value_that_stable_never_had_fails_and_is_named() -> None:
     counts = mix(("fast-5", 106, 2500), ("large-4-8", 27, 0))
     runs = Segment(0, 133, 0, 2500)
 
-    found = judge(MODEL, Reading(runs, (), START, mix=counts), Course(0, 1, time_over=True))
+    found = judge(MODEL, Reading(runs, (), START, mix=counts), PlanPosition(0, 1, time_over=True))
 
     assert (found.verdict, found.reason) == (Verdict.FAIL, Reason.GATE_FAILED)
     assert found.message == (
@@ -97,7 +97,7 @@ def test_a_lost_value_is_named() -> None:
     counts = mix(("a", 133, 1500), ("lost", 0, 1000))
     reading = Reading(Segment(0, 133, 0, 2500), (), START, mix=counts)
 
-    found = judge(MODEL, reading, Course(0, 1, time_over=True))
+    found = judge(MODEL, reading, PlanPosition(0, 1, time_over=True))
 
     assert found.message.endswith("; only stable has lost (0 of 133 vs 1,000 of 2,500)")
 

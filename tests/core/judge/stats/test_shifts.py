@@ -13,7 +13,7 @@ from agentrollouts.core.analysis.gate_status import memory_of, to_status
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import Bound, Mix, Segment
 from agentrollouts.core.gates.reading import Reading, TooEarly
-from agentrollouts.core.judge.facts import Course, Memory, allowed
+from agentrollouts.core.judge.facts import GateMemory, PlanPosition, allowed
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.stats.shifts import (
     Shift,
@@ -215,15 +215,15 @@ def test_chance_alone_rarely_looks_like_a_shift() -> None:
     assert found <= 400 * 0.05
 
 
-def looked(seconds: float, *, over: bool = False, looks: int = 6) -> Course:
+def looked(seconds: float, *, over: bool = False, looks: int = 6) -> PlanPosition:
     """So long after the counting start."""
-    return Course(0, 3, time_over=over, counted_seconds=seconds, planned_looks=looks)
+    return PlanPosition(0, 3, time_over=over, counted_seconds=seconds, planned_looks=looks)
 
 
-def decide_on(counts: tuple[Mix, ...], course: Course, memory: Memory | None = None) -> Judgment:
+def decide_on(counts: tuple[Mix, ...], course: PlanPosition, memory: GateMemory | None = None) -> Judgment:
     """The decision gate on these counts."""
     runs = Segment(0, sum(m.canary for m in counts), 0, sum(m.stable for m in counts))
-    return judge(DECISIONS, Reading(runs, (), START, mix=counts), course, memory=memory or Memory())
+    return judge(DECISIONS, Reading(runs, (), START, mix=counts), course, memory=memory or GateMemory())
 
 
 def test_a_shift_is_found_only_at_a_look() -> None:
@@ -246,7 +246,9 @@ def test_a_short_phase_has_one_look_at_its_end() -> None:
 
 def test_the_looks_of_all_phases_share_the_permitted_error() -> None:
     """Each phase may err by an equal part, and each of its looks by an equal part of that."""
-    assert allowed(DECISIONS, Course(0, 3, time_over=False, planned_looks=5)) == pytest.approx(0.05 / 15)
+    assert allowed(DECISIONS, PlanPosition(0, 3, time_over=False, planned_looks=5)) == pytest.approx(
+        0.05 / 15
+    )
 
 
 def test_the_looks_of_a_phase_are_those_of_its_segments_and_of_the_bake() -> None:
@@ -273,7 +275,7 @@ def test_looks_survive_a_check_without_counts_and_end_with_the_segment() -> None
     stored = memory_of(to_status(away))
     assert stored == first.memory
     assert decide_on(SAME, looked(360), stored).verdict is Verdict.FAIL
-    assert memory_of(freeze(to_status(first))) == Memory()
+    assert memory_of(freeze(to_status(first))) == GateMemory()
 
 
 def test_a_shift_explains_itself() -> None:
