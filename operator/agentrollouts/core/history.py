@@ -63,6 +63,6 @@ def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
     return newest_word(record.digest, status) is Outcome.HEALTHY
 
 
-def is_going_back(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
+def is_returning(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
     """Whether serving this release is a return to one that was healthy, which is how Git rolls back."""
     return record is not None and status.stable is not None and was_healthy(record, status)

@@ -154,7 +154,7 @@ class RollBack:
 
 
 @dataclass(frozen=True, slots=True)
-class GoBack:
+class RollBackStable:
     """Nothing is under way, and stable itself is taken back: an earlier release gets everything."""
 
     target: ReleaseRecord
@@ -212,7 +212,7 @@ Move = (
     | Replan
     | Rewatch
     | RollBack
-    | GoBack
+    | RollBackStable
     | Verify
     | Conclude
     | Prove

@@ -32,17 +32,17 @@ QUARANTINE_LIMIT: Final = 20
 """Newest digests kept in quarantine; the bound of the list in the CRD."""
 
 
-TakeBack = moves.RollBack | moves.GoBack | moves.Verify | moves.Conclude | moves.Prove
+RollbackMove = moves.RollBack | moves.RollBackStable | moves.Verify | moves.Conclude | moves.Prove
 """The moves of the way back, in their order."""
 
 
-def take_back(progress: Progress, move: TakeBack) -> Progress:
+def roll_back(progress: Progress, move: RollbackMove) -> Progress:
     """Apply `move`. Raises `IllegalMoveError` for a move that the table of states does not have."""
     match move:
         case moves.RollBack():
             return _roll_back(progress, move)
-        case moves.GoBack():
-            return _go_back(progress, move)
+        case moves.RollBackStable():
+            return _roll_back_stable(progress, move)
         case moves.Verify():
             return _verify(progress)
         case moves.Conclude(outcome, message):
@@ -72,7 +72,7 @@ def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
 
 
-def _go_back(progress: Progress, move: moves.GoBack) -> Progress:
+def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progress:
     """Stable turned out bad days later: an attempt of its own, which does nothing but roll back."""
     status, now, bad = progress.status, progress.now, progress.status.stable
     if bad is None:

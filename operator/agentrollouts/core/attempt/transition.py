@@ -49,8 +49,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _resume(progress)
         case moves.Replan() | moves.Rewatch():
             return _follow_new_plan(progress, move)
-        case moves.RollBack() | moves.GoBack() | moves.Verify() | moves.Conclude() | moves.Prove():
-            return rollback.take_back(progress, move)
+        case moves.RollBack() | moves.RollBackStable() | moves.Verify() | moves.Conclude() | moves.Prove():
+            return rollback.roll_back(progress, move)
         case moves.Supersede(message):
             return _supersede(progress, message)
         case _:

@@ -25,7 +25,7 @@ class Weights:
         return FULL - self.canary
 
 
-BACK: Final = Weights(canary=0)
+ALL_STABLE: Final = Weights(canary=0)
 """The way back: a constant, so that no arithmetic can keep the canary in traffic."""
 
 
@@ -33,7 +33,7 @@ def desired_weights(status: AgentRolloutStatus) -> Weights | None:
     """The split that the status asks for; None while there is nothing to serve."""
     attempt = status.attempt
     if status.canary is None or attempt is None or is_latched(status):
-        return BACK if status.stable else None
+        return ALL_STABLE if status.stable else None
     if status.stable is None:
         return Weights(canary=FULL) if attempt.weight else None
     return Weights(canary=attempt.weight)

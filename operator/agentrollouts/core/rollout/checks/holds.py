@@ -8,7 +8,7 @@ from datetime import timedelta
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.endings import with_way_out
-from agentrollouts.core.history import is_going_back
+from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.situation import Situation
 
 
@@ -21,7 +21,7 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     known = s.attempt.hold
     since = known.since if known and known.reason == reason else s.now
     limit = s.spec.rollback.after_hold_seconds
-    is_return = is_going_back(s.status.canary, s.status)
+    is_return = is_returning(s.status.canary, s.status)
     has_way_back = s.status.stable is not None and not is_return
     gives_up = limit is not None and reason is not Reason.PAUSED and has_way_back
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None

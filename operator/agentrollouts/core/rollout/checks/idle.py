@@ -15,7 +15,7 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.history import is_going_back
+from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.rollback_target import begun_target, candidates, find_target, unasked
@@ -34,23 +34,23 @@ def gone_back(s: Situation) -> moves.Move | None:
     target = begun_target(s) if found and s.status.stable else None
     if found is None or target is None:
         return None
-    return moves.GoBack(target, found.trigger, REASONS[found.trigger], found.message)
+    return moves.RollBackStable(target, found.trigger, REASONS[found.trigger], found.message)
 
 
-def asked_to_go_back(s: Situation) -> moves.GoBack | None:
+def asked_to_go_back(s: Situation) -> moves.RollBackStable | None:
     """A person found the stable release bad."""
-    target = find_target(s, forced=_is_forced(s)) if _is_unwanted(s) else None
+    target = find_target(s, forced=_is_forced(s)) if _is_rollback_requested(s) else None
     if target is None or s.status.stable is None:
         return None
     message = f"A person asked to take {s.status.stable.release} back"
-    return moves.GoBack(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
+    return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
 
 
-def harmful(s: Situation) -> moves.GoBack | None:
+def harmful(s: Situation) -> moves.RollBackStable | None:
     """Stable is beyond a limit or a cap by itself, long after it was found healthy."""
     found = _harm(s)
     target = find_target(s) if found and not _led_here(s.status) else None
-    return moves.GoBack(target, *found) if found and target else None
+    return moves.RollBackStable(target, *found) if found and target else None
 
 
 def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
@@ -74,7 +74,7 @@ def _led_here(status: AgentRolloutStatus) -> bool:
     return is_target and back is not None and back.outcome is not VerifyOutcome.RECOVERED
 
 
-def _is_unwanted(s: Situation) -> bool:
+def _is_rollback_requested(s: Situation) -> bool:
     attempt, stable = s.status.attempt, s.status.stable
     return bool(attempt and stable and asks_back(attempt, stable.release, s.obs.rollout))
 
@@ -86,7 +86,7 @@ def _is_forced(s: Situation) -> bool:
 
 def unsure_of(s: Situation) -> frozenset[str]:
     """The Services whose endpoints decide where stable is rolled back to; empty unless that is due."""
-    is_due = _is_unwanted(s) or (_harm(s) is not None and not _led_here(s.status))
+    is_due = _is_rollback_requested(s) or (_harm(s) is not None and not _led_here(s.status))
     return unasked(s) if is_due else frozenset()
 
 
@@ -153,7 +153,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
     release = s.status.stable.release
     if deserted := _deserted_targets(s):
         return deserted
-    if _is_unwanted(s):
+    if _is_rollback_requested(s):
         return moves.Rest(
             Reason.NO_HEALTHY_TARGET,
             f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
@@ -182,7 +182,7 @@ def _worried(s: Situation) -> moves.Rest | None:
 def _deserted_targets(s: Situation) -> moves.Rest | None:
     """Stable should be rolled back, and nobody would answer at any of its targets."""
     stable, attempt, found, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
-    is_due = _is_unwanted(s) or (harm is not None and not _led_here(s.status))
+    is_due = _is_rollback_requested(s) or (harm is not None and not _led_here(s.status))
     if stable is None or attempt is None or not is_due or not found or find_target(s):
         return None
     cause = "as requested" if harm is None else f"though {harm[2]}"
@@ -223,7 +223,7 @@ def begin(s: Situation) -> moves.Move | None:
         return moves.Queue(record, *_told(s, obstacle.reason, obstacle.message), until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)
-    return moves.Begin(record, State.BAKING if is_going_back(record, s.status) else State.CANARY)
+    return moves.Begin(record, State.BAKING if is_returning(record, s.status) else State.CANARY)
 
 
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
@@ -234,7 +234,7 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     """
     if other := rival(s.obs):
         yield other
-    is_return = is_going_back(record, s.status) and not s.obs.rule_taken_by
+    is_return = is_returning(record, s.status) and not s.obs.rule_taken_by
     if is_return:
         problem = missing_service(s.spec, record) or route_patch.unreachable(s.obs, (record,))
     else:

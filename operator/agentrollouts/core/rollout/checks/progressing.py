@@ -16,7 +16,7 @@ from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.history import is_going_back
+from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.checks import approval
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.verifying import verifying
@@ -65,7 +65,7 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
     """`releaseRef` names the stable release again, or a person says so by annotation."""
     canary = s.status.canary
     if canary and asks_back(s.attempt, canary.release, s.obs.rollout):
-        return _take_back(
+        return _roll_back(
             s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A person asked to take {canary.release} back"
         )
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
@@ -80,7 +80,7 @@ def breached(s: Situation) -> moves.Move | None:
     if not failing or failing[0].action is not Action.ROLL_BACK:
         return None
     notes = dict.fromkeys(judgment.note for judgment in failing if judgment.note)
-    return _take_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
+    return _roll_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
 
 
 def over_cap(s: Situation) -> moves.Move | None:
@@ -88,10 +88,10 @@ def over_cap(s: Situation) -> moves.Move | None:
     exceeded = s.exceeded(Action.ROLL_BACK)
     if not exceeded:
         return None
-    return _take_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
+    return _roll_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
 
 
-def _take_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
+def _roll_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
     """Back to stable; where there is none, a person has to decide what serves."""
     if s.status.stable is None:
         return hold(s, Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
@@ -248,7 +248,7 @@ def _undecided(s: Situation) -> moves.Move | None:
     if may_last and s.attempt.extensions < s.spec.analysis.max_extensions:
         return moves.Extend(message)
     match s.spec.analysis.on_timeout:
-        case OnTimeout.ROLL_BACK if not is_going_back(s.status.canary, s.status):
+        case OnTimeout.ROLL_BACK if not is_returning(s.status.canary, s.status):
             told = f"Undecided when the phase was over, so not in quarantine: {message}"
             return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
         case OnTimeout.PROMOTE:

@@ -14,7 +14,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import RoutePatch
 from agentrollouts.core.effects import Manifest, Patch, Problem
-from agentrollouts.core.history import is_going_back
+from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, latch_of
 from agentrollouts.core.traffic.manifests import is_owned_by, latch
 from agentrollouts.core.traffic.observed import Observed
@@ -30,7 +30,7 @@ from agentrollouts.core.traffic.routers.route_claim import (
     settled,
     weighed,
 )
-from agentrollouts.core.traffic.weights import BACK, FULL, Weights, desired_weights
+from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Weights, desired_weights
 
 ROUTE: Final = "HTTPRoute"
 
@@ -71,7 +71,7 @@ def blocked(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
     weights, wanted = desired_weights(status), obs.rollout.spec.traffic.route_patch
     if weights is None or wanted is None:
         return None
-    is_back = weights == BACK or (weights.canary == FULL and is_going_back(status.canary, status))
+    is_back = weights == ALL_STABLE or (weights.canary == FULL and is_returning(status.canary, status))
     if not is_back or (obs.rule_taken_by and not _is_going_back(status)):
         return unexpected(obs, status)
     return unreachable(obs, _sharing(status, weights))
