@@ -63,11 +63,11 @@ def is_under_way(status: AgentRolloutStatus) -> bool:
     return status.attempt is not None and status.attempt.state not in ENDS
 
 
-def is_in_line(status: AgentRolloutStatus) -> bool:
+def is_pending(status: AgentRolloutStatus) -> bool:
     """Whether an attempt waits until its release can be served; it has had no traffic."""
     return status.attempt is not None and status.attempt.state is State.PENDING
 
 
-def is_on_trial(status: AgentRolloutStatus) -> bool:
+def is_progressing(status: AgentRolloutStatus) -> bool:
     """Whether an attempt has begun to take traffic and is not over; else stable serves all by itself."""
-    return is_under_way(status) and not is_in_line(status)
+    return is_under_way(status) and not is_pending(status)

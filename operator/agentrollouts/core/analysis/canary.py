@@ -38,7 +38,7 @@ from agentrollouts.core.metrics.promql import for_namespace, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import QueryResult, Table
-from agentrollouts.core.states import JUDGED, base_state, is_on_trial
+from agentrollouts.core.states import JUDGED, base_state, is_progressing
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
@@ -60,7 +60,7 @@ def query_plan(
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
     if attempt and attempt.state is State.VERIFYING:
         return plan_verification(obs.rollout, status, gates)
-    if not is_on_trial(status):
+    if not is_progressing(status):
         return plan_watch(obs, status, gates, caps)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None

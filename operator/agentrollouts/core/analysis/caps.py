@@ -23,7 +23,7 @@ from agentrollouts.core.metrics.closer_look import was_just_reset
 from agentrollouts.core.metrics.queries import Term
 from agentrollouts.core.metrics.steadiness import CURE, jumps
 from agentrollouts.core.metrics.table import Table
-from agentrollouts.core.states import is_on_trial, is_under_way
+from agentrollouts.core.states import is_progressing, is_under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,5 +164,5 @@ def current_caps(status: AgentRolloutStatus) -> Iterator[CapStatus]:
     """The readings of the caps that are about what serves or is tried now, not about an earlier attempt."""
     attempt = status.attempt
     ends = [entry.end_time for entry in status.history[:1]]
-    begun = [attempt.start_time] if attempt and is_under_way(status) and is_on_trial(status) else ends
+    begun = [attempt.start_time] if attempt and is_under_way(status) and is_progressing(status) else ends
     yield from (cap for cap in status.caps if not begun or cap.time >= begun[0])

@@ -28,7 +28,7 @@ from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 
 LONGEST: Final = timedelta(hours=1)
 """Counts reach back to the last full hour and one more, so that the question changes once an hour only."""
@@ -68,7 +68,7 @@ def gates_at_rest(
 
 def is_watched(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
     """Whether somebody wants to know how stable is doing by itself."""
-    return spec.watch is not None and status.stable is not None and not is_on_trial(status)
+    return spec.watch is not None and status.stable is not None and not is_progressing(status)
 
 
 def _severity(gate: ResolvedGate) -> Severity:

@@ -54,7 +54,7 @@ class StartClock:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class Enqueue:
     """A new attempt stands in line until its release can be served; looked at again at `until`."""
 
     record: ReleaseRecord
@@ -198,7 +198,7 @@ Move = (
     | Wait
     | StopClock
     | StartClock
-    | Queue
+    | Enqueue
     | Begin
     | EnterPhase
     | Rise

@@ -11,7 +11,7 @@ from agentrollouts.core.attempt.clocks import next_extensions
 from agentrollouts.core.attempt.schedule import plan_hash, step_at, steps_of
 from agentrollouts.core.attempt.segments import freeze, fresh
 from agentrollouts.core.attempt.status_draft import Progress, next_number
-from agentrollouts.core.states import base_state, is_in_line
+from agentrollouts.core.states import base_state, is_pending
 
 FULL: Final = 100
 
@@ -25,7 +25,7 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return recall(progress, stable, move)
         case moves.StopClock() | moves.StartClock():
             return _clock(progress, move)
-        case moves.Queue(record):
+        case moves.Enqueue(record):
             return _queue(progress, record)
         case moves.Begin(record, state):
             return _begin(progress, record, state)
@@ -245,7 +245,7 @@ def _replan(progress: Progress, index: int) -> Progress:
 def recall(progress: Progress, stable: ReleaseRecord | None, move: moves.Recall) -> Progress:
     """Take over what was recalled; an attempt that waited begins anew, under a number of its own."""
     status = progress.status
-    if is_in_line(status):
+    if is_pending(status):
         progress = progress.moved(State.SUPERSEDED)
     done = progress.then(quarantined=move.quarantined)
     if stable is None:

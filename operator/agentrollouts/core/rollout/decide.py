@@ -15,11 +15,11 @@ from agentrollouts.core.rollout.checks.recall import remembered
 from agentrollouts.core.rollout.decision import Decision, conclude
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
-from agentrollouts.core.states import is_in_line, is_on_trial
+from agentrollouts.core.states import is_pending, is_progressing
 
 Check = Callable[[Situation], moves.Move | None]
 
-ON_TRIAL: Final[tuple[Check, ...]] = (
+PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.latched,  # a rollback is never reconsidered: not by new metrics, a new spec or a restart
     progressing.asked_to_go_back,  # a person's word needs no metric, no release object, no working Prometheus
     progressing.breached,  # proof of harm outranks every wish to go on, wait or try something else
@@ -45,7 +45,7 @@ ON_TRIAL: Final[tuple[Check, ...]] = (
     progressing.onward,
 )
 
-IN_LINE: Final[tuple[Check, ...]] = (
+PENDING: Final[tuple[Check, ...]] = (
     remembered,  # what a predecessor knew comes before all that would be done without knowing it
     idle.stable_first,  # what serves is going back: what waits can wait, whatever becomes of it
     idle.unknown,  # a name may be known again in a moment
@@ -53,7 +53,7 @@ IN_LINE: Final[tuple[Check, ...]] = (
     idle.begin,
 )
 
-AT_REST: Final[tuple[Check, ...]] = (
+IDLE: Final[tuple[Check, ...]] = (
     remembered,  # the same
     idle.gone_back,  # what the route says was taken back is not brought back
     idle.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
@@ -78,6 +78,6 @@ def decide(obs: Observation) -> Decision:
 
 
 def _chain(status: AgentRolloutStatus) -> tuple[Check, ...]:
-    if is_on_trial(status):
-        return ON_TRIAL
-    return IN_LINE if is_in_line(status) else AT_REST
+    if is_progressing(status):
+        return PROGRESSING
+    return PENDING if is_pending(status) else IDLE

@@ -27,7 +27,7 @@ from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, 
 from agentrollouts.core.rollout.reporting.warning_events import notices
 from agentrollouts.core.rollout.situation import Situation, is_same_segment
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
@@ -102,7 +102,7 @@ def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
 
 def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
     """Where nobody has asked about endpoints yet, before stable is rolled back or a step forward is made."""
-    if not is_on_trial(s.obs.status):
+    if not is_progressing(s.obs.status):
         return idle.unsure_of(s)
     if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote):
         return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
@@ -120,7 +120,7 @@ def _wake_at(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> date
 def _raises_what_is_lost(s: Situation) -> bool:
     """Whether the canary would get more than it was ever seen to have, and nobody answers for it."""
     attempt, confirmed = s.status.attempt, s.obs.status.weights
-    if attempt is None or attempt.endpoints_lost_time is None or not is_on_trial(s.obs.status):
+    if attempt is None or attempt.endpoints_lost_time is None or not is_progressing(s.obs.status):
         return False
     return attempt.weight > (confirmed.canary if confirmed else 0)
 
@@ -154,7 +154,7 @@ def _asking(s: Situation, status: AgentRolloutStatus) -> Poll | None:
     closer = closer_look(s.table, s.gates) if s.table else frozenset()
     plan = replace(plan, closer=closer) if closer else plan
     source, attempt = s.spec.metrics.source, status.attempt
-    if s.spec.watch and not is_on_trial(status):
+    if s.spec.watch and not is_progressing(status):
         interval = s.spec.watch.interval_seconds
         return Poll(plan=plan, closer=closer, source=source, interval_seconds=interval)
     past = {gate.name: gate for gate in status.gates}

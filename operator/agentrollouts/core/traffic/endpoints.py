@@ -10,7 +10,7 @@ from datetime import timedelta
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic import gateways
 from agentrollouts.core.traffic.latch import is_latched
 from agentrollouts.core.traffic.observed import Observed
@@ -20,7 +20,7 @@ from agentrollouts.core.traffic.weights import FULL
 def splits(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
     """Whether an attempt has a share of the requests that a route sends to a Service."""
     attempt = status.attempt
-    is_routed = spec.traffic.by_route and is_on_trial(status) and not is_latched(status)
+    is_routed = spec.traffic.by_route and is_progressing(status) and not is_latched(status)
     return is_routed and attempt is not None and attempt.weight > 0 and status.canary is not None
 
 

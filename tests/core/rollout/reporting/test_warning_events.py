@@ -22,7 +22,7 @@ from agentrollouts.core.rollout import decide as deciding
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 from testkit.builders import (
     NEW,
     NEXT,
@@ -107,7 +107,7 @@ class Course:
 
     @staticmethod
     def _told(s: Situation, judgment: Judgment) -> AgentRolloutStatus:
-        if is_on_trial(s.status):
+        if is_progressing(s.status):
             return with_verdicts(s.status, s.gates, (judgment,), s.now)
         return with_watched(s.status, s.spec, (judgment,))
 

@@ -220,7 +220,7 @@ def begin(s: Situation) -> moves.Move | None:
         until = s.now + ENDPOINT_POLL if is_polled else None
         stuck = _stuck(s)
         until = until or (stuck.until if stuck else None)
-        return moves.Queue(record, *_told(s, obstacle.reason, obstacle.message), until)
+        return moves.Enqueue(record, *_told(s, obstacle.reason, obstacle.message), until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)
     return moves.Begin(record, State.BAKING if is_returning(record, s.status) else State.CANARY)

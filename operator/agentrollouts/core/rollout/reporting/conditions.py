@@ -45,7 +45,7 @@ from agentrollouts.core.rollout.situation import (
     is_same_segment,
     sentences,
 )
-from agentrollouts.core.states import is_on_trial, is_under_way
+from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import weights
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.latch import is_latched
@@ -116,7 +116,7 @@ def _headline(
     s: Situation, status: AgentRolloutStatus, move: moves.Move, applied: _Word
 ) -> tuple[Reason, str]:
     """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
-    if isinstance(move, moves.Rest | moves.Queue):
+    if isinstance(move, moves.Rest | moves.Enqueue):
         return move.reason, move.message
     if status.attempt is None:
         return Reason.PENDING, ""
@@ -164,7 +164,7 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
         return ""
     if available is not False:
         awaited = sentences(j for j in s.judgments if j.reason is Reason.COLLECTING and not j.present)
-        return awaited if is_on_trial(status) else ""
+        return awaited if is_progressing(status) else ""
     known = find_condition(s.status.conditions, METRICS_CONDITION)
     since = known.last_transition_time if known and known.status is ConditionStatus.FALSE else s.now
     grace = ERROR_GRACE if reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE

@@ -15,7 +15,7 @@ from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.caps import current_caps
 from agentrollouts.core.attempt.clocks import phase_seconds
 from agentrollouts.core.rollout.checks import approval
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 
 WATCHING: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING})
 """States of an attempt whose gates and caps can find something that the sentence has to name."""
@@ -67,7 +67,7 @@ def findings(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> Iterator[str
     From the status, not from the newest result: after a restart there is none yet.
     """
     attempt = status.attempt
-    is_tried = is_on_trial(status)
+    is_tried = is_progressing(status)
     if is_tried and (attempt is None or attempt.state not in WATCHING):
         return
     if not is_tried and spec.watch is None:

@@ -11,7 +11,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.rollout.rollback_target import candidates
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 
 Word = tuple[bool | None, Reason, str]
 
@@ -23,7 +23,7 @@ def rollback_ready(s: Situation, status: AgentRolloutStatus) -> Word:
         return None, Reason.NOTHING_EARLIER, "No release serves yet"
     if stable.snapshot not in s.obs.snapshots:
         return False, Reason.SNAPSHOT_MISSING, f"{_lost(stable)}, which serves"
-    if is_on_trial(status):
+    if is_progressing(status):
         return True, Reason.ROLLBACK_READY, f"{stable.release} can take over all traffic"
     earlier = candidates(replace(s, status=status))
     if earlier:

@@ -13,7 +13,7 @@ from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.progress import steady
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 
 NUMBERS_TICKS: Final = 6
 """Numbers alone are written at every sixth tick: 500 attempts at 30 s then write 2.8 statuses a second."""
@@ -31,7 +31,7 @@ def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
 def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
     """Whether the status differs, and its numbers are due to be shown again; at rest they never are."""
     old = obs.status
-    if old == status or not is_on_trial(status):
+    if old == status or not is_progressing(status):
         return False
     pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
     shown, known = _newest_sample(old), _newest_sample(status)

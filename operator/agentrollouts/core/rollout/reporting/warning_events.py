@@ -18,7 +18,7 @@ from agentrollouts.core.effects import Event
 from agentrollouts.core.endings import ENDINGS, UNVARYING
 from agentrollouts.core.rollout.reporting.progress import steady
 from agentrollouts.core.rollout.situation import METRICS_CONDITION, Situation
-from agentrollouts.core.states import is_on_trial
+from agentrollouts.core.states import is_progressing
 
 FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH})
 """Verdicts that are reported when a gate comes to have them."""
@@ -52,7 +52,7 @@ def _repeats(event: Event, known: Event) -> bool:
 def _gates(s: Situation) -> Iterator[Event]:
     """Gates that came to fail, or whose finding keeps the attempt from going on."""
     old = s.obs.status
-    before = {gate.name: gate.verdict for gate in (old.gates if is_on_trial(old) else old.watched)}
+    before = {gate.name: gate.verdict for gate in (old.gates if is_progressing(old) else old.watched)}
     for judgment in s.judgments:
         if judgment.verdict in FOUND and before.get(judgment.name) is not judgment.verdict:
             reason = Reason.GATE_WARNED if judgment.warns else judgment.reason
@@ -87,7 +87,7 @@ def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
         for found in status.conditions
         if found.type not in {RECONCILING, STALLED}
         and (found.status is ConditionStatus.TRUE) is (found.type == ROUTE_CONFLICT)
-        and not (found.type == METRICS_CONDITION and found.reason in AWAITED and is_on_trial(status))
+        and not (found.type == METRICS_CONDITION and found.reason in AWAITED and is_progressing(status))
     ]
     hold = status.attempt.hold if status.attempt else None
     if hold is not None:
