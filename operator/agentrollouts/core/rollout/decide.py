@@ -20,29 +20,29 @@ from agentrollouts.core.states import is_pending, is_progressing
 Check = Callable[[Situation], moves.Move | None]
 
 PROGRESSING: Final[tuple[Check, ...]] = (
-    progressing.latched,  # a rollback is never reconsidered: not by new metrics, a new spec or a restart
-    progressing.asked_to_go_back,  # a person's word needs no metric, no release object, no working Prometheus
-    progressing.breached,  # proof of harm outranks every wish to go on, wait or try something else
-    progressing.over_cap,  # so does a ceiling, which needs no comparison
-    endpoints.deserted,  # a canary that nobody answers for is proof of harm as well
+    progressing.rollback_in_progress,  # never reconsidered: not by new metrics, a new spec or a restart
+    progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
+    progressing.gate_failed,  # proof of harm outranks every wish to go on, wait or try something else
+    progressing.cap_exceeded,  # so does a ceiling, which needs no comparison
+    endpoints.canary_unreachable,  # a canary that nobody answers for is proof of harm as well
     progressing.superseded,  # nobody asks for this canary any more; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
     progressing.paused,  # a person's hold is named before any other
-    progressing.taken,  # nothing goes forward for two rollouts at once
-    progressing.unservable,  # what cannot be asked will not pass by waiting
-    endpoints.stranded,  # without stable there is no way back, and no comparison
-    progressing.worrying,  # a reason to stop, though not to go back
-    progressing.blind,  # without eyes nothing advances, and no clock runs for ever
-    progressing.released,  # every cause of a hold was just asked and is gone
-    progressing.not_in_effect,  # nothing is timed or judged at a weight that does not exist yet
-    endpoints.missing,  # a share of the requests gets no answer; it may come back within the grace
-    progressing.seen_again,  # the weight is in effect and its metrics are there: time counts again
+    progressing.agent_taken,  # nothing goes forward for two rollouts at once
+    progressing.plan_invalid,  # what cannot be asked will not pass by waiting
+    endpoints.stable_unreachable,  # without stable there is no way back, and no comparison
+    progressing.gate_or_cap_holds,  # a reason to stop, though not to go back
+    progressing.metrics_missing,  # without eyes nothing advances, and no clock runs for ever
+    progressing.hold_cleared,  # every cause of a hold was just asked and is gone
+    progressing.weights_not_applied,  # nothing is timed or judged at a weight that does not exist yet
+    endpoints.endpoints_missing,  # a share of the requests gets no answer; it may come back within the grace
+    progressing.metrics_returned,  # the weight is in effect and its metrics are there: time counts again
     progressing.first_release,  # with no stable there are no phases
-    progressing.rising,  # a ramp step comes due within the phase
-    progressing.too_soon,  # only now does the clock matter
-    progressing.undecided,  # time is over; only Pass advances
-    progressing.unapproved,  # a person is asked last, so that what they see has passed
-    progressing.onward,
+    progressing.ramp_step_due,  # a ramp step comes due within the phase
+    progressing.phase_running,  # only now does the clock matter
+    progressing.inconclusive,  # time is over; only Pass advances
+    progressing.awaiting_approval,  # a person is asked last, so that what they see has passed
+    progressing.next_phase,
 )
 
 PENDING: Final[tuple[Check, ...]] = (
@@ -56,7 +56,7 @@ PENDING: Final[tuple[Check, ...]] = (
 IDLE: Final[tuple[Check, ...]] = (
     remembered,  # the same
     idle.gone_back,  # what the route says was taken back is not brought back
-    idle.asked_to_go_back,  # a person's word again: before what the spec asks for, which may be missing
+    idle.asked_to_go_back,  # the same; before the desired release, which may be missing
     proof.proved,  # what the last rollback at rest was for is known now
     idle.harmful,  # then what is measured of stable itself, where somebody asked for that
     idle.taken,  # of two rollouts of one agent only the older one ships

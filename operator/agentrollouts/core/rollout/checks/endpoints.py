@@ -10,7 +10,7 @@ from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic import endpoints
 
 
-def deserted(s: Situation) -> moves.Move | None:
+def canary_unreachable(s: Situation) -> moves.Move | None:
     """The canary's Service has had no ready endpoint for longer than the plan tolerates."""
     lost = s.attempt.endpoints_lost_time
     if lost is None or s.now < lost + endpoints.grace(s.spec):
@@ -24,7 +24,7 @@ def deserted(s: Situation) -> moves.Move | None:
     return moves.RollBack(Trigger.BREACH, Reason.NO_READY_ENDPOINTS, message)
 
 
-def stranded(s: Situation) -> moves.Move | None:
+def stable_unreachable(s: Situation) -> moves.Move | None:
     """Stable cannot answer: nothing goes forward, and nothing is gained by rolling back to it."""
     if not endpoints.splits(s.spec, s.status) or s.stable_answers is not False:
         return None
@@ -34,7 +34,7 @@ def stranded(s: Situation) -> moves.Move | None:
     return _hold(f"{stable} has no ready endpoint, so its share of the requests and the way back are lost")
 
 
-def missing(s: Situation) -> moves.Move | None:
+def endpoints_missing(s: Situation) -> moves.Move | None:
     """The canary was seen without a ready endpoint: no time passes and nothing advances until it has one."""
     lost = s.attempt.endpoints_lost_time
     if lost is None:

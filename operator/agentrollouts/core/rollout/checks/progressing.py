@@ -28,7 +28,7 @@ from agentrollouts.core.traffic.routers import route_patch
 UNANSWERED: Final = "The gates have not been answered yet"
 
 
-def latched(s: Situation) -> moves.Move | None:
+def rollback_in_progress(s: Situation) -> moves.Move | None:
     """A rollback that was begun is finished, whatever else is true."""
     match s.attempt.state:
         case State.ROLLING_BACK:
@@ -61,7 +61,7 @@ def _reason_of(trigger: Trigger, s: Situation) -> Reason:
     return Reason.NO_READY_ENDPOINTS if is_lost else REASONS[trigger]
 
 
-def asked_to_go_back(s: Situation) -> moves.Move | None:
+def rollback_requested(s: Situation) -> moves.Move | None:
     """`releaseRef` names the stable release again, or a person says so by annotation."""
     canary = s.status.canary
     if canary and asks_back(s.attempt, canary.release, s.obs.rollout):
@@ -74,7 +74,7 @@ def asked_to_go_back(s: Situation) -> moves.Move | None:
     return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
 
 
-def breached(s: Situation) -> moves.Move | None:
+def gate_failed(s: Situation) -> moves.Move | None:
     """A gate whose failure rolls back has failed; the worst acts, all that fail are listed."""
     failing = s.failing
     if not failing or failing[0].action is not Action.ROLL_BACK:
@@ -83,7 +83,7 @@ def breached(s: Situation) -> moves.Move | None:
     return _roll_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
 
 
-def over_cap(s: Situation) -> moves.Move | None:
+def cap_exceeded(s: Situation) -> moves.Move | None:
     """The canary did more than it may, whatever its gates say."""
     exceeded = s.exceeded(Action.ROLL_BACK)
     if not exceeded:
@@ -127,18 +127,18 @@ def paused(s: Situation) -> moves.Move | None:
     return hold(s, Reason.PAUSED, "spec.paused is true; set it to false to go on")
 
 
-def taken(s: Situation) -> moves.Move | None:
+def agent_taken(s: Situation) -> moves.Move | None:
     """Another rollout ships the agent: this one keeps what it has, and can still roll back."""
     problem = rival(s.obs)
     return hold(s, problem.reason, problem.message) if problem else None
 
 
-def unservable(s: Situation) -> moves.Move | None:
+def plan_invalid(s: Situation) -> moves.Move | None:
     """The plan holds something that cannot be served as it is written."""
     return hold(s, s.unservable.reason, s.unservable.message) if s.unservable else None
 
 
-def worrying(s: Situation) -> moves.Move | None:
+def gate_or_cap_holds(s: Situation) -> moves.Move | None:
     """A verdict, or a cap, that neither advances nor rolls back."""
     failing = s.failing
     if failing and failing[0].action is Action.HOLD:
@@ -154,7 +154,7 @@ def worrying(s: Situation) -> moves.Move | None:
     return None
 
 
-def blind(s: Situation) -> moves.Move | None:
+def metrics_missing(s: Situation) -> moves.Move | None:
     """Prometheus has failed, or been silent, for longer than can be waited out."""
     silence = s.silence
     if silence is None:
@@ -167,7 +167,7 @@ def blind(s: Situation) -> moves.Move | None:
     return hold(s, silence.reason, silence.message)
 
 
-def released(s: Situation) -> moves.Move | None:
+def hold_cleared(s: Situation) -> moves.Move | None:
     """Nothing holds the attempt any more; one that would be held as undecided at once needs a Pass."""
     hold = s.attempt.hold
     if hold is None:
@@ -177,7 +177,7 @@ def released(s: Situation) -> moves.Move | None:
     if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
         return moves.Wait("The caps have not been answered yet")
     is_undecided = not s.passed and (hold.reason == Reason.INCONCLUSIVE or _is_spent(s))
-    return (_undecided(s) if is_undecided else None) or moves.Resume()
+    return (_inconclusive(s) if is_undecided else None) or moves.Resume()
 
 
 def _is_spent(s: Situation) -> bool:
@@ -185,7 +185,7 @@ def _is_spent(s: Situation) -> bool:
     return s.clock >= s.limit and s.attempt.extensions >= s.spec.analysis.max_extensions
 
 
-def not_in_effect(s: Situation) -> moves.Move | None:
+def weights_not_applied(s: Situation) -> moves.Move | None:
     """The desired weight is not in effect yet; no clock starts before it is, and none runs on without it."""
     if s.applied:
         return None
@@ -196,7 +196,7 @@ def not_in_effect(s: Situation) -> moves.Move | None:
     return moves.Wait(problem.message if problem else "The weights are being written")
 
 
-def seen_again(s: Situation) -> moves.Move | None:
+def metrics_returned(s: Situation) -> moves.Move | None:
     """The clock stood while a metric was missing; without an answer nobody knows whether it still is."""
     attempt = s.attempt
     is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
@@ -210,7 +210,7 @@ def first_release(s: Situation) -> moves.Move | None:
     return moves.Bake() if s.base is State.INITIAL else None
 
 
-def rising(s: Situation) -> moves.Move | None:
+def ramp_step_due(s: Situation) -> moves.Move | None:
     """On a ramp, the next small step; it is an advance, so every gate must pass."""
     if s.base is not State.CANARY:
         return None
@@ -220,25 +220,25 @@ def rising(s: Situation) -> moves.Move | None:
     if s.clock < left[0].due_seconds:
         return moves.Wait("On the ramp", due_time(s.attempt, left[0].due_seconds, s.now))
     if s.passed:
-        return unapproved(s) or moves.Rise(left[0].weight)
+        return awaiting_approval(s) or moves.Rise(left[0].weight)
     if s.clock < s.limit:
         return moves.Wait("The ramp waits for its gates to pass", due_time(s.attempt, s.limit, s.now))
-    return _undecided(s) or unapproved(s) or moves.Rise(left[0].weight)
+    return _inconclusive(s) or awaiting_approval(s) or moves.Rise(left[0].weight)
 
 
-def too_soon(s: Situation) -> moves.Move | None:
+def phase_running(s: Situation) -> moves.Move | None:
     """The phase's time, or the bake's, is not over."""
     if s.base is State.AWAITING_APPROVAL or s.clock >= s.limit:
         return None
     return moves.Wait("The phase's time is not over", due_time(s.attempt, s.limit, s.now))
 
 
-def undecided(s: Situation) -> moves.Move | None:
+def inconclusive(s: Situation) -> moves.Move | None:
     """Time is over and some gate does not say Pass."""
-    return None if s.passed else _undecided(s)
+    return None if s.passed else _inconclusive(s)
 
 
-def _undecided(s: Situation) -> moves.Move | None:
+def _inconclusive(s: Situation) -> moves.Move | None:
     """What follows from time that is over without a Pass; None where the plan says to go on all the same."""
     waiting = [j for j in s.judgments if not j.lets_pass]
     if not waiting:
@@ -257,7 +257,7 @@ def _undecided(s: Situation) -> moves.Move | None:
             return hold(s, Reason.INCONCLUSIVE, message)
 
 
-def unapproved(s: Situation) -> moves.Move | None:
+def awaiting_approval(s: Situation) -> moves.Move | None:
     """The plan, or the one that the attempt began with, requires that a person agrees."""
     if s.base is State.BAKING:
         return None
@@ -267,7 +267,7 @@ def unapproved(s: Situation) -> moves.Move | None:
     return moves.NoteApproval(wanted[0].phase_name) if len(wanted) > 1 else None
 
 
-def onward(s: Situation) -> moves.Move:
+def next_phase(s: Situation) -> moves.Move:
     """Everything passed: the next phase, then the bake, then stable."""
     if s.base is State.BAKING:
         return moves.Promote()
