@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.rollout.checks import endpoints, idle, progressing, proof
-from agentrollouts.core.rollout.checks.recall import remembered
+from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
@@ -46,27 +46,27 @@ PROGRESSING: Final[tuple[Check, ...]] = (
 )
 
 PENDING: Final[tuple[Check, ...]] = (
-    remembered,  # what a predecessor knew comes before all that would be done without knowing it
-    idle.stable_first,  # what serves is going back: what waits can wait, whatever becomes of it
-    idle.unknown,  # a name may be known again in a moment
-    idle.unwanted,  # nobody asks for it any more
-    idle.begin,
+    predecessor_known,  # what a predecessor knew comes before all that would be done without knowing it
+    idle.stable_rolls_back_first,  # what serves is going back: what waits can wait, whatever becomes of it
+    idle.release_unknown,  # a name may be known again in a moment
+    idle.superseded,  # nobody asks for it any more
+    idle.start_attempt,
 )
 
 IDLE: Final[tuple[Check, ...]] = (
-    remembered,  # the same
-    idle.gone_back,  # what the route says was taken back is not brought back
-    idle.asked_to_go_back,  # the same; before the desired release, which may be missing
+    predecessor_known,  # the same
+    idle.rollback_latched,  # what the route says was taken back is not brought back
+    idle.rollback_requested,  # the same; before the desired release, which may be missing
     proof.proved,  # what the last rollback at rest was for is known now
-    idle.harmful,  # then what is measured of stable itself, where somebody asked for that
-    idle.taken,  # of two rollouts of one agent only the older one ships
-    idle.unknown,  # nothing can be compared with a digest that is not known
-    idle.refused,  # what serves goes on, and no longer looks as if all were well
-    idle.serving,  # the common case: nothing to do
+    idle.stable_failed,  # then what is measured of stable itself, where somebody asked for that
+    idle.agent_taken,  # of two rollouts of one agent only the older one ships
+    idle.release_unknown,  # nothing can be compared with a digest that is not known
+    idle.not_permitted,  # what serves goes on, and no longer looks as if all were well
+    idle.healthy,  # the common case: nothing to do
     proof.given_up,  # nothing was proved, but the same again would end the same
     proof.shared_cause,  # what everybody suffers from is waited out
     idle.quarantined,  # a resync, relabel or restart does not try again what failed
-    idle.begin,
+    idle.start_attempt,
 )
 
 

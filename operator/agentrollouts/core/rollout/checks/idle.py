@@ -28,7 +28,7 @@ TARGET_POLL: Final = timedelta(seconds=10)
 """How often endpoints are looked at while stable should be rolled back and no target has any."""
 
 
-def gone_back(s: Situation) -> moves.Move | None:
+def rollback_latched(s: Situation) -> moves.Move | None:
     """A way back was begun, and the process ended before the status said so."""
     found = next(route_patch.latches(s.obs, next_number(s.status)), None)
     target = begun_target(s) if found and s.status.stable else None
@@ -37,7 +37,7 @@ def gone_back(s: Situation) -> moves.Move | None:
     return moves.RollBackStable(target, found.trigger, REASONS[found.trigger], found.message)
 
 
-def asked_to_go_back(s: Situation) -> moves.RollBackStable | None:
+def rollback_requested(s: Situation) -> moves.RollBackStable | None:
     """A person found the stable release bad."""
     target = find_target(s, forced=_is_forced(s)) if _is_rollback_requested(s) else None
     if target is None or s.status.stable is None:
@@ -46,7 +46,7 @@ def asked_to_go_back(s: Situation) -> moves.RollBackStable | None:
     return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
 
 
-def harmful(s: Situation) -> moves.RollBackStable | None:
+def stable_failed(s: Situation) -> moves.RollBackStable | None:
     """Stable is beyond a limit or a cap by itself, long after it was found healthy."""
     found = _harm(s)
     target = find_target(s) if found and not _led_here(s.status) else None
@@ -90,18 +90,18 @@ def unsure_of(s: Situation) -> frozenset[str]:
     return unasked(s) if is_due else frozenset()
 
 
-def taken(s: Situation) -> moves.Rest | None:
+def agent_taken(s: Situation) -> moves.Rest | None:
     """Another rollout ships the agent: two would quarrel over what serves."""
     problem = rival(s.obs)
     return moves.Rest(*_told(s, problem.reason, problem.message)) if problem else None
 
 
-def unknown(s: Situation) -> moves.Move | None:
+def release_unknown(s: Situation) -> moves.Move | None:
     """The release is missing, not ready or not of this agent."""
     return rest(s, s.desired.reason, s.desired.message) if isinstance(s.desired, Problem) else None
 
 
-def refused(s: Situation) -> moves.Move | None:
+def not_permitted(s: Situation) -> moves.Move | None:
     """What is requested serves, and the administrator does not permit this rollout to ship anything else."""
     problem = s.obs.refused
     if problem is None or (
@@ -113,7 +113,7 @@ def refused(s: Situation) -> moves.Move | None:
     return moves.Rest(*_told(s, problem.reason, problem.message))
 
 
-def serving(s: Situation) -> moves.Move | None:
+def healthy(s: Situation) -> moves.Move | None:
     """What is asked for is what serves."""
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
@@ -196,20 +196,20 @@ def _deserted_targets(s: Situation) -> moves.Rest | None:
     )
 
 
-def stable_first(s: Situation) -> moves.Move | None:
+def stable_rolls_back_first(s: Situation) -> moves.Move | None:
     """Stable is to be taken back, so the attempt that waits ends; its release is tried again after that."""
-    back = asked_to_go_back(s) or harmful(s)
+    back = rollback_requested(s) or stable_failed(s)
     return moves.Supersede(f"{back.target.release} comes back first. {back.message}") if back else None
 
 
-def unwanted(s: Situation) -> moves.Move | None:
+def superseded(s: Situation) -> moves.Move | None:
     """Another digest is asked for than the one that stands in line."""
     if isinstance(s.desired, Problem) or s.desired.standing is Standing.CANARY:
         return None
     return moves.Supersede(f"spec.releaseRef asks for {s.desired.record.release} instead")
 
 
-def begin(s: Situation) -> moves.Move | None:
+def start_attempt(s: Situation) -> moves.Move | None:
     """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
     if isinstance(s.desired, Problem):
         return None

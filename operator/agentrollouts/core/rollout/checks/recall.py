@@ -16,7 +16,7 @@ from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import Healthy, ban_of, healthy_of
 
 
-def remembered(s: Situation) -> moves.Move | None:
+def predecessor_known(s: Situation) -> moves.Move | None:
     """The snapshots know more of this agent than the status does; one that may not ship it asks nothing."""
     if s.obs.agent_taken_by:
         return None
