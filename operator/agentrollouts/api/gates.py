@@ -71,7 +71,7 @@ class During(StrEnum):
     VERIFY = "Verify"
 
 
-class Action(StrEnum):
+class OnFail(StrEnum):
     """The consequence of a Fail or of an exceeded cap."""
 
     ROLL_BACK = "RollBack"
@@ -232,7 +232,7 @@ class Gate(ApiModel):
     second release to compare with, so it needs `limit` or `maxCount`. Verify: after a rollback, to check
     whether stable recovered. Defaults to all stages that the type allows. A rollout needs at least one gate
     in Canary, unless a phase needs approval."""
-    action: Action | None = None
+    action: OnFail | None = None
     """Consequence of a Fail: RollBack, Hold or Warn. Defaults to that of the severity."""
 
 
@@ -282,7 +282,7 @@ class Cap(ApiModel):
     """Largest amount that the canary may add within the window, such as "50"."""
     max_per_run: DecimalStr | None = None
     """Largest amount that the canary may add per run within the window, such as "5"."""
-    action: Action = Action.ROLL_BACK
+    action: OnFail = OnFail.ROLL_BACK
     """Consequence of exceeding it: RollBack, Hold or Warn. Defaults to RollBack."""
 
 

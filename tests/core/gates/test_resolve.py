@@ -5,7 +5,7 @@ from typing import Any
 import promql_parser
 import pytest
 
-from agentrollouts.api.gates import Action, Better, During, GateLimit, GateType, NoDataPolicy
+from agentrollouts.api.gates import Better, During, GateLimit, GateType, NoDataPolicy, OnFail
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -70,7 +70,7 @@ def test_a_user_overrides_every_answer() -> None:
     )
 
     assert (found.severity, found.no_data) == (Severity.MEDIUM, NoDataPolicy.IGNORE)
-    assert [found.action_at(severity) for severity in Severity] == [Action.WARN] * 4
+    assert [found.action_at(severity) for severity in Severity] == [OnFail.WARN] * 4
     assert (found.margin, found.confidence, found.min_samples) == (1.5, 0.999, 20)
     assert (found.min_bad, found.burst) == (5.0, 2.5)
 
@@ -78,13 +78,13 @@ def test_a_user_overrides_every_answer() -> None:
 @pytest.mark.parametrize(
     ("severity", "action", "needed"),
     [
-        ("Critical", Action.ROLL_BACK, 20),
-        ("High", Action.ROLL_BACK, 100),
-        ("Medium", Action.HOLD, 100),
-        ("Low", Action.WARN, 100),
+        ("Critical", OnFail.ROLL_BACK, 20),
+        ("High", OnFail.ROLL_BACK, 100),
+        ("Medium", OnFail.HOLD, 100),
+        ("Low", OnFail.WARN, 100),
     ],
 )
-def test_severity_decides_what_follows_and_how_sure(severity: str, action: Action, needed: float) -> None:
+def test_severity_decides_what_follows_and_how_sure(severity: str, action: OnFail, needed: float) -> None:
     """Critical and High roll back, Medium holds, Low warns; what is critical is stopped sooner."""
     found = a_gate(template="error-rate", severity=severity)
 

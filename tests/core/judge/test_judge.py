@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.gates import Action, NoDataPolicy
+from agentrollouts.api.gates import NoDataPolicy, OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Counts, GateStatus, SegmentStatus, Severity, Verdict
@@ -169,7 +169,7 @@ def test_a_failure_carries_its_consequence() -> None:
     """What follows from a verdict is the gate's own affair."""
     found = judge(COST, reading(30, 300, 30, 900), RUNNING)
 
-    assert (found.name, found.severity, found.action) == ("cost", Severity.MEDIUM, Action.HOLD)
+    assert (found.name, found.severity, found.action) == ("cost", Severity.MEDIUM, OnFail.HOLD)
 
 
 def test_evidence_is_carried_over_phases() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.gates import Action
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Baseline, GateStatus, Severity, Verdict
 from agentrollouts.core.analysis.gate_status import known, memory_of, to_status
@@ -141,7 +141,7 @@ def test_a_limit_explains_itself() -> None:
     """How many, in which window, against what, for how long, and what stable did."""
     found = judge(ERRORS, reading(recent=BAD_ALONE), RUNNING, memory=beyond_since(130))
 
-    assert (found.severity, found.action) == (Severity.CRITICAL, Action.ROLL_BACK)
+    assert (found.severity, found.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
     assert found.message == (
         "canary had 25 failures in 60 runs of the last 300 s (42 %), surely beyond the limit of 15 % "
         "for 130 s; stable 1.2 %"
@@ -348,7 +348,7 @@ def test_one_violation_fails_at_once() -> None:
     found = judge(VIOLATIONS, reading((1.0, 4.0, 0.0, 0.0)), RUNNING)
 
     assert told(found) == FAIL
-    assert (found.severity, found.action) == (Severity.CRITICAL, Action.ROLL_BACK)
+    assert (found.severity, found.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
     assert found.message == "1 violations in 4 runs of the canary, 0 allowed"
 
 
@@ -427,7 +427,7 @@ def test_a_warning_stops_nothing() -> None:
     found = judge(a_gate(template="error-rate", severity="Low"), reading(WORSE), RUNNING)
 
     assert told(found) == FAIL
-    assert found.action is Action.WARN
+    assert found.action is OnFail.WARN
     assert found.lets_pass
 
 

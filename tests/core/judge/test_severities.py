@@ -3,7 +3,7 @@
 import pytest
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Action
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
@@ -52,7 +52,7 @@ def test_a_cost_is_critical_where_it_matters_to_the_whole(
     found = judge(COST, cost(share, times), WARM)
 
     assert (found.verdict, found.severity) == (Verdict.FAIL, severity)
-    assert found.action is (Action.HOLD if severity is Severity.MEDIUM else Action.ROLL_BACK)
+    assert found.action is (OnFail.HOLD if severity is Severity.MEDIUM else OnFail.ROLL_BACK)
 
 
 @pytest.mark.parametrize(

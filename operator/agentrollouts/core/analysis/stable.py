@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.gates import Action, During, NoDataPolicy
+from agentrollouts.api.gates import During, NoDataPolicy, OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
@@ -122,7 +122,7 @@ def found_at_rest(
     spec: AgentRolloutSpec,
     status: AgentRolloutStatus,
     gates: Iterable[ResolvedGate],
-    actions: Collection[Action],
+    actions: Collection[OnFail],
 ) -> Problem | None:
     """What was found against stable whose consequence is one of `actions`; gates first.
 

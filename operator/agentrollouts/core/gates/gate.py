@@ -6,19 +6,19 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.api.gates import Action, Better, During, GateLimit, GateType, NoDataPolicy
+from agentrollouts.api.gates import Better, During, GateLimit, GateType, NoDataPolicy, OnFail
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.selector import Selector
 from agentrollouts.core.gates.sources import GateSources, counts_amounts, recent_window, sources_of
 from agentrollouts.core.gates.templates import Grade
 from agentrollouts.core.gates.wording import Words
 
-ACTIONS: Final[Mapping[Severity, Action]] = MappingProxyType(
+ACTIONS: Final[Mapping[Severity, OnFail]] = MappingProxyType(
     {
-        Severity.CRITICAL: Action.ROLL_BACK,
-        Severity.HIGH: Action.ROLL_BACK,
-        Severity.MEDIUM: Action.HOLD,
-        Severity.LOW: Action.WARN,
+        Severity.CRITICAL: OnFail.ROLL_BACK,
+        Severity.HIGH: OnFail.ROLL_BACK,
+        Severity.MEDIUM: OnFail.HOLD,
+        Severity.LOW: OnFail.WARN,
     }
 )
 
@@ -47,7 +47,7 @@ class ResolvedGate:
     min_bad: float
     severity: Severity
     grades: tuple[Grade, ...] = ()
-    own_action: Action | None = None
+    own_action: OnFail | None = None
     """What the user wants to follow from a Fail, whatever its severity."""
     for_seconds: int = 0
     limit: GateLimit | None = None
@@ -101,7 +101,7 @@ class ResolvedGate:
         reached = (g.severity for g in self.grades if (ratio < g.ratio if is_higher else ratio > g.ratio))
         return next(reached, self.severity)
 
-    def action_at(self, severity: Severity) -> Action:
+    def action_at(self, severity: Severity) -> OnFail:
         """What follows from a Fail of that severity."""
         return self.own_action or ACTIONS[severity]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from agentrollouts.api.gates import Action, GateType, NoDataPolicy
+from agentrollouts.api.gates import GateType, NoDataPolicy, OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Numerator, Severity, Side, Verdict
 from agentrollouts.core.gates.counts import Segment, Tally
@@ -66,14 +66,14 @@ class Judgment:
         return self.gate.name
 
     @property
-    def action(self) -> Action:
+    def action(self) -> OnFail:
         """What follows from a Fail."""
         return self.gate.action_at(self.severity)
 
     @property
     def warns(self) -> bool:
         """Whether it found something that people are to be told of, and that stops nothing."""
-        return self.verdict is Verdict.FAIL and self.action is Action.WARN
+        return self.verdict is Verdict.FAIL and self.action is OnFail.WARN
 
     @property
     def lets_pass(self) -> bool:

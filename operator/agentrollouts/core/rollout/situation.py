@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.attempt import Attempt, State
-from agentrollouts.api.gates import Action
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -45,7 +45,7 @@ ERROR_GRACE: Final = timedelta(seconds=600)
 SILENCE_GRACE: Final = timedelta(seconds=300)
 """How long a metric may be missing or stale before the attempt is held (same table)."""
 
-_ACTIONS, _SEVERITIES = (Action.ROLL_BACK, Action.HOLD, Action.WARN), tuple(Severity)
+_ACTIONS, _SEVERITIES = (OnFail.ROLL_BACK, OnFail.HOLD, OnFail.WARN), tuple(Severity)
 
 METRICS_CONDITION: Final = "MetricsAvailable"
 
@@ -146,7 +146,7 @@ class Situation:
         failing = (judgment for judgment in self.judgments if judgment.verdict is Verdict.FAIL)
         return tuple(sorted(failing, key=lambda j: (_ACTIONS.index(j.action), _SEVERITIES.index(j.severity))))
 
-    def exceeded(self, action: Action) -> tuple[CapReading, ...]:
+    def exceeded(self, action: OnFail) -> tuple[CapReading, ...]:
         """The caps that are exceeded, of those with this action."""
         return tuple(found for found in self.cap_readings if found.exceeded and found.cap.action is action)
 

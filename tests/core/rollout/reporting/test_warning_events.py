@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Action
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
@@ -78,11 +78,11 @@ PLACES: Final[dict[str, Callable[[RolloutBuilder], RolloutBuilder]]] = {
 
 GATES: Final[tuple[dict[str, str], ...]] = (
     *({"severity": str(severity)} for severity in Severity),
-    *({"action": str(action)} for action in Action),
+    *({"action": str(action)} for action in OnFail),
 )
 FOUND: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     *(("gate", gate) for gate in GATES),
-    *(("cap", {"action": str(action)}) for action in Action),
+    *(("cap", {"action": str(action)}) for action in OnFail),
 )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Action
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
@@ -55,8 +55,8 @@ def stable_failed(s: Situation) -> moves.RollBackStable | None:
 
 def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
     """What stable does that would roll a canary back."""
-    failing = tuple(judgment for judgment in s.failing if judgment.action is Action.ROLL_BACK)
-    exceeded = s.exceeded(Action.ROLL_BACK)
+    failing = tuple(judgment for judgment in s.failing if judgment.action is OnFail.ROLL_BACK)
+    exceeded = s.exceeded(OnFail.ROLL_BACK)
     if not analysis_stable.is_watched(s.spec, s.status) or not (failing or exceeded):
         return None
     if failing:
@@ -159,7 +159,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
             f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
         )
-    if harm := analysis_stable.found_at_rest(s.spec, s.status, s.gates, {Action.ROLL_BACK}):
+    if harm := analysis_stable.found_at_rest(s.spec, s.status, s.gates, {OnFail.ROLL_BACK}):
         led_here = "the last rollback led here and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
@@ -171,7 +171,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
 
 def _worried(s: Situation) -> moves.Rest | None:
     """A gate or a cap speaks against stable, and nothing is to be done but to say so."""
-    found = analysis_stable.found_at_rest(s.spec, s.status, s.gates, {Action.HOLD})
+    found = analysis_stable.found_at_rest(s.spec, s.status, s.gates, {OnFail.HOLD})
     if found is None or s.status.stable is None:
         return None
     serves = "serves all traffic" if s.applied else "is stable"

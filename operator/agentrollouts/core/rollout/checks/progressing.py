@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Action, OnTimeout
+from agentrollouts.api.gates import OnFail, OnTimeout
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.action.annotations import asks_back
@@ -77,7 +77,7 @@ def rollback_requested(s: Situation) -> moves.Move | None:
 def gate_failed(s: Situation) -> moves.Move | None:
     """A gate whose failure rolls back has failed; the worst acts, all that fail are listed."""
     failing = s.failing
-    if not failing or failing[0].action is not Action.ROLL_BACK:
+    if not failing or failing[0].action is not OnFail.ROLL_BACK:
         return None
     notes = dict.fromkeys(judgment.note for judgment in failing if judgment.note)
     return _roll_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
@@ -85,7 +85,7 @@ def gate_failed(s: Situation) -> moves.Move | None:
 
 def cap_exceeded(s: Situation) -> moves.Move | None:
     """The canary did more than it may, whatever its gates say."""
-    exceeded = s.exceeded(Action.ROLL_BACK)
+    exceeded = s.exceeded(OnFail.ROLL_BACK)
     if not exceeded:
         return None
     return _roll_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
@@ -141,9 +141,9 @@ def plan_invalid(s: Situation) -> moves.Move | None:
 def gate_or_cap_holds(s: Situation) -> moves.Move | None:
     """A verdict, or a cap, that neither advances nor rolls back."""
     failing = s.failing
-    if failing and failing[0].action is Action.HOLD:
+    if failing and failing[0].action is OnFail.HOLD:
         return hold(s, Reason.GATE_FAILED, sentences(failing))
-    if exceeded := s.exceeded(Action.HOLD):
+    if exceeded := s.exceeded(OnFail.HOLD):
         return hold(s, Reason.CAP_EXCEEDED, sentences(exceeded))
     for reason, gates in (
         (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),

@@ -9,7 +9,7 @@ release returns once the limits are kept again.
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.gates import Action
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.verdict import Verdict
@@ -44,8 +44,8 @@ def proved(s: Situation) -> moves.Move | None:
 
 def _harm(s: Situation) -> str:
     """What is measured of stable that would roll it back; empty where nothing."""
-    failing = tuple(judgment for judgment in s.failing if judgment.action is Action.ROLL_BACK)
-    return sentences(failing) or sentences(s.exceeded(Action.ROLL_BACK))
+    failing = tuple(judgment for judgment in s.failing if judgment.action is OnFail.ROLL_BACK)
+    return sentences(failing) or sentences(s.exceeded(OnFail.ROLL_BACK))
 
 
 def _serves_since(s: Situation, back: LastRollback) -> bool:
@@ -102,7 +102,7 @@ def shared_cause(s: Situation) -> moves.Move | None:
 
 def _lasts(s: Situation) -> bool:
     """Whether the limits are exceeded still, or nobody knows; without a watch it is no longer waited for."""
-    if s.exceeded(Action.ROLL_BACK):
+    if s.exceeded(OnFail.ROLL_BACK):
         return True
     if not s.is_gated:
         return bool(s.caps and s.spec.watch and len(s.cap_readings) < len(s.caps))
