@@ -68,10 +68,12 @@ PLANTED: Final = (
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package with the contracts beside it."""
+    """A copy of the package, with the contracts and all other packages that they name beside it."""
     folder = tmp_path_factory.mktemp("contracts")
     shutil.copytree(PACKAGE, folder / "agentrollouts", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".importlinter", folder)
+    for name in ("bench", "campaigns", "sandbox", "testkit", "tests"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 
