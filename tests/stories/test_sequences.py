@@ -10,7 +10,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
-from agentrollouts.core.traffic.routers.route_claim import is_claimed
+from agentrollouts.core.traffic.route_claim import is_claimed
 from agentrollouts.core.traffic.routers.route_patch import blocked
 from testkit.builders import CONFIG, PLAN, ROUTE, THEIRS
 from testkit.properties import usually

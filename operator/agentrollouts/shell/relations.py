@@ -9,7 +9,7 @@ from typing import Final
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.traffic.conflicts import doors
-from agentrollouts.core.traffic.routers.route_claim import claimants
+from agentrollouts.core.traffic.route_claim import claimants
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"

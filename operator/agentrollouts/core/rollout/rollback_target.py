@@ -13,7 +13,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.endpoints import is_ready
 from agentrollouts.core.traffic.gateways import route_of
-from agentrollouts.core.traffic.routers.route_claim import claim_of
+from agentrollouts.core.traffic.route_claim import claim_of
 
 
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:

@@ -29,7 +29,7 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
 from agentrollouts.core.traffic.manifests import is_ours
-from agentrollouts.core.traffic.routers.route_claim import orphaned
+from agentrollouts.core.traffic.route_claim import orphaned
 from agentrollouts.core.traffic.routers.route_patch import taken_by
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now

@@ -14,7 +14,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Manifest, Patch
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.traffic.routers.route_claim import claimants, orphaned
+from agentrollouts.core.traffic.route_claim import claimants, orphaned
 from agentrollouts.core.traffic.routers.route_patch import blocked, patches, taken_by, unexpected
 from agentrollouts.simulation.cluster import after
 from agentrollouts.simulation.json_patch import TestFailedError, patched

@@ -18,7 +18,7 @@ from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, latch_of
 from agentrollouts.core.traffic.manifests import is_owned_by, latch
 from agentrollouts.core.traffic.observed import Observed
-from agentrollouts.core.traffic.routers.route_claim import (
+from agentrollouts.core.traffic.route_claim import (
     Claim,
     Operation,
     Rule,
