@@ -13,7 +13,6 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.endpoints import is_ready
 from agentrollouts.core.traffic.gateways import route_of
-from agentrollouts.core.traffic.route_claim import claim_of
 
 
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
@@ -72,7 +71,7 @@ def _shown_service(obs: Observation) -> str | None:
     route = route_of(obs.rollout, obs.traffic)
     if route is None:
         return None
-    if claim := claim_of(route, obs.rollout.metadata.name):
+    if claim := obs.claims.get(route["metadata"]["name"]) if route else None:
         return claim.stable
     rules = (route.get("spec") or {}).get("rules") or ()
     backends = [ref for rule in rules for ref in rule.get("backendRefs") or () if ref.get("weight", 1)]

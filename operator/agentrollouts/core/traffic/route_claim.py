@@ -122,17 +122,25 @@ def _annotations(route: Manifest | None) -> Mapping[str, str]:
 # --- patches ------------------------------------------------------------------------------------------------
 
 
+def claims_of(routes: Mapping[tuple[str, str], Manifest], rollout: str) -> Mapping[str, Claim]:
+    """What a rollout of that name has set in each of these routes, by the name of the route."""
+    found = (
+        (name, claim_of(route, rollout)) for (kind, name), route in routes.items() if kind == "HTTPRoute"
+    )
+    return {name: claim for name, claim in found if claim}
+
+
 def orphaned(routes: Iterable[Manifest], rollout: str) -> tuple[Patch, ...]:
     """What settles the routes that a rollout of that name left behind."""
-    return tuple(patch(route, settled(route, rollout)) for route in routes if is_claimed(route, rollout))
+    claimed = [route for route in routes if is_claimed(route, rollout)]
+    return tuple(patch(route, settled(route, rollout, claim_of(route, rollout))) for route in claimed)
 
 
-def settled(route: Manifest, rollout: str) -> tuple[Operation, ...]:
+def settled(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operation, ...]:
     """Everything to the release that was stable, and no trace of the rollout.
 
     Where the rule, or stable's backend, is there no more, its owner has decided otherwise: weights stay.
     """
-    claim = claim_of(route, rollout)
     rule = rule_of(route, claim.rule) if claim else None
     forget = annotated(route, rollout, None)
     if claim is None or claim.stable is None or not isinstance(rule, Rule):
@@ -159,11 +167,20 @@ def weighed(rule: Rule, shares: Mapping[str, int]) -> tuple[Operation, ...]:
     )
 
 
-def annotated(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operation, ...]:
-    """The claim as it has to be; where there is no annotation at all, under the condition that it is so."""
+def annotated(
+    route: Manifest, rollout: str, claim: Claim | None, current: Claim | None = None
+) -> tuple[Operation, ...]:
+    """The claim as it has to be; where there is no annotation at all, under the condition that it is so.
+
+    Args:
+        route: The route as it is.
+        rollout: Name of the rollout that claims it.
+        claim: What the annotation must say; None to remove it.
+        current: What it says.
+    """
     known, key, path = _annotations(route), f"{rollout}{SPLIT}", "/metadata/annotations"
     text = json.dumps(claim.to_json(), sort_keys=True, separators=(",", ":")) if claim else None
-    if known.get(key) == text or (claim and _has_mark(claim_of(route, rollout), claim)):
+    if known.get(key) == text or (claim and _has_mark(current, claim)):
         return ()
     if route["metadata"].get("annotations") is None:
         return (

@@ -23,7 +23,6 @@ from agentrollouts.core.traffic.route_claim import (
     Operation,
     Rule,
     annotated,
-    claim_of,
     is_claimed,
     patch,
     rule_of,
@@ -153,13 +152,12 @@ def _stranger(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
 
 def _ours(obs: Observed) -> set[str]:
     """The Services of this rollout's releases: known to its status, set there before, or asked for now."""
-    status, metadata, spec = obs.status, obs.rollout.metadata, obs.rollout.spec
+    status, spec = obs.status, obs.rollout.spec
     records = (status.stable, status.canary, *status.history)
     known = {record.service.name for record in records if record and record.service}
     if obs.release and obs.release.spec.serving and obs.release.spec.agent == spec.agent:
         known.add(obs.release.spec.serving.service.name)
-    route = obs.traffic.get((ROUTE, spec.traffic.route_patch.name)) if spec.traffic.route_patch else None
-    claim = claim_of(route, metadata.name)
+    claim = obs.claims.get(spec.traffic.route_patch.name) if spec.traffic.route_patch else None
     return known | set(claim.services if claim else ())
 
 
@@ -185,10 +183,10 @@ def patches(obs: Observed, status: AgentRolloutStatus) -> tuple[Patch, ...]:
 
 def _due(obs: Observed, status: AgentRolloutStatus, route: Manifest) -> tuple[Operation, ...]:
     rollout, wanted = obs.rollout.metadata.name, obs.rollout.spec.traffic.route_patch
-    claim = claim_of(route, rollout)
+    claim = obs.claims.get(route["metadata"]["name"])
     if wanted and wanted.name == route["metadata"]["name"] and (not claim or claim.rule == wanted.rule):
         return _split(obs, status, route, wanted)
-    return settled(route, rollout) if is_claimed(route, rollout) else ()
+    return settled(route, rollout, claim) if is_claimed(route, rollout) else ()
 
 
 def _split(
@@ -206,7 +204,10 @@ def _split(
             shares[record.service.name] = weight
     services = sorted({service for service in rule.services if service and service in shares})
     claim = _claim(obs.rollout, status, wanted.rule, services)
-    return (*weighed(rule, shares), *annotated(route, obs.rollout.metadata.name, claim))
+    return (
+        *weighed(rule, shares),
+        *annotated(route, obs.rollout.metadata.name, claim, obs.claims.get(wanted.name)),
+    )
 
 
 def _claim(rollout: AgentRollout, status: AgentRolloutStatus, rule: str, services: Iterable[str]) -> Claim:
@@ -228,8 +229,8 @@ def _claim(rollout: AgentRollout, status: AgentRolloutStatus, rule: str, service
 def latches(obs: Observed, number: int) -> Iterator[Latch]:
     """What the traffic objects say of the rollback of this attempt."""
     metadata = obs.rollout.metadata
-    for manifest in obs.traffic.values():
-        claim = claim_of(manifest, metadata.name)
+    for (kind, name), manifest in obs.traffic.items():
+        claim = obs.claims.get(name) if kind == ROUTE else None
         claimed = claim.latch if claim and claim.uid == metadata.uid else None
         own = latch(manifest) if is_owned_by(manifest, metadata.uid) else None
         yield from (found for found in (own, claimed) if found and found.number == number)
