@@ -1,7 +1,7 @@
-"""Asks Prometheus on behalf of attempts under way, each on its own interval; an input like any other.
+"""Polls Prometheus for each rollout on its own interval; an input like any other.
 
-Between Prometheus and the queue. A decision says what it wants to know (`poll`); a task per rollout asks
-again and again, keeps the newest answer for `observe` and marks the rollout dirty. `reconcile` never waits
+Between Prometheus and the queue. A decision says what to query (`poll`); a task per rollout queries
+again and again, keeps the newest result for `observe` and marks the rollout dirty. `reconcile` never waits
 for this, so a server that hangs delays no rollback, and a slow rollout delays no other.
 """
 
@@ -71,7 +71,7 @@ class Poller:
 
     Args:
         find_server: Where to ask; looked up anew for every question, as settings may change.
-        heard: Told of every rollout that got an answer.
+        on_result: Called for every rollout that got a result.
         polled: Told of every question: source, outcome, seconds.
         clock: The times that are asked about.
     """
@@ -79,12 +79,12 @@ class Poller:
     def __init__(
         self,
         find_server: FindServer,
-        poll_result: Callable[[Ref], None],
+        on_result: Callable[[Ref], None],
         polled: Callable[[str, str, float], None],
         clock: Clock = utc_now,
     ) -> None:
         self._find_server = find_server
-        self._heard = poll_result
+        self._on_result = on_result
         self._polled = polled
         self._clock = clock
         self._followed: dict[Ref, _Follower] = {}
@@ -123,17 +123,17 @@ class Poller:
         now = asyncio.get_running_loop().time()
         first = max(now, self._free_from)
         self._free_from = first + FIRST_APART
-        poll = self._keep_asking(key, follower, first - now)
-        follower.task = asyncio.create_task(poll, name=f"poll {key}")
+        polling = self._keep_polling(key, follower, first - now)
+        follower.task = asyncio.create_task(polling, name=f"poll {key}")
 
-    async def _keep_asking(self, key: Ref, follower: "_Follower", delay: float) -> None:
+    async def _keep_polling(self, key: Ref, follower: "_Follower", delay: float) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(delay)
         while True:
             started = loop.time()
             try:
                 if await self._ask(key, follower):
-                    self._heard(key)
+                    self._on_result(key)
             except Exception:  # a bug; the rollout sees its data grow old, and the next tick may fare better
                 logger.exception("Failed to ask Prometheus for %s", key)
             due = _due(started, follower.poll.interval_seconds)
