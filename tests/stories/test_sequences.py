@@ -74,9 +74,7 @@ def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit
         if served:
             assert key_of(first[0].manifest) in _first_to_move(back)
         is_left = not back.builder.build().spec.traffic.by_route and THEIRS in _first_to_move(back)
-        back.step(
-            2 if is_left else 1
-        )  # a route that was given up comes first, then the ConfigMap
+        back.step(2 if is_left else 1)  # a route that was given up comes first, then the ConfigMap
         assert back.canary_weight == 0
         event(f"back from {attempt.state}")
 
