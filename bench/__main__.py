@@ -19,7 +19,7 @@ SIZE: Final = 1_000
 
 
 def main() -> int:
-    """Run the benches; the exit code is 1 where a target was missed."""
+    """Run the benches; the exit code is 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
         "figures",

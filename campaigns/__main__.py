@@ -1,6 +1,6 @@
 """Plays the campaigns on the real parts: `make campaigns`, or `python -m campaigns NAME` in a sandbox.
 
-Every broken case is printed with the command that plays it again; the exit code is 1 where there is one. The
+Every broken case is printed with the command that plays it again; the exit code is 1 if there is one. The
 table at the end is the one of `docs/reliability.md`.
 """
 

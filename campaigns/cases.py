@@ -43,7 +43,7 @@ class Case:
     name: str
     """Unique in its campaign, so that it can be played again by itself."""
     broken: str | None = None
-    """What did not hold, in a sentence with its numbers; None where everything did."""
+    """What did not hold, in a sentence with its numbers; None if everything did."""
     counts: int = 1
     """How many checks, states or sequences it stands for."""
 

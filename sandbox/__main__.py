@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(act=_run)
     shell = commands.add_parser("shell", help="start the stack with the operator in it and open a shell")
     shell.set_defaults(act=_shell)
-    story = commands.add_parser("demo", help="a bad release is caught and taken back, then the fix ships")
+    story = commands.add_parser("demo", help="a bad release is detected and rolled back, then the fix ships")
     story.set_defaults(act=_demo)
     clean = commands.add_parser("clean", help="remove every built part and all of Go's caches that are ours")
     clean.set_defaults(act=_clean)

@@ -100,7 +100,7 @@ def a_record(release: str, **fields: object) -> ReleaseRecord:
 
 
 def a_ready_release(name: str = NEW, *, agent: str = AGENT, service: str | None = "") -> AgentRelease:
-    """A release that is materialised; its service is named after it unless another one is given, or None."""
+    """A release that is materialized; its service is named after it unless another one is given, or None."""
     serving = {"service": {"name": service or service_of(name), "port": 8080}}
     ready = {"type": "Ready", "status": "True", "reason": "Materialized", "message": ""}
     return AgentRelease.model_validate(
@@ -127,7 +127,7 @@ def a_ready_release(name: str = NEW, *, agent: str = AGENT, service: str | None 
 def not_ready(
     release: AgentRelease, message: str = "ConfigMap support-guardrails does not exist"
 ) -> AgentRelease:
-    """The same release before it is materialised."""
+    """The same release before it is materialized."""
     ready = Condition(
         type="Ready",
         status=ConditionStatus.FALSE,
@@ -153,7 +153,7 @@ class RolloutBuilder:
         return AgentRolloutSpec.model_validate(self.spec)
 
     def build(self) -> AgentRollout:
-        """The object as the API server has it."""
+        """The object as returned by the API server."""
         metadata = ObjectMeta(
             name=AGENT,
             namespace=NAMESPACE,
@@ -252,7 +252,7 @@ class RolloutBuilder:
         return self.in_phase(last, len(steps_of(self.plan, last)) - 1).changing(state=State.BAKING)
 
     def awaiting_approval(self) -> "RolloutBuilder":
-        """The present phase passed and a person is asked."""
+        """The current phase passed and a person is asked."""
         seconds = self.plan.phases[0].duration_seconds
         return self.changing(state=State.AWAITING_APPROVAL, clock_start_time=None, elapsed_seconds=seconds)
 

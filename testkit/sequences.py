@@ -32,7 +32,7 @@ from testkit.builders import (
     service_of,
     their_route,
 )
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
 RELEASES: Final = (OLDEST, OLD, NEW, NEXT)
 
@@ -69,9 +69,9 @@ def setting(**fields: object) -> Edit:
     return Edit(f"setting({fields})", edit)
 
 
-def behaving(release: str, behaviour: Agent) -> Edit:
+def behaving(release: str, behavior: Agent) -> Edit:
     """A release behaves so from now on."""
-    return Edit(f"{release} behaves {behaviour}", lambda world: world.agents.update({release: behaviour}))
+    return Edit(f"{release} behaves {behavior}", lambda world: world.agents.update({release: behavior}))
 
 
 def crashing(effects: int) -> Edit:
@@ -93,7 +93,7 @@ def deleting(release: str) -> Edit:
 
 
 def unready(release: str) -> Edit:
-    """The AgentRelease is not materialised (any more)."""
+    """The AgentRelease is not materialized (any more)."""
     return Edit(
         f"unready({release})",
         lambda world: world.releases.update({release: not_ready(a_ready_release(release))}),
@@ -219,22 +219,22 @@ FAULTS: Final[tuple[Edit, ...]] = (
     *(crashing(effects) for effects in range(4)),
 )
 
-BEHAVIOURS: Final = tuple(
-    behaving(release, behaviour)
+BEHAVIORS: Final = tuple(
+    behaving(release, behavior)
     for release in (NEW, NEXT, OLD)
-    for behaviour in (Behaviour(failed=0.3), Behaviour(seconds=25.0), Behaviour(cost=3.0), Behaviour())
+    for behavior in (Behavior(failed=0.3), Behavior(seconds=25.0), Behavior(cost=3.0), Behavior())
 )
 OBJECTS: Final = tuple(make(release) for make in (deleting, unready, making) for release in (OLD, NEW, NEXT))
 ASKED: Final = tuple(asking_for(release) for release in (NEW, NEXT, OLD, OLDEST))
 
-edits = st.one_of(*map(st.sampled_from, (ASKED, PLANS, FAULTS, BEHAVIOURS, OBJECTS, PLANS, ORDERS)))
+edits = st.one_of(*map(st.sampled_from, (ASKED, PLANS, FAULTS, BEHAVIORS, OBJECTS, PLANS, ORDERS)))
 pauses = st.sampled_from([70.0, 0.0, 350.0, 900.0])
 sequences = st.lists(st.tuples(edits, pauses), min_size=2, max_size=8)
 """What happens, each with the seconds that pass after it."""
 
 
 def a_world_of_four(sequence: Sequence[tuple[Edit, float]]) -> Iterator[World]:
-    """All four releases exist, one serves, the next is on trial: the world after each edit and each pause."""
+    """All four releases exist, one serves, the next is rolled out: the world after each edit and pause."""
     plan = a_rollout(analysis={"warmupSeconds": 0, "intervalSeconds": 90})
     world = a_world(plan.serving(OLD).remembering(OLDEST), *RELEASES)
     world.traffic[THEIRS] = a_shop(*RELEASES)

@@ -42,7 +42,7 @@ from testkit.builders import (
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable", "RollbackReady")
 
 
-class Behaviour(Agent):
+class Behavior(Agent):
     """How a release really is: share of runs that fail, how long each takes, dollars per run."""
 
     def __init__(self, failed: float = 0.02, seconds: float = 4.0, cost: float = 0.05) -> None:
@@ -98,10 +98,10 @@ class World(Simulated):
         """`spec.releaseRef` names that release, which exists and is ready if it ever was."""
         self.edit(lambda builder: builder.asking_for(release))
 
-    def ship(self, release: str, behaviour: Agent | None = None) -> None:
+    def ship(self, release: str, behavior: Agent | None = None) -> None:
         """The release is made, its agents run, and it is asked for."""
         [snapshot] = owned_snapshots([release], uid=f"uid-of-{release}").values()
-        self.make(a_ready_release(release), snapshot, behaviour or Behaviour())
+        self.make(a_ready_release(release), snapshot, behavior or Behavior())
         self.ask_for(release)
 
     def run_until(self, state: State, within: float = 7200) -> None:
@@ -171,11 +171,11 @@ def a_world(builder: RolloutBuilder, *releases: str) -> World:
         releases={name: a_ready_release(name) for name in names},
         services={service_of(name): name for name in (OLDEST, OLD, NEW, NEXT)},
         snapshots=owned_snapshots(names, uid="uid-of-its-release"),
-        agents={name: Behaviour() for name in names},
+        agents={name: Behavior() for name in names},
         ever_healthy={stable.release} if stable else set(),
     )
     if stable is not None:
-        world.agents.setdefault(stable.release, Behaviour())
+        world.agents.setdefault(stable.release, Behavior())
         world.serve({stable.release: 100}, seconds=86400)
     return world
 
@@ -295,7 +295,7 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
 
 
 def _asked(obs: Observation, status: AgentRolloutStatus) -> set[str]:
-    """Gates that must be asked: all beside stable; at 100 %, if it is watched, those that limit a share."""
+    """Gates that must be asked: all beside stable; at 100%, if it is watched, those that limit a share."""
     attempt, spec = status.attempt, obs.rollout.spec
     assert attempt is not None
     gates = {gate for gate in spec.gates if gate.during is None}
@@ -357,4 +357,4 @@ def snapshots_needed(status: AgentRolloutStatus) -> set[str]:
     return serving | {entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY}
 
 
-__all__ = ["Behaviour", "World", "a_world", "check", "snapshot_of", "snapshots_needed", "weights_of"]
+__all__ = ["Behavior", "World", "a_world", "check", "snapshot_of", "snapshots_needed", "weights_of"]

@@ -2,8 +2,8 @@
 
     python -m tests.levels agentrollouts.core
 
-An entry is a direct child of the package: a module, or a folder with all that is in it. The levels are the
-length of the longest chain of imports among the entries.
+An entry is a direct child of the package: a module, or a folder with everything that is in it. The levels are
+the length of the longest chain of imports among the entries.
 """
 
 import sys

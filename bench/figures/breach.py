@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from agentrollouts.core.metrics.silence import MIN_SCRAPES
+from agentrollouts.core.metrics.reader import MIN_SCRAPES
 from bench.rig.report import Check, Result, Series
 from sandbox import scenarios
 from sandbox.agents.endpoints import PORT, SPARE, a_service
@@ -52,7 +52,7 @@ def measure(stack: Stack, operator: OperatorProcess) -> Result:
         found = [_attempt(stack, ledger, f"{_AGENT}-4.2.0-bench-{number}") for number in range(ATTEMPTS)]
     failing, breaching, requests = zip(*found, strict=True)
     return Result(
-        f"Breach in a scraped sample → the canary's last request; {RATE} requests/s, {WEIGHT} % canary",
+        f"Breach in a scraped sample → the canary's last request; {RATE} requests/s, {WEIGHT}% canary",
         (
             Series(
                 f"sample {MIN_SCRAPES} of the segment, the first to be judged → last request",

@@ -152,7 +152,7 @@ def _chunks(task: AnyTask) -> list[AnyTask]:
 
 
 def main() -> int:
-    """Run the bench; the exit code is 1 where a target was missed."""
+    """Run the bench; the exit code is 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="bench.judge", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     parser.add_argument("--full", action="store_true", help=f"{FULL} repetitions, on all processors")
@@ -174,7 +174,7 @@ def main() -> int:
         parts = {"tables": [table.as_json() for table in found], "speed": asdict(fast)}
         print(json.dumps({"title": title, **parts}))
     else:
-        intro = "Cells: 1,000 / 10,000 / 100,000 runs per hour; 5 % for 60 min, then 25 % for 240 min."
+        intro = "Cells: 1,000 / 10,000 / 100,000 runs per hour; 5% for 60 min, then 25% for 240 min."
         print(f"# The judge\n\n{title}. {intro}", *(table.as_markdown() for table in found), sep="\n\n")
         print(f"\n## Speed\n\n{fast.as_markdown()}")
     return 0 if fast.is_met and all(check.is_met for table in found for check in table.checks) else 1

@@ -69,7 +69,7 @@ class Known:
 
     weight: bool = True
     run_seconds: float = 0.0
-    """Mean duration of a run of stable, as the latency gate sees it; 0 where there is none."""
+    """Mean duration of a run of stable, as the latency gate sees it; 0 if there is none."""
     began: Sequence[tuple[float, float]] = ()
     """Runs of canary and stable that began, by the minute, where agents count them."""
 
@@ -105,7 +105,7 @@ def first_fail(
     screened: bool = True,
     knows: Known = ALL,
 ) -> int | None:
-    """The minute, from 1, after which the gate says Fail, by comparison or by its limit; None where never.
+    """The minute, from 1, after which the gate says Fail, by comparison or by its limit; None if never.
 
     Args:
         gate: Of type Ratio.

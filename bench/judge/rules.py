@@ -99,7 +99,7 @@ def ratio_often(minutes: Minutes, limits: Limits) -> int | None:
 
 
 def kayenta(minutes: Minutes, limits: Limits) -> int | None:
-    """Kayenta-like: hourly, on rates of each minute; the shift's interval is beyond 25 % of its estimate."""
+    """Kayenta-like: hourly, on rates of each minute; the shift's interval is beyond 25% of its estimate."""
     del limits
     hours = range(HOUR, len(minutes) + 1, HOUR)
     return next((m for m in hours if _is_shifted(minutes.all[m - HOUR : m])), None)
@@ -124,7 +124,7 @@ def _nth(count: int, minutes: Iterator[int]) -> int | None:
 
 
 def _is_shifted(minutes: Sequence[Minute]) -> bool:
-    """Mann-Whitney with a Hodges-Lehmann interval: its lower end against 25 % of the estimated shift.
+    """Mann-Whitney with a Hodges-Lehmann interval: its lower end against 25% of the estimated shift.
 
     The ends of the interval are ordered differences, by the normal approximation of the statistic.
     """

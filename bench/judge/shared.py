@@ -78,7 +78,7 @@ DURATIONS: Final = (
     Row("x 2", more(2.0)),
     Row("x 3", more(3.0)),
     Row("x 4", more(4.0)),
-    Row("5 % of the runs x 10", more(10.0), share=0.05),
+    Row("5% of the runs x 10", more(10.0), share=0.05),
 )
 
 
@@ -97,7 +97,7 @@ def found(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
     for minute in range(MINUTES):
         window.append(spent(minute, 1 - weight_at(minute)))
         now = Segment(0.0, 0.0, sum(x for x, _ in window), sum(n for _, n in window))
-        if is_degraded(gate, Recent(now), baseline, effective(measured, [now], is_sum=gate.traits.is_sum)):
+        if is_degraded(gate, Recent(now), baseline, effective(gate.kind, measured, [now])):
             minutes.append(minute)
     return minutes
 
@@ -125,10 +125,10 @@ def told(row: Row, plans: Sequence[Sequence[int]]) -> str:
     """Plans with a finding, and how long it stood; of an incident, how many minutes until it was found."""
     share = 100 * sum(map(bool, plans)) / len(plans)
     if row.factor(INCIDENT) < TWICE:
-        return f"{share:.1f} % of plans held, {statistics.fmean(map(len, plans)):.2f} min each"
+        return f"{share:.1f}% of plans held, {statistics.fmean(map(len, plans)):.2f} min each"
     waits = [next((m - INCIDENT + 1 for m in plan if m >= INCIDENT), MINUTES) for plan in plans]
     soon = 100 * sum(wait <= SOON for wait in waits) / len(waits)
-    return f"{soon:.0f} % found in an hour; median {statistics.median(waits):.0f} min"
+    return f"{soon:.0f}% found in an hour; median {statistics.median(waits):.0f} min"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What happens to a canary and to stable, minute by minute: the columns of the tables.
 
-Poisson arrivals; 5 % for an hour, then 25 % for four; before that stable alone for four hours, from which the
+Poisson arrivals; 5% for an hour, then 25% for four; before that stable alone for four hours, from which the
 burst factor is measured. Nothing here knows any judge.
 """
 
@@ -66,22 +66,22 @@ def _drift(minute: int) -> float:
 
 
 HARMLESS: Final = (
-    Column(name="error 1.2 %", gate=_ERRORS, stable=0.012, canary=0.012),
-    Column(name="completion 84 %", gate=_COMPLETION, stable=0.16, canary=0.16),
-    Column(name="accuracy 95 %", gate=_ACCURACY, stable=0.05, canary=0.05),
+    Column(name="error 1.2%", gate=_ERRORS, stable=0.012, canary=0.012),
+    Column(name="completion 84%", gate=_COMPLETION, stable=0.16, canary=0.16),
+    Column(name="accuracy 95%", gate=_ACCURACY, stable=0.05, canary=0.05),
     Column(name="blip on both, 10 min", gate=_ERRORS, stable=0.012, canary=0.012, blip=(0.2, 0.2)),
     Column(name="10 min without data", gate=_ERRORS, stable=0.012, canary=0.012, has_gap=True),
     Column(name="bursty traffic", gate=_ERRORS, stable=0.012, canary=0.012, is_bursty=True),
     Column(name="failures in clusters of ~5", gate=_ERRORS, stable=0.012, canary=0.012, is_clustered=True),
-    Column(name="tiny change 1.2 → 1.26 %", gate=_ERRORS, stable=0.012, canary=0.0126),
+    Column(name="tiny change 1.2 → 1.26%", gate=_ERRORS, stable=0.012, canary=0.0126),
 )
 WORSE: Final = (
-    Column(name="error 1.2 → 8.4 %", gate=_ERRORS, stable=0.012, canary=0.084),
+    Column(name="error 1.2 → 8.4%", gate=_ERRORS, stable=0.012, canary=0.084),
     Column(name="same, + blip", gate=_ERRORS, stable=0.012, canary=0.084, blip=(0.2, 0.25)),
-    Column(name="error 1.2 → 3.6 %", gate=_ERRORS, stable=0.012, canary=0.036),
-    Column(name="completion 84 → 71 %", gate=_COMPLETION, stable=0.16, canary=0.29),
-    Column(name="accuracy 95 → 90 %", gate=_ACCURACY, stable=0.05, canary=0.10),
-    Column(name="drift to 6 % over 5 h", gate=_ERRORS, stable=0.012, canary=_drift),
+    Column(name="error 1.2 → 3.6%", gate=_ERRORS, stable=0.012, canary=0.036),
+    Column(name="completion 84 → 71%", gate=_COMPLETION, stable=0.16, canary=0.29),
+    Column(name="accuracy 95 → 90%", gate=_ACCURACY, stable=0.05, canary=0.10),
+    Column(name="drift to 6% over 5 h", gate=_ERRORS, stable=0.012, canary=_drift),
     Column(name="total failure", gate=_ERRORS, stable=0.012, canary=1.0),
 )
 

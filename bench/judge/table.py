@@ -1,6 +1,6 @@
 """How the tables are printed, and what they are held to.
 
-A target is missed only where chance alone does not explain it: a share of 1 % is measured to about 0.4 with
+A target is missed only where chance alone does not explain it: a share of 1% is measured to about 0.4 with
 500 repetitions.
 """
 
@@ -71,7 +71,7 @@ def as_minutes(ends: Sequence[End]) -> str:
     """The median minute; the share where it was not every attempt."""
     median, share = median_minute(ends), share_rolled_back(ends)
     minute = "never" if math.isinf(median) else f"{median:.0f}"
-    return minute if share in (0.0, 1.0) else f"{minute} ({100 * share:.3g} %)"
+    return minute if share in (0.0, 1.0) else f"{minute} ({100 * share:.3g}%)"
 
 
 def as_minutes_and_harm(ends: Sequence[End]) -> str:
@@ -87,7 +87,7 @@ def at_most(column: str, shares: Sequence[float], by_traffic: Sequence[Ends]) ->
         for ends, share in zip(found, shares, strict=True)
     )
     wanted = " / ".join(f"{100 * share:g}" for share in shares)
-    return Check(f"{column}: at most {wanted} %", " / ".join(map(as_share, found)) + " %", is_met)
+    return Check(f"{column}: at most {wanted}%", " / ".join(map(as_share, found)) + " %", is_met)
 
 
 def no_later(column: str, minutes: Sequence[float], by_traffic: Sequence[Ends]) -> Check:
@@ -98,9 +98,7 @@ def no_later(column: str, minutes: Sequence[float], by_traffic: Sequence[Ends]) 
         for ends, wanted in zip(found, minutes, strict=True)
     )
     wanted = " / ".join("never" if math.isinf(minute) else f"{minute:g}" for minute in minutes)
-    return Check(
-        f"{column}: within 20 % of {wanted} min", " / ".join(map(as_minutes, found)) + " min", is_met
-    )
+    return Check(f"{column}: within 20% of {wanted} min", " / ".join(map(as_minutes, found)) + " min", is_met)
 
 
 def _later(ends: Sequence[End], minute: float) -> int:

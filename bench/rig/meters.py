@@ -1,4 +1,4 @@
-"""What is read before and after a stretch of time: counters of the kernel, the API server, Prometheus."""
+"""What is read before and after a segment of time: counters of the kernel, the API server, Prometheus."""
 
 import os
 from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ BY: Final[Mapping[str, str]] = {
     "blind-retry": "S",
     "anything-passes": "S3",
 }
-"""How the sentence begins that finds a bug; empty where it is enough that the end is another."""
+"""How the sentence begins that finds a bug; empty if it is enough that the end is another."""
 
 
 def _calm(_: Lane, __: Played) -> Network:

@@ -64,7 +64,7 @@ def failing(version: str, share: float) -> Edit:
 
 
 def annotating(name: str, value: Callable[[Manifest], str]) -> Edit:
-    """A person says what the status offers; nothing where it offers nothing."""
+    """A person says what the status offers; nothing if it offers nothing."""
 
     async def annotate(_: Lane, scene: Scene) -> None:
         try:

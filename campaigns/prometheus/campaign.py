@@ -1,4 +1,4 @@
-"""What Prometheus, or what lies before it, can do wrong while a good canary is on trial.
+"""What Prometheus, or what lies before it, can do wrong while a good canary is being rolled out.
 
 A rollout for each fault and each `noData` policy, all in mid-canary with a phase that ends while the faults
 last, so that a single Pass would advance. Beside them rollouts on a healthy source: good ones must ship as
@@ -233,7 +233,7 @@ class Round:
         return f"{metrics.get('reason')}: {metrics.get('message')}; {ready.get('message')}"
 
     def _judged(self, victim: Victim, times: Times, told: str) -> str | None:
-        """What did not hold; None where everything did."""
+        """What did not hold; None if everything did."""
         during = self._witness.canaries(victim.name, times.broken, times.healed)
         after = self._witness.canaries(victim.name, times.healed, math.inf)
         if victim.fault.effect is Effect.HARMLESS:

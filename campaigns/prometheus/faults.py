@@ -1,4 +1,4 @@
-"""The catalogue of what can go wrong between the agents' counters and the judge.
+"""The catalog of what can go wrong between the agents' counters and the judge.
 
 Each fault says where it is done, what the object must say while it lasts, and what may follow. `doors` and
 `agents` do it, `prometheus_faults` judges.
@@ -24,7 +24,7 @@ from campaigns.prometheus.misbehavior import (
 )
 
 MAIN: Final = 4
-"""The first faults of the catalogue are in every sample: those that other tools were measured on."""
+"""The first faults of the catalog are in every sample: those that other tools were measured on."""
 
 
 class Place(Enum):
@@ -79,9 +79,9 @@ class Fault:
 
 
 _CREDENTIALS: Final = "check bearerTokenFile"
-_LATE: Final = "no answer within 2 s"
+_LATE: Final = "no response within 2 s"
 _NO_COUNT: Final = "is no count"
-_NO_USE: Final = "its answer is of no use"
+_NO_USE: Final = "its response is unusable"
 _REDIRECT: Final = "a redirect, which is not followed"
 
 FAULTS: Final[Sequence[Fault]] = (
@@ -103,22 +103,22 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("62-mb", "longer than", misbehavior.flood),
     Fault("gzip-bomb", "it is not JSON", misbehavior.bomb),
     # the status
-    Fault("204", "it answered HTTP 204", says(204)),
+    Fault("204", "it responded with HTTP 204", says(204)),
     Fault("302", _REDIRECT, redirects(302)),
     Fault("307", _REDIRECT, redirects(307)),
     Fault("400", "the error type bad_data", fails(400, "bad_data")),
-    Fault("400-plain", "it answered HTTP 400", says(400)),
+    Fault("400-plain", "it responded with HTTP 400", says(400)),
     Fault("401", _CREDENTIALS, says(401)),
     Fault("403", _CREDENTIALS, says(403)),
     Fault("404", "there is no query API at this address", says(404)),
     Fault("422", "the error type execution", fails(422, "execution")),
-    Fault("429", "it is asked too often", says(429)),
-    Fault("500", "it answered HTTP 500", says(500)),
-    Fault("502-html", "it answered HTTP 502", says(502, "<html>")),
+    Fault("429", "it receives too many requests", says(429)),
+    Fault("500", "it responded with HTTP 500", says(500)),
+    Fault("502-html", "it responded with HTTP 502", says(502, "<html>")),
     Fault("503", "the error type unavailable", fails(503, "unavailable")),
     Fault("503-timeout", "the error type timeout", fails(503, "timeout")),
     Fault("error-with-200", "the error type internal", fails(200, "internal")),
-    Fault("unknown-error-with-200", "it answered HTTP 200, but not", fails(200, "eldritch")),
+    Fault("unknown-error-with-200", "it responded with HTTP 200, but not", fails(200, "eldritch")),
     # the body
     Fault("html-with-200", "it is not JSON", says(200, "<html>")),
     Fault("no-body", "it is not JSON", text("")),
@@ -155,7 +155,7 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("agent-exports-nan", _NO_COUNT, place=Place.AGENT),
     Fault("agent-gone", "gives no samples", place=Place.AGENT),
     Fault("counter-reset", "", place=Place.AGENT, effect=Effect.HARMLESS),
-    Fault("counter-resets", "more often than its process can have restarted", place=Place.AGENT, lingers=300),
+    Fault("counter-resets", "more often than its process can restart", place=Place.AGENT, lingers=300),
 )
 
 WHOLE: Final[Sequence[Fault]] = (

@@ -139,7 +139,7 @@ class Stage:
                 await asyncio.to_thread(self.stack.processes["prometheus"].resume)
 
     async def texts(self) -> dict[str, str]:
-        """All that the operator wrote, wherever people can read it; by where it is."""
+        """Everything that the operator wrote, wherever people can read it; by where it is."""
         lists: dict[str, Callable[[], str]] = {
             "its log": self.operator.log_text,
             "its metrics": partial(web.get, self.operator.metrics_url),

@@ -82,7 +82,7 @@ class Witness:
         return attempt_of(self.rollouts.get(name, {}))
 
     def condition(self, name: str, kind: str) -> Mapping[str, str]:
-        """One condition of a rollout; empty where it has none."""
+        """One condition of a rollout; empty if it has none."""
         conditions = self.status(name).get("conditions", [])
         return next((found for found in conditions if found["type"] == kind), {})
 

@@ -1,7 +1,7 @@
 """When two worlds of the exhaustive search are the same: where no later decision can tell them apart.
 
 Left out are sentences, numbers that only grow, and times beside the spans that are compared with the plan; a
-span beyond the longest that anything waits for is that. Attempts are counted from the present one, and
+span beyond the longest that anything waits for is that. Attempts are counted from the current one, and
 releases are called by their part, as no decision looks at a name for itself. What is read of the status here
 is what decisions read of it: one that reads more has to be followed here.
 """
@@ -49,7 +49,7 @@ def key_of(world: World) -> Key:
 
 
 def _parts(world: World) -> dict[str, int]:
-    """Each release by its part: it serves, is on trial, is asked for, was healthy, is in quarantine."""
+    """Each release by its role: stable, canary, desired, earlier healthy, quarantined."""
     status = world.status
     present = [r.release for r in (status.stable, status.canary) if r]
     asked, healthy = world.rollout.spec.release_ref.name, [entry.release for entry in _healthy(status)]

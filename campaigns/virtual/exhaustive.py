@@ -100,7 +100,7 @@ def _check(world: Small) -> None:
     world.check_round_trip()
     attempt, conditions = world.status.attempt, {found.type: found for found in world.status.conditions}
     if attempt is None or attempt.state in ENDS:
-        assert world.canary_weight == 0, f"canary at {world.canary_weight} % though nothing is under way"  # noqa: S101 the same
+        assert world.canary_weight == 0, f"canary at {world.canary_weight}% though nothing is under way"  # noqa: S101 the same
         return
     waits = [conditions["Reconciling"], conditions["Stalled"]]
     assert any(found.status == "True" for found in waits), "a dead end without a condition"  # noqa: S101 the same

@@ -113,8 +113,8 @@ class Observer:
         stable = (self._status.get("stable") or {}).get("release")
         canary = sum(weight for release, weight in serving.items() if release != stable)
         if number <= self._latched and self.attempt.get("state") != "Healthy":
-            self.check(not canary or stable is None, "S4", f"canary at {canary} % after the way back", time)
-        self.check(canary <= asked, "S3", f"canary at {canary} %, the status asks for {asked} %", time)
+            self.check(not canary or stable is None, "S4", f"canary at {canary}% after the way back", time)
+        self.check(canary <= asked, "S3", f"canary at {canary}%, the status asks for {asked}%", time)
         self._shown = number, canary
         self._since.setdefault(self._shown, time)
 
@@ -172,7 +172,7 @@ class Observer:
         """Up only by the next step, with every gate Pass, on a look at this weight, after its time."""
         if "stable" not in self._status:
             return
-        told = f"from {old['weight']} % to {new['weight']} %"
+        told = f"from {old['weight']}% to {new['weight']}%"
         steps = list(_steps(spec))
         following = next((step for step in steps if step > old["weight"]), None)
         self.check(new["weight"] == following, "S3", f"{told}, the plan's next step is {following}", time)

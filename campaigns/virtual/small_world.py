@@ -61,7 +61,7 @@ class Small(World):
     trail: tuple[str, ...] = ()
     """What happened so far."""
     words: tuple[str, ...] = ()
-    """What Prometheus said, in a word for each gate; empty where nothing was heard."""
+    """What Prometheus said, in a word for each gate; empty if nothing was heard."""
 
     @property
     def known_words(self) -> tuple[object, ...]:

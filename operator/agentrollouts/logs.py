@@ -85,7 +85,7 @@ _KOPF: Final = frozenset({"settings", "k8s_skip"})
 
 
 def _console(head: dict[str, str], fields: dict[str, Any]) -> str:
-    """Text for people, control characters escaped: no value forges a line or colours a terminal."""
+    """Text for people, control characters escaped: no value forges a line or colors a terminal."""
     details = "".join(f" {key}={value!s}" for key, value in fields.items() if key != "error")
     line = _escaped(f"{head['time']} {head['level']:<8} {head['message']}{details}")
     trace = str(fields.get("error", "")).splitlines()

@@ -52,9 +52,11 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_legal:
         raise ValueError("must be an address such as http://prometheus.monitoring:9090")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("may not hold a user or password; use bearerTokenFile, headers or headerFiles")
+        raise ValueError("must not contain a user or password; use bearerTokenFile, headers or headerFiles")
     if parts.query or parts.fragment:
-        raise ValueError("may not hold a query or a fragment; give the address up to, and without, /api/v1")
+        raise ValueError(
+            "must not contain a query or a fragment; give the address up to, and without, /api/v1"
+        )
     return url.rstrip("/")
 
 
@@ -123,8 +125,8 @@ class Limits(_Section):
     """How much a tenant may ask for."""
 
     rollouts_per_namespace: int = Field(strict=True, default=1000, ge=1, le=100_000)
-    """AgentRollouts in one namespace that are served. Younger ones ship nothing, with the reason
-    LimitExceeded; what they serve already goes on, and can be rolled back."""
+    """Number of AgentRollouts in one namespace that are served. Younger ones ship nothing, with the reason
+    LimitExceeded. A release that they already serve continues, and can be rolled back."""
     gates_per_rollout: int = Field(strict=True, default=16, ge=1, le=16)
     """Gates of one rollout. A rollout with more ships nothing, with the reason LimitExceeded."""
 
@@ -162,8 +164,8 @@ class Settings(_Section):
     limits: Limits = Limits()
     """How much a tenant may ask for."""
     workers: int = Field(strict=True, default=32, ge=1, le=64)
-    """Rollouts that are worked on at the same time: all that go back at once write their routes before any
-    writes its status. Takes effect at the next start."""
+    """Number of rollouts that are processed concurrently: all that roll back at once write their routes
+    before any writes its status. Takes effect at the next start."""
     serve: Serve = Serve()
     """Where metrics and probes are served."""
     log: Log = Log()
@@ -215,7 +217,7 @@ class Watcher:
         return self.settings
 
     async def changes(self, every_seconds: float = 5.0) -> AsyncGenerator[Settings | SettingsError]:
-        """Look at the file for ever; yields what is new, good or wrong."""
+        """Watch the file indefinitely; yield each change, valid or not."""
         while True:
             await asyncio.sleep(every_seconds)
             if (news := await asyncio.to_thread(self.look)) is not None:
@@ -252,7 +254,9 @@ def _parse(path: Path, text: str) -> Settings:
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SettingsError(f"The settings file {path} is not YAML{place}") from None
     if not isinstance(content, dict):
-        raise SettingsError(f"The settings file {path} holds no mapping; write {{}} to take every default")
+        raise SettingsError(
+            f"The settings file {path} does not contain a mapping; write {{}} to take every default"
+        )
     try:
         return Settings.model_validate(content, by_name=False)
     except ValidationError as error:

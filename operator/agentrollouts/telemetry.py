@@ -41,31 +41,37 @@ class Telemetry:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._reconcile = self._histogram(
-            "reconcile_duration_seconds", "One pass of observe, decide, act", ["kind"]
+            "reconcile_duration_seconds",
+            "Duration of one pass of observe, decide and act in seconds",
+            ["kind"],
         )
         self._api = self._histogram(
-            "api_call_duration_seconds", "Calls to the API server", ["verb", "kind", "code"]
+            "api_call_duration_seconds",
+            "Duration of a request to the API server in seconds",
+            ["verb", "kind", "code"],
         )
         self._conflicts = self._counter(
-            "conflicts", "Writes refused since the object had changed (409)", ["kind"]
+            "conflicts", "Writes rejected because the object had changed (409)", ["kind"]
         )
-        self._polls = self._histogram("poll_duration_seconds", "Queries to Prometheus", ["source", "outcome"])
+        self._polls = self._histogram(
+            "poll_duration_seconds", "Duration of a query to Prometheus in seconds", ["source", "outcome"]
+        )
         self._rollback = self._histogram(
             "rollback_duration_seconds",
-            "From the decision to roll back to the route that shows it",
+            "Time from the rollback decision until the route shows it in seconds",
             ["trigger"],
             _SLOW,
         )
         self._attempts = self._counter("attempts", "Attempts that ended", ["outcome"])
         self._restored = self._counter(
-            "foreign_writes", "Traffic objects that somebody else changed and that were put back", []
+            "foreign_writes", "Traffic objects that someone else changed and the operator restored", []
         )
         self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
-        self._lag = self._histogram(
-            "event_loop_lag_seconds", "How late the event loop wakes a task that slept", [], _LAG
+        self._lag = self._histogram("event_loop_lag_seconds", "Lag of the event loop in seconds", [], _LAG)
+        self._depth = self._gauge("queue_depth", "Objects that are waiting to be reconciled")
+        self._oldest = self._gauge(
+            "queue_oldest_seconds", "Time that the oldest of these objects has waited in seconds"
         )
-        self._depth = self._gauge("queue_depth", "Objects that wait to be reconciled")
-        self._oldest = self._gauge("queue_oldest_seconds", "How long the oldest of them has waited")
         self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
             {"version": version("agentrollouts")}
@@ -94,7 +100,7 @@ class Telemetry:
         self._attempts.labels(outcome).inc()
 
     def restored(self) -> None:
-        """Somebody else has changed a traffic object, and it is put back."""
+        """Someone else has changed a traffic object, and it is restored."""
         self._restored.inc()
 
     def settings_reloaded(self, *, ok: bool) -> None:
@@ -106,13 +112,13 @@ class Telemetry:
         self._lag.observe(seconds)
 
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
-        """Asks these whenever the metrics are read, so that the figures are never those of the past."""
+        """Reads these whenever the metrics are read, so that the figures are always current."""
         self._queue = (depth, oldest_seconds)
 
     async def rendered(self, renderer: Executor) -> bytes:
         """The metrics as text. The thread of `renderer` writes them, so that the event loop is not blocked.
 
-        What belongs to the loop is asked before, on the loop.
+        Values that belong to the loop are read before, on the loop.
         """
         if self._queue is not None:
             depth, oldest_seconds = self._queue

@@ -1,4 +1,4 @@
-"""The demo agent: a support desk whose behaviour comes from its release bundle and from nothing else.
+"""The demo agent: a support desk whose behavior comes from its release bundle and from nothing else.
 
 One process serves one release. It reads the bundle from the snapshot ConfigMap that the operator wrote
 (`bundle`), lets a small deterministic model follow the bundle's prompt (`model`), checks every tool call

@@ -46,7 +46,7 @@ class Bundle:
     max_tokens: int
     tools: Mapping[str, Tool]
     scopes: frozenset[str] | None
-    """Permissions; None where the bundle has no such component, so that nothing is restricted."""
+    """Permissions; None if the bundle has no such component, so that nothing is restricted."""
     approvals: Mapping[str, Approval]
     """By tool; a tool without an entry needs nobody's approval."""
 

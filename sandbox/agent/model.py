@@ -90,7 +90,7 @@ MODELS: Final[dict[str, Model]] = {
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """All that the model is shown; the order stands for what the customer says about it."""
+    """Everything that the model is shown; the order stands for what the customer says about it."""
 
     system: str
     user: str

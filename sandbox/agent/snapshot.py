@@ -43,7 +43,7 @@ def verified_bundle(data: dict[str, str], name: str) -> str:
         text, digest = data["bundle.json"], json.loads(data["release.json"])["digest"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
-            f"ConfigMap {name} is no snapshot: it needs bundle.json, and release.json with a digest"
+            f"ConfigMap {name} is not a snapshot: it needs bundle.json, and release.json with a digest"
         ) from error
     actual = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     if actual != digest:

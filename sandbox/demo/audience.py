@@ -121,7 +121,7 @@ class Audience:
         got = _share(answers, version)
         if abs(got - weight / 100) > TOLERANCE:
             return None
-        return f"{weight} % on the route; {got:.1%} of {len(answers)} requests at the customers"
+        return f"{weight}% on the route; {got:.1%} of {len(answers)} requests at the customers"
 
     def deviation(self) -> str | None:
         """How far any share was from its weight; None if too far, or if weights did not sum to 100."""
@@ -135,7 +135,7 @@ class Audience:
         )
         if off > TOLERANCE or any(sum(found.weights.values()) != _WHOLE for found in self.stretches):
             return None
-        return f"{len(compared)} splits of 100 %; each share within {off * 100:.1f} points of its weight"
+        return f"{len(compared)} splits of 100%; each share within {off * 100:.1f} points of its weight"
 
     def _answers(self, found: Stretch) -> list[Answer]:
         return self.sent(found.start + SETTLE_SECONDS, found.end)
@@ -146,7 +146,7 @@ class Audience:
         return stretches(self.route.versions)
 
     def condition(self, kind: str) -> Mapping[str, Any]:
-        """A condition of the rollout; empty where it has none."""
+        """A condition of the rollout; empty if it has none."""
         told = self.status.get("conditions", [])
         return next((found for found in told if found["type"] == kind), {})
 
@@ -193,4 +193,4 @@ def _share(answers: Sequence[Answer], version: str) -> float:
 
 
 def _split(weights: Weights) -> str:
-    return "  ".join(f"{version} {weight:3d} %" for version, weight in weights.items())
+    return "  ".join(f"{version} {weight:3d}%" for version, weight in weights.items())

@@ -1,6 +1,6 @@
 """What the demo prints: acts with headings, a line for each change, and on a terminal a line that lives.
 
-Colour and the living line only where a person watches; a pipe or a file gets the same story as plain lines.
+Color and the living line only where a person watches; a pipe or a file gets the same story as plain lines.
 """
 
 import os
@@ -23,13 +23,13 @@ class Screen:
     """Prints lines with the time since the start before them.
 
     Args:
-        out: where to; a terminal gets colours, unless NO_COLOR is set, and the living line.
+        out: where to; a terminal gets colors, unless NO_COLOR is set, and the living line.
     """
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
         self._is_watched = out.isatty()
-        self._is_coloured = self._is_watched and "NO_COLOR" not in os.environ
+        self._is_colored = self._is_watched and "NO_COLOR" not in os.environ
         self._began = time.monotonic()
         self._living = ""
         self._lived = 0.0
@@ -70,7 +70,7 @@ class Screen:
             self.plain(" " * _INDENT + self._paint(_DIM, line) if line else "")
 
     def live(self, text: str) -> None:
-        """Replace the living line; nothing where nobody watches."""
+        """Replace the living line; nothing if nobody watches."""
         now = time.monotonic()
         if not self._is_watched or (self._living and now - self._lived < _LIVE_SECONDS):
             return
@@ -92,5 +92,5 @@ class Screen:
             self._out.write(_CLEAR_LINE)
             self._living = ""
 
-    def _paint(self, colour: str, text: str) -> str:
-        return f"\033[{colour}m{text}\033[0m" if self._is_coloured else text
+    def _paint(self, color: str, text: str) -> str:
+        return f"\033[{color}m{text}\033[0m" if self._is_colored else text

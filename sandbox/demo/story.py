@@ -38,10 +38,11 @@ _LATE_SECONDS: Final = 2.0
 """How long after 100/0 on the route the canary may still get a request: what the gateway needs to follow."""
 
 _INTRODUCTION: Final = f"""\
-A bad release of an AI agent is caught and taken back, then the fix ships. This takes about two minutes.
+A bad release of an AI agent is detected and rolled back, then the fix ships. This takes about two minutes.
 Real parts: Kubernetes API server, Prometheus, Traefik as the gateway, the operator installed by its chart,
 agents that do what their bundle says, and {RATE} customer requests a second.
-The operator is not believed: weights are read from the route, requests are counted at the customers."""
+All figures are independent of the operator: weights are read from the route, requests are counted at
+the customers."""
 
 
 def run() -> int:
@@ -94,7 +95,7 @@ class _Story:
         self._deploy(scenarios.HEALTHY)
 
     def _serves(self, audience: Audience) -> None:
-        audience.see("4.1.0 serves everybody", "100 %", lambda: audience.share("4.1.0", 100), 30)
+        audience.see("4.1.0 serves everyone", "100%", lambda: audience.share("4.1.0", 100), 30)
         audience.see("4.1.0 is healthy", "Ready", lambda: _ready(audience, "4.1.0"), 30)
         self._print_rollout()
 
@@ -103,13 +104,13 @@ class _Story:
             "Release 4.2.0: its prompt says order_id where the tool issue_refund takes order_number"
         )
         self._deploy(scenarios.BAD_PROMPT)
-        audience.see("4.2.0 gets 5 %", "5 % of the requests", lambda: audience.share("4.2.0", 5), 30)
+        audience.see("4.2.0 gets 5%", "5% of the requests", lambda: audience.share("4.2.0", 5), 30)
         self._print_rollout()
-        audience.see("4.2.0 is taken back", "100/0 on the route", lambda: self._went_back(audience), 60)
+        audience.see("4.2.0 is rolled back", "100/0 on the route", lambda: self._went_back(audience), 60)
         self._print_rollout()
         audience.see("customers are safe", "no more requests to 4.2.0", lambda: _is_left_alone(audience), 20)
         self._screen.quote(self._timeline(audience))
-        audience.see("4.1.0 is as it was", "Recovered", lambda: _recovered(audience), 45)
+        audience.see("4.1.0 has recovered", "Recovered", lambda: _recovered(audience), 45)
 
     def _stays_out(self, audience: Audience) -> None:
         self._screen.heading("Git syncs 4.2.0 once more")
@@ -141,11 +142,11 @@ class _Story:
         self._deploy(scenarios.FIXED)
         for weight, seconds in ((5, 30), (25, 60), (95, 150)):
             look = functools.partial(audience.share, "4.2.1", weight)
-            audience.see(f"4.2.1 gets {weight} %", f"{weight} % of the requests", look, seconds)
+            audience.see(f"4.2.1 gets {weight}%", f"{weight}% of the requests", look, seconds)
             self._print_rollout()
         self._screen.quote("\n".join(audience.passes))
         audience.see("4.2.1 is healthy", "Ready", lambda: _ready(audience, "4.2.1"), 120)
-        audience.see("4.2.1 serves everybody", "100 %", lambda: audience.share("4.2.1", 100), 15)
+        audience.see("4.2.1 serves everyone", "100%", lambda: audience.share("4.2.1", 100), 15)
         audience.see("4.2.1 only rose", "rising weights", lambda: _rise(audience, "4.2.1", began), 1)
 
     def _everybody_was_served(self, audience: Audience) -> None:
@@ -216,7 +217,7 @@ class _Story:
         moments = {
             "a customer got the first failed run": failed[0],
             "Prometheus scraped it": self._first_failure_scraped(),
-            "the operator was sure, and decided": _monotonic(decided.timestamp()),
+            "the operator decided": _monotonic(decided.timestamp()),
             "the last request to 4.2.0 was sent": max(found.sent for found in answers),
             "the route showed 100/0": audience.stretches[-1].start,
         }

@@ -158,7 +158,7 @@ def control_plane() -> ControlPlane:
     for file in (etcd, apiserver):
         if not os.access(file, os.X_OK):
             raise MissingPartError(
-                f"{_ASSETS} is {assets}, but {file} is no program; correct it, or unset it"
+                f"{_ASSETS} is {assets}, but {file} is not a program; correct it, or unset it"
             )
     return ControlPlane((str(etcd),), (str(apiserver),), None)
 

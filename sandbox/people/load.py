@@ -150,7 +150,7 @@ class Load:
         self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> Ledger:
-        """Send all that is planned and return when each request has been answered or given up."""
+        """Send everything that is planned and return when each request has been answered or given up."""
         async with self:
             await self.finished()
         return self.ledger

@@ -127,7 +127,7 @@ def stretches(route: Iterable[Seen]) -> list[Stretch]:
 
 
 def weights_of(route: Mapping[str, Any]) -> Weights:
-    """The weights of a route, by version; empty where it has no backend."""
+    """The weights of a route, by version; empty if it has no backend."""
     rules = route.get("spec", {}).get("rules", [])
     backends = rules[0].get("backendRefs", []) if rules else []
     return {version_of(backend["name"]): backend.get("weight", 1) for backend in backends}

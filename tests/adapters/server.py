@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Behavior = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Request:
 
 @dataclass
 class Server:
-    """A server on 127.0.0.1; `behaviour` may be changed between requests."""
+    """A server on 127.0.0.1; `behavior` may be changed between requests."""
 
     port: int
-    behaviour: Behaviour
+    behavior: Behavior
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
@@ -36,7 +36,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-def answer(status: int = 200, body: bytes = b"", *headers: str) -> Behaviour:
+def answer(status: int = 200, body: bytes = b"", *headers: str) -> Behavior:
     """A whole answer that keeps the connection."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers, "", ""]
 
@@ -53,9 +53,9 @@ async def hang(_: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def serving(behaviour: Behaviour) -> AsyncIterator[Server]:
+async def serving(behavior: Behavior) -> AsyncIterator[Server]:
     """A server for as long as the context lasts."""
-    state = Server(0, behaviour)
+    state = Server(0, behavior)
     tasks: set[asyncio.Task[None] | None] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,7 +65,7 @@ async def serving(behaviour: Behaviour) -> AsyncIterator[Server]:
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 state.requests.append(await _request(reader))
-                await state.behaviour(writer)
+                await state.behavior(writer)
         writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)

@@ -91,7 +91,7 @@ def test_sums_drawn_at_once_are_like_sums_drawn_one_by_one() -> None:
 
 
 def test_harmless_releases_are_left_alone() -> None:
-    """Over all harmless columns and three traffics, no more rollbacks than 1 % would give by chance."""
+    """Over all harmless columns and three traffics, no more rollbacks than 1% would give by chance."""
     columns = [column for column in HARMLESS if column not in (CLUSTERED, TINY)]
     found = [count(rolled_back(column, runs, 40)) for column in columns for runs in TRAFFIC]
 
@@ -135,7 +135,7 @@ def test_slow_and_dear_canaries_are_found_and_others_are_not() -> None:
 
 
 def test_other_habits_are_found_and_the_same_are_not() -> None:
-    """At 10,000 runs an hour, 45 to 52 % approvals are seen within the first two phases' looks."""
+    """At 10,000 runs an hour, 45 to 52% approvals are seen within the first two phases' looks."""
     found = [LabelTask(c, 10_000, SEED, range(6)).run()[OURS] for c in labels.COLUMNS[:3:2]]
 
     assert [median_minute(ends) <= 80 for ends in found] == [False, True]
@@ -274,7 +274,7 @@ def test_quantiles_are_prometheus_s() -> None:
 
 
 def test_targets_are_missed_only_beyond_chance() -> None:
-    """One in a hundred at 1 % is chance, five are not."""
+    """One in a hundred at 1% is chance, five are not."""
     assert [is_chance(count, 100, 0.01) for count in (0, 1, 3, 5)] == [True, True, True, False]
 
 

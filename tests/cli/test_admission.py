@@ -173,7 +173,7 @@ TEXTS: Final = {
     "a repeated key": ("kind: AgentRollout\nspec: {}\nspec: {}\n", "found the key spec twice; remove one"),
     "a loop": ("&a {kind: AgentRollout, spec: *a}", "contains itself"),
     "a tag": ("kind: !!python/object:os.system AgentRollout", "cannot be read"),
-    "no objects": ("- 1\n- 2\n", "must hold Kubernetes objects"),
+    "no objects": ("- 1\n- 2\n", "must contain Kubernetes objects"),
     "two objects": (
         yaml.safe_dump_all([changed(RELEASE, "spec.risk", 1), changed(ROLLOUT, "spec.pause", "yes")]),
         "spec.pause: unknown field; did you mean paused? (AgentRollout ",

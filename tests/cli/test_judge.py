@@ -62,13 +62,13 @@ def template(name: str) -> dict[str, str]:
 
 
 PLAYBOOK = {
-    "errors 1.2 to 8.4 %": (question(ERRORS, phase(84, 1000, 36, 3000)), "Fail"),
-    "completion 84 to 71 %": (question(COMPLETION, phase(290, 1000, 480, 3000)), "Fail"),
-    "accuracy 95 to 90 %": (question(template("accuracy"), phase(100, 1000, 150, 3000)), "Fail"),
+    "errors 1.2 to 8.4%": (question(ERRORS, phase(84, 1000, 36, 3000)), "Fail"),
+    "completion 84 to 71%": (question(COMPLETION, phase(290, 1000, 480, 3000)), "Fail"),
+    "accuracy 95 to 90%": (question(template("accuracy"), phase(100, 1000, 150, 3000)), "Fail"),
     "cost x 3": (question(template("cost-per-run"), phase(30, 300, 30, 900)), "Fail"),
     "p99 x 1.5": (question(template("latency"), phase(0, 1000, 0, 3000, bounds=slower(1.5))), "Fail"),
     "p99 as ever": (question(template("latency"), phase(0, 1000, 0, 3000, bounds=slower(1.0))), "Pass"),
-    "approvals 45 to 52 %": (
+    "approvals 45 to 52%": (
         question(
             template("decision-mix"),
             phase(
@@ -84,7 +84,7 @@ PLAYBOOK = {
         ),
         "Fail",
     ),
-    "15 % for two minutes": (
+    "15% for two minutes": (
         question(ERRORS, phase(12, 50, 3, 100), recent=phase(12, 40, 1, 60)),
         "Fail",
     ),
@@ -154,7 +154,7 @@ def test_an_answer_says_all_of_it() -> None:
         "reason": "GateFailed",
         "evidence": pytest.approx(5991, rel=1e-3),
         "ratio": pytest.approx(13.818, rel=1e-3),
-        "message": "canary served 5.0 % of 1,000 runs but had 8 of 19 failures (42 %); rate 16 % vs 1.2 % = "
+        "message": "canary served 5.0% of 1,000 runs but had 8 of 19 failures (42%); rate 16% vs 1.2% = "
         "13.8x, limit 1.1x; evidence 6,000:1, needed 100:1",
     }
 
@@ -181,7 +181,7 @@ def test_what_is_left_out_is_as_in_the_operator() -> None:
 
 
 BAD = {
-    "no JSON": ("{", "the line is no JSON"),
+    "no JSON": ("{", "the line is not valid JSON"),
     "no object": ([1], "the line must be a JSON object"),
     "nothing in it": ({}, "gate: Field required"),
     "no phases": (question(ERRORS), "phases: needs the counts of at least one phase"),
@@ -335,7 +335,7 @@ def test_it_is_the_judge_that_the_operator_runs(
 
 
 def test_the_command_itself_answers() -> None:
-    """`agentrollouts judge` reads standard input to its end and exits with 1 where a line was bad."""
+    """`agentrollouts judge` reads standard input to its end and exits with 1 if a line was bad."""
     lines = [json.dumps(question(ERRORS, phase(8, 50, 11, 950))), "nonsense"]
 
     done = subprocess.run(
@@ -363,7 +363,7 @@ def test_runs_that_have_not_ended_count_as_good() -> None:
     _, answers = ask(*(question(ERRORS, asked, timeOver=False) for asked in questions))
 
     assert [answer["verdict"] for answer in answers] == ["Fail", "Inconclusive", "Inconclusive"]
-    assert "was given 5.0 % of them, 50," in answers[1]["message"]
+    assert "was assigned 5.0% of them (50)," in answers[1]["message"]
 
 
 def test_a_weight_of_an_earlier_phase_counts_for_that_phase() -> None:

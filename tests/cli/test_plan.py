@@ -25,10 +25,10 @@ spec:
 TABLE = """\
 At 1,000 runs an hour:
 
-canary-5 (5 % for 1 h): about 50 canary runs: can catch total failure and not much else
-  GATE        CATCHES        OF INTEREST
-  errors      1.2 % to 12 %  1.2 % to 8.4 %  needs 88 canary runs
-  completion  84 % to 57 %   84 % to 71 %    needs 187 canary runs
+canary-5 (5% for 1 h): about 50 canary runs: can catch total failure and not much else
+  GATE        CATCHES      OF INTEREST
+  errors      1.2% to 12%  1.2% to 8.4%  needs 88 canary runs
+  completion  84% to 57%   84% to 71%    needs 187 canary runs
 """
 
 
@@ -68,8 +68,8 @@ def test_a_rate_of_ones_own_counts(rollout: str, capsys: pytest.CaptureFixture[s
     """`--rate` is as the gate speaks: errors for one, completed runs for the other."""
     main(["plan", rollout, "--runs-per-hour", "1000", "--rate", "errors=0.05", "--rate", "completion=0.95"])
 
-    assert "5.0 % to 35 %" in (out := capsys.readouterr().out)
-    assert "95 % to 91 %" in out
+    assert "5.0% to 35%" in (out := capsys.readouterr().out)
+    assert "95% to 91%" in out
 
 
 def test_standard_input_is_a_file_too(

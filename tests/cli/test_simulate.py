@@ -72,8 +72,8 @@ def test_a_good_release_is_seen_to_ship(tmp_path: Path, capsys: pytest.CaptureFi
     out = capsys.readouterr().out
 
     assert code == 0
-    assert "00:01:00                         0 %  (Somebody sets spec.releaseRef to agent-2.0.0)" in out
-    assert "00:01:00     Canary             20 %  PhaseStarted: Phase first: canary weight 20 %" in out
+    assert "00:01:00                         0%  (A user sets spec.releaseRef to agent-2.0.0)" in out
+    assert "00:01:00     Canary             20%  PhaseStarted: Phase first: canary weight 20%" in out
     assert "At the end, 2026-11-21 09:00:00: Healthy. agent-2.0.0 serves all traffic" in out
 
 
@@ -126,13 +126,13 @@ def test_what_people_and_fate_do_is_part_of_the_story(
 
     told = [entry["message"] for entry in json.loads(out)["timeline"] if not entry["reason"]]
     assert told[1:] == [
-        "Somebody sets the canary's weight in the route to 100 %",
-        "Somebody sets spec.paused to true",
-        "Somebody sets spec.paused to false",
-        "The operator ends; another one starts 30 s later",
+        "Someone else sets the canary's weight in the route to 100%",
+        "A user sets spec.paused to true",
+        "A user sets spec.paused to false",
+        "The operator stops; another one starts 30 s later",
         "Prometheus is away",
         "Prometheus is back",
-        "All releases are worse for a while",
+        "All releases are worse for some time",
         "All releases are as usual again",
     ]
     assert {"Paused", "MetricsUnavailable"} <= set(reasons(out))
@@ -164,7 +164,7 @@ def test_the_picture_is_drawn(tmp_path: Path, ending: str) -> None:
 
 
 WRONG: Final[tuple[tuple[dict[str, Any], str], ...]] = (
-    ({"lasts": "one hour"}, "lasts: must be a span of time such as 90s, 45m or 2h30m"),
+    ({"lasts": "one hour"}, "lasts: must be a duration such as 90s, 45m or 2h30m"),
     ({"runsPerHour": {"2h": -1}}, "runsPerHour.2h: Input should be greater than or equal to 0"),
     ({"releases": {"agent-9.0.0": {}}}, "releases.agent-9.0.0: no AgentRelease agent-9.0.0 in the files"),
     ({"edits": [{"at": "1m"}]}, "edits[0]: must have exactly one of `releaseRef`, `paused`, `approve`"),
@@ -172,7 +172,7 @@ WRONG: Final[tuple[tuple[dict[str, Any], str], ...]] = (
     ({"outage": []}, "outage: Extra inputs are not permitted"),
     (
         {"releases": {"agent-2.0.0": {"failed": 0.8, "escalated": 0.5}}},
-        "releases.agent-2.0.0: `failed`, `escalated` and `refused` may not be more than 1 together",
+        "releases.agent-2.0.0: `failed`, `escalated` and `refused` must be at most 1 together",
     ),
 )
 

@@ -69,7 +69,7 @@ class Kubectl:
         return dict(json.loads(told))
 
     def stored(self, manifest: Manifest) -> Manifest:
-        """The object as the API server has it."""
+        """The object as returned by the API server."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         text = self._stack.kubectl("get", kind, name, "--output=json", "--show-managed-fields")
         return dict(json.loads(text))

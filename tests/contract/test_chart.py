@@ -254,7 +254,7 @@ def namespaces(stack: Stack) -> Iterator[Stack]:
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_api_server_accepts_all_of_it(namespaces: Stack, values: Mapping[str, Any]) -> None:
-    """All that is rendered passes the real API server's validation and admission, unknown fields refused."""
+    """Every rendered object passes the validation and admission of the real API server."""
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": rendered(values)})
 
     done = namespaces.kubectl(

@@ -80,7 +80,7 @@ def test_nothing_of_a_release_can_be_changed(
 
 
 def test_what_is_not_spec_can_be_changed(stored: Manifest, api_server: ApiServer) -> None:
-    """Labels may come and go; they are no part of the behaviour."""
+    """Labels may come and go; they are no part of the behavior."""
     changed = deepcopy(stored)
     changed["metadata"]["labels"] = {"team": "support"}
 

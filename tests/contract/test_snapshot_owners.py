@@ -47,7 +47,7 @@ async def write(cluster: Cluster, wanted: Write, *, force: bool = False) -> None
 
 
 async def stored(cluster: Cluster) -> ObjectMeta:
-    """The snapshot's metadata as the API server has them, its data checked on the way."""
+    """The snapshot's metadata as returned by the API server, its data checked on the way."""
     found = await cluster.get(SNAPSHOT)
     assert found is not None
     assert (found["immutable"], found["data"]["bundle.json"]) == (True, BUNDLE.text)

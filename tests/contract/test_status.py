@@ -97,7 +97,7 @@ GATE = GateStatus(
     name="errors",
     verdict=Verdict.FAIL,
     reason=Reason.GATE_FAILED,
-    message="errors: canary served 5.0 % of 1,000 runs but had 8 of 19 failures (42 %)",
+    message="errors: canary served 5.0% of 1,000 runs but had 8 of 19 failures (42%)",
     severity=Severity.HIGH,
     canary=Counts(bad=8, total=50),
     stable=Counts(bad=11, total=950),

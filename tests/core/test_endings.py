@@ -115,9 +115,9 @@ def test_a_hold_is_seen_as_its_row_says(reason: Reason) -> None:
 def test_a_hold_states_what_releases_it() -> None:
     """A measured hold says in its message how it ends; nothing is added to one that says it."""
     told = with_way_out(Reason.INCONCLUSIVE, "errors: 3 of 100 runs needed")
-    assert told.startswith("errors: 3 of 100 runs needed; goes on by itself once the gates pass")
+    assert told.startswith("errors: 3 of 100 runs needed; resumes once the gates pass")
     paused = decide(an_observation(a_rollout(paused=True).in_state(State.CANARY))).status
     assert paused is not None
     assert paused.attempt is not None
     assert paused.attempt.hold is not None
-    assert paused.attempt.hold.message == "spec.paused is true; set it to false to go on"
+    assert paused.attempt.hold.message == "spec.paused is true; set it to false to continue"

@@ -30,7 +30,7 @@ from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.settings import Settings
 from testkit.builders import NEW, OLD, START, a_rollout, an_observation, service_of
-from testkit.world import Behaviour, a_world
+from testkit.world import Behavior, a_world
 
 PACKAGE: Final = Path(agentrollouts.__file__).parent
 EXAMPLES: Final = PACKAGE.parents[1] / "crds" / "examples" / "valid"
@@ -138,7 +138,7 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
     """
     for spec, failed, runs in COURSES:
         world = a_world(a_rollout(**spec).serving(OLD), OLD, NEW)
-        world.agents[NEW], world.runs_per_second = Behaviour(failed=failed), runs
+        world.agents[NEW], world.runs_per_second = Behavior(failed=failed), runs
         world.run(3600)
     for traffic in (
         {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"]}},

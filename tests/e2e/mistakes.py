@@ -117,9 +117,7 @@ MISTAKES = [
         {"releaseRef": {"name": NOBODY}},
         mend=make_release,
     ),
-    Mistake(
-        "wrong-agent", "AgentMismatch", "spec.releaseRef", {"releaseRef": {"name": f"neighbour-{FIRST}"}}
-    ),
+    Mistake("wrong-agent", "AgentMismatch", "spec.releaseRef", {"releaseRef": {"name": f"neighbor-{FIRST}"}}),
     Mistake(
         "no-template", "InvalidGate", "spec.gates[0].template", gated(name="errors", template="eror-rate")
     ),

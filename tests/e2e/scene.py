@@ -94,7 +94,7 @@ class Scene:
 
 
 def condition_of(manifest: Manifest | None, kind: str) -> Manifest:
-    """One condition of an object; empty where it has none."""
+    """One condition of an object; empty if it has none."""
     told = (manifest or {}).get("status", {}).get("conditions", [])
     return next((found for found in told if found["type"] == kind), {})
 

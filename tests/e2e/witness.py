@@ -96,7 +96,7 @@ class Witness:
         self._is_over.set()  # the threads end with their connections, when the stack does
 
     def get(self, ref: Ref) -> Manifest | None:
-        """The newest version of an object; None where there is none."""
+        """The newest version of an object; None if there is none."""
         with self._news:
             newest = self._lives[ref].newest
             return None if newest is None or newest.is_gone else newest.manifest

@@ -49,7 +49,7 @@ def audience_of(*versions: Seen, canary_every: int, status: Mapping[str, Any] | 
 
 
 def test_stretches() -> None:
-    """A stretch lasts until the weights change; other writes to the route and weights of 0 are no change."""
+    """A segment lasts until the weights change; other writes to the route and weights of 0 are no change."""
     seen = [
         route(1, v4_1_0=100),
         route(2, v4_1_0=100),
@@ -74,7 +74,7 @@ def test_names() -> None:
 
 def test_share() -> None:
     """A share that follows its weight is seen, also after the weight has gone."""
-    told = "5 % on the route; 5.0% of 400 requests at the customers"
+    told = "5% on the route; 5.0% of 400 requests at the customers"
     weights = route(0, v4_1_0=95, v4_2_0=5)
 
     assert audience_of(weights, route(4.5, v4_1_0=100), canary_every=20).share("4.2.0", 5) == told
@@ -95,9 +95,9 @@ def test_share_that_is_not_seen(versions: list[Seen], canary_every: int) -> None
 
 
 def test_deviation() -> None:
-    """All stretches are compared; one that does not sum to 100, or whose shares are off, counts."""
+    """All segments are compared; one that does not sum to 100, or whose shares are off, counts."""
     good = route(0, v4_1_0=95, v4_2_0=5)
-    told = "1 splits of 100 %; each share within 0.1 points of its weight"
+    told = "1 splits of 100%; each share within 0.1 points of its weight"
 
     assert audience_of(good, canary_every=20).deviation() == told
     assert audience_of(good, canary_every=10).deviation() is None
@@ -110,10 +110,10 @@ def test_step_that_is_missed() -> None:
     audience = audience_of(route(0, v4_1_0=100), canary_every=20, status=status)
 
     with pytest.raises(MissedError) as missed:
-        audience.see("4.2.0 gets 5 %", "5 % of the requests", lambda: None, 0)
+        audience.see("4.2.0 gets 5%", "5% of the requests", lambda: None, 0)
 
     assert str(missed.value) == (
-        "4.2.0 gets 5 %: expected 5 % of the requests within 0 s; saw the route at 4.1.0 100 %, served in "
+        "4.2.0 gets 5%: expected 5% of the requests within 0 s; saw the route at 4.1.0 100%, served in "
         "the last 5 s: none; the operator says Healthy: All is well"
     )
     assert audience.steps == []

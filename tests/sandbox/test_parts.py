@@ -121,7 +121,7 @@ def test_envtest_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     lacking = tmp_path / "kube-apiserver"
     assert str(missing.value) == (
-        f"KUBEBUILDER_ASSETS is {tmp_path}, but {lacking} is no program; correct it, or unset it"
+        f"KUBEBUILDER_ASSETS is {tmp_path}, but {lacking} is not a program; correct it, or unset it"
     )
 
 
@@ -170,7 +170,6 @@ def test_command_line(empty_cache: Path) -> None:
     )
     done = run([sys.executable, "-c", script], environment)
 
-    expected = (
-        "sandbox: KUBEBUILDER_ASSETS is /nowhere, but /nowhere/etcd is no program; correct it, or unset it\n"
-    )
+    problem = "KUBEBUILDER_ASSETS is /nowhere, but /nowhere/etcd is not a program"
+    expected = f"sandbox: {problem}; correct it, or unset it\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)

@@ -29,7 +29,7 @@ def story(out: io.StringIO) -> str:
 
 
 def test_file() -> None:
-    """A file gets plain lines: no colour, no living line, columns as wide as needed."""
+    """A file gets plain lines: no color, no living line, columns as wide as needed."""
     assert story(io.StringIO()) == (
         "\n"
         "Act\n"
@@ -54,8 +54,8 @@ def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told.endswith("        now that\r\033[K")
 
 
-def test_terminal_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_COLOR takes the colours away and leaves the living line."""
+def test_terminal_without_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR takes the colors away and leaves the living line."""
     monkeypatch.setenv("NO_COLOR", "1")
     told = story(Terminal())
 

@@ -98,7 +98,7 @@ def test_snapshot_is_believed_only_with_its_digest(bundle_text: Callable[[str], 
 
 @pytest.mark.parametrize("name", scenarios.names())
 def test_agent_and_operator_agree_on_the_digest(bundle_text: Callable[[str], str], name: str) -> None:
-    """What the agent takes for the identity of its behaviour is what the operator computed."""
+    """What the agent takes for the identity of its behavior is what the operator computed."""
     text = bundle_text(name)
 
     assert read_bundle(text).digest == digest_of(text.encode())

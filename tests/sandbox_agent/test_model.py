@@ -52,7 +52,7 @@ def test_steps_are_taken_one_by_one_and_then_the_last_answer_is_given() -> None:
 
 def test_argument_names_are_the_prompts() -> None:
     """A prompt that calls the order's number `order_id` makes the model pass `order_id`."""
-    prompt = "When the customer asks about a parcel: call track_parcel with order_id and colour."
+    prompt = "When the customer asks about a parcel: call track_parcel with order_id and color."
 
     assert complete(MODEL, asking("my parcel?", prompt=prompt), 1200).call == Call(
         "track_parcel", {"order_id": "A-7"}

@@ -33,7 +33,7 @@ def share(outcomes: list[Run], outcome: Outcome) -> float:
 
 @pytest.mark.parametrize("name", [scenarios.HEALTHY, scenarios.FIXED, scenarios.DEAR, scenarios.LENIENT])
 def test_sound_prompts_complete_nearly_all(bundle_of: BundleOf, name: str) -> None:
-    """With a prompt that fits its tools about 99 % of the runs are completed, and about 1 % fail."""
+    """With a prompt that fits its tools about 99% of the runs are completed, and about 1% fail."""
     done = runs(bundle_of(name))
 
     assert share(done, Outcome.COMPLETED) >= 0.98
@@ -51,7 +51,7 @@ def test_the_same_customers_fail_under_every_sound_bundle(bundle_of: BundleOf) -
 
 
 def test_bad_prompt_fails_every_approved_refund(bundle_of: BundleOf) -> None:
-    """4.2.0 fails just where 4.1.0 pays a refund, and that is 25 to 35 % of all runs."""
+    """4.2.0 fails just where 4.1.0 pays a refund, and that is 25 to 35% of all runs."""
     healthy, bad = runs(bundle_of(scenarios.HEALTHY)), runs(bundle_of(scenarios.BAD_PROMPT))
 
     for before, after in zip(healthy, bad, strict=True):
@@ -78,7 +78,7 @@ def test_dear_model_costs_three_times_as_much(bundle_of: BundleOf) -> None:
 
 
 def test_lenient_policy_approves_more(bundle_of: BundleOf) -> None:
-    """Some 80 % of the refunds asked for are approved under the sound policy, all under the lenient one."""
+    """Some 80% of the refunds asked for are approved under the sound policy, all under the lenient one."""
     decisions = [
         Counter(run.decision for run in runs(bundle_of(n))) for n in (scenarios.FIXED, scenarios.LENIENT)
     ]

@@ -85,7 +85,7 @@ async def test_malformed_request(serve: Serve, body: bytes) -> None:
 
 
 async def test_metrics_are_what_the_client_saw(serve: Serve, bundle_of: Callable[[str], Bundle]) -> None:
-    """The counters equal what the client counted, and about 30 % of the bad release's runs failed."""
+    """The counters equal what the client counted, and about 30% of the bad release's runs failed."""
     release = scenarios.BAD_PROMPT
     async with serve(release) as server:
         ledger = await Load(LoadPlan(str(server.make_url("/run")), rate=None, limit=600)).run()

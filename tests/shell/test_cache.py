@@ -79,7 +79,7 @@ def truth(past: Iterable[News]) -> dict[Ref, Manifest]:
 
 
 def known(cache: Cache) -> dict[Ref, Manifest]:
-    """All that a cache knows."""
+    """Everything that a cache knows."""
     kinds = (ROLLOUT, RELEASE, CONFIG_MAP, ROUTE)
     found = {key: cache.get(key) for kind in kinds for key in cache.versions(kind, None)}
     return {key: manifest for key, manifest in found.items() if manifest is not None}

@@ -35,7 +35,7 @@ def condition(shell: Shell, kind: str, ref: Ref = ROLLOUT) -> tuple[str, str, st
 
 
 def attached(shell: Shell) -> list[str] | None:
-    """The Gateways of the route; None where there is no route."""
+    """The Gateways of the route; None if there is no route."""
     route = shell.api.objects.get(ROUTE)
     return [parent["name"] for parent in route["spec"]["parentRefs"]] if route else None
 
@@ -236,7 +236,7 @@ def gateways_away(shell: Shell) -> None:
     async def refuse(ref: Ref) -> Manifest | None:
         if ref.kind == "Gateway":
             await pass_time(10)
-            raise UnavailableError("the API server did not answer in 10 s")
+            raise UnavailableError("the API server did not respond within 10 s")
         return await get(ref)
 
     shell.api.get = refuse  # type: ignore[method-assign] # as if it were down

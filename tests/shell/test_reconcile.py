@@ -481,7 +481,7 @@ def test_a_fight_over_our_route_is_slowed_down_and_never_lost() -> None:
 
 
 def test_a_release_is_materialised_once_and_ready_only_with_its_snapshot() -> None:
-    """While the snapshot cannot be written the condition says why; then it stands, for good."""
+    """While the snapshot cannot be written the condition says why; then it stands, permanently."""
 
     async def scenario() -> None:
         async with a_shell() as shell:

@@ -107,7 +107,10 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
     keys = "prometheus, namespaces, gatewayClasses, limits, workers, serve, log"
     assert refusal(tmp_path, text) == [
         "The settings file FILE cannot be used:",
-        "- prometheus[0].url: may not hold a user or password; use bearerTokenFile, headers or headerFiles",
+        (
+            "- prometheus[0].url: must not contain a user or password; use bearerTokenFile, headers or "
+            "headerFiles"
+        ),
         "- prometheus[0].headers.A: must be one line without spaces around it",
         "- prometheus[0].timeOutSeconds: unknown key; did you mean timeoutSeconds?",
         "- prometheus[1].url: must be an address such as http://prometheus.monitoring:9090",
@@ -121,8 +124,8 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds no mapping; write {} to take every default"),
-        ("- a", "holds no mapping; write {} to take every default"),
+        ("", "does not contain a mapping; write {} to take every default"),
+        ("- a", "does not contain a mapping; write {} to take every default"),
         ("workers: 1\n  x: [", "is not YAML at line 2, column 4"),
         ("a: !!python/object/apply:os.system [id]", "is not YAML at line 1, column 4"),
         ("[" * 100_000, "is not YAML"),
@@ -130,7 +133,7 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         ("prometheus: [{name: a, url: 'http://a'}, {name: a, url: 'http://b'}]", "used more than once: a"),
         ("prometheus: [{name: a, url: 'http://a:99999'}]", "must be an address such as"),
         ("prometheus: [{name: a, url: 'http://[a'}]", "must be an address such as"),
-        ("prometheus: [{name: a, url: 'http://a/?token=1'}]", "may not hold a query or a fragment"),
+        ("prometheus: [{name: a, url: 'http://a/?token=1'}]", "must not contain a query or a fragment"),
         (
             "prometheus: [{name: a, url: 'http://a', namespaceLabel: 'x!=\"\"'}]",
             "[0].namespaceLabel: String should",

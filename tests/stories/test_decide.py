@@ -30,15 +30,15 @@ from testkit.builders import (
     an_observation,
     not_ready,
 )
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.3)
+BAD = Behavior(failed=0.3)
 
 
-def an_attempt(behaviour: Agent | None = None, **spec: object) -> World:
-    """`OLD` serves, `NEW` has just begun with 5 %."""
+def an_attempt(behavior: Agent | None = None, **spec: object) -> World:
+    """`OLD` serves, `NEW` has just begun with 5%."""
     world = a_world(a_rollout(**spec).serving(OLD), OLD)
-    world.ship(NEW, behaviour)
+    world.ship(NEW, behavior)
     world.settle()
     return world
 
@@ -88,7 +88,7 @@ def test_a_breach_is_taken_back_and_told_with_its_numbers() -> None:
         "GateFailed",
     )
     assert rollback.outcome is VerifyOutcome.RECOVERED
-    assert "errors: canary served 5.8 %" in rollback.message  # births and extrapolation overlap by a scrape
+    assert "errors: canary served 5.8%" in rollback.message  # births and extrapolation overlap by a scrape
     assert world.status.affected_window is not None
     assert world.status.affected_window.release == NEW
     assert world.route_weights == [5, 0]
@@ -288,7 +288,7 @@ def test_a_person_is_asked_and_answers() -> None:
     ("policy", "state"), [("Hold", State.HELD), ("RollBack", State.ROLLED_BACK), ("Promote", State.CANARY)]
 )
 def test_an_undecided_phase_is_extended_and_then_the_plan_says_what(policy: str, state: State) -> None:
-    """Too few runs at 5 %: both extensions pass, in all twice the time, and then `onTimeout`."""
+    """Too few runs at 5%: both extensions pass, in all twice the time, and then `onTimeout`."""
     gates = [{"name": "errors", "template": "error-rate", "minSamples": 500}]
     phases = [{"name": f"p{weight}", "weight": weight, "durationSeconds": 600} for weight in (5, 25)]
     world = an_attempt(gates=gates, phases=phases, analysis={"warmupSeconds": 0, "onTimeout": policy})
@@ -345,7 +345,7 @@ def test_extensions_of_a_bake_are_reported_twice_at_most(seconds: int, most: int
 
 @pytest.mark.parametrize("state", [State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING])
 def test_a_changed_plan_carries_no_evidence_over(state: State) -> None:
-    """The clock starts anew at the present weight, whatever the attempt was doing."""
+    """The clock starts anew at the current weight, whatever the attempt was doing."""
     builder = a_rollout().in_state(state).planning(gates=[{"name": "cost", "template": "cost-per-run"}])
     status = decide(an_observation(builder)).status
 
@@ -424,7 +424,7 @@ def test_an_attempt_that_stood_in_line_begins_under_the_present_plan() -> None:
     world.run(20)
 
     assert (world.state, world.shares()[NEW]) == (State.CANARY, 5)
-    assert world.told(Reason.PHASE_STARTED) == ["Phase canary-5: canary weight 5 %"]
+    assert world.told(Reason.PHASE_STARTED) == ["Phase canary-5: canary weight 5%"]
 
 
 @pytest.mark.parametrize("effects", range(5))

@@ -1,4 +1,4 @@
-"""Gates at 100 %, where nothing runs beside the canary: a first release, a switch back, a last phase of 100.
+"""Gates at 100%, where nothing runs beside the canary: a first release, a switch back, a last phase of 100.
 
 Whole rollouts in virtual time, and the one answer that a stable release may not disturb.
 """
@@ -28,17 +28,17 @@ from agentrollouts.core.rollout.decide import decide
 from testkit.builders import NEW, OLD, OLDEST, START, a_rollout
 from testkit.gates import a_gate
 from testkit.properties import usually
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.3)
-SLOW = Behaviour(seconds=25.0)
+BAD = Behavior(failed=0.3)
+SLOW = Behavior(seconds=25.0)
 TO_FULL = [{"name": f"to-{weight}", "weight": weight, "durationSeconds": 600} for weight in (50, 100)]
 
 
-def a_first_release(behaviour: Behaviour | None = None, **spec: object) -> World:
+def a_first_release(behavior: Behavior | None = None, **spec: object) -> World:
     """`NEW` is the first release, and has just got everything."""
     world = a_world(a_rollout(**spec), NEW)
-    world.agents[NEW] = behaviour or Behaviour()
+    world.agents[NEW] = behavior or Behavior()
     world.run_until(State.BAKING)
     return world
 
@@ -58,11 +58,11 @@ def test_a_first_release_that_fails_waits_for_a_person() -> None:
     reason, message = held_by(world)
     assert reason == Reason.NO_HEALTHY_TARGET
     assert message.startswith("errors: canary had ")
-    assert "surely beyond the limit of 15 % for 120 s" in message
-    assert message.endswith("; there is no release to go back to; ship a fix")
+    assert "above the limit of 15% for 120 s" in message
+    assert message.endswith("; there is no release to roll back to; ship a fix")
     assert (world.status.conditions[2].status, world.shares()) == ("True", {NEW: 100})
 
-    world.agents[NEW] = Behaviour()
+    world.agents[NEW] = Behavior()
     world.run_until(State.HEALTHY)
     assert world.route_weights == [100]
 
@@ -76,7 +76,7 @@ def test_a_first_release_without_metrics_is_not_called_healthy() -> None:
     assert (reason, world.state) == (Reason.METRIC_MISSING, State.HELD)
     assert message == (
         f"errors: no series agent_runs_total of release {NEW}; does the agent export it, with its labels?; "
-        "goes on by itself once the metric exists"
+        "resumes once the metric exists"
     )
 
     world.metrics = "up"
@@ -94,7 +94,7 @@ def test_a_template_s_seconds_say_nothing_about_an_agent_that_nobody_knows() -> 
     assert slow.status.gates == ()
     reason, message = held_by(limited)
     assert reason == Reason.NO_HEALTHY_TARGET
-    assert "surely beyond the limit of 99 % within 10" in message
+    assert "above the limit of 99% within 10" in message
 
 
 def test_too_few_runs_extend_the_bake_and_then_hold_it() -> None:
@@ -107,7 +107,7 @@ def test_too_few_runs_extend_the_bake_and_then_hold_it() -> None:
     assert reason == Reason.INCONCLUSIVE
     assert "of 5,000 canary runs needed to pass" in message
     assert len(world.told(Reason.PHASE_EXTENDED)) == 2
-    assert world.told(Reason.PHASE_EXTENDED)[0].startswith("The bake goes on: errors: canary had ")
+    assert world.told(Reason.PHASE_EXTENDED)[0].startswith("The bake continues: errors: canary had ")
     world.run_until(State.HEALTHY)
 
 
@@ -132,7 +132,7 @@ def test_a_phase_at_100_asks_only_what_needs_no_comparison() -> None:
     assert world.current_poll is not None
     assert (world.shares()[NEW], len(world.current_poll.plan.totals)) == (100, 1)
     messages = {gate.name: gate.message for gate in world.status.gates}
-    assert messages["completion"].startswith("canary served 51 %")
+    assert messages["completion"].startswith("canary served 51%")
     assert messages["errors"].startswith("canary had ")
     world.run_until(State.HEALTHY)
 
@@ -153,11 +153,11 @@ def test_a_breach_at_100_goes_back_while_stable_is_known(*, is_known: bool) -> N
 
     assert world.shares()[OLD] == 100
     assert world.status.last_rollback is not None
-    assert "surely beyond the limit of 15 % for 1" in world.status.last_rollback.message
+    assert "above the limit of 15% for 1" in world.status.last_rollback.message
 
 
 def test_a_gate_for_later_is_not_asked_beside_stable() -> None:
-    """`during: [Full]`: what fails it at 5 % is not looked at yet."""
+    """`during: [Full]`: what fails it at 5% is not looked at yet."""
     gates = [
         {"name": "errors", "template": "error-rate", "during": ["Full"]},
         {"name": "violations", "template": "violations", "noData": "Ignore"},
@@ -231,14 +231,14 @@ def test_verdicts_without_a_control_group(
     ],
 )
 def test_which_limits_speak_alone(asked: ResolvedGate, baseline: Baseline | None, *, speaks: bool) -> None:
-    """The user's own always; a template's where stable kept it, or where a share is all that is known."""
+    """The user's own always; a template's if stable kept it, or if only a share is known."""
     assert speaks_alone(asked, baseline) is speaks
     found = judged(asked, 60, 100, GateMemory(baseline, Streaks(beyond=START - timedelta(seconds=120))))
     assert (found.verdict is Verdict.FAIL) is speaks
 
 
 def test_a_stable_that_is_gone_does_not_disturb() -> None:
-    """Its agents may be scaled down: at 100 % it is no canary's fault that there is nothing of it."""
+    """Its agents may be scaled down: at 100% it is no canary's fault that there is nothing of it."""
     subject = Subject("shop", "support", NEW, OLD, alone=True)
     plan = plan_queries([ERRORS, LATENCY], subject, counting_start=START, warmup_seconds=0)
     at = START + timedelta(seconds=400)

@@ -21,7 +21,7 @@ from testkit.builders import (
     an_observation,
     not_ready,
 )
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 from tests.gitops_tools import ARGO_CD, FLUX, flux, health, kstatus
 
 PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
@@ -172,7 +172,7 @@ def test_the_course_of_a_good_release() -> None:
 def test_the_course_of_a_bad_release() -> None:
     """It ends where a person has to ship another one, and the message says what failed."""
     world = a_world(a_rollout().serving(OLD), OLD, NEW)
-    world.agents[NEW] = Behaviour(failed=0.6)
+    world.agents[NEW] = Behavior(failed=0.6)
     seen = list(course(world, 1800))
 
     assert words(seen, PROGRESSING) == ["Progressing", "Degraded"]
@@ -181,7 +181,7 @@ def test_the_course_of_a_bad_release() -> None:
 
 
 def test_releases() -> None:
-    """Healthy with a snapshot, in progress while something is awaited, refused for good."""
+    """Healthy with a snapshot, in progress while something is awaited, refused permanently."""
     ready = a_ready_release()
     assert (health("agentrelease", with_observed(ready))[0], kstatus(with_observed(ready))) == (
         "Healthy",

@@ -240,7 +240,7 @@ def strays(selector: promql_parser.VectorSelector, subject: Subject) -> bool:
 
 
 def harm_of(queries: list[str], subject: Subject, *, one_gate: bool = False) -> str:
-    """How the queries differ from harmless ones; empty where they do not."""
+    """How the queries differ from harmless ones; empty if they do not."""
     for query, benign in zip(queries, harmless(one_gate=one_gate), strict=True):
         parsed = promql_parser.parse(query)
         if shape(parsed) != benign:

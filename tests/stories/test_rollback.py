@@ -29,13 +29,13 @@ from testkit.builders import (
     service_of,
     their_route,
 )
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.3)
+BAD = Behavior(failed=0.3)
 
 
 def an_attempt(**spec: object) -> World:
-    """`OLD` serves, `NEW` has just begun with 5 %."""
+    """`OLD` serves, `NEW` has just begun with 5%."""
     world = a_world(a_rollout(**spec).serving(OLD), OLD)
     world.ship(NEW)
     world.settle()
@@ -159,7 +159,7 @@ def test_an_order_that_cannot_be_carried_out_is_told_whatever_is_asked_for() -> 
 
     (ready, *_) = world.status.conditions
     assert ready.reason == "NoHealthyTarget"
-    assert ready.message.startswith(f"{OLD} cannot be taken back: ")
+    assert ready.message.startswith(f"{OLD} cannot be rolled back: ")
     assert f"; ship a fix. {NEXT} was rolled back and is not tried again; " in ready.message
 
 

@@ -51,7 +51,7 @@ Shares = Sequence[float]
 """Of the runs above each bound."""
 
 USUAL = (0.97, 0.6, 0.2, 0.05, 0.01, 0.0)
-"""The bounds from 4 steps on count, above which 6.5 % of the runs are on average."""
+"""The bounds from 4 steps on count, above which 6.5% of the runs are on average."""
 TWICE_AS_LONG = (1.0, 0.97, 0.6, 0.2, 0.05, 0.01)
 """Three times as many are above them."""
 
@@ -118,8 +118,8 @@ def test_stable_much_slower_than_before_is_a_shared_cause() -> None:
     assert (before.bad, before.total, before.bound) == (near(260), near(4000), 4)
     assert (found.verdict, found.reason) == (Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE)
     assert found.message == (
-        "stable itself has 255.3 runs of more than 4 steps, on average over the bounds from there on, in "
-        "1,188 runs of the last 900 s (21 %) and had 6.5 % before the attempt, so the cause is not the canary"
+        "stable itself has 255.3 runs of more than 4 steps, averaged over this bound and the higher ones, in "
+        "1,188 runs of the last 900 s (21%) and had 6.5% before the attempt, so the cause is not the canary"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_canary_slower_than_a_slow_stable_is_rolled_back() -> None:
 
     assert found.verdict is Verdict.FAIL
     assert found.note == (
-        "stable itself has 22 % and had 6.5 % before the attempt, so going back may not be enough"
+        "stable itself has 22% and had 6.5% before the attempt, so a rollback might not be enough"
     )
 
 
@@ -197,7 +197,7 @@ def slow(seconds: float) -> Agent:
 
 
 def an_attempt() -> World:
-    """`OLD` has served for hours, and `NEW`, which is as fast, has had 5 % for some minutes."""
+    """`OLD` has served for hours, and `NEW`, which is as fast, has had 5% for some minutes."""
     world = a_world(a_rollout(gates=[BUCKETS]).asking_for(OLD).serving(OLD), OLD)
     world.remembers = True
     world.agents[OLD] = slow(4)

@@ -67,7 +67,7 @@ _KINDS: Final[Mapping[str, Mapping[str, bool]]] = {
 COLUMNS: Final = tuple(
     Trouble(f"{kind}, {what}", rate, **fields)
     for kind, fields in _KINDS.items()
-    for what, rate in (("equal", USUAL), ("1.2 → 8.4 %", WORSE))
+    for what, rate in (("equal", USUAL), ("1.2 → 8.4%", WORSE))
 )
 
 
@@ -141,7 +141,7 @@ class _Attempt:
     start: int = 0
 
     def play(self) -> int | None:
-        """The minute at which it is stopped; None where it is promoted, or where an equal one is held."""
+        """The minute at which it is stopped; None if it is promoted, or where an equal one is held."""
         self.counters.pass_minute(0, self.runs)
         minute, ends = 0, [PHASES[0][1], PHASES[0][1] + PHASES[1][1]]
         for phase, end in enumerate(ends):

@@ -42,8 +42,8 @@ _MANY = (0.4, 0.25, 0.15, 0.10, 0.06, 0.04)
 COLUMNS: Final = (
     Habit("A/A, two labels", _DECISIONS, _DECISIONS),
     Habit("A/A, six labels", _MANY, _MANY),
-    Habit("approve 45 → 52 %", (0.52, 0.48), _DECISIONS),
-    Habit("one label 10 → 15 %", (0.35, 0.25, 0.15, 0.15, 0.06, 0.04), _MANY),
+    Habit("approve 45 → 52%", (0.52, 0.48), _DECISIONS),
+    Habit("one label 10 → 15%", (0.35, 0.25, 0.15, 0.15, 0.06, 0.04), _MANY),
 )
 
 
@@ -90,7 +90,7 @@ def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:
 
 
 def _every_minute(minutes: Sequence[Pair]) -> int | None:
-    """What one would write first: the same test on the present phase's counts, again and again."""
+    """What one would write first: the same test on the current phase's counts, again and again."""
     begun, sums = 0, _Sums(minutes)
     for _, length in PHASES:
         for minute in range(1, length + 1):

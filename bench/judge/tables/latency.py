@@ -55,7 +55,7 @@ COLUMNS: Final = (
     Slowness("provider x 3 slow, 10 min", blip=3.0),
     Slowness("x 1.5 everywhere", canary=1.5),
     Slowness("x 2 everywhere", canary=2.0),
-    Slowness("3 % of runs x 4", canary=4.0, share=0.03),
+    Slowness("3% of runs x 4", canary=4.0, share=0.03),
 )
 
 
@@ -78,7 +78,7 @@ class LatencyTask(Task[Slowness]):
 def first_fail(
     gate: ResolvedGate, minutes: Sequence[Pair], burst: float | None, *, screened: bool = True
 ) -> int | None:
-    """The minute after which the shipped judge says Fail; None where it never does."""
+    """The minute after which the shipped judge says Fail; None if it never does."""
     finished: list[Tally] = []
     phase, left = 0, PHASES[0][1]
     canary, stable = [0] * (len(BOUNDS) + 1), [0] * (len(BOUNDS) + 1)

@@ -18,7 +18,7 @@ TRAFFIC: Final = (1_000, 10_000, 100_000)
 OURS_95: Final = "same, confidence 0.95"
 UNTIMED: Final = "same, durations of runs unknown"
 UNNOTICED_HOURS: Final = 4
-"""How long a regression that nobody stops is charged at 100 %."""
+"""How long a regression that nobody stops is charged at 100%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class RunTask(Task[Column]):
 
 
 def harm(task: RunTask, minutes: Sequence[Minute], minute: int | None) -> float:
-    """Bad runs of the canary beyond stable's rate until `minute`; after the last one four hours at 100 %."""
+    """Bad runs of the canary beyond stable's rate until `minute`; after the last one four hours at 100%."""
     stop = len(minutes) if minute is None else minute
     excess = math.fsum(
         m.canary_bad - m.canary_total * task.column.rates(index)[0] for index, m in enumerate(minutes[:stop])

@@ -40,11 +40,11 @@ class Duration:
 
 
 EQUAL: Final = (
-    *(Duration(f"5 % errors on both, runs of {m} min", m, 0.05, 0.05) for m in (1, 5, 15)),
-    *(Duration(f"84 % completed on both, {m} min", m, 0.16, 0.16, "completion") for m in (1, 5, 15)),
-    Duration("50 % completed on both, 15 min", 15, 0.5, 0.5, "completion"),
+    *(Duration(f"5% errors on both, runs of {m} min", m, 0.05, 0.05) for m in (1, 5, 15)),
+    *(Duration(f"84% completed on both, {m} min", m, 0.16, 0.16, "completion") for m in (1, 5, 15)),
+    Duration("50% completed on both, 15 min", 15, 0.5, 0.5, "completion"),
 )
-WORSE: Final = tuple(Duration(f"error 1.2 → 8.4 %, {m} min", m, 0.012, 0.084) for m in (1, 5, 15))
+WORSE: Final = tuple(Duration(f"error 1.2 → 8.4%, {m} min", m, 0.012, 0.084) for m in (1, 5, 15))
 COLUMNS: Final = (*EQUAL, *WORSE)
 
 

@@ -72,7 +72,7 @@ class Network:
     """How calls fare; this one is calm, and others are made from it."""
 
     lasts: float = 0.0
-    """Seconds by which it may delay the end of a course; more than 0 where it touches open connections."""
+    """Seconds by which it may delay the end of a course; more than 0 if it touches open connections."""
 
     async def carry(self, call: Call, send: Send) -> Answer:
         """Bring a call to the API server and its answer back.

@@ -30,7 +30,7 @@ class Scene:
 
     @property
     def rollout(self) -> Manifest:
-        """The object now; empty where there is none."""
+        """The object now; empty if there is none."""
         return self.observer.get("AgentRollout", self.namespace, self.agent) or {}
 
     @property

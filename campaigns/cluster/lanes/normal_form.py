@@ -32,7 +32,7 @@ _FACTS: Final = frozenset({"agentrollouts.dev/healthy", "agentrollouts.dev/quara
 """Annotations of a snapshot, whose text is JSON with the time in it."""
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 _UNFINISHED: Final = re.compile(
-    r"finished # of # (\w+), was given # ?% of them, #|, as if its other \w+ end well"
+    r"finished # of # (\w+), was assigned # ?% of them \(#\),?| if its other \w+ end well"
     r"| \(# with those that have not ended\)"
 )
 """What a sentence says besides if a scrape came before the last runs had ended."""
@@ -86,7 +86,7 @@ def _unnumbered(sentence: str) -> str:
 
 
 def _finished(unfinished: re.Match[str]) -> str:
-    return f"served # % of # {unfinished[1]}" if unfinished[1] else ""
+    return f"served #% of # {unfinished[1]}" if unfinished[1] else ""
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON

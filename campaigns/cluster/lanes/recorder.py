@@ -61,7 +61,7 @@ def attempt_of(rollout: Manifest) -> Manifest:
 
 
 Key = tuple[str, str]
-"""Namespace and agent: all that belongs to one rollout has a name that begins with its agent's."""
+"""Namespace and agent: everything that belongs to one rollout has a name that begins with its agent's."""
 
 
 class Observer:
@@ -86,7 +86,7 @@ class Observer:
         return sorted(self._seen[namespace, agent], key=lambda version: version.number)
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        """The newest version of an object; None where there is none."""
+        """The newest version of an object; None if there is none."""
         found = self._newest.get((kind, namespace, name))
         return None if found is None or found.is_gone else found.manifest
 
@@ -96,7 +96,7 @@ class Observer:
         return [v.manifest for v in found if v.kind == kind and not v.is_gone and _place(v)[0] == namespace]
 
     def objects(self, namespace: str, agent: str) -> list[Manifest]:
-        """The newest versions of all that belongs to an agent."""
+        """The newest versions of everything that belongs to an agent."""
         names = {(version.kind, version.name) for version in self._seen[namespace, agent]}
         return [found for kind, name in sorted(names) if (found := self.get(kind, namespace, name))]
 

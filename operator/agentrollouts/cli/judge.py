@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TextIO
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from agentrollouts.api.gates import Gate
+from agentrollouts.api.gates import Gate, GateType
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.cli.mistakes import problems
 from agentrollouts.core.gates.counts import (
@@ -164,7 +164,7 @@ def answer_lines(lines: Iterable[str], out: TextIO) -> int:
     """Answer each line as soon as it is read; empty ones are passed over.
 
     Returns:
-        The exit code: 1 where a line could not be read.
+        The exit code: 1 if a line could not be read.
     """
     code = 0
     for number, line in enumerate(lines, start=1):
@@ -190,7 +190,7 @@ def _answer(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return {"error": f"the line is no JSON: {error}"}
+        return {"error": f"the line is not valid JSON: {error}"}
     if not isinstance(value, dict):
         return {"error": "the line must be a JSON object"}
     try:
@@ -215,7 +215,7 @@ def _gate(question: _Question) -> ResolvedGate | str:
 
 
 def _misfit(question: _Question, gate: ResolvedGate) -> str:
-    """The first field that contradicts another one; empty where none does."""
+    """The first field that contradicts another one; empty if none does."""
     if not question.phases:
         return "phases: needs the counts of at least one phase"
     if question.planned_phases is not None and question.planned_phases < len(question.phases):
@@ -242,7 +242,7 @@ def _strange_groups(field: str, phase: _Phase, gate: ResolvedGate) -> str:
 
 def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
     """Whether more runs are bad than there are, where it is runs that are bad."""
-    if gate.traits.is_sum or gate.traits.takes_count:
+    if gate.kind in {GateType.MEAN, GateType.COUNT}:
         return ""
     sides = (("canary", pair.canary), ("stable", pair.stable))
     wrong = (name for name, side in sides if side.bad > side.total)
@@ -272,7 +272,7 @@ def _judge(question: _Question, gate: ResolvedGate) -> Judgment:
 
 def _bound(question: _Question, gate: ResolvedGate) -> float | None:
     """For a histogram: the bound above which `recent` and `before` count, or the lowest of several."""
-    if not gate.traits.by_bounds:
+    if gate.kind is not GateType.HISTOGRAM:
         return None
     if gate.limit:
         return gate.limit.value
@@ -285,7 +285,7 @@ def _memory(question: _Question, gate: ResolvedGate) -> GateMemory:
     before = question.before
     bound = _bound(question, gate) if is_amount(gate) else None
     baseline = Baseline(bad=settled(before.bad), total=settled(before.total), bound=bound) if before else None
-    if gate.traits.is_shift:
+    if gate.kind is GateType.SHIFT:
         return GateMemory(baseline)
     limit_seconds = gate.limit.for_seconds if gate.limit else 0
     stood = _NOW - timedelta(seconds=max(gate.for_seconds, limit_seconds, STRAY_SECONDS))

@@ -115,7 +115,7 @@ def _as_text(phases: Sequence[PhaseForecast], told: Sequence[str], runs_per_hour
     """A block for each phase, then what to change."""
     lines = [f"At {runs_per_hour:,.6g} runs an hour:"]
     for phase in phases:
-        lines += ["", f"{phase.name} ({phase.weight} % for {_span(phase.seconds)}): {headline(phase)}"]
+        lines += ["", f"{phase.name} ({phase.weight}% for {_span(phase.seconds)}): {headline(phase)}"]
         rows = [("GATE", "CATCHES", "OF INTEREST", "")] + [_row(sight) for sight in phase.sights]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += [

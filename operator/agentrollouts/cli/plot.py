@@ -1,6 +1,6 @@
 """The picture of a simulation: the canary's share over time, and below it what each gate had to say.
 
-Only `agentrollouts simulate --plot` comes here, so that nobody else needs matplotlib.
+Only `agentrollouts simulate --plot` imports this module, so that nothing else needs matplotlib.
 """
 
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ STORY: Final = {
     "Promoted": "stable",
     "Superseded": "superseded",
 }
-"""What is written into the picture, of all that happened."""
+"""What is written into the picture, of everything that happened."""
 LEAST, MOST = 0.1, 1e4
-"""Evidence beyond these is drawn at the edge: nobody decides by it."""
+"""Evidence beyond these values is drawn at the edge, since it does not change a decision."""
 STYLE: Final = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Inter", "Helvetica Neue", "Arial", "DejaVu Sans"],
@@ -94,7 +94,7 @@ def _draw_shares(axes: Axes, timeline: Timeline, end: datetime) -> None:
         below = above
     axes.set_xlim(0, times[-1])
     axes.set_ylim(0, 100)
-    axes.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100 %"])
+    axes.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
     marks = [entry for entry in timeline.entries if entry.reason in STORY]
     following, row = 2 * times[-1], 0
     for entry in reversed(

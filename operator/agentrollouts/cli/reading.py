@@ -62,7 +62,7 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
 
     found = [each for document in read_yaml(name) for each in _items(_as_json(name, document))]
     if not all(isinstance(each, dict) for each in found):
-        raise WrongUseError(f"{name}: must hold Kubernetes objects")
+        raise WrongUseError(f"{name}: must contain Kubernetes objects")
     ours = [each for each in found if is_ours(each)]
     prefix = f"{name}: " if among_others else ""
     refused = [

@@ -33,7 +33,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `simulate` is told."""
+    """Declare the arguments of `simulate`."""
     parser.add_argument("files", metavar="FILE", nargs="+", help="YAML files with the objects")
     parser.add_argument("--world", metavar="FILE", required=True, help="YAML file with the world")
     parser.add_argument("--seed", type=int, metavar="N", help="seed to use instead of that in the world file")
@@ -68,7 +68,7 @@ def _drawing(path: Path) -> Any:  # noqa: ANN401 a function of a module that may
     if path.suffix not in {".png", ".svg"}:
         raise WrongUseError(f"--plot {path}: must end in .png or .svg")
     if not path.absolute().parent.is_dir():
-        raise WrongUseError(f"--plot {path}: {path.parent} is no folder")
+        raise WrongUseError(f"--plot {path}: {path.parent} is not a folder")
     try:
         from agentrollouts.cli.plot import draw  # noqa: PLC0415 only who plots needs matplotlib
     except ModuleNotFoundError as error:
@@ -84,7 +84,7 @@ def _drawing(path: Path) -> Any:  # noqa: ANN401 a function of a module that may
 def _read_script(name: str) -> Script:
     documents = read_yaml(name)
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise WrongUseError(f"{name}: must hold one mapping: the fields of a world")
+        raise WrongUseError(f"{name}: must contain one mapping: the fields of a world")
     return _read(name, Script, documents[0])
 
 
@@ -163,7 +163,7 @@ def _as_text(timeline: Timeline, world: World) -> Iterator[str]:
 
 def _line(start: datetime, entry: Entry) -> str:
     told = f"{entry.reason}: {entry.message}" if entry.reason else f"({entry.message})"
-    return f"{_span((entry.time - start).total_seconds()):<12} {entry.state:<16} {entry.weight:>4} %  {told}"
+    return f"{_span((entry.time - start).total_seconds()):<12} {entry.state:<16} {entry.weight:>4}%  {told}"
 
 
 def _span(seconds: float) -> str:

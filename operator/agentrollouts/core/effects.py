@@ -11,7 +11,7 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something that an earlier decision asked for could not be done; an input of the next one."""
+    """Why an effect of an earlier decision could not be applied; an input of the next one."""
 
     reason: Reason
     message: str
@@ -39,7 +39,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Single fields of an object of somebody else; done in whole or, where a `test` fails, not at all."""
+    """Single fields of an object that someone else owns; applied as a whole or not at all."""
 
     manifest: Manifest
     """Which object: apiVersion, kind, name and namespace."""
@@ -49,7 +49,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """An object of ours that is wanted no more, in the very version that was seen."""
+    """An object of ours that is no longer needed, in exactly the version that was seen."""
 
     manifest: Manifest
 

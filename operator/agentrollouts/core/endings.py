@@ -26,7 +26,7 @@ class Kstatus(StrEnum):
     IN_PROGRESS = "InProgress"
     """`Reconciling` is True: waiting helps."""
     FAILED = "Failed"
-    """`Stalled` is True: a person has to do something, and whoever waits can stop waiting."""
+    """`Stalled` is True: a person must do something, and tools can stop waiting."""
 
 
 class Ending(NamedTuple):
@@ -55,38 +55,36 @@ def _person(how: str, *, is_stated: bool = False, is_measured: bool = False) -> 
 
 
 def _intended(how: str) -> Ending:
-    """A person wanted to be waited for, so this is not a failure."""
+    """Someone requested the wait, so this is not a failure."""
     return Ending(EndedBy.PERSON, Kstatus.IN_PROGRESS, how)
 
 
 ENDINGS: Final[Mapping[Reason, Ending]] = {
     # What is measured.
-    Reason.METRIC_MISSING: _itself("goes on by itself once the metric exists", is_stated=True),
+    Reason.METRIC_MISSING: _itself("resumes once the metric exists", is_stated=True),
     Reason.NEVER_SEEN: _person(
         "correct the selector, create the series at 0, or set `mayBeAbsent`", is_measured=True
     ),
-    Reason.COUNTERS_UNSTABLE: _itself("goes on by itself once the counters only rise", is_stated=True),
-    Reason.UNATTRIBUTED: _itself(
-        "goes on by itself once these runs cannot change the verdict", is_stated=True
-    ),
-    Reason.METRICS_STALE: _itself("goes on by itself once there are new samples", is_stated=True),
-    Reason.METRICS_UNAVAILABLE: _itself("goes on by itself once Prometheus answers", is_stated=True),
+    Reason.COUNTERS_UNSTABLE: _itself("resumes once the counters only rise", is_stated=True),
+    Reason.UNATTRIBUTED: _itself("resumes once these runs cannot change the verdict", is_stated=True),
+    Reason.METRICS_STALE: _itself("resumes once there are new samples", is_stated=True),
+    Reason.METRICS_UNAVAILABLE: _itself("resumes once Prometheus responds", is_stated=True),
     Reason.INCONCLUSIVE: _itself(
-        "goes on by itself once the gates pass; more traffic would decide sooner", is_stated=True
+        "resumes once the gates pass; more traffic would decide sooner", is_stated=True
     ),
     Reason.GATE_FAILED: _itself(
-        "goes on by itself if the gate recovers; else ship a fix or roll back", is_stated=True
+        "resumes if the gate recovers; otherwise ship a fix or roll back", is_stated=True
     ),
-    Reason.SHARED_CAUSE: _itself("goes on by itself once stable is as it was", is_stated=True),
-    Reason.TRAFFIC_MISMATCH: _itself("goes on by itself once the traffic follows the weight", is_stated=True),
-    Reason.CAP_EXCEEDED: _itself("goes on by itself once the cap is kept", is_stated=True),
+    Reason.SHARED_CAUSE: _itself("resumes once stable has recovered", is_stated=True),
+    Reason.TRAFFIC_MISMATCH: _itself("resumes once the traffic follows the weight", is_stated=True),
+    Reason.CAP_EXCEEDED: _itself("resumes once the cap is no longer exceeded", is_stated=True),
     Reason.NO_HEALTHY_TARGET: _person("ship a fix", is_stated=True, is_measured=True),
     # What people intend.
     Reason.PAUSED: _intended("set `spec.paused` to false"),
     Reason.AWAITING_APPROVAL: _intended("set the annotation that the message shows"),
     # The plan.
     Reason.INVALID_SPEC: _person("correct the field"),
-    Reason.INVALID_GATE: _person("correct what is named", is_stated=True),
+    Reason.INVALID_GATE: _person("correct the field in the message", is_stated=True),
     Reason.SOURCE_UNKNOWN: _person("name a source of the settings, or ask the administrator for one"),
     Reason.LIMIT_EXCEEDED: _person("stay within the limit, or ask the administrator for more"),
     Reason.GATEWAY_NOT_PERMITTED: _person("name a permitted Gateway, or ask the administrator"),
@@ -94,16 +92,16 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     # The release that `releaseRef` names.
     Reason.PENDING: _object("the AgentRelease is read"),
     Reason.RELEASE_NOT_FOUND: _object("create the AgentRelease, or name another one"),
-    Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; its own condition says what it needs"),
+    Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; see its own condition"),
     Reason.AGENT_MISMATCH: _person("name a release of this agent"),
     Reason.QUARANTINED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
     Reason.TIMED_OUT: _person(
         "ship another release, change the plan, or set the annotation `agentrollouts.dev/retry`"
     ),
-    Reason.UNPROVED: _itself("what serves meanwhile keeps the limits, or exceeds them too"),
+    Reason.UNPROVED: _itself("the release that serves now stays within the limits, or exceeds them too"),
     Reason.SNAPSHOT_MISSING: _object("apply the AgentRelease again"),
     Reason.SERVICE_MISSING: _person("ship a release that names its Service"),
-    Reason.SERVICE_SHARED: _person("ship a release with a Service of its own"),
+    Reason.SERVICE_SHARED: _person("ship a release with its own Service"),
     Reason.NO_READY_ENDPOINTS: _object("an endpoint of the Service becomes ready"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
@@ -111,9 +109,9 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.GATEWAY_API_MISSING: _object("install the Gateway API"),
     Reason.GATEWAY_UNREADABLE: _object("the Gateway and its class can be read"),
     Reason.NOT_ACCEPTED: _object("the Gateway accepts the route")._replace(is_measured=True),
-    Reason.NO_GATEWAY: _object("the Gateway that the route names takes it"),
+    Reason.NO_GATEWAY: _object("the Gateway of the route accepts it"),
     Reason.REFS_NOT_RESOLVED: _object("the Service of the backend exists")._replace(is_measured=True),
-    Reason.PARTIALLY_INVALID: _object("the Gateway takes the whole route")._replace(is_measured=True),
+    Reason.PARTIALLY_INVALID: _object("the Gateway accepts the whole route")._replace(is_measured=True),
     Reason.STICKY_ROUTE: _person("remove sessionPersistence from the rule"),
     Reason.ROUTE_NOT_FOUND: _object("create the HTTPRoute, or name another one"),
     Reason.ROUTE_UNEXPECTED: _person("correct the rule of the HTTPRoute"),
@@ -121,14 +119,14 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.NAME_TAKEN: _person("rename the object or the rollout"),
     Reason.RULE_TAKEN: _person("name another rule"),
     Reason.FORBIDDEN: _person("grant the operator the permission"),
-    Reason.WRITE_REFUSED: _person("correct what the API server refuses")._replace(is_measured=True),
-    Reason.WRITE_FAILED: _itself("the API server takes the write"),
+    Reason.WRITE_REFUSED: _person("correct the field in the message")._replace(is_measured=True),
+    Reason.WRITE_FAILED: _itself("the API server accepts the write"),
     # A release by itself.
     Reason.REFERENCE_MISSING: _object("create the object that the release refers to"),
-    Reason.ARTIFACT_WITHOUT_DIGEST: _person("make a release whose artifact has a digest"),
-    Reason.TOO_LARGE: _person("make a smaller release, with artifacts for what is large"),
-    Reason.TOOLS_DO_NOT_FIT_PROMPT: _person("make a release whose tools accept its prompt"),
-    Reason.LOOKS_LIKE_CREDENTIAL: _person("make a release without the credential, or allow the path"),
+    Reason.ARTIFACT_WITHOUT_DIGEST: _person("create a release whose artifact has a digest"),
+    Reason.TOO_LARGE: _person("create a smaller release, with artifacts for large content"),
+    Reason.TOOLS_DO_NOT_FIT_PROMPT: _person("create a release whose tools accept its prompt"),
+    Reason.LOOKS_LIKE_CREDENTIAL: _person("create a release without the credential, or allow the path"),
     Reason.NAME_REUSED: _person("give the release a new name"),
 }
 

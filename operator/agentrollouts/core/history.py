@@ -49,7 +49,7 @@ SAYS_NOTHING: Final = frozenset(
 
 
 def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
-    """The last that the history knows of this digest by itself; None where it knows nothing of it."""
+    """The last that the history knows of this digest by itself; None if it knows nothing of it."""
     told = (
         entry.outcome
         for entry in status.history

@@ -3,12 +3,10 @@
 This table is the one source: each move is checked against it, the tests walk it, the diagram in the docs is
 drawn from it.
 
-Rule 1. Everything that decides whether a move is legal lives in this file.
-Rule 2. From every state that is under way, one move takes the canary's traffic away: `ROLLING_BACK` or
-        `SUPERSEDED`.
-Rule 3. Once in `ROLLING_BACK`, the only way is on to `VERIFYING` and `ROLLED_BACK`: the canary's weight never
-        rises again in that attempt.
-Rule 4. An end is an end. What comes after it is a new attempt with a new number.
+Rule 1. Everything that decides whether a move is legal is in this file. Rule 2. From every state in progress,
+one move takes the canary's traffic away: `ROLLING_BACK` or `SUPERSEDED`. Rule 3. From `ROLLING_BACK`, the
+only way leads to `VERIFYING` and `ROLLED_BACK`: the canary's weight never rises again in that attempt. Rule
+4. An end is final. What follows is a new attempt with a new number.
 """
 
 from collections.abc import Mapping
@@ -40,7 +38,7 @@ LATCHED: Final = frozenset({State.ROLLING_BACK, State.VERIFYING, State.ROLLED_BA
 """States in which the canary's weight is 0 whatever else is true."""
 
 JUDGED: Final = frozenset({State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD})
-"""States in which gates are asked."""
+"""States in which gates are evaluated."""
 
 
 class IllegalMoveError(Exception):

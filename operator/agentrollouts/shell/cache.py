@@ -4,9 +4,9 @@ Between the watch and the queue. Watch events, the answers to our own writes, an
 here; the newest resource version wins, so their order does not matter, and a write of ours is seen by the
 next decision even if its watch event is late.
 
-Objects are kept packed: ten thousand rollouts with all that belongs to them are small then, the garbage
-collector has nothing of them to walk through, and what `get` gives is the caller's own. To unpack all that
-one decision reads takes a tenth of a millisecond.
+Objects are kept packed: ten thousand rollouts with everything that belongs to them are small then, the
+garbage collector has nothing of them to walk through, and what `get` gives is the caller's own. To unpack all
+that one decision reads takes a tenth of a millisecond.
 """
 
 import marshal
@@ -35,7 +35,7 @@ _FASTEST: Final = 1
 class _Known(NamedTuple):
     version: int
     entries: tuple[Hashable, ...]
-    """Under what it stands in the index."""
+    """Its keys in the index."""
     packed: bytes
     made: str = ""
     """When the API server made it, in a form that sorts."""
@@ -51,12 +51,12 @@ class Cache:
         """A set only where there are several: ten thousand sets of one are two megabytes."""
 
     def get(self, key: Ref) -> Manifest | None:
-        """The object without its managed fields, or None where none is known."""
+        """The object without its managed fields, or None if none is known."""
         known = self._objects.get(key)
         return None if known is None else _unpacked(known.packed)
 
     def put(self, manifest: Manifest) -> bool:
-        """Take in an object; False where what is known is as new or newer."""
+        """Take in an object; False if what is known is as new or newer."""
         key, version = Ref.of(manifest), version_of(manifest)
         known = self._objects.get(key)
         if (known is not None and known.version >= version) or self._gone.get(key, 0) >= version:
@@ -71,7 +71,7 @@ class Cache:
         return True
 
     def drop(self, manifest: Manifest) -> bool:
-        """Take in that an object is gone; False where a newer one of that name is known."""
+        """Take in that an object is gone; False if a newer one of that name is known."""
         key, version = Ref.of(manifest), version_of(manifest)
         known = self._objects.get(key)
         if known is not None and known.version > version:
@@ -131,7 +131,7 @@ class Cache:
         return rollout in ages and sum(age < ages[rollout] for age in ages.values()) >= most
 
     def rollouts_patching(self, route: Ref) -> list[Manifest]:
-        """The rollouts that set weights in a route of somebody else."""
+        """The rollouts that set weights in a route of someone else."""
         return [_unpacked(self._objects[key].packed) for key in self._found(route)]
 
     def routes_claimed_by(self, rollout: Ref) -> list[Manifest]:
@@ -173,7 +173,7 @@ def _packed(manifest: Manifest) -> bytes:
     """As bytes that never leave this process; without what only the API server needs, half of an object."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
     if manifest["kind"] in {ROUTE, CONFIG_MAP} and (others := _others(manifest)):
-        metadata["managedFields"] = others  # whoever writes our weights will be named
+        metadata["managedFields"] = others  # the writer of our weights is reported
     return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
 
 

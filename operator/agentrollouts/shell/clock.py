@@ -1,7 +1,7 @@
 """Wall-clock time as an input of the shell, beside the watch and the poller.
 
-Observations and questions to Prometheus carry a time; whoever builds them is given a clock, so that a test
-can run hours of a rollout in no time. Waiting is measured by the event loop's own clock.
+Observations and queries have a time. Code that builds them gets a clock, so that a test can run hours of a
+rollout in no time. Waiting is measured by the clock of the event loop.
 """
 
 from collections.abc import Callable

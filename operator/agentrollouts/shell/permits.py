@@ -1,6 +1,6 @@
 """The administrator's limits as the settings have them now, applied to one rollout at a time.
 
-Asked by `observe`. Only what is about to begin waits for the API server, and for a second at the most.
+Only a rollout that is about to begin waits for the API server, for at most a second.
 """
 
 from typing import Final, NamedTuple
@@ -32,7 +32,7 @@ class Permitted(NamedTuple):
 
     rollout: AgentRollout
     refused: Problem | None
-    """Why it may not move forward; None where it may."""
+    """Why it may not move forward; None if it may."""
     unattached: Problem | None
     """Why it has no route, although its spec requests one."""
 

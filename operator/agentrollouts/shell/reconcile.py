@@ -50,7 +50,7 @@ class Reconciler:
         self._failures: dict[Ref, int] = {}
 
     async def work(self) -> None:
-        """Take keys for ever, as one worker of several; a bug is logged, and its key tried again later."""
+        """Take keys indefinitely, as one worker of several; a bug is logged, and its key retried later."""
         loop = asyncio.get_running_loop()
         while True:
             key = await self._queue.take()
@@ -58,7 +58,7 @@ class Reconciler:
             try:
                 await self.reconcile(key)
             except ConflictError as error:
-                logger.info("Looking again: %s", error)
+                logger.info("Retrying: %s", error)
                 self._retry(key)
             except ClusterError as error:
                 logger.warning("%s", error)

@@ -58,7 +58,7 @@ def touched(manifest: Manifest, find: Callable[..., Iterable[Ref]]) -> Iterator[
 
 
 def door_numbers(route: Manifest) -> Iterator[int]:
-    """The doors of a route as numbers, which are small; two doors with one number are told apart later."""
+    """The hostnames and parents of a route as small numbers; collisions are resolved later."""
     return (hash(door) for door, _ in doors(route))
 
 

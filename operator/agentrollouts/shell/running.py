@@ -139,7 +139,7 @@ class Operator:
         return serve(app, settings.serve.address, settings.serve.port)
 
     async def _measure_lag(self) -> None:
-        """What blocks the loop delays everything, going back included, and no other metric would say so."""
+        """Blocking code delays everything, including rollbacks, and no other metric would show it."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_STEP_SECONDS
@@ -150,16 +150,16 @@ class Operator:
         async for news in self._watcher.changes():
             self.telemetry.settings_reloaded(ok=not isinstance(news, SettingsError))
             if isinstance(news, SettingsError):
-                logger.warning("Kept the old settings: %s", news)
+                logger.warning("Kept the previous settings: %s", news)
             else:
                 sources.replace(news)
                 permits.replace(news)
                 intake.look_at_all()
-                logger.info("Took new settings")
+                logger.info("Applied new settings")
 
 
 def _spare_the_collector() -> None:
-    """All that is loaded by now stays: to walk through it again and again would block the event loop."""
+    """Freezes everything that is loaded: collecting it again and again would block the event loop."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K")
 
 SLACK: Final = 64
-"""So many replaced entries may lie in the heap beyond one for each due time, before it is swept."""
+"""Number of replaced entries that can be in the heap beyond one for each due time, before it is swept."""
 
 
 class WorkQueue(Generic[K]):

@@ -1,4 +1,4 @@
-"""What agents count when they run: a release's behaviour becomes growing counters, by name and labels.
+"""What agents count when they run: a release's behavior becomes growing counters, by name and labels.
 
 First part of the simulated world; `prometheus` scrapes what is made here. The names are those of the
 AgentRollouts convention, as an agent exports them, so that gates find them by the selectors they use anyway.
@@ -32,7 +32,7 @@ class Chance(Protocol):
 
     @property
     def grain(self) -> float:
-        """Seconds for which it may be asked at once; what happens within is spread evenly."""
+        """Seconds that can be simulated at once; events within them are spread evenly."""
 
     def count(self, mean: float) -> float:
         """How many things happened of which so many were expected."""
@@ -103,14 +103,14 @@ class Agent:
     seconds: float = 4.0
     """Median duration of a run."""
     spread: float = 0.4
-    """Standard deviation of the logarithm of the duration; 0 where all runs take as long."""
+    """Standard deviation of the logarithm of the duration; 0 if all runs take as long."""
     cost: float = 0.05
     """Mean cost of a run in dollars."""
     per_run: Mapping[tuple[str, Labels], float] = field(default_factory=dict)
     """Any other counter: by how much a run adds to it on average."""
 
     def created(self) -> Iterator[tuple[str, Labels]]:
-        """The counters that an agent creates at 0 when it starts, as the convention asks."""
+        """The counters that an agent creates at 0 when it starts, as the convention requires."""
         yield from (("agent_runs_total", frozenset({("outcome", outcome)})) for outcome in OUTCOMES)
         yield "agent_violations_total", frozenset({("kind", "policy")})
         yield from self.per_run

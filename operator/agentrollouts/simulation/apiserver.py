@@ -1,7 +1,7 @@
 """The simulated API server: what it has of one rollout, and what becomes of that by writes of any hand.
 
-The still half of `world`, which adds time, agents and the operator. Whoever watches is told of every object
-as the API server would tell: as a manifest, at a time.
+The static half of `world`, which adds time, agents and the operator. Watchers get every object as from the
+API server: as a manifest, at a time.
 """
 
 import json
@@ -67,13 +67,13 @@ class ApiServer:
             self.services[release.spec.serving.service.name] = name
 
     def respecify(self, spec: AgentRolloutSpec) -> None:
-        """Somebody changes the plan, or what it asks for."""
+        """A user changes the plan, or the desired release."""
         metadata = self.rollout.metadata
         changed = metadata.replace(generation=metadata.generation + 1)
         self.rollout = AgentRollout(metadata=changed, spec=spec, status=self.status)
 
     def put(self, manifest: Manifest) -> None:
-        """A traffic object is as this manifest says from now on, whoever wrote it."""
+        """A traffic object is as in this manifest from now on, regardless of the writer."""
         self.traffic[key_of(manifest)] = manifest
         self.tell(manifest)
 
@@ -99,7 +99,7 @@ class ApiServer:
                 return self._write(manifest, manager, kind, name)
 
     def patched(self, before: Manifest, changed: Manifest) -> None:
-        """Told of every patch of somebody else's object."""
+        """Called for every patch of an object that someone else owns."""
 
     def _write(self, manifest: Manifest, manager: str, kind: str, name: str) -> bool:
         if kind == cluster.CONFIG_MAP and name in self.snapshots:
@@ -128,7 +128,7 @@ class ApiServer:
         return cluster.accepted(route) if self.gateway_follows else route
 
     def store(self, decision: Decision) -> bool:
-        """What comes back is what the API server has: JSON, read again."""
+        """The result is what the API server has: JSON, read again."""
         if decision.status is None:
             return False
         stored = decision.status.to_json()

@@ -48,7 +48,7 @@ def after(patch: Patch, before: Manifest) -> Manifest:
 
 
 def accepted(route: Manifest) -> Manifest:
-    """The route once a gateway has taken over its present generation."""
+    """The route once a gateway has taken over its current generation."""
     generation = route["metadata"]["generation"]
     told = [
         {"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": generation}
@@ -62,7 +62,7 @@ def accepted(route: Manifest) -> Manifest:
 
 
 def is_accepted(route: Manifest) -> bool:
-    """Whether the gateway has taken over the present generation."""
+    """Whether the gateway has taken over the current generation."""
     parents = (route.get("status") or {}).get("parents") or ()
     told = [condition["observedGeneration"] for parent in parents for condition in parent["conditions"]]
     return bool(told) and set(told) == {route["metadata"]["generation"]}
@@ -122,7 +122,7 @@ def event(told: Event, about: ObjectMeta) -> dict[str, Any]:
 
 
 def rollout_of(rollout: AgentRollout, status: Mapping[str, Any]) -> dict[str, Any]:
-    """The rollout as the API server tells of it."""
+    """The rollout as returned by the API server."""
     return {
         "apiVersion": API_VERSION,
         "kind": "AgentRollout",
@@ -134,5 +134,5 @@ def rollout_of(rollout: AgentRollout, status: Mapping[str, Any]) -> dict[str, An
 
 @lru_cache(maxsize=64)
 def _spec_of(spec: AgentRolloutSpec) -> dict[str, Any]:
-    """A spec changes seldom, and is told of with every status."""
+    """A spec changes rarely, and is returned with every status."""
     return spec.to_json()

@@ -1,4 +1,4 @@
-"""A script becomes a world: everything that it says will happen stands in the world's future.
+"""A script becomes a world: everything in the script is in the future of the world.
 
 Between `script`, which is what a person wrote, and `world`, which plays it.
 """
@@ -18,14 +18,14 @@ from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, 
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.simulation.agents import Agent, Drawn
 from agentrollouts.simulation.cluster import ROUTE, materialise
-from agentrollouts.simulation.script import Behaviour, Edit, Script, at
+from agentrollouts.simulation.script import Behavior, Edit, Script, at
 from agentrollouts.simulation.world import Change, Metrics, World
 
 SERVED: Final = timedelta(days=1)
 """How long stable has served when a simulation begins."""
 REMEMBERED: Final = timedelta(hours=4)
-"""How much of that Prometheus is asked about; the runs before are not simulated."""
-USUAL: Final = Behaviour()
+"""How much of that is queried; the runs before are not simulated."""
+USUAL: Final = Behavior()
 METRICS: Final[Mapping[str, Metrics]] = {
     "Away": "away",
     "Unreachable": "down",
@@ -35,7 +35,7 @@ METRICS: Final[Mapping[str, Metrics]] = {
 
 
 HAPPENED: Final = "Happened"
-"""Kind of what watchers are told of beside objects: something that the script says."""
+"""Kind of the entries besides objects: an event of the script."""
 
 
 class Misfit(Exception):  # noqa: N818 it is an answer for a person
@@ -146,7 +146,7 @@ def _turning(script: Script, seconds: int) -> Change:
 
 
 def _turn(world: World, script: Script, seconds: int) -> None:
-    """Traffic, behaviour and Prometheus are as the script has them at that second."""
+    """Traffic, behavior and Prometheus are as the script has them at that second."""
     world.runs_per_second = at(script.runs_per_hour, seconds) / 3600
     for name in world.releases:
         world.agents[name] = _agent(script, script.releases.get(name, USUAL), seconds)
@@ -157,7 +157,7 @@ def _turn(world: World, script: Script, seconds: int) -> None:
 
 
 def _news(script: Script, seconds: int) -> Iterator[str]:
-    """What a person would want to be told of that second."""
+    """A description of that second for people."""
     for outage in script.outages:
         if seconds == outage.start:
             yield f"Prometheus is {outage.kind.lower()}"
@@ -165,12 +165,12 @@ def _news(script: Script, seconds: int) -> Iterator[str]:
             yield "Prometheus is back"
     for blip in script.blips:
         if seconds == blip.start:
-            yield "All releases are worse for a while"
+            yield "All releases are worse for some time"
         if seconds == blip.start + blip.lasts:
             yield "All releases are as usual again"
 
 
-def _agent(script: Script, usual: Behaviour, seconds: int) -> Agent:
+def _agent(script: Script, usual: Behavior, seconds: int) -> Agent:
     blips = [blip for blip in script.blips if blip.holds(seconds)]
     failed = max([at(usual.failed, seconds), *(blip.failed or 0.0 for blip in blips)])
     others = {"escalated": at(usual.escalated, seconds), "refused": at(usual.refused, seconds)}
@@ -209,25 +209,25 @@ def _carry_out(edit: Edit, world: World) -> str:
     if edit.restart is not None:
         world.restart()
         world.operator_runs = False
-        return f"The operator ends; another one starts {edit.restart} s later"
+        return f"The operator stops; another one starts {edit.restart} s later"
     if edit.route_weight is not None:
         _meddle(world, edit.route_weight)
-        return f"Somebody sets the canary's weight in the route to {edit.route_weight} %"
+        return f"Someone else sets the canary's weight in the route to {edit.route_weight}%"
     if edit.approve is not None:
         wanted = f"{rollout.status.attempt.number if rollout.status.attempt else 0}/{edit.approve}"
         annotations = {**rollout.metadata.annotations, ANNOTATION_APPROVE: wanted}
         metadata = rollout.metadata.replace(annotations=annotations)
         world.rollout = rollout.model_copy(update={"metadata": metadata})
-        return f"Somebody approves {wanted}"
+        return f"A user approves {wanted}"
     if edit.paused is not None:
         world.respecify(rollout.spec.replace(paused=edit.paused))
-        return f"Somebody sets spec.paused to {str(edit.paused).lower()}"
+        return f"A user sets spec.paused to {str(edit.paused).lower()}"
     world.respecify(rollout.spec.replace(release_ref=ReleaseRef(name=edit.release_ref or "")))
-    return f"Somebody sets spec.releaseRef to {edit.release_ref}"
+    return f"A user sets spec.releaseRef to {edit.release_ref}"
 
 
 def _meddle(world: World, weight: int) -> None:
-    """Somebody else sets the weights of our route."""
+    """Someone else sets the weights of our route."""
     found = world.traffic.get((ROUTE, world.rollout.metadata.name))
     if found is None:
         return

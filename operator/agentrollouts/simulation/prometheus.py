@@ -1,7 +1,7 @@
-"""Answers as Prometheus would give them: samples at scrapes, extrapolated increases, births, holes.
+"""Results as Prometheus returns them: samples at scrapes, extrapolated increases, new series, gaps.
 
-Between the agents' counters and `core.metrics.reader`, which must make the same of these answers as of real
-ones. Counters are kept by what they grew, not by sample: a scrape that nobody asks about costs nothing.
+`core.metrics.reader` must read these results as it reads real ones. Counters are kept by their growth, not by
+sample: a scrape that is never queried costs nothing.
 """
 
 import math
@@ -32,12 +32,12 @@ SCRAPE: Final = 15.0
 LOOK_BACK: Final = 300.0
 """How old the sample may be that an instant selector finds, in seconds; Prometheus' default."""
 NEAR: Final = 1.1
-"""`increase` extrapolates to an edge of the window that is no further than this many sample distances."""
+"""`increase` extrapolates to an edge of the window that is at most this many sample distances away."""
 
 UNSEEN: Final = frozenset({*STEADINESS, Term.VANISHED})
 
 AT_PRESENT: Final = frozenset({Term.NEWEST, Term.SCRAPES, Term.VALUE})
-"""What is asked about now, also where the counts are of an earlier stretch."""
+"""The time of the query, even if the counts are of an earlier segment."""
 
 _MATCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "=": lambda value, wanted: value == wanted,
@@ -154,9 +154,9 @@ class Prometheus:
         """The rows of an instant query.
 
         Args:
-            plan: What is asked.
-            at: The time that is asked about, by the operator's clock.
-            now: The time by Prometheus' own clock, after which it has no sample.
+            plan: The query.
+            at: Time of the query, by the clock of the operator.
+            now: Time by the clock of Prometheus, after which it has no sample.
         """
         moment, newest = at.timestamp(), now.timestamp()
         for source in plan.sources:
@@ -229,7 +229,7 @@ class _Window:
     begun: float
     ended: float
     at: float
-    """The instant that is asked about; `ended`, unless the operator's clock is ahead."""
+    """The instant of the query; `ended`, unless the clock of the operator is ahead."""
 
     def newest(self, counter: Counter, until: float, at: float) -> float | None:
         """Time of the newest sample until then that an instant selector finds at `at`."""
@@ -285,7 +285,7 @@ def _increase(counter: Counter, window: _Window) -> float | None:
     The rule is `extrapolatedRate` in Prometheus' promql/functions.go.
     """
     first, last, number = window.samples(counter)
-    if number < 2:  # noqa: PLR2004 one sample is no difference
+    if number < 2:  # noqa: PLR2004 one sample does not make a difference
         return None
     low, grown, sampled = counter.at(first), counter.at(last) - counter.at(first), last - first
     usual = sampled / (number - 1)

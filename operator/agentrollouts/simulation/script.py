@@ -24,7 +24,7 @@ _SPAN: Final = re.compile(r"(?:\d+[dhms])+")
 def _read_span(value: object) -> object:
     if isinstance(value, str) and _SPAN.fullmatch(value):
         return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([dhms])", value))
-    raise ValueError("must be a span of time such as 90s, 45m or 2h30m")
+    raise ValueError("must be a duration such as 90s, 45m or 2h30m")
 
 
 def _read_course(value: object) -> object:
@@ -60,7 +60,7 @@ class _Model(BaseModel):
     )
 
 
-class Behaviour(_Model):
+class Behavior(_Model):
     """How the runs of a release go. Each field is a number, or numbers by the time from which they hold."""
 
     failed: ShareCourse = {0: 0.02}
@@ -84,7 +84,7 @@ class Behaviour(_Model):
         courses = (self.failed, self.escalated, self.refused)
         for time in sorted({time for course in courses for time in course}):
             if sum(at(course, time) for course in courses) > 1:
-                raise ValueError("`failed`, `escalated` and `refused` may not be more than 1 together")
+                raise ValueError("`failed`, `escalated` and `refused` must be at most 1 together")
         return self
 
     @property
@@ -100,7 +100,7 @@ class _Spell(_Model):
     """How long it lasts."""
 
     def holds(self, seconds: int) -> bool:
-        """Whether it is under way at that time."""
+        """Whether it is in progress at that time."""
         return self.start <= seconds < self.start + self.lasts
 
 
@@ -122,20 +122,20 @@ class Blip(_Spell):
 
 
 class Edit(_Model):
-    """What somebody does at a time. Exactly one thing."""
+    """Something that a user does at a time. Exactly one thing."""
 
     at: Span
     """When."""
     release_ref: ReleaseName | None = None
-    """`spec.releaseRef.name` is set: this release is shipped, or gone back to."""
+    """`spec.releaseRef.name` is set: this release is shipped, or restored."""
     paused: bool | None = None
     """`spec.paused` is set."""
     approve: DnsLabel | None = None
-    """The phase of this name is approved, for the attempt then under way."""
+    """The phase of this name is approved, for the attempt that is then in progress."""
     restart: Span | None = None
     """The operator's process ends, and the next one starts so much later."""
     route_weight: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Somebody else writes this weight of the canary into the route."""
+    """Someone else writes this weight of the canary into the route."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -161,7 +161,7 @@ class Script(_Model):
     release goes to 100."""
     runs_per_hour: Course
     """Runs of all releases together: a number, or numbers by the time from which they hold."""
-    releases: dict[ReleaseName, Behaviour] = Field(default_factory=dict)
+    releases: dict[ReleaseName, Behavior] = Field(default_factory=dict)
     """How each release behaves. One that is not named behaves by the defaults."""
     outages: tuple[Outage, ...] = ()
     """Times without Prometheus."""
@@ -172,12 +172,12 @@ class Script(_Model):
 
     @property
     def turns(self) -> list[int]:
-        """Every second at which traffic, behaviour or Prometheus may change, in order."""
+        """Every second at which traffic, behavior or Prometheus may change, in order."""
         found = {0, *self.runs_per_hour}
-        for behaviour in self.releases.values():
+        for behavior in self.releases.values():
             for name in ("failed", "escalated", "refused", "duration_seconds", "cost_usd"):
-                found.update(getattr(behaviour, name))
-            found.update(*behaviour.per_run.values())
+                found.update(getattr(behavior, name))
+            found.update(*behavior.per_run.values())
         spells: tuple[_Spell, ...] = (*self.outages, *self.blips)
         for spell in spells:
             found.update({spell.start, spell.start + spell.lasts})

@@ -23,9 +23,9 @@ class Entry:
     state: str
     """Of the attempt; empty before the first one."""
     weight: int
-    """Percent that the attempt asks for the canary."""
+    """Percent that the attempt desires for the canary."""
     reason: str
-    """In one word; empty where it was not the operator who did it."""
+    """In one word; empty if it was not the operator who did it."""
     message: str
     is_warning: bool = False
 

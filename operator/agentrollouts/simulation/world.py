@@ -1,8 +1,8 @@
 """The simulated world and its clock: what the shell does, in the same order, in no time.
 
-A decision's writes first, then the status once, then Events; again while anything changed; then it sleeps
-until the decision's `wake_at` or the next question to Prometheus. Agents run by what the route says, whoever
-wrote it.
+First the writes of a decision, then the status once, then Events; again while anything changed; then it
+sleeps until the `wake_at` of the decision or the next query. Agents run by what the route has, regardless of
+the writer.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ from agentrollouts.simulation.prometheus import Prometheus
 SETTLED: Final = 12
 """Decisions after which a world that does not change must be at rest: the K of the fixed point."""
 SOON: Final = timedelta(milliseconds=1)
-"""How far a wake-up lies ahead at the least, so that time goes on."""
+"""Smallest time to the next wake-up, so that time advances."""
 
 Metrics = Literal["up", "down", "away", "refused", "silent", "garbled"]
 """Prometheus is well; answers 503; takes no samples either; refuses; has lost the canary; answers NaN."""
@@ -36,12 +36,12 @@ Change = Callable[["World"], object]
 
 
 class RestlessError(Exception):
-    """Decisions go on though nothing happens: a bug in the decision."""
+    """Decisions continue although nothing happens: a bug in the decision."""
 
 
 @dataclass(kw_only=True)
 class World(ApiServer):
-    """Everything that a rollout can see, and what becomes of it. Whoever plays it changes its attributes.
+    """Everything that a rollout can see, and its results. The player changes its attributes.
 
     `now` is true time; the operator sees `now + skew`.
     """
@@ -49,11 +49,11 @@ class World(ApiServer):
     chance: Chance = field(default_factory=Even)
     runs_per_second: float = 4.0
     agents: dict[str, Agent] = field(default_factory=dict)
-    """How each release behaves at present."""
+    """How each release behaves now."""
     prometheus: Prometheus = field(default_factory=Prometheus)
     metrics: Metrics = "up"
     remembers: bool = True
-    """Whether Prometheus can be asked about the hours before an attempt."""
+    """Whether Prometheus has the hours before an attempt."""
     has_endpoints: bool = True
     """Whether a release that begins has ready endpoints."""
     deserted: set[str] = field(default_factory=set)
@@ -168,7 +168,7 @@ class World(ApiServer):
         return any(changes)
 
     def decided(self, obs: Observation, decision: Decision) -> None:
-        """Told of every decision, before it is carried out."""
+        """Called for every decision, before it is applied."""
 
     def observe(self) -> Observation:
         """What `shell.controllers.observe` would see."""

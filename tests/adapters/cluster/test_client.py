@@ -35,7 +35,7 @@ from agentrollouts.adapters.cluster.errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from tests.adapters.server import Behaviour, answer, hang, serving
+from tests.adapters.server import Behavior, answer, hang, serving
 
 DEADLINE = 0.4
 TOLERANCE = 0.4
@@ -102,12 +102,12 @@ async def connected(
         await cluster.close()
 
 
-def good(content: object) -> Behaviour:
+def good(content: object) -> Behavior:
     """A success with this JSON."""
     return answer(200, json.dumps(content).encode(), "Content-Type: application/json")
 
 
-def status(code: int, message: str = "no", *headers: str, **details: str) -> Behaviour:
+def status(code: int, message: str = "no", *headers: str, **details: str) -> Behavior:
     """A refusal in the API server's form."""
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
     return answer(code, json.dumps(body | ({"details": details} if details else {})).encode(), *headers)
@@ -211,7 +211,7 @@ async def test_an_absent_object_is_none(tmp_path: Path) -> None:
         assert await cluster.get(ROUTE) is None
 
 
-REFUSALS: dict[str, tuple[Behaviour, type[ClusterError], str]] = {
+REFUSALS: dict[str, tuple[Behavior, type[ClusterError], str]] = {
     "conflict": (status(409, "the object has been modified"), ConflictError, "the object has been modified"),
     "gone": (status(404, 'ns "x" not found', name="x", kind="namespaces"), NotFoundError, 'ns "x" not found'),
     "kind unknown, plain text": (
@@ -242,8 +242,8 @@ REFUSALS: dict[str, tuple[Behaviour, type[ClusterError], str]] = {
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_each_refusal_has_its_class_and_the_servers_message(name: str, tmp_path: Path) -> None:
     """What the caller can act on is the class; the text says which call failed and why, on one line."""
-    behaviour, kind, message = REFUSALS[name]
-    async with serving(behaviour) as server, connected(tmp_path, server.url) as cluster:
+    behavior, kind, message = REFUSALS[name]
+    async with serving(behavior) as server, connected(tmp_path, server.url) as cluster:
         with pytest.raises(ClusterError) as caught:
             await cluster.apply(MANIFEST)
     assert type(caught.value) is kind
@@ -266,8 +266,8 @@ async def test_the_wait_that_the_server_asks_for_is_kept(tmp_path: Path) -> None
         connected(tmp_path, server.url) as cluster,
     ):
         waits = []
-        for behaviour in (server.behaviour, status(503, "no", "Retry-After: Sat, 21 Nov 2026 10:00:00 GMT")):
-            server.behaviour = behaviour
+        for behavior in (server.behavior, status(503, "no", "Retry-After: Sat, 21 Nov 2026 10:00:00 GMT")):
+            server.behavior = behavior
             with pytest.raises(UnavailableError) as caught:
                 await cluster.get(ROUTE)
             waits.append(caught.value.retry_after)
@@ -286,7 +286,7 @@ async def test_every_verb_ends_at_its_deadline(verb: str, tmp_path: Path) -> Non
     calls: list[tuple[str, str, str]] = []
     async with serving(hang) as server, connected(tmp_path, server.url, calls) as cluster:
         started = time.monotonic()
-        with pytest.raises(UnavailableError, match=r"did not answer in 0\.4 s"):
+        with pytest.raises(UnavailableError, match=r"did not respond within 0\.4 s"):
             await VERBS[verb](cluster)
         assert time.monotonic() - started < DEADLINE + TOLERANCE
     assert [code for _, _, code in calls] == ["timeout"]
@@ -375,7 +375,7 @@ async def test_a_hanging_credential_program_ends_at_the_deadline(tmp_path: Path)
     program.chmod(stat.S_IRWXU)
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
     started = time.monotonic()
-    with pytest.raises(NoCredentialsError, match=r"not done in 0\.4 s"):
+    with pytest.raises(NoCredentialsError, match=r"not finished within 0\.4 s"):
         await Cluster.connect(kubeconfig(tmp_path, "http://127.0.0.1:1", user), timeout_seconds=DEADLINE)
     assert time.monotonic() - started < DEADLINE + TOLERANCE
     await ended(int(pid.read_text()))

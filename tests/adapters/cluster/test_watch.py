@@ -14,7 +14,7 @@ from agentrollouts.adapters.cluster import watch
 from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, InvalidError, UnavailableError
 from agentrollouts.adapters.cluster.watch import Change, WatchingCluster
 from tests.adapters.cluster.test_client import kubeconfig
-from tests.adapters.server import Behaviour, Server, answer, hang, serving
+from tests.adapters.server import Behavior, Server, answer, hang, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -26,7 +26,7 @@ def event(verb: str, version: int, **fields: Any) -> dict[str, Any]:  # noqa: AN
     return {"type": verb, "object": {"metadata": metadata, **fields}}
 
 
-def stream(*parts: bytes, ends: bool = True) -> Behaviour:
+def stream(*parts: bytes, ends: bool = True) -> Behavior:
     """Chunks, cut wherever the network pleases, and the end of the body or silence."""
 
     async def behave(writer: asyncio.StreamWriter) -> None:
@@ -48,11 +48,11 @@ def lines(*events: dict[str, Any]) -> bytes:
 
 
 @asynccontextmanager
-async def watching(folder: Path, behaviour: Behaviour) -> AsyncIterator[tuple[Server, WatchingCluster]]:
+async def watching(folder: Path, behavior: Behavior) -> AsyncIterator[tuple[Server, WatchingCluster]]:
     """A server and a connection to it, with a deadline that only silence can miss."""
-    async with serving(behaviour) as server:
+    async with serving(behavior) as server:
         cluster = await WatchingCluster.connect(
-            kubeconfig(folder, server.url, {"token": "t"}), timeout_seconds=0.5 if behaviour is hang else 30
+            kubeconfig(folder, server.url, {"token": "t"}), timeout_seconds=0.5 if behavior is hang else 30
         )
         try:
             yield server, cluster
@@ -88,7 +88,7 @@ EXPIRED = {"kind": "Status", "code": 410, "message": "too old resource version",
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "error"),
+    ("behavior", "error"),
     [
         (stream(lines({"type": "ERROR", "object": EXPIRED})), InvalidError),
         (stream(b"<html>\n"), UnavailableError),
@@ -99,13 +99,11 @@ EXPIRED = {"kind": "Status", "code": 410, "message": "too old resource version",
         (hang, UnavailableError),
     ],
 )
-def test_what_is_no_stream_is_an_error(
-    behaviour: Behaviour, error: type[ClusterError], tmp_path: Path
-) -> None:
+def test_what_is_no_stream_is_an_error(behavior: Behavior, error: type[ClusterError], tmp_path: Path) -> None:
     """A version that is too old, a proxy's page, a missing right, an API server that does not answer."""
 
     async def scenario() -> None:
-        async with watching(tmp_path, behaviour) as (_, cluster):
+        async with watching(tmp_path, behavior) as (_, cluster):
             with pytest.raises(error):
                 await changes(cluster)
 
@@ -122,8 +120,8 @@ def test_a_stream_that_breaks_or_stalls_is_an_error(tmp_path: Path, monkeypatch:
         writer.close()
 
     async def scenario() -> None:
-        for behaviour in (broken, stream(lines(event("ADDED", 8)), ends=False)):
-            async with watching(tmp_path, behaviour) as (_, cluster):
+        for behavior in (broken, stream(lines(event("ADDED", 8)), ends=False)):
+            async with watching(tmp_path, behavior) as (_, cluster):
                 started = time.monotonic()
                 with pytest.raises(UnavailableError):
                     await changes(cluster, seconds=0)

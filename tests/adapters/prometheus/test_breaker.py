@@ -25,7 +25,7 @@ def test_a_server_is_asked_until_it_has_failed_three_times_in_a_row() -> None:
     assert after(DOWN, DOWN).refusal(0.0) is None
     assert after(DOWN, DOWN, GOOD, DOWN, DOWN).refusal(0.0) is None
     assert after(DOWN, DOWN, DOWN).refusal(0.0) == QueryError(
-        QueryErrorKind.UNREACHABLE, "not asked again yet, after 3 failures: no connection"
+        QueryErrorKind.UNREACHABLE, "not queried again yet, after 3 failures: no connection"
     )
 
 

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from agentrollouts.adapters.prometheus.client import MAX_BYTES, Prometheus
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Series, Vector
 from agentrollouts.settings import PrometheusSource
-from tests.adapters.server import Behaviour, answer, hang, serving
+from tests.adapters.server import Behavior, answer, hang, serving
 
 AT = datetime(2026, 11, 21, 10, 0, 0, 250_000, UTC)
 DEADLINE = 1.0
@@ -105,7 +105,7 @@ async def flood(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-FAULTS: dict[str, tuple[Behaviour, QueryErrorKind]] = {
+FAULTS: dict[str, tuple[Behavior, QueryErrorKind]] = {
     "hangs": (hang, QueryErrorKind.TIMEOUT),
     "drips headers": (drip_head, QueryErrorKind.TIMEOUT),
     "drips the body": (drip_body, QueryErrorKind.TIMEOUT),
@@ -163,8 +163,8 @@ async def test_each_fault_is_one_error_value_in_time_and_repeats_nothing(
 ) -> None:
     """Whatever a server does, the client gives an error value in time, and repeats nothing of the body."""
     caplog.set_level(logging.DEBUG)
-    behaviour, kind = FAULTS[name]
-    async with serving(behaviour) as server, poll(server.url) as prometheus:
+    behavior, kind = FAULTS[name]
+    async with serving(behavior) as server, poll(server.url) as prometheus:
         started = time.monotonic()
         outcome = await prometheus.query("up", AT)
         took = time.monotonic() - started
@@ -237,7 +237,7 @@ async def test_an_answer_is_given_whole() -> None:
     async with serving(answer(200, body)) as server, poll(server.url) as prometheus:
         outcome = await prometheus.query("up", AT)
         assert outcome == Vector(AT, (Row(labels, 12.5), Row({}, math.inf), Row({"x": "y"}, -math.inf)))
-        server.behaviour = answer(200, vector(({}, "NaN")))
+        server.behavior = answer(200, vector(({}, "NaN")))
         nan = await prometheus.query("up", AT)
     assert isinstance(nan, Vector)
     assert math.isnan(nan.rows[0].value)
@@ -249,7 +249,7 @@ async def test_a_range_is_given_with_its_times() -> None:
     start, step = datetime.fromtimestamp(60, UTC), timedelta(seconds=60.5)
     async with serving(answer(200, body)) as server, poll(server.url) as prometheus:
         outcome = await prometheus.query_range("up", start, start + step, step)
-        server.behaviour = answer(200, vector())
+        server.behavior = answer(200, vector())
         refused = await prometheus.query_range("up", start, start + step, step)
     assert repr(outcome) == repr(Matrix((Series({"a": "b"}, ((start, 1.0), (start + step, math.nan))),)))
     assert isinstance(refused, QueryError)
@@ -323,11 +323,11 @@ async def test_cookies_are_not_kept() -> None:
     assert ["cookie" in request.headers for request in server.requests] == [False, False]
 
 
-@pytest.mark.parametrize("behaviour", [hang, drip_head, drip_body], ids=["hang", "drip head", "drip body"])
-async def test_hung_queries_hold_neither_the_loop_nor_threads_nor_other_sources(behaviour: Behaviour) -> None:
+@pytest.mark.parametrize("behavior", [hang, drip_head, drip_body], ids=["hang", "drip head", "drip body"])
+async def test_hung_queries_hold_neither_the_loop_nor_threads_nor_other_sources(behavior: Behavior) -> None:
     """Twenty queries to a hung server end in time, delay no other source, and leave no thread."""
     threads = threading.active_count()
-    async with serving(behaviour) as sick, serving(answer(200, vector())) as well:
+    async with serving(behavior) as sick, serving(answer(200, vector())) as well:
         async with poll(sick.url) as hung, poll(well.url) as healthy:
             lag = asyncio.create_task(_worst_lag(DEADLINE))
             started = time.monotonic()
@@ -370,7 +370,7 @@ async def test_a_cancelled_query_frees_its_thread() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        server.behaviour = answer(200, vector())
+        server.behavior = answer(200, vector())
         assert await prometheus.query("up", AT) == Vector(AT, ())
 
 
@@ -378,13 +378,13 @@ async def test_a_server_that_is_down_is_left_alone() -> None:
     """After three failures in a row the next queries get the last error at once and are not sent."""
     async with serving(answer(500)) as server, poll(server.url) as prometheus:
         outcomes = [await prometheus.query("up", AT) for _ in range(10)]
-    said = "it answered HTTP 500"
+    said = "it responded with HTTP 500"
     assert outcomes == [
         *[QueryError(QueryErrorKind.SERVER_ERROR, f"Prometheus source default: {said}")] * 3,
         *[
             QueryError(
                 QueryErrorKind.SERVER_ERROR,
-                f"Prometheus source default: not asked again yet, after 3 failures: {said}",
+                f"Prometheus source default: not queried again yet, after 3 failures: {said}",
             )
         ]
         * 7,

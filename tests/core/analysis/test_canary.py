@@ -60,7 +60,7 @@ def record(name: str) -> ReleaseRecord:
 
 
 def rollout(state: State = State.CANARY, *, stable: str | None = STABLE, **spec: object) -> AgentRollout:
-    """A rollout in its only phase since `START`, or at 100 % in the states that have it."""
+    """A rollout in its only phase since `START`, or at 100% in the states that have it."""
     plan = AgentRolloutSpec.model_validate(PLAN | spec)
     weight = 100 if state is State.INITIAL else 5
     attempt = Attempt(
@@ -378,7 +378,7 @@ def test_births_count_against_a_cap_where_prometheus_looked(
     [
         ({}, 60.0, "canary added 60"),
         ({Term.VANISHED: 52.0}, 7.0, "canary added 7"),
-        ({Term.RESETS: 30.0, Term.STILL_RESETS: 9.0}, 60.0, "cannot be told"),
+        ({Term.RESETS: 30.0, Term.STILL_RESETS: 9.0}, 60.0, "unknown: "),
     ],
 )
 def test_a_cap_is_not_exceeded_by_counts_that_cannot_be_believed(
@@ -406,7 +406,7 @@ def test_a_cap_waits_until_it_is_known_why_a_counter_fell() -> None:
     (first,) = read_caps([cap], table_of(plan, QueryResult(AT, rows)))
     (then,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), QueryResult(AT, rows)))
 
-    assert (first.exceeded, first.message[:18]) == (False, "cannot be told yet")
+    assert (first.exceeded, first.message[:13]) == (False, "not yet known")
     assert then.exceeded
 
 
@@ -502,10 +502,10 @@ def test_a_phase_says_what_it_can_catch_once_its_traffic_is_known() -> None:
     """950 runs of stable and 50 of the canary in 400 s are 450 canary runs in the hour of the phase."""
     found = after(rollout(), decided(rollout()))
 
-    assert outlook_of(found) == "about 450 canary runs: can catch errors 1.2 % to 3.5 %"
+    assert outlook_of(found) == "about 450 canary runs: can catch errors 1.2% to 3.5%"
     ready = next(each for each in found.status.conditions if each.type == "Ready")
     ends = "phase five ends at 2026-11-21 11:00:00 UTC if its gates pass"
-    assert ready.message == f"{CANARY} has 5 % in phase five; {outlook_of(found)}; {ends}"
+    assert ready.message == f"{CANARY} has 5% in phase five; {outlook_of(found)}; {ends}"
 
 
 def test_the_outlook_speaks_of_this_agent() -> None:
@@ -522,7 +522,7 @@ def test_the_outlook_speaks_of_this_agent() -> None:
     measured = plain.replace(status=plain.status.replace(gates=(seen,)))
 
     assert outlook_of(after(measured, decided(measured))) == (
-        "about 450 canary runs: can catch errors 10 % to 21 %"
+        "about 450 canary runs: can catch errors 10% to 21%"
     )
 
 

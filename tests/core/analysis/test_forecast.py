@@ -34,15 +34,15 @@ SPEC = a_spec(gates=[{"name": name, "template": template} for name, template in 
 GATES: Mapping[str, ResolvedGate] = {gate.name: gate for gate in resolve_all(SPEC).gates}
 
 NEEDED = [
-    # what, gate, stable's share of bad runs, the canary's, runs at 5, 10, 25 and 50 %
+    # what, gate, stable's share of bad runs, the canary's, runs at 5, 10, 25 and 50%
     ("total failure", "errors", 0.012, 1.0, (4, 4, 6, 12)),
-    ("error 1.2 to 8.4 %", "errors", 0.012, 0.084, (89, 98, 133, 224)),
-    ("completion 84 to 71 %", "completion", 0.16, 0.29, (191, 203, 246, 393)),
-    ("accuracy 95 to 90 %", "accuracy", 0.05, 0.10, (418, 444, 551, 869)),
-    ("error 1.2 to 3.6 %", "errors", 0.012, 0.036, (518, 551, 703, 1140)),
-    ("accuracy 95 to 93 %", "accuracy", 0.05, 0.07, (2267, 2407, 2964, 4493)),
-    ("error 1.2 to 1.8 %", "errors", 0.012, 0.018, (6226, 6606, 8129, 12304)),
-    ("violations 0.01 to 1 %", "errors", 0.0001, 0.01, (326, 393, 586, 1140)),
+    ("error 1.2 to 8.4%", "errors", 0.012, 0.084, (89, 98, 133, 224)),
+    ("completion 84 to 71%", "completion", 0.16, 0.29, (191, 203, 246, 393)),
+    ("accuracy 95 to 90%", "accuracy", 0.05, 0.10, (418, 444, 551, 869)),
+    ("error 1.2 to 3.6%", "errors", 0.012, 0.036, (518, 551, 703, 1140)),
+    ("accuracy 95 to 93%", "accuracy", 0.05, 0.07, (2267, 2407, 2964, 4493)),
+    ("error 1.2 to 1.8%", "errors", 0.012, 0.018, (6226, 6606, 8129, 12304)),
+    ("violations 0.01 to 1%", "errors", 0.0001, 0.01, (326, 393, 586, 1140)),
 ]
 
 
@@ -52,7 +52,7 @@ NEEDED = [
 def test_runs_needed_are_those_of_the_specification(
     gate: str, stable: float, canary: float, runs: tuple[int, ...]
 ) -> None:
-    """Three planned phases, 100:1: the canary runs of the table within 4 %."""
+    """Three planned phases, 100:1: the canary runs of the table within 4%."""
     usual = Usual(stable, canary / stable)
     found = [
         sight(GATES[gate], usual, [Stretch(weight, 1000 / weight)], 0, 3).runs_needed
@@ -68,7 +68,7 @@ def first_phase(runs_per_hour: float, spec: AgentRolloutSpec = SPEC) -> PhaseFor
 
 
 def test_phases_count_the_canary_runs_of_their_weights() -> None:
-    """5 % for an hour, 25 % for four, and a ramp from 34 to 95 % in its ten steps."""
+    """5% for an hour, 25% for four, and a ramp from 34 to 95% in its ten steps."""
     found = forecast(SPEC, list(GATES.values()), 1000)
 
     assert [phase.canary_runs for phase in found] == [
@@ -112,11 +112,11 @@ SENTENCES = {
     20: "about 1 canary runs: can catch nothing",
     1000: "about 50 canary runs: can catch total failure, cost 2.75x and not much else",
     2000: (
-        "about 100 canary runs: can catch errors 1.2 % to 7.8 %, cost 2.18x, "
-        "not completion 84 % to 71 %, latency 1.5x"
+        "about 100 canary runs: can catch errors 1.2% to 7.8%, cost 2.18x, "
+        "not completion 84% to 71%, latency 1.5x"
     ),
     20_000: (
-        "about 1,000 canary runs: can catch errors 1.2 % to 2.8 %, completion 84 % to 79 %, "
+        "about 1,000 canary runs: can catch errors 1.2% to 2.8%, completion 84% to 79%, "
         "latency 1.18x, cost 1.35x"
     ),
 }
@@ -144,7 +144,7 @@ def test_advice_names_the_phase_the_gates_and_the_remedy() -> None:
     assert "\n".join(advice(spec, forecast(spec, gates, 1000))) == (
         "canary-5: about 50 of the 100 canary runs that errors needs to pass (`minSamples`), so it will be "
         "extended. Set `durationSeconds: 7200`, or `weight: 10`.\n"
-        "errors: 1.2 % to 8.4 % is caught only in canary-25; in canary-5 it takes about 88 canary runs. "
+        "errors: 1.2% to 8.4% is caught only in canary-25; in canary-5 it takes about 88 canary runs. "
         "Set `durationSeconds: 6300`, or `weight: 9`."
     )
     assert advice(spec, forecast(spec, gates, 100_000)) == ()
@@ -221,4 +221,4 @@ def test_a_margin_bounds_what_can_be_caught() -> None:
 
     assert errors.smallest is not None
     assert 1.1 < errors.smallest < 1.13
-    assert change(completion, completion.smallest) == "84 % to 82 %"
+    assert change(completion, completion.smallest) == "84% to 82%"

@@ -19,9 +19,9 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from testkit.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
 from testkit.properties import usually
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.3)
+BAD = Behavior(failed=0.3)
 SOON = {"verify": {"withinSeconds": 60, "watchSeconds": 600}}
 
 
@@ -54,7 +54,7 @@ def test_stable_that_is_as_before_has_recovered() -> None:
     assert rollback.outcome is VerifyOutcome.RECOVERED
     assert rollback.verified_time is not None
     assert rollback.verification.startswith(
-        f"{OLD} is as it was before the attempt. errors: rate 2.0 % vs 2.0 % before the attempt, in "
+        f"{OLD} is as it was before the attempt. errors: rate 2.0% vs 2.0% before the attempt, in "
     )
     assert "runs since the rollback = 1x, limit 1.1x; evidence" in rollback.verification
     assert world.told(Reason.RECOVERED) == [rollback.verification]
@@ -71,13 +71,13 @@ def test_every_comparison_can_tell(gate: str) -> None:
     assert "; g: " in rollback_of(world).verification
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour(failed=0.2), Behaviour(seconds=25.0), Behaviour(cost=0.5)])
-def test_stable_that_is_still_worse_has_not_recovered(behaviour: Behaviour) -> None:
+@pytest.mark.parametrize("behavior", [Behavior(failed=0.2), Behavior(seconds=25.0), Behavior(cost=0.5)])
+def test_stable_that_is_still_worse_has_not_recovered(behavior: Behavior) -> None:
     """Not before the time that it has; then it is said where to look, and nothing further is taken back."""
     names = {"errors": "error-rate", "latency": "latency", "cost": "cost-per-run"}
     gates = [{"name": name, "template": template} for name, template in names.items()]
     world = a_rollback(gates=gates, rollback={"verify": {"withinSeconds": 200, "watchSeconds": 600}})
-    world.agents[OLD] = behaviour
+    world.agents[OLD] = behavior
     world.run(190)
     assert world.state is State.VERIFYING
     world.run(45)
@@ -85,8 +85,8 @@ def test_stable_that_is_still_worse_has_not_recovered(behaviour: Behaviour) -> N
     assert (world.state, rollback_of(world).outcome) == (State.ROLLED_BACK, VerifyOutcome.NOT_RECOVERED)
     (message,) = world.told(Reason.NOT_RECOVERED)
     assert message.startswith(
-        f"{OLD} is still worse than before the attempt, so the failure is elsewhere: in a dependency, in "
-        "data that the release wrote, or at the provider; nothing more is taken back. "
+        f"{OLD} is still worse than before the attempt, so the cause is elsewhere: in a dependency, in "
+        "data that the release wrote, or at the provider; no further rollback. "
     )
     assert [event.is_warning for event in world.events if event.reason is Reason.NOT_RECOVERED] == [True]
     world.run(1000)
@@ -97,18 +97,18 @@ def test_runs_that_take_minutes_do_not_seem_worse_after_a_rollback() -> None:
     """Half of the traffic is back at stable: its failures show at once, the successes of that half later."""
     half = [{"name": "half", "weight": 50, "durationSeconds": 300}]
     world = a_world(a_rollout(rollback=SOON, phases=half).serving(OLD), OLD)
-    world.agents[OLD], per_second = Behaviour(failed=0.2), world.runs_per_second
+    world.agents[OLD], per_second = Behavior(failed=0.2), world.runs_per_second
     world.ask_for(OLD)
     world.run(900)
-    world.ship(NEW, Behaviour(failed=0.6))
+    world.ship(NEW, Behavior(failed=0.6))
     world.run_until(State.VERIFYING)
 
-    world.agents[OLD], world.runs_per_second = Behaviour(failed=0.2 / 0.6), per_second * 0.6
+    world.agents[OLD], world.runs_per_second = Behavior(failed=0.2 / 0.6), per_second * 0.6
     world.run(200)
     assert (world.state, rollback_of(world).outcome) == (State.VERIFYING, None)
-    assert "runs that have not ended yet may make up for it" in world.status.conditions[0].message
+    assert "runs that have not ended yet might make up for it" in world.status.conditions[0].message
 
-    world.agents[OLD], world.runs_per_second = Behaviour(failed=0.2 / 1.4), per_second * 1.4
+    world.agents[OLD], world.runs_per_second = Behavior(failed=0.2 / 1.4), per_second * 1.4
     world.run_until(State.ROLLED_BACK, within=300)
     assert rollback_of(world).outcome is VerifyOutcome.RECOVERED
 
@@ -127,7 +127,7 @@ def test_a_rollback_that_cannot_be_measured_ends_unverified() -> None:
         VerifyOutcome.UNVERIFIED,
         None,
     )
-    assert rollback.verification == "It is not known whether that helped: Prometheus has not answered"
+    assert rollback.verification == "It is unknown whether that helped: Prometheus has not responded"
     assert [found.is_warning for found in world.events if found.reason is Reason.UNVERIFIED] == [False]
 
 
@@ -207,7 +207,7 @@ def test_a_fix_does_not_wait() -> None:
 
     assert (world.state, world.shares()[NEXT]) == (State.CANARY, 5)
     assert rollback_of(world).outcome is VerifyOutcome.UNVERIFIED
-    assert rollback_of(world).verification == f"Not verified, since {NEXT} is asked for."
+    assert rollback_of(world).verification == f"Not verified, since {NEXT} was requested."
     assert world.status.history[0].outcome is Outcome.ROLLED_BACK
 
 
@@ -259,7 +259,7 @@ def test_the_gates_can_be_named() -> None:
     gates = [{"name": "errors", "template": "error-rate"}, {"name": "cost", "template": "cost-per-run"}]
     verify = {"verify": {"withinSeconds": 60, "watchSeconds": 600, "gates": ["cost"]}}
     world = a_rollback(gates=gates, rollback=verify)
-    world.agents[OLD] = Behaviour(failed=0.5)
+    world.agents[OLD] = Behavior(failed=0.5)
     world.run_until(State.ROLLED_BACK)
 
     assert rollback_of(world).outcome is VerifyOutcome.RECOVERED
@@ -272,7 +272,7 @@ def test_the_gates_can_be_named() -> None:
         ("other", "spec.rollback.verify.gates[0]: there is no gate other in spec.gates"),
         (
             "violations",
-            "spec.rollback.verify.gates[0]: violations is a Count, which compares no rates; leave it out",
+            "spec.rollback.verify.gates[0]: violations is a Count, which does not compare rates; remove it",
         ),
     ],
 )
@@ -294,17 +294,17 @@ def test_a_stable_in_trouble_is_told_with_the_rollback() -> None:
     (gate,) = world.status.gates
     known = gate.replace(baseline={"bad": 240, "total": 12000})
     world.edit(lambda builder: builder.having(gates=(known,)))
-    world.agents |= {OLD: Behaviour(failed=0.12), NEW: Behaviour(failed=0.9)}
+    world.agents |= {OLD: Behavior(failed=0.12), NEW: Behavior(failed=0.9)}
     world.run_until(State.VERIFYING)
 
-    assert "; stable itself has 4.8 %" in rollback_of(world).message
+    assert "; stable itself has 4.8%" in rollback_of(world).message
     assert rollback_of(world).message.endswith(
-        " and had 2.0 % before the attempt, so going back may not be enough"
+        " and had 2.0% before the attempt, so a rollback might not be enough"
     )
 
 
 def poll(world: World) -> Poll:
-    """What Prometheus is asked at present."""
+    """What Prometheus is asked now."""
     assert world.current_poll is not None
     return world.current_poll
 
@@ -340,7 +340,7 @@ def test_every_verification_ends_in_time_and_says_nothing_false(
 ) -> None:
     """Whatever Prometheus does: over by `watchSeconds`, and nothing said that is not so."""
     world = a_rollback()
-    world.agents[OLD] = Behaviour(failed=failed)
+    world.agents[OLD] = Behavior(failed=failed)
     begun = world.now
     for metrics, pause in faults:
         world.metrics = metrics

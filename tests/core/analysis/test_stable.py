@@ -7,9 +7,9 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders import NEXT, OLD, OLDEST, a_rollout
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.4)
+BAD = Behavior(failed=0.4)
 WATCH = {"intervalSeconds": 60}
 
 
@@ -43,7 +43,7 @@ def test_a_watched_release_that_is_well_writes_nothing() -> None:
 
 
 def test_stable_beyond_its_critical_limit_is_taken_back() -> None:
-    """For two minutes beyond 15 %, for certain: the release before it serves, and this one is not retried."""
+    """For two minutes beyond 15%, for certain: the release before it serves, and this one is not retried."""
     world = at_rest(OLDEST, OLD)
     world.agents[OLD] = BAD
     world.run(900)
@@ -53,7 +53,7 @@ def test_stable_beyond_its_critical_limit_is_taken_back() -> None:
     assert back is not None
     assert (back.from_, back.to, back.trigger, back.reason) == (OLD, OLDEST, Trigger.BREACH, "GateFailed")
     assert "errors: " in back.message
-    assert "limit of 15 %" in back.message
+    assert "limit of 15%" in back.message
     world.run(3600)
     assert world.status.history[0].outcome is Outcome.ROLLED_BACK
     assert world.ready_reason() == "Quarantined"
@@ -88,7 +88,7 @@ def test_what_serves_is_told_of_before_what_is_asked_for(asked: str, more: str) 
     (ready, *_) = world.status.conditions
     assert (ready.reason, world.shares()) == ("NoHealthyTarget", {OLD: 100})
     assert ready.message.startswith(f"{OLD}: errors: ")
-    assert f"may not have helped; look elsewhere or ship a fix{more}" in ready.message
+    assert f"may not have helped; look for another cause, or ship a fix{more}" in ready.message
 
 
 def test_stable_is_taken_back_while_git_names_what_is_in_quarantine() -> None:
@@ -109,7 +109,7 @@ def test_a_cap_holds_at_rest_too() -> None:
     """What is spent is spent, whatever the release was found to be."""
     caps = [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50", "perSeconds": 600}]
     world = at_rest(OLDEST, OLD, gates=[], caps=caps)
-    world.agents[OLD] = Behaviour(cost=1.0)
+    world.agents[OLD] = Behavior(cost=1.0)
     world.run(900)
 
     back = world.status.last_rollback
@@ -151,8 +151,8 @@ def test_stable_is_taken_back_while_the_next_release_stands_in_line() -> None:
     world.run(900)
     assert world.shares()[OLDEST] == 100
     (started,) = world.told(Reason.ROLLBACK_STARTED)
-    assert "limit of 15 %" in started
-    assert f"{OLDEST} comes back first. " in world.told(Reason.SUPERSEDED)[0]
+    assert "limit of 15%" in started
+    assert f"Rolling back to {OLDEST} first. " in world.told(Reason.SUPERSEDED)[0]
     world.run(3600)
     assert (world.state, world.ready_reason()) == (State.PENDING, "Paused")
     world.edit(lambda builder: builder.planning(paused=False))

@@ -31,16 +31,16 @@ def refused(*gates: dict[str, Any], phases: object) -> list[str]:
 COST = {"name": "cost", "template": "cost-per-run"}
 NOBODY = {
     "only after a rollback": ((errors("Verify"),), FEW),
-    "only at 100 %, in a plan that ends below": ((errors("Full"),), ONE),
-    "only at 100 %, after a weight that nothing judges": ((errors("Full", "Verify"),), FEW),
+    "only at 100%, in a plan that ends below": ((errors("Full"),), ONE),
+    "only at 100%, after a weight that nothing judges": ((errors("Full", "Verify"),), FEW),
     "none of two": ((errors("Verify"), COST | {"during": ["Verify"]}), FEW),
-    "beside stable, in a plan of 100 % alone": ((errors("Canary"),), ALL),
-    "by default, where the type has nothing to say at 100 %": ((COST,), ALL),
+    "beside stable, in a plan of 100% alone": ((errors("Canary"),), ALL),
+    "by default, where the type has nothing to say at 100%": ((COST,), ALL),
 }
 SOMEBODY = {
     "by default": ((errors(),), FEW),
     "one of two": ((errors("Verify"), COST), FEW),
-    "at 100 %, in a plan of 100 % alone": ((errors("Full"),), ALL),
+    "at 100%, in a plan of 100% alone": ((errors("Full"),), ALL),
     "a person": ((errors("Verify"),), APPROVED),
     "a person alone": ((), APPROVED),
 }
@@ -68,7 +68,7 @@ def test_the_refusal_names_the_gates_and_the_remedy() -> None:
     """A person knows which field to change, and to what."""
     assert refused(errors("Verify"), phases=FEW) == [
         (
-            "spec.gates: no gate judges the canary: errors is not asked during Canary; add Canary to "
+            "spec.gates: no gate judges the canary: errors is not evaluated during Canary; add Canary to "
             "`during`, add a gate, or set `approval: Required` on a phase"
         )
     ]

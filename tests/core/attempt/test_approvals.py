@@ -24,7 +24,7 @@ PHASES = [phase("first", 5), ASKED, phase("last", 60)]
 
 
 def an_attempt(phases: list[dict[str, Any]] = PHASES) -> World:
-    """`OLD` serves, `NEW` has just begun with 5 % under a plan that requires an approval at 20 %."""
+    """`OLD` serves, `NEW` has just begun with 5% under a plan that requires an approval at 20%."""
     world = a_world(a_rollout(phases=phases).serving(OLD), OLD)
     world.ship(NEW)
     world.settle()
@@ -37,7 +37,7 @@ def message(world: World) -> str:
 
 
 def approve(world: World, name: str) -> None:
-    """A person approves this phase of the present attempt."""
+    """A person approves this phase of the current attempt."""
     assert world.status.attempt is not None
     number = world.status.attempt.number
     world.edit(lambda builder: builder.annotated(approve=f"{number}/{name}"))
@@ -62,7 +62,7 @@ EDITS = {
 def test_above_its_weight_the_canary_gets_nothing_without_it(
     edited: list[dict[str, Any]], after: int
 ) -> None:
-    """Edited in the first phase, or in the one that requires it: it waits at 20 % or below, and says why."""
+    """Edited in the first phase, or in the one that requires it: it waits at 20% or below, and says why."""
     world = an_attempt()
     world.run(after)
     world.edit(lambda builder: builder.planning(phases=edited))

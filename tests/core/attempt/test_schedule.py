@@ -53,7 +53,7 @@ def test_a_ramp_rises_evenly_to_the_weight_of_its_phase(weight: int, start: int,
 
 
 def test_the_ramp_of_the_default_plan() -> None:
-    """From 25 % to 95 % in ten steps of seven."""
+    """From 25% to 95% in ten steps of seven."""
     expected = tuple(RampStep(25 + 7 * n, 60.0 * (n - 1)) for n in range(1, 11))
 
     assert steps_of(a_rollout().plan, 2) == expected

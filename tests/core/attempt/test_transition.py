@@ -123,7 +123,7 @@ def test_another_cause_of_a_hold_resumes_the_same_state() -> None:
 
 
 def test_promotion_makes_the_canary_stable_and_remembers_it() -> None:
-    """Once, with all that is needed to serve it again."""
+    """Once, with everything that is needed to serve it again."""
     found = after(a_rollout().in_state(State.BAKING), moves.Promote()).status
 
     assert (found.stable, found.canary) == (a_record(NEW, healthy_time=LATER), None)

@@ -144,7 +144,7 @@ def test_a_template_without_a_metric_in_the_convention_is_refused(
     name: str, convention: MetricConvention
 ) -> None:
     """It is named, with its convention, and nothing is judged in its place."""
-    message = f"the convention {convention} has no metric for {name}; name your own by `source` instead"
+    message = f"the convention {convention} has no metric for {name}; use `source` instead"
 
     found = resolution({"template": name}, metrics={"convention": convention})
 
@@ -246,7 +246,7 @@ REFUSED = {
     "a type that the template does not have": (
         {"template": "error-rate", "type": "Mean"},
         "type",
-        "template error-rate is of type Ratio; leave the type out",
+        "template error-rate is of type Ratio; remove the type",
     ),
     "a limit on a sum": (
         {"template": "cost-per-run", "limit": {"value": "0.15"}},
@@ -266,27 +266,27 @@ REFUSED = {
     "a waiting time for what acts at once": (
         {"template": "violations", "forSeconds": 60},
         "forSeconds",
-        "a Count is not asked at every check; leave it out",
+        "a Count is not evaluated at every check; remove it",
     ),
     "a ratio for what compares none": (
         {"template": "violations", "maxRatio": "2"},
         "maxRatio",
-        "a Count compares no rates",
+        "a Count does not compare rates",
     ),
     "a confidence where nothing is tested": (
         {"template": "violations", "confidence": "0.9"},
         "confidence",
-        "a Count has none to set; leave it out",
+        "a Count has none to set; remove it",
     ),
     "bad outcomes of a mix": (
         {"template": "tool-mix", "minBad": 2},
         "minBad",
-        "a Shift needs no number of bad outcomes; leave it out",
+        "a Shift needs no number of bad outcomes; remove it",
     ),
     "a burst factor for a count": (
         {"template": "violations", "burstFactor": "2"},
         "burstFactor",
-        "a Count has no evidence to divide; leave it out",
+        "a Count has no evidence to divide; remove it",
     ),
     "clusters of less than one": (
         {"template": "error-rate", "burstFactor": "0.5"},
@@ -301,22 +301,22 @@ REFUSED = {
     "the mix of releases": (
         {"type": "Shift", "source": {"total": "jobs_total", "label": "release"}},
         "source.label",
-        "release is no label of outcomes; name one of your metric",
+        "release is not an outcome label; use a label of your metric",
     ),
     "another time": (
         {"template": "task-completion", "during": ["Canary", "Full"]},
         "during",
-        "at 100 % there is no stable to compare a Ratio with; set `limit`, or leave Full out",
+        "at 100% there is no stable to compare a Ratio with; set `limit`, or remove Full",
     ),
     "a mean at all of the traffic": (
         {"template": "cost-per-run", "during": ["Full"]},
         "during",
-        "at 100 % there is no stable to compare a Mean with; leave Full out",
+        "at 100% there is no stable to compare a Mean with; remove Full",
     ),
     "a count after a rollback": (
         {"template": "violations", "during": ["Canary", "Verify"]},
         "during",
-        "a Count does not compare stable with what it was before; leave Verify out",
+        "a Count does not compare stable with what it was before; remove Verify",
     ),
     "a mean where more is better": (
         {"template": "cost-per-run", "better": "Higher"},
@@ -344,7 +344,7 @@ REFUSED = {
     "another namespace's metrics": (
         {"source": SOURCE | {"bad": 'jobs_total{namespace="other"}'}},
         "source.bad",
-        "may not match on namespace, which the operator sets itself; leave it out",
+        "must not match on namespace, which the operator sets itself; remove it",
     ),
 }
 
@@ -381,7 +381,7 @@ def test_saying_what_is_the_case_anyway_is_no_request_for_more() -> None:
 
 
 def test_every_refused_gate_is_listed() -> None:
-    """A user sees all that is wrong at once, each by its place in the list."""
+    """A user sees everything that is wrong at once, each by its place in the list."""
     found = resolution(
         {"name": "a", "template": "x"}, {"name": "b", "template": "latency"}, {"name": "c", "template": "y"}
     )

@@ -57,23 +57,23 @@ def test_a_bare_selector_is_read(text: str, expected: Selector) -> None:
         ("-m", NOT_BARE),
         ("1", NOT_BARE),
         ("m[5m:1m]", NOT_BARE),
-        ("m offset 5m", "may have no offset and no @; the operator chooses the time"),
-        ("m @ 1700000000", "may have no offset and no @; the operator chooses the time"),
+        ("m offset 5m", "must not have an offset or @; the operator chooses the time"),
+        ("m @ 1700000000", "must not have an offset or @; the operator chooses the time"),
         ("m @ start()", NOT_BARE),
         ('{__name__="m"}', "must begin with the plain name of a metric"),
         ('{"my.metric"}', "must begin with the plain name of a metric"),
-        ('m{namespace="other"}', "may not match on namespace, which the operator sets itself; leave it out"),
-        ('m{agent=~".*"}', "may not match on agent, which the operator sets itself; leave it out"),
-        ('m{release!=""}', "may not match on release, which the operator sets itself; leave it out"),
-        ('m{le="+Inf"}', "may not match on le, which the operator sets itself; leave it out"),
-        ('m{src="x"}', "may not match on src, which the operator sets itself; leave it out"),
+        ('m{namespace="other"}', "must not match on namespace, which the operator sets itself; remove it"),
+        ('m{agent=~".*"}', "must not match on agent, which the operator sets itself; remove it"),
+        ('m{release!=""}', "must not match on release, which the operator sets itself; remove it"),
+        ('m{le="+Inf"}', "must not match on le, which the operator sets itself; remove it"),
+        ('m{src="x"}', "must not match on src, which the operator sets itself; remove it"),
         (
             'm{"a.b"="c"}',
-            "matches on a.b, which is no plain label name (letters, digits, underscores)",
+            "matches on a.b, which is not a valid label name (letters, digits, underscores)",
         ),
         (
             'm{a="b" or namespace="c"}',
-            'may have no "or" between matchers; use a regular expression, like outcome=~"failed|aborted"',
+            'must not have "or" between matchers; use a regular expression, like outcome=~"failed|aborted"',
         ),
     ],
 )
@@ -88,18 +88,18 @@ def test_what_is_no_promql_is_refused(text: str) -> None:
     refusal = parse(text)
 
     assert isinstance(refusal, Refusal)
-    assert refusal.message.startswith("is no PromQL: ")
+    assert refusal.message.startswith("is not valid PromQL: ")
 
 
 def test_the_labels_that_the_user_named_are_ours_too() -> None:
-    """Whatever the agent and release labels are called, a selector may not match on them."""
+    """Whatever the agent and release labels are called, a selector must not match on them."""
     renamed = LabelNames(agent="service", release="service_version")
 
     refusal = parse_selector('m{service_version="1"}', field="f", labels=renamed)
     allowed = parse_selector('m{release="1"}', field="f", labels=renamed)
 
     assert refusal == Refusal(
-        "f", "may not match on service_version, which the operator sets itself; leave it out"
+        "f", "must not match on service_version, which the operator sets itself; remove it"
     )
     assert allowed == Selector("m", (Matcher("release", "=", "1"),))
 

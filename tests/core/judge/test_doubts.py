@@ -49,7 +49,7 @@ def test_failures_without_a_release_stop_a_pass_that_they_could_turn() -> None:
 
     assert (found.verdict, found.reason) == (Verdict.ERROR, Reason.UNATTRIBUTED)
     assert found.message.startswith(
-        "60 failures of this agent carry none of its releases, and with all of them on the canary it would "
+        "60 failures of this agent have no known release, and with all of them on the canary it would "
     )
 
 

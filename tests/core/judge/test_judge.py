@@ -83,16 +83,16 @@ SITUATIONS = {
         OVER,
         (Verdict.PASS, Reason.WITHIN_TOLERANCE),
     ),
-    "errors 1.2 to 8.4 %": (ERRORS, reading(84, 1000, 36, 3000), RUNNING, FAIL),
-    "completion 84 to 71 %": (COMPLETION, reading(290, 1000, 480, 3000), RUNNING, FAIL),
-    "accuracy 95 to 90 %": (ACCURACY, reading(100, 1000, 150, 3000), RUNNING, FAIL),
+    "errors 1.2 to 8.4%": (ERRORS, reading(84, 1000, 36, 3000), RUNNING, FAIL),
+    "completion 84 to 71%": (COMPLETION, reading(290, 1000, 480, 3000), RUNNING, FAIL),
+    "accuracy 95 to 90%": (ACCURACY, reading(100, 1000, 150, 3000), RUNNING, FAIL),
     "completion that drops within the margin passes": (
         COMPLETION,
         reading(170, 1000, 480, 3000),
         OVER,
         PASS,
     ),
-    "both versions at 20 % errors pass": (ERRORS, reading(200, 1000, 600, 3000), OVER, PASS),
+    "both versions at 20% errors pass": (ERRORS, reading(200, 1000, 600, 3000), OVER, PASS),
     "cost x 3": (COST, reading(30, 300, 30, 900), RUNNING, FAIL),
     "the same cost passes": (COST, reading(10, 300, 30, 900), OVER, PASS),
     "one dear run is no proof": (COST, reading(1.3, 100, 30, 900), RUNNING, COLLECTING),
@@ -173,7 +173,7 @@ def test_a_failure_carries_its_consequence() -> None:
 
 
 def test_evidence_is_carried_over_phases() -> None:
-    """11 errors at 5 % and 30 at 25 % are sure together (the specification's last reference value)."""
+    """11 errors at 5% and 30 at 25% are sure together (the specification's last reference value)."""
     before = (Tally(0, Segment(2, 50, 11, 950)),)
 
     found = judge(ERRORS, reading(30, 1000, 36, 3000), PlanPosition(1, 3, time_over=False), finished=before)
@@ -213,8 +213,8 @@ def test_latency_is_judged_over_all_bounds() -> None:
 
     assert answer(found) == FAIL
     assert found.message == (
-        "canary served 25 % of 4,000 runs but had 60 of 100 runs slower than 12.8 s (60 %); "
-        "rate 6.0 % vs 1.3 % = 4.5x, limit 1.25x; evidence over 1,000,000:1, needed 100:1"
+        "canary served 25% of 4,000 runs but had 60 of 100 runs slower than 12.8 s (60%); "
+        "rate 6.0% vs 1.3% = 4.5x, limit 1.25x; evidence over 1,000,000:1, needed 100:1"
     )
 
 
@@ -253,8 +253,8 @@ SENTENCES = {
         ONLY_PHASE,
         reading(8, 50, 11, 950),
         (
-            "canary served 5.0 % of 1,000 runs but had 8 of 19 failures (42 %); "
-            "rate 16 % vs 1.2 % = 13.8x, limit 1.1x; evidence 18,000:1, needed 100:1"
+            "canary served 5.0% of 1,000 runs but had 8 of 19 failures (42%); "
+            "rate 16% vs 1.2% = 13.8x, limit 1.1x; evidence 18,000:1, needed 100:1"
         ),
     ),
     "nothing bad": (
@@ -268,8 +268,8 @@ SENTENCES = {
         OVER,
         reading(1, 200, 11, 800),
         (
-            "canary served 20 % of 1,000 runs and had 1 of 12 failures (8.3 %); "
-            "rate 0.5 % vs 1.4 % = 0.364x, limit 1.1x; evidence 0.74:1, needed 100:1"
+            "canary served 20% of 1,000 runs and had 1 of 12 failures (8.3%); "
+            "rate 0.5% vs 1.4% = 0.364x, limit 1.1x; evidence 0.74:1, needed 100:1"
         ),
     ),
     "nothing expected": (
@@ -277,8 +277,8 @@ SENTENCES = {
         RUNNING,
         reading(3, 50, 0, 950),
         (
-            "canary served 5.0 % of 1,000 runs but had 3 of 3 failures (100 %); "
-            "rate 6.0 % vs 0 % = infinitely more, limit 1.1x; evidence 109:1, needed 100:1"
+            "canary served 5.0% of 1,000 runs but had 3 of 3 failures (100%); "
+            "rate 6.0% vs 0% = infinitely more, limit 1.1x; evidence 109:1, needed 100:1"
         ),
     ),
     "more is better": (
@@ -286,8 +286,8 @@ SENTENCES = {
         OVER,
         reading(29, 100, 160, 1000),
         (
-            "canary served 9.1 % of 1,100 runs but had 29 of 189 incomplete runs (15 %); "
-            "completed 71 % vs 84 % = 0.845x, limit 0.98x; evidence 4.38:1, needed 100:1; within noise"
+            "canary served 9.1% of 1,100 runs but had 29 of 189 incomplete runs (15%); "
+            "completed 71% vs 84% = 0.845x, limit 0.98x; evidence 4.38:1, needed 100:1; within noise"
         ),
     ),
     "dollars": (
@@ -295,7 +295,7 @@ SENTENCES = {
         RUNNING,
         reading(30.5, 305, 30, 900),
         (
-            "canary served 25 % of 1,205 runs but had $30.50 of $60.50 (50 %); "
+            "canary served 25% of 1,205 runs but had $30.50 of $60.50 (50%); "
             "$0.10 vs $0.033 per run = 3x, limit 1.25x; evidence over 1,000,000:1, needed 100:1"
         ),
     ),

@@ -48,7 +48,7 @@ def reading(
     seconds: float = 0,
     bound: float | None = None,
 ) -> Reading:
-    """Counts of the present segment and of the last minutes, `seconds` after `NOW`."""
+    """Counts of the current segment and of the last minutes, `seconds` after `NOW`."""
     found = Recent(Segment(*recent), bound) if recent else None
     return Reading(Segment(*counts), (), NOW + timedelta(seconds=seconds), found)
 
@@ -99,7 +99,7 @@ def test_the_bound_lies_below_the_share(bad: float, total: float, burst: float) 
 
 
 LIMITS = {
-    "15 % for two minutes": (ERRORS, BAD_ALONE, beyond_since(120), FAIL),
+    "15% for two minutes": (ERRORS, BAD_ALONE, beyond_since(120), FAIL),
     "for less": (ERRORS, BAD_ALONE, beyond_since(119), UNDECIDED),
     "for the first time": (ERRORS, BAD_ALONE, GateMemory(), UNDECIDED),
     "not surely": (ERRORS, (12.0, 60.0, 11.0, 900.0), beyond_since(500), PASS),
@@ -143,13 +143,13 @@ def test_a_limit_explains_itself() -> None:
 
     assert (found.severity, found.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
     assert found.message == (
-        "canary had 25 failures in 60 runs of the last 300 s (42 %), surely beyond the limit of 15 % "
-        "for 130 s; stable 1.2 %"
+        "canary had 25 failures in 60 runs of the last 300 s (42%), above the limit of 15% "
+        "for 130 s; stable 1.2%"
     )
 
 
 def test_the_99th_percentile_is_a_share_of_runs() -> None:
-    """p99 above 10 s: more than 1 % of the runs are above the bound at 10 s, for certain."""
+    """p99 above 10 s: more than 1% of the runs are above the bound at 10 s, for certain."""
     slow = reading(recent=(9.0, 100.0, 2.0, 900.0), bound=10.0)
     bounds = (Bound(10.0, 9.0, 20.0),)
     slow = replace(slow, bounds=bounds, segment=Segment(0.0, 200.0, 0.0, 2000.0))
@@ -160,8 +160,8 @@ def test_the_99th_percentile_is_a_share_of_runs() -> None:
     assert told(found) == FAIL
     assert found.severity is Severity.HIGH
     assert found.message == (
-        "canary had 9 runs slower than 10 s in 100 runs of the last 300 s (9.0 %), surely beyond the limit "
-        "of 99 % within 10 for 120 s; stable 0.2 %"
+        "canary had 9 runs slower than 10 s in 100 runs of the last 300 s (9.0%), above the limit "
+        "of 99% within 10 for 120 s; stable 0.2%"
     )
     assert told(few) == PASS
 
@@ -194,7 +194,7 @@ def test_a_shared_cause_explains_itself() -> None:
     found = judge(ERRORS, reading(recent=(2.0, 50.0, 180.0, 900.0)), OVER, memory=GateMemory(baseline=KEPT))
 
     assert found.message == (
-        "stable itself has 180 failures in 900 runs of the last 300 s (20 %) and had 1.2 % before the "
+        "stable itself has 180 failures in 900 runs of the last 300 s (20%) and had 1.2% before the "
         "attempt, so the cause is not the canary"
     )
     assert not found.lets_pass
@@ -248,7 +248,7 @@ def test_a_canary_dearer_than_a_dear_stable_is_rolled_back() -> None:
 
     assert told(found) == FAIL
     assert found.note == (
-        "stable itself has $0.080 per run and had $0.020 per run before the attempt, so going back may not "
+        "stable itself has $0.080 per run and had $0.020 per run before the attempt, so a rollback might not "
         "be enough"
     )
 
@@ -298,13 +298,13 @@ STRAY = GateMemory(since=Streaks(stray=NOW - timedelta(seconds=120)))
         ((0.0, 20.0, 20.0, 4000.0), AT_5, STRAY, MISMATCH),
         ((0.0, 0.0, 10.0, 2000.0), AT_5, GateMemory(), UNDECIDED),  # agents may learn of their share late
         ((0.0, 0.0, 0.0, 40.0), AT_5, STRAY, UNDECIDED),  # two runs were to be expected
-        ((1.0, 180.0, 40.0, 4000.0), AT_5, STRAY, PASS),  # 4.3 % instead of 5 %
-        ((90.0, 30_000.0, 2910.0, 970_000.0), AT_5, STRAY, PASS),  # 3 % instead of 5 %, surely, and not far
+        ((1.0, 180.0, 40.0, 4000.0), AT_5, STRAY, PASS),  # 4.3% instead of 5%
+        ((90.0, 30_000.0, 2910.0, 970_000.0), AT_5, STRAY, PASS),  # 3% instead of 5%, surely, and not far
         ((0.0, 0.0, 10.0, 2000.0), replace(AT_5, weight=None), STRAY, UNDECIDED),
         ((5.0, 900.0, 5.0, 900.0), replace(AT_5, weight=100), STRAY, PASS),
         ((10.0, 2000.0, 10.0, 2000.0), AT_5, STRAY, MISMATCH),  # half of the traffic
         ((0.0, 20.0, 0.0, 20.0), AT_5, STRAY, UNDECIDED),  # two long conversations
-        ((6.0, 560.0, 40.0, 3440.0), AT_5, STRAY, PASS),  # 14 % instead of 5 %: surely more, and not far
+        ((6.0, 560.0, 40.0, 3440.0), AT_5, STRAY, PASS),  # 14% instead of 5%: surely more, and not far
         ((10.0, 2000.0, 10.0, 2000.0), replace(AT_5, weight=50), STRAY, PASS),
     ],
 )
@@ -320,7 +320,7 @@ def test_a_mismatch_explains_itself() -> None:
     found = judge(ERRORS, reading((0.0, 20.0, 20.0, 4000.0)), AT_5, memory=STRAY)
 
     assert found.message == (
-        "canary finished 20 of 4,020 runs (0.5 %) at a weight of 5 %; "
+        "canary finished 20 of 4,020 runs (0.5%) at a weight of 5%; "
         "do requests reach it, and do its runs end?"
     )
 
@@ -330,7 +330,7 @@ def test_a_canary_with_too_much_traffic_explains_itself() -> None:
     found = judge(ERRORS, reading((10.0, 2000.0, 10.0, 2000.0)), AT_5, memory=STRAY)
 
     assert found.message == (
-        "canary finished 2,000 of 4,000 runs (50 %) at a weight of 5 %; is there a second way to it?"
+        "canary finished 2,000 of 4,000 runs (50%) at a weight of 5%; is there a second way to it?"
     )
 
 

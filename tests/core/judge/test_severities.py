@@ -13,7 +13,7 @@ from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from testkit.builders import NEW, OLD, START, a_rollout
 from testkit.gates import a_gate
-from testkit.world import Behaviour, a_world
+from testkit.world import Behavior, a_world
 
 ERRORS, COST, LATENCY, COMPLETION = (
     a_gate(template=name) for name in ("error-rate", "cost-per-run", "latency", "task-completion")
@@ -48,7 +48,7 @@ SLOW = Reading(Segment(0, 500, 0, 9500), (Bound(20.0, 400, 50),), START)
 def test_a_cost_is_critical_where_it_matters_to_the_whole(
     share: float, times: float, severity: Severity
 ) -> None:
-    """Four times as much at 5 % raises the bill by 15 %, as a cold cache does; at 25 % by 75 %."""
+    """Four times as much at 5% raises the bill by 15%, as a cold cache does; at 25% by 75%."""
     found = judge(COST, cost(share, times), WARM)
 
     assert (found.verdict, found.severity) == (Verdict.FAIL, severity)
@@ -97,12 +97,12 @@ PHASES = [
 
 
 def test_a_cold_prompt_cache_is_held_and_not_rolled_back() -> None:
-    """A canary that costs four times as much at 5 % is held, and keeps its traffic for a person to decide."""
+    """A canary that costs four times as much at 5% is held, and keeps its traffic for a person to decide."""
     world = a_world(a_rollout(gates=GATES, phases=PHASES).serving(OLD), OLD)
-    world.ship(NEW, Behaviour(cost=0.2))
+    world.ship(NEW, Behavior(cost=0.2))
     world.run_until(State.HELD)
     world.run(3600)
-    world.agents[NEW] = Behaviour(cost=0.055)
+    world.agents[NEW] = Behavior(cost=0.055)
     world.run(3600)
 
     assert world.state is State.HELD
@@ -117,7 +117,7 @@ def test_a_canary_that_is_expensive_at_25_percent_is_rolled_back() -> None:
     world = a_world(a_rollout(gates=GATES, phases=PHASES).serving(OLD), OLD)
     world.ship(NEW)
     world.run(3700)
-    world.agents[NEW] = Behaviour(cost=0.6)
+    world.agents[NEW] = Behavior(cost=0.6)
     world.run_until(State.ROLLED_BACK)
 
     assert world.status.last_rollback is not None

@@ -70,9 +70,9 @@ def test_what_need_not_be_runs_tells_of_traffic_only_in_the_extreme(
 
 
 def test_all_traffic_for_the_canary_is_a_mismatch_at_any_weight() -> None:
-    """At 40 % it cannot have three times its share, but stable has far less than its own."""
+    """At 40% it cannot have three times its share, but stable has far less than its own."""
     assert told(Segment(0, 4000, 0, 0), Expected(weight=40)) == (
-        "canary finished 4,000 of 4,000 runs (100 %) at a weight of 40 %; is there a second way to it?"
+        "canary finished 4,000 of 4,000 runs (100%) at a weight of 40%; is there a second way to it?"
     )
     assert told(Segment(0, 2000, 0, 2000), Expected(weight=40)) == ""
 
@@ -86,7 +86,7 @@ def test_runs_that_begin_and_never_end_are_told_apart_from_lost_ones() -> None:
         "canary began 100 of 2,000 runs but has 3 of the 1,903 runs that ended; do its runs end?"
     )
     assert told(Segment(0, 2, 10, 1900), lost) == (
-        "canary began 2 of 2,000 runs (0.1 %) at a weight of 5 %; do requests reach it?"
+        "canary began 2 of 2,000 runs (0.1%) at a weight of 5%; do requests reach it?"
     )
 
 
@@ -160,7 +160,7 @@ def test_a_canary_without_series_whose_metrics_arrive_has_lost_its_traffic() -> 
     assert (first.verdict, first.reason) == (Verdict.NO_DATA, Reason.METRIC_MISSING)
     assert (later.verdict, later.reason) == (MISMATCH, Reason.TRAFFIC_MISMATCH)
     assert later.message == (
-        "canary finished 0 of 2,000 runs (0 %) at a weight of 5 %; do requests reach it, "
+        "canary finished 0 of 2,000 runs (0%) at a weight of 5%; do requests reach it, "
         "and do its runs end? no series"
     )
 
@@ -191,7 +191,7 @@ def test_what_is_optional_may_be_absent(gate: Any, policy: NoDataPolicy, expecte
 # --- whole decisions ---------------------------------------------------------------------------------------
 
 Counted = Mapping[str, tuple[float | None, float | None]]
-"""What canary and stable counted by metric; None where a release has no such series."""
+"""What canary and stable counted by metric; None if a release has no such series."""
 
 
 def heard(found: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: ANN401 a rollout
@@ -234,7 +234,7 @@ def gate_of(decision: Decision) -> tuple[Verdict, str]:
 
 
 def test_the_first_failures_of_an_equal_canary_roll_nobody_back() -> None:
-    """Three failures of three finished runs beside 4.5 % of stable: at 5 % that is what is to be expected."""
+    """Three failures of three finished runs beside 4.5% of stable: at 5% that is what is to be expected."""
     first = {RUNS: (3, 997), f'{RUNS}{{outcome="failed"}}': (3, 45)}
 
     for seconds in (100, 230, 360):
@@ -256,7 +256,7 @@ def test_a_canary_whose_runs_never_end_is_held(gate: dict[str, Any]) -> None:
 
 
 def test_runs_that_began_are_used_instead_of_the_weight() -> None:
-    """Sixty of a thousand began at a weight of 5 %; of 40 that ended, 6 failed."""
+    """Sixty of a thousand began at a weight of 5%; of 40 that ended, 6 failed."""
     counted: Counted = {
         RUNS: (40, 960),
         f'{RUNS}{{outcome="failed"}}': (6, 48),
@@ -267,7 +267,7 @@ def test_runs_that_began_are_used_instead_of_the_weight() -> None:
 
     assert verdict is UNDECIDED
     assert message.startswith(
-        "canary finished 40 of 1,000 runs, was given 6.0 % of them, 60, but had 6 of 54 "
+        "canary finished 40 of 1,000 runs, was assigned 6.0% of them (60), but had 6 of 54 "
     )
 
 
@@ -275,4 +275,4 @@ def test_a_counter_of_begun_runs_that_only_one_release_has_says_nothing() -> Non
     """A new release may be the first one that counts them; then the weight is used."""
     counted: Counted = {RUNS: (9, 991), f'{RUNS}{{outcome="failed"}}': (6, 48), BEGUN: (60, None)}
 
-    assert "was given 5.0 % of them, 50," in gate_of(decided(counted, 400))[1]
+    assert "was assigned 5.0% of them (50)," in gate_of(decided(counted, 400))[1]

@@ -53,7 +53,7 @@ def test_no_failures_prove_nothing_where_none_could_be_seen() -> None:
     assert found.numerator is Numerator.NEVER_SEEN
     assert found.message == (
         'no series agent_runs_total{outcome="error"} of this agent in 7 days, so no bad outcome could be '
-        "seen; outcome has success, failed; correct the selector, create the series at 0 when the agent "
+        "detected; outcome has success, failed; correct the selector, create the series at 0 when the agent "
         "starts, or set mayBeAbsent: true"
     )
     assert not found.lets_pass
@@ -99,7 +99,7 @@ def test_until_prometheus_has_answered_nothing_passes() -> None:
     found = ended(ERROR, CLEAN, sight_of(ERROR, None, CLEAN, None))
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.message.endswith("it is not known yet whether a bad outcome could be seen")
+    assert found.message.endswith("it is not yet known whether a bad outcome could be detected")
 
 
 @pytest.mark.parametrize("place", ["gate", "source"])

@@ -110,7 +110,7 @@ def test_what_is_no_count_is_never_counted(key: tuple[str, str], value: float) -
     found = read(answer(HEALTHY | {key: value}))
 
     assert isinstance(found, Unreadable)
-    assert found.message.endswith("which is no count")
+    assert found.message.endswith("which is not a valid count")
     assert found.reason is Reason.METRICS_UNAVAILABLE
 
 
@@ -129,7 +129,7 @@ def test_a_value_that_is_given_twice_is_not_counted() -> None:
     twice = answer(HEALTHY)
     twice = replace(twice, rows=(*twice.rows, twice.rows[0]))
 
-    assert read(twice) == Unreadable(f"agent_runs_total of {CANARY} was answered twice")
+    assert read(twice) == Unreadable(f"agent_runs_total of {CANARY} was returned twice")
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,7 @@ def test_rows_that_nobody_asked_for_make_the_answer_unreadable(row: Row) -> None
 
     found = read(foreign)
 
-    assert found == Unreadable(
-        f"Prometheus answered with a row that was not asked for: {row.src} of {row.release}"
-    )
+    assert found == Unreadable(f"Prometheus returned a row that was not queried: {row.src} of {row.release}")
 
 
 def test_an_empty_answer_is_no_data() -> None:
@@ -219,7 +217,7 @@ def test_a_release_without_a_newest_sample_is_stale(release: str) -> None:
     """What it did earlier in the window is still counted by Prometheus, and not believed."""
     found = read(answer(without((f"{RUNS}.newest", release))))
 
-    assert found == NoData(f"{release} gives no samples of agent_runs_total any more", is_stale=True)
+    assert found == NoData(f"{release} stopped reporting agent_runs_total", is_stale=True)
 
 
 def test_a_sample_from_the_future_is_unreadable() -> None:
@@ -236,7 +234,7 @@ def test_a_hole_at_the_counting_start_starts_counting_anew() -> None:
     rows = without((f"{RUNS}.covered", STABLE)) | {(f"{RUNS}.births", STABLE): 100_410.0}
 
     assert read(answer(rows)) == Uncovered(
-        f"Prometheus has no sample of {STABLE} at 10:00:00 UTC; counting starts anew"
+        f"Prometheus has no sample of {STABLE} at 10:00:00 UTC; counting restarts"
     )
 
 
@@ -259,7 +257,7 @@ def test_warm_gates_wait_for_the_end_of_the_warm_up() -> None:
 
     found = read_all(PLAN, early, [LATENCY, COST], now=NOW, stale_after_seconds=120)
 
-    expected = TooEarly("counts from 10:02:00 UTC on", is_warm_up=True)
+    expected = TooEarly("counting from 10:02:00 UTC", is_warm_up=True)
     assert found == {"latency": expected, "cost": expected}
 
 
@@ -322,9 +320,9 @@ def test_a_bound_below_zero_is_none() -> None:
 @pytest.mark.parametrize(
     ("canary", "stable", "message"),
     [
-        ({None: 5.0}, {None: 9.0}, "these are no histogram buckets up to +Inf; name a `_bucket` metric"),
-        ({"1": 5.0}, {"1": 9.0}, "these are no histogram buckets up to +Inf; name a `_bucket` metric"),
-        ({"x": 5.0}, {"+Inf": 9.0}, "these are no histogram buckets up to +Inf; name a `_bucket` metric"),
+        ({None: 5.0}, {None: 9.0}, "these are not histogram buckets up to +Inf; use a `_bucket` metric"),
+        ({"1": 5.0}, {"1": 9.0}, "these are not histogram buckets up to +Inf; use a `_bucket` metric"),
+        ({"x": 5.0}, {"+Inf": 9.0}, "these are not histogram buckets up to +Inf; use a `_bucket` metric"),
         (
             {"1": 5.0, "+Inf": 6.0},
             {"2": 5.0, "+Inf": 6.0},

@@ -91,7 +91,7 @@ def refusal_of(release: AgentRelease, config_maps: ConfigMaps | None = None) -> 
 
 
 def stored(manifest: Mapping[str, Any], *owners: AgentRelease, uid: str = "uid-of-snapshot") -> Snapshot:
-    """A snapshot as the API server has it after its manifest was applied, with these owners."""
+    """A snapshot as returned by the API server after its manifest was applied, with these owners."""
     references = [
         {
             "apiVersion": owner.api_version,

@@ -260,7 +260,7 @@ def test_every_part_of_a_component_counts(changed: dict[str, Any]) -> None:
 
 
 def test_who_made_it_does_not_count() -> None:
-    """Name, version of the whole, author, approvals, parent and service are not behaviour."""
+    """Name, version of the whole, author, approvals, parent and service are not behavior."""
     other = a_release(
         SMALL,
         "support-agent-5",
@@ -320,7 +320,7 @@ def test_largest_bundle(room: int, *, fits: bool) -> None:
         assert refusal_of(a_release(components)) == Refusal(
             Reason.TOO_LARGE,
             "spec.components.config",
-            "The bundle has 921,601 bytes and may have 921,600; hold spec.components.config, its largest"
-            " part,"
-            " as an artifact (a file above 256 KiB needs kubectl apply --server-side)",
+            "The bundle has 921,601 bytes, and the limit is 921,600; use an artifact for "
+            "spec.components.config, its largest part (a file above 256 KiB needs kubectl apply "
+            "--server-side)",
         )

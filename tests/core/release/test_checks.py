@@ -59,8 +59,7 @@ def nested(depth: int) -> Any:  # noqa: ANN401  any JSON
             Refusal(
                 Reason.INVALID_SPEC,
                 "spec.components.tools.compatiblePrompt",
-                "spec.components.tools.compatiblePrompt is not a range of versions; "
-                "write it as >=3.0.0,<4.0.0",
+                "spec.components.tools.compatiblePrompt is not a version range; write it as >=3.0.0,<4.0.0",
             ),
         ),
         (
@@ -68,7 +67,7 @@ def nested(depth: int) -> Any:  # noqa: ANN401  any JSON
             Refusal(
                 Reason.INVALID_SPEC,
                 "spec.components.tools.items[0].version",
-                "spec.components.tools.items[0].version is no semantic version; write it as 4.2.0 or"
+                "spec.components.tools.items[0].version is not a semantic version; write it as 4.2.0 or"
                 " 4.2.0-rc.1",
             ),
         ),
@@ -77,8 +76,8 @@ def nested(depth: int) -> Any:  # noqa: ANN401  any JSON
             Refusal(
                 Reason.INVALID_SPEC,
                 f"{PATH}.inline.limits[1]",
-                f"{PATH}.inline.limits[1] is an integer beyond 64 bits, which the API server has rounded;"
-                " leave it out, or write a number from -9223372036854775808 to 9223372036854775807",
+                f"{PATH}.inline.limits[1] is an integer above 64 bits, which the API server has rounded;"
+                " remove it, or write a number from -9223372036854775808 to 9223372036854775807",
             ),
         ),
         (
@@ -86,7 +85,7 @@ def nested(depth: int) -> Any:  # noqa: ANN401  any JSON
             Refusal(
                 Reason.INVALID_SPEC,
                 f'{PATH}.inline["a.b"]',
-                f'{PATH}.inline["a.b"] has half of a surrogate pair, which is no Unicode text; remove it',
+                f'{PATH}.inline["a.b"] has half of a surrogate pair, which is not Unicode text; remove it',
             ),
         ),
     ],
@@ -107,7 +106,7 @@ def test_a_range_of_another_agent_must_be_one(wanted: str) -> None:
     assert refusal_of(release.replace(spec=spec)) == Refusal(
         Reason.INVALID_SPEC,
         "spec.requires[0].versions",
-        "spec.requires[0].versions is not a range of versions; write it as >=3.0.0,<4.0.0",
+        "spec.requires[0].versions is not a version range; write it as >=3.0.0,<4.0.0",
     )
 
 
@@ -168,13 +167,13 @@ def test_credential_is_refused_and_not_told(content: dict[str, str]) -> None:
 
 
 def test_credential_message() -> None:
-    """The message says what it looks like, where it should be, and how to say that it is none."""
+    """The message says what it looks like, where it should be, and how to declare that it is not one."""
     refusal = refusal_of(a_release(with_part("config", inline={"apiKey": KEY})))
 
     assert refusal.message == (
-        f"{PATH}.inline.apiKey looks like the secret that the name apiKey promises; many can read a"
+        f"{PATH}.inline.apiKey looks like a secret, by the name apiKey; many people can read a"
         " bundle, so keep"
-        f" it in a Secret or, if it is none, list the path in annotation {ANNOTATION_ALLOW}"
+        f" it in a Secret or, if it is not one, list the path in annotation {ANNOTATION_ALLOW}"
     )
 
 

@@ -35,7 +35,7 @@ def said(
     since: datetime = NOW,
     generation: int = 1,
 ) -> tuple[Condition, ...]:
-    """The conditions: Ready of a materialised release; else it waits for an object, or for a person."""
+    """The conditions: Ready of a materialized release; else it waits for an object, or for a person."""
     yes, no = ConditionStatus.TRUE, ConditionStatus.FALSE
     is_ready = reason is Reason.MATERIALIZED
     waits = reason in {Reason.REFERENCE_MISSING, Reason.WRITE_FAILED}
@@ -52,7 +52,7 @@ def said(
 
 
 def settled(*, since: datetime = NOW) -> AgentReleaseStatus:
-    """The status of the small release once it is materialised."""
+    """The status of the small release once it is materialized."""
     return AgentReleaseStatus(
         observed_generation=1,
         digest=BUNDLE.digest,
@@ -63,7 +63,7 @@ def settled(*, since: datetime = NOW) -> AgentReleaseStatus:
 
 
 def refused(reason: Reason, message: str, *, since: datetime = NOW) -> AgentReleaseStatus:
-    """The status of a release that was never materialised."""
+    """The status of a release that was never materialized."""
     return AgentReleaseStatus(observed_generation=1, conditions=said(reason, message, since=since))
 
 
@@ -128,9 +128,9 @@ def test_edited_content_is_refused_while_the_old_content_stays(components: dict[
     release = a_release(components, status=settled(since=EARLIER), metadata={"generation": 2})
     snapshot = stored(snapshot_write(a_release(), BUNDLE).manifest, release)
     message = (
-        f"spec.components.{name} was changed after support-agent-4.2.0 was made; agents still read"
-        f" {BUNDLE.digest} from ConfigMap {snapshot.metadata.name}; restore the old content, or make a new"
-        " AgentRelease"
+        f"spec.components.{name} was changed after support-agent-4.2.0 was created; agents still read"
+        f" {BUNDLE.digest} from ConfigMap {snapshot.metadata.name}; restore the old content, or "
+        "create a new AgentRelease"
     )
 
     decision = decide(release, snapshots=(snapshot,))
@@ -203,8 +203,8 @@ def test_what_may_be_a_credential_is_a_warning(
     decision = decide_release(first)
     after = carried_out(first, decision)
     told = (
-        f"{path} may hold a password in a URL; check it, and list the path in annotation"
-        " agentrollouts.dev/allow-credential-like if it holds none"
+        f"{path} might contain a password in a URL; check it, and list the path in annotation"
+        " agentrollouts.dev/allow-credential-like if it does not"
     )
 
     ready = after.release.status.conditions[0]
@@ -220,7 +220,7 @@ def test_what_may_be_a_credential_is_a_warning(
 
 
 def test_references_are_read_once() -> None:
-    """Once materialised, nothing is read, and other content of the ConfigMap changes nothing."""
+    """Once materialized, nothing is read, and other content of the ConfigMap changes nothing."""
     first = ReleaseObservation(now=NOW, release=a_release(REFERRING), config_maps=RULES)
     after = carried_out(first, decide_release(first))
     changed = replace(after, config_maps={"rules": ConfigMapData({"limits": "many"})})
@@ -286,7 +286,7 @@ def test_lost_snapshot_with_other_content_is_not_replaced() -> None:
 
     message = (
         f"The snapshot of {kept.status.digest} is gone, and the content that the release refers to is now"
-        f" {new.digest}; put the old content back, or make a release with a new name"
+        f" {new.digest}; restore the old content, or create a release with a new name"
     )
     ready, _, stalled = said(Reason.NAME_REUSED, message)
     assert decision == ReleaseDecision(
@@ -297,7 +297,7 @@ def test_lost_snapshot_with_other_content_is_not_replaced() -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_name_is_one_behaviour_for_ever(*, shared: bool) -> None:
+def test_name_is_one_behavior_for_ever(*, shared: bool) -> None:
     """A name that was used for other content is refused, be it as the maker of a snapshot or as a sharer."""
     old = a_release(with_part("prompt", version="0.9.0"), name="maker" if shared else "support-agent-4.2.0")
     bundle = bundle_of(with_part("prompt", version="0.9.0"))

@@ -43,11 +43,7 @@ def test_known_forms_are_found_wherever_they_stand(kind: str, text: str) -> None
 )
 def test_random_value_under_a_name_that_promises_a_secret(name: str) -> None:
     """A value that looks random is a finding under a name that promises a secret, in every spelling."""
-    expected = (
-        []
-        if name == "signingKeys2"
-        else [Suspicion(f"c.{name}", f"the secret that the name {name} promises")]
-    )
+    expected = [] if name == "signingKeys2" else [Suspicion(f"c.{name}", f"a secret, by the name {name}")]
 
     assert list(find_credentials({name: RANDOM}, "c")) == expected
 
@@ -91,7 +87,7 @@ def test_secret_that_is_assigned_inside_a_text_is_found(text: str) -> None:
     """A file or a prompt that assigns a secret is found, as the content of a ConfigMap is one text."""
     found = list(find_credentials({"settings.yaml": text}, "c"))
 
-    assert found == [Suspicion('c["settings.yaml"]', "a text in which a secret is given")]
+    assert found == [Suspicion('c["settings.yaml"]', "a text that contains a secret")]
 
 
 def test_credential_used_as_a_key_is_found_and_not_told() -> None:

@@ -14,7 +14,7 @@ NAME = "support-agent-391c0d796c6e7474"
 
 
 def test_first_write_is_known_to_the_letter() -> None:
-    """The whole manifest of a snapshot: immutable, owned, labelled, without the release's own labels."""
+    """The whole manifest of a snapshot: immutable, owned, labeled, without the release's own labels."""
     write = snapshot_write(RELEASE, BUNDLE)
 
     assert write.manager == "agentrollouts-snapshot-uid-of-support-agent-4.2.0"

@@ -84,7 +84,7 @@ def test_what_was_never_healthy_needs_its_object() -> None:
         (
             a_ready_release(NEXT, agent="billing"),
             Reason.AGENT_MISMATCH,
-            "is of agent billing, this rollout is of support",
+            "is for agent billing, but this rollout is for support",
         ),
         (a_ready_release(NEXT, service=None), Reason.SERVICE_MISSING, "has no `serving.service`"),
     ],

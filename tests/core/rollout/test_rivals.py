@@ -25,7 +25,7 @@ def ours(builder: RolloutBuilder | None = None) -> AgentRollout:
 
 
 def another(name: str, created: str, *, status: Any = None, **metadata: str) -> Manifest:  # noqa: ANN401 JSON
-    """Another rollout of the agent as the API server has it."""
+    """Another rollout of the agent as returned by the API server."""
     found = {"metadata": {"name": name, "creationTimestamp": created, **metadata}, "spec": {}}
     return found if status is None else {**found, "status": status}
 

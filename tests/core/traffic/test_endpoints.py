@@ -203,7 +203,7 @@ def test_stable_may_be_gone_once_it_has_no_share() -> None:
 
 
 def test_a_first_release_without_endpoints_is_held_and_not_healthy() -> None:
-    """There is no release to roll back to; it goes on by itself once it answers."""
+    """There is no release to roll back to; it resumes once it answers."""
     first = a_rollout(gates=[]).trying(NEW).changing(state=State.INITIAL, weight=100)
     known = {service_of(NEW): False}
 
@@ -306,7 +306,7 @@ def test_a_weight_that_was_decided_is_not_written_once_the_canary_is_lost() -> N
 
 
 def test_the_whole_course_of_a_canary_whose_agents_end() -> None:
-    """From 5 % to 100/0 in the grace, whatever the gates say."""
+    """From 5% to 100/0 in the grace, whatever the gates say."""
     world = a_world(a_rollout().asking_for(OLD).serving(OLD))
     world.ship(NEW)
     world.run(60)

@@ -156,7 +156,7 @@ def test_an_attempt_without_a_gateway_neither_advances_nor_claims_its_share() ->
     assert attempt is not None
     assert (attempt.state, attempt.weight, attempt.clock_start_time) == (State.CANARY, 5, None)
     assert (traffic.status, traffic.reason) == (ConditionStatus.UNKNOWN, Reason.NO_GATEWAY)
-    assert ready.message.startswith(f"{NEW} is to get 5 % in phase canary-5; no gateway has reported")
+    assert ready.message.startswith(f"{NEW} will get 5% in phase canary-5; no gateway has reported")
 
 
 @pytest.mark.parametrize("parents", [[], [of(says("Accepted", "False"))], [of(says("Accepted"))]])
@@ -186,7 +186,7 @@ def test_at_rest_a_release_is_healthy_only_on_a_route_that_is_served() -> None:
 
 
 def test_a_gateway_that_never_writes_status_is_declared() -> None:
-    """The weights then count as applied once they are written; what is reported all the same is believed."""
+    """The weights then count as applied once they are written; what is reported anyway is believed."""
     declared = a_rollout(traffic=STATUSLESS).serving(OLD).trying(NEW)
 
     assert read(silent_for(7200, declared)).problem is None

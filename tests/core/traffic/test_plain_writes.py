@@ -34,7 +34,7 @@ ANNOTATIONS_BYTES = 256 * 1024
 def rolled_back(
     message: str, traffic: Mapping[str, Any] = BY_ROUTE
 ) -> tuple[Observation, AgentRolloutStatus]:
-    """A canary at 5 % that is rolled back for this reason: what was seen, and the next status."""
+    """A canary at 5% that is rolled back for this reason: what was seen, and the next status."""
     obs = an_observation(a_rollout(traffic=traffic).serving(OLD).trying(NEW))
     move = RollBack(Trigger.BREACH, Reason.GATE_FAILED, message)
     return obs, advance(Progress(obs.rollout.spec, obs.status, START), move).status
@@ -62,7 +62,7 @@ def seen_after(obs: Observation, writes: list[Effect]) -> Observation:
 
 
 def weights(write: Effect) -> object:
-    """All that a write says about traffic."""
+    """Everything that a write says about traffic."""
     if isinstance(write, Patch):
         return [change for change in write.operations if "annotations" not in change["path"]]
     return {key: value for key, value in write.manifest.items() if key != "metadata"}

@@ -1,4 +1,4 @@
-"""Objects that the schema lets through and that are wrong all the same, all at once under one operator.
+"""Objects that the schema lets through and that are wrong anyway, all at once under one operator.
 
 For each: a condition with a reason and the field by name, no haste, and health once it is corrected.
 """
@@ -45,7 +45,7 @@ def bad(open_scene: Callable[[], AbstractContextManager[Scene]]) -> Iterator[Bad
     with open_scene() as scene:
         pid = scene.operator.process.pid
         scene.api.apply(
-            a_release(scene.namespace, "neighbour"), a_foreign_route(scene.namespace, "route-taken")
+            a_release(scene.namespace, "neighbor"), a_foreign_route(scene.namespace, "route-taken")
         )
         scene.api.apply(a_config(scene.namespace, "name-taken-traffic", {"theirs": "1"}))
         for mistake in MISTAKES:

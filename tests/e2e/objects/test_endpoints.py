@@ -44,7 +44,7 @@ def approve(shop: Shop, name: str) -> None:
 
 
 def trying(scene: Scene, **plan: object) -> Shop:
-    """A canary at 20 %, confirmed by the gateway."""
+    """A canary at 20%, confirmed by the gateway."""
     shop = scene.shop("agent", traffic=routed(scene.namespace), **{**PLAN, **plan})
     shop.comes_to("Healthy")
     shop.ships("2.0.0")
@@ -108,7 +108,7 @@ def test_a_canary_whose_service_is_deleted_is_rolled_back(given: Scene) -> None:
 
     message = given.says("AgentRollout", "agent", "TrafficApplied", "RefsNotResolved", 5)
     assert "agent-2-0-0" in message
-    assert "has 20 %" not in shop.ready["message"]
+    assert "has 20%" not in shop.ready["message"]
     shop.is_back(GRACE + 5)
     is_rolled_back_for(shop, "NoReadyEndpoints")
 
@@ -130,7 +130,7 @@ def test_where_neither_answers_nothing_is_moved(given: Scene) -> None:
 
 
 def test_at_rest_stable_is_not_rolled_back_to_a_release_without_endpoints(given: Scene) -> None:
-    """It stays and says which Service nobody answers at; by force it is rolled back all the same."""
+    """It stays and says which Service nobody answers at; by force it is rolled back anyway."""
     gates = [{"name": "errors", "template": "error-rate", "noData": "Ignore"}]
     plan = {**PLAN, "phases": [phase("most", 99, 1)], "gates": gates}
     shop = given.shop("agent", traffic=routed(given.namespace), **plan)
@@ -176,7 +176,7 @@ def test_a_route_that_no_gateway_takes_is_not_applied(given: Scene) -> None:
 
 
 def test_an_unresolved_backend_in_another_rule_of_a_shared_route_is_not_our_business(given: Scene) -> None:
-    """The rule `web` names a Service that does not exist; the rule of the agent is served all the same."""
+    """The rule `web` names a Service that does not exist; the rule of the agent is served anyway."""
     first = service_of("agent-1.0.0")
     given.api.apply(shop_route(given.namespace, {"name": first, "port": 8080, "weight": 0}))
     shop = given.shop("agent", **PLAN, traffic={"routePatch": {"name": "shop", "rule": "agent"}})

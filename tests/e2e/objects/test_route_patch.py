@@ -104,7 +104,7 @@ def test_the_course_of_a_release_on_a_route_of_somebody_else(given: Scene) -> No
 
 
 def with_a_canary(given: Scene) -> Shop:
-    """A rollout at 50 %, for as long as the test."""
+    """A rollout at 50%, for as long as the test."""
     team = serving(given, **STEADY)
     first, second = name(team, FIRST), name(team, SECOND)
     git_adds(given, backend(first, 100), backend(second))
@@ -131,7 +131,7 @@ def test_a_git_loop_that_sets_its_own_weights_is_put_back_and_named(given: Scene
     [event] = [
         found for found in given.witness.all("Event", given.namespace) if found["reason"] == "RouteRestored"
     ]
-    assert event["message"] == "HTTPRoute shop was changed by git; it is put back"
+    assert event["message"] == "HTTPRoute shop was changed by git; the operator restored it"
     eventually("all three are counted", lambda: restored(given) == before + 3, 10)
     versions = [
         shares(found.manifest)[service_of(second)] for found in given.witness.versions(shop(given), began)

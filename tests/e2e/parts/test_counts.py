@@ -204,7 +204,7 @@ def test_a_canary_that_was_counted_before_must_be_covered(answers: Scraped) -> N
 
 
 def test_no_series_of_failures_is_no_failure(answers: Scraped) -> None:
-    """A missing numerator is 0 where the same release has runs."""
+    """A missing numerator is 0 if the same release has runs."""
     (reading,) = read(answers, "flawless", "errors")
 
     assert counted(reading) == (0, near(24), 0, near(120))
@@ -238,7 +238,7 @@ def test_nan_spoils_its_own_gate_and_no_other(answers: Scraped) -> None:
     errors, latency, cost = read(answers, "broken", "errors", "latency", "cost")
 
     assert isinstance(errors, Unreadable)
-    assert "is nan, which is no count" in errors.message
+    assert "is nan, which is not a valid count" in errors.message
     assert counted(latency) == (0, near(24), 0, near(120))
     assert counted(cost) == (near(12), near(24), near(60), near(120))
 

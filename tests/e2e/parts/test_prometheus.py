@@ -34,14 +34,14 @@ async def test_a_query_is_answered_at_its_instant(stack: Stack) -> None:
 async def test_wrong_queries_are_refused(stack: Stack) -> None:
     """A text that is no PromQL, one that cannot be evaluated, and one that gives no vector."""
     refused, _ = await asked(stack.prometheus_url, "sum(")
-    message = "Prometheus source default: it answered HTTP 400 with the error type bad_data"
+    message = "Prometheus source default: it responded with HTTP 400 with the error type bad_data"
     assert refused == QueryError(QueryErrorKind.REFUSED, message)
     unmatched = 'vector(1) * on() (label_replace(vector(1), "a", "1", "", "") or vector(1))'
     impossible, _ = await asked(stack.prometheus_url, unmatched)
-    message = "Prometheus source default: it answered HTTP 422 with the error type execution"
+    message = "Prometheus source default: it responded with HTTP 422 with the error type execution"
     assert impossible == QueryError(QueryErrorKind.REFUSED, message)
     scalar, _ = await asked(stack.prometheus_url, "1")
-    message = "Prometheus source default: its answer is of no use: the result of the query is not a vector"
+    message = "Prometheus source default: its response is unusable: the result of the query is not a vector"
     assert scalar == QueryError(QueryErrorKind.MALFORMED, message)
 
 
@@ -66,7 +66,7 @@ async def test_a_frozen_prometheus_is_a_timeout_and_then_works_again(stack: Stac
         took = time.monotonic() - started
     finally:
         server.resume()
-    assert outcome == QueryError(QueryErrorKind.TIMEOUT, "Prometheus source default: no answer within 2 s")
+    assert outcome == QueryError(QueryErrorKind.TIMEOUT, "Prometheus source default: no response within 2 s")
     assert took < 3
     again, at = await asked(stack.prometheus_url, "vector(1)")
     assert again == Vector(at, (Row({}, 1.0),))

@@ -25,8 +25,8 @@ def test_a_first_release_that_fails(given: Scene) -> None:
 
     message = shop.attempt["hold"]["message"]
     assert message.startswith("errors: canary had ")
-    assert "(60 %), surely beyond the limit of 15 % for " in message
-    assert message.endswith("; there is no release to go back to; ship a fix")
+    assert "(60%), above the limit of 15% for " in message
+    assert message.endswith("; there is no release to roll back to; ship a fix")
     assert condition_of(shop.manifest, "Stalled")["status"] == "True"
     assert shop.weights() == (0, 100)
 
@@ -42,7 +42,7 @@ def test_recovered(given: Scene) -> None:
     told = shop.status["lastRollback"]
     assert told["outcome"] == "Recovered", told
     assert told["verification"].startswith("better-1.0.0 is as it was before the attempt. errors: rate ")
-    assert " vs 1.0 % before the attempt, in " in told["verification"]
+    assert " vs 1.0% before the attempt, in " in told["verification"]
     assert told["lastRuns"]["runs"] > 0
     assert 0 <= seconds_between(told["routedTime"], told["observedTime"]) < 8
     assert told["observedTime"] == shop.status["affectedWindow"]["endTime"]
@@ -57,8 +57,8 @@ def test_not_recovered(given: Scene) -> None:
 
     told = shop.status["lastRollback"]
     assert told["outcome"] == "NotRecovered", told
-    assert "so the failure is elsewhere: in a dependency" in told["verification"]
+    assert "so the cause is elsewhere: in a dependency" in told["verification"]
     assert seconds_between(told["routedTime"], told["verifiedTime"]) >= 8
     given.witness.wait("an Event", lambda: "NotRecovered" in given.events("worse"), PATIENCE)
-    given.witness.holds("nothing more is taken back", lambda: shop.weights() == BACK, 3)
+    given.witness.holds("no further rollback", lambda: shop.weights() == BACK, 3)
     assert [entry["release"] for entry in shop.status["quarantined"]] == ["worse-2.0.0"]

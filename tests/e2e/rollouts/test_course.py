@@ -1,4 +1,4 @@
-"""How attempts begin and end: first release, promotion, supersession, quarantine, deletion, neighbours."""
+"""How attempts begin and end: first release, promotion, supersession, quarantine, deletion, neighbors."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_superseded(given: Scene) -> None:
 
 
 def test_side_by_side(given: Scene) -> None:
-    """A rollout that breaks leaves its neighbour in the same namespace alone."""
+    """A rollout that breaks leaves its neighbor in the same namespace alone."""
     good, bad = given.serving("good", "bad")
     for shop in (good, bad):
         shop.ships("2.0.0", failing=0.9 if shop is bad else None, phases=[phase("half", 50, 6)])
@@ -120,7 +120,7 @@ def test_deletion(given: Scene) -> None:
 
 
 def test_deletion_of_the_namespace(given: Scene) -> None:
-    """A namespace goes with all that is in it, in mid-canary too: nobody makes things anew or holds it up."""
+    """A namespace is deleted with everything in it, even in mid-canary: nothing is recreated or blocks it."""
     (shop,) = given.serving("evicted", traffic=routed(given.namespace))
     shop.ships("2.0.0", phases=[phase("half", 50, 60)])
     shop.is_counting()

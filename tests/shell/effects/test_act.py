@@ -135,7 +135,9 @@ def test_an_object_of_somebody_else_is_left_alone(ref: Ref, reason: Reason) -> N
         hands = Hands()
         theirs = hands.api.put(an_object(ref, ours=False, data={"theirs": "yes"}))
         problem = await hands.actor.apply(WRITES)
-        assert problem == Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
+        assert problem == Problem(
+            reason, f"{ref} exists and is owned by someone else; rename it or the rollout"
+        )
         assert hands.api.objects[ref] == theirs
 
     run(scenario())

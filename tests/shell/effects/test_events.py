@@ -72,7 +72,7 @@ def test_events_carry_their_time_in_microseconds_and_who_reports() -> None:
 def test_an_event_that_cannot_be_sent_is_only_logged(
     error: ClusterError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It repeats what the status says, so nothing is lost; the next one is sent all the same."""
+    """It repeats what the status says, so nothing is lost; the next one is sent anyway."""
     caplog.set_level(logging.INFO)
     api = FakeApiServer()
     api.on_write = failing(error, "create", "Event", times=1)
@@ -91,7 +91,7 @@ def test_what_finds_no_place_in_the_line_is_only_logged(caplog: pytest.LogCaptur
     sent = tell(FakeApiServer(), events, line=3)
     assert [event["message"] for event in sent] == ["0", "1", "2"]
     assert [record.getMessage() for record in caplog.records] == [
-        "Failed to send an Event: too many wait already"
+        "Failed to send an Event: the queue is full"
     ]
 
 

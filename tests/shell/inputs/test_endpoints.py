@@ -66,7 +66,7 @@ class FakeSlices:
             queue.put_nowait(change)
 
     async def listing(self, kind: str, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
-        """All that the selector finds."""
+        """Everything that the selector finds."""
         assert kind == "EndpointSlice"
         self.lists.append((namespace, selector, now()))
         if self.error:

@@ -68,7 +68,7 @@ def test_the_cache_is_filled_once_the_api_server_answers() -> None:
 
 
 def test_without_the_gateway_api_there_are_no_routes() -> None:
-    """The operator starts all the same."""
+    """The operator starts anyway."""
 
     async def scenario() -> None:
         desk = Desk(Unsteady(unserved="HTTPRoute"))

@@ -33,12 +33,12 @@ from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref, selec
 from agentrollouts.api.names import FIELD_MANAGER
 
 OnCall = Callable[[str, str, str, float], None]
-"""Told of every call: verb, kind, code (HTTP status, "timeout" or "unreachable"), seconds."""
+"""Called for every request: verb, kind, code (HTTP status, "timeout" or "unreachable"), seconds."""
 
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MISFIT: Final = "the server rejected our request due to an error in our request"
-"""All that the 422 for a failed `test`, or a path that is not there, says (seen with Kubernetes 1.36)."""
+"""The whole text of the 422 for a failed `test` or a missing path (seen with Kubernetes 1.36)."""
 PAGE: Final = 50
 """Objects of a list that are sent at a time; what it takes to read more at once is never given back."""
 _KEEP_ALIVE_SECONDS: Final = 75
@@ -91,14 +91,14 @@ class Cluster:
         """Reads credentials and opens the connection pool; no request is sent yet.
 
         Args:
-            kubeconfig: The file; by default `$KUBECONFIG`, then the pod's service account, then
+            kubeconfig: Path of the file. Defaults to `$KUBECONFIG`, then the pod's service account, then
                 `~/.kube/config`.
-            on_call: Told of every call, for metrics.
-            timeout_seconds: The hard limit of each call, from asking for a connection to the last byte.
-            connections: How many calls may be on the wire at a time; each connection takes half a MiB.
+            on_call: Called for every request, for metrics.
+            timeout_seconds: Hard limit of each request, from requesting a connection to the last byte.
+            connections: Number of concurrent requests; each connection takes half a MiB.
 
         Raises:
-            NoCredentialsError: there is no usable kubeconfig and this is no pod.
+            NoCredentialsError: there is no usable kubeconfig, and this is not a pod.
         """
 
         async def credentials() -> Configuration:
@@ -112,7 +112,7 @@ class Cluster:
             raise NoCredentialsError(f"Failed to load the cluster's certificates: {error}") from error
 
     async def close(self) -> None:
-        """Closes all connections; calls under way fail."""
+        """Closes all connections; requests in progress fail."""
         await self._session.close()
 
     async def get(self, ref: Ref) -> Manifest | None:
@@ -168,12 +168,13 @@ class Cluster:
         """Server-side apply: creates the object, or makes the fields that `manager` owns equal to these.
 
         Args:
-            manifest: The fields wanted, all of them: a field applied before and left out now is removed.
-            manager: The field manager, in whose name the fields are owned.
-            force: Take over fields that somebody else owns. Only for objects that are wholly ours.
+            manifest: All fields that the object should have. A field that was applied before and is missing
+                now is removed.
+            manager: Field manager that owns the fields.
+            force: Take over fields that someone else owns. Only for objects that are wholly ours.
 
         Raises:
-            ConflictError: not forced, and somebody else owns one of the fields.
+            ConflictError: not forced, and someone else owns one of the fields.
             NotServedError: the API server does not know the kind, e.g. the Gateway API is not installed.
             ClusterError: any other failure.
         """
@@ -199,7 +200,7 @@ class Cluster:
             raise
 
     async def delete_version(self, manifest: Manifest) -> None:
-        """Deletes the very version of an object that was seen; one that is gone already is no error.
+        """Deletes exactly the version that was seen. An object that no longer exists is not an error.
 
         Raises:
             ConflictError: it has changed since, or is another object of that name.
@@ -260,7 +261,7 @@ class Cluster:
             return content_of(call, answer)
         except TimeoutError:
             code = "timeout"
-            message = f"the API server did not answer in {self._timeout_seconds:g} s"
+            message = f"the API server did not respond within {self._timeout_seconds:g} s"
             raise UnavailableError(f"{call.what}: {message}") from None
         except (aiohttp.ClientError, OSError) as error:
             message = f"the API server is not reachable ({type(error).__name__})"

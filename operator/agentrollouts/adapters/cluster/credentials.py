@@ -43,7 +43,9 @@ async def read_credentials(kubeconfig: Path | None, timeout_seconds: float) -> C
                     place, client_configuration=configuration, persist_config=False
                 )
     except TimeoutError:
-        raise NoCredentialsError(f"Failed to read {place}: not done in {timeout_seconds:g} s") from None
+        raise NoCredentialsError(
+            f"Failed to read {place}: not finished within {timeout_seconds:g} s"
+        ) from None
     except _UNREADABLE as error:
         where = place or "the pod's service account"
         raise NoCredentialsError(

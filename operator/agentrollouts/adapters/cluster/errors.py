@@ -1,9 +1,9 @@
 """What can go wrong between the operator and the API server, as one family of exceptions.
 
-Raised by `cluster` only. The classes differ where the caller acts differently: read again (Conflict), say
-what is missing (NotServed), say what is wrong (Invalid), come back later (Unavailable). None of them is
-final for a rollout. The text is the API server's own message, bounded and on one line, since it may end in a
-condition.
+Raised by `cluster` only. The classes differ where the caller acts differently: read again (Conflict), report
+what is missing (NotServed), report what is wrong (Invalid), retry later (Unavailable). None of them is final
+for a rollout. The text is the message of the API server, bounded and on one line, since it can become part of
+a condition.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class NoCredentialsError(ClusterError):
 
 
 class ConflictError(ClusterError):
-    """409: the object has changed since it was read, exists already, or a field is somebody else's."""
+    """409: the object has changed since it was read, already exists, or a field is owned by someone else."""
 
 
 class NotFoundError(ClusterError):
@@ -50,7 +50,7 @@ class UnavailableError(ClusterError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Seconds that the API server asks to wait, if it says so."""
+        """Seconds that the API server requests to wait, if it sends them."""
 
 
 _CLASSES: Final[Mapping[int, type[ClusterError]]] = {
@@ -70,7 +70,7 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
     Args:
         what: The opening of the text, e.g. `Failed to get HTTPRoute support/agent`.
         status: The HTTP status; anything that is not a good answer.
-        content: The parsed body, normally a `Status` object; None where it is not JSON.
+        content: The parsed body, normally a `Status` object; None if it is not JSON.
         retry_after: The header of that name.
     """
     told = content if isinstance(content, dict) and content.get("kind") == "Status" else {}

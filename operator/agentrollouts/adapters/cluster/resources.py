@@ -1,8 +1,8 @@
 """The kinds that the operator speaks of and where the API server keeps them.
 
-`cluster` turns a reference into a URL path here, and whoever speaks of an object speaks of it as a `Ref`.
-A name is checked before it enters a path: references come from the objects of tenants, and `..` would ask
-for another object. Which verbs are allowed on which kind is the business of the chart's Role.
+`cluster` turns a reference into a URL path here, and all code refers to an object by a `Ref`. A name is
+checked before it becomes part of a path, since references come from the objects of tenants and `..` would
+read another object. The Role of the chart decides which verbs are allowed on which kind.
 """
 
 import re

@@ -22,7 +22,7 @@ from agentrollouts.adapters.cluster.resources import KINDS, Manifest
 from agentrollouts.api.names import FIELD_MANAGER
 
 _MARGIN_SECONDS: Final = 5.0
-"""How much longer than it was asked to last a stream may take to end."""
+"""How much longer than requested a stream can take to end."""
 _LONGEST_LINE: Final = 16 * 2**20
 """Bytes of one change at the most; the API server itself stores no object of a tenth of it."""
 
@@ -41,7 +41,7 @@ class WatchingCluster(Cluster):
     _streams: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """Closes all connections; calls and streams under way fail."""
+        """Closes all connections; requests and streams in progress fail."""
         if self._streams is not None:
             await self._streams.close()
         await super().close()
@@ -156,7 +156,7 @@ async def _lines(response: aiohttp.ClientResponse, seconds: float) -> AsyncItera
 
 
 def _change(call: Call, line: bytes) -> Change:
-    """One line of the stream. Raises `ClusterError` for an error in it, and for what is no change."""
+    """One line of the stream. Raises `ClusterError` for an error in it, or if it is not a change."""
     try:
         content = json.loads(line)
         verb, manifest = content["type"], content["object"]

@@ -33,7 +33,7 @@ class Breaker:
             self._retry_at = now + self._pause()
             return None
         return QueryError(
-            self._last.kind, f"not asked again yet, after {self._failures} failures: {self._last.message}"
+            self._last.kind, f"not queried again yet, after {self._failures} failures: {self._last.message}"
         )
 
     def note(self, outcome: Vector | Matrix | QueryError, now: float) -> None:

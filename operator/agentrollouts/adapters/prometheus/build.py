@@ -18,7 +18,7 @@ VICTORIA_METRICS: Final = "VictoriaMetrics"
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What a server says of itself."""
+    """What a server reports about its build."""
 
     is_victoria_metrics: bool
 

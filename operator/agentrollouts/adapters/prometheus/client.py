@@ -7,11 +7,11 @@ URL even when it posts; its errors repeat the body. The envelope is read in `env
 of it reaches an error. The adapter is used without its session, so there are no redirects, no cookies, no
 proxy variables and no netrc; that, and a form encoded by yarl, halve the processor time of a query.
 
-A synchronous client needs threads, and a thread cannot be killed. What bounds them, so that a hung server
-starves nobody: each source has a few threads of its own; a query gets a thread or gives up at its
-deadline, it never queues behind one; at the deadline the socket is shut down, which wakes the thread
-wherever it reads; connecting has the same limit. Only name resolution cannot be cut; the system's resolver
-bounds it.
+A synchronous client needs threads, and a thread cannot be killed. The following limits keep a server that
+hangs from starving others. Each source has a few threads of its own. A query gets a thread or fails at its
+deadline; it never queues behind another one. At the deadline the socket is shut down, which wakes the thread
+wherever it reads. Connecting has the same limit. Only name resolution cannot be interrupted; the resolver of
+the system bounds it.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 BUILD_AGAIN_SECONDS: Final = 600.0
-"""How often a server without build information is asked for it."""
+"""Interval between requests to a server without build information."""
 
 T = TypeVar("T", Vector, Matrix, Build)
 A = TypeVar("A", Vector, Matrix)
@@ -80,11 +80,11 @@ class _Question(Generic[T]):
 
 
 class Prometheus:
-    """One Prometheus server; built once, asked by many tasks, ended by `close`.
+    """One Prometheus server; built once, used by many tasks, ended by `close`.
 
     Args:
         source: Address, credentials and deadline.
-        concurrent: How many queries may be under way at a time; also the number of threads.
+        concurrent: Number of concurrent queries; also the number of threads.
     """
 
     def __init__(self, source: Source, *, concurrent: int = 4) -> None:
@@ -165,7 +165,7 @@ class Prometheus:
                 future.add_done_callback(self._release_in(asyncio.get_running_loop()))
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            return QueryError(QueryErrorKind.TIMEOUT, f"no answer within {seconds:g} s")
+            return QueryError(QueryErrorKind.TIMEOUT, f"no response within {seconds:g} s")
         finally:
             exchange.end()
 
@@ -173,7 +173,7 @@ class Prometheus:
         """A thread is free again when it has ended, which may be after its query was given up."""
 
         def release(_: Future[Any]) -> None:
-            with suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits any more
+            with suppress(RuntimeError):  # the loop has closed in the meantime: nothing waits for it
                 loop.call_soon_threadsafe(self._free.release)
 
         return release
@@ -186,7 +186,7 @@ class Prometheus:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _failure(error)
         if len(body) > MAX_BYTES:
-            return QueryError(QueryErrorKind.TOO_LARGE, f"its answer is longer than {MAX_BYTES} bytes")
+            return QueryError(QueryErrorKind.TOO_LARGE, f"its response is longer than {MAX_BYTES} bytes")
         if response.status_code != HTTPStatus.OK:
             return read_refusal(response.status_code, body)
         return question.read(body)
@@ -238,7 +238,7 @@ def _body(response: requests.Response) -> bytes:
 def _failure(error: Exception) -> QueryError:
     """What an exception of the client means. Its own text is not used: it repeats addresses and headers."""
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return QueryError(QueryErrorKind.TIMEOUT, "it did not go on in time")
+        return QueryError(QueryErrorKind.TIMEOUT, "it did not continue in time")
     cause = _system_error(error)
     if isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError) and cause.filename:
         return QueryError(QueryErrorKind.UNREACHABLE, f"cannot read {cause.filename}: {cause.strerror}")
@@ -246,9 +246,9 @@ def _failure(error: Exception) -> QueryError:
         return QueryError(QueryErrorKind.UNREACHABLE, f"no connection: {cause.strerror or 'it was closed'}")
     if isinstance(error, requests.exceptions.InvalidHeader | ValueError):
         return QueryError(
-            QueryErrorKind.UNREACHABLE, "a header's value is no header; check the settings and their files"
+            QueryErrorKind.UNREACHABLE, "a header has an invalid value; check the settings and their files"
         )
-    return QueryError(QueryErrorKind.MALFORMED, "its answer breaks off, or is not HTTP")
+    return QueryError(QueryErrorKind.MALFORMED, "its response ends early, or is not HTTP")
 
 
 def _system_error(error: BaseException | None) -> OSError | None:

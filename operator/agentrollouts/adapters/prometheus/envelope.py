@@ -27,7 +27,7 @@ class QueryErrorKind(StrEnum):
     TIMEOUT = "Timeout"
     """Not done within the deadline, here or on the server."""
     REFUSED = "Refused"
-    """The server will not answer this query, however often it is asked."""
+    """The server will never answer this query."""
     DENIED = "Denied"
     """The server will not answer us: wrong credentials or a wrong address. The settings are to be corrected,
     not the query."""
@@ -136,8 +136,8 @@ _HALVES: Final = re.compile(
 """The escape of one half of a surrogate pair: JSON by its grammar, but not a character."""
 
 _CLOCK_TOLERANCE_SECONDS: Final = 1.0
-"""How far a row's time may be from the instant asked for; the API rounds to milliseconds, old servers to
-seconds."""
+"""Largest difference between the time of a row and the queried instant; the API rounds to milliseconds, old
+servers to seconds."""
 
 
 def read_vector(body: bytes, at: datetime) -> Vector | QueryError:
@@ -147,7 +147,7 @@ def read_vector(body: bytes, at: datetime) -> Vector | QueryError:
         return envelope
     for row in envelope.data.result:
         if abs(row.value[0] - at.timestamp()) > _CLOCK_TOLERANCE_SECONDS:
-            return _malformed("it is for another time than the one asked for; is there a cache in between?")
+            return _malformed("it is for another time than the requested one; is there a cache in between?")
     try:
         return Vector(at, tuple(Row(row.metric, float(row.value[1])) for row in envelope.data.result))
     except ValueError:
@@ -172,7 +172,7 @@ def read_refusal(status: int, body: bytes) -> QueryError:
     except ValidationError:
         told = ""
     if told in _ERROR_TYPES:
-        return QueryError(_ERROR_TYPES[told], f"it answered HTTP {status} with the error type {told}")
+        return QueryError(_ERROR_TYPES[told], f"it responded with HTTP {status} with the error type {told}")
     return _by_status(status)
 
 
@@ -189,10 +189,10 @@ def _parse(form: type[E], body: bytes) -> E | QueryError:
     if envelope.warnings:
         count = len(envelope.warnings)
         return QueryError(
-            QueryErrorKind.PARTIAL, f"it answered with {count} warning(s), so something may be missing"
+            QueryErrorKind.PARTIAL, f"it returned {count} warning(s), so something might be missing"
         )
     if envelope.is_partial:
-        return QueryError(QueryErrorKind.PARTIAL, "it says that its answer is partial: something is missing")
+        return QueryError(QueryErrorKind.PARTIAL, "it reports a partial result, so something is missing")
     return envelope
 
 
@@ -200,18 +200,18 @@ def _unexpected(form: type[_Envelope], error: ValidationError, body: bytes) -> Q
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     match first["loc"]:
         case ():
-            return _malformed("it is not JSON, or it breaks off")
+            return _malformed("it is not JSON, or it ends early")
         case ("status",):
             return read_refusal(HTTPStatus.OK, body)
         case ("data", "resultType"):
             wanted = "vector" if form is _VectorEnvelope else "matrix"
             return _malformed(f"the result of the query is not a {wanted}")
         case place:
-            return _malformed(f"it has not the form of the HTTP API at {'.'.join(map(str, place[:4]))}")
+            return _malformed(f"it does not have the form of the HTTP API at {'.'.join(map(str, place[:4]))}")
 
 
 def _malformed(why: str) -> QueryError:
-    return QueryError(QueryErrorKind.MALFORMED, f"its answer is of no use: {why}")
+    return QueryError(QueryErrorKind.MALFORMED, f"its response is unusable: {why}")
 
 
 _ERROR_TYPES: Final[Mapping[str, QueryErrorKind]] = {
@@ -231,12 +231,12 @@ _ADVICE: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: ": check bearerTokenFile and headers in the settings",
     HTTPStatus.FORBIDDEN: ": check bearerTokenFile and headers in the settings",
     HTTPStatus.NOT_FOUND: ": there is no query API at this address; check url in the settings",
-    HTTPStatus.TOO_MANY_REQUESTS: ": it is asked too often",
+    HTTPStatus.TOO_MANY_REQUESTS: ": it receives too many requests",
 }
 
 
 def _by_status(status: int) -> QueryError:
-    said = f"it answered HTTP {status}{_ADVICE.get(status, '')}"
+    said = f"it responded with HTTP {status}{_ADVICE.get(status, '')}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return QueryError(QueryErrorKind.SERVER_ERROR, said)
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:

@@ -1,9 +1,9 @@
 """A synchronous HTTP exchange that another thread can end.
 
-requests limits each single operation of a socket, so a server that sends one byte a second, be it of the
-headers, keeps a thread for ever. `prometheus` wraps each exchange in an `Exchange` and ends it at the
-deadline. The connection that urllib3 picks for it announces its socket here just before it reads; shutting
-that socket down is what wakes the thread.
+requests limits each single operation of a socket, so a server that sends one byte per second, even in the
+headers, keeps a thread indefinitely. `prometheus` wraps each exchange in an `Exchange` and ends it at the
+deadline. The connection that urllib3 picks for it registers its socket here just before it reads; shutting
+that socket down wakes the thread.
 """
 
 import socket

@@ -1,5 +1,5 @@
-"""What people order.
+"""What people request by annotation.
 
-Knows the annotations by which a person approves, rolls back or retries.
-Does not know what the order leads to.
+Knows the annotations that approve, roll back or retry.
+Does not know the consequences.
 """

@@ -36,9 +36,9 @@ class Order:
         return rollout.metadata.annotations.get(self.annotation) == f"{self.number}/{self.name}"
 
     def stale(self, rollout: AgentRollout) -> str:
-        """What the annotation says instead; empty where there is none."""
+        """What the annotation says instead; empty if there is none."""
         found = rollout.metadata.annotations.get(self.annotation)
-        return "" if found is None or self.is_given(rollout) else f" (it says {found[:80]} now)"
+        return "" if found is None or self.is_given(rollout) else f" (its value is {found[:80]} now)"
 
 
 def approve(attempt: Attempt, phase: str | None = None) -> Order:
@@ -47,7 +47,7 @@ def approve(attempt: Attempt, phase: str | None = None) -> Order:
 
 
 def roll_back(attempt: Attempt, release: str) -> Order:
-    """To take this release back, which is under trial, or stable since before the attempt ended."""
+    """Roll back this release, which is the canary, or has been stable since before the attempt ended."""
     return Order(ANNOTATION_ROLL_BACK, attempt.number, release)
 
 

@@ -53,9 +53,9 @@ def query_plan(
     gates: tuple[ResolvedGate, ...],
     caps: tuple[ResolvedCap, ...],
 ) -> QueryPlan | None:
-    """What is asked about the present segment; None while nothing is judged.
+    """The query of the current segment; None while no gate is evaluated.
 
-    Gates are asked by the stage that the attempt is in, caps for as long as the canary has traffic.
+    Gates are evaluated by the stage of the attempt, caps for as long as the canary has traffic.
     """
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
     if attempt and attempt.state is State.VERIFYING:
@@ -101,7 +101,7 @@ def _gates_due(
 ) -> tuple[ResolvedGate, ...]:
     """The gates of this stage; none until its weight is seen, also after an edit of the plan.
 
-    Caps are asked all the same, so an answer can be there that says nothing of the gates.
+    Caps are always queried, so there can be a result without any gate.
     """
     attempt = status.attempt
     if attempt is None or attempt.counting_start_time is None or attempt.plan_hash != plan_hash(spec):
@@ -144,7 +144,7 @@ def judged(
 
 
 def _with_traffic(course: PlanPosition, gates: tuple[ResolvedGate, ...], table: Result) -> PlanPosition:
-    """The course with what all gates together tell of the runs that have not ended."""
+    """The course with the unfinished runs that all gates together show."""
     counts_runs = any(gate.counts_runs for gate in gates)
     if not isinstance(table, Table):
         return replace(course, counts_runs=counts_runs)
@@ -169,7 +169,7 @@ def _sights(
 def census(
     obs: Observed, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], plan: QueryPlan
 ) -> Census | None:
-    """What is to be found out about the gates of this stage, besides their counts."""
+    """What must be measured about the gates of this stage, besides their counts."""
     asked = gates_at(obs.rollout.spec, status, gates)
     return census_of(asked, status.gates, plan.subject)
 
@@ -220,9 +220,9 @@ def with_verdicts(
     judgments: tuple[Judgment, ...],
     now: datetime,
 ) -> AgentRolloutStatus:
-    """The status with the newest verdicts; where Prometheus has a hole, counting starts anew.
+    """The status with the newest verdicts; if Prometheus has a gap, counting restarts.
 
-    Of gates that are not asked at this stage it keeps the last answer.
+    Gates that are not evaluated at this stage keep their last verdict.
     """
     if not judgments:
         return status
@@ -239,7 +239,7 @@ def with_verdicts(
 def with_query(
     status: AgentRolloutStatus, poll_result: PollResult | None, judgments: tuple[Judgment, ...]
 ) -> AgentRolloutStatus:
-    """The status with the query of the gate that matters most, for people; asked where it is written only."""
+    """The status with the query of the gate that matters most, for people; computed only if it is written."""
     if poll_result is None or not judgments or not isinstance(poll_result.answer, QueryResult):
         return status
     gate = next((j.gate for j in judgments if j.verdict is not Verdict.PASS), judgments[0].gate)
@@ -254,7 +254,7 @@ def with_query(
 
 
 def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:
-    """Looks in all segments of the phase; the last one goes on through the bake."""
+    """Looks in all segments of the phase; the last one continues through the bake."""
     begins = [step.due_seconds for step in steps_of(spec, attempt.phase_index)]
     is_last, end = attempt.phase_index + 1 == len(spec.phases), phase_seconds(spec, attempt)
     if base_state(attempt) is State.BAKING:

@@ -41,14 +41,14 @@ class ResolvedCap:
 
     @property
     def runs_source(self) -> Source | None:
-        """Its runs meanwhile; None where the cap is not per run."""
+        """Its runs meanwhile; None if the cap is not per run."""
         if self.cap.max_per_run is None:
             return None
         return Source(self.runs, start=Start.ANY, seconds=self.cap.per_seconds)
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """All that is asked for it."""
+        """Everything that is queried for it."""
         return (self.source,) if self.runs_source is None else (self.source, self.runs_source)
 
 
@@ -70,7 +70,7 @@ class CapReading:
     message: str
     at: datetime
     is_seen: bool = True
-    """Whether any series of its metric exists: else 0 may mean that nobody counts."""
+    """Whether any series of its metric exists; otherwise 0 can mean that the metric is not exported."""
 
     @property
     def name(self) -> str:
@@ -123,12 +123,10 @@ def _read(asked: ResolvedCap, table: Table) -> CapReading:
         )
         return CapReading(cap, 0.0, exceeded=False, message=told, at=table.at, is_seen=False)
     if fallen := next((found for source in asked.sources if (found := jumps(table, source))), None):
-        told = f"cannot be told: {asked.metric} of {fallen[0]} fell {fallen[1]:.0f} times {window}; {CURE}"
+        told = f"unknown: {asked.metric} of {fallen[0]} fell {fallen[1]:.0f} times {window}; {CURE}"
         return CapReading(cap, added, exceeded=False, message=told, at=table.at)
     if any(was_just_reset(table, source) for source in asked.sources):
-        told = (
-            f"cannot be told yet: {asked.metric} or the runs were reset {window}; the next result shows why"
-        )
+        told = f"not yet known: {asked.metric} or the runs were reset {window}; the next result shows why"
         return CapReading(cap, added, exceeded=False, message=told, at=table.at)
     if cap.max_per_run is None or asked.runs_source is None:
         limit = cap.max or 0.0

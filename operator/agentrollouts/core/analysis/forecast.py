@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.expected import expected
@@ -22,6 +23,9 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, compare_counts
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
+
+SERVED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
+"""What can be forecast: what is judged by the share test."""
 
 HOUR: Final = 3600
 
@@ -50,13 +54,22 @@ class Usual:
 
 USUAL: Final[Mapping[str, Usual]] = MappingProxyType(
     {
-        "error-rate": Usual(0.012, 7.0),  # 1.2 to 8.4 % errors
-        "task-completion": Usual(0.16, 0.29 / 0.16),  # 84 to 71 % completed
-        "accuracy": Usual(0.05, 2.0),  # 95 to 90 %
+        "error-rate": Usual(0.012, 7.0),  # 1.2 to 8.4% errors
+        "task-completion": Usual(0.16, 0.29 / 0.16),  # 84 to 71% completed
+        "accuracy": Usual(0.05, 2.0),  # 95 to 90%
         "cost-per-run": Usual(0.0, 3.0),
     }
 )
-"""By template, as the playbooks have it; for all others the type decides."""
+"""By template, as the playbooks have it."""
+
+USUAL_OF: Final[Mapping[GateType, Usual]] = MappingProxyType(
+    {
+        GateType.RATIO: Usual(0.02, 3.0),
+        GateType.MEAN: Usual(0.0, 2.0),
+        GateType.HISTOGRAM: Usual(0.0, 1.5),
+    }
+)
+"""For all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +90,14 @@ class Sight:
     usual: Usual
     canary_runs: float
     smallest: float | None
-    """How many times worse a canary must be to be caught; None where not even the worst would be."""
+    """How many times worse a canary must be to be caught; None if not even the worst would be."""
     runs_needed: float | None
-    """Canary runs in which the usual regression would be caught; None where no number suffices."""
+    """Canary runs in which the usual regression would be caught; None if no number suffices."""
 
     @property
     def is_served(self) -> bool:
         """Whether a gate of this type can be forecast."""
-        return self.gate.is_share_test
+        return self.gate.kind in SERVED
 
     @property
     def catches_usual(self) -> bool:
@@ -124,26 +137,25 @@ def forecast(
 def usual_of(spec: AgentRolloutSpec, gate: ResolvedGate) -> Usual:
     """What is assumed where nothing was measured."""
     template = next((each.template for each in spec.gates if each.name == gate.name), None)
-    traits = gate.traits
-    return USUAL.get(template or "", Usual(traits.usual_bad, traits.usual_worse))
+    return USUAL.get(template or "", USUAL_OF.get(gate.kind, Usual(0.0, 1.0)))
 
 
 def sight(
     gate: ResolvedGate, usual: Usual, stretches: Sequence[Stretch], phase: int, planned_phases: int
 ) -> Sight:
-    """What a gate sees in a phase that consists of these stretches; with more runs it never sees less."""
+    """What a gate sees in a phase that consists of these segments; with more runs it never sees less."""
     runs = sum(stretch.share * stretch.runs for stretch in stretches)
-    if not gate.is_share_test or not runs:
+    if gate.kind not in SERVED or not runs:
         return Sight(gate, usual, runs, None, None)
     course, once = PlanPosition(phase, planned_phases, time_over=False), [_pooled(stretches, runs)]
 
     def catches(worse: float, times: float) -> bool:
-        if not gate.traits.by_bounds:
+        if gate.kind is not GateType.HISTOGRAM:
             return _fails(gate, usual, stretches, course, worse, times)
         is_sure = _is_sure(gate, usual, stretches, course, worse, times)
         return is_sure and _first_fail(gate, usual, once, course, worse) <= times * runs
 
-    worst = 1 / usual.bad if gate.traits.is_outcome and usual.bad else WORST
+    worst = 1 / usual.bad if gate.kind is GateType.RATIO and usual.bad else WORST
     smallest = _least(lambda worse: catches(worse, 1.0), 1.0, worst)
     times = _least(lambda times: catches(min(usual.worse, worst), times), 1e-6, 1e9 / runs)
     return Sight(gate, usual, runs, smallest, None if times is None else times * runs)
@@ -158,7 +170,7 @@ def _fails(
     times: float,
 ) -> bool:
     """Whether the judge fails a canary so many times worse, on expected counts of so many times the runs."""
-    judged = replace(gate, burst=None) if gate.traits.is_sum else gate  # its unit is not known here
+    judged = replace(gate, burst=None) if gate.kind is GateType.MEAN else gate  # its unit is not known here
     *finished, last = (_expected(gate, usual, each, worse, times, course.phase) for each in stretches)
     found = judge(judged, Reading(last.segment, last.bounds, _NOW), course, finished=finished)
     return found.verdict is Verdict.FAIL
@@ -182,10 +194,10 @@ def _first_fail(
 ) -> float:
     """Canary runs after which a histogram fails first; infinite where it never does.
 
-    The judge is asked at every tick, so that is what counts: its ratio is that at the bound with the most
-    evidence, which is another one with more runs, and may then be within the margin. The runs are searched
-    between fixed ends, so the answer does not depend on how many the phase has. `once` is one stretch with
-    one canary run.
+    The judge is evaluated at every interval, so the whole course counts: its ratio is that at the bound with
+    the most evidence, which can be another one with more runs, and can then be within the margin. The runs
+    are searched between fixed ends, so the result does not depend on how many the phase has. `once` is one
+    segment with one canary run.
     """
 
     def is_enough(runs: float) -> bool:
@@ -199,7 +211,7 @@ def _first_fail(
 
 
 def _pooled(stretches: Sequence[Stretch], runs: float) -> Stretch:
-    """One stretch with one canary run, at the average share."""
+    """One segment with one canary run, at the average share."""
     share = runs / sum(stretch.runs for stretch in stretches)
     return Stretch(share, 1 / share)
 
@@ -224,7 +236,7 @@ def forecast_phase(
             sight(
                 gate,
                 usual.get(gate.name) or usual_of(spec, gate),
-                stretches if gate.traits.is_outcome else warm,
+                stretches if gate.kind is GateType.RATIO else warm,
                 index,
                 len(spec.phases),
             )
@@ -236,7 +248,7 @@ def forecast_phase(
 def _stretches(
     spec: AgentRolloutSpec, index: int, runs_per_hour: float, skipped_seconds: float = 0
 ) -> list[Stretch]:
-    """The steps of a phase, or the one that it is; at 100 % there is nothing to compare with."""
+    """The steps of a phase, or the phase itself without a ramp; at 100% there is nothing to compare with."""
     steps = steps_of(spec, index)
     ends = [*(step.due_seconds for step in steps[1:]), float(spec.phases[index].duration_seconds)]
     lasting = [
@@ -253,13 +265,13 @@ def _stretches(
 def _expected(
     gate: ResolvedGate, usual: Usual, stretch: Stretch, worse: float, times: float, phase: int
 ) -> Tally:
-    """Expected counts of a stretch in which the canary is so many times worse."""
+    """Expected counts of a segment in which the canary is so many times worse."""
     runs = times * stretch.runs
-    return expected(gate.traits, phase, (runs * stretch.share, runs * (1 - stretch.share)), usual.bad, worse)
+    return expected(gate.kind, phase, (runs * stretch.share, runs * (1 - stretch.share)), usual.bad, worse)
 
 
 def _least(holds: Callable[[float], bool], low: float, high: float) -> float | None:
-    """The least value for which it holds, by bisection on a logarithmic scale; None where none does.
+    """The least value for which it holds, by bisection on a logarithmic scale; None if none does.
 
     Between the same ends, what holds for more values never has a greater least one.
     """

@@ -24,11 +24,12 @@ from agentrollouts.core.gates.reading import Present, Sight
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
+from agentrollouts.core.judge.stats.burst import MEASURED
 from agentrollouts.core.metrics.queries import recent_sources
 
 
 def to_status(judgment: Judgment) -> GateStatus:
-    """The judgment as it is persisted: enough to go on after a restart.
+    """The judgment as it is persisted: enough to continue after a restart.
 
     The counts beside the sentence are those of the whole attempt, for people; without new counts there are
     none.
@@ -61,13 +62,13 @@ def to_status(judgment: Judgment) -> GateStatus:
 
 
 def known(gate: GateStatus | None, asked: ResolvedGate) -> GateStatus | None:
-    """The persisted gate, if what it counted is what is asked for now."""
+    """The persisted gate, if it counted the same as now."""
     return gate if gate and gate.source in {"", asked.counted} else None
 
 
 def is_measured(asked: ResolvedGate, gate: GateStatus) -> bool:
-    """Whether all that is to be measured on stable before the attempt is known."""
-    needs_burst = asked.traits.has_rate and asked.burst is None
+    """Whether everything that must be measured on stable before the attempt is known."""
+    needs_burst = asked.kind in MEASURED and asked.burst is None
     needs_baseline = bool(recent_sources(asked))
     return not (needs_burst and gate.burst_factor is None) and not (needs_baseline and gate.baseline is None)
 
@@ -115,7 +116,7 @@ def judged_with(
         present: Their counts.
         course: Where in the plan.
         now: Time of the decision.
-        sights: Whether bad outcomes could have been seen; None where nothing can pass.
+        sights: Whether bad outcomes could have been seen; None if nothing can pass.
     """
     return tuple(
         _judged(gate, present[gate.name], course, past.get(gate.name), now, (sights or {}).get(gate.name))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Better, OnTimeout
+from agentrollouts.api.gates import Better, GateType, OnTimeout
 from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
@@ -26,8 +26,8 @@ ENOUGH_SECONDS: Final = 600
 """How long they must have been counted, or a tenth of the phase: traffic comes in waves."""
 
 _OUTCOMES = {
-    OnTimeout.HOLD: "held for a person to decide",
-    OnTimeout.PROMOTE: "promoted all the same",
+    OnTimeout.HOLD: "held until someone decides",
+    OnTimeout.PROMOTE: "promoted anyway",
     OnTimeout.ROLL_BACK: "rolled back",
 }
 
@@ -38,7 +38,7 @@ def with_outlook(
     judgments: Sequence[Judgment],
     poll_result: PollResult | None,
 ) -> AgentRolloutStatus:
-    """The status with what the present phase can catch; said once its traffic is known, and then kept.
+    """The status with what the current phase can catch; said once its traffic is known, and then kept.
 
     Stable's rates and the burst factors are those that were measured before the attempt, where they were.
     """
@@ -72,7 +72,7 @@ def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_secon
 def _usual(spec: AgentRolloutSpec, judgment: Judgment) -> Usual:
     """Stable's rate before the attempt, where it is known and not zero."""
     assumed, before = usual_of(spec, judgment.gate), judgment.memory.baseline
-    if not judgment.gate.traits.is_outcome or before is None or not before.bad:
+    if judgment.gate.kind is not GateType.RATIO or before is None or not before.bad:
         return assumed
     return Usual(before.bad / before.total, assumed.worse)
 
@@ -96,10 +96,10 @@ def headline(phase: PhaseForecast) -> str:
 
 
 def change(sight: Sight, worse: float | None) -> str:
-    """From stable's rate to one that is so many times worse, as the gate speaks: 1.2 % to 8.4 %, or 3x."""
+    """From stable's rate to one that is so many times worse, in the unit of the gate: 1.2% to 8.4%, or 3x."""
     if worse is None:
         return "nothing"
-    if not sight.gate.traits.is_outcome:
+    if sight.gate.kind is not GateType.RATIO:
         return times(worse)
     usual, then = sight.usual.bad, min(1.0, sight.usual.bad * worse)
     if sight.gate.better is Better.HIGHER:
@@ -160,7 +160,7 @@ def _rounded_up(seconds: float) -> int:
 
 
 def _is_outcome(sight: Sight) -> bool:
-    return sight.gate.traits.is_outcome
+    return sight.gate.kind is GateType.RATIO
 
 
 def _named(sight: Sight, worse: float | None) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Better, During, NoDataPolicy
+from agentrollouts.api.gates import Better, During, GateType, NoDataPolicy
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollback import LastRuns, VerifyOutcome
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
@@ -30,7 +30,7 @@ from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.arrivals import filled_since
 from agentrollouts.core.metrics.histograms import Histogram, compare
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term, bad_source, total_source
-from agentrollouts.core.metrics.silence import MIN_SCRAPES
+from agentrollouts.core.metrics.reader import MIN_SCRAPES
 from agentrollouts.core.metrics.table import Cell, Table
 
 STILL_SCRAPES: Final = 2
@@ -67,13 +67,13 @@ def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Ref
         if found is None:
             yield Refusal(field, f"there is no gate {name} in spec.gates")
         elif not found.is_share_test:
-            yield Refusal(field, f"{name} is a {found.kind}, which compares no rates; leave it out")
+            yield Refusal(field, f"{name} is a {found.kind}, which does not compare rates; remove it")
 
 
 def gates_after(
     spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: Iterable[ResolvedGate]
 ) -> tuple[ResolvedGate, ...]:
-    """The gates by which the present rollback is judged; none where there is nothing to recover from."""
+    """The gates by which the current rollback is judged; none where there is nothing to recover from."""
     attempt, verify = status.attempt, spec.rollback.verify
     is_watched = attempt is not None and attempt.state is State.VERIFYING and verify.watch_seconds > 0
     is_watched = is_watched and not is_unproved(status)  # the watch at rest proves it, by the limit itself
@@ -85,7 +85,7 @@ def gates_after(
 
 
 def _did_harm(status: AgentRolloutStatus) -> bool:
-    """Whether anything was found against the canary; a person who takes a good one back waits for nothing."""
+    """Whether a gate found the canary worse; otherwise an action does not wait for verification."""
     rollback = status.last_rollback
     if rollback is None or rollback.trigger not in {Trigger.SPEC_REVERTED, Trigger.ACTION}:
         return rollback is not None
@@ -95,7 +95,7 @@ def _did_harm(status: AgentRolloutStatus) -> bool:
 def plan_verification(
     rollout: AgentRollout, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
 ) -> QueryPlan | None:
-    """What is asked: stable now and then, and whether the canary still counts; None where nobody verifies."""
+    """What is queried: stable now and then, and the last runs of the canary; None if nothing is verified."""
     asked, attempt, spec = gates_after(rollout.spec, status, gates), status.attempt, rollout.spec
     if not asked or attempt is None or status.stable is None or status.canary is None:
         return None
@@ -119,7 +119,7 @@ def plan_verification(
 
 def _runs(gates: tuple[ResolvedGate, ...]) -> Source:
     """A counter that stands still when the traffic is gone: of runs where there is one."""
-    by_fitness = sorted(gates, key=lambda gate: (not gate.counts_runs, gate.traits.by_bounds))
+    by_fitness = sorted(gates, key=lambda gate: (not gate.counts_runs, gate.kind is GateType.HISTOGRAM))
     return Source(by_fitness[0].total)
 
 
@@ -203,7 +203,7 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None, weight: int
     if judged.verdict is Verdict.FAIL:
         slow = replace(reading, segment=filled_since(reading.segment, weight))
         if judge(plain, slow, WHOLE, burst=burst).verdict is not Verdict.FAIL:
-            return Recovery(gate, None, f"{told}; runs that have not ended yet may make up for it")
+            return Recovery(gate, None, f"{told}; runs that have not ended yet might make up for it")
         return Recovery(gate, VerifyOutcome.NOT_RECOVERED, told)
     return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, told)
 
@@ -218,7 +218,7 @@ def _reading(gate: ResolvedGate, table: Table) -> Reading | str:
     if scrapes < MIN_SCRAPES:
         return f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the rollback"
     bads, totals = _sides(bad, total, table), _sides(total, total, table)
-    if gate.traits.by_bounds:
+    if gate.kind is GateType.HISTOGRAM:
         found_bounds = compare(*totals)
         return _read(found_bounds, table.at) if isinstance(found_bounds, Histogram) else found_bounds
     counts = (side.get(None, 0.0) for pair in zip(bads, totals, strict=True) for side in pair)

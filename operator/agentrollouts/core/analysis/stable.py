@@ -20,6 +20,7 @@ from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.attempt.segments import fresh
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.facts import PlanPosition
@@ -38,7 +39,7 @@ ALONE: Final = PlanPosition(0, 1, time_over=True, alone=True)
 
 def can_be_watched(gate: ResolvedGate) -> bool:
     """Whether a gate says something about a release that has nothing beside it."""
-    return During.FULL in gate.traits.stages(has_limit=gate.limit is not None)
+    return During.FULL in stages(gate.kind, has_limit=gate.limit is not None)
 
 
 def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:
@@ -54,7 +55,7 @@ def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Ref
 def gates_at_rest(
     spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: Iterable[ResolvedGate]
 ) -> tuple[ResolvedGate, ...]:
-    """The gates that are asked while nothing is under way; a metric that is not there is no harm."""
+    """The gates that are evaluated while no attempt is in progress; a missing metric is not harm."""
     if not is_watched(spec, status) or spec.watch is None:
         return ()
     named = spec.watch.gates
@@ -66,7 +67,7 @@ def gates_at_rest(
 
 
 def is_watched(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
-    """Whether somebody wants to know how stable is doing by itself."""
+    """Whether `spec.watch` requests that stable is judged by itself."""
     return spec.watch is not None and status.stable is not None and not is_progressing(status)
 
 
@@ -80,7 +81,7 @@ def plan_watch(
     gates: tuple[ResolvedGate, ...],
     caps: tuple[ResolvedCap, ...],
 ) -> QueryPlan | None:
-    """What is asked at rest; None where nothing is."""
+    """What is queried at rest; None if nothing is."""
     spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
     if status.stable is None or not is_watched(spec, status) or not (asked or caps):
         return None

@@ -22,8 +22,8 @@ FULL: Final = 100
 def check(spec: AgentRolloutSpec, gates: Sequence[ResolvedGate]) -> Iterator[Refusal]:
     """Whether some gate judges the canary, where no person has to.
 
-    What is asked only after a rollback never judges a canary, and what is asked only at 100 % judges it when
-    it has everything already. A plan whose only weight is 100 has no other stage.
+    A gate that is evaluated only after a rollback never judges a canary, and one that is evaluated only at
+    100% judges it when it already has all traffic. A plan whose only weight is 100 has no other stage.
     """
     needed = During.CANARY if spec.phases[0].weight < FULL else During.FULL
     is_approved = any(phase.approval is Approval.REQUIRED for phase in spec.phases)
@@ -32,13 +32,14 @@ def check(spec: AgentRolloutSpec, gates: Sequence[ResolvedGate]) -> Iterator[Ref
     names = ", ".join(gate.name for gate in gates)
     yield Refusal(
         "spec.gates",
-        f"no gate judges the canary: {names} {'is' if len(gates) == 1 else 'are'} not asked during {needed}; "
+        f"no gate judges the canary: {names} {'is' if len(gates) == 1 else 'are'} not evaluated during "
+        f"{needed}; "
         f"add {needed} to `during`, add a gate, or set `approval: Required` on a phase",
     )
 
 
 def stage_of(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> During | None:
-    """The stage of the attempt; None where nothing is judged, as in a bake of no seconds at 100 %."""
+    """The stage of the attempt; None if nothing is judged, as in a bake of no seconds at 100%."""
     attempt = status.attempt
     if attempt is None or status.canary is None or attempt.state not in JUDGED:
         return None
@@ -52,7 +53,7 @@ def stage_of(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> During | Non
 def gates_at(
     spec: AgentRolloutSpec, status: AgentRolloutStatus, gates: Iterable[ResolvedGate]
 ) -> tuple[ResolvedGate, ...]:
-    """Those of the gates that are asked at present."""
+    """The gates that are evaluated now."""
     stage = stage_of(spec, status)
     asked = tuple(gate for gate in gates if stage in gate.during)
     if stage is During.FULL and status.stable is None:

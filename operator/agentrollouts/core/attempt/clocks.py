@@ -28,7 +28,7 @@ def elapsed(attempt: Attempt, now: datetime) -> float:
 
 
 def on_time(attempt: Attempt, now: datetime) -> Attempt:
-    """The attempt without times that are still to come: the clock was put back, so they begin anew.
+    """The attempt without times in the future: the clock was set back, so they restart.
 
     Otherwise nothing would be counted, and no clock would run, until the clock had caught up.
     """
@@ -38,7 +38,7 @@ def on_time(attempt: Attempt, now: datetime) -> Attempt:
 
 
 def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
-    """How long the present phase, or the bake, lasts; all extensions together at most double it.
+    """How long the current phase, or the bake, lasts; all extensions together at most double it.
 
     Whole seconds, like the stopped clock that is compared with it.
     """

@@ -14,7 +14,7 @@ from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing is on trial and nothing begins; a problem, if there is one, says why not."""
+    """There is no canary, and none begins; `problem`, if present, gives the reason."""
 
     reason: Reason
     message: str
@@ -27,7 +27,7 @@ class Recall:
     """The rollout was made again: what its predecessor left on the snapshots becomes its own."""
 
     stable: ReleaseRecord | None
-    """What serves on; None where nothing changes."""
+    """What serves on; None if nothing changes."""
     history: tuple[HistoryEntry, ...]
     quarantined: tuple[Quarantined, ...]
 
@@ -55,7 +55,7 @@ class StartClock:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """A new attempt stands in line until its release can be served; looked at again at `until`."""
+    """A new attempt is pending until its release can be served; checked again at `until`."""
 
     record: ReleaseRecord
     reason: Reason
@@ -80,21 +80,21 @@ class EnterPhase:
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """On to the next step of the ramp, which asks for `weight`."""
+    """The next step of the ramp, with the desired weight `weight`."""
 
     weight: int
 
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """The phase goes on for a while, as its gates are undecided."""
+    """The phase is extended, since its gates are undecided."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class AskApproval:
-    """The phase passed; a person is asked before the canary gets more."""
+    """The phase passed; an approval is needed before the canary gets more."""
 
     message: str
 
@@ -132,19 +132,19 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Replan:
-    """The plan changed in mid-attempt: the phase's clock and evidence start anew at the present weight."""
+    """The plan changed in mid-attempt: clock and evidence of the phase restart at the current weight."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rewatch:
-    """The plan changed when no phase was left, or none ever: the watch and its evidence start anew."""
+    """The plan changed when no phase was left, or there never was one: the bake and its evidence restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """Stable 100, canary 0, for good."""
+    """Stable 100, canary 0, permanently."""
 
     trigger: Trigger
     reason: Reason
@@ -155,7 +155,7 @@ class RollBack:
 
 @dataclass(frozen=True, slots=True)
 class RollBackStable:
-    """Nothing is under way, and stable itself is taken back: an earlier release gets everything."""
+    """No attempt is in progress, and stable itself is rolled back: an earlier release gets all traffic."""
 
     target: ReleaseRecord
     trigger: Trigger
@@ -165,7 +165,7 @@ class RollBackStable:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """The route shows the way back; now it is seen whether the traffic follows, and whether it helped."""
+    """The route shows the rollback; next is whether the traffic follows, and whether it helped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Conclude:
 
     outcome: VerifyOutcome
     message: str = ""
-    """Whether it helped, in a sentence; empty where nobody asked."""
+    """Whether it helped, in a sentence; empty if it was not verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Prove:
 
 @dataclass(frozen=True, slots=True)
 class Supersede:
-    """Another release was asked for: this attempt ends without the canary."""
+    """Another release was requested: this attempt ends without the canary."""
 
     message: str
 

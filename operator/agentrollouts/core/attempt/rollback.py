@@ -33,7 +33,7 @@ QUARANTINE_LIMIT: Final = 20
 
 
 RollbackMove = moves.RollBack | moves.RollBackStable | moves.Verify | moves.Conclude | moves.Prove
-"""The moves of the way back, in their order."""
+"""The moves of a rollback, in their order."""
 
 
 def roll_back(progress: Progress, move: RollbackMove) -> Progress:
@@ -52,7 +52,7 @@ def roll_back(progress: Progress, move: RollbackMove) -> Progress:
 
 
 def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
-    """The canary is taken back, for good; what failed by itself is not tried again."""
+    """The canary is rolled back, permanently. A release that failed without an action is not tried again."""
     status, now = progress.status, progress.now
     if status.stable is None or status.canary is None:
         raise ValueError("Rolling back needs a stable release and a canary")
@@ -76,7 +76,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
     """Stable turned out bad days later: an attempt of its own, which does nothing but roll back."""
     status, now, bad = progress.status, progress.now, progress.status.stable
     if bad is None:
-        raise ValueError("Going back needs a stable release")
+        raise ValueError("A rollback needs a stable release")
     served = (e.start_time for e in status.history if e.digest == bad.digest and e.outcome is Outcome.HEALTHY)
     attempt = Attempt(
         number=next_number(status),
@@ -92,7 +92,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
 
 
 def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress) -> tuple[Quarantined, ...]:
-    """The spec still asks for this digest, so it has to be remembered that it was tried."""
+    """The spec still names this digest, so the status must record that it was tried."""
     entry = Quarantined(
         attempt=progress.attempt.number,
         digest=canary.digest,
@@ -106,7 +106,7 @@ def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress)
 
 
 def _verify(progress: Progress) -> Progress:
-    """The route shows the way back: the bad release has no traffic any more."""
+    """The route shows the rollback: the bad release no longer has traffic."""
     status, now = progress.status, progress.now
     window = None
     if status.canary:
@@ -159,7 +159,7 @@ def _prove(progress: Progress, outcome: VerifyOutcome, verification: str) -> Pro
 
 
 def is_unproved(status: AgentRolloutStatus) -> bool:
-    """Whether stable was rolled back at rest, and it is not known yet whether it was the cause."""
+    """Whether stable was rolled back at rest, and it is not yet known whether it was the cause."""
     attempt, back = status.attempt, status.last_rollback
     if attempt is None or back is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
         return False

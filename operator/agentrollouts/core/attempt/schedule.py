@@ -75,5 +75,5 @@ def phase_at_weight(spec: AgentRolloutSpec, weight: int) -> int:
 
 
 def rises_left(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RampStep, ...]:
-    """The steps of the present phase that are still above the attempt's weight."""
+    """The steps of the current phase that are still above the attempt's weight."""
     return tuple(step for step in steps_of(spec, attempt.phase_index) if step.weight > attempt.weight)

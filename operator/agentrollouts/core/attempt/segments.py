@@ -5,9 +5,9 @@ from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 
 
 def freeze(gate: GateStatus) -> GateStatus:
-    """The status once the present segment is over: its last counts join the finished ones.
+    """The status once the current segment is over: its last counts join the finished ones.
 
-    Looks at a shift begin anew with the counts; what a comparison found goes on.
+    Looks at a shift restart with the counts; the result of a comparison continues.
     """
     over: dict[str, object] = {"stray_start_time": None, "looks": 0, "present": None}
     over |= {"first_values_ignored": ()}
@@ -19,7 +19,7 @@ def freeze(gate: GateStatus) -> GateStatus:
 
 
 def fresh(gate: GateStatus) -> GateStatus:
-    """The status for another plan: only what was measured on stable, while the gate asks for the same."""
+    """The status for another plan: only what was measured on stable, if the gate counts the same."""
     return GateStatus(
         name=gate.name,
         verdict=Verdict.INCONCLUSIVE,

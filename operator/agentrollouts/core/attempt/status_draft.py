@@ -34,9 +34,9 @@ class Progress:
 
     @property
     def attempt(self) -> Attempt:
-        """The attempt under way; a bug in the decision where there is none."""
+        """The attempt in progress; a bug in the decision if there is none."""
         if self.status.attempt is None:
-            raise ValueError("This move needs an attempt under way")
+            raise ValueError("This move needs an attempt in progress")
         return self.status.attempt
 
     def then(self, *events: Event, **fields: Any) -> "Progress":

@@ -69,7 +69,7 @@ def _stands_in_line(status: AgentRolloutStatus, record: ReleaseRecord) -> bool:
 
 
 def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
-    """The attempt that stands in line goes on under its number; anything else gets the next one."""
+    """A pending attempt continues under its number; anything else gets the next one."""
     if _stands_in_line(progress.status, record):
         return progress.moved(state, start_time=progress.now, plan_hash=plan_hash(progress.spec))
     attempt = Attempt(
@@ -91,7 +91,9 @@ def _queue(progress: Progress, record: ReleaseRecord) -> Progress:
 def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
     others = tuple(entry for entry in progress.status.quarantined if entry.digest != record.digest)
     begun = _new_attempt(progress, record, state).then(canary=record, quarantined=others)
-    told = begun.tell(Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is on trial")
+    told = begun.tell(
+        Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is being rolled out"
+    )
     if state is not State.CANARY:
         return told.moved(state, weight=FULL)
     bound = told.moved(state, approvals=required(progress.spec, 0))
@@ -121,7 +123,7 @@ def _enter_phase(progress: Progress, index: int, weight: int) -> Progress:
             extensions=0,
             outlook=None,
         )
-        .tell(Reason.PHASE_STARTED, f"Phase {phase.name}: canary weight {weight} %")
+        .tell(Reason.PHASE_STARTED, f"Phase {phase.name}: canary weight {weight}%")
     )
 
 
@@ -146,13 +148,13 @@ def _extend(progress: Progress, message: str) -> Progress:
     extended = progress.moved(attempt.state, extensions=count)
     if attempt.extensions and count < most:
         return extended
-    return extended.tell(Reason.PHASE_EXTENDED, f"{what} goes on: {message}")
+    return extended.tell(Reason.PHASE_EXTENDED, f"{what} continues: {message}")
 
 
 def _bake(progress: Progress) -> Progress:
     fields = {"elapsed_seconds": 0, "clock_start_time": progress.now, "extensions": 0, "approvals": ()}
     return progress.moved(State.BAKING, **fields).tell(
-        Reason.BAKING, f"All phases passed; watched for {progress.spec.bake.duration_seconds} s more"
+        Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s"
     )
 
 
@@ -205,7 +207,7 @@ def _supersede(progress: Progress, message: str) -> Progress:
 
 
 def _follow_new_plan(progress: Progress, move: moves.Replan | moves.Rewatch) -> Progress:
-    """The plan was edited: the phase, or the bake, starts anew with what the new one says."""
+    """The plan was edited: the phase, or the bake, restarts by the new one."""
     return _replan(progress, move.index) if isinstance(move, moves.Replan) else _rewatch(progress)
 
 
@@ -224,7 +226,7 @@ def _rewatch(progress: Progress) -> Progress:
             **anew,
         )
         .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
-        .tell(Reason.BAKING, "The plan changed: the watch starts anew")
+        .tell(Reason.BAKING, "The plan changed: the bake restarts")
     )
 
 
@@ -237,18 +239,18 @@ def _replan(progress: Progress, index: int) -> Progress:
         .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
         .tell(
             Reason.PHASE_STARTED,
-            f"The plan changed: phase {progress.spec.phases[index].name} starts anew at {weight} %",
+            f"The plan changed: phase {progress.spec.phases[index].name} restarts at {weight}%",
         )
     )
 
 
 def recall(progress: Progress, stable: ReleaseRecord | None, move: moves.Recall) -> Progress:
-    """Take over what was recalled; an attempt that waited begins anew, under a number of its own."""
+    """Take over what was recalled; a pending attempt restarts under a number of its own."""
     status = progress.status
     if is_pending(status):
         progress = progress.moved(State.SUPERSEDED)
     done = progress.then(quarantined=move.quarantined)
     if stable is None:
         return done
-    told = f"{stable.release} was found healthy before this rollout was made, and continues as stable"
+    told = f"{stable.release} was healthy before this rollout was created, and continues as stable"
     return done.then(stable=stable, history=move.history).tell(Reason.RECALLED, told)

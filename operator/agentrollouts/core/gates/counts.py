@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 SMALLEST: Final = 1e-9
-"""Less than this is no count and no cost, but a residue of arithmetic."""
+"""Less than this is not a count or a cost, but a residue of arithmetic."""
 
 
 LARGEST: Final = 1e15
-"""More than this is no count: a float could not tell it from the next one."""
+"""More than this is not a count, since a float cannot distinguish it from the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Counts of both releases over a stretch at one constant weight.
+    """Counts of both releases over a segment at one constant weight.
 
     `*_bad` are bad runs, or the sum itself (dollars, tool calls); `*_total` are runs. Each is
     0 or between `SMALLEST` and about `LARGEST`, so that no quotient of two overflows.
@@ -87,7 +87,7 @@ class Started:
 
     @property
     def share(self) -> float | None:
-        """The canary's; None where no run began."""
+        """The canary's; None if no run began."""
         runs = self.canary + self.stable
         return self.canary / runs if runs else None
 
@@ -97,15 +97,15 @@ class Expected:
     """What is known of the runs that began in a segment, besides those that ended."""
 
     weight: int | None = None
-    """The canary's on the route in percent; None where it is not known."""
+    """The canary's on the route in percent; None if it is not known."""
     started: Started | None = None
     underway: float = 1.0
-    """The largest share of the runs of the segment that can be under way, by how long runs take; 1 where that
-    is not known."""
+    """The largest share of the runs of the segment that can be in progress, by the duration of runs; 1 if
+    that is unknown."""
 
     @property
     def share(self) -> float | None:
-        """The canary's share of the runs that began, between 0 and 1; None where nothing is known.
+        """The canary's share of the runs that began, between 0 and 1; None if nothing is known.
 
         Runs that were counted tell more than the weight by which they were routed.
         """

@@ -8,7 +8,6 @@ from typing import Final
 
 from agentrollouts.api.gates import Better, During, GateLimit, GateType, NoDataPolicy, OnFail
 from agentrollouts.api.verdict import Severity
-from agentrollouts.core.gates.kinds import Traits, traits_of
 from agentrollouts.core.gates.selector import Selector
 from agentrollouts.core.gates.sources import GateSources, counts_amounts, recent_window, sources_of
 from agentrollouts.core.gates.templates import Grade
@@ -35,11 +34,11 @@ class ResolvedGate:
     name: str
     kind: GateType
     bad: Selector
-    """Bad outcomes; the sum, for a mean; the buckets or labelled counts, for a histogram or a shift."""
+    """Bad outcomes; the sum, for a mean; the buckets or labeled counts, for a histogram or a shift."""
     total: Selector
     """Runs; the same series again, for a histogram or a shift."""
     by: str | None = None
-    """Label by which counts are told apart."""
+    """Label by which counts are grouped."""
     better: Better
     margin: float
     """`maxRatio`, or `minRatio` where more is better."""
@@ -66,27 +65,23 @@ class ResolvedGate:
     counts_runs: bool = False
     """Whether the total is runs, so that their split between the releases must follow the weights."""
     during: frozenset[During]
-    """When it is asked."""
-
-    @cached_property
-    def traits(self) -> Traits:
-        """What its type can do."""
-        return traits_of(self.kind)
+    """When it is evaluated."""
 
     @cached_property
     def sources(self) -> GateSources:
         """Where it counts."""
-        return sources_of(self.traits, self.bad, self.total, by=self.by, limit=self.limit)
+        return sources_of(self.kind, self.bad, self.total, by=self.by, limit=self.limit)
 
     @property
     def is_share_test(self) -> bool:
         """Whether the two releases are compared by the share test."""
-        return self.traits.is_share_test
+        kind = self.kind  # one by one: a set would ask the enumeration for a hash each time
+        return kind is GateType.RATIO or kind is GateType.MEAN or kind is GateType.HISTOGRAM
 
     @property
     def compares(self) -> bool:
         """Whether it says nothing without stable."""
-        return self.traits.compares
+        return self.is_share_test or self.kind is GateType.SHIFT
 
     @property
     def needed(self) -> float:
@@ -113,9 +108,9 @@ class ResolvedGate:
 
 def is_amount(gate: ResolvedGate) -> bool:
     """Whether it is about how much a run takes (cost, time, steps)."""
-    return counts_amounts(gate.traits, gate.limit)
+    return counts_amounts(gate.kind, gate.limit)
 
 
 def recent_seconds(gate: ResolvedGate) -> int:
     """Length of the window of the last few minutes."""
-    return recent_window(gate.traits, gate.limit)
+    return recent_window(gate.kind, gate.limit)

@@ -30,7 +30,7 @@ class Reading:
     last_sample_time: datetime
     """Time of the older one of the two releases' newest samples."""
     recent: Recent | None = None
-    """None where it is not asked, or Prometheus did not look at the beginning of that window."""
+    """None if it is not queried, or if Prometheus had no samples at the beginning of that window."""
     mix: tuple[Mix, ...] = ()
     """For a shift: counts by label value."""
     ignored: frozenset[Side] = frozenset()
@@ -40,7 +40,7 @@ class Reading:
     saw_bad: bool = False
     """Whether a series of bad outcomes of one of the releases was there."""
     lost: Lost | None = None
-    """What carries no release; None where that holds nothing bad."""
+    """What carries no release; None if that holds nothing bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """Prometheus has a hole at the counting start: counting has to start anew, now."""
+    """Prometheus has a gap at the start of counting, so counting must restart now."""
 
     message: str
 
@@ -91,7 +91,7 @@ class Unreadable:
 
 
 Present = Reading | TooEarly | NoData | Uncovered | Unreadable
-"""What is known about the present segment."""
+"""What is known about the current segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +102,4 @@ class Sight:
     """None while that is not known, or where there is nothing to know."""
     message: str = ""
     is_pending: bool = False
-    """Whether Prometheus has not answered yet."""
+    """Whether Prometheus has not responded yet."""

@@ -37,7 +37,7 @@ TOO_COSTLY: Final = (
 MAX_CLASSES: Final = 8
 """A class of characters takes the parser a millisecond, during which nothing else is decided."""
 _OPERATOR: Final = re.compile(r"[()+\-*/%^<>=!]")
-"""Found before the first brace only in what is no selector; a thousand of them take long to parse."""
+"""An invalid selector can have this before the first brace; thousands of them take long to parse."""
 _REPETITION: Final = re.compile(r"\{[0-9]")
 _CLASS: Final = re.compile(r"\\[wWdDsSpP]")
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -71,7 +71,7 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """The series of one metric that fulfil all matchers."""
+    """The series of one metric that fulfill all matchers."""
 
     metric: str
     matchers: tuple[Matcher, ...] = ()
@@ -138,7 +138,7 @@ def parse_selector(text: str, *, field: str, labels: LabelNames) -> Selector | R
         return Refusal(field, TOO_COSTLY)
     parsed = _parsed(text)
     if isinstance(parsed, str):
-        return Refusal(field, f"is no PromQL: {parsed}")
+        return Refusal(field, f"is not valid PromQL: {parsed}")
     if not isinstance(parsed, promql_parser.VectorSelector):
         return Refusal(field, NOT_BARE)
     problem = _shape_problem(parsed) or _matcher_problem(parsed.matchers.matchers, labels)
@@ -163,9 +163,9 @@ def _operator(op: promql_parser.MatchOp) -> str:
 
 def _shape_problem(parsed: promql_parser.VectorSelector) -> str | None:
     if parsed.offset is not None or parsed.at is not None:
-        return "may have no offset and no @; the operator chooses the time"
+        return "must not have an offset or @; the operator chooses the time"
     if parsed.matchers.or_matchers:
-        return 'may have no "or" between matchers; use a regular expression, like outcome=~"failed|aborted"'
+        return 'must not have "or" between matchers; use a regular expression, like outcome=~"failed|aborted"'
     if not _METRIC.fullmatch(parsed.name or ""):
         return "must begin with the plain name of a metric"
     return None
@@ -174,7 +174,9 @@ def _shape_problem(parsed: promql_parser.VectorSelector) -> str | None:
 def _matcher_problem(matchers: Iterable[promql_parser.Matcher], labels: LabelNames) -> str | None:
     for matcher in matchers:
         if matcher.name in RESERVED | {labels.agent, labels.release}:
-            return f"may not match on {matcher.name}, which the operator sets itself; leave it out"
+            return f"must not match on {matcher.name}, which the operator sets itself; remove it"
         if not _LABEL.fullmatch(matcher.name):
-            return f"matches on {matcher.name}, which is no plain label name (letters, digits, underscores)"
+            return (
+                f"matches on {matcher.name}, which is not a valid label name (letters, digits, underscores)"
+            )
     return None

@@ -22,11 +22,11 @@ class Counted:
     """The series of a gate."""
 
     bad: Selector
-    """Bad outcomes; the sum, for a mean; the buckets or labelled counts, for a histogram or a shift."""
+    """Bad outcomes; the sum, for a mean; the buckets or labeled counts, for a histogram or a shift."""
     total: Selector
     """Runs; the same series again, for a histogram or a shift."""
     by: str | None = None
-    """Label by which counts are told apart: `le`, or the one whose mix is compared."""
+    """Label by which counts are grouped: `le`, or the one whose mix is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Grade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A row of the catalogue: what is counted, and the defaults."""
+    """A row of the catalog: what is counted, and the defaults."""
 
     kind: GateType
     severity: Severity
@@ -73,6 +73,12 @@ def _grouped(series: str, by: str = BOUND_LABEL) -> Counted:
 _OURS, _OTEL, _LITELLM = MetricConvention  # in this order: AgentRollouts, OpenTelemetry, LiteLLM
 _CRITICAL, _HIGH, _MEDIUM, _LOW = Severity
 _RATIO, _MEAN, _HISTOGRAM = GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM
+
+_ABOVE = Words("runs", "runs above {bound}")
+OWN_WORDS: Final[Mapping[GateType, Words]] = MappingProxyType(
+    {_MEAN: Words("runs", ""), _HISTOGRAM: _ABOVE, GateType.SHIFT: _ABOVE}
+)
+"""How the counts of a source of the user's own are called."""
 
 _RUNS, _EVALS, _CALLS = "agent_runs_total", "agent_evals_total", "agent_tool_calls_total"
 _CHECKS, _REVIEWS = "agent_validations_total", "agent_reviews_total"

@@ -32,7 +32,7 @@ class Words:
 
     @property
     def named(self) -> str:
-        """The name of what is bad, to be put behind an amount; nothing where the currency says it."""
+        """The name of what is bad, to be put behind an amount; nothing if the currency says it."""
         return "" if self.bad in ("", DOLLARS) else f" {self.bad}"
 
     @property
@@ -94,7 +94,7 @@ def _digits(value: float, digits: int) -> str:
 
 
 def short_of(value: float, wanted: float) -> str:
-    """A count that is less than what is wanted, rounded down where rounding up would make it seem enough."""
+    """A count below the required one, rounded down if rounding up would make it look sufficient."""
     shown = count(value)
     if float(shown.replace(",", "")) < wanted:
         return shown
@@ -119,19 +119,19 @@ def money(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of 0 to 1: 42 %, 5.0 %, 0.034 %, 99.6 %; 0 and 100 only where it is none or all."""
+    """A share of 0 to 1: 42%, 5.0%, 0.034%, 99.6%; 0 and 100 only for none and all."""
     value = 100 * share
     if 99.5 <= value < 100:  # noqa: PLR2004 no decimal would show 100
         short = 100 - value
-        return f"{value:.{math.ceil(-math.log10(short))}f} %" if short > 1e-6 else "over 99.9999 %"  # noqa: PLR2004
+        return f"{value:.{math.ceil(-math.log10(short))}f}%" if short > 1e-6 else "over 99.9999%"  # noqa: PLR2004
     if not value or value >= 9.95:  # noqa: PLR2004 one decimal would show 10.0
-        return f"{value:.0f} %"
-    return f"{value:.1f} %" if value >= 0.1 else f"{value:.2g} %"  # noqa: PLR2004 one decimal would show 0.0
+        return f"{value:.0f}%"
+    return f"{value:.1f}%" if value >= 0.1 else f"{value:.2g}%"  # noqa: PLR2004 one decimal would show 0.0
 
 
 def chance(value: float) -> str:
-    """How often chance gives as much; below a millionth nobody reads the digits."""
-    return "less than 0.0001 %" if value < 1e-6 else percent(value)  # noqa: PLR2004 as said above
+    """How often chance gives as much; below a millionth, digits are meaningless."""
+    return "less than 0.0001%" if value < 1e-6 else percent(value)  # noqa: PLR2004 as said above
 
 
 def times(ratio: float) -> str:
@@ -143,9 +143,9 @@ def times(ratio: float) -> str:
 
 def odds(evidence: float, needed: float) -> str:
     """Evidence as odds: 18,000:1, 163:1, 0.39:1; rounded down where rounding up would make it seem enough."""
-    if evidence >= 1e6:  # noqa: PLR2004 nobody reads more digits
+    if evidence >= 1e6:  # noqa: PLR2004 more digits are noise
         return "over 1,000,000:1"
-    if evidence < 1e-9:  # noqa: PLR2004 nobody reads more zeros
+    if evidence < 1e-9:  # noqa: PLR2004 more zeros are noise
         return "0:1"
     digits = 2 if evidence < 1 or evidence >= 1000 else 3  # noqa: PLR2004 as said above
     unit = 10.0 ** (math.floor(math.log10(evidence)) - digits + 1)

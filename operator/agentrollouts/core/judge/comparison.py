@@ -1,14 +1,14 @@
 """The canary compared with stable: how sure, how much worse, and over which counts.
 
 The kinds of gates differ only here: a ratio and a mean are one share test; a histogram is one for each bucket
-bound, averaged, so that nobody has to choose what "slow" means.
+bound, averaged, so that no one has to define "slow".
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.api.gates import Better
+from agentrollouts.api.gates import Better, GateType
 from agentrollouts.core.gates.counts import ORDINARY, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.wording import Words
@@ -17,7 +17,7 @@ from agentrollouts.core.judge.stats.burst import effective
 from agentrollouts.core.judge.stats.evidence import bad_ratio, evidence, good_ratio
 
 HISTOGRAM_RUNS: Final = 10
-"""Canary runs below which a histogram fails nobody."""
+"""Number of canary runs below which a histogram never fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ def compare_counts(
 
     Args:
         gate: What is judged.
-        tallies: Counts of all its segments, the present one included.
+        tallies: Counts of all its segments, the current one included.
         planned_phases: Length of the plan.
-        measured: The burst factor, measured or set; None where stable has no history.
+        measured: The burst factor, measured or set; None if stable has no history.
     """
-    if gate.traits.by_bounds:
+    if gate.kind is GateType.HISTOGRAM:
         return _of_bounds(gate, tallies, planned_phases, measured or 1.0)
     segments = [tally.segment for tally in tallies]
-    factor = effective(measured, segments, is_sum=gate.traits.is_sum)
+    factor = effective(gate.kind, measured, segments)
     weighed = _filled(tallies, segments, factor)
     sure = evidence(_by_phase(tallies, weighed), planned_phases=planned_phases, burst=factor)
     ratio = good_ratio(weighed) if gate.better is Better.HIGHER else bad_ratio(weighed)
@@ -73,7 +73,7 @@ def _filled(tallies: Sequence[Tally], segments: Sequence[Segment], factor: float
 def _of_bounds(
     gate: ResolvedGate, tallies: Sequence[Tally], planned_phases: int, factor: float
 ) -> Comparison:
-    """Mean of the evidence over all bounds; the rest is told of the bound with the most.
+    """Mean of the evidence over all bounds; the other numbers are of the bound with the most evidence.
 
     A bound below the ordinary run counts as evidence of 1.
     """

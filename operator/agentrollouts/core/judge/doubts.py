@@ -7,6 +7,7 @@ Otherwise the verdict is neither.
 from collections.abc import Callable
 from dataclasses import replace
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 from agentrollouts.core.gates.counts import Recent, Segment
@@ -26,11 +27,11 @@ def doubted(
     """The judgment that can be believed, with what has to be remembered of it.
 
     Args:
-        found: What the counts say.
+        found: Result of the counts.
         present: The counts.
         again: Judges other counts in the same way.
-        before: What the status remembers of the gate.
-        sight: Whether a bad outcome could have been seen; None where nobody asks.
+        before: The gate as recorded in the status.
+        sight: Whether a bad outcome could have been detected; None if that was not queried.
     """
     if not isinstance(present, Reading):
         kept = frozenset(before.first_values_ignored) if before and not found.recount else frozenset()
@@ -58,7 +59,7 @@ def _awaiting(found: Judgment) -> Judgment:
     """The judgment while it is not known whether a bad outcome could have been seen: no Pass."""
     if found.verdict is not Verdict.PASS:
         return found
-    told = f"{found.message}; it is not known yet whether a bad outcome could be seen"
+    told = f"{found.message}; it is not yet known whether a bad outcome could be detected"
     return replace(found, verdict=Verdict.INCONCLUSIVE, reason=Reason.INCONCLUSIVE, message=told)
 
 
@@ -75,7 +76,7 @@ def _attributed(
     if not changes:
         return found
     told = (
-        f"{_amount(found, lost)} of this agent carry none of its releases, and with all of them {whose}; "
+        f"{_amount(found, lost)} of this agent have no known release, and with all of them {whose}; "
         f"label every run with its release ({found.message})"
     )
     return replace(found, verdict=Verdict.ERROR, reason=Reason.UNATTRIBUTED, message=told)
@@ -88,13 +89,13 @@ def _may_fail(found: Judgment) -> bool:
 
 def _amount(found: Judgment, lost: Lost) -> str:
     words = found.gate.words
-    if found.gate.traits.is_sum:
+    if found.gate.kind is GateType.MEAN:
         return f"{words.amount(lost.bad)}{words.named}"
     return f"{count(lost.bad)} {words.bad}"
 
 
 def _with_lost(reading: Reading, lost: Lost, *, on_canary: bool) -> Reading:
-    """The counts with all that carries no release on one side; of the last minutes as much as of the runs."""
+    """The counts with everything without a release on one side, for the last minutes and for the runs."""
     segment, recent = reading.segment, reading.recent
     runs = segment.canary_total + segment.stable_total
     if recent is not None and runs:

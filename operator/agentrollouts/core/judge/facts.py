@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.gates import Better
+from agentrollouts.api.gates import Better, GateType
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Expected, Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -22,14 +22,14 @@ class PlanPosition:
     """Where in its plan the attempt is."""
 
     phase: int
-    """The present phase, from 0; a bake is more of the last one."""
+    """The current phase, from 0; a bake is more of the last one."""
     planned_phases: int
     time_over: bool
     """Whether the phase, or the bake, has run long enough to pass."""
     weight: int | None = None
-    """The canary's weight in percent, which its runs must follow; None where they need not."""
+    """The canary's weight in percent, which its runs must follow; None if they need not."""
     counted_seconds: float = 0.0
-    """How long the present segment has been counted."""
+    """How long the current segment has been counted."""
     alone: bool = False
     """Whether the canary has all the traffic, so that it is compared with nothing."""
     warmup_seconds: float = 0.0
@@ -37,15 +37,15 @@ class PlanPosition:
     planned_looks: int = 1
     """How many looks at a shift the phase has in all, its bake included."""
     started: Started | None = None
-    """Runs that began in the present segment; None where agents do not count them."""
+    """Runs that began in the current segment; None if agents do not count them."""
     run_seconds: float = 0.0
-    """How long a run of stable takes on average; 0 where that is not known."""
+    """How long a run of stable takes on average; 0 if that is not known."""
     counts_runs: bool = False
     """Whether some gate counts runs, by which it is known where the traffic goes."""
 
     @property
     def expected(self) -> Expected:
-        """What is known of the runs that began in the present segment."""
+        """What is known of the runs that began in the current segment."""
         return self.expected_of(self.counted_seconds)
 
     def expected_of(self, seconds: float) -> Expected:
@@ -54,7 +54,7 @@ class PlanPosition:
 
     @property
     def is_early(self) -> bool:
-        """Whether runs take so long that few of the present segment can have ended."""
+        """Whether runs take so long that few of the current segment can have ended."""
         return self.counted_seconds < PATIENCE * self.run_seconds
 
     def has_stood(self, strays: Stray, seconds: float, for_seconds: float) -> bool:
@@ -65,12 +65,12 @@ class PlanPosition:
 
 @dataclass(frozen=True, slots=True)
 class Streaks:
-    """Since when something has been found at every check; None where the last one did not find it."""
+    """Since when something has been found at every check; None if the last one did not find it."""
 
     failing: datetime | None = None
     """The canary is worse, surely and by enough to matter."""
     beyond: datetime | None = None
-    """The canary is beyond the limit."""
+    """The canary exceeds the limit."""
     stray: datetime | None = None
     """The canary finishes far too few runs for its weight, or far too many."""
 
@@ -86,19 +86,19 @@ class GateMemory:
     """Outcomes of stable before the attempt."""
     since: Streaks = NEVER
     looks: int = 0
-    """Looks at a shift that were taken in the present segment."""
+    """Looks at a shift that were taken in the current segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that a verdict on counts depends on."""
+    """Everything that a verdict on counts depends on."""
 
     gate: ResolvedGate
     reading: Reading
     course: PlanPosition
     tallies: tuple[Tally, ...]
     finding: Comparison | None
-    """None for what compares no rates."""
+    """None for what does not compare rates."""
     burst: float
     """The factor for what each release does by itself; for a mean in the unit of the sum."""
     is_sure: bool
@@ -106,13 +106,13 @@ class Facts:
     matters: bool
     """The second key."""
     lacks: str
-    """What is missing before a Fail may be said; empty where nothing is."""
+    """What is missing before a Fail may be said; empty if nothing is."""
     memory: GateMemory
     """What is known from before, brought up to now."""
     shift: Shift | None = None
-    """For a shift: how far apart the releases are at present."""
+    """For a shift: how far apart the releases are now."""
     strays: Stray | None = None
-    """How the canary's runs are far from what its weight gives it; None where they are not."""
+    """How the canary's runs are far from what its weight gives it; None if they are not."""
 
     @property
     def now(self) -> datetime:
@@ -143,12 +143,12 @@ def establish(
     is_sure = finding is not None and finding.evidence >= gate.needed
     matters = finding is not None and _matters(gate, finding)
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
-    is_sum = finding is not None and gate.traits.is_sum
+    is_sum = finding is not None and gate.kind is GateType.MEAN
     factor = finding.burst if finding and is_sum else max(1.0, burst or 1.0)
     strays = strays_by(gate, reading.segment, course)
     reading = replace(reading, recent=_with_begun(gate, reading.recent, course, factor))
-    shift = _shift(gate, reading) if gate.traits.is_shift else None
-    if gate.traits.is_shift:
+    shift = _shift(gate, reading) if gate.kind is GateType.SHIFT else None
+    if gate.kind is GateType.SHIFT:
         now = _strayed(_looked(gate, shift, course, memory, reading), memory, reading, strays)
     else:
         speaks = not course.alone or limits.speaks_alone(gate, memory.baseline)
@@ -192,13 +192,13 @@ def _matters(gate: ResolvedGate, finding: Comparison) -> bool:
 
 
 def _is_beyond(gate: ResolvedGate, reading: Reading, burst: float) -> bool:
-    """Whether the canary is beyond an absolute limit for certain."""
+    """Whether the canary certainly exceeds an absolute limit."""
     recent = reading.recent
     return gate.limit is not None and recent is not None and limits.is_beyond(gate, recent, burst)
 
 
 def strays_by(gate: ResolvedGate, counts: Segment, course: PlanPosition) -> Stray | None:
-    """How the canary's runs are far from its weight; None where they are not."""
+    """How the canary's runs are far from its weight; None if they are not."""
     return stray(gate, counts, course.expected, is_only=not course.counts_runs)
 
 
@@ -256,10 +256,10 @@ def allowed(gate: ResolvedGate, course: PlanPosition) -> float:
 def _lacks(gate: ResolvedGate, finding: Comparison) -> str:
     """What is missing before a Fail may be said. A sum is counted in units of its burst factor."""
     total = finding.total
-    if gate.traits.by_bounds and total.canary_total < HISTOGRAM_RUNS:
+    if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:
         runs = short_of(total.canary_total, HISTOGRAM_RUNS)
         return f"{runs} of {HISTOGRAM_RUNS} canary runs needed to fail"
-    bad = total.canary_bad / (finding.burst if gate.traits.is_sum else 1.0)
+    bad = total.canary_bad / (finding.burst if gate.kind is GateType.MEAN else 1.0)
     if bad >= gate.min_bad:
         return ""
     return f"{short_of(bad, gate.min_bad)} of {gate.min_bad:g} bad outcomes needed to fail"

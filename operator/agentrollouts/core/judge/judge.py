@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from agentrollouts.api.gates import NoDataPolicy, OnFail
+from agentrollouts.api.gates import GateType, NoDataPolicy, OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Numerator, Severity, Side, Verdict
 from agentrollouts.core.gates.counts import Segment, Tally
@@ -44,7 +44,7 @@ class Judgment:
     severity: Severity
     """How bad a Fail is: that of what failed."""
     finding: Comparison | None = None
-    """The numbers of a comparison; None where nothing was compared."""
+    """The numbers of a comparison; None if nothing was compared."""
     burst: float | None = None
     """As set or measured, to be frozen in status."""
     memory: GateMemory = NOTHING
@@ -58,7 +58,7 @@ class Judgment:
     numerator: Numerator | None = None
     """Whether a bad outcome could have been seen; None while that is not known."""
     recount: bool = False
-    """The present segment must be counted anew from now on: Prometheus has a hole where counting started."""
+    """The current segment must be counted again from now: Prometheus has a gap where counting started."""
 
     @property
     def name(self) -> str:
@@ -72,7 +72,7 @@ class Judgment:
 
     @property
     def warns(self) -> bool:
-        """Whether it found something that people are to be told of, and that stops nothing."""
+        """Whether it found something that must be reported but stops nothing."""
         return self.verdict is Verdict.FAIL and self.action is OnFail.WARN
 
     @property
@@ -103,17 +103,17 @@ def judge(
 
     Args:
         gate: The question.
-        present: What is known about the present segment.
+        present: What is known about the current segment.
         course: Where in the plan.
         finished: The frozen segments of the attempt, in order.
-        burst: The measured burst factor, frozen at the start of the attempt; None where it could not be
+        burst: The measured burst factor, frozen at the start of the attempt; None if it could not be
             measured.
         memory: What else was frozen, and since when the gate has found what it found.
     """
     factor = gate.burst or burst
     frozen = tuple(finished)
     if isinstance(present, Reading):
-        bounds = present.bounds if gate.traits.by_bounds else ()
+        bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
         tallies = (*frozen, Tally(course.phase, present.segment, bounds, course.expected))
         return _judge_counts(establish(gate, present, course, tallies, factor, memory), factor)
     absence = _absence(gate, present, course, memory) if isinstance(present, NoData) else None
@@ -145,7 +145,7 @@ class _MissingRuns:
 def _absence(
     gate: ResolvedGate, present: NoData, course: PlanPosition, memory: GateMemory
 ) -> _MissingRuns | None:
-    """Whether one release's missing series are missing runs; None where they need not be.
+    """Whether one release's missing series are missing runs; None if they need not be.
 
     What is optional, and no count of runs, may be absent for as long as it likes. Where nothing at all
     arrives of a release, its metrics may just lack its labels.
@@ -209,4 +209,4 @@ def _note(case: Facts) -> str:
 
 def _interrupted(gate: ResolvedGate, memory: GateMemory) -> GateMemory:
     """What found something must find it at every check; the looks at a shift are rarer than checks."""
-    return memory if gate.traits.is_shift else replace(memory, since=NEVER)
+    return memory if gate.kind is GateType.SHIFT else replace(memory, since=NEVER)

@@ -7,13 +7,14 @@ group.
 import math
 from typing import Final
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, is_amount
 from agentrollouts.core.judge.stats.evidence import evidence
 
 Z: Final = 3.0902
-"""One-sided 99.9 % of the normal distribution."""
+"""One-sided 99.9% of the normal distribution."""
 
 TAIL: Final = 0.01
 """Share of runs that may exceed the limit of a histogram: that of its 99th percentile."""
@@ -23,7 +24,7 @@ DEGRADED: Final = 2.0
 
 
 def surely_above(bad: float, total: float, burst: float) -> float:
-    """The share of bad runs that is exceeded with 99.9 %: the lower Wilson bound, on `total / burst` runs."""
+    """The share of bad runs that is exceeded with 99.9%: the lower Wilson bound, on `total / burst` runs."""
     if bad <= 0 or total <= 0:
         return 0.0
     n, p, z2 = total / burst, min(1.0, bad / total), Z * Z
@@ -33,24 +34,24 @@ def surely_above(bad: float, total: float, burst: float) -> float:
 
 def threshold(gate: ResolvedGate) -> float:
     """The share of bad runs that the gate's limit allows."""
-    if gate.traits.by_bounds:
+    if gate.kind is GateType.HISTOGRAM:
         return TAIL
     return gate.limit.value if gate.limit else 1.0
 
 
 def is_beyond(gate: ResolvedGate, recent: Recent, burst: float) -> bool:
-    """Whether the canary is beyond the limit for certain, also if all its unfinished runs end well."""
+    """Whether the canary certainly exceeds the limit, even if all its unfinished runs end well."""
     bad = recent.segment.canary_bad
     return bad >= gate.min_bad and surely_above(bad, recent.canary_runs, burst) > threshold(gate)
 
 
 def stable_is_beyond(gate: ResolvedGate, recent: Segment) -> bool:
-    """Whether stable seems to be beyond it too: then rolling back would not help."""
+    """Whether stable seems to exceed it too: then a rollback would not help."""
     return recent.stable_total > 0 and recent.stable_bad / recent.stable_total > threshold(gate)
 
 
 def speaks_of_agent(gate: ResolvedGate, baseline: Baseline | None) -> bool:
-    """Whether a limit can say anything where stable is beyond it too.
+    """Whether a limit is meaningful if stable exceeds it too.
 
     One that the user wrote can. One of a template may just not fit the agent, unless stable is known to have
     kept it before the attempt.
@@ -69,7 +70,7 @@ def speaks_alone(gate: ResolvedGate, baseline: Baseline | None) -> bool:
     if gate.limit is None or gate.limit_is_own:
         return True
     if baseline is None or not baseline.total:
-        return not gate.traits.by_bounds
+        return gate.kind is not GateType.HISTOGRAM
     return speaks_of_agent(gate, baseline)
 
 
@@ -81,11 +82,11 @@ def never_fitted(gate: ResolvedGate, baseline: Baseline | None) -> bool:
 def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline | None, burst: float) -> bool:
     """Whether stable is much worse now than it was by itself before the attempt.
 
-    For an amount it must be sure that stable is `DEGRADED` times worse, not just that it is worse: what a run
-    costs, or how long it takes, moves with the hour, and a few dear runs would do the rest. A sum is counted
-    in units of its burst factor, as it is beside the canary.
+    For an amount, stable must certainly be `DEGRADED` times worse, not just worse: the cost or the duration
+    of a run varies with the time of day, and a few expensive runs would have the same effect. A sum is
+    counted in units of its burst factor, as in the comparison with the canary.
     """
-    now, is_sum = recent.segment, gate.traits.is_sum
+    now, is_sum = recent.segment, gate.kind is GateType.MEAN
     if baseline is None or not baseline.total or not now.stable_total:
         return False
     if now.stable_bad < gate.min_bad * (burst if is_sum else 1.0):

@@ -4,9 +4,8 @@ The order is the product: proof of harm comes before everything that would only 
 before every reason not to has been checked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from agentrollouts.api.gates import GateType
@@ -48,13 +47,15 @@ def rule(case: Facts) -> Ruling:
 def _swapped(case: Facts) -> Ruling | None:
     """More bad runs than runs: the selectors are swapped, or they count different things."""
     recent = case.reading.recent
-    told = more_bad_than_runs(case.gate.traits, [tally.segment for tally in case.tallies])
-    told = told or (more_bad_than_runs(case.gate.traits, [recent.segment]) if recent else "")
+    told = more_bad_than_runs(case.gate.kind, [tally.segment for tally in case.tallies])
+    told = told or (more_bad_than_runs(case.gate.kind, [recent.segment]) if recent else "")
     return Ruling(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
 
 
 def _counted_out(case: Facts) -> Ruling | None:
-    """Something happened more often than it may: no statistics."""
+    """Something happened that must not happen so often: no statistics."""
+    if case.gate.kind is not GateType.COUNT:
+        return None
     bad = Segment.sum(tally.segment for tally in case.tallies).canary_bad
     if bad <= case.gate.max_count * EXTRAPOLATED:
         return None
@@ -62,7 +63,7 @@ def _counted_out(case: Facts) -> Ruling | None:
 
 
 def _worse(case: Facts) -> Ruling | None:
-    """Both keys, for as long as was asked; what is critical does not wait."""
+    """Both keys, for as long as required; a critical gate does not wait."""
     if case.since.failing is None or case.finding is None:
         return None
     severity = severity_of(case, case.finding)
@@ -72,7 +73,7 @@ def _worse(case: Facts) -> Ruling | None:
 
 
 def _beyond(case: Facts) -> Ruling | None:
-    """The canary is beyond the limit, for as long as was asked; both are where stable is beyond it too."""
+    """The canary exceeds the limit for as long as required; so does stable, if the cause is shared."""
     gate, recent, since = case.gate, case.reading.recent, case.since.beyond
     if gate.limit is None or recent is None or since is None:
         return None
@@ -80,11 +81,11 @@ def _beyond(case: Facts) -> Ruling | None:
         return None
     told = explain.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
-        severity = gate.severity if gate.traits.needs_limit else tempered(case, gate.limit.severity)
+        severity = gate.severity if gate.kind is GateType.LIMIT else tempered(case, gate.limit.severity)
         return Ruling(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
     if not limits.speaks_of_agent(gate, case.memory.baseline):
         return None
-    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, beyond it as well")
+    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, also above it")
 
 
 def _degraded(case: Facts) -> Ruling | None:
@@ -100,13 +101,13 @@ def _degraded(case: Facts) -> Ruling | None:
 
 def _shifted(case: Facts) -> Ruling | None:
     """The last planned look found another distribution."""
-    if case.since.failing is None:
+    if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
         return None
     return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
 
 def _strayed(case: Facts) -> Ruling | None:
-    """Requests do not reach the canary, its runs do not end, or it gets more than was asked for."""
+    """Requests do not reach the canary, its runs do not end, or it gets more than its weight."""
     strays, seconds = case.strays, case.seconds(case.since.stray)
     if strays is None or not case.course.has_stood(strays, seconds, case.gate.for_seconds):
         return None
@@ -122,20 +123,20 @@ def _pending(case: Facts) -> Ruling | None:
     if since.failing and gate.for_seconds:
         waits = _waits("worse", case.seconds(since.failing), gate.for_seconds)
     elif since.beyond and gate.limit and case.seconds(since.beyond) < gate.limit.for_seconds:
-        waits = _waits("beyond the limit", case.seconds(since.beyond), gate.limit.for_seconds)
+        waits = _waits("above the limit", case.seconds(since.beyond), gate.limit.for_seconds)
     elif since.stray and case.course.is_early:
         waits = f"runs take about {case.course.run_seconds:,.0f} s, so few of the canary's can have ended"
     elif since.stray:
         wanted = max(gate.for_seconds, straying.STRAY_SECONDS)
-        waits = _waits("far from the runs that its weight gives it", case.seconds(since.stray), wanted)
+        waits = _waits("far from the runs that its weight gives", case.seconds(since.stray), wanted)
     return _undecided(case, waits) if waits else None
 
 
 def _doubtful(case: Facts) -> Ruling | None:
-    """The present phase could not have seen a regression, or the time is not over."""
+    """The current phase could not have seen a regression, or the time is not over."""
     doubt = _doubt(case) or case.lacks
     if doubt or not case.course.time_over:
-        return _undecided(case, doubt or "the phase still runs")
+        return _undecided(case, doubt or "the phase is not over")
     return None
 
 
@@ -149,30 +150,14 @@ def _passed(case: Facts) -> Ruling:
     return Ruling(Verdict.PASS, Reason.PASSED, told)
 
 
-PROOFS: Final[Mapping[GateType, Row]] = MappingProxyType(
-    {
-        GateType.RATIO: _worse,
-        GateType.MEAN: _worse,
-        GateType.HISTOGRAM: _worse,
-        GateType.SHIFT: _shifted,
-        GateType.LIMIT: _beyond,
-        GateType.COUNT: _counted_out,
-    }
-)
-"""When a gate of each type fails."""
-
-
-def _proved(case: Facts) -> Ruling | None:
-    """What a gate of this type is there for."""
-    return PROOFS[case.gate.kind](case)
-
-
 RULES: Final[tuple[Row, ...]] = (
     _swapped,  # counts that contradict each other prove nothing, least of all harm
-    _proved,  # proof of harm waits neither for time nor for minSamples
-    _beyond,  # of any gate with a limit: proof without a comparison, or of a cause that both share
+    _counted_out,  # at once, whatever else is known
+    _worse,  # proof of harm waits neither for time nor for minSamples
+    _beyond,  # proof without a comparison, or of a cause that both share
+    _shifted,
     _degraded,  # the comparison says nothing against the canary, and could not be believed if it did
-    _strayed,  # what ends well may be all that ends
+    _strayed,  # what ends well may be everything that ends
     _pending,  # what was found and may yet act must not pass meanwhile
     _doubtful,
 )
@@ -188,7 +173,7 @@ def _waits(what: str, seconds: float, wanted: float) -> str:
 
 
 def _doubt(case: Facts) -> str:
-    """Why the present phase could not have seen a regression; empty where it could."""
+    """Why the current phase could not have seen a regression; empty if it could."""
     gate, index = case.gate, case.course.phase
     phase = [tally.segment for tally in case.tallies if tally.phase == index]
     if gate.compares and not case.course.alone and not any(segment.stable_total for segment in phase):

@@ -52,7 +52,7 @@ def has_strayed(gate: ResolvedGate, counts: Segment, weight: float, *, of_runs: 
 
     Args:
         gate: Its odds say how sure is sure.
-        counts: Of the present segment.
+        counts: Of the current segment.
         weight: The canary's share of the traffic, between 0 and 1.
         of_runs: Whether these are runs, not something of which each run may have many or none.
     """
@@ -76,11 +76,11 @@ def _odds(part: float, runs: float, share: float, guesses: Sequence[float], visi
 
 
 def stray(gate: ResolvedGate, counts: Segment, expected: Expected, *, is_only: bool) -> Stray | None:
-    """How the canary's runs are far from what its weight gives it; None where they are not.
+    """How the canary's runs are far from what its weight gives it; None if they are not.
 
     Args:
         gate: Whose totals these are.
-        counts: Of the present segment; runs that ended, or whatever else the gate counts.
+        counts: Of the current segment; runs that ended, or whatever else the gate counts.
         expected: The weight, and the runs that began where agents count them.
         is_only: Whether nothing in the rollout counts runs, so that this total has to do.
     """
@@ -114,4 +114,4 @@ def _told(did: str, what: str, counts: Segment, weight: int) -> str:
     asked = f"do requests reach it{ends}" if is_less else "is there a second way to it"
     part, whole = used(canary), used(runs)
     told = f"canary {did} {part} of {whole} {what} ({share_of(part, whole)})"
-    return f"{told} at a weight of {weight} %; {asked}?"
+    return f"{told} at a weight of {weight}%; {asked}?"

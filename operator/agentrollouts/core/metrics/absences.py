@@ -15,13 +15,13 @@ from agentrollouts.core.metrics.table import Cell, Table
 
 
 def with_started(plan: QueryPlan, source: Source) -> QueryPlan:
-    """The plan that also asks for the runs that began, by which unfinished ones are known."""
+    """The plan that also queries the runs that began, which identify unfinished ones."""
     sources = tuple(dict.fromkeys((*plan.sources, source)))
     return replace(plan, sources=sources, guarded=plan.guarded | {source}, started=source)
 
 
 def started(table: Table) -> Started | None:
-    """Runs of both releases that began in the segment; None where agents do not count them.
+    """Runs of both releases that began in the segment; None if agents do not count them.
 
     Both must: where only one release has such a counter, it says nothing of the split. And as with any other
     count, where Prometheus has a hole at the counting start the first value of a series is its whole past.
@@ -39,7 +39,7 @@ def started(table: Table) -> Started | None:
 
 
 def absence(table: Table, total: Source, absent: list[str]) -> Absence | None:
-    """A release that has no series at all beside one that has runs; None where both lack them.
+    """A release that has no series at all beside one that has runs; None if both lack them.
 
     Only what the other's series grew by counts: with a hole at the counting start, a first value is its past.
     """
@@ -68,7 +68,7 @@ def _grown(table: Table, total: Source, release: str) -> float:
 
 
 def run_seconds(table: Table, gates: Iterable[ResolvedGate]) -> float:
-    """How long a run of stable takes on average, at most; 0 where no gate looks at durations.
+    """How long a run of stable takes on average, at most; 0 if no gate looks at durations.
 
     A run takes as long as the bound above it; one above all bounds, twice the last.
     """
@@ -79,7 +79,7 @@ def run_seconds(table: Table, gates: Iterable[ResolvedGate]) -> float:
 
 
 def _mean(buckets: Cell) -> float:
-    """The mean of the runs in cumulative buckets; 0 where they are none."""
+    """The mean of the runs in cumulative buckets; 0 if they are none."""
     try:
         below = sorted((float(le or ""), count) for le, count in buckets.items())
     except ValueError:

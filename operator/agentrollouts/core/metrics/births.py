@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Side
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -36,7 +37,7 @@ class Explains:
     """What bounds the first values of new series."""
 
     weight: float | None = None
-    """The canary's share of the traffic between 0 and 1; None where it is not known."""
+    """The canary's share of the traffic between 0 and 1; None if it is not known."""
     ignored: Mapping[str, frozenset[Side]] = field(default_factory=dict)
     """By gate, the sides that were not believed at an earlier look at this segment. What the weight explains
     grows with time, a first value does not, so the earliest look counts."""
@@ -89,7 +90,7 @@ class Births:
 
     def _believes(self, source: Source, release: str) -> bool:
         """Whether this source's first values count: those of the runs do, and these fit the runs."""
-        side, is_sum = self._side(release), self.gate.traits.is_sum
+        side, is_sum = self._side(release), self.gate.kind is GateType.MEAN
         if side in self.disbelieved:
             return False
         born = self._born(source, release)
@@ -102,7 +103,7 @@ class Births:
 
     def _looks_alike(self, source: Source, release: str) -> bool:
         """Whether first values hold bad outcomes as often as what follows, and not those of a smoke test."""
-        if self.gate.traits.takes_count:
+        if self.gate.kind is GateType.COUNT:
             return True
         pairs = ((self._grown(source, each), self._grown(self.total, each)) for each in self._releases)
         rate = max((bad / runs for bad, runs in pairs if runs), default=0.0)
@@ -113,7 +114,7 @@ class Births:
         return self.table.plan.subject.releases
 
     def note(self) -> str:
-        """What is left out, for people; empty where nothing is."""
+        """What is left out, for people; empty if nothing is."""
         return "; ".join(map(self._told, sorted(self.disbelieved)))
 
     def _told(self, side: Side) -> str:
@@ -158,7 +159,7 @@ class Births:
         return stable * odds if side is Side.CANARY else max(stable, canary / odds)
 
     def _mean(self, source: Source) -> float:
-        """The sum per run of both releases; 0 where nothing was counted yet."""
+        """The sum per run of both releases; 0 if nothing was counted yet."""
         runs = math.fsum(self._grown(self.total, release) for release in self._releases)
         return math.fsum(self._grown(source, each) for each in self._releases) / runs if runs else 0.0
 

@@ -1,6 +1,6 @@
 """Whether bad outcomes could have been seen at all: has any series of the agent ever matched their selector?
 
-One more query at the beginning of an attempt. "No failures in 645 runs" proves nothing where the agent writes
+One more query at the beginning of an attempt. "No failures in 645 runs" proves nothing if the agent writes
 `failed` and the gate counts `error`. Series that were created at 0 have matched.
 """
 
@@ -37,7 +37,7 @@ class Sighted:
 
     seen: frozenset[Selector]
     values: Mapping[tuple[str, str], tuple[str, ...]]
-    """By metric and label: the values that the agent's series have at present, the most frequent first."""
+    """By metric and label: the values that the agent's series have now, the most frequent first."""
     labels: Mapping[str, tuple[str, ...]]
     """By metric: the labels that a series of it has."""
 
@@ -67,7 +67,7 @@ def _with(selector: Selector, old: Matcher, new: Matcher) -> Selector:
 
 
 def census_of(gates: Iterable[ResolvedGate], past: Iterable[GateStatus], subject: Subject) -> Census | None:
-    """What is still to be found out about these gates; None where nothing is."""
+    """What is still to be found out about these gates; None if nothing is."""
     seen = {gate.name for gate in past if gate.numerator is Numerator.SEEN}
     unknown = (gate for gate in gates if gate.name not in seen and not gate.may_be_absent)
     selectors = dict.fromkeys(selector for gate in unknown for selector in witnesses(gate))
@@ -96,7 +96,7 @@ def sight_of(gate: ResolvedGate, past: GateStatus | None, reading: Reading, foun
 def _told(missing: Iterable[Selector], found: Sighted) -> str:
     first = next(iter(missing))
     return (
-        f"no series {first} of this agent in 7 days, so no bad outcome could be seen; "
+        f"no series {first} of this agent in 7 days, so no bad outcome could be detected; "
         f"{_existing(first, found)}; correct the selector, create the series at 0 when the agent starts, "
         "or set mayBeAbsent: true"
     )
@@ -106,7 +106,7 @@ def _existing(selector: Selector, found: Sighted) -> str:
     """Which values the labels have that the selector matches on."""
     labels = found.labels.get(selector.metric)
     if labels is None:
-        return f"no series of {selector.metric} exists at present"
+        return f"no series of {selector.metric} exists now"
     told = []
     for label in dict.fromkeys(matcher.label for matcher in selector.matchers):
         values = [value for value in found.values.get((selector.metric, label), ()) if value]
@@ -126,7 +126,7 @@ def render_census(census: Census, *, first: bool) -> str:
 
     Args:
         census: With the namespace label of the server that is queried.
-        first: Whether to look back; else only at what is there at present, for what was not there before.
+        first: Whether to look back; else only at what is there now, for what was not there before.
     """
     return " or ".join(_terms(census, first=first))
 

@@ -22,7 +22,7 @@ def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source
 
 
 def unexamined(table: Table, gate: ResolvedGate) -> TooEarly | None:
-    """Why the counts of a gate wait for the next result; None where nothing is suspicious or all is known."""
+    """Why the counts of a gate wait for the next result; None if nothing is suspicious or all is known."""
     total, bad = total_source(gate), bad_source(gate)
     if was_just_reset(table, total) or was_just_reset(table, bad):
         return TooEarly(f"{total.selector} was reset; the next result shows whether its process restarted")

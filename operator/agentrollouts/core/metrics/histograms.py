@@ -15,7 +15,7 @@ from agentrollouts.core.gates.swapped import is_too_many
 MAX_BOUNDS: Final = 64
 """As many as a segment of the status can hold."""
 MAX_GROUPS: Final = 64
-"""More label values than this are no mix but an identity."""
+"""More label values than this identify single runs rather than kinds of outcomes."""
 
 Buckets = Mapping[str | None, float]
 """Runs up to each bound by the text of the label `le`; or counts by another label's value."""
@@ -41,7 +41,7 @@ def tail_bound(bounds: Iterable[Bound], limit: float) -> float | None:
 
 
 def lowest_bound(bounds: Sequence[Bound], runs: float) -> float | None:
-    """The lowest bound above stable's ordinary run; None where none is."""
+    """The lowest bound above stable's ordinary run; None if none is."""
     return min((bound.le for bound in bounds if bound.stable < ORDINARY * runs), default=None)
 
 
@@ -52,7 +52,7 @@ def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
     """
     below, stable_below = _by_value(canary), _by_value(stable)
     if math.inf not in below or (stable and math.inf not in stable_below):
-        return "these are no histogram buckets up to +Inf; name a `_bucket` metric"
+        return "these are not histogram buckets up to +Inf; use a `_bucket` metric"
     shared = below.keys() & stable_below.keys() if stable else below.keys()
     bounds = sorted(le for le in shared if 0 <= le < math.inf)
     if stable and not bounds:
@@ -73,7 +73,7 @@ def compare(canary: Buckets, stable: Buckets) -> Histogram | str:
 
 
 def _by_value(buckets: Buckets) -> dict[float, float]:
-    """Counts by the value of the bound, since agents write 1 and 1.0; empty where a bound is no number."""
+    """Counts by the value of the bound, since agents write 1 and 1.0; empty if a bound is not a number."""
     counts: dict[float, float] = {}
     for text, count in buckets.items():
         try:

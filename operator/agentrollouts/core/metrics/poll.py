@@ -33,7 +33,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollResult:
-    """The newest answer of Prometheus, with the plan that was asked."""
+    """The newest result of Prometheus, with the plan that was queried."""
 
     plan: QueryPlan
     answer: QueryResult | Unreadable
@@ -42,6 +42,6 @@ class PollResult:
     sighted: Sighted | None = None
     """Which selectors have ever matched; None while that is not known."""
     namespace_label: str = DEFAULT_LABELS.namespace
-    """Under which label that Prometheus was asked for the rollout's namespace."""
+    """The label with the namespace of the rollout in that Prometheus."""
     counts_births: bool = False
     """Whether that server's `increase` already counts the first value of a series."""

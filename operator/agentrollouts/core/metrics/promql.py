@@ -56,7 +56,7 @@ def render(plan: QueryPlan, at: datetime) -> str | None:
 
 
 def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
-    """The counts of one gate as they are asked for, for a person; None while it has not begun to count."""
+    """The counts of one gate as they are queried, for people; None while it has not begun to count."""
     sources = {bad_source(gate): "bad", total_source(gate): "total"}
     terms = (
         _tagged(text, f"{sources[source]}.{term}")
@@ -120,7 +120,7 @@ PROPERTIES: Final[Mapping[Term, str]] = {
     ),
     Term.STILL_RESETS: "max by ({by}) (resets({one}[{lately}s])) > 0",
 }
-"""What is asked about the series themselves, by release."""
+"""What is queried about the series themselves, by release."""
 
 
 def _property(term: Term, selector: str, window: int, by: str) -> str:
@@ -173,7 +173,7 @@ def _unattributed(subject: Subject) -> tuple[Matcher, ...]:
 
 
 def render_burst(plan: QueryPlan) -> str | None:
-    """The query of stable's counts per minute, to be asked once as a range; None without a stable release.
+    """The range query of stable's counts per minute, sent once; None without a stable release.
 
     Ask from `BURST_HISTORY` before the attempt to its start, in steps of `BURST_STEP`; `burst` reads the
     series.

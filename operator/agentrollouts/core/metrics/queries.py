@@ -21,7 +21,7 @@ BURST_HISTORY: Final = timedelta(hours=4)
 
 
 class Term(StrEnum):
-    """One number that is asked of a source, for each release."""
+    """One number that is queried from a source, for each release."""
 
     INCREASE = "increase"
     """Counted since the counting start, in series with at least two samples since."""
@@ -56,12 +56,12 @@ UNATTRIBUTED: Final = (Term.UNKNOWN, Term.UNKNOWN_BIRTHS)
 """Their rows carry no release."""
 
 STEADY_SECONDS: Final = 300
-"""After so long without a reset, counters that went back and forth are steady again."""
+"""Seconds without a reset after which counters that fluctuated are steady again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose metrics are asked for."""
+    """The releases and the labels whose metrics are queried."""
 
     namespace: str
     agent: str
@@ -83,13 +83,13 @@ class Subject:
 
     @property
     def control(self) -> str | None:
-        """The release beside which the canary is judged; None where there is none."""
+        """The release beside which the canary is judged; None if there is none."""
         return None if self.alone else self.stable
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """Everything that is asked about one segment of an attempt. Equal plans ask the same question."""
+    """Everything that is queried about one segment of an attempt. Equal plans have the same query."""
 
     subject: Subject
     counting_start: datetime
@@ -97,33 +97,33 @@ class QueryPlan:
     sources: tuple[Source, ...]
     """The position is the tag of the answer's rows."""
     totals: frozenset[Source]
-    """Those that count runs: these are asked for coverage and freshness too."""
+    """Those that count runs, which are also queried for coverage and freshness."""
     guarded: frozenset[Source] = frozenset()
-    """Those that are asked for coverage only."""
+    """Those that are queried only for coverage."""
     counted: frozenset[Source] = frozenset()
     """Totals in which the canary had runs in an earlier segment, so that its series must be known at the
     counting start."""
     grown: frozenset[Source] = frozenset()
-    """Those that are asked for their increase only, so that no hole can make them seem new-born."""
+    """Those that are queried only for their increase, so that a gap cannot make them look new."""
     standing: frozenset[Source] = frozenset()
-    """Those that are asked for the counters themselves."""
+    """Those that are queried for the counters themselves."""
     steady: frozenset[Source] = frozenset()
     """Those whose resets are counted."""
     moved: frozenset[Source] = frozenset()
-    """Those that are asked for the series that vanished."""
+    """Those that are queried for the series that vanished."""
     attributed: frozenset[Source] = frozenset()
     """Bad outcomes that are also counted where they carry none of the agent's releases."""
     closer: frozenset[Source] = field(default=frozenset(), compare=False)
     """Those that an earlier result makes suspicious: why their counters fell, and how many runs carry no
     release. Plans that differ in this only ask for the same counts."""
     started: Source | None = None
-    """The one that counts runs when they begin; None where none is known."""
+    """The one that counts runs when they begin; None if none is known."""
     past_end: datetime | None = None
     """When what is in the past ended."""
     asks_births: bool = True
     """False for a server whose `increase` already counts the first value of a series."""
     positions: Mapping[Source, int] = field(init=False, repr=False, compare=False)
-    """Where each source stands in `sources`; looked up for every number of an answer."""
+    """The index of each source in `sources`; looked up for every number of a result."""
 
     def __post_init__(self) -> None:
         positions = {source: position for position, source in enumerate(self.sources)}
@@ -145,7 +145,7 @@ class QueryPlan:
         return int((at - self.past_end).total_seconds()) if source.past and self.past_end else 0
 
     def terms(self, source: Source) -> tuple[Term, ...]:
-        """What is asked of the source."""
+        """What is queried from the source."""
         if source in self.grown:
             return (Term.INCREASE,)
         watched: tuple[Term, ...] = WATCHED if source in self.totals else ()

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.reading import Lost, Present, Reading, TooEarly, Unreadable
+from agentrollouts.core.gates.reading import Lost, NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics import silence
-from agentrollouts.core.metrics.absences import leaving
+from agentrollouts.core.metrics.absences import absence, leaving
 from agentrollouts.core.metrics.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.metrics.closer_look import unexamined
 from agentrollouts.core.metrics.histograms import MAX_GROUPS, compare, mixed, tail_bound
@@ -38,6 +38,12 @@ Result = Table | Unreadable | TooEarly
 
 NOTHING_YET: Final = TooEarly("waits for the first result of Prometheus")
 
+MIN_SCRAPES: Final = 4
+"""Counts over a shorter window are mostly extrapolation."""
+
+STALE_SCRAPES: Final = 3
+"""Missed scrapes that are still no news."""
+
 
 def read_all(
     plan: QueryPlan,
@@ -51,11 +57,11 @@ def read_all(
     """Read an answer for every gate, by name.
 
     Args:
-        plan: The plan that was asked, of the present segment. None of an older plan's numbers belong to it.
-        answer: The newest answer; None before the first one.
+        plan: The plan that was queried, of the current segment. Numbers of an older plan do not belong to it.
+        answer: The newest result; None before the first one.
         gates: Those that the plan was made for.
-        now: Time of the decision; an answer ages while nobody asks again.
-        stale_after_seconds: How long a release may give no sample before it counts as silent.
+        now: Time of the decision; a result ages while there is no new query.
+        stale_after_seconds: How long a release can be without samples before it counts as silent.
         explains: What bounds the first values of new series.
     """
     table, stale = tabulate(plan, answer), stale_after_seconds
@@ -87,7 +93,7 @@ def read_table(
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads gates from one table; the checks stand in the order in which one explains the next."""
+    """Reads gates from one table. Each check explains away a cause that the next one depends on."""
 
     table: Table
     now: datetime
@@ -98,17 +104,17 @@ class _Reader:
 
     def read(self, gate: ResolvedGate) -> Present:
         total = total_source(gate)
-        table, newest, limit = self.table, silence.newest_of(self.table, total), self.stale_after_seconds
+        newest = self._newest(total)
         return (
             self._garbled(gate)
-            or silence.not_begun(table, total)
+            or self._not_begun(total)
             or self._one_too_many(gate)
-            or silence.missing(table, gate, limit)
-            or silence.too_short(table, total)
-            or silence.stale(table, total, newest, self.now, limit)
-            or silence.uncovered(table, total)
-            or unexamined(table, gate)
-            or unsteady(table, gate)
+            or self._missing(gate, total)
+            or self._too_short(total)
+            or self._stale(total, newest)
+            or self._uncovered(total)
+            or unexamined(self.table, gate)
+            or unsteady(self.table, gate)
             or self._counted(gate, newest)
         )
 
@@ -117,17 +123,93 @@ class _Reader:
         found = [self.table.problems[source] for source in sources if source in self.table.problems]
         return Unreadable(found[0]) if found else None
 
+    @property
+    def _releases(self) -> tuple[str, ...]:
+        """Those that must have numbers."""
+        subject = self.table.plan.subject
+        return (subject.canary,) if subject.control is None else (subject.canary, subject.control)
+
+    def _window(self, source: Source) -> int:
+        return self.table.plan.window(source, self.table.at)
+
+    def _not_begun(self, total: Source) -> TooEarly | None:
+        if self._window(total) >= 1:
+            return None
+        start = self.table.plan.start(total).astimezone(UTC)
+        return TooEarly(f"counting from {start:%H:%M:%S} UTC", is_warm_up=True)
+
     def _one_too_many(self, gate: ResolvedGate) -> Reading | None:
         """What may never happen has happened: no other number, and no further sample, can change that."""
         total, plan = total_source(gate), self.table.plan
         canary = plan.subject.canary
         old = total in plan.counted and not self.table.term(total, Term.COVERED, canary)
-        if not gate.traits.takes_count or gate.max_count or old:
+        if gate.kind is not GateType.COUNT or gate.max_count or old:
             return None
         if not self._births(gate).counts(bad_source(gate), canary).get(None):
             return None
-        newest = silence.newest_of(self.table, total).values()
+        newest = self._newest(total).values()
         return self._plain(gate, _time(min(newest)) if newest else self.table.at)
+
+    def _missing(self, gate: ResolvedGate, total: Source) -> TooEarly | NoData | None:
+        """A release has no run yet, or never had one; the length of the silence distinguishes the two."""
+        absent = [release for release in self._releases if not self.table.counts(total, release)]
+        if not absent:
+            return None
+        releases, seconds = " or ".join(absent), self._window(total)
+        if seconds <= self.stale_after_seconds:
+            return TooEarly(f"no {gate.total} of release {releases} in the first {seconds} s of counting")
+        message = f"no series {gate.total} of release {releases}; does the agent export it, with its labels?"
+        return NoData(message, is_stale=False, absence=absence(self.table, total, absent))
+
+    def _scrapes(self, source: Source, release: str) -> float:
+        return self.table.value(source, Term.SCRAPES, release) or 0.0
+
+    def _too_short(self, total: Source) -> TooEarly | None:
+        scrapes = max(self._scrapes(total, release) for release in self._releases)
+        if scrapes >= MIN_SCRAPES:
+            return None
+        return TooEarly(f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the counting start")
+
+    def _newest(self, total: Source) -> dict[str, float]:
+        """Time of the newest sample of each release that has one, in seconds since 1970."""
+        found = ((release, self.table.value(total, Term.NEWEST, release)) for release in self._releases)
+        return {release: seconds for release, seconds in found if seconds is not None}
+
+    def _stale(self, total: Source, newest: Mapping[str, float]) -> NoData | Unreadable | None:
+        """A release whose samples stopped: a comparison with what it did before would not be one."""
+        limit = max(STALE_SCRAPES * self._scrape_seconds(total, newest), self.stale_after_seconds)
+        for release in self._releases:
+            if release not in newest:
+                return NoData(f"{release} stopped reporting {total.selector}", is_stale=True)
+            if newest[release] > self.table.at.timestamp():
+                return Unreadable(f"Prometheus has a sample of {release} from the future; check the clocks")
+            age = self.now.timestamp() - newest[release]
+            if age > limit:
+                message = f"newest sample of {release} is {age:.0f} s old, more than {limit:.0f} s"
+                return NoData(message, is_stale=True, last_sample_time=_time(newest[release]))
+        return None
+
+    def _scrape_seconds(self, total: Source, newest: Mapping[str, float]) -> float:
+        """The scrape interval as seen; that of the busier release, as a series just born has few samples."""
+        start = self.table.plan.start(total).timestamp()
+        scrapes = {release: self._scrapes(total, release) for release in newest}
+        return min(((newest[r] - start) / n for r, n in scrapes.items() if n), default=0.0)
+
+    def _uncovered(self, total: Source) -> Uncovered | None:
+        """Series that seem new-born only because Prometheus did not look when they were there.
+
+        Applies to totals: a kind of failure that stable never had before can legitimately appear within the
+        window.
+        """
+        plan = self.table.plan
+        known = [plan.subject.control] if plan.subject.control else []
+        known += [plan.subject.canary] if total in plan.counted else []
+        for release in known:
+            if not self.table.term(total, Term.COVERED, release):
+                start = plan.start(total).astimezone(UTC)
+                message = f"Prometheus has no sample of {release} at {start:%H:%M:%S} UTC; counting restarts"
+                return Uncovered(message)
+        return None
 
     def _counted(self, gate: ResolvedGate, newest: Mapping[str, float]) -> Present:
         last, births = _time(min(newest.values())), self._births(gate)
@@ -142,7 +224,7 @@ class _Reader:
             mix = mixed(canary, stable)
             if len(mix) > MAX_GROUPS:
                 message = f"{gate.bad} has {len(mix)} values of {gate.by}, more than {MAX_GROUPS}"
-                return Unreadable(f"{message}; name a label with fewer", Reason.INVALID_GATE)
+                return Unreadable(f"{message}; use a label with fewer", Reason.INVALID_GATE)
             runs = Segment(0.0, sum(m.canary for m in mix), 0.0, sum(m.stable for m in mix))
             return Reading(runs, (), last, mix=mix)
         found = compare(canary, stable)
@@ -165,7 +247,7 @@ class _Reader:
         return Reading(segment, (), last, now, saw_bad=self._saw(bad_source(gate)), lost=lost)
 
     def _saw(self, source: Source) -> bool:
-        """Whether a series of it was there, also one that stands at 0."""
+        """Whether a series of it existed, even at 0."""
         releases = self.table.plan.subject.releases
         return any(self.table.term(source, term, each) for term in COUNTED for each in releases)
 
@@ -192,9 +274,9 @@ class _Reader:
         return Recent(segment, bound, leaving=leaving(self.table, recent[1]))
 
     def _is_covered(self, source: Source) -> bool:
-        """Whether stable's series were seen at the beginning of the window, so that they are no births.
+        """Whether stable's series existed at the beginning of the window, so that they are not new.
 
-        Where births are not asked for, there is nothing to mistake for one.
+        If new series are not queried, nothing can be mistaken for one.
         """
         plan = self.table.plan
         stable = plan.subject.control

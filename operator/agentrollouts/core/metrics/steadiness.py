@@ -16,19 +16,20 @@ from agentrollouts.core.metrics.table import Table
 RESTARTS: Final = 2
 """Resets of one series that are restarts however short the time."""
 RESTART_SECONDS: Final = 600
-"""And one more for each stretch of this length. A process that crashes more often is not to be promoted
+"""And one more for each segment of this length. A process that crashes more often is not to be promoted
 either."""
 
 CURE: Final = (
-    "do several processes answer behind one /metrics, or replicas that disagree? Scrape each by itself, or "
+    "do several processes share one /metrics, or do replicas disagree? Scrape each separately, or "
     "let them share their counters (PROMETHEUS_MULTIPROC_DIR)"
 )
 
 
 def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
-    """What is wrong with the counters of a gate; None where they rise.
+    """What is wrong with the counters of a gate; None if they rise.
 
-    Once they have been steady for a while, counting starts anew: the counts until then hold lifetimes.
+    Once they have been steady for some time, counting restarts: the counts until then contain whole
+    lifetimes.
     """
     for source in dict.fromkeys((total_source(gate), bad_source(gate))):
         found = jumps(table, source)
@@ -43,7 +44,7 @@ def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
             )
         return Uncovered(
             f"{source.selector} of {release} has only risen for {STEADY_SECONDS} s, after it fell "
-            f"{resets:.0f} times; counting starts anew"
+            f"{resets:.0f} times; counting restarts"
         )
     return None
 

@@ -1,7 +1,7 @@
 """A result of Prometheus as a table of numbers that can be counts.
 
-Prometheus returns anything: NaN, infinity, rows that nobody queried. Whatever is not a count is reported here
-against its source, so that the other gates are still judged.
+Prometheus returns anything: NaN, infinity, rows that were not queried. Each invalid count is attributed to
+its source, so that the other gates are still judged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.queries import COUNTED, UNATTRIBUTED, QueryPlan, Term, tag
 
 Cell = Mapping[str | None, float]
-"""Values of one term for one release by the value of the grouping label; by None where there is none."""
+"""Values of one term for one release by the value of the grouping label; by None if there is none."""
 
 
 NO_ROWS: Final[Cell] = MappingProxyType({})
@@ -89,19 +89,21 @@ class Table:
             position, term = tags.get(row.src, (-1, Term.VALUE))
             releases = ("",) if term in UNATTRIBUTED else plan.subject.releases
             if position < 0 or row.release not in releases:
-                return f"Prometheus answered with a row that was not asked for: {row.src} of {row.release}"
+                return f"Prometheus returned a row that was not queried: {row.src} of {row.release}"
             source = plan.sources[position]
             cell = cells[source].setdefault((term, row.release), {})
             if not 0 <= row.value <= LARGEST:  # nor NaN
-                problems[source] = f"{source.selector} of {row.release} is {row.value}, which is no count"
+                problems[source] = (
+                    f"{source.selector} of {row.release} is {row.value}, which is not a valid count"
+                )
             elif row.group in cell:
-                problems[source] = f"{source.selector} of {row.release} was answered twice"
+                problems[source] = f"{source.selector} of {row.release} was returned twice"
             else:
                 cell[row.group] = settled(row.value)
         return cls(plan, answer.at, cells, problems)
 
     def term(self, source: Source, term: Term, release: str) -> Cell:
-        """The values of one term for one release; empty where there is no row."""
+        """The values of one term for one release; empty if there is no row."""
         return self.cells[source].get((term, release), NO_ROWS)
 
     def value(self, source: Source, term: Term, release: str) -> float | None:

@@ -33,10 +33,10 @@ class Bundle:
 
     Fields that are null are left out, and integers are exact to 64 bits, whatever RFC 8785 says of them.
 
-    It holds all that decides behaviour, and so neither the release's name nor who made or approved it.
+    It holds everything that decides behavior, and so neither the release's name nor who made or approved it.
     """
     digest: str
-    """`sha256:` and 64 hexadecimal digits over `text`: the identity of this behaviour."""
+    """`sha256:` and 64 hexadecimal digits over `text`: the identity of this behavior."""
     component_digests: Mapping[str, str]
     """The same over the canonical JSON of each component by itself."""
 
@@ -51,7 +51,7 @@ def resolve(release: AgentRelease, config_maps: ConfigMaps) -> Bundle | Refusal:
     """Resolve a release.
 
     Args:
-        release: As the API server has it, so that its form is right; whether it makes sense is asked here.
+        release: As returned by the API server, so that its form is right; the contents are checked here.
         config_maps: Those that `references` names.
 
     Returns:
@@ -99,7 +99,7 @@ def edited(release: AgentRelease, text: str) -> str | None:
     kubectl rounds those above 2^53 when it applies an unchanged file client-side once more.
 
     Args:
-        release: As the API server has it.
+        release: as returned by the API server.
         text: `bundle.json` of the snapshot that was made of it.
     """
     kept = without_nulls(json.loads(text))
@@ -132,7 +132,7 @@ def digest_of(text: bytes) -> str:
 
 def _too_large(size: int, largest: str) -> Refusal:
     path = f"spec.components.{largest}"
-    advice = f"hold {path}, its largest part, as an artifact"
+    advice = f"use an artifact for {path}, its largest part"
     applying = "a file above 256 KiB needs kubectl apply --server-side"
-    message = f"The bundle has {size:,} bytes and may have {MAX_BYTES:,}; {advice} ({applying})"
+    message = f"The bundle has {size:,} bytes, and the limit is {MAX_BYTES:,}; {advice} ({applying})"
     return Refusal(Reason.TOO_LARGE, path, message)

@@ -25,7 +25,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def rounded(value: Any) -> Any:
-    """The same JSON, for a comparison only: of integers beyond 2^53 no more is left than a double keeps."""
+    """The same JSON, for comparisons only: integers above 2^53 keep only the digits of a double."""
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

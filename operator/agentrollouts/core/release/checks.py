@@ -39,7 +39,7 @@ class Refusal:
 
 
 def find_refusals(release: AgentRelease, config_maps: ConfigMaps) -> Iterator[Refusal]:
-    """All that is wrong with a release, found lazily, in the order in which it is worth saying."""
+    """Everything that is wrong with a release, found lazily, in the order in which it is worth saying."""
     components = release.spec.components
     yield from _unreadable_versions(release)  # the form of the spec first: only a new release can mend it
     yield from _unreadable_ranges(release)
@@ -60,7 +60,7 @@ def _unreadable_versions(release: AgentRelease) -> Iterator[Refusal]:
     versions += [(f"{path}.tools.items[{i}].version", tool.version) for i, tool in enumerate(tools)]
     for field, version in versions:
         if _version(version) is None:
-            yield _invalid(field, "is no semantic version; write it as 4.2.0 or 4.2.0-rc.1")
+            yield _invalid(field, "is not a semantic version; write it as 4.2.0 or 4.2.0-rc.1")
 
 
 def _unreadable_ranges(release: AgentRelease) -> Iterator[Refusal]:
@@ -69,7 +69,7 @@ def _unreadable_ranges(release: AgentRelease) -> Iterator[Refusal]:
     ranges |= {f"spec.requires[{i}].versions": each.versions for i, each in enumerate(release.spec.requires)}
     for field, wanted in ranges.items():
         if wanted is not None and _range(wanted) is None:
-            yield _invalid(field, "is not a range of versions; write it as >=3.0.0,<4.0.0")
+            yield _invalid(field, "is not a version range; write it as >=3.0.0,<4.0.0")
 
 
 def _unpinned_artifacts(components: Components) -> Iterator[Refusal]:
@@ -112,16 +112,19 @@ def find_warnings(release: AgentRelease, config_maps: ConfigMaps) -> Iterator[st
     for finding in _suspicions(release, values):
         if not finding.is_certain:
             yield (
-                f"{_shown(finding.path)} may hold {finding.kind}; check it, and list the path in annotation "
-                f"{ANNOTATION_ALLOW} if it holds none"
+                f"{_shown(finding.path)} might contain {finding.kind}; check it, and list the path in "
+                "annotation "
+                f"{ANNOTATION_ALLOW} if it does not"
             )
 
 
 def _credentials(release: AgentRelease, values: list[Leaf]) -> Iterator[Refusal]:
     for finding in _suspicions(release, values):
         if finding.is_certain:
-            problem = f"{_shown(finding.path)} looks like {finding.kind}; many can read a bundle"
-            advice = f"keep it in a Secret or, if it is none, list the path in annotation {ANNOTATION_ALLOW}"
+            problem = f"{_shown(finding.path)} looks like {finding.kind}; many people can read a bundle"
+            advice = (
+                f"keep it in a Secret or, if it is not one, list the path in annotation {ANNOTATION_ALLOW}"
+            )
             yield Refusal(Reason.LOOKS_LIKE_CREDENTIAL, finding.path, f"{problem}, so {advice}")
 
 
@@ -144,19 +147,19 @@ def _inexact(values: list[Leaf]) -> Iterator[Refusal]:
     for leaf in _all_leaves(values):
         if isinstance(leaf.value, int) and not MIN_INTEGER <= leaf.value <= MAX_INTEGER:
             problem = (
-                "is an integer beyond 64 bits, which the API server has rounded; leave it out, or write a "
+                "is an integer above 64 bits, which the API server has rounded; remove it, or write a "
                 f"number from {MIN_INTEGER} to {MAX_INTEGER}"
             )
             yield _invalid(leaf.path, problem)
         # Turned round on purpose: NaN compares as false with everything, and so is refused too.
         if isinstance(leaf.value, float) and not -MAX_FLOAT <= leaf.value <= MAX_FLOAT:
             problem = (
-                f"is a floating-point number beyond {MAX_FLOAT}; leave it out, or write an integer of at "
+                f"is a floating-point number above {MAX_FLOAT}; remove it, or write an integer of at "
                 "most 64 bits"
             )
             yield _invalid(leaf.path, problem)
         if not (_is_unicode(leaf.path) and (not isinstance(leaf.value, str) or _is_unicode(leaf.value))):
-            yield _invalid(leaf.path, "has half of a surrogate pair, which is no Unicode text; remove it")
+            yield _invalid(leaf.path, "has half of a surrogate pair, which is not Unicode text; remove it")
 
 
 def _all_leaves(values: list[Leaf]) -> Iterator[Leaf]:

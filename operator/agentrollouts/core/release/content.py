@@ -118,7 +118,7 @@ def parts(components: Components, config_maps: ConfigMaps) -> Iterator[Leaf]:
 
 
 def resolved(component: AnyComponent, config_maps: ConfigMaps) -> dict[str, Any]:
-    """A component as it stands in the bundle: its fields, and under `content` what it holds by value.
+    """A component as it is in the bundle: its fields, and under `content` its content by value.
 
     Fields that equal their default are left out, so that a field which a later version adds changes no
     digest. So are fields of content that are null, since not every way to apply a file keeps them.

@@ -59,7 +59,7 @@ class ReleaseDecision:
 
     writes: tuple[Write, ...] = ()
     status: AgentReleaseStatus | None = None
-    """The whole new status; None where the persisted one already says it."""
+    """The whole new status; None if the persisted one already says it."""
     events: tuple[Event, ...] = ()
     wake_at: datetime | None = None
     """When to look again though nothing changed; None while only the release or a snapshot can matter."""
@@ -80,7 +80,7 @@ class _Progress:
 
 
 def reads(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> tuple[str, ...]:
-    """Names of the ConfigMaps to read before deciding: none once the release is materialised."""
+    """Names of the ConfigMaps to read before deciding: none once the release is materialized."""
     return () if _materialised(release, snapshots) else references(release)
 
 
@@ -88,7 +88,7 @@ def decide_release(observation: ReleaseObservation) -> ReleaseDecision:
     """Decide what one release needs."""
     release, now = observation.release, observation.now
     if release.metadata.deletion_timestamp is not None:
-        return ReleaseDecision()  # its snapshot stays for whoever else owns it
+        return ReleaseDecision()  # its snapshot stays for its other owners
     finding = _find(observation)
     generation = release.metadata.generation
     conditions = release.status.conditions
@@ -131,9 +131,9 @@ def _find(observation: ReleaseObservation) -> _Progress:
     bundle = resolve(release, observation.config_maps)
     if isinstance(bundle, Refusal):  # only content that is referred to can change and heal this
         return _not_ready(release, bundle.reason, bundle.message, retry=bool(references(release)))
-    if release.status.digest not in {None, bundle.digest}:  # a digest that was told is never taken back
+    if release.status.digest not in {None, bundle.digest}:  # a reported digest is never withdrawn
         return _not_ready(release, Reason.NAME_REUSED, _lost(release, bundle))
-    for snapshot in snapshots:  # a name is one behaviour for ever: it labels metrics and history
+    for snapshot in snapshots:  # a name is one behavior, permanently: it labels metrics and history
         if release.metadata.name in snapshot.releases and snapshot.digest != bundle.digest:
             return _not_ready(release, Reason.NAME_REUSED, _reused(release, bundle, snapshot))
     return _materialise(observation, bundle)
@@ -158,7 +158,7 @@ def _ready(
     observation: ReleaseObservation, status: AgentReleaseStatus, text: str, writes: tuple[Write, ...]
 ) -> _Progress:
     parent = _parent(observation)
-    if parent is not None and not status.diff:  # the parent may be materialised later, or gone by now
+    if parent is not None and not status.diff:  # the parent may be materialized later, or gone by now
         status = status.replace(diff=diff(parent.bundle, text))
     where = status.snapshot.name if status.snapshot else ""
     message = f"{len(status.component_digests)} components, {status.digest}, are in ConfigMap {where}"
@@ -176,10 +176,10 @@ def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bo
 
 
 def _materialised(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
-    """The snapshot that is this release's for good.
+    """The snapshot that is this release's permanently.
 
-    The one of the digest that was told or, where that was never written or is lost, the one that the release
-    owns: the snapshot's first write decides, whatever happens after it.
+    The snapshot of the reported digest or, if that was never written or is lost, the one that the release
+    owns: the first write of the snapshot decides, whatever happens after it.
     """
     digest = release.status.digest
     if digest is None:
@@ -215,15 +215,15 @@ def _owner_writes(release: AgentRelease, snapshot: Snapshot) -> tuple[Write, ...
 def _lost(release: AgentRelease, bundle: Bundle) -> str:
     return (
         f"The snapshot of {release.status.digest} is gone, and the content that the release refers to is now"
-        f" {bundle.digest}; put the old content back, or make a release with a new name"
+        f" {bundle.digest}; restore the old content, or create a release with a new name"
     )
 
 
 def _edited(release: AgentRelease, component: str, snapshot: Snapshot) -> str:
     return (
-        f"spec.components.{component} was changed after {release.metadata.name} was made; agents still read"
-        f" {snapshot.digest} from ConfigMap {snapshot.metadata.name}; restore the old content, or make a new"
-        " AgentRelease"
+        f"spec.components.{component} was changed after {release.metadata.name} was created; agents still "
+        f"read {snapshot.digest} from ConfigMap {snapshot.metadata.name}; restore the old content, or "
+        "create a new AgentRelease"
     )
 
 

@@ -62,7 +62,7 @@ def _change_of_scopes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ch
 
 
 def _scopes(permissions: Mapping[str, Any]) -> frozenset[str] | None:
-    """The scopes, or None where the content is held elsewhere or has another form."""
+    """The scopes, or None if the content is held elsewhere or has another form."""
     content = permissions.get("content")
     scopes = content.get("scopes") if isinstance(content, Mapping) else None
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):

@@ -37,7 +37,7 @@ _USUAL: Final = re.compile(
 _LEET: Final = str.maketrans("0134578@$!", "oieastbasi")
 _REPEATED: Final = re.compile(r"(.{2,8}?)\1{2,}=*")
 _MAX_RUN: Final = 5
-"""Characters in ascending order that are no chance: in random base 62, six have a probability of 1e-9."""
+"""Characters in ascending order that are not chance: in random base 62, six have a probability of 1e-9."""
 _MAX_STUB: Final = 2
 """Characters of what stands for any password: `u:p@host`."""
 _MIN_DISTINCT: Final = 4
@@ -96,7 +96,7 @@ def _counts_upward(text: str) -> bool:
 
 
 def _reads_like_words(text: str) -> bool:
-    """Whether there are only small letters and separators: nobody's random keys."""
+    """Whether there are only lowercase letters and separators, which a random key does not have."""
     letters = text.replace("-", "").replace("_", "")
     return letters.isalpha() and letters.islower() and len(letters) >= 16  # noqa: PLR2004
 

@@ -81,10 +81,10 @@ def _kind(leaf: Leaf) -> tuple[str, Likeness] | None:
     if _promises_secret(leaf.key) and _looks_random(leaf.value):
         how = _likeness_of_value(leaf.value)
         if how is not Likeness.PLACEHOLDER:
-            return f"the secret that the name {leaf.key} promises", how
+            return f"a secret, by the name {leaf.key}", how
     given = max(map(_likeness_given, _ASSIGNMENT.finditer(leaf.value)), default=Likeness.PLACEHOLDER)
     if given is Likeness.SECRET or (given is Likeness.DOUBTFUL and known is None):
-        return "a text in which a secret is given", given
+        return "a text that contains a secret", given
     return known
 
 

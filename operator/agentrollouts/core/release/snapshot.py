@@ -29,7 +29,7 @@ Owner = AgentRelease | AgentRollout
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot as the API server has it."""
+    """A snapshot as returned by the API server."""
 
     metadata: ObjectMeta
     bundle: str
@@ -37,7 +37,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self | None:
-        """Read a ConfigMap; None for one that is no snapshot of ours."""
+        """Read a ConfigMap; None for one that is not a snapshot of ours."""
         try:
             metadata = ObjectMeta.model_validate(manifest.get("metadata"))
         except ValidationError:
@@ -106,8 +106,8 @@ def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
 def owner_write(snapshot: ObjectMeta, owner: Owner) -> Write:
     """The write that adds an owner to a snapshot which exists.
 
-    It carries the uid, so that the API server refuses it (409) where the snapshot is gone, and never makes
-    an empty one. A release leaves its name too, since a name may not come back with other content.
+    It has the uid, so that the API server rejects it (409) if the snapshot does not exist, and never creates
+    an empty one. A release also records its name, since a name must not return with other content.
     """
     metadata: dict[str, Any] = {
         "name": snapshot.name,

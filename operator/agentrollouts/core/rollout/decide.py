@@ -24,7 +24,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
     progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
     progressing.cap_exceeded,  # so does a cap, which needs no comparison
-    endpoints.canary_unreachable,  # a canary that nobody answers for is proof of harm too
+    endpoints.canary_unreachable,  # a canary without a ready endpoint is proof of harm too
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
     progressing.paused,  # a person's hold is named before any other

@@ -40,20 +40,18 @@ class Decision:
 
     writes: tuple[Effect, ...] = ()
     rests_on_status: bool = False
-    """Whether the writes move traffic as the persisted status says, so that it has to be the present one. The
-    way back rests on the new status.
-    """
+    """Whether the writes move traffic by the persisted status, so that it must be current. A rollback depends
+    on the new status."""
     status: AgentRolloutStatus | None = None
-    """The whole new status; None where the persisted one already says it."""
+    """The whole new status; None if the persisted one already says it."""
     is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     events: tuple[Event, ...] = ()
     services: frozenset[str] = frozenset()
     """Services whose endpoints to follow from now on; none at rest."""
     unsure_of: frozenset[str] = frozenset()
-    """Services whose endpoints this decision depends on and that nobody has asked about: ask, and decide
-    again before anything is done. Empty for a rollback of an attempt, which asks nothing.
-    """
+    """Services whose endpoints this decision depends on and that have not been read: read them, and decide
+    again before any effect. Empty for a rollback of an attempt, which depends on none."""
     poll: Poll | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
     wake_at: datetime | None = None
@@ -101,7 +99,7 @@ def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
 
 
 def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
-    """Where nobody has asked about endpoints yet, before stable is rolled back or a step forward is made."""
+    """If endpoints have not been read yet, before stable is rolled back or a step forward is made."""
     if not is_progressing(s.obs.status):
         return idle.unsure_of(s)
     if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote):
@@ -118,7 +116,7 @@ def _wake_at(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> date
 
 
 def _raises_what_is_lost(s: Situation) -> bool:
-    """Whether the canary would get more than it was ever seen to have, and nobody answers for it."""
+    """Whether the canary would get more than it was ever seen to have, without a ready endpoint."""
     attempt, confirmed = s.status.attempt, s.obs.status.weights
     if attempt is None or attempt.endpoints_lost_time is None or not is_progressing(s.obs.status):
         return False

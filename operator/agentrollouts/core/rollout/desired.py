@@ -24,12 +24,12 @@ from agentrollouts.core.states import is_under_way
 
 
 class Standing(Enum):
-    """What the asked-for release is to the rollout, in the order in which it is looked at."""
+    """The relation of the desired release to the rollout, in the order in which it is checked."""
 
     CANARY = auto()
-    """It is under trial: go on."""
+    """It is the canary: continue."""
     STABLE = auto()
-    """It serves: nothing to do, or give up the attempt under way."""
+    """It is stable: nothing to do, or end the attempt in progress."""
     QUARANTINED = auto()
     """It was rolled back: not tried again by a resync, a relabel or a restart."""
     GIVEN_UP = auto()
@@ -42,14 +42,14 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The release that is asked for, as it would be served, and what it is to the rollout."""
+    """The desired release, as it would be served, and its relation to the rollout."""
 
     standing: Standing
     record: ReleaseRecord
 
 
 def desired_release(obs: Observation) -> Desired | Problem:
-    """Compare the asked-for release with the status; its name is enough where the object is gone.
+    """Compare the desired release with the status; its name is enough if the object does not exist.
 
     A `Problem` is the answer where no digest is known: the release is missing, not ready or of another agent.
     """
@@ -59,7 +59,7 @@ def desired_release(obs: Observation) -> Desired | Problem:
 
 
 def under_trial(status: AgentRolloutStatus) -> str | None:
-    """The digest of the attempt under way; None at rest."""
+    """The digest of the attempt in progress; None at rest."""
     return status.attempt.digest if status.attempt and is_under_way(status) else None
 
 
@@ -82,7 +82,7 @@ def _name_of(attempt: Attempt, status: AgentRolloutStatus) -> str:
 
 
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
-    """Why no route can send requests to this release; None where one can, or none is wanted."""
+    """Why a route cannot send requests to this release; None if it can, or if there is no route."""
     if record is None or record.service or not spec.traffic.by_route:
         return None
     field = "httpRoute" if spec.traffic.http_route else "routePatch"
@@ -125,8 +125,8 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
     if release.spec.agent != rollout.spec.agent:
         return Problem(
             Reason.AGENT_MISMATCH,
-            f"spec.releaseRef: release {name} is of agent {release.spec.agent}, "
-            f"this rollout is of {rollout.spec.agent}",
+            f"spec.releaseRef: release {name} is for agent {release.spec.agent}, "
+            f"but this rollout is for {rollout.spec.agent}",
         )
     status = release.status
     ready = find_condition(status.conditions, READY)

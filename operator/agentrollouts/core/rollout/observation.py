@@ -16,7 +16,7 @@ from agentrollouts.core.release.snapshot import releases_of
 from agentrollouts.core.traffic.route_claim import Claim, claims_of
 
 MAX_KNOWN: Final = 64
-"""Releases of the past that are told apart from runs without a release."""
+"""Past releases that are distinguished from runs without a release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,27 +26,27 @@ class Observation:
     now: datetime
     rollout: AgentRollout
     release: AgentRelease | None = None
-    """The release that `spec.releaseRef` names; None where no such object exists."""
+    """The release that `spec.releaseRef` names; None if no such object exists."""
     endpoints_ready: bool | None = None
     """Whether that release's service has a ready endpoint.
 
-    None where nobody looked, since nothing depends on it.
+    None if it was not read, since nothing depends on it.
     """
     endpoints: Mapping[str, bool | None] = field(default_factory=dict)
-    """Whether a Service has a ready endpoint, by name; None where the API server did not answer.
+    """Whether a Service has a ready endpoint, by name; None if the API server did not answer.
 
-    Nobody has asked about a Service that is not in it.
+    A Service that is missing here has not been read.
     """
     traffic: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
-    """Our traffic objects as the API server has them, by (kind, name)."""
+    """Our traffic objects as returned by the API server, by (kind, name)."""
     refused: Problem | None = None
-    """Why the administrator does not permit this rollout to move forward; None where nothing stands against
+    """Why the administrator does not permit this rollout to move forward; None if nothing stands against
     it. A rollback does not ask.
     """
     rule_taken_by: str | None = None
-    """An older rollout that sets the weights of the same rule; None where there is none."""
+    """An older rollout that sets the weights of the same rule; None if there is none."""
     agent_taken_by: str | None = None
-    """The rollout that ships the agent instead of this one; None where there is none."""
+    """The rollout that ships the agent instead of this one; None if there is none."""
     same_door: tuple[str, ...] = ()
     """Other routes with the same hostname at the same parent, as `namespace/name`."""
     traffic_problem: Problem | None = None

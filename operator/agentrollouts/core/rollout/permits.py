@@ -24,7 +24,7 @@ class Unread:
 
     why: str
     is_pending: bool = False
-    """Whether nobody has tried to read it yet."""
+    """Whether it has not been read yet."""
 
 
 NOT_YET: Final = Unread("is not read yet", is_pending=True)

@@ -15,8 +15,8 @@ def agent_taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | N
     begun, then the first by name.
 
     Args:
-        rollout: The one that asks.
-        others: The other rollouts of its agent in its namespace, as the API server has them.
+        rollout: The one to check.
+        others: The other rollouts of its agent in its namespace, as returned by the API server.
     """
     metadata = rollout.metadata
     created = f"{metadata.creation_timestamp:%Y-%m-%dT%H:%M:%SZ}" if metadata.creation_timestamp else ""
@@ -35,7 +35,7 @@ def agent_taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | N
 
 
 def rival(obs: Observation) -> Problem | None:
-    """Which other rollout ships the agent, and what to do; None where this one does."""
+    """Which other rollout ships the agent, and what to do; None if this one does."""
     if obs.agent_taken_by is None:
         return None
     return Problem(

@@ -34,7 +34,7 @@ def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
 
 
 def find_target(s: Situation, *, forced: bool = False) -> ReleaseRecord | None:
-    """The newest candidate with a ready endpoint; where nobody knows of any, the newest that may have one.
+    """The newest candidate with a ready endpoint; if none is known, the newest that might have one.
 
     Args:
         s: A rollout at rest.
@@ -59,7 +59,7 @@ def begun_target(s: Situation) -> ReleaseRecord | None:
 
 
 def unasked(s: Situation) -> frozenset[str]:
-    """Services of candidates about whose endpoints nobody has asked the API server yet."""
+    """Services of candidates whose endpoints have not been read yet."""
     if not s.spec.traffic.by_route:
         return frozenset()
     named = (record.service.name for record in candidates(s) if record.service)

@@ -52,16 +52,16 @@ METRICS_CONDITION: Final = "MetricsAvailable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """All that the chain looks at."""
+    """Everything that the chain looks at."""
 
     obs: Observation
     status: AgentRolloutStatus
     """The persisted status, with weights and clocks as the traffic objects confirm them."""
     poll_result: PollResult | None
-    """The newest answer of Prometheus, where it is one to the present question."""
+    """The newest answer of Prometheus, where it is one to the current query."""
     desired: Desired | Problem
     shown: bool
-    """Whether the traffic objects show what the persisted status asks for."""
+    """Whether the traffic objects show the split of the persisted status."""
     gateways: gateways.Report
     """What the gateways say about the route as it is."""
     unservable: Problem | None
@@ -72,7 +72,7 @@ class Situation:
     table: Table | None
     """The newest result of that query, if there is a readable one."""
     judgments: tuple[Judgment, ...]
-    """One for each gate that is asked; empty while nothing was answered about this segment yet."""
+    """One for each gate that is evaluated; empty while there is no result about this segment yet."""
     caps: tuple[ResolvedCap, ...] = ()
     cap_readings: tuple[CapReading, ...] = ()
     """One for each cap of which something is known."""
@@ -91,24 +91,24 @@ class Situation:
 
     @property
     def attempt(self) -> Attempt:
-        """The attempt under way; a bug in the chain where there is none."""
+        """The attempt in progress; a bug in the chain if there is none."""
         if self.status.attempt is None:
             raise ValueError("There is no attempt")
         return self.status.attempt
 
     @property
     def applied(self) -> bool:
-        """Whether the weights that the persisted status asks for are in effect, as every gateway says."""
+        """Whether the weights of the persisted status are in effect, as reported by every gateway."""
         return self.shown and self.gateways.problem is None
 
     @property
     def canary_answers(self) -> bool | None:
-        """Whether the canary can answer requests; None where nobody knows."""
+        """Whether the canary can answer requests; None if that is unknown."""
         return endpoints.canary_answers(self.obs, self.status, self.gateways)
 
     @property
     def stable_answers(self) -> bool | None:
-        """Whether stable can answer its share of the requests; None where nobody knows."""
+        """Whether stable can answer its share of the requests; None if that is unknown."""
         return endpoints.stable_answers(self.obs, self.status, self.gateways)
 
     @property
@@ -128,7 +128,7 @@ class Situation:
 
     @property
     def is_gated(self) -> bool:
-        """Whether some gate is asked at this stage of the attempt, or at rest."""
+        """Whether any gate is evaluated at this stage of the attempt, or at rest."""
         return bool(
             gates_at(self.spec, self.status, self.gates)
             or stable.gates_at_rest(self.spec, self.status, self.gates)
@@ -136,7 +136,7 @@ class Situation:
 
     @property
     def passed(self) -> bool:
-        """Whether every gate that is asked lets pass; where none is, there is nothing to pass."""
+        """Whether every gate that is evaluated passes; true if there is none."""
         answered = bool(self.judgments) or not self.is_gated
         return answered and all(judgment.lets_pass for judgment in self.judgments)
 

@@ -45,7 +45,7 @@ MESSAGE_LENGTH: Final = 300
 
 
 class Healthy(ApiModel):
-    """A digest was found healthy; with all that is needed to serve it."""
+    """A digest was found healthy; with everything that is needed to serve it."""
 
     agent: DnsLabel
     digest: Digest
@@ -78,12 +78,12 @@ Fact = TypeVar("Fact", Healthy, Banned)
 
 
 def healthy_of(snapshot: ObjectMeta, agent: str) -> Healthy | None:
-    """What the snapshot says of its digest's health; None where nothing, or nothing of this digest."""
+    """What the snapshot says of its digest's health; None if nothing, or nothing of this digest."""
     return _read(Healthy, snapshot, HEALTHY, agent)
 
 
 def ban_of(snapshot: ObjectMeta, agent: str) -> Banned | None:
-    """The quarantine that the snapshot records; None where none, or none of this digest."""
+    """The quarantine that the snapshot records; None if none, or none of this digest."""
     return _read(Banned, snapshot, QUARANTINED, agent)
 
 
@@ -91,7 +91,7 @@ def _read(model: type[Fact], snapshot: ObjectMeta, key: str, agent: str) -> Fact
     text = snapshot.annotations.get(key)
     try:
         fact = model.model_validate_json(text) if text else None
-    except ValidationError:  # somebody else wrote it
+    except ValidationError:  # someone else wrote it
         return None
     is_bound = fact and fact.agent == agent and snapshot_name(agent, fact.digest) == snapshot.name
     return fact if is_bound else None
@@ -162,7 +162,7 @@ def _ban(agent: str, entry: Quarantined) -> Mapping[str, object]:
 
 
 def _healthy(status: AgentRolloutStatus, agent: str, digest: str) -> Mapping[str, object] | None:
-    """A `Healthy` as JSON; None where the newest word about the digest is another one."""
+    """A `Healthy` as JSON; None if the newest word about the digest is another one."""
     stable, entry, back = status.stable, _newest_healthy(status, digest), status.last_rollback
     is_stable = stable is not None and stable.digest == digest
     found = stable if is_stable else entry

@@ -21,7 +21,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rule
 
 
 def restorations(obs: Observed, *, shown: bool) -> Iterator[Event]:
-    """One Event for each traffic object that somebody has changed since it was confirmed.
+    """One Event for each traffic object that someone else has changed since it was confirmed.
 
     Args:
         obs: The traffic as observed.
@@ -33,17 +33,17 @@ def restorations(obs: Observed, *, shown: bool) -> Iterator[Event]:
     if obs.status.observed_generation != obs.rollout.metadata.generation:
         return  # the spec was edited, and wants something else now
     if obs.traffic_problem:
-        return  # told when it was tried first; it cannot be put back
+        return  # reported when it was first tried; it cannot be restored
     for kind, name in _changed(obs):
         manifest = obs.traffic.get((kind, name))
         if manifest is None:
-            yield _event(f"{kind} {name} was deleted; it is made again")
+            yield _event(f"{kind} {name} was deleted; the operator restored it")
         elif who := last_writer(manifest):
-            yield _event(f"{kind} {name} was changed by {who}; it is put back")
+            yield _event(f"{kind} {name} was changed by {who}; the operator restored it")
 
 
 def last_writer(manifest: Manifest) -> str | None:
-    """The field manager that wrote the weights after us; None where we were the last, or nobody knows."""
+    """The field manager that wrote the weights after us; None if we were the last, or if that is unknown."""
     path = _FIELDS[manifest["kind"]]
     entries = [
         entry

@@ -25,7 +25,7 @@ def splits(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
 
 
 def services(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> frozenset[str]:
-    """The Services whose endpoints decide; none at rest, and none on the way back."""
+    """The Services whose endpoints decide; none at rest, and none during a rollback."""
     if not splits(spec, status):
         return frozenset()
     records = (status.stable, status.canary)
@@ -33,7 +33,7 @@ def services(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> frozenset[st
 
 
 def is_ready(obs: Observed, record: ReleaseRecord | None) -> bool | None:
-    """Whether a release has a ready endpoint; None where it has no Service, or where nobody knows."""
+    """Whether a release has a ready endpoint; None if it has no Service, or if that is unknown."""
     return obs.endpoints.get(record.service.name) if record and record.service else None
 
 
@@ -43,7 +43,7 @@ def canary_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.R
 
 
 def stable_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
-    """Whether stable can answer requests; None too where it has no share, and nobody asks it."""
+    """Whether stable can answer requests; also None if it has no share, since it then gets no requests."""
     if status.attempt is None or status.attempt.weight >= FULL:
         return is_ready(obs, status.stable) if is_ready(obs, status.canary) is False else None
     service = status.stable.service if status.stable else None
@@ -55,8 +55,8 @@ def stable_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.R
 def unresolved(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> Iterator[str]:
     """What gateways say about the canary's Service that they cannot find.
 
-    In a route of ours a sentence that names no Service is about the canary, since stable was served before
-    it. In a route of somebody else it may be about any other rule.
+    In our own route, a sentence that does not name a Service is about the canary, since stable was served
+    before it. In a route that someone else owns, it can be about any other rule.
     """
     canary, stable = (
         record.service.name if record and record.service else None

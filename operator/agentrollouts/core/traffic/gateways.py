@@ -29,12 +29,12 @@ _Said = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The sum of what the gateways say about the present generation of the route."""
+    """The sum of what the gateways say about the current generation of the route."""
 
     problem: Problem | None = None
-    """Why the weights do not count as applied; None where every parent confirms them."""
+    """Why the weights do not count as applied; None if every parent confirms them."""
     until: datetime | None = None
-    """When silence will be taken for a missing gateway; None where nothing is waited for."""
+    """When silence will be taken for a missing gateway; None if nothing is waited for."""
     unresolved: tuple[str, ...] = ()
     """What gateways say about references that they cannot resolve."""
 
@@ -70,13 +70,13 @@ def read(obs: Observed) -> Report:
 
 
 def route_of(rollout: AgentRollout, seen: Objects) -> Manifest | None:
-    """The route that splits the requests; None where none is wanted, or it is not there."""
+    """The route that splits the requests; None if there is none in the spec or in the cluster."""
     patched = rollout.spec.traffic.route_patch
     return seen.get(("HTTPRoute", patched.name if patched else rollout.metadata.name))
 
 
 def follow(rollout: AgentRollout, seen: Objects) -> bool:
-    """Whether every gateway has reported that it took over the present generation of the route."""
+    """Whether every gateway has reported that it took over the current generation of the route."""
     route = route_of(rollout, seen) if rollout.spec.traffic.by_route else None
     return route is not None and all(
         any(_is(said, "Accepted", "True", route) for said in _reports(route, parent))
@@ -111,7 +111,7 @@ def _refusal(route: Manifest, unresolved: tuple[str, ...]) -> Problem | None:
             Reason.REFS_NOT_RESOLVED, f"the gateway cannot resolve a backend of HTTPRoute {name}: {text}"
         )
     for text in _texts(route, "PartiallyInvalid", "True"):
-        return Problem(Reason.PARTIALLY_INVALID, f"the gateway dropped a part of HTTPRoute {name}: {text}")
+        return Problem(Reason.PARTIALLY_INVALID, f"the gateway ignored a part of HTTPRoute {name}: {text}")
     return None
 
 
@@ -141,7 +141,7 @@ def _backends(rule: _Said) -> Iterator[tuple[str, int]]:
 
 
 def _silent(route: Manifest) -> Iterator[str]:
-    """A sentence for each parent of which no gateway says that it serves the present generation."""
+    """A sentence for each parent of which no gateway says that it serves the current generation."""
     name, generation = route["metadata"]["name"], route["metadata"].get("generation")
     if not _parents(route):
         yield f"HTTPRoute {name} has no parentRefs, so no gateway serves it"
@@ -216,7 +216,7 @@ def _identity(route: Manifest, parent: _Said) -> tuple[object, ...]:
 
 
 def _is(said: _Said, kind: str, status: str, route: Manifest) -> bool:
-    """Whether a condition has this status for the present generation; 0 or none is not the present one."""
+    """Whether a condition has this status for the current generation; 0 or none is not the current one."""
     generation = route["metadata"].get("generation")
     is_present = bool(generation) and said.get("observedGeneration") == generation
     return is_present and said.get("type") == kind and said.get("status") == status

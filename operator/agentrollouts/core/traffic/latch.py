@@ -19,7 +19,7 @@ from agentrollouts.core.states import LATCHED
 
 DIGITS: Final = 10
 """Digits of the largest number that an attempt can have."""
-UNTOLD: Final = "The route was found to be rolled back already; the rollback is finished"
+UNTOLD: Final = "The route was already rolled back; completing the rollback"
 """Why, where the mark does not say it."""
 
 
@@ -42,12 +42,12 @@ class Latch:
 
 
 def is_latched(status: AgentRolloutStatus) -> bool:
-    """Whether the present attempt was rolled back, for good."""
+    """Whether the current attempt was rolled back, permanently."""
     return status.attempt is not None and status.attempt.state in LATCHED
 
 
 def latch_of(status: AgentRolloutStatus) -> Latch | None:
-    """The mark that the status asks for; None while the attempt was not rolled back."""
+    """The mark that the status requires; None while the attempt was not rolled back."""
     attempt, back = status.attempt, status.last_rollback
     if attempt is None or not is_latched(status):
         return None
@@ -55,7 +55,7 @@ def latch_of(status: AgentRolloutStatus) -> Latch | None:
 
 
 def read_latch(annotations: Mapping[str, str]) -> Latch | None:
-    """The mark on an object of ours; None where there is none, or one that names no attempt."""
+    """The mark on an object of ours; None if there is none, or one that names no attempt."""
     number = annotations.get(ANNOTATION_ROLLED_BACK, "")
     if not number.isdecimal() or len(number) > DIGITS:
         return None

@@ -25,7 +25,7 @@ def key_of(manifest: Manifest) -> tuple[str, str]:
 
 
 def covers(actual: object, wanted: object) -> bool:
-    """Whether `actual` says all that `wanted` says; fields that others or the API server added do not matter.
+    """Whether `actual` has everything that is desired; additional fields do not matter.
 
     Lists are compared whole, as Gateway API's lists are atomic; only owners are merged.
     """
@@ -45,7 +45,7 @@ def covers(actual: object, wanted: object) -> bool:
 
 
 def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether we are among the owners; that list is merged, so others may stand beside us."""
+    """Whether we are among the owners; that list is merged, so it can have other owners."""
     owners = actual if isinstance(actual, list | tuple) else ()
     return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
 

@@ -33,7 +33,7 @@ class Observed(Protocol):
 
     @property
     def traffic(self) -> Objects:
-        """Traffic objects as the API server has them."""
+        """Traffic objects as returned by the API server."""
 
     @property
     def claims(self) -> Mapping[str, Claim]:

@@ -20,7 +20,7 @@ _REASON_LENGTH: Final = 300
 _TEXTS: Final = frozenset({"message", "verification", "outlook", "source"})
 """Fields of a status that hold sentences; nothing is decided from them."""
 _NUMBERS: Final = frozenset({"gates", "watched", "caps", "query"})
-"""Fields of a status without which an attempt goes on; its evidence is then collected again."""
+"""Fields of a status without which an attempt continues; its evidence is then collected again."""
 
 Operations = tuple[Mapping[str, Any], ...]
 

@@ -60,7 +60,7 @@ class Rule:
     index: int
     name: str
     services: tuple[str | None, ...]
-    """The Service of each backend; None for one that is no Service of the route's namespace."""
+    """The Service of each backend; None for a backend that is not a Service in the namespace of the route."""
     refs: Sequence[Manifest]
     is_sticky: bool = False
     """Whether it keeps users on the backend that they got first."""
@@ -97,11 +97,11 @@ def _service(ref: Manifest, namespace: str | None) -> str | None:
 
 
 def claim_of(route: Manifest | None, rollout: str) -> Claim | None:
-    """What a rollout of that name has set in a route; None where nothing, or nothing that can be read."""
+    """What a rollout of that name has set in a route; None if nothing, or nothing that can be read."""
     text = _annotations(route).get(f"{rollout}{SPLIT}")
     try:
         return Claim.model_validate_json(text) if text else None
-    except ValidationError:  # somebody else wrote it
+    except ValidationError:  # someone else wrote it
         return None
 
 
@@ -139,7 +139,7 @@ def orphaned(routes: Iterable[Manifest], rollout: str) -> tuple[Patch, ...]:
 def settled(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operation, ...]:
     """Everything to the release that was stable, and no trace of the rollout.
 
-    Where the rule, or stable's backend, is there no more, its owner has decided otherwise: weights stay.
+    If the rule, or the backend of stable, no longer exists, its owner has decided otherwise: weights stay.
     """
     rule = rule_of(route, claim.rule) if claim else None
     forget = annotated(route, rollout, None)

@@ -26,11 +26,11 @@ class Weights:
 
 
 ALL_STABLE: Final = Weights(canary=0)
-"""The way back: a constant, so that no arithmetic can keep the canary in traffic."""
+"""The split of a rollback: a constant, so that no arithmetic can keep the canary in traffic."""
 
 
 def desired_weights(status: AgentRolloutStatus) -> Weights | None:
-    """The split that the status asks for; None while there is nothing to serve."""
+    """The desired split of the status; None while there is nothing to serve."""
     attempt = status.attempt
     if status.canary is None or attempt is None or is_latched(status):
         return ALL_STABLE if status.stable else None

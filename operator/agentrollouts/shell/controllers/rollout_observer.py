@@ -45,7 +45,7 @@ HASHES: Final = 4096
 
 
 class Reader(Protocol):
-    """What is asked of an API server; `adapters.cluster.client.Cluster` is one."""
+    """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
 
     async def get(self, ref: Ref) -> Manifest | None:
         """The object, or None when there is none. Raises `ClusterError`."""
@@ -124,9 +124,9 @@ class RolloutObserver:
         return replace(obs, now=self._clock(), endpoints={**obs.endpoints, **answers})
 
     async def orphans(self, key: Ref) -> tuple[Patch, ...]:
-        """What settles the routes that a rollout left behind; nothing where it is still there.
+        """What settles the routes that a rollout left behind; nothing if it is still there.
 
-        Raises `ClusterError` where the API server could not be asked whether it is.
+        Raises `ClusterError` if the API server could not be read.
         """
         claimed = self._cache.routes_claimed_by(key)
         if not claimed:
@@ -140,9 +140,9 @@ class RolloutObserver:
         """Make sure that a rollout is still as it was seen; a watch may be late, or later than another one.
 
         Raises:
-            ConflictError: it has changed, and is known as it is now; decide again.
-            NotFoundError: it is gone.
-            ClusterError: the API server could not be asked.
+            ConflictError: it has changed, and its new version is in the cache; decide again.
+            NotFoundError: it was deleted.
+            ClusterError: the API server could not be read.
         """
         ref = Ref.of(manifest)
         found = await self._cluster.get(ref)
@@ -198,7 +198,7 @@ class RolloutObserver:
             return None
 
     def _seen_endpoints(self, rollout: AgentRollout) -> Mapping[str, bool | None]:
-        """What is known without asking, of the Services that the attempt under way depends on."""
+        """What is known without a read, of the Services that the attempt in progress depends on."""
         if self._endpoints is None:
             return {}
         wanted = services(rollout.spec, rollout.status)

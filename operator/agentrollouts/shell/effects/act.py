@@ -161,13 +161,13 @@ class Actor:
         ref = Ref.of(manifest)
         if await self._is_foreign(ref, manifest):
             reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
-            return Problem(reason, f"{ref} exists and is not ours; rename it or the rollout")
-        is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # nobody else has a say in these fields
+            return Problem(reason, f"{ref} exists and is owned by someone else; rename it or the rollout")
+        is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # no one else owns these fields
         self._intake.put(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
         return None
 
     async def _is_foreign(self, ref: Ref, manifest: Manifest) -> bool:
-        """Whether an object of that name exists that we did not make; asked only before the first write."""
+        """Whether an object of that name exists that we did not create; read only before the first write."""
         if manifest["metadata"].get("uid"):
             return False
         found = self._cache.get(ref) or await self._cluster.get(ref)

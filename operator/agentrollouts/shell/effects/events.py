@@ -1,8 +1,8 @@
 """Events on their way to the API server, one after the other, by a task of its own.
 
-Beside `act`, after the status. An Event repeats what the status says, so it is the one write that nobody
-waits for: sent by the workers, the Events of a hundred attempts that began at once kept a way back waiting
-for a second. The line is bounded; what finds no place in it, or is refused, is only logged.
+An Event repeats what the status reports, so it is the one write that nothing waits for: when workers sent
+them, the Events of a hundred attempts that began at once delayed a rollback by a second. The queue is
+bounded; an Event that does not fit, or that is rejected, is only logged.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class EventSender:
             try:
                 self._line.put_nowait(_event(manifest, event))
             except asyncio.QueueFull:
-                logger.warning("Failed to send an Event: too many wait already")
+                logger.warning("Failed to send an Event: the queue is full")
 
     def _is_news(self, ref: Ref, event: Event) -> bool:
         """Whether this was not said lately; what was is remembered for as long as it matters."""
@@ -76,7 +76,7 @@ class EventSender:
         return True
 
     async def work(self) -> None:
-        """Send what was told, for ever."""
+        """Send queued Events, indefinitely."""
         while True:
             event = await self._line.get()
             try:

@@ -1,9 +1,8 @@
 """How often the same writes may be repeated: at once a few times, then with growing pauses.
 
-Between `decide` and `act`. A write whose effect does not show is decided again at the next look, and the
-answer of the API server is reason enough to look. That must not become a loop as fast as the network where
-something else keeps changing the object back, or where the API server stores what nobody asked for. Other
-writes, such as the way back, are never held up by this.
+A write without a visible effect is decided again, and the response of the API server is a reason to decide.
+That must not become a loop as fast as the network if something else keeps changing the object, or if the API
+server stores something else. Other writes, such as a rollback, are never delayed by this.
 """
 
 import json
@@ -19,7 +18,8 @@ AT_ONCE: Final = 5
 PAUSE_FIRST: Final = 0.5
 """Seconds before the next repetition; each further one waits twice as long."""
 PAUSE_LAST: Final = 2.0
-"""Seconds between repetitions at the most: among them may be a way back that the API server did not take."""
+"""Largest interval between repetitions, in seconds: one of them can be a rollback that the API server
+rejected."""
 CALM_SECONDS: Final = 120.0
 """What was not written for so long is not a repetition."""
 
@@ -70,7 +70,7 @@ def _digest(writes: Sequence[Effect]) -> int:
 
 
 def _wanted(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is wanted, on whatever version: who keeps changing an object makes a new one each time."""
+    """The desired object, on any version: a writer that keeps changing it creates a new version each time."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
     return {**manifest, "metadata": metadata}
 

@@ -44,10 +44,10 @@ class Place(NamedTuple):
 
 
 class Slices(Protocol):
-    """What is asked of an API server; `adapters.cluster.watch.WatchingCluster` is one."""
+    """The API server as needed here; `adapters.cluster.watch.WatchingCluster` implements it."""
 
     async def listing(self, kind: str, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
-        """All that the selector finds, and the version from which to watch on. Raises `ClusterError`."""
+        """The objects that the selector matches, and the version to watch from. Raises `ClusterError`."""
 
     def changes(
         self, kind: str, namespace: str | None, selector: str, *, version: str, seconds: int
@@ -59,9 +59,9 @@ class EndpointWatch:
     """The Services that are followed, and whether each has a ready endpoint.
 
     Args:
-        cluster: Who is asked.
-        changed: Told of every rollout whose Services have changed.
-        namespaces: Those of the settings, each watched by itself; if empty, all are watched together.
+        cluster: API server to watch.
+        changed: Called for every rollout whose Services have changed.
+        namespaces: Those of the settings, each watched separately; if empty, all are watched together.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class EndpointWatch:
             self._leave(place, key)
 
     def close(self) -> None:
-        """Follow nothing any more."""
+        """Stop watching."""
         for key in tuple(self._followed):
             self.follow(key, frozenset())
 
@@ -133,7 +133,7 @@ class _Stream:
 
     def __init__(self, cluster: Slices, scope: str | None, changed: Callable[[Place], None]) -> None:
         self.ready: dict[Place, bool | None] = {}
-        """Whether each Service has a ready endpoint; None where that is not known at present."""
+        """Whether each Service has a ready endpoint; None if that is not known now."""
         self._cluster = cluster
         self._scope = scope
         self._changed = changed
@@ -180,7 +180,7 @@ class _Stream:
                 await asyncio.sleep(PAUSE_FORBIDDEN if isinstance(error, ForbiddenError) else pause)
                 pause = min(2 * pause, PAUSE_LAST)
             except Exception:  # a bug; what is not known decides nothing
-                logger.exception("Failed to follow endpoints")
+                logger.exception("Failed to watch endpoints")
                 self._lose()
                 await asyncio.sleep(PAUSE_LAST)
 
@@ -198,7 +198,7 @@ class _Stream:
         return version
 
     async def _watch_until_entered(self, selector: str, version: str) -> None:
-        """Take in changes until another Service is to be followed as well."""
+        """Apply changes until another Service must be watched as well."""
         watching = asyncio.create_task(self._watch(selector, version))
         entered = asyncio.create_task(self._entered.wait())
         try:
@@ -251,5 +251,5 @@ class _Stream:
         return (place for place, is_ready in self._slices.values() if is_ready)
 
     def _lose(self) -> None:
-        """Nothing is known any more; nothing has to be looked at for that."""
+        """Nothing is known; no decision is needed for that."""
         self.ready = dict.fromkeys(self._places)

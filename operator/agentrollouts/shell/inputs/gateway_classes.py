@@ -1,7 +1,7 @@
 """The classes of Gateways, read in the background, so that no decision waits for one.
 
-Asked by `shell.permits`, and only where the settings name classes. An answer is kept for a minute. One that
-is out of date is used until the new one is there, and a change sets off a new decision.
+Used only if the settings name classes. A result is kept for a minute. An outdated one is used until the new
+one is there, and a change triggers a new decision.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ RETRY_SECONDS: Final = 10.0
 
 
 class Reader(Protocol):
-    """What is asked of an API server; `adapters.cluster.client.Cluster` is one."""
+    """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
 
     async def get(self, ref: Ref) -> Manifest | None:
         """The object, or None when there is none. Raises `ClusterError`."""
@@ -72,7 +72,7 @@ class GatewayClasses:
             task.cancel()
 
     async def _read(self, gateway: Ref) -> None:
-        """Read until there is an answer, for as long as some rollout asks."""
+        """Read until there is a result, for as long as a rollout needs it."""
         try:
             while askers := self._askers.pop(gateway, None):
                 before, value = self._known.get(gateway), await self._class_of(gateway)

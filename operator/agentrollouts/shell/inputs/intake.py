@@ -19,7 +19,7 @@ class Intake:
         self._queue = queue
 
     def put(self, manifest: Manifest) -> None:
-        """An object is as in `manifest`; nothing happens where that is no news."""
+        """An object as in `manifest`; no effect if that is not news."""
         beside = self._cache.beside(manifest)
         if self._cache.put(manifest):
             self._mark(manifest, beside)

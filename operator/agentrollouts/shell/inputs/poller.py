@@ -32,8 +32,8 @@ JITTER: Final = 0.05
 """Part of the interval by which ticks are late, so that rollouts do not ask in step; an early one would count
 one scrape less."""
 FIRST_APART: Final = 0.01
-"""Seconds between the first questions of two rollouts: one that begins alone is asked about at once, and
-after a restart hundreds do not wait for each other until their deadlines."""
+"""Seconds between the first queries of two rollouts: a single one starts at once, and after a restart
+hundreds do not wait for each other until their deadlines."""
 STEP: Final = 0.01
 """Part of the interval to whose multiples ticks are put off. Looks that follow each other find the code
 in the processor's caches, and cost a fifth less than as many that wake the process one by one."""
@@ -67,13 +67,13 @@ FindServer = Callable[[str, str], Server | None]
 
 
 class Poller:
-    """The questions under way and the newest answers, by rollout.
+    """The queries in progress and the newest results, by rollout.
 
     Args:
-        find_server: Where to ask; looked up anew for every question, as settings may change.
+        find_server: Finds the server to query; called for every query, since settings can change.
         on_result: Called for every rollout that got a result.
-        polled: Told of every question: source, outcome, seconds.
-        clock: The times that are asked about.
+        polled: Called for every query: source, outcome, seconds.
+        clock: Time of the queries.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Poller:
         self._clock = clock
         self._followed: dict[Ref, _Follower] = {}
         self._free_from = 0.0
-        """When the next first question may be asked, in the loop's seconds."""
+        """When the next first query can be sent, in seconds of the loop."""
 
     def newest(self, key: Ref) -> PollResult | None:
         """The newest answer for a rollout."""
@@ -115,7 +115,7 @@ class Poller:
                 self._start(key, follower)
 
     def close(self) -> None:
-        """Ask nothing any more."""
+        """Stop querying."""
         for key in tuple(self._followed):
             self.poll(key, None)
 
@@ -135,12 +135,12 @@ class Poller:
                 if await self._ask(key, follower):
                     self._on_result(key)
             except Exception:  # a bug; the rollout sees its data grow old, and the next tick may fare better
-                logger.exception("Failed to ask Prometheus for %s", key)
+                logger.exception("Failed to query Prometheus for %s", key)
             due = _due(started, follower.poll.interval_seconds)
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def _ask(self, key: Ref, follower: "_Follower") -> bool:
-        """One tick; False where nothing was to be asked yet."""
+        """One interval; False if there was nothing to query yet."""
         poll, at = follower.poll, self._clock()
         server = self._find_server(poll.source, key.namespace)
         label = server.namespace_label if server else DEFAULT_LABELS.namespace
@@ -172,9 +172,10 @@ class Poller:
         return True
 
     async def _sighted(self, server: Server, follower: "_Follower", poll: Poll) -> Sighted | None:
-        """Which selectors have ever matched: asked once, and from then on for what appears.
+        """Which selectors have ever matched: queried once, and from then on for new series.
 
-        What has matched once stays so; only what is missing is asked for again, of what is there by then.
+        A selector that has matched once stays so; only missing ones are queried again, with the series that
+        exist by then.
         """
         census, at, known = poll.census, self._clock(), follower.sighted
         if census is None:
@@ -200,7 +201,7 @@ class Poller:
         return found
 
     async def _history(self, server: Server, follower: "_Follower", poll: Poll) -> Series | None:
-        """Stable's counts per minute before the attempt: asked once, and again only after a failure."""
+        """Stable's counts per minute before the attempt: queried once, and again only after a failure."""
         plan = for_namespace(poll.plan, server.namespace_label)
         before, text = poll.history_before, render_burst(plan)
         if before is None or text is None:
@@ -234,7 +235,7 @@ class _Follower:
         self.looked_for: frozenset[Selector] = frozenset()
 
     def forget(self) -> None:
-        """What is asked once is known, and long."""
+        """Results that are queried once are kept, and do not age."""
         self.history_before = self.history = self.sighted = self.sighted_at = None
         self.looked_for = frozenset()
 

@@ -1,7 +1,7 @@
 """The lists beside the watch: one before any worker starts, and one from time to time.
 
-A watch that had to begin anew never tells what went meanwhile, so what is known and listed no more is taken
-to be gone. Each list is an input like any other: it feeds the cache, and what is news marks keys dirty.
+A watch that was restarted never reports what was deleted in between, so a known object that is no longer
+listed counts as deleted. Each list is an input like any other: it feeds the cache, and news marks keys dirty.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ Children first: a rollout whose route is not known yet would be taken to have no
 
 
 class Lister(Protocol):
-    """What is asked of an API server; `adapters.cluster.client.Cluster` is one."""
+    """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
 
     def pages(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -49,7 +49,7 @@ class Resync:
     """Keeps the cache true where the watch cannot.
 
     Args:
-        cluster: Who is asked.
+        cluster: API server to list.
         cache: What is known.
         intake: Where the lists go.
         namespaces: Those of the settings; all if empty.
@@ -69,7 +69,7 @@ class Resync:
             await asyncio.sleep(START_PAUSE)
 
     async def keep(self) -> None:
-        """List everything from time to time, for ever."""
+        """List everything at intervals, indefinitely."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             await self._once()

@@ -29,8 +29,8 @@ def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
 def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
     """Bounds on everything that kopf does on the network.
 
-    Routes are watched without a selector, since a label of ours on a route of somebody else would be one more
-    thing that differs from Git.
+    Routes are watched without a selector, since our label on a route of someone else would be one more
+    difference from Git.
 
     Without the right to list namespaces and CRDs, which a role in some namespaces cannot give, kopf does not
     look for new ones; a Gateway API that is installed later is then noticed by the retries of `reconcile`.

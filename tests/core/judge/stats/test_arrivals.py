@@ -42,7 +42,7 @@ segments = st.builds(
 
 
 def reading(segment: Segment, recent: Segment | None = None, *bounds: Bound, leaving: float = 0) -> Reading:
-    """Counts of the present segment, and of its last minutes."""
+    """Counts of the current segment, and of its last minutes."""
     return Reading(segment, bounds, NOW, Recent(recent, leaving=leaving) if recent else None)
 
 
@@ -108,13 +108,13 @@ FIRST = {
 
 @pytest.mark.parametrize(("gate", "segment"), FIRST.values(), ids=list(FIRST))
 def test_instant_failures_of_an_equal_release_prove_nothing(gate: ResolvedGate, segment: Segment) -> None:
-    """At 5 % of the traffic it has 5 % of what is bad, and few of its successes have ended."""
+    """At 5% of the traffic it has 5% of what is bad, and few of its successes have ended."""
     assert judge(gate, reading(segment), BLIND).verdict is Verdict.FAIL
     assert judge(gate, reading(segment), AT_5).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_limit_counts_unfinished_runs_too() -> None:
-    """Six failures of six finished runs are 100 %, but 12 % of the 50 runs that began."""
+    """Six failures of six finished runs are 100%, but 12% of the 50 runs that began."""
     first = reading(Segment(6, 6, 45, 994), Segment(6, 6, 45, 994))
     stood = GateMemory(since=Streaks(beyond=NOW - timedelta(seconds=500)))
 
@@ -122,7 +122,7 @@ def test_a_limit_counts_unfinished_runs_too() -> None:
 
     assert (blind.verdict, told.verdict) == (Verdict.FAIL, Verdict.INCONCLUSIVE)
     assert told.message.startswith(
-        "canary had 6 bad runs in 50 runs of the last 300 s (12 %), 6 of them ended, the limit of 15 %"
+        "canary had 6 bad runs in 50 runs of the last 300 s (12%), 6 of them ended, the limit of 15%"
     )
 
 
@@ -152,7 +152,7 @@ def test_a_mix_must_shift_by_more_than_its_unfinished_runs() -> None:
 
 @pytest.mark.parametrize("course", [AT_5, replace(AT_5, started=Started(50, 950))])
 def test_a_worse_release_is_still_found(course: PlanPosition) -> None:
-    """Eight of nineteen failures at 5 % of the traffic are too many, whichever runs have ended."""
+    """Eight of nineteen failures at 5% of the traffic are too many, whichever runs have ended."""
     for ended in (8, 20, 50):
         found = judge(ERRORS, reading(Segment(8, ended, 11, 1000 - ended)), course)
 
@@ -167,8 +167,8 @@ def test_the_sentence_says_what_was_used() -> None:
     found = judge(ERRORS, reading(Segment(8, 20, 11, 980)), AT_5)
 
     assert found.message == (
-        "canary finished 20 of 1,000 runs, was given 5.0 % of them, 50, but had 8 of 19 failures (42 %); "
-        "rate 16 % vs 1.2 %, as if its other runs end well = 13.8x, limit 1.1x; "
+        "canary finished 20 of 1,000 runs, was assigned 5.0% of them (50), but had 8 of 19 failures (42%); "
+        "rate 16% vs 1.2% if its other runs end well = 13.8x, limit 1.1x; "
         "evidence 18,000:1, needed 100:1"
     )
 
@@ -210,7 +210,7 @@ def test_slow_runs_above_a_bound_are_compared_by_what_began() -> None:
 @pytest.mark.parametrize(
     ("weight", "expected"),
     [
-        (5, 950 / 0.95),  # only the canary's 5 % can be missing
+        (5, 950 / 0.95),  # only the canary's 5% can be missing
         (50, 1000),  # all that it takes to be as before
         (100, 1000),
     ],

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.gates import GateType
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.analysis.baseline import baselines, factors
@@ -38,7 +39,7 @@ def samples(values: list[float]) -> list[tuple[datetime, float]]:
 
 
 def steady(chance: random.Random, length: int, cluster: int) -> list[Minute]:
-    """1.2 % of 160 runs a minute fail, in incidents of `cluster` failures each."""
+    """1.2% of 160 runs a minute fail, in incidents of `cluster` failures each."""
     incidents = [sum(chance.random() < 0.012 / cluster for _ in range(160)) for _ in range(length)]
     return [(float(n * cluster), 160.0) for n in incidents]
 
@@ -155,21 +156,22 @@ def test_without_history_no_factor_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_sum", "measured", "segment", "expected"),
+    ("kind", "measured", "segment", "expected"),
     [
-        (False, None, Segment(1, 50, 1, 950), 1.0),
-        (False, 3.0, Segment(1, 50, 1, 950), 3.0),
-        (True, 0.4, Segment(1, 50, 1, 950), 0.4),
-        (True, None, Segment(9, 50, 95, 950), UNMEASURED_SUM * 0.1),
-        (True, None, Segment(10, 50, 0, 950), UNMEASURED_SUM * 0.2),
-        (True, None, Segment(0, 0, 0, 0), UNMEASURED_SUM),
+        (GateType.RATIO, None, Segment(1, 50, 1, 950), 1.0),
+        (GateType.HISTOGRAM, None, Segment(1, 50, 1, 950), 1.0),
+        (GateType.RATIO, 3.0, Segment(1, 50, 1, 950), 3.0),
+        (GateType.MEAN, 0.4, Segment(1, 50, 1, 950), 0.4),
+        (GateType.MEAN, None, Segment(9, 50, 95, 950), UNMEASURED_SUM * 0.1),
+        (GateType.MEAN, None, Segment(10, 50, 0, 950), UNMEASURED_SUM * 0.2),
+        (GateType.MEAN, None, Segment(0, 0, 0, 0), UNMEASURED_SUM),
     ],
 )
 def test_a_fresh_install_judges_cautiously(
-    measured: float | None, segment: Segment, expected: float, *, is_sum: bool
+    kind: GateType, measured: float | None, segment: Segment, expected: float
 ) -> None:
     """Baseline are taken as independent; a sum gets a heavy-tailed cost's factor of stable's mean per run."""
-    assert effective(measured, [segment], is_sum=is_sum) == pytest.approx(expected)
+    assert effective(kind, measured, [segment]) == pytest.approx(expected)
 
 
 def test_the_cautious_factor_is_that_of_a_lognormal() -> None:

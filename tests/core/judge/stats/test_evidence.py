@@ -106,7 +106,7 @@ def test_a_bad_start_and_a_late_regression_are_both_found() -> None:
 
 
 def test_ratio_is_bad_over_expected_and_never_pooled() -> None:
-    """A bad hour of both releases at 5 % does not hide three times the errors at 25 %."""
+    """A bad hour of both releases at 5% does not hide three times the errors at 25%."""
     bad_hour = Segment(10, 50, 190, 950)
     regression = Segment(36, 1000, 36, 3000)
 
@@ -132,7 +132,7 @@ def test_bad_ratio_at_its_edges(segments: list[Segment], expected: float) -> Non
 
 
 def test_good_ratio_compares_what_went_well() -> None:
-    """71 % completed against 84 % is 0.845 times as good, though nearly twice as bad."""
+    """71% completed against 84% is 0.845 times as good, though nearly twice as bad."""
     segment = Segment(29, 100, 160, 1000)
 
     assert good_ratio([segment]) == pytest.approx(0.71 / 0.84)
@@ -140,7 +140,7 @@ def test_good_ratio_compares_what_went_well() -> None:
 
 
 def test_harmless_releases_raise_an_alarm_less_often_than_promised() -> None:
-    """Asked every minute of an hour at 5 % bad outcomes and 1,000 runs an hour, at most 1 % ever reach 100:1.
+    """Asked every minute of an hour at 5% bad outcomes and 1,000 runs an hour, at most 1% ever reach 100:1.
 
     The random start is fixed, so the share is the same each time.
     """
@@ -151,7 +151,7 @@ def test_harmless_releases_raise_an_alarm_less_often_than_promised() -> None:
 
 
 def test_a_release_that_fails_seven_times_as_often_raises_one() -> None:
-    """The same hour with 8.4 % against 1.2 % at 25 % of 4,000 runs is found in nearly every repetition."""
+    """The same hour with 8.4% against 1.2% at 25% of 4,000 runs is found in nearly every repetition."""
     chance = random.Random(20261121)
     found = sum(
         _ever_reaches(

@@ -50,8 +50,8 @@ def test_a_value_that_stable_never_had_fails_and_is_named() -> None:
 
     assert (found.verdict, found.reason) == (Verdict.FAIL, Reason.GATE_FAILED)
     assert found.message == (
-        "133 runs of the canary: large-4-8 20 % vs 0 % of stable; 20 % moved, by chance less than 0.0001 % "
-        "of the time, needed at most 5.0 %; only the canary has large-4-8 (27 of 133 vs 0 of 2,500)"
+        "133 runs of the canary: large-4-8 20% vs 0% of stable; 20% moved, by chance less than 0.0001% "
+        "of the time, needed at most 5.0%; only the canary has large-4-8 (27 of 133 vs 0 of 2,500)"
     )
 
 
@@ -151,8 +151,8 @@ def test_a_chance_is_a_probability(canary: float, stable: float, share: float) -
 
 HARMLESS = {
     "one rare value": [0.9995, 0.0005],
-    "one of 1 %": [0.99, 0.01],
-    "ten of 0.1 %": [0.99, *[0.001] * 10],
+    "one of 1%": [0.99, 0.01],
+    "ten of 0.1%": [0.99, *[0.001] * 10],
     "a long tail": [0.95, *[0.05 / 59] * 59],
 }
 
@@ -160,7 +160,7 @@ HARMLESS = {
 @pytest.mark.parametrize("shares", HARMLESS.values(), ids=list(HARMLESS))
 @pytest.mark.parametrize(("weight", "runs"), [(0.05, 60), (0.25, 100), (0.5, 60)])
 def test_rare_values_of_both_rarely_look_like_a_shift(shares: list[float], weight: float, runs: int) -> None:
-    """A rare value that happens to show at the canary first is found in at most 1 % of harmless releases."""
+    """A rare value that happens to show at the canary first is found in at most 1% of harmless releases."""
     luck, cumulative = random.Random(11), list(accumulate(shares))
 
     def drawn(number: int) -> list[int]:

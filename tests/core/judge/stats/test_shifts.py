@@ -134,7 +134,7 @@ def test_chi_squared_by_hand() -> None:
 
 
 def test_the_loan_example_is_found() -> None:
-    """Approvals 45 to 52 %: more of what one may even want, and people should know."""
+    """Approvals 45 to 52%: more of what one may even want, and people should know."""
     found = of_mix(LOANS, 1.0)
 
     assert found is not None
@@ -147,7 +147,7 @@ def test_the_loan_example_is_found() -> None:
     ("counts", "is_found"),
     [
         (SAME, False),
-        (mix(("a", 26_500, 50_000), ("b", 23_500, 50_000)), False),  # certain, and 3 % of them
+        (mix(("a", 26_500, 50_000), ("b", 23_500, 50_000)), False),  # certain, and 3% of them
         (mix(("a", 45, 500), ("b", 4, 500)), False),  # 49 decisions
         (mix(("a", 46, 500), ("b", 4, 500)), True),
         (mix(("a", 1000, 0)), False),  # stable decided nothing
@@ -281,8 +281,8 @@ def test_looks_survive_a_check_without_counts_and_end_with_the_segment() -> None
 def test_a_shift_explains_itself() -> None:
     """What moved, from where, by how much, and how often chance gives as much."""
     assert decide_on(LOANS, looked(300)).message == (
-        "1,000 decisions of the canary: approve 52 % vs 45 % of stable; 7.0 % moved, "
-        "by chance 0.005 % of the time, needed at most 0.3 %"
+        "1,000 decisions of the canary: approve 52% vs 45% of stable; 7.0% moved, "
+        "by chance 0.005% of the time, needed at most 0.3%"
     )
     assert decide_on(mix(("a", 9, 90)), looked(300)).message == (
         "9 decisions of the canary, too few to compare; 9 of 100 canary runs needed to pass"
@@ -298,8 +298,8 @@ def test_a_length_explains_itself() -> None:
 
     assert found.verdict is Verdict.FAIL
     assert found.message.startswith(
-        "200 completions of the canary: completions of more than 256 tokens 60 % vs 40 % of stable; "
-        "20 % moved, by chance"
+        "200 completions of the canary: completions of more than 256 tokens 60% vs 40% of stable; "
+        "20% moved, by chance"
     )
     stored = to_status(found).present
     assert stored is not None

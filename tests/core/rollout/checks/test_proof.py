@@ -7,9 +7,9 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders import NEW, NEXT, OLD, OLDEST, a_rollout
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.4)
+BAD = Behavior(failed=0.4)
 WATCH = {"intervalSeconds": 60}
 
 
@@ -49,7 +49,7 @@ def test_waiting_blindly_ends_without_quarantine_and_without_a_loop() -> None:
     back = world.status.last_rollback
     assert back is not None
     assert (back.trigger, back.reason, world.status.quarantined) == (Trigger.TIMEOUT, "TimedOut", ())
-    assert "not in quarantine, as nothing was proved against the release" in back.message
+    assert "not quarantined, since nothing was proved against the release" in back.message
     world.metrics = "up"
     writes, weights = world.status_writes, list(world.route_weights)
     for _ in range(5):
@@ -91,7 +91,7 @@ def test_an_undecided_phase_that_rolls_back_is_not_proof_either() -> None:
     back = world.status.last_rollback
     assert back is not None
     assert (world.status.quarantined, world.ready_reason(), back.trigger) == ((), "TimedOut", "Timeout")
-    assert "not in quarantine" in back.message
+    assert "not quarantined" in back.message
 
 
 def test_an_outage_that_hits_everyone_condemns_nobody() -> None:
@@ -129,7 +129,7 @@ def test_a_release_that_is_the_cause_is_in_quarantine_once_that_is_known() -> No
     assert world.ready_reason() == "Quarantined"
     assert world.status.last_rollback is not None
     assert world.status.last_rollback.outcome is VerifyOutcome.RECOVERED
-    assert f"{OLDEST} keeps the limits that {OLD} exceeded" in world.status.last_rollback.verification
+    assert f"{OLDEST} stays within the limits that {OLD} exceeded" in world.status.last_rollback.verification
     world.run(3600)
     assert world.shares()[OLDEST] == 100
 
@@ -150,9 +150,9 @@ def test_a_cap_at_rest_is_proved_in_the_same_way(*, shared: bool) -> None:
     """A provider that doubles its price makes every release exceed it."""
     caps = [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "500", "perSeconds": 600}]
     world = at_rest(OLDEST, OLD, gates=[], caps=caps)
-    world.agents[OLD] = Behaviour(cost=1.0)
+    world.agents[OLD] = Behavior(cost=1.0)
     if shared:
-        world.agents[OLDEST] = Behaviour(cost=1.0)
+        world.agents[OLDEST] = Behavior(cost=1.0)
     world.run(3600)
     assert world.shares()[OLDEST] == 100
     assert [entry.release for entry in world.status.quarantined] == ([] if shared else [OLD])

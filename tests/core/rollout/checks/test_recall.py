@@ -26,9 +26,9 @@ from testkit.builders import (
     owned_snapshots,
     snapshot_of,
 )
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.3)
+BAD = Behavior(failed=0.3)
 
 
 def recreated(world: World, uid: str = "uid-of-the-next", **traffic: bool) -> World:
@@ -45,10 +45,10 @@ def recreated(world: World, uid: str = "uid-of-the-next", **traffic: bool) -> Wo
     return world
 
 
-def an_attempt(behaviour: Behaviour | None = None, **spec: object) -> World:
-    """`OLD` serves, `NEW` has just begun with 5 %."""
+def an_attempt(behavior: Behavior | None = None, **spec: object) -> World:
+    """`OLD` serves, `NEW` has just begun with 5%."""
     world = a_world(a_rollout(**spec).serving(OLD), OLD)
-    world.ship(NEW, behaviour)
+    world.ship(NEW, behavior)
     world.settle()
     return world
 
@@ -70,11 +70,11 @@ def test_what_is_in_quarantine_stays_out(*, stays: bool) -> None:
 
 
 def test_a_retry_works_as_before() -> None:
-    """The annotation names the attempt of the first rollout; then the release is on trial again, from 5 %."""
+    """The annotation names the attempt of the first rollout, and the release starts again, from 5%."""
     world = an_attempt(BAD)
     world.run_until(State.ROLLED_BACK)
     recreated(world)
-    world.agents[NEW] = Behaviour()
+    world.agents[NEW] = Behavior()
     world.rollout = world.rollout.replace(
         metadata=world.rollout.metadata.replace(annotations={"agentrollouts.dev/retry": f"2/{NEW}"})
     )
@@ -86,7 +86,7 @@ def test_a_retry_works_as_before() -> None:
 
 @pytest.mark.parametrize("stays", [False, True])
 def test_in_mid_canary_the_attempt_starts_over(*, stays: bool) -> None:
-    """25 % before, 5 % after; stable keeps the rest at every moment."""
+    """25% before, 5% after; stable keeps the rest at every moment."""
     world = an_attempt()
     world.run(700)
     assert world.shares() == {OLD: 75, NEW: 25}

@@ -9,7 +9,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
 from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
 
 def decided(obs: Observation) -> AgentRolloutStatus:
@@ -32,7 +32,7 @@ def test_the_end_of_a_phase_is_a_time_that_stays(seconds: float) -> None:
     """However often it is looked at, so that nothing is written while the clock runs."""
     builder = a_rollout().in_state(State.CANARY)
     assert ready(builder, seconds) == (
-        f"{NEW} has 5 % in phase canary-5; phase canary-5 ends at 2026-11-21 10:10:00 UTC if its gates pass"
+        f"{NEW} has 5% in phase canary-5; phase canary-5 ends at 2026-11-21 10:10:00 UTC if its gates pass"
     )
 
 
@@ -113,7 +113,7 @@ def test_the_command_that_approves_is_there_to_be_copied() -> None:
 def test_the_weight_is_that_of_the_release_that_is_wanted(
     builder: RolloutBuilder, weight: int | None
 ) -> None:
-    """100 where it serves, the canary's share while it is tried, 0 where it has none."""
+    """100 where it serves, the canary's share while it is tried, 0 if it has none."""
     release = {"release": None} if "9.9.9" in builder.plan.release_ref.name else {}
     assert decided(an_observation(builder, **release)).requested_weight == weight
 
@@ -124,7 +124,7 @@ def test_the_weight_in_the_course_of_a_release() -> None:
     world.run_until(State.HEALTHY)
     world.settle()
     assert world.status.requested_weight == 100
-    world.ship("support-agent-4.3.0", Behaviour(failed=0.9))
+    world.ship("support-agent-4.3.0", Behavior(failed=0.9))
     world.run_until(State.ROLLED_BACK)
     world.settle()
     assert world.status.requested_weight == 0

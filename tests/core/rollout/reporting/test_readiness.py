@@ -8,9 +8,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import HistoryEntry, Outcome
 from agentrollouts.core.history import kept
 from testkit.builders import NEW, NEXT, OLD, OLDEST, UID, a_record, a_rollout, owned_snapshots, snapshot_of
-from testkit.world import Behaviour, World, a_world
+from testkit.world import Behavior, World, a_world
 
-BAD = Behaviour(failed=0.3)
+BAD = Behavior(failed=0.3)
 
 
 def at_rest(*releases: str, **spec: object) -> World:

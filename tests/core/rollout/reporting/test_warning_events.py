@@ -121,7 +121,7 @@ class Course:
 
     @property
     def conditions(self) -> str:
-        """All that the conditions say."""
+        """Everything that the conditions say."""
         return " ".join(f"{found.reason} {found.message}" for found in self.builder.status.conditions)
 
 

@@ -38,7 +38,7 @@ from testkit.builders import (
     shown,
     their_route,
 )
-from testkit.world import Behaviour, World, a_world, check_patch
+from testkit.world import Behavior, World, a_world, check_patch
 
 KEY = "support-agent.agentrollouts.dev/split"
 AT_REST = a_rollout(traffic=BY_PATCH).serving(OLD)
@@ -237,18 +237,18 @@ OURS = {"app.kubernetes.io/managed-by": "agentrollouts"}
         (a_shop(OLD), Reason.ROUTE_UNEXPECTED, f"add {{name: {NEW_SERVICE}, port: 8080, weight: 0}}"),
         (a_shop(NEW), Reason.ROUTE_UNEXPECTED, f"no backend for release {OLD}"),
         (a_shop(), Reason.ROUTE_UNEXPECTED, f"no backend for release {OLD}"),
-        (a_shop(OLD, NEW, NEW), Reason.ROUTE_UNEXPECTED, f"has Service {NEW_SERVICE} twice"),
+        (a_shop(OLD, NEW, NEW), Reason.ROUTE_UNEXPECTED, f"lists Service {NEW_SERVICE} twice"),
         (
             their_route(a_backend(OLD_SERVICE), a_backend(NEW_SERVICE), a_backend("x", None)),
             Reason.ROUTE_UNEXPECTED,
-            "backend x has weight 1 and is no release of this rollout",
+            "backend x has weight 1 but is not a release of this rollout",
         ),
         (
             their_route(a_backend(OLD_SERVICE), a_backend(NEW_SERVICE, namespace="b")),
             Reason.ROUTE_UNEXPECTED,
             f"no backend for release {NEW}",
         ),
-        (a_shop(OLD, NEW, labels=OURS), Reason.ROUTE_UNEXPECTED, "was made by the operator"),
+        (a_shop(OLD, NEW, labels=OURS), Reason.ROUTE_UNEXPECTED, "was created by the operator"),
     ],
 )
 def test_what_looks_unexpected_is_left_alone(route: Manifest | None, reason: Reason, words: str) -> None:
@@ -321,7 +321,7 @@ def test_a_canary_alone_in_its_rule_is_not_turned_off() -> None:
 
 
 def other(name: str, created: str, **fields: object) -> Manifest:
-    """Another rollout as the API server has it."""
+    """Another rollout as returned by the API server."""
     metadata = {"name": name, "creationTimestamp": created, **fields}
     return {"metadata": metadata, "spec": {"traffic": BY_PATCH}}
 
@@ -411,7 +411,7 @@ def test_a_good_release_walks_all_phases_and_the_next_one_too() -> None:
 def test_a_bad_release_is_taken_back() -> None:
     """By the gate, in one patch, and quarantined."""
     world = a_shop_world()
-    world.agents[NEW] = Behaviour(failed=0.5)
+    world.agents[NEW] = Behavior(failed=0.5)
     world.run_until(State.ROLLED_BACK)
     world.settle()
 
@@ -463,7 +463,7 @@ def test_weights_of_somebody_else_are_put_back() -> None:
 
     assert world.canary_weight == 5
     assert world.told(Reason.ROUTE_RESTORED) == [
-        "HTTPRoute shop was changed by argocd-controller; it is put back"
+        "HTTPRoute shop was changed by argocd-controller; the operator restored it"
     ]
 
 
@@ -620,7 +620,7 @@ def test_a_sticky_rule_gets_no_canary(persistence: dict[str, str]) -> None:
 
 
 def test_a_rule_that_becomes_sticky_holds_the_canary_and_does_not_stop_the_way_back() -> None:
-    """Forward is refused, and 100/0 is written all the same."""
+    """Forward is refused, and 100/0 is written anyway."""
     route = sticky(*BACKENDS, type="Cookie")
     held = decide(seeing(TRYING, route))
     assert held.status is not None

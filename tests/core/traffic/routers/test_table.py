@@ -151,7 +151,7 @@ def test_the_split_for_agents_that_split_by_themselves() -> None:
 
 @pytest.mark.parametrize("phase", range(3))
 def test_the_flag_keeps_a_user_with_the_canary(phase: int) -> None:
-    """The canary stands first and all shares sum to 100, so who got it at 5 % still has it at 25 %."""
+    """The canary stands first and all shares sum to 100, so who got it at 5% still has it at 25%."""
     flags = json.loads(objects(TRYING.in_phase(phase))["ConfigMap"]["data"]["flags.json"])
     flag = flags["flags"]["support-agent-release"]
     [_, *shares] = flag["targeting"]["fractional"]
@@ -202,7 +202,7 @@ def test_a_route_of_ours_is_kept_right_while_it_exists() -> None:
 
 
 def route() -> Any:  # noqa: ANN401 any value of JSON, or any field
-    """The route of a canary as the API server has it."""
+    """The route of a canary as returned by the API server."""
     return json.loads(json.dumps(shown(TRYING.build())[ROUTE]))
 
 

@@ -12,20 +12,20 @@ from agentrollouts.core.gates.counts import Expected, Segment
 
 CHANCE: Final = 2.0
 """Standard deviations of the split of the runs that are too few to count as unfinished: chance alone gives as
-many, and to count them would delay every proof. Where fewer can be under way, by how long runs take, none
+many, and to count them would delay every proof. If fewer can be in progress, by the duration of runs, none
 count, however large the shortfall is."""
 PATIENCE: Final = 3
-"""Mean durations of a run for which runs may be under way, at most: a canary may be slower than stable."""
+"""Largest number of mean durations for which runs can be in progress: a canary can be slower than stable."""
 SWAY: Final = 0.6
 """The same in standard deviations of the split of the bad outcomes: where bad is common, a small shortfall
 of runs moves what is expected of them by more than it scatters."""
 
 
 def underway(seconds: float, run_seconds: float) -> float:
-    """The largest share of the runs of so many seconds that can be under way at their end.
+    """The largest share of the runs of so many seconds that can be in progress at their end.
 
-    As many as begin within a mean duration are under way at any time (Little's law); 1 where no duration is
-    known.
+    The number in progress at any time is the number that begins within a mean duration (Little's law); 1 if
+    the duration is unknown.
     """
     if run_seconds <= 0 or seconds <= 0:
         return 1.0
@@ -59,9 +59,9 @@ def filled(segment: Segment, expected: Expected, burst: float = 1.0) -> Segment:
 def filled_since(segment: Segment, weight: int) -> Segment:
     """The segment of a release that got all traffic again, beside itself before, with its unfinished runs.
 
-    In the canary's place stands the time since the rollback, in stable's one of the same length before the
-    attempt. Of the runs that the canary would have had, as many may still be under way as would make both
-    alike; those of the traffic that the release never lost end as they always did.
+    The time since the rollback takes the place of the canary, and the same length of time before the attempt
+    that of stable. Of the runs that the canary would have had, as many can still be in progress as would make
+    both alike; those of the traffic that the release never lost end as they always did.
 
     Args:
         segment: Counts of finished runs.
@@ -80,7 +80,7 @@ def unfinished(segment: Segment, expected: Expected) -> float:
 
 
 def begun(recent: Segment, leaving: float, expected: Expected, burst: float) -> float:
-    """Canary runs that began in a window, at least; 0 where no more did than ended.
+    """Lower bound of the canary runs that began in a window; 0 if as many ended as began.
 
     Args:
         recent: Counts of the runs that ended in it.

@@ -68,8 +68,8 @@ def _log_mean_exp(logs: Sequence[float]) -> float:
 def bad_ratio(segments: Sequence[Segment]) -> float:
     """Bad outcomes of the canary over those that stable's rate would give, summed over segments.
 
-    Raw counts of different weights are never pooled: a bad hour of both releases at 5 % would hide a
-    regression at 25 %.
+    Raw counts of different weights are never pooled: a bad hour of both releases at 5% would hide a
+    regression at 25%.
 
     Returns:
         1 when nothing was bad on either side, infinity when nothing was expected and something happened.

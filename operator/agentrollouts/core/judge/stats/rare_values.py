@@ -43,8 +43,8 @@ class Rare:
 def rarest(values: Sequence[Mix], runs: Segment, least: float) -> Rare | None:
     """The rare value with the least chance, of those whose share moved by at least `least`.
 
-    Each value is tested by itself, and all of them together: 27 outcomes with 27 values that nobody saw
-    before are as much of a shift as 27 with one. All these tests share `RARE_SHARE` of the permitted error.
+    Each value is tested by itself, and all of them together: 27 outcomes with 27 new values are as much of a
+    shift as 27 outcomes with one. All these tests share `RARE_SHARE` of the permitted error.
 
     Args:
         values: The values too rare for chi-squared, with counts divided by the burst factor.

@@ -53,7 +53,7 @@ def looks_until(seconds: float) -> int:
 
 
 def of_mix(mix: Sequence[Mix], burst: float) -> Shift | None:
-    """Chi-squared on the counts of the labels, rare ones exactly; None where there are too few."""
+    """Chi-squared on the counts of the labels, rare ones exactly; None if there are too few."""
     runs = Segment(0.0, sum(m.canary for m in mix) / burst, 0.0, sum(m.stable for m in mix) / burst)
     if runs.canary_total < MIX_RUNS or not runs.stable_total:
         return None
@@ -80,7 +80,7 @@ def _is_one_sided(value: Mix) -> bool:
 
 
 def of_histogram(bounds: Sequence[Bound], runs: Segment, burst: float) -> Shift | None:
-    """Kolmogorov-Smirnov on the shares above each bound; None where there are too few.
+    """Kolmogorov-Smirnov on the shares above each bound; None if there are too few.
 
     Between bounds nothing is seen, so the distance is at most the true one and the test errs on the quiet
     side.

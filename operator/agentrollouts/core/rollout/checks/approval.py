@@ -7,7 +7,7 @@ from agentrollouts.core.attempt.approvals import wanted
 
 
 def request(rollout: AgentRollout, attempt: Attempt) -> str:
-    """What a person is asked for; empty where nothing is missing, or it was given."""
+    """What needs approval; empty if nothing is missing, or if it was given."""
     missing = next(iter(wanted(rollout.spec, attempt)), None)
     if missing is None:
         return ""

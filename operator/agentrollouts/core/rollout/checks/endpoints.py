@@ -1,6 +1,6 @@
-"""Checks on endpoints while an attempt has traffic: requests must always have somewhere to go.
+"""Checks on endpoints while an attempt has traffic: requests must always have a backend.
 
-A canary that nobody answers for is proof of harm; what is not known is not.
+A canary without a ready endpoint is proof of harm; an unknown is not.
 """
 
 from agentrollouts.api.reasons import Reason, Trigger
@@ -31,7 +31,9 @@ def stable_unreachable(s: Situation) -> moves.Move | None:
     stable = _service(s.status.stable)
     if s.canary_answers is False:
         return _hold(f"neither {stable} nor {_service(s.status.canary)} has a ready endpoint")
-    return _hold(f"{stable} has no ready endpoint, so its share of the requests and the way back are lost")
+    return _hold(
+        f"{stable} has no ready endpoint, so its share of the requests fails, and a rollback would not help"
+    )
 
 
 def endpoints_missing(s: Situation) -> moves.Move | None:

@@ -13,10 +13,10 @@ from agentrollouts.core.rollout.situation import Situation
 
 
 def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollBack:
-    """Stop here; or go back, where the plan gives up waiting for this.
+    """Stop here; or roll back, if the plan limits how long to wait for this.
 
-    A person who pauses may take all the time, and without a stable release there is nowhere to go back to.
-    A return to an earlier release is not given up either: that would serve again what was rolled back.
+    A pause has no time limit, and without a stable release there is no rollback. A return to an earlier
+    release has no limit either, since its end would serve again what was rolled back.
     """
     known = s.attempt.hold
     since = known.since if known and known.reason == reason else s.now
@@ -27,8 +27,8 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
     if until is not None and until <= s.now:
         told = (
-            f"Held for {limit} s, which is as long as spec.rollback.afterHoldSeconds allows, and not in "
-            f"quarantine, as nothing was proved against the release: {message}"
+            f"Held for {limit} s, the limit of spec.rollback.afterHoldSeconds; not "
+            f"quarantined, since nothing was proved against the release: {message}"
         )
         return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
     return moves.Hold(reason, with_way_out(reason, message), until)

@@ -23,13 +23,13 @@ from agentrollouts.core.rollout.situation import Situation, sentences
 from agentrollouts.core.traffic.routers import route_patch
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
-"""How often endpoints are looked at while an attempt stands in line for them."""
+"""Interval between checks of endpoints while an attempt is pending."""
 TARGET_POLL: Final = timedelta(seconds=10)
 """How often endpoints are looked at while stable should be rolled back and no target has any."""
 
 
 def rollback_latched(s: Situation) -> moves.Move | None:
-    """A way back was begun, and the process ended before the status said so."""
+    """A rollback was begun, and the process ended before the status recorded it."""
     found = next(route_patch.latches(s.obs, next_number(s.status)), None)
     target = begun_target(s) if found and s.status.stable else None
     if found is None or target is None:
@@ -42,12 +42,12 @@ def rollback_requested(s: Situation) -> moves.RollBackStable | None:
     target = find_target(s, forced=_is_forced(s)) if _is_rollback_requested(s) else None
     if target is None or s.status.stable is None:
         return None
-    message = f"A person asked to take {s.status.stable.release} back"
+    message = f"A rollback of {s.status.stable.release} was requested"
     return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
 
 
 def stable_failed(s: Situation) -> moves.RollBackStable | None:
-    """Stable is beyond a limit or a cap by itself, long after it was found healthy."""
+    """Stable exceeds a limit or a cap by itself, long after it was healthy."""
     found = _harm(s)
     target = find_target(s) if found and not _led_here(s.status) else None
     return moves.RollBackStable(target, *found) if found and target else None
@@ -114,7 +114,7 @@ def not_permitted(s: Situation) -> moves.Move | None:
 
 
 def healthy(s: Situation) -> moves.Move | None:
-    """What is asked for is what serves."""
+    """The desired release is stable."""
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
     healthy = moves.Rest(Reason.HEALTHY, f"{s.desired.record.release} serves all traffic")
@@ -122,7 +122,7 @@ def healthy(s: Situation) -> moves.Move | None:
 
 
 def quarantined(s: Situation) -> moves.Move | None:
-    """What is asked for was tried and taken back."""
+    """The desired release was tried and rolled back."""
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.QUARANTINED:
         return None
     digest = s.desired.record.digest
@@ -141,13 +141,13 @@ def rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
 
 
 def _told(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
-    """Why what is asked for is not tried; before it, what is wrong with what serves meanwhile."""
+    """Why the desired release is not tried, preceded by what is wrong with the release that serves now."""
     stuck = _stuck(s)
     return (stuck.reason, f"{stuck.message}. {message}") if stuck else (reason, message)
 
 
 def _stuck(s: Situation) -> moves.Rest | None:
-    """Stable should be taken back, as a person or its metrics say, and is not."""
+    """Stable should be rolled back, by an action or by its metrics, but cannot be."""
     if s.status.stable is None:
         return None
     release = s.status.stable.release
@@ -156,21 +156,22 @@ def _stuck(s: Situation) -> moves.Rest | None:
     if _is_rollback_requested(s):
         return moves.Rest(
             Reason.NO_HEALTHY_TARGET,
-            f"{release} cannot be taken back: none of the {s.spec.rollback.max_walk_back} releases before it "
+            f"{release} cannot be rolled back: none of the {s.spec.rollback.max_walk_back} releases before "
+            "it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
         )
     if harm := analysis_stable.found_at_rest(s.spec, s.status, s.gates, {OnFail.ROLL_BACK}):
-        led_here = "the last rollback led here and may not have helped"
+        led_here = "the last rollback led to this release and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
             Reason.NO_HEALTHY_TARGET,
-            f"{release}: {harm.message}; it is not rolled back: {why}; look elsewhere or ship a fix",
+            f"{release}: {harm.message}; not rolled back: {why}; look for another cause, or ship a fix",
         )
     return None
 
 
 def _worried(s: Situation) -> moves.Rest | None:
-    """A gate or a cap speaks against stable, and nothing is to be done but to say so."""
+    """A gate or a cap has found stable degraded, and the only consequence is a report."""
     found = analysis_stable.found_at_rest(s.spec, s.status, s.gates, {OnFail.HOLD})
     if found is None or s.status.stable is None:
         return None
@@ -180,7 +181,7 @@ def _worried(s: Situation) -> moves.Rest | None:
 
 
 def _deserted_targets(s: Situation) -> moves.Rest | None:
-    """Stable should be rolled back, and nobody would answer at any of its targets."""
+    """Stable should be rolled back, but no target has a ready endpoint."""
     stable, attempt, found, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
     is_due = _is_rollback_requested(s) or (harm is not None and not _led_here(s.status))
     if stable is None or attempt is None or not is_due or not found or find_target(s):
@@ -191,26 +192,26 @@ def _deserted_targets(s: Situation) -> moves.Rest | None:
     return moves.Rest(
         Reason.NO_HEALTHY_TARGET,
         f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; start its "
-        f"agents, or annotate {force_back(attempt, stable.release)} to roll back all the same",
+        f"agents, or annotate {force_back(attempt, stable.release)} to roll back anyway",
         s.now + TARGET_POLL,
     )
 
 
 def stable_rolls_back_first(s: Situation) -> moves.Move | None:
-    """Stable is to be taken back, so the attempt that waits ends; its release is tried again after that."""
+    """Stable must be rolled back, so the pending attempt ends; its release is tried again after that."""
     back = rollback_requested(s) or stable_failed(s)
-    return moves.Supersede(f"{back.target.release} comes back first. {back.message}") if back else None
+    return moves.Supersede(f"Rolling back to {back.target.release} first. {back.message}") if back else None
 
 
 def superseded(s: Situation) -> moves.Move | None:
-    """Another digest is asked for than the one that stands in line."""
+    """The desired digest is not that of the pending attempt."""
     if isinstance(s.desired, Problem) or s.desired.standing is Standing.CANARY:
         return None
-    return moves.Supersede(f"spec.releaseRef asks for {s.desired.record.release} instead")
+    return moves.Supersede(f"spec.releaseRef names {s.desired.record.release} instead")
 
 
 def start_attempt(s: Situation) -> moves.Move | None:
-    """A digest that was not tried, or that was healthy before: an attempt begins, or stands in line."""
+    """A digest that was not tried, or that was healthy before: an attempt begins, or is pending."""
     if isinstance(s.desired, Problem):
         return None
     record = s.desired.record
@@ -258,7 +259,7 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
         yield Problem(
             Reason.SERVICE_SHARED,
             f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
-            "apart; give each release a service of its own",
+            "apart; give each release its own Service",
         )
     if s.obs.endpoints_ready is False and record.service:
         yield Problem(

@@ -1,6 +1,6 @@
 """Checks of an attempt with traffic: whether it rolls back, holds, or may advance.
 
-A check returns None where it does not apply, and then the next one is evaluated.
+A check returns None if it does not apply, and then the next one is evaluated.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.routers import route_patch
 
-UNANSWERED: Final = "The gates have not been answered yet"
+UNANSWERED: Final = "The gates have not been evaluated yet"
 
 
 def rollback_in_progress(s: Situation) -> moves.Move | None:
@@ -40,14 +40,14 @@ def rollback_in_progress(s: Situation) -> moves.Move | None:
 
 
 def _writing(s: Situation) -> moves.Move:
-    """The route does not show the way back yet; once the budget is spent, that is told."""
+    """The route does not show the rollback yet; once the budget is spent, that is reported."""
     decided = s.status.last_rollback.decided_time if s.status.last_rollback else s.now
     late = decided + timedelta(seconds=s.spec.rollback.budget_seconds)
     return moves.Wait("Stable 100, canary 0 is being written", late if late > s.now else None)
 
 
 def _latch_on_traffic(s: Situation) -> moves.Move | None:
-    """The traffic was taken back and the process ended before the status said so."""
+    """The traffic was rolled back, and the process ended before the status recorded it."""
     found = next(route_patch.latches(s.obs, s.attempt.number), None)
     if found is None or s.status.stable is None or s.status.canary is None:
         return None
@@ -55,7 +55,7 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
 
 
 def _reason_of(trigger: Trigger, s: Situation) -> Reason:
-    """The mark has no word; that of a lost canary can be told by the status before it."""
+    """The mark has no reason; that of a lost canary can be determined from the status before it."""
     before = s.obs.status.attempt
     is_lost = trigger is Trigger.BREACH and before is not None and before.endpoints_lost_time is not None
     return Reason.NO_READY_ENDPOINTS if is_lost else REASONS[trigger]
@@ -66,11 +66,11 @@ def rollback_requested(s: Situation) -> moves.Move | None:
     canary = s.status.canary
     if canary and asks_back(s.attempt, canary.release, s.obs.rollout):
         return _roll_back(
-            s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A person asked to take {canary.release} back"
+            s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A rollback of {canary.release} was requested"
         )
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
-    message = f"spec.releaseRef asks for {s.desired.record.release} again"
+    message = f"spec.releaseRef names {s.desired.record.release} again"
     return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
 
 
@@ -94,12 +94,12 @@ def cap_exceeded(s: Situation) -> moves.Move | None:
 def _roll_back(s: Situation, trigger: Trigger, reason: Reason, message: str) -> moves.Move:
     """Back to stable; where there is none, a person has to decide what serves."""
     if s.status.stable is None:
-        return hold(s, Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to go back to")
+        return hold(s, Reason.NO_HEALTHY_TARGET, f"{message}; there is no release to roll back to")
     return moves.RollBack(trigger, reason, message)
 
 
 def superseded(s: Situation) -> moves.Move | None:
-    """Another digest is asked for, or one that is not known."""
+    """The desired digest is another one, or unknown."""
     match s.desired:
         case Problem(Reason.PENDING, message):
             return moves.Wait(message)  # the release was made a moment ago; it is read at once
@@ -108,7 +108,7 @@ def superseded(s: Situation) -> moves.Move | None:
         case Desired(Standing.CANARY):
             return None
         case Desired(_, record):
-            return moves.Supersede(f"spec.releaseRef asks for {record.release} instead")
+            return moves.Supersede(f"spec.releaseRef names {record.release} instead")
 
 
 def plan_changed(s: Situation) -> moves.Move | None:
@@ -124,7 +124,7 @@ def paused(s: Situation) -> moves.Move | None:
     """A person stopped forward moves."""
     if not s.spec.paused:
         return None
-    return hold(s, Reason.PAUSED, "spec.paused is true; set it to false to go on")
+    return hold(s, Reason.PAUSED, "spec.paused is true; set it to false to continue")
 
 
 def agent_taken(s: Situation) -> moves.Move | None:
@@ -168,14 +168,14 @@ def metrics_missing(s: Situation) -> moves.Move | None:
 
 
 def hold_cleared(s: Situation) -> moves.Move | None:
-    """Nothing holds the attempt any more; one that would be held as undecided at once needs a Pass."""
+    """The reason of the hold has ended; an attempt that would be held as undecided at once needs a Pass."""
     hold = s.attempt.hold
     if hold is None:
         return None
     if s.is_gated and not s.judgments:  # after a restart, say: the cause may still be there
         return moves.Wait(UNANSWERED)
     if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
-        return moves.Wait("The caps have not been answered yet")
+        return moves.Wait("The caps have not been evaluated yet")
     is_undecided = not s.passed and (hold.reason == Reason.INCONCLUSIVE or _is_spent(s))
     return (_inconclusive(s) if is_undecided else None) or moves.Resume()
 
@@ -197,7 +197,7 @@ def weights_not_applied(s: Situation) -> moves.Move | None:
 
 
 def metrics_returned(s: Situation) -> moves.Move | None:
-    """The clock stood while a metric was missing; without an answer nobody knows whether it still is."""
+    """The clock stopped while a metric was missing; without a result it is unknown whether it still is."""
     attempt = s.attempt
     is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
     if s.base not in {State.CANARY, State.BAKING} or not is_standing:
@@ -239,7 +239,7 @@ def inconclusive(s: Situation) -> moves.Move | None:
 
 
 def _inconclusive(s: Situation) -> moves.Move | None:
-    """What follows from time that is over without a Pass; None where the plan says to go on all the same."""
+    """The consequence of a phase that is over without a Pass; None if the plan promotes then."""
     waiting = [j for j in s.judgments if not j.lets_pass]
     if not waiting:
         return moves.Wait(UNANSWERED)
@@ -249,7 +249,7 @@ def _inconclusive(s: Situation) -> moves.Move | None:
         return moves.Extend(message)
     match s.spec.analysis.on_timeout:
         case OnTimeout.ROLL_BACK if not is_returning(s.status.canary, s.status):
-            told = f"Undecided when the phase was over, so not in quarantine: {message}"
+            told = f"Undecided when the phase was over, so not quarantined: {message}"
             return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
         case OnTimeout.PROMOTE:
             return None

@@ -1,7 +1,7 @@
 """After a rollback that proved nothing: is the release the cause, or is the cause shared?
 
 While idle, stable serves alone, so nothing distinguishes an outage of a provider from a fault of stable. It
-is rolled back all the same, and the release that serves instead is watched with the same limits. If it keeps
+is rolled back anyway, and the release that serves instead is watched with the same limits. If it keeps
 them, the release was the cause and is quarantined. If it exceeds them too, the cause is shared, and the
 release returns once the limits are kept again.
 """
@@ -38,12 +38,12 @@ def proved(s: Situation) -> moves.Move | None:
     keeps = _keeps(s, back)
     if not keeps:
         return None
-    message = f"{back.to} keeps the limits that {back.from_} exceeded: {keeps}"
+    message = f"{back.to} stays within the limits that {back.from_} exceeded: {keeps}"
     return moves.Prove(VerifyOutcome.RECOVERED, message)
 
 
 def _harm(s: Situation) -> str:
-    """What is measured of stable that would roll it back; empty where nothing."""
+    """What is measured of stable that would roll it back; empty if nothing."""
     failing = tuple(judgment for judgment in s.failing if judgment.action is OnFail.ROLL_BACK)
     return sentences(failing) or sentences(s.exceeded(OnFail.ROLL_BACK))
 
@@ -72,16 +72,16 @@ def _needed_seconds_of(gate: ResolvedGate) -> int:
 
 
 def given_up(s: Situation) -> moves.Move | None:
-    """It was rolled back without proof, and nobody wants it tried again."""
+    """It was rolled back without proof, and no one has requested a retry."""
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.GIVEN_UP:
         return None
     release, back = s.desired.record.release, s.status.last_rollback
     if s.attempt.trigger is Trigger.TIMEOUT:
         why, reason = "after waiting, not because anything was proved against it", Reason.TIMED_OUT
     else:
-        why, reason = "at rest, and it is not known yet whether it was the cause", Reason.UNPROVED
+        why, reason = "at rest, and it is not yet known whether it was the cause", Reason.UNPROVED
     message = (
-        f"{release} was rolled back {why}; it is not in quarantine and is not tried again by itself. "
+        f"{release} was rolled back {why}; it is not in quarantine and is not tried again without an action. "
         f"Annotate {retry_of(s.attempt, release)}, change the plan, or roll out another release. "
         f"{back.message if back else ''}"
     )
@@ -89,19 +89,19 @@ def given_up(s: Situation) -> moves.Move | None:
 
 
 def shared_cause(s: Situation) -> moves.Move | None:
-    """What is desired was cleared of a fault that everybody has, and that is not over."""
+    """The desired release was cleared of a fault that affects all releases, and that is not over."""
     back = s.status.last_rollback
     if back is None or back.outcome is not VerifyOutcome.NOT_RECOVERED or not isinstance(s.desired, Desired):
         return None
     is_cleared = s.desired.standing is Standing.KNOWN_HEALTHY and s.desired.record.release == back.from_
     if not is_cleared or not _serves_since(s, back) or not _lasts(s):
         return None
-    message = f"{back.from_} returns once {back.to} keeps the limits; {back.verification}"
+    message = f"{back.from_} returns once {back.to} stays within the limits; {back.verification}"
     return moves.Rest(Reason.SHARED_CAUSE, message)
 
 
 def _lasts(s: Situation) -> bool:
-    """Whether the limits are exceeded still, or nobody knows; without a watch it is no longer waited for."""
+    """Whether the limits are still exceeded, or that is unknown; irrelevant without `watch`."""
     if s.exceeded(OnFail.ROLL_BACK):
         return True
     if not s.is_gated:

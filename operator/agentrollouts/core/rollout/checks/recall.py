@@ -17,14 +17,14 @@ from agentrollouts.core.rollout.snapshot_facts import Healthy, ban_of, healthy_o
 
 
 def predecessor_known(s: Situation) -> moves.Move | None:
-    """The snapshots know more of this agent than the status does; one that may not ship it asks nothing."""
+    """The snapshots know more of this agent than the status; a younger rollout recalls nothing."""
     if s.obs.agent_taken_by:
         return None
     return _desired_is_banned(s) if s.status.stable else _all_that_is_known(s)
 
 
 def _desired_is_banned(s: Situation) -> moves.Move | None:
-    """What is to be tried was rolled back by a predecessor; also where its snapshot came later than this."""
+    """The desired release was rolled back by a previous rollout, even if its snapshot was read later."""
     if not isinstance(s.desired, Desired) or s.desired.standing is not Standing.NEW:
         return None
     snapshot = s.obs.snapshots.get(s.desired.record.snapshot)

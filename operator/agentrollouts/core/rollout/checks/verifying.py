@@ -13,8 +13,8 @@ from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.situation import Situation, sentences
 
-ELSEWHERE = "the failure is elsewhere: in a dependency, in data that the release wrote, or at the provider"
-UNPROVED = "The release that serves now is watched by the same limits, which shows whether that helped."
+ELSEWHERE = "the cause is elsewhere: in a dependency, in data that the release wrote, or at the provider"
+UNPROVED = "The same limits apply to the release that serves now, which shows whether that helped."
 NOT_REPORTED = "The gateway has not reported the route yet"
 
 
@@ -24,24 +24,24 @@ def verifying(s: Situation) -> moves.Move:
     if rollback is None:
         raise ValueError("Only a rollback can be verified")
     if other := _waiting(s, rollback):
-        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"Not verified, since {other} is asked for.")
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"Not verified, since {other} was requested.")
     if not gates_after(s.spec, s.status, s.gates):
         return _by_the_gateway(s, rollback)
     return _by_the_gates(s, rollback)
 
 
 def _waiting(s: Situation, rollback: LastRollback) -> str | None:
-    """The release that is asked for and could begin: a fix never waits for what it is to repair."""
+    """The desired release, if it could begin: a fix never waits for what it must repair."""
     if not isinstance(s.desired, Desired):
         return None
     begins = {Standing.NEW, Standing.KNOWN_HEALTHY}
     if rollback.trigger is Trigger.SPEC_REVERTED:
-        begins.add(Standing.CANARY)  # given back, and wanted again after all
+        begins.add(Standing.CANARY)  # restored, and desired again after all
     return s.desired.record.release if s.desired.standing in begins else None
 
 
 def _by_the_gateway(s: Situation, rollback: LastRollback) -> moves.Move:
-    """Nothing to measure by: the end waits for the gateway's word, but not for ever."""
+    """Nothing to measure by: the end waits for the report of the gateway, but not indefinitely."""
     deadline = due_time(s.attempt, s.spec.rollback.verify.within_seconds, s.now)
     if rollback.observed_time or deadline <= s.now or not s.spec.traffic.by_route:
         return moves.Conclude(VerifyOutcome.UNVERIFIED, UNPROVED if is_unproved(s.status) else "")
@@ -54,20 +54,22 @@ def _by_the_gates(s: Situation, rollback: LastRollback) -> moves.Move:
     is_late = s.clock >= verify.within_seconds
     worse = [found for found in s.recoveries if found.outcome is VerifyOutcome.NOT_RECOVERED]
     if worse and is_late:
-        told = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; nothing more is taken back."
+        told = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; no further rollback."
         return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{told} {sentences(worse)}")
     doubt = _doubt(s, rollback, is_late=is_late)
     if not doubt:
         told = f"{stable} is as it was before the attempt."
         return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {sentences(s.recoveries)}")
     if s.clock >= verify.watch_seconds:
-        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"It is not known whether that helped: {doubt}")
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"It is unknown whether that helped: {doubt}")
     seconds = verify.watch_seconds if is_late else min(verify.within_seconds, verify.watch_seconds)
-    return moves.Wait(f"Whether that helped is not known yet: {doubt}", due_time(s.attempt, seconds, s.now))
+    return moves.Wait(
+        f"It is not yet known whether that helped: {doubt}", due_time(s.attempt, seconds, s.now)
+    )
 
 
 def _doubt(s: Situation, rollback: LastRollback, *, is_late: bool) -> str:
-    """What is not known yet; empty where the rollback helped."""
+    """What is not known yet; empty if the rollback helped."""
     last = rollback.last_runs
     if rollback.observed_time is None:
         if last and is_late:
@@ -75,7 +77,7 @@ def _doubt(s: Situation, rollback: LastRollback, *, is_late: bool) -> str:
             return f"runs of {rollback.from_} still ended at {since}; does the gateway follow the route?"
         return f"the last runs of {rollback.from_} have not been seen yet"
     if not s.recoveries:
-        return "Prometheus has not answered"
+        return "Prometheus has not responded"
     missing = [found for found in s.recoveries if found.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
     is_empty = all(found.outcome is VerifyOutcome.UNVERIFIED for found in s.recoveries)
     return sentences(s.recoveries if is_empty else missing)

@@ -81,7 +81,7 @@ def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) ->
 
 
 def route_conflict(obs: Observation) -> Condition | None:
-    """The warning that other routes are at the same door; None where none is."""
+    """The warning that other routes are at the same door; None if none is."""
     if not obs.same_door:
         return None
     others = f"HTTPRoute {', '.join(obs.same_door)}"
@@ -115,7 +115,7 @@ def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: st
 def _headline(
     s: Situation, status: AgentRolloutStatus, move: moves.Move, applied: _Word
 ) -> tuple[Reason, str]:
-    """The word and the sentence of the summary: the state of what is under way, or why nothing is."""
+    """The reason and the message of the summary: the state of the attempt, or why there is none."""
     if isinstance(move, moves.Rest | moves.Enqueue):
         return move.reason, move.message
     if status.attempt is None:
@@ -127,7 +127,7 @@ def _headline(
 def _sentence(
     s: Situation, status: AgentRolloutStatus, attempt: Attempt, move: moves.Move, applied: _Word
 ) -> str:
-    """Where the attempt is, with its numbers; empty where there are none.
+    """Where the attempt is, with its numbers; empty if there are none.
 
     A share is claimed only where the gateways confirm it.
     """
@@ -136,7 +136,7 @@ def _sentence(
     match attempt.state:
         case State.HELD if attempt.hold:
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
-            place = f"at {attempt.weight} %" if applied[0] else f"on its way to {attempt.weight} %"
+            place = f"at {attempt.weight}%" if applied[0] else f"moving to {attempt.weight}%"
             return f"{subject} is held {place} since {since}: {attempt.hold.message}"
         case State.INITIAL | State.CANARY | State.AWAITING_APPROVAL | State.BAKING:
             rollout, doubt = s.obs.rollout, "" if applied[0] else applied[2]
@@ -153,8 +153,8 @@ def _way_back(attempt: Attempt, back: LastRollback, move: moves.Move) -> str:
     """From where to where and why; once the traffic is there, whether that helped stands first."""
     verified = back.verification or (getattr(move, "message", "") if attempt.state is State.VERIFYING else "")
     if not verified:
-        return f"{back.from_} goes back to {back.to}: {back.message}"
-    return f"{back.from_} went back to {back.to}. {verified} It was taken back for this: {back.message}"
+        return f"Rolling back from {back.from_} to {back.to}: {back.message}"
+    return f"Rolled back from {back.from_} to {back.to}. {verified} Cause: {back.message}"
 
 
 def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
@@ -182,7 +182,7 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
 
 
 def _by_gateways(s: Situation, status: AgentRolloutStatus) -> _Word:
-    """What they refuse is told at once, and their silence only of what is on the route."""
+    """A rejection is reported at once; silence counts only for a split that is on the route."""
     said = s.gateways.problem
     is_on_route = s.shown if is_same_segment(s.obs.status, status) else is_shown(s.obs, status)
     if said and (is_on_route or not s.gateways.is_silence):

@@ -28,7 +28,7 @@ _CONDITIONS = TypeAdapter(tuple[Condition, ...])
 def invalid_status(
     manifest: Mapping[str, Any], error: ValidationError, now: datetime
 ) -> dict[str, Any] | None:
-    """The status with `Ready` False and `Stalled` True, each problem by its field; None where it says so."""
+    """The status with `Ready` False and `Stalled` True, each problem by its field; None if it says so."""
     status = dict(manifest.get("status") or {})
     known = after = _conditions(status.get("conditions"))
     generation, message = manifest["metadata"].get("generation", 0), problems(error)

@@ -21,7 +21,7 @@ WATCHING: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVA
 """States of an attempt whose gates and caps can find something that the sentence has to name."""
 
 MEASURED: Final = ". Measured: "
-"""What follows changes with every result of Prometheus, so it is no reason to write a status."""
+"""The rest changes with every result of Prometheus, so it is not a reason to write a status."""
 
 
 def utc(time: datetime) -> str:
@@ -35,13 +35,13 @@ def share(status: AgentRolloutStatus, attempt: Attempt, doubt: str = "") -> str:
     With a doubt about the share it is not claimed. A canary without a ready endpoint is reported.
     """
     subject = status.canary.release if status.canary else ""
-    has, doubt = ("is to get", f"; {doubt}") if doubt else ("has", "")
+    has, doubt = ("will get", f"; {doubt}") if doubt else ("has", "")
     if attempt.endpoints_lost_time:
         doubt += f"; its Service has had no ready endpoint since {utc(attempt.endpoints_lost_time)}"
     if attempt.state in {State.CANARY, State.AWAITING_APPROVAL}:
         outlook = f"; {attempt.outlook}" if attempt.outlook else ""
-        return f"{subject} {has} {attempt.weight} % in phase {attempt.phase_name}{doubt}{outlook}"
-    return f"{subject} {has} {attempt.weight} % and is watched{doubt}"
+        return f"{subject} {has} {attempt.weight}% in phase {attempt.phase_name}{doubt}{outlook}"
+    return f"{subject} {has} {attempt.weight}% and is baking{doubt}"
 
 
 def until(spec: AgentRolloutSpec, attempt: Attempt) -> str:
@@ -56,7 +56,7 @@ def until(spec: AgentRolloutSpec, attempt: Attempt) -> str:
 
 
 def how_to_approve(rollout: AgentRollout, attempt: Attempt) -> str:
-    """The command that lets the attempt leave the phase that passed; empty where it waits for no approval."""
+    """The command that lets the attempt leave the phase that passed; empty if it waits for no approval."""
     found = approval.request(rollout, attempt) if attempt.state is State.AWAITING_APPROVAL else ""
     return f". {found}" if found else ""
 

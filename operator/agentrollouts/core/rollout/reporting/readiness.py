@@ -27,7 +27,7 @@ def rollback_ready(s: Situation, status: AgentRolloutStatus) -> Word:
         return True, Reason.ROLLBACK_READY, f"{stable.release} can take over all traffic"
     earlier = candidates(replace(s, status=status))
     if earlier:
-        return True, Reason.ROLLBACK_READY, f"{earlier[0].release} can be rolled back to"
+        return True, Reason.ROLLBACK_READY, f"{earlier[0].release} is available for a rollback"
     if lost := _unreachable(s, status):
         return False, Reason.SNAPSHOT_MISSING, "; ".join(map(_lost, lost))
     return None, Reason.NOTHING_EARLIER, f"No other healthy release is known beside {stable.release}"
@@ -51,6 +51,6 @@ def _unreachable(s: Situation, status: AgentRolloutStatus) -> tuple[ReleaseRecor
 def _lost(record: ReleaseRecord) -> str:
     return (
         f"ConfigMap {record.snapshot} is missing or has other content; apply AgentRelease {record.release} "
-        f"again with the content that it had, or roll out another release. It held the bundle of "
+        f"again with the content that it had, or roll out another release. It contained the bundle of "
         f"{record.release}"
     )

@@ -50,7 +50,7 @@ def _repeats(event: Event, known: Event) -> bool:
 
 
 def _gates(s: Situation) -> Iterator[Event]:
-    """Gates that came to fail, or whose finding keeps the attempt from going on."""
+    """Gates that began to fail, or whose result keeps the attempt from advancing."""
     old = s.obs.status
     before = {gate.name: gate.verdict for gate in (old.gates if is_progressing(old) else old.watched)}
     for judgment in s.judgments:
@@ -81,7 +81,7 @@ def _key(word: _Word) -> _Word:
 
 
 def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
-    """All that a status says is wrong."""
+    """Everything that a status says is wrong."""
     words = [
         (found.reason, found.message)
         for found in status.conditions

@@ -51,7 +51,7 @@ def _side(record: ReleaseRecord | None, weight: int) -> Mapping[str, Any] | None
 def _flags(agent: str, status: AgentRolloutStatus, weights: Weights) -> Mapping[str, Any]:
     """One flag in flagd's format.
 
-    The canary stands first and the total is constant: then a user who got the canary at 5 % keeps it at 25 %
+    The canary comes first and the total is constant: then a user who got the canary at 5% keeps it at 25%
     (measured with openfeature-provider-flagd 0.6.1).
     """
     sides = [(status.canary, weights.canary), (status.stable, weights.stable)]

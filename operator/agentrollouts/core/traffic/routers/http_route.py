@@ -17,7 +17,7 @@ from agentrollouts.core.traffic.weights import desired_weights
 
 
 def render_route(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> Manifest | None:
-    """The HTTPRoute that the operator owns, whole; None where there is none or nothing can be served yet."""
+    """The HTTPRoute that the operator owns, whole; None if there is none or nothing can be served yet."""
     wanted = rollout.spec.traffic.http_route or _left_route(rollout, seen)
     weights = desired_weights(status)
     if wanted is None or weights is None:
@@ -47,7 +47,7 @@ def render_route(rollout: AgentRollout, status: AgentRolloutStatus, seen: Object
 
 
 def unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
-    """A route of ours that `spec` wants no more."""
+    """A route of ours that `spec` no longer needs."""
     found = seen.get(("HTTPRoute", rollout.metadata.name))
     if rollout.spec.traffic.http_route or found is None or not is_ours(found, rollout):
         return None
@@ -59,5 +59,5 @@ def _left_route(rollout: AgentRollout, seen: Objects) -> HttpRouteTraffic | None
     found = unwanted_route(rollout, seen)
     try:
         return HttpRouteTraffic.model_validate(found.get("spec")) if found else None
-    except ValidationError:  # somebody made it another route
+    except ValidationError:  # someone replaced it by another route
         return None

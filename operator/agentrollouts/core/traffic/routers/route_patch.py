@@ -38,7 +38,7 @@ ROUTE: Final = "HTTPRoute"
 
 
 def refusal(obs: Observed, records: Iterable[ReleaseRecord | None]) -> Problem | None:
-    """Why these releases, and nobody else, cannot share the rule; None where they can or none is wanted."""
+    """Why these releases cannot share the rule; None if they can, or if there is no rule."""
     wanted = obs.rollout.spec.traffic.route_patch
     if wanted is None:
         return None
@@ -60,13 +60,13 @@ def refusal(obs: Observed, records: Iterable[ReleaseRecord | None]) -> Problem |
 
 
 def unexpected(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
-    """What is wrong with the rule for the split that the status asks for, whether or not it stops a write."""
+    """What is wrong with the rule for the desired split, whether or not it blocks a write."""
     weights = desired_weights(status)
     return None if weights is None else refusal(obs, _sharing(status, weights))
 
 
 def blocked(obs: Observed, status: AgentRolloutStatus) -> Problem | None:
-    """Why the weights that the status asks for are not written."""
+    """Why the desired weights are not written."""
     weights, wanted = desired_weights(status), obs.rollout.spec.traffic.route_patch
     if weights is None or wanted is None:
         return None
@@ -104,7 +104,7 @@ def _find(obs: Observed, wanted: RoutePatch) -> Rule | Problem:
             Reason.ROUTE_NOT_FOUND, f"spec.traffic.routePatch: {where}; create it or name another one"
         )
     if (route["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == FIELD_MANAGER:
-        return _surprise(f"HTTPRoute {wanted.name} was made by the operator; name a route of yours")
+        return _surprise(f"HTTPRoute {wanted.name} was created by the operator; name your own route")
     return rule_of(route, wanted.rule)
 
 
@@ -124,7 +124,7 @@ def _twice(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
     twice = next((service for service in named if named.count(service) > 1), None)
     if twice is None:
         return None
-    return _surprise(f"{_name(wanted)} has Service {twice} twice; leave one backend for it")
+    return _surprise(f"{_name(wanted)} lists Service {twice} twice; keep one backend")
 
 
 def _missing(wanted: RoutePatch, rule: Rule, records: Iterable[ReleaseRecord | None]) -> Problem | None:
@@ -139,19 +139,19 @@ def _missing(wanted: RoutePatch, rule: Rule, records: Iterable[ReleaseRecord | N
 
 
 def _stranger(wanted: RoutePatch, rule: Rule, ours: set[str]) -> Problem | None:
-    """A backend of nobody we know may be there, but not with a share: that would not be ours to give."""
+    """An unknown backend can be in the rule, but not with a share: we do not control that share."""
     for position, service in enumerate(rule.services):
         if rule.weight(position) and service not in ours:
             name, weight = rule.refs[position].get("name"), rule.weight(position)
             return _surprise(
-                f"{_name(wanted)}: backend {name} has weight {weight} and is no release of this rollout; "
-                "set its weight to 0 or take it out"
+                f"{_name(wanted)}: backend {name} has weight {weight} but is not a release of this rollout; "
+                "set its weight to 0 or remove it"
             )
     return None
 
 
 def _ours(obs: Observed) -> set[str]:
-    """The Services of this rollout's releases: known to its status, set there before, or asked for now."""
+    """The Services of this rollout's releases: recorded in its status, set there before, or desired now."""
     status, spec = obs.status, obs.rollout.spec
     records = (status.stable, status.canary, *status.history)
     known = {record.service.name for record in records if record and record.service}
@@ -173,7 +173,7 @@ def _surprise(message: str) -> Problem:
 
 
 def patches(obs: Observed, status: AgentRolloutStatus) -> tuple[Patch, ...]:
-    """What the routes of others do not show yet; a split that is wanted there no more is settled."""
+    """What the routes of others do not show yet; a split that is no longer desired there is settled."""
     return tuple(
         patch(route, operations)
         for (kind, _), route in obs.traffic.items()
@@ -192,7 +192,7 @@ def _due(obs: Observed, status: AgentRolloutStatus, route: Manifest) -> tuple[Op
 def _split(
     obs: Observed, status: AgentRolloutStatus, route: Manifest, wanted: RoutePatch
 ) -> tuple[Operation, ...]:
-    """The weights that the status asks for; every other release of this rollout has none."""
+    """The desired weights; every other release of this rollout has none."""
     weights, rule = desired_weights(status), rule_of(route, wanted.rule)
     if weights is None or isinstance(rule, Problem) or blocked(obs, status):
         return ()
@@ -240,8 +240,8 @@ def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
     """The oldest of the other rollouts that name the same rule of the same route, if it is older.
 
     Args:
-        rollout: The one that asks.
-        others: Rollouts of its namespace as the API server has them.
+        rollout: The one to check.
+        others: Rollouts of its namespace, as returned by the API server.
     """
     name, created = rollout.metadata.name, rollout.metadata.creation_timestamp
     rivals = [

@@ -15,7 +15,7 @@ from agentrollouts.core.traffic.routers.http_route import render_route, unwanted
 
 
 def is_shown(obs: Observed, status: AgentRolloutStatus) -> bool:
-    """Whether the traffic objects show what this status asks for."""
+    """Whether the traffic objects show the split of this status."""
     if route_patch.blocked(obs, status) or route_patch.patches(obs, status):
         return False
     return next(unshown(obs.rollout, status, obs.traffic), None) is None
@@ -26,8 +26,8 @@ def render(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> 
 
     Args:
         rollout: Its spec and its name.
-        status: What is asked for.
-        seen: Our traffic objects as the API server has them.
+        status: The desired split.
+        seen: Our traffic objects as returned by the API server.
     """
     manifests = (render_route(rollout, status, seen), render_config(rollout, status))
     return tuple(manifest for manifest in manifests if manifest is not None)
@@ -58,7 +58,7 @@ def traffic_writes(obs: Observed, status: AgentRolloutStatus, *, shown: bool) ->
     Args:
         obs: The traffic as observed, and the persisted status.
         status: The next status.
-        shown: Whether nothing is to be written forward: the traffic shows it, or must not get it.
+        shown: Whether nothing must be written forward: the traffic shows it, or must not get it.
     """
     latched = is_latched(status)
     basis = status if latched else obs.status
@@ -69,10 +69,10 @@ def traffic_writes(obs: Observed, status: AgentRolloutStatus, *, shown: bool) ->
             yield Write(wanted if latched or seen is None else _on_version(seen, wanted), FIELD_MANAGER)
     left = unwanted_route(obs.rollout, obs.traffic)
     if left and not obs.status.canary and not status.canary and is_shown(obs, status):
-        yield Deletion(left)  # what is wanted in its place has taken over, and there is no split to keep
+        yield Deletion(left)  # its replacement has taken over, and there is no split to keep
 
 
 def _on_version(seen: Manifest, wanted: Manifest) -> Manifest:
-    """The same, to be refused by the API server where the object is not as it was seen any more."""
+    """The same, rejected by the API server if the object has changed since it was seen."""
     version = seen["metadata"].get("resourceVersion")
     return {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}} if version else wanted
