@@ -7,7 +7,7 @@ JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 CRD_COPIES := crds charts/agentrollouts/files/crds
 GATES_PAGE := docs/gates.md
-AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator/agentrollouts/api
+AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
