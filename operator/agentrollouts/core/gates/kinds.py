@@ -5,7 +5,7 @@ from typing import Final
 from agentrollouts.api.gates import During, GateType
 
 COMPARED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
-"""Types that hold the canary against stable by the share test."""
+"""Types that compare the canary with stable by the share test."""
 
 
 LIMITED: Final = frozenset({GateType.RATIO, GateType.HISTOGRAM, GateType.LIMIT})
