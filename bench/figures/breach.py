@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from agentrollouts.core.metrics.reader import MIN_SCRAPES
+from agentrollouts.core.metrics.silence import MIN_SCRAPES
 from bench.rig.report import Check, Result, Series
 from sandbox import scenarios
 from sandbox.agents.endpoints import PORT, SPARE, a_service

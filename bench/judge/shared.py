@@ -97,7 +97,7 @@ def found(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
     for minute in range(MINUTES):
         window.append(spent(minute, 1 - weight_at(minute)))
         now = Segment(0.0, 0.0, sum(x for x, _ in window), sum(n for _, n in window))
-        if is_degraded(gate, Recent(now), baseline, effective(gate.kind, measured, [now])):
+        if is_degraded(gate, Recent(now), baseline, effective(measured, [now], is_sum=gate.traits.is_sum)):
             minutes.append(minute)
     return minutes
 

@@ -13,7 +13,8 @@ from typing import Final
 from agentrollouts.api.gates import Better, Gate, GateType
 from agentrollouts.api.rollout import MetricConvention
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.resolve import MIN_BAD, MIN_BAD_SUM, resolve
+from agentrollouts.core.gates.kinds import traits_of
+from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS
 from agentrollouts.core.gates.templates import RUNS, STARTED, TEMPLATES, Template
 
@@ -40,9 +41,10 @@ def run_gates(page: Path | None) -> int:
 def tables() -> str:
     """Markdown: the templates, then the series of each convention."""
     sections = [_section("Templates", _TEMPLATE_COLUMNS, map(_template_row, TEMPLATES.items()))]
+    bad, amount = (traits_of(kind).min_bad for kind in (GateType.RATIO, GateType.MEAN))
     sections.append(
-        f"Types Ratio and Histogram also need {MIN_BAD:g} bad outcomes of the canary for a Fail (`minBad`).\n"
-        f"Type Mean needs a canary sum of {MIN_BAD_SUM:g} burst factors.\n"
+        f"Types Ratio and Histogram also need {bad:g} bad outcomes of the canary for a Fail (`minBad`).\n"
+        f"Type Mean needs a canary sum of {amount:g} burst factors.\n"
     )
     for convention in MetricConvention:
         columns = ("template", "bad outcomes, sum or buckets", "out of")
@@ -72,7 +74,7 @@ def _template_row(item: tuple[str, Template]) -> Sequence[str]:
         _severity(gate),
         _limit(gate),
         f"{gate.min_samples:,} {gate.words.total}",
-        "-" if gate.kind is GateType.COUNT else f"{gate.needed:,.0f}:1",
+        "-" if not gate.traits.has_evidence else f"{gate.needed:,.0f}:1",
     )
 
 
@@ -91,11 +93,11 @@ def resolved(name: str, template: Template) -> ResolvedGate:
 def _comparison(gate: ResolvedGate) -> str:
     """What must be true of the canary for a Fail, apart from the evidence."""
     words, share = gate.words, f"{gate.margin:g}x stable's"
-    if gate.kind is GateType.COUNT:
+    if gate.traits.takes_count:
         return f"more than {gate.max_count} {words.bad}"
-    if gate.kind is GateType.SHIFT:
+    if gate.traits.is_shift:
         return f"another mix of {words.total}" if gate.by != BOUND_LABEL else f"other sizes of {words.total}"
-    if gate.kind is GateType.MEAN:
+    if gate.traits.is_sum:
         return f"{words.bad_word} per run above {share}"
     if gate.better is Better.HIGHER:
         return f"share {words.good} below {share}"
@@ -111,7 +113,7 @@ def _severity(gate: ResolvedGate) -> str:
 def _limit(gate: ResolvedGate) -> str:
     if gate.limit is None:
         return "-"
-    value = f"p99 {gate.limit.value:g} s" if gate.kind is GateType.HISTOGRAM else f"{gate.limit.value:.0%}"
+    value = f"p99 {gate.limit.value:g} s" if gate.traits.by_bounds else f"{gate.limit.value:.0%}"
     return f"{value} for {gate.limit.for_seconds} s: {gate.limit.severity}"
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TextIO
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from agentrollouts.api.gates import Gate, GateType
+from agentrollouts.api.gates import Gate
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.cli.mistakes import problems
 from agentrollouts.core.gates.counts import (
@@ -242,7 +242,7 @@ def _strange_groups(field: str, phase: _Phase, gate: ResolvedGate) -> str:
 
 def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
     """Whether more runs are bad than there are, where it is runs that are bad."""
-    if gate.kind in {GateType.MEAN, GateType.COUNT}:
+    if gate.traits.is_sum or gate.traits.takes_count:
         return ""
     sides = (("canary", pair.canary), ("stable", pair.stable))
     wrong = (name for name, side in sides if side.bad > side.total)
@@ -272,7 +272,7 @@ def _judge(question: _Question, gate: ResolvedGate) -> Judgment:
 
 def _bound(question: _Question, gate: ResolvedGate) -> float | None:
     """For a histogram: the bound above which `recent` and `before` count, or the lowest of several."""
-    if gate.kind is not GateType.HISTOGRAM:
+    if not gate.traits.by_bounds:
         return None
     if gate.limit:
         return gate.limit.value
@@ -285,7 +285,7 @@ def _memory(question: _Question, gate: ResolvedGate) -> GateMemory:
     before = question.before
     bound = _bound(question, gate) if is_amount(gate) else None
     baseline = Baseline(bad=settled(before.bad), total=settled(before.total), bound=bound) if before else None
-    if gate.kind is GateType.SHIFT:
+    if gate.traits.is_shift:
         return GateMemory(baseline)
     limit_seconds = gate.limit.for_seconds if gate.limit else 0
     stood = _NOW - timedelta(seconds=max(gate.for_seconds, limit_seconds, STRAY_SECONDS))

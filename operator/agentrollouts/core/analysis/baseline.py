@@ -7,12 +7,11 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import LARGEST, ORDINARY, mean_above, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL
-from agentrollouts.core.judge.stats.burst import MEASURED, Minute, of_counts, of_sums
+from agentrollouts.core.judge.stats.burst import Minute, of_counts, of_sums
 from agentrollouts.core.metrics.histograms import Buckets, compare, lowest_bound, tail_bound
 from agentrollouts.core.metrics.poll import Series
 from agentrollouts.core.metrics.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
@@ -24,7 +23,7 @@ def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> d
     Gates whose factor the user set, or for which the history does not suffice, are absent.
     """
     table = _table(series)
-    asked = (gate for gate in gates if gate.burst is None and gate.kind in MEASURED)
+    asked = (gate for gate in gates if gate.burst is None and gate.traits.has_rate)
     measured = ((gate.name, _measure(plan, gate, table)) for gate in asked)
     return {name: factor for name, factor in measured if factor is not None}
 
@@ -44,13 +43,13 @@ def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) ->
 def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> Baseline | None:
     """Bad outcomes and runs in the whole history."""
     src = tag(plan, bad_source(gate), Term.INCREASE)
-    if gate.kind is GateType.HISTOGRAM:
+    if gate.traits.by_bounds:
         return _before_by_bounds(
             gate, {le: math.fsum(samples.values()) for (name, le), samples in table.items() if name == src}
         )
     runs_src = tag(plan, total_source(gate), Term.INCREASE)
     bad, total = (math.fsum(table.get((name, None), {}).values()) for name in (src, runs_src))
-    return Baseline(bad=min(bad, LARGEST if gate.kind is GateType.MEAN else total), total=total)
+    return Baseline(bad=min(bad, LARGEST if gate.traits.is_sum else total), total=total)
 
 
 def _before_by_bounds(gate: ResolvedGate, sums: Buckets) -> Baseline | None:
@@ -82,11 +81,11 @@ _Table = dict[tuple[str, str | None], Mapping[datetime, float]]
 
 def _measure(plan: QueryPlan, gate: ResolvedGate, table: _Table) -> float | None:
     bad = tag(plan, bad_source(gate), Term.INCREASE)
-    if gate.kind is GateType.HISTOGRAM:
+    if gate.traits.by_bounds:
         return _of_histogram({le: samples for (src, le), samples in table.items() if src == bad and le})
     runs = table.get((tag(plan, total_source(gate), Term.INCREASE), None), {})
     minutes = _joined(table.get((bad, None), {}), runs)
-    return of_sums(minutes) if gate.kind is GateType.MEAN else of_counts(minutes)
+    return of_sums(minutes) if gate.traits.is_sum else of_counts(minutes)
 
 
 def _of_histogram(buckets: Mapping[str, Mapping[datetime, float]]) -> float | None:

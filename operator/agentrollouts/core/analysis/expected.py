@@ -5,28 +5,28 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.core.gates.counts import Bound, Segment, Tally
+from agentrollouts.core.gates.kinds import Traits
 
 _BOUNDS: Final = tuple(0.1 * 2**power for power in range(13))
 _MEDIAN, _SIGMA = 6.0, math.log(19 / 6) / NormalDist().inv_cdf(0.95)
 """A histogram is forecast on bounds twice as wide each, for run times with median 6 s and p95 19 s."""
 
 
-def expected(kind: GateType, phase: int, runs: tuple[float, float], bad: float, worse: float) -> Tally:
+def expected(traits: Traits, phase: int, runs: tuple[float, float], bad: float, worse: float) -> Tally:
     """Counts of one segment, in fractions of a run.
 
     Args:
-        kind: Ratio, Mean or Histogram.
+        traits: Of a type that the share test judges.
         phase: Its index.
         runs: Of canary and stable.
         bad: Share of stable's runs that are bad; of no meaning for means and histograms.
         worse: How many times worse the canary is.
     """
     canary, stable = runs
-    if kind is GateType.HISTOGRAM:
+    if traits.by_bounds:
         return Tally(phase, Segment(0.0, canary, 0.0, stable), tuple(_slower(canary, stable, worse)))
-    if kind is GateType.MEAN:
+    if traits.is_sum:
         return Tally(phase, Segment(canary * worse, canary, stable, stable))
     return Tally(phase, Segment(canary * min(1.0, bad * worse), canary, stable * bad, stable))
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.expected import expected
@@ -23,9 +22,6 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.comparison import HISTOGRAM_RUNS, compare_counts
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
-
-SERVED: Final = frozenset({GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM})
-"""What can be forecast: what is judged by the share test."""
 
 HOUR: Final = 3600
 
@@ -60,16 +56,7 @@ USUAL: Final[Mapping[str, Usual]] = MappingProxyType(
         "cost-per-run": Usual(0.0, 3.0),
     }
 )
-"""By template, as the playbooks have it."""
-
-USUAL_OF: Final[Mapping[GateType, Usual]] = MappingProxyType(
-    {
-        GateType.RATIO: Usual(0.02, 3.0),
-        GateType.MEAN: Usual(0.0, 2.0),
-        GateType.HISTOGRAM: Usual(0.0, 1.5),
-    }
-)
-"""For all others."""
+"""By template, as the playbooks have it; for all others the type decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ class Sight:
     @property
     def is_served(self) -> bool:
         """Whether a gate of this type can be forecast."""
-        return self.gate.kind in SERVED
+        return self.gate.is_share_test
 
     @property
     def catches_usual(self) -> bool:
@@ -137,7 +124,8 @@ def forecast(
 def usual_of(spec: AgentRolloutSpec, gate: ResolvedGate) -> Usual:
     """What is assumed where nothing was measured."""
     template = next((each.template for each in spec.gates if each.name == gate.name), None)
-    return USUAL.get(template or "", USUAL_OF.get(gate.kind, Usual(0.0, 1.0)))
+    traits = gate.traits
+    return USUAL.get(template or "", Usual(traits.usual_bad, traits.usual_worse))
 
 
 def sight(
@@ -145,17 +133,17 @@ def sight(
 ) -> Sight:
     """What a gate sees in a phase that consists of these segments; with more runs it never sees less."""
     runs = sum(stretch.share * stretch.runs for stretch in stretches)
-    if gate.kind not in SERVED or not runs:
+    if not gate.is_share_test or not runs:
         return Sight(gate, usual, runs, None, None)
     course, once = PlanPosition(phase, planned_phases, time_over=False), [_pooled(stretches, runs)]
 
     def catches(worse: float, times: float) -> bool:
-        if gate.kind is not GateType.HISTOGRAM:
+        if not gate.traits.by_bounds:
             return _fails(gate, usual, stretches, course, worse, times)
         is_sure = _is_sure(gate, usual, stretches, course, worse, times)
         return is_sure and _first_fail(gate, usual, once, course, worse) <= times * runs
 
-    worst = 1 / usual.bad if gate.kind is GateType.RATIO and usual.bad else WORST
+    worst = 1 / usual.bad if gate.traits.is_outcome and usual.bad else WORST
     smallest = _least(lambda worse: catches(worse, 1.0), 1.0, worst)
     times = _least(lambda times: catches(min(usual.worse, worst), times), 1e-6, 1e9 / runs)
     return Sight(gate, usual, runs, smallest, None if times is None else times * runs)
@@ -170,7 +158,7 @@ def _fails(
     times: float,
 ) -> bool:
     """Whether the judge fails a canary so many times worse, on expected counts of so many times the runs."""
-    judged = replace(gate, burst=None) if gate.kind is GateType.MEAN else gate  # its unit is not known here
+    judged = replace(gate, burst=None) if gate.traits.is_sum else gate  # its unit is not known here
     *finished, last = (_expected(gate, usual, each, worse, times, course.phase) for each in stretches)
     found = judge(judged, Reading(last.segment, last.bounds, _NOW), course, finished=finished)
     return found.verdict is Verdict.FAIL
@@ -236,7 +224,7 @@ def forecast_phase(
             sight(
                 gate,
                 usual.get(gate.name) or usual_of(spec, gate),
-                stretches if gate.kind is GateType.RATIO else warm,
+                stretches if gate.traits.is_outcome else warm,
                 index,
                 len(spec.phases),
             )
@@ -267,7 +255,7 @@ def _expected(
 ) -> Tally:
     """Expected counts of a segment in which the canary is so many times worse."""
     runs = times * stretch.runs
-    return expected(gate.kind, phase, (runs * stretch.share, runs * (1 - stretch.share)), usual.bad, worse)
+    return expected(gate.traits, phase, (runs * stretch.share, runs * (1 - stretch.share)), usual.bad, worse)
 
 
 def _least(holds: Callable[[float], bool], low: float, high: float) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Better, GateType, OnTimeout
+from agentrollouts.api.gates import Better, OnTimeout
 from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
@@ -72,7 +72,7 @@ def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_secon
 def _usual(spec: AgentRolloutSpec, judgment: Judgment) -> Usual:
     """Stable's rate before the attempt, where it is known and not zero."""
     assumed, before = usual_of(spec, judgment.gate), judgment.memory.baseline
-    if judgment.gate.kind is not GateType.RATIO or before is None or not before.bad:
+    if not judgment.gate.traits.is_outcome or before is None or not before.bad:
         return assumed
     return Usual(before.bad / before.total, assumed.worse)
 
@@ -99,7 +99,7 @@ def change(sight: Sight, worse: float | None) -> str:
     """From stable's rate to one that is so many times worse, in the unit of the gate: 1.2% to 8.4%, or 3x."""
     if worse is None:
         return "nothing"
-    if sight.gate.kind is not GateType.RATIO:
+    if not sight.gate.traits.is_outcome:
         return times(worse)
     usual, then = sight.usual.bad, min(1.0, sight.usual.bad * worse)
     if sight.gate.better is Better.HIGHER:
@@ -160,7 +160,7 @@ def _rounded_up(seconds: float) -> int:
 
 
 def _is_outcome(sight: Sight) -> bool:
-    return sight.gate.kind is GateType.RATIO
+    return sight.gate.traits.is_outcome
 
 
 def _named(sight: Sight, worse: float | None) -> str:

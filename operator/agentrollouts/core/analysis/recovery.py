@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Better, During, GateType, NoDataPolicy
+from agentrollouts.api.gates import Better, During, NoDataPolicy
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollback import LastRuns, VerifyOutcome
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
@@ -30,7 +30,7 @@ from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.arrivals import filled_since
 from agentrollouts.core.metrics.histograms import Histogram, compare
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term, bad_source, total_source
-from agentrollouts.core.metrics.reader import MIN_SCRAPES
+from agentrollouts.core.metrics.silence import MIN_SCRAPES
 from agentrollouts.core.metrics.table import Cell, Table
 
 STILL_SCRAPES: Final = 2
@@ -119,7 +119,7 @@ def plan_verification(
 
 def _runs(gates: tuple[ResolvedGate, ...]) -> Source:
     """A counter that stands still when the traffic is gone: of runs where there is one."""
-    by_fitness = sorted(gates, key=lambda gate: (not gate.counts_runs, gate.kind is GateType.HISTOGRAM))
+    by_fitness = sorted(gates, key=lambda gate: (not gate.counts_runs, gate.traits.by_bounds))
     return Source(by_fitness[0].total)
 
 
@@ -218,7 +218,7 @@ def _reading(gate: ResolvedGate, table: Table) -> Reading | str:
     if scrapes < MIN_SCRAPES:
         return f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the rollback"
     bads, totals = _sides(bad, total, table), _sides(total, total, table)
-    if gate.kind is GateType.HISTOGRAM:
+    if gate.traits.by_bounds:
         found_bounds = compare(*totals)
         return _read(found_bounds, table.at) if isinstance(found_bounds, Histogram) else found_bounds
     counts = (side.get(None, 0.0) for pair in zip(bads, totals, strict=True) for side in pair)

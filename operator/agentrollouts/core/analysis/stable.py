@@ -20,7 +20,6 @@ from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.attempt.segments import fresh
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.kinds import stages
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.judge.facts import PlanPosition
@@ -39,7 +38,7 @@ ALONE: Final = PlanPosition(0, 1, time_over=True, alone=True)
 
 def can_be_watched(gate: ResolvedGate) -> bool:
     """Whether a gate says something about a release that has nothing beside it."""
-    return During.FULL in stages(gate.kind, has_limit=gate.limit is not None)
+    return During.FULL in gate.traits.stages(has_limit=gate.limit is not None)
 
 
 def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:

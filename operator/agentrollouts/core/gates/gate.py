@@ -8,6 +8,7 @@ from typing import Final
 
 from agentrollouts.api.gates import Better, During, GateLimit, GateType, NoDataPolicy, OnFail
 from agentrollouts.api.verdict import Severity
+from agentrollouts.core.gates.kinds import Traits, traits_of
 from agentrollouts.core.gates.selector import Selector
 from agentrollouts.core.gates.sources import GateSources, counts_amounts, recent_window, sources_of
 from agentrollouts.core.gates.templates import Grade
@@ -68,20 +69,24 @@ class ResolvedGate:
     """When it is evaluated."""
 
     @cached_property
+    def traits(self) -> Traits:
+        """What its type can do."""
+        return traits_of(self.kind)
+
+    @cached_property
     def sources(self) -> GateSources:
         """Where it counts."""
-        return sources_of(self.kind, self.bad, self.total, by=self.by, limit=self.limit)
+        return sources_of(self.traits, self.bad, self.total, by=self.by, limit=self.limit)
 
     @property
     def is_share_test(self) -> bool:
         """Whether the two releases are compared by the share test."""
-        kind = self.kind  # one by one: a set would ask the enumeration for a hash each time
-        return kind is GateType.RATIO or kind is GateType.MEAN or kind is GateType.HISTOGRAM
+        return self.traits.is_share_test
 
     @property
     def compares(self) -> bool:
         """Whether it says nothing without stable."""
-        return self.is_share_test or self.kind is GateType.SHIFT
+        return self.traits.compares
 
     @property
     def needed(self) -> float:
@@ -108,9 +113,9 @@ class ResolvedGate:
 
 def is_amount(gate: ResolvedGate) -> bool:
     """Whether it is about how much a run takes (cost, time, steps)."""
-    return counts_amounts(gate.kind, gate.limit)
+    return counts_amounts(gate.traits, gate.limit)
 
 
 def recent_seconds(gate: ResolvedGate) -> int:
     """Length of the window of the last few minutes."""
-    return recent_window(gate.kind, gate.limit)
+    return recent_window(gate.traits, gate.limit)

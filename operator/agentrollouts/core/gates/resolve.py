@@ -4,15 +4,13 @@ A gate is resolved once per plan: everything that a user left out comes from the
 unsupported is rejected by name, so no field is ignored in silence.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from agentrollouts.api.gates import Better, Gate, GateLimit, GateSource, GateType, NoDataPolicy
+from agentrollouts.api.gates import Better, Gate, GateLimit, GateSource, NoDataPolicy
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.kinds import stages
+from agentrollouts.core.gates.kinds import DEFAULT, Traits, traits_of
 from agentrollouts.core.gates.selector import (
     BOUND_LABEL,
     RESERVED,
@@ -22,27 +20,15 @@ from agentrollouts.core.gates.selector import (
     parse_selector,
 )
 from agentrollouts.core.gates.swapped import swapped
-from agentrollouts.core.gates.templates import OWN_WORDS, TEMPLATES, Counted, Template
+from agentrollouts.core.gates.templates import TEMPLATES, Counted, Template
 from agentrollouts.core.gates.validate import unserved
-from agentrollouts.core.gates.wording import Words
 
-MARGIN: Final[Mapping[GateType, float]] = MappingProxyType(
-    {GateType.RATIO: 1.10, GateType.MEAN: 1.25, GateType.HISTOGRAM: 1.25}
-)
-"""`maxRatio` for a source of the user's own."""
 MARGIN_HIGHER: Final = 0.98
-"""`minRatio` for one where more is better."""
-
-
+"""`minRatio` for a source of the user's own where more is better."""
 MIN_SAMPLES: Final = 100
-MIN_BAD: Final = 3.0
-MIN_BAD_SUM: Final = 2.0
-"""For a mean: the canary's sum in units of the burst factor."""
 CONFIDENCE: Final = 0.99
 CONFIDENCE_CRITICAL: Final = 0.95
 """What is critical is stopped sooner, at the price of more false alarms."""
-CONFIDENCE_SHIFT: Final = 0.95
-"""For a distribution, which only warns by default: its power was measured at this level."""
 
 
 class Resolution(NamedTuple):
@@ -101,7 +87,7 @@ def resolve(
 def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
     """The user's answer to each question, else the template's, else the common one."""
     severity, better = gate.severity or _severity(gate, template), gate.better or template.better
-    limit = gate.limit or _default_limit(gate, template)
+    limit, traits = gate.limit or _default_limit(gate, template), traits_of(template.kind)
     return ResolvedGate(
         name=gate.name,
         kind=template.kind,
@@ -110,9 +96,9 @@ def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
         by=source.by,
         better=better,
         margin=_margin(gate, template, better),
-        confidence=gate.confidence or _confidence(template.kind, severity),
+        confidence=gate.confidence or traits.confidence or _confidence(severity),
         min_samples=gate.min_samples or MIN_SAMPLES,
-        min_bad=gate.min_bad or (MIN_BAD_SUM if template.kind is GateType.MEAN else MIN_BAD),
+        min_bad=gate.min_bad or traits.min_bad,
         severity=severity,
         grades=() if gate.severity or better is not template.better else template.grades,
         own_action=gate.action,
@@ -126,17 +112,16 @@ def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
         may_be_absent=bool(gate.may_be_absent or (gate.source and gate.source.may_be_absent)),
         is_template=gate.source is None,
         counts_runs=template.counts_runs,
-        during=frozenset(gate.during or stages(template.kind, has_limit=limit is not None)),
+        during=frozenset(gate.during or traits.stages(has_limit=limit is not None)),
     )
 
 
 def _severity(gate: Gate, template: Template) -> Severity:
-    return gate.limit.severity if gate.limit and template.kind is GateType.LIMIT else template.severity
+    needs_limit = traits_of(template.kind).needs_limit
+    return gate.limit.severity if gate.limit and needs_limit else template.severity
 
 
-def _confidence(kind: GateType, severity: Severity) -> float:
-    if kind is GateType.SHIFT:
-        return CONFIDENCE_SHIFT
+def _confidence(severity: Severity) -> float:
     return CONFIDENCE_CRITICAL if severity is Severity.CRITICAL else CONFIDENCE
 
 
@@ -152,20 +137,21 @@ def _margin(gate: Gate, template: Template, better: Better) -> float:
     given = gate.min_ratio if better is Better.HIGHER else gate.max_ratio
     if given is None and better is template.better:
         return template.margin
-    return _default_margin(template.kind, better) if given is None else given
+    return _default_margin(traits_of(template.kind), better) if given is None else given
 
 
-def _default_margin(kind: GateType, better: Better) -> float:
-    return MARGIN_HIGHER if better is Better.HIGHER else MARGIN.get(kind, 1.0)
+def _default_margin(traits: Traits, better: Better) -> float:
+    return MARGIN_HIGHER if better is Better.HIGHER else traits.margin
 
 
 def _template(gate: Gate, field: str, convention: MetricConvention) -> Template | Refusal:
     """The row that a gate starts from: a built-in one, or one made of the user's own source."""
     if gate.source is not None:
-        kind = gate.type or GateType.RATIO
+        kind = gate.type or DEFAULT
         better = gate.better or (Better.LOWER if gate.min_ratio is None else Better.HIGHER)
-        margin, words = _default_margin(kind, better), OWN_WORDS.get(kind, Words())
-        return Template(kind=kind, severity=Severity.HIGH, margin=margin, better=better, words=words)
+        traits = traits_of(kind)
+        margin = _default_margin(traits, better)
+        return Template(kind=kind, severity=Severity.HIGH, margin=margin, better=better, words=traits.words)
     found = TEMPLATES.get(gate.template or "")
     if found is None:
         return Refusal(
@@ -198,4 +184,4 @@ def _own(gate: Gate, field: str, labels: LabelNames) -> Counted | Refusal:
             f"{field}.label", f"{source.label} is not an outcome label; use a label of your metric"
         )
     found = Counted(selectors[0], selectors[-1], BOUND_LABEL if source.buckets else source.label)
-    return swapped(found.bad, found.total, gate.type or GateType.RATIO, field) or found
+    return swapped(found.bad, found.total, traits_of(gate.type or DEFAULT), field) or found

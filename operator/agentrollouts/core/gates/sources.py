@@ -8,12 +8,9 @@ from enum import StrEnum, auto
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from agentrollouts.api.gates import GateLimit, GateType
-from agentrollouts.core.gates.kinds import LIMITED
+from agentrollouts.api.gates import GateLimit
+from agentrollouts.core.gates.kinds import Traits
 from agentrollouts.core.gates.selector import Selector
-
-LOOKED_AT: Final = LIMITED | {GateType.MEAN}
-"""Types by which each release is looked at for itself."""
 
 RECENT_SECONDS: Final = 300
 """The window in which a release is looked at by itself, where no limit sets another."""
@@ -71,11 +68,11 @@ class GateSources(NamedTuple):
 
 
 def sources_of(
-    kind: GateType, bad: Selector, total: Selector, *, by: str | None, limit: GateLimit | None
+    traits: Traits, bad: Selector, total: Selector, *, by: str | None, limit: GateLimit | None
 ) -> GateSources:
     """The sources of a gate of this type."""
-    start = Start.WARM if kind is GateType.MEAN or kind is GateType.HISTOGRAM else Start.WEIGHT
-    return _shared(bad, total, by, start, recent_window(kind, limit) if kind in LOOKED_AT else None)
+    start = Start.WARM if traits.is_amount else Start.WEIGHT
+    return _shared(bad, total, by, start, recent_window(traits, limit) if traits.has_rate else None)
 
 
 @lru_cache(maxsize=1024)
@@ -86,16 +83,16 @@ def _shared(bad: Selector, total: Selector, by: str | None, start: Start, recent
     return GateSources(*whole, lately)
 
 
-def counts_amounts(kind: GateType, limit: GateLimit | None) -> bool:
+def counts_amounts(traits: Traits, limit: GateLimit | None) -> bool:
     """Whether a gate is about how much a run takes (cost, time, steps), which moves with the hour.
 
     Not so a histogram with a limit, above which a run counts as bad.
     """
-    return kind is GateType.MEAN or (kind is GateType.HISTOGRAM and limit is None)
+    return traits.is_sum or (traits.is_amount and limit is None)
 
 
-def recent_window(kind: GateType, limit: GateLimit | None) -> int:
+def recent_window(traits: Traits, limit: GateLimit | None) -> int:
     """Length of the window of the last few minutes."""
     if limit:
         return limit.window_seconds
-    return RECENT_AMOUNT_SECONDS if counts_amounts(kind, limit) else RECENT_SECONDS
+    return RECENT_AMOUNT_SECONDS if counts_amounts(traits, limit) else RECENT_SECONDS

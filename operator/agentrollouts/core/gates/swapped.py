@@ -7,13 +7,10 @@ hold a rollout and never roll it back.
 from collections.abc import Sequence
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.kinds import Traits
 from agentrollouts.core.gates.selector import Refusal, Selector
 from agentrollouts.core.gates.wording import used
-
-SHARES: Final = frozenset({GateType.RATIO, GateType.LIMIT})
-"""Types whose bad outcomes are some of the runs."""
 
 EXTRAPOLATED: Final = 4 / 3
 """How many times the truth Prometheus may make a count over four scrapes."""
@@ -21,9 +18,10 @@ FEW: Final = 3.0
 """Runs by which two counters that are scraped at different times may differ in any case."""
 
 
-def swapped(bad: Selector, total: Selector, kind: GateType, field: str) -> Refusal | None:
+def swapped(bad: Selector, total: Selector, traits: Traits, field: str) -> Refusal | None:
     """Whether `total` selects only part of what `bad` selects, so that more than every run would be bad."""
-    if kind not in SHARES or bad.metric != total.metric or not set(bad.matchers) < set(total.matchers):
+    is_part = bad.metric == total.metric and set(bad.matchers) < set(total.matchers)
+    if not (traits.counts_bad_runs and is_part):
         return None
     return Refusal(f"{field}.bad", f"{bad} includes all of total, {total}; swap bad and total")
 
@@ -33,9 +31,9 @@ def is_too_many(bad: float, total: float) -> bool:
     return bad > EXTRAPOLATED * total + FEW
 
 
-def more_bad_than_runs(kind: GateType, segments: Sequence[Segment]) -> str:
+def more_bad_than_runs(traits: Traits, segments: Sequence[Segment]) -> str:
     """The release that has more bad runs than runs, in a sentence; empty if none has."""
-    if kind not in SHARES:
+    if not traits.counts_bad_runs:
         return ""
     sides = (
         ("the canary", sum(s.canary_bad for s in segments), sum(s.canary_total for s in segments)),

@@ -74,12 +74,6 @@ _OURS, _OTEL, _LITELLM = MetricConvention  # in this order: AgentRollouts, OpenT
 _CRITICAL, _HIGH, _MEDIUM, _LOW = Severity
 _RATIO, _MEAN, _HISTOGRAM = GateType.RATIO, GateType.MEAN, GateType.HISTOGRAM
 
-_ABOVE = Words("runs", "runs above {bound}")
-OWN_WORDS: Final[Mapping[GateType, Words]] = MappingProxyType(
-    {_MEAN: Words("runs", ""), _HISTOGRAM: _ABOVE, GateType.SHIFT: _ABOVE}
-)
-"""How the counts of a source of the user's own are called."""
-
 _RUNS, _EVALS, _CALLS = "agent_runs_total", "agent_evals_total", "agent_tool_calls_total"
 _CHECKS, _REVIEWS = "agent_validations_total", "agent_reviews_total"
 _AGENT, _TOOL = "gen_ai_invoke_agent_duration_seconds", "gen_ai_execute_tool_duration_seconds"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.api.gates import Better, GateType
+from agentrollouts.api.gates import Better
 from agentrollouts.core.gates.counts import ORDINARY, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.wording import Words
@@ -54,10 +54,10 @@ def compare_counts(
         planned_phases: Length of the plan.
         measured: The burst factor, measured or set; None if stable has no history.
     """
-    if gate.kind is GateType.HISTOGRAM:
+    if gate.traits.by_bounds:
         return _of_bounds(gate, tallies, planned_phases, measured or 1.0)
     segments = [tally.segment for tally in tallies]
-    factor = effective(gate.kind, measured, segments)
+    factor = effective(measured, segments, is_sum=gate.traits.is_sum)
     weighed = _filled(tallies, segments, factor)
     sure = evidence(_by_phase(tallies, weighed), planned_phases=planned_phases, burst=factor)
     ratio = good_ratio(weighed) if gate.better is Better.HIGHER else bad_ratio(weighed)

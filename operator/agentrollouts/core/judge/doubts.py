@@ -7,7 +7,6 @@ Otherwise the verdict is neither.
 from collections.abc import Callable
 from dataclasses import replace
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
 from agentrollouts.core.gates.counts import Recent, Segment
@@ -89,7 +88,7 @@ def _may_fail(found: Judgment) -> bool:
 
 def _amount(found: Judgment, lost: Lost) -> str:
     words = found.gate.words
-    if found.gate.kind is GateType.MEAN:
+    if found.gate.traits.is_sum:
         return f"{words.amount(lost.bad)}{words.named}"
     return f"{count(lost.bad)} {words.bad}"
 

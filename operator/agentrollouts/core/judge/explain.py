@@ -7,7 +7,7 @@ reader needs Prometheus and no statistics.
 from collections.abc import Sequence
 from typing import Final
 
-from agentrollouts.api.gates import Better, GateType
+from agentrollouts.api.gates import Better
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
@@ -39,9 +39,9 @@ def describe(case: Facts) -> str:
         return _compared(case.gate, case.finding)
     total, words = Segment.sum(tally.segment for tally in case.tallies), case.gate.words
     runs = f"{used(total.canary_total)} {words.total} of the canary"
-    if case.gate.kind is GateType.COUNT:
+    if case.gate.traits.takes_count:
         return f"{used(total.canary_bad)} {words.bad} in {runs}, {case.gate.max_count:,} allowed"
-    if case.gate.kind is GateType.SHIFT:
+    if case.gate.traits.is_shift:
         return _shift(case, runs)
     recent = case.reading.recent
     return f"{_recently(case.gate, recent)}, {_limit(case.gate)}" if recent else runs
@@ -73,7 +73,7 @@ def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
 def degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
     """Stable by itself, now and before."""
     now, words = recent.segment, _words(gate, recent)
-    is_sum = gate.kind is GateType.MEAN
+    is_sum = gate.traits.is_sum
     bad, runs = (words.summed if is_sum else used)(now.stable_bad), used(now.stable_total)
     had = f"{bad}{words.named}" if is_sum else f"{bad} {words.bad}"
     if baseline.bound is not None:
@@ -114,7 +114,7 @@ def _weighed(gate: ResolvedGate, finding: Comparison) -> str:
 
 def _rate(gate: ResolvedGate, rate: float) -> str:
     """What one release does per run."""
-    return f"{gate.words.amount(rate)} per run" if gate.kind is GateType.MEAN else percent(rate)
+    return f"{gate.words.amount(rate)} per run" if gate.traits.is_sum else percent(rate)
 
 
 def _words(gate: ResolvedGate, recent: Recent) -> Words:
@@ -125,7 +125,7 @@ def _limit(gate: ResolvedGate) -> str:
     if gate.limit is None:
         return "no limit"
     share = threshold(gate)
-    if gate.kind is GateType.HISTOGRAM:
+    if gate.traits.by_bounds:
         return f"the limit of {percent(1 - share)} within {gate.limit.value:g}"
     return f"the limit of {percent(share)}"
 
@@ -185,7 +185,7 @@ def _side_by_side(gate: ResolvedGate, finding: Comparison, segment: Segment, wei
             f"was assigned {percent(share)} of them ({used(weighed.canary_total)}),"
         )
         unfinished = f" if its other {words.total} end well"
-    shown = words.summed if gate.kind is GateType.MEAN else used
+    shown = words.summed if gate.traits.is_sum else used
     part, whole = shown(segment.canary_bad), shown(bad)
     had = f"{part} of {whole}{words.named} ({share_of(part, whole)})"
     return f"{served} {turn} had {had}; {_rates(gate, words, weighed)}{unfinished}"
@@ -194,7 +194,7 @@ def _side_by_side(gate: ResolvedGate, finding: Comparison, segment: Segment, wei
 def _rates(gate: ResolvedGate, words: Words, segment: Segment) -> str:
     told = of_good(segment) if gate.better is Better.HIGHER else segment
     canary, stable = told.canary_bad / told.canary_total, told.stable_bad / told.stable_total
-    if gate.kind is GateType.MEAN:
+    if gate.traits.is_sum:
         return f"{words.amount(canary)} vs {words.amount(stable)} per run"
     name = words.good if gate.better is Better.HIGHER else "rate"
     return f"{name} {percent(canary)} vs {percent(stable)}"
@@ -210,7 +210,7 @@ def _expected(
     runs, begun = (sum(s.canary_total for s in segments) for segments in (compared, weighed))
     unfinished = f" ({used(begun)} with those that have not ended)" if begun > runs else ""
     name = f" {words.good}" if is_good else words.named
-    shown, gives = (words.summed, words.summed) if gate.kind is GateType.MEAN else (used, precise)
+    shown, gives = (words.summed, words.summed) if gate.traits.is_sum else (used, precise)
     return (
         f"canary had {shown(happened)}{name} in {used(runs)} {words.total}{unfinished} "
         f"where stable's rate gives {gives(expected)}"

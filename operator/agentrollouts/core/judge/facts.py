@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.gates import Better, GateType
+from agentrollouts.api.gates import Better
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Expected, Recent, Segment, Started, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -143,12 +143,12 @@ def establish(
     is_sure = finding is not None and finding.evidence >= gate.needed
     matters = finding is not None and _matters(gate, finding)
     lacks = _lacks(gate, finding) if finding and is_sure and matters else ""
-    is_sum = finding is not None and gate.kind is GateType.MEAN
+    is_sum = finding is not None and gate.traits.is_sum
     factor = finding.burst if finding and is_sum else max(1.0, burst or 1.0)
     strays = strays_by(gate, reading.segment, course)
     reading = replace(reading, recent=_with_begun(gate, reading.recent, course, factor))
-    shift = _shift(gate, reading) if gate.kind is GateType.SHIFT else None
-    if gate.kind is GateType.SHIFT:
+    shift = _shift(gate, reading) if gate.traits.is_shift else None
+    if gate.traits.is_shift:
         now = _strayed(_looked(gate, shift, course, memory, reading), memory, reading, strays)
     else:
         speaks = not course.alone or limits.speaks_alone(gate, memory.baseline)
@@ -256,10 +256,10 @@ def allowed(gate: ResolvedGate, course: PlanPosition) -> float:
 def _lacks(gate: ResolvedGate, finding: Comparison) -> str:
     """What is missing before a Fail may be said. A sum is counted in units of its burst factor."""
     total = finding.total
-    if gate.kind is GateType.HISTOGRAM and total.canary_total < HISTOGRAM_RUNS:
+    if gate.traits.by_bounds and total.canary_total < HISTOGRAM_RUNS:
         runs = short_of(total.canary_total, HISTOGRAM_RUNS)
         return f"{runs} of {HISTOGRAM_RUNS} canary runs needed to fail"
-    bad = total.canary_bad / (finding.burst if gate.kind is GateType.MEAN else 1.0)
+    bad = total.canary_bad / (finding.burst if gate.traits.is_sum else 1.0)
     if bad >= gate.min_bad:
         return ""
     return f"{short_of(bad, gate.min_bad)} of {gate.min_bad:g} bad outcomes needed to fail"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from agentrollouts.api.gates import GateType, NoDataPolicy, OnFail
+from agentrollouts.api.gates import NoDataPolicy, OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Numerator, Severity, Side, Verdict
 from agentrollouts.core.gates.counts import Segment, Tally
@@ -113,7 +113,7 @@ def judge(
     factor = gate.burst or burst
     frozen = tuple(finished)
     if isinstance(present, Reading):
-        bounds = present.bounds if gate.kind is GateType.HISTOGRAM else ()
+        bounds = present.bounds if gate.traits.by_bounds else ()
         tallies = (*frozen, Tally(course.phase, present.segment, bounds, course.expected))
         return _judge_counts(establish(gate, present, course, tallies, factor, memory), factor)
     absence = _absence(gate, present, course, memory) if isinstance(present, NoData) else None
@@ -209,4 +209,4 @@ def _note(case: Facts) -> str:
 
 def _interrupted(gate: ResolvedGate, memory: GateMemory) -> GateMemory:
     """What found something must find it at every check; the looks at a shift are rarer than checks."""
-    return memory if gate.kind is GateType.SHIFT else replace(memory, since=NEVER)
+    return memory if gate.traits.is_shift else replace(memory, since=NEVER)

@@ -7,7 +7,6 @@ group.
 import math
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, is_amount
@@ -34,7 +33,7 @@ def surely_above(bad: float, total: float, burst: float) -> float:
 
 def threshold(gate: ResolvedGate) -> float:
     """The share of bad runs that the gate's limit allows."""
-    if gate.kind is GateType.HISTOGRAM:
+    if gate.traits.by_bounds:
         return TAIL
     return gate.limit.value if gate.limit else 1.0
 
@@ -70,7 +69,7 @@ def speaks_alone(gate: ResolvedGate, baseline: Baseline | None) -> bool:
     if gate.limit is None or gate.limit_is_own:
         return True
     if baseline is None or not baseline.total:
-        return gate.kind is not GateType.HISTOGRAM
+        return not gate.traits.by_bounds
     return speaks_of_agent(gate, baseline)
 
 
@@ -86,7 +85,7 @@ def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline | None, b
     of a run varies with the time of day, and a few expensive runs would have the same effect. A sum is
     counted in units of its burst factor, as in the comparison with the canary.
     """
-    now, is_sum = recent.segment, gate.kind is GateType.MEAN
+    now, is_sum = recent.segment, gate.traits.is_sum
     if baseline is None or not baseline.total or not now.stable_total:
         return False
     if now.stable_bad < gate.min_bad * (burst if is_sum else 1.0):

@@ -4,8 +4,9 @@ The order is the product: proof of harm comes before everything that would only 
 before every reason not to has been checked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from agentrollouts.api.gates import GateType
@@ -47,15 +48,13 @@ def rule(case: Facts) -> Ruling:
 def _swapped(case: Facts) -> Ruling | None:
     """More bad runs than runs: the selectors are swapped, or they count different things."""
     recent = case.reading.recent
-    told = more_bad_than_runs(case.gate.kind, [tally.segment for tally in case.tallies])
-    told = told or (more_bad_than_runs(case.gate.kind, [recent.segment]) if recent else "")
+    told = more_bad_than_runs(case.gate.traits, [tally.segment for tally in case.tallies])
+    told = told or (more_bad_than_runs(case.gate.traits, [recent.segment]) if recent else "")
     return Ruling(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
 
 
 def _counted_out(case: Facts) -> Ruling | None:
-    """Something happened that must not happen so often: no statistics."""
-    if case.gate.kind is not GateType.COUNT:
-        return None
+    """Something happened more often than it may: no statistics."""
     bad = Segment.sum(tally.segment for tally in case.tallies).canary_bad
     if bad <= case.gate.max_count * EXTRAPOLATED:
         return None
@@ -81,7 +80,7 @@ def _beyond(case: Facts) -> Ruling | None:
         return None
     told = explain.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
-        severity = gate.severity if gate.kind is GateType.LIMIT else tempered(case, gate.limit.severity)
+        severity = gate.severity if gate.traits.needs_limit else tempered(case, gate.limit.severity)
         return Ruling(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
     if not limits.speaks_of_agent(gate, case.memory.baseline):
         return None
@@ -101,7 +100,7 @@ def _degraded(case: Facts) -> Ruling | None:
 
 def _shifted(case: Facts) -> Ruling | None:
     """The last planned look found another distribution."""
-    if case.gate.kind is not GateType.SHIFT or case.since.failing is None:
+    if case.since.failing is None:
         return None
     return Ruling(Verdict.FAIL, Reason.GATE_FAILED, explain.describe(case))
 
@@ -150,12 +149,28 @@ def _passed(case: Facts) -> Ruling:
     return Ruling(Verdict.PASS, Reason.PASSED, told)
 
 
+PROOFS: Final[Mapping[GateType, Row]] = MappingProxyType(
+    {
+        GateType.RATIO: _worse,
+        GateType.MEAN: _worse,
+        GateType.HISTOGRAM: _worse,
+        GateType.SHIFT: _shifted,
+        GateType.LIMIT: _beyond,
+        GateType.COUNT: _counted_out,
+    }
+)
+"""When a gate of each type fails."""
+
+
+def _proved(case: Facts) -> Ruling | None:
+    """What a gate of this type is there for."""
+    return PROOFS[case.gate.kind](case)
+
+
 RULES: Final[tuple[Row, ...]] = (
     _swapped,  # counts that contradict each other prove nothing, least of all harm
-    _counted_out,  # at once, whatever else is known
-    _worse,  # proof of harm waits neither for time nor for minSamples
-    _beyond,  # proof without a comparison, or of a cause that both share
-    _shifted,
+    _proved,  # proof of harm waits neither for time nor for minSamples
+    _beyond,  # of any gate with a limit: proof without a comparison, or of a cause that both share
     _degraded,  # the comparison says nothing against the canary, and could not be believed if it did
     _strayed,  # what ends well may be everything that ends
     _pending,  # what was found and may yet act must not pass meanwhile

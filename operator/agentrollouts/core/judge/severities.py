@@ -7,14 +7,10 @@ stable at 25%. That is a reason to hold and to report it, and not to roll back a
 
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.judge.comparison import Comparison
 from agentrollouts.core.judge.facts import Facts
-
-AMOUNTS: Final = frozenset({GateType.MEAN, GateType.HISTOGRAM})
-"""Types that cold caches and fresh pods move; failures are failures from the first second."""
 
 EXTRA: Final = 0.5
 """The share of stable's sum by which the canary must raise the total of both releases before a grade rises
@@ -27,7 +23,7 @@ _RANKS: Final = tuple(Severity)
 def severity_of(case: Facts, finding: Comparison) -> Severity:
     """The severity of a canary that is worse, by how much worse it is."""
     gate, severity = case.gate, case.gate.severity_at(finding.ratio)
-    if gate.kind is GateType.MEAN and _extra(finding) < EXTRA:
+    if gate.traits.is_sum and _extra(finding) < EXTRA:
         severity = gate.severity
     return tempered(case, severity)
 
@@ -35,7 +31,7 @@ def severity_of(case: Facts, finding: Comparison) -> Severity:
 def tempered(case: Facts, severity: Severity) -> Severity:
     """At most Medium for an amount within the warm-up of a new weight."""
     is_warm = case.course.counted_seconds >= case.course.warmup_seconds
-    if is_warm or case.gate.kind not in AMOUNTS:
+    if is_warm or not case.gate.traits.is_amount:
         return severity
     return max(severity, Severity.MEDIUM, key=_RANKS.index)
 

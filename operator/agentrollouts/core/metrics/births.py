@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.verdict import Side
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -90,7 +89,7 @@ class Births:
 
     def _believes(self, source: Source, release: str) -> bool:
         """Whether this source's first values count: those of the runs do, and these fit the runs."""
-        side, is_sum = self._side(release), self.gate.kind is GateType.MEAN
+        side, is_sum = self._side(release), self.gate.traits.is_sum
         if side in self.disbelieved:
             return False
         born = self._born(source, release)
@@ -103,7 +102,7 @@ class Births:
 
     def _looks_alike(self, source: Source, release: str) -> bool:
         """Whether first values hold bad outcomes as often as what follows, and not those of a smoke test."""
-        if self.gate.kind is GateType.COUNT:
+        if self.gate.traits.takes_count:
             return True
         pairs = ((self._grown(source, each), self._grown(self.total, each)) for each in self._releases)
         rate = max((bad / runs for bad, runs in pairs if runs), default=0.0)

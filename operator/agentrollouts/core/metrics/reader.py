@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.counts import Recent, Segment
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.reading import Lost, NoData, Present, Reading, TooEarly, Uncovered, Unreadable
+from agentrollouts.core.gates.reading import Lost, Present, Reading, TooEarly, Unreadable
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics.absences import absence, leaving
+from agentrollouts.core.metrics import silence
+from agentrollouts.core.metrics.absences import leaving
 from agentrollouts.core.metrics.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.metrics.closer_look import unexamined
 from agentrollouts.core.metrics.histograms import MAX_GROUPS, compare, mixed, tail_bound
@@ -37,12 +37,6 @@ Result = Table | Unreadable | TooEarly
 """The newest result as numbers by source, or why there are none."""
 
 NOTHING_YET: Final = TooEarly("waits for the first result of Prometheus")
-
-MIN_SCRAPES: Final = 4
-"""Counts over a shorter window are mostly extrapolation."""
-
-STALE_SCRAPES: Final = 3
-"""Missed scrapes that are still no news."""
 
 
 def read_all(
@@ -104,17 +98,17 @@ class _Reader:
 
     def read(self, gate: ResolvedGate) -> Present:
         total = total_source(gate)
-        newest = self._newest(total)
+        table, newest, limit = self.table, silence.newest_of(self.table, total), self.stale_after_seconds
         return (
             self._garbled(gate)
-            or self._not_begun(total)
+            or silence.not_begun(table, total)
             or self._one_too_many(gate)
-            or self._missing(gate, total)
-            or self._too_short(total)
-            or self._stale(total, newest)
-            or self._uncovered(total)
-            or unexamined(self.table, gate)
-            or unsteady(self.table, gate)
+            or silence.missing(table, gate, limit)
+            or silence.too_short(table, total)
+            or silence.stale(table, total, newest, self.now, limit)
+            or silence.uncovered(table, total)
+            or unexamined(table, gate)
+            or unsteady(table, gate)
             or self._counted(gate, newest)
         )
 
@@ -123,93 +117,17 @@ class _Reader:
         found = [self.table.problems[source] for source in sources if source in self.table.problems]
         return Unreadable(found[0]) if found else None
 
-    @property
-    def _releases(self) -> tuple[str, ...]:
-        """Those that must have numbers."""
-        subject = self.table.plan.subject
-        return (subject.canary,) if subject.control is None else (subject.canary, subject.control)
-
-    def _window(self, source: Source) -> int:
-        return self.table.plan.window(source, self.table.at)
-
-    def _not_begun(self, total: Source) -> TooEarly | None:
-        if self._window(total) >= 1:
-            return None
-        start = self.table.plan.start(total).astimezone(UTC)
-        return TooEarly(f"counting from {start:%H:%M:%S} UTC", is_warm_up=True)
-
     def _one_too_many(self, gate: ResolvedGate) -> Reading | None:
         """What may never happen has happened: no other number, and no further sample, can change that."""
         total, plan = total_source(gate), self.table.plan
         canary = plan.subject.canary
         old = total in plan.counted and not self.table.term(total, Term.COVERED, canary)
-        if gate.kind is not GateType.COUNT or gate.max_count or old:
+        if not gate.traits.takes_count or gate.max_count or old:
             return None
         if not self._births(gate).counts(bad_source(gate), canary).get(None):
             return None
-        newest = self._newest(total).values()
+        newest = silence.newest_of(self.table, total).values()
         return self._plain(gate, _time(min(newest)) if newest else self.table.at)
-
-    def _missing(self, gate: ResolvedGate, total: Source) -> TooEarly | NoData | None:
-        """A release has no run yet, or never had one; the length of the silence distinguishes the two."""
-        absent = [release for release in self._releases if not self.table.counts(total, release)]
-        if not absent:
-            return None
-        releases, seconds = " or ".join(absent), self._window(total)
-        if seconds <= self.stale_after_seconds:
-            return TooEarly(f"no {gate.total} of release {releases} in the first {seconds} s of counting")
-        message = f"no series {gate.total} of release {releases}; does the agent export it, with its labels?"
-        return NoData(message, is_stale=False, absence=absence(self.table, total, absent))
-
-    def _scrapes(self, source: Source, release: str) -> float:
-        return self.table.value(source, Term.SCRAPES, release) or 0.0
-
-    def _too_short(self, total: Source) -> TooEarly | None:
-        scrapes = max(self._scrapes(total, release) for release in self._releases)
-        if scrapes >= MIN_SCRAPES:
-            return None
-        return TooEarly(f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the counting start")
-
-    def _newest(self, total: Source) -> dict[str, float]:
-        """Time of the newest sample of each release that has one, in seconds since 1970."""
-        found = ((release, self.table.value(total, Term.NEWEST, release)) for release in self._releases)
-        return {release: seconds for release, seconds in found if seconds is not None}
-
-    def _stale(self, total: Source, newest: Mapping[str, float]) -> NoData | Unreadable | None:
-        """A release whose samples stopped: a comparison with what it did before would not be one."""
-        limit = max(STALE_SCRAPES * self._scrape_seconds(total, newest), self.stale_after_seconds)
-        for release in self._releases:
-            if release not in newest:
-                return NoData(f"{release} stopped reporting {total.selector}", is_stale=True)
-            if newest[release] > self.table.at.timestamp():
-                return Unreadable(f"Prometheus has a sample of {release} from the future; check the clocks")
-            age = self.now.timestamp() - newest[release]
-            if age > limit:
-                message = f"newest sample of {release} is {age:.0f} s old, more than {limit:.0f} s"
-                return NoData(message, is_stale=True, last_sample_time=_time(newest[release]))
-        return None
-
-    def _scrape_seconds(self, total: Source, newest: Mapping[str, float]) -> float:
-        """The scrape interval as seen; that of the busier release, as a series just born has few samples."""
-        start = self.table.plan.start(total).timestamp()
-        scrapes = {release: self._scrapes(total, release) for release in newest}
-        return min(((newest[r] - start) / n for r, n in scrapes.items() if n), default=0.0)
-
-    def _uncovered(self, total: Source) -> Uncovered | None:
-        """Series that seem new-born only because Prometheus did not look when they were there.
-
-        Applies to totals: a kind of failure that stable never had before can legitimately appear within the
-        window.
-        """
-        plan = self.table.plan
-        known = [plan.subject.control] if plan.subject.control else []
-        known += [plan.subject.canary] if total in plan.counted else []
-        for release in known:
-            if not self.table.term(total, Term.COVERED, release):
-                start = plan.start(total).astimezone(UTC)
-                message = f"Prometheus has no sample of {release} at {start:%H:%M:%S} UTC; counting restarts"
-                return Uncovered(message)
-        return None
 
     def _counted(self, gate: ResolvedGate, newest: Mapping[str, float]) -> Present:
         last, births = _time(min(newest.values())), self._births(gate)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.analysis.baseline import baselines, factors
@@ -156,22 +155,21 @@ def test_without_history_no_factor_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "measured", "segment", "expected"),
+    ("is_sum", "measured", "segment", "expected"),
     [
-        (GateType.RATIO, None, Segment(1, 50, 1, 950), 1.0),
-        (GateType.HISTOGRAM, None, Segment(1, 50, 1, 950), 1.0),
-        (GateType.RATIO, 3.0, Segment(1, 50, 1, 950), 3.0),
-        (GateType.MEAN, 0.4, Segment(1, 50, 1, 950), 0.4),
-        (GateType.MEAN, None, Segment(9, 50, 95, 950), UNMEASURED_SUM * 0.1),
-        (GateType.MEAN, None, Segment(10, 50, 0, 950), UNMEASURED_SUM * 0.2),
-        (GateType.MEAN, None, Segment(0, 0, 0, 0), UNMEASURED_SUM),
+        (False, None, Segment(1, 50, 1, 950), 1.0),
+        (False, 3.0, Segment(1, 50, 1, 950), 3.0),
+        (True, 0.4, Segment(1, 50, 1, 950), 0.4),
+        (True, None, Segment(9, 50, 95, 950), UNMEASURED_SUM * 0.1),
+        (True, None, Segment(10, 50, 0, 950), UNMEASURED_SUM * 0.2),
+        (True, None, Segment(0, 0, 0, 0), UNMEASURED_SUM),
     ],
 )
 def test_a_fresh_install_judges_cautiously(
-    kind: GateType, measured: float | None, segment: Segment, expected: float
+    measured: float | None, segment: Segment, expected: float, *, is_sum: bool
 ) -> None:
     """Baseline are taken as independent; a sum gets a heavy-tailed cost's factor of stable's mean per run."""
-    assert effective(kind, measured, [segment]) == pytest.approx(expected)
+    assert effective(measured, [segment], is_sum=is_sum) == pytest.approx(expected)
 
 
 def test_the_cautious_factor_is_that_of_a_lognormal() -> None:

@@ -11,12 +11,7 @@ from itertools import groupby
 from statistics import fmean, median, pvariance
 from typing import Final
 
-from agentrollouts.api.gates import GateType
 from agentrollouts.core.gates.counts import SMALLEST, Segment
-from agentrollouts.core.gates.kinds import COMPARED
-
-MEASURED: Final = COMPARED | {GateType.LIMIT}
-"""Types of gates that have a burst factor."""
 
 BLOCK_MINUTES: Final = 30
 """Within a block the rate is taken as constant; slower variation is not clustering."""
@@ -34,7 +29,7 @@ Minute = tuple[float, float]
 """Bad outcomes (or the sum) and runs within one minute."""
 
 
-def effective(kind: GateType, measured: float | None, segments: Sequence[Segment]) -> float:
+def effective(measured: float | None, segments: Sequence[Segment], *, is_sum: bool) -> float:
     """The factor to divide by: the one measured or set, else a cautious one.
 
     Without history, counts are taken as independent. For sums the factor has the unit of the sum and cannot
@@ -42,7 +37,7 @@ def effective(kind: GateType, measured: float | None, segments: Sequence[Segment
     """
     if measured and measured >= SMALLEST:
         return measured
-    if kind is not GateType.MEAN:
+    if not is_sum:
         return 1.0
     stable = _mean(sum(s.stable_bad for s in segments), sum(s.stable_total for s in segments))
     canary = _mean(sum(s.canary_bad for s in segments), sum(s.canary_total for s in segments))
