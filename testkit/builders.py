@@ -177,7 +177,7 @@ class RolloutBuilder:
         ours = {f"agentrollouts.dev/{key.replace('_', '-')}": text for key, text in annotations.items()}
         return replace(self, annotations={**self.annotations, **ours})
 
-    def having(self, **status: object) -> "RolloutBuilder":
+    def having(self, **status: Any) -> "RolloutBuilder":  # noqa: ANN401 any field
         """With these fields of the status instead."""
         return replace(self, status=self.status.replace(**status))
 
@@ -241,7 +241,7 @@ class RolloutBuilder:
             counting_start_time=START,
         ).having(weights=WeightsStatus(stable=100 - weight, canary=weight))
 
-    def changing(self, **attempt: object) -> "RolloutBuilder":
+    def changing(self, **attempt: Any) -> "RolloutBuilder":  # noqa: ANN401 any field
         """With these fields of the attempt instead."""
         assert self.status.attempt is not None, "first say which release is tried"
         return self.having(attempt=self.status.attempt.replace(**attempt))

@@ -228,7 +228,7 @@ def _parsed(phases: object, gates: object) -> AgentRolloutSpec:
 
 def respecify(world: World, **fields: Any) -> None:  # noqa: ANN401 any field of the spec
     """The plan is edited in these fields."""
-    world.respecify(world.rollout.spec.model_copy(update=fields))
+    world.respecify(world.rollout.spec.copy_with(**fields))
 
 
 def _approve(world: World) -> None:
@@ -236,8 +236,8 @@ def _approve(world: World) -> None:
     if attempt is None:
         return
     annotations = {ANNOTATION_APPROVE: f"{attempt.number}/{attempt.phase_name}"}
-    metadata = world.rollout.metadata.model_copy(update={"annotations": annotations})
-    world.rollout = world.rollout.model_copy(update={"metadata": metadata})
+    metadata = world.rollout.metadata.copy_with(annotations=annotations)
+    world.rollout = world.rollout.copy_with(metadata=metadata)
 
 
 def _meddle(world: World, weight: int) -> None:

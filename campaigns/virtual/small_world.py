@@ -79,7 +79,7 @@ class Small(World):
         if status is None:
             return False
         self.check_story(status)
-        self.rollout = self.rollout.model_copy(update={"status": status})
+        self.rollout = self.rollout.copy_with(status=status)
         self.tell(cluster.rollout_of(self.rollout, status.to_json()))
         return True
 
@@ -219,8 +219,8 @@ def _annotate(world: Small, annotation: str, text: str) -> bool:
     metadata = world.rollout.metadata
     if metadata.annotations.get(annotation) == text:
         return False
-    changed = metadata.model_copy(update={"annotations": {**metadata.annotations, annotation: text}})
-    world.rollout = world.rollout.model_copy(update={"metadata": changed})
+    changed = metadata.copy_with(annotations={**metadata.annotations, annotation: text})
+    world.rollout = world.rollout.copy_with(metadata=changed)
     return True
 
 

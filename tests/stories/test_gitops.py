@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
@@ -83,8 +84,10 @@ def test_every_reason_of_a_hold(reason: Reason) -> None:
     kept = held.having(**dict(status)).having(attempt=held.status.attempt)
     conditions = {found.type: found for found in kept.status.conditions}
     is_bad = reason in NEEDS_A_PERSON
-    stalled = conditions["Stalled"].replace(status="True" if is_bad else "False")
-    reconciling = conditions["Reconciling"].replace(status="False" if is_bad else "True")
+    stalled = conditions["Stalled"].replace(status=ConditionStatus.TRUE if is_bad else ConditionStatus.FALSE)
+    reconciling = conditions["Reconciling"].replace(
+        status=ConditionStatus.FALSE if is_bad else ConditionStatus.TRUE
+    )
     seen = kept.having(
         conditions=(*kept.status.conditions[:1], reconciling, stalled, *kept.status.conditions[3:])
     )

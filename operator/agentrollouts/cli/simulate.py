@@ -45,9 +45,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Play it and print what happened; 2 where a file or an argument is wrong."""
     try:
         draw = _drawing(options.plot) if options.plot else None
-        script = _read_script(options.world)
-        if options.seed is not None:
-            script = script.model_copy(update={"seed": options.seed})
+        script = _read_script(options.world, options.seed)
         objects = _read_objects(options.files)
         try:
             world = world_of(script, objects)
@@ -81,11 +79,11 @@ def _drawing(path: Path) -> Any:  # noqa: ANN401 a function of a module that may
 # --- reading ------------------------------------------------------------------------------------------------
 
 
-def _read_script(name: str) -> Script:
+def _read_script(name: str, seed: int | None) -> Script:
     documents = read_yaml(name)
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise WrongUseError(f"{name}: must contain one mapping: the fields of a world")
-    return _read(name, Script, documents[0])
+    return _read(name, Script, documents[0] | ({} if seed is None else {"seed": seed}))
 
 
 def _read_objects(names: Sequence[str]) -> Objects:

@@ -42,7 +42,7 @@ def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Co
         return (*conditions, new)
     if old.status is new.status:
         since = min(old.last_transition_time, new.last_transition_time)
-        new = new.model_copy(update={"last_transition_time": since})
+        new = new.copy_with(last_transition_time=since)
     return tuple(new if condition is old else condition for condition in conditions)
 
 

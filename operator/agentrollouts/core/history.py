@@ -34,7 +34,7 @@ def kept(
 
 def _reachable(history: tuple[HistoryEntry, ...], most: int, banned: Container[str]) -> set[int]:
     """Numbers of the newest healthy ends, one for each digest of which nothing else is known since."""
-    status, found = AgentRolloutStatus().model_copy(update={"history": history}), dict[str, int]()
+    status, found = AgentRolloutStatus().copy_with(history=history), dict[str, int]()
     for entry in history:
         is_able = entry.outcome is Outcome.HEALTHY and entry.digest not in banned
         if is_able and len(found) < most and was_healthy(entry.record, status):

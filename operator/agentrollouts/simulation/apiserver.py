@@ -133,7 +133,7 @@ class ApiServer:
             return False
         stored = decision.status.to_json()
         status = AgentRolloutStatus.model_validate_json(json.dumps(stored))
-        self.rollout = self.rollout.model_copy(update={"status": status})
+        self.rollout = self.rollout.copy_with(status=status)
         if self.watchers:
             self.tell(cluster.rollout_of(self.rollout, stored))
         for event in decision.events:

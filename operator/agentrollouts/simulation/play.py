@@ -217,7 +217,7 @@ def _carry_out(edit: Edit, world: World) -> str:
         wanted = f"{rollout.status.attempt.number if rollout.status.attempt else 0}/{edit.approve}"
         annotations = {**rollout.metadata.annotations, ANNOTATION_APPROVE: wanted}
         metadata = rollout.metadata.replace(annotations=annotations)
-        world.rollout = rollout.model_copy(update={"metadata": metadata})
+        world.rollout = rollout.copy_with(metadata=metadata)
         return f"A user approves {wanted}"
     if edit.paused is not None:
         world.respecify(rollout.spec.replace(paused=edit.paused))

@@ -13,7 +13,7 @@ import pytest
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Bake
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, WeightsStatus
 from agentrollouts.api.verdict import Baseline, GateStatus, Severity, Verdict
 from agentrollouts.core.analysis.caps import CapReading, read_caps, resolve_caps
@@ -539,7 +539,7 @@ def test_the_outlook_is_said_once_a_phase() -> None:
     """More runs do not change the sentence; the next phase, or another plan, has one of its own."""
     found = after(rollout(), decided(rollout()))
     double = {metric: (2 * canary, 2 * stable) for metric, (canary, stable) in HEALTHY.items()}
-    other = found.replace(spec=found.spec.replace(bake={"durationSeconds": 60}))
+    other = found.replace(spec=found.spec.replace(bake=Bake(duration_seconds=60)))
 
     assert outlook_of(after(found, decided(found, double))) == outlook_of(found)
     assert outlook_of(after(other, decide(observed(other)))) is None

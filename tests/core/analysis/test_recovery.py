@@ -12,6 +12,7 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import Outcome
+from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term
@@ -292,7 +293,7 @@ def test_a_stable_in_trouble_is_told_with_the_rollback() -> None:
     world.ship(NEW)
     world.run(400)
     (gate,) = world.status.gates
-    known = gate.replace(baseline={"bad": 240, "total": 12000})
+    known = gate.replace(baseline=Baseline(bad=240, total=12000))
     world.edit(lambda builder: builder.having(gates=(known,)))
     world.agents |= {OLD: Behavior(failed=0.12), NEW: Behavior(failed=0.9)}
     world.run_until(State.VERIFYING)

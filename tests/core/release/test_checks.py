@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import Requirement
 from agentrollouts.core.release.bundle import Bundle, resolve
 from agentrollouts.core.release.checks import ANNOTATION_ALLOW, Refusal
 from agentrollouts.core.release.content import MAX_DEPTH, ConfigMapData
@@ -101,7 +102,7 @@ def test_refusal_names_the_field_and_what_to_do(components: dict[str, Any], expe
 def test_a_range_of_another_agent_must_be_one(wanted: str) -> None:
     """A release that was stored under an older schema is refused by the field, though nothing enforces it."""
     release = a_release()
-    spec = release.spec.replace(requires=[{"agent": "billing", "versions": wanted}])
+    spec = release.spec.replace(requires=(Requirement(agent="billing", versions=wanted),))
 
     assert refusal_of(release.replace(spec=spec)) == Refusal(
         Reason.INVALID_SPEC,

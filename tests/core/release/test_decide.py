@@ -168,7 +168,7 @@ def test_a_snapshot_made_with_nulls_still_belongs_to_its_release() -> None:
     status = settled(since=EARLIER).replace(
         digest=old.digest,
         component_digests=old.component_digests,
-        snapshot={"name": snapshot_name("support-agent", old.digest)},
+        snapshot=SnapshotRef(name=snapshot_name("support-agent", old.digest)),
     )
     release = a_release(with_part("prompt", inline={"system": "Be kind.", "tone": None}), status=status)
     snapshot = stored(snapshot_write(release, old).manifest, release)
@@ -241,6 +241,7 @@ def test_missing_reference_waits_and_heals() -> None:
         events=(Event(Reason.REFERENCE_MISSING, message, is_warning=True),),
         wake_at=NOW + timedelta(seconds=5),
     )
+    assert first.status is not None
     healed = decide(release.replace(status=first.status), config_maps=RULES)
     assert (healed.status and healed.status.conditions[0].reason, healed.wake_at) == (
         Reason.MATERIALIZED,

@@ -1,6 +1,7 @@
 """Inputs: other rollouts and routes. Outputs: who ships the agent, and which routes get in the way."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ OLDER, NOW, YOUNGER = "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-2
 def ours(builder: RolloutBuilder | None = None) -> AgentRollout:
     """The rollout that asks, created at `NOW`."""
     rollout = (builder or a_rollout()).build()
-    return rollout.replace(metadata=rollout.metadata.replace(creation_timestamp=NOW))
+    return rollout.replace(metadata=rollout.metadata.replace(creation_timestamp=datetime.fromisoformat(NOW)))
 
 
 def another(name: str, created: str, *, status: Any = None, **metadata: str) -> Manifest:  # noqa: ANN401 JSON

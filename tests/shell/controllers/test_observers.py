@@ -1,5 +1,6 @@
 """Inputs: what the cache knows and the API server answers. Outputs: observations, and what was asked."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -236,7 +237,7 @@ def test_an_older_rollout_of_the_agent_and_a_route_at_the_same_door_are_seen() -
         eyes = Eyes(a_rollout().serving(OLD).asking_for(OLD))
         metadata = {"name": "first", "namespace": NAMESPACE, "creationTimestamp": "2020-01-01T00:00:00Z"}
         eyes.rollout = eyes.rollout.replace(
-            metadata=eyes.rollout.metadata.replace(creation_timestamp="2026-01-01T00:00:00Z")
+            metadata=eyes.rollout.metadata.replace(creation_timestamp=datetime(2026, 1, 1, tzinfo=UTC))
         )
         assert ((await eyes.look()).agent_taken_by, (await eyes.look()).same_door) == (None, ())
         eyes.cache.put(versioned({"kind": "AgentRollout", "metadata": metadata, "spec": {"agent": AGENT}}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
@@ -19,9 +20,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    TypeAdapter,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from agentrollouts.api.model.text import writable
 
@@ -45,12 +48,44 @@ class ApiModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def replace(self, **changes: object) -> Self:
-        """A validated copy with the named fields changed.
+        """A copy with the named fields changed, each new value validated.
+
+        mypy checks the names and types of the changes, by the plugin in `operator/mypy_replace.py`.
 
         Raises:
+            TypeError: the model has no field of that name.
             pydantic.ValidationError: a new value breaks its field's bounds.
         """
-        return type(self).model_validate(dict(self) | changes)
+        model = type(self)
+        return self.copy_with(**{name: _validator(model, name)(value) for name, value in changes.items()})
+
+    def copy_with(self, **changes: object) -> Self:
+        """A copy with the named fields changed, for values that the operator itself computed.
+
+        mypy checks the names and types of the changes, as for `replace`. Bounds are left to the API server: a
+        list that became too long must not stop a rollback here.
+
+        Raises:
+            TypeError: the model has no field of that name.
+        """
+        for name in changes:
+            _field(type(self), name)
+        return self.model_copy(update=changes)
+
+
+def _field(model: type[BaseModel], name: str) -> FieldInfo:
+    field = model.model_fields.get(name)
+    if field is None:
+        raise TypeError(f"{model.__name__} has no field {name}")
+    return field
+
+
+@cache
+def _validator(model: type[BaseModel], name: str) -> Callable[[Any], Any]:
+    """Validates one field by itself; nothing in the API has a rule over several fields in Python."""
+    field = _field(model, name)
+    kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter(kind).validator.validate_python
 
 
 def _to_utc(value: datetime) -> datetime:

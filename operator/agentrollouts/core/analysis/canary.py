@@ -228,11 +228,9 @@ def with_verdicts(
         return status
     known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j) for j in judgments}
     names = (gate.name for gate in gates)
-    found = status.model_copy(update={"gates": tuple(known[name] for name in names if name in known)})
+    found = status.copy_with(gates=tuple(known[name] for name in names if name in known))
     if status.attempt and any(judgment.recount for judgment in judgments):
-        found = found.model_copy(
-            update={"attempt": status.attempt.model_copy(update={"counting_start_time": now})}
-        )
+        found = found.copy_with(attempt=status.attempt.copy_with(counting_start_time=now))
     return found
 
 
@@ -250,7 +248,7 @@ def with_query(
     )
     fits = text is not None and len(text) <= QUERY_LENGTH
     shown = QueryStatus(gate=gate.name, time=poll_result.answer.at, text=text) if text and fits else None
-    return status.model_copy(update={"query": shown})
+    return status.copy_with(query=shown)
 
 
 def planned_looks(spec: AgentRolloutSpec, attempt: Attempt) -> int:

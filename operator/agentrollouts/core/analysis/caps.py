@@ -99,7 +99,7 @@ def read_caps(caps: Iterable[ResolvedCap], table: Table) -> tuple[CapReading, ..
 
 def with_readings(status: AgentRolloutStatus, readings: tuple[CapReading, ...]) -> AgentRolloutStatus:
     """The status with the newest readings, for people; where there are none it keeps the last ones."""
-    return status.model_copy(update={"caps": tuple(map(_to_status, readings))}) if readings else status
+    return status.copy_with(caps=tuple(map(_to_status, readings))) if readings else status
 
 
 def _to_status(reading: CapReading) -> CapStatus:

@@ -83,7 +83,7 @@ def measured(
         severity=asked.severity,
     )
     frozen = found.burst_factor if found.burst_factor is not None else burst
-    return found.model_copy(update={"burst_factor": frozen, "baseline": found.baseline or baseline})
+    return found.copy_with(burst_factor=frozen, baseline=found.baseline or baseline)
 
 
 def finished(gate: GateStatus) -> tuple[Tally, ...]:

@@ -53,7 +53,7 @@ def with_outlook(
     gates = [replace(judgment.gate, burst=judgment.burst) for judgment in judgments]
     usual = {judgment.name: _usual(spec, judgment) for judgment in judgments}
     told = headline(forecast_phase(spec, gates, runs_per_hour, usual, attempt.phase_index))
-    return status.model_copy(update={"attempt": attempt.replace(outlook=told)})
+    return status.copy_with(attempt=attempt.replace(outlook=told))
 
 
 def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_seconds: float) -> float | None:

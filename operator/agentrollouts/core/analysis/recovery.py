@@ -141,11 +141,8 @@ def noted(
     window = status.affected_window
     if window and last:
         window = window.replace(end_time=max(last.time, rollback.routed_time or last.time))
-    return status.model_copy(
-        update={
-            "last_rollback": rollback.model_copy(update={"last_runs": last, "observed_time": observed}),
-            "affected_window": window,
-        }
+    return status.copy_with(
+        last_rollback=rollback.copy_with(last_runs=last, observed_time=observed), affected_window=window
     )
 
 
@@ -163,7 +160,7 @@ def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, b
     if known is None or seen.runs > known.runs:
         return seen, False
     is_over = seen.scrapes >= known.scrapes + STILL_SCRAPES
-    return known.model_copy(update={"runs": seen.runs}), is_over  # fewer where an agent has ended
+    return known.copy_with(runs=seen.runs), is_over  # fewer where an agent has ended
 
 
 def recoveries(

@@ -153,6 +153,6 @@ def with_watched(
 ) -> AgentRolloutStatus:
     """The status with the newest verdicts on stable; without any, those that are known."""
     if not is_watched(spec, status):
-        return status.model_copy(update={"watched": ()}) if status.watched else status
+        return status.copy_with(watched=()) if status.watched else status
     told = tuple(to_status(judgment) for judgment in judgments)
-    return status.model_copy(update={"watched": told}) if told else status
+    return status.copy_with(watched=told) if told else status

@@ -1,22 +1,11 @@
 """The clocks of an attempt: how long a phase has run, when it ends, and what starts a clock."""
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
 from agentrollouts.core.states import JUDGED, base_state
-
-CLOCKS: Final = (
-    "start_time",
-    "traffic_start_time",
-    "phase_start_time",
-    "clock_start_time",
-    "counting_start_time",
-    "endpoints_lost_time",
-)
-"""The times of an attempt from which something is counted."""
 
 
 def elapsed(attempt: Attempt, now: datetime) -> float:
@@ -32,9 +21,19 @@ def on_time(attempt: Attempt, now: datetime) -> Attempt:
 
     Otherwise nothing would be counted, and no clock would run, until the clock had caught up.
     """
-    times = {name: getattr(attempt, name) for name in CLOCKS}
-    ahead = {name: now for name, time in times.items() if time is not None and time > now}
-    return attempt.model_copy(update=ahead) if ahead else attempt
+    corrected = attempt.copy_with(
+        start_time=min(attempt.start_time, now),
+        traffic_start_time=_not_after(now, attempt.traffic_start_time),
+        phase_start_time=_not_after(now, attempt.phase_start_time),
+        clock_start_time=_not_after(now, attempt.clock_start_time),
+        counting_start_time=_not_after(now, attempt.counting_start_time),
+        endpoints_lost_time=_not_after(now, attempt.endpoints_lost_time),
+    )
+    return attempt if corrected == attempt else corrected
+
+
+def _not_after(now: datetime, time: datetime | None) -> datetime | None:
+    return time and min(time, now)
 
 
 def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
@@ -60,7 +59,7 @@ def next_extensions(spec: AgentRolloutSpec, attempt: Attempt) -> int:
 
 
 def _seconds_at(spec: AgentRolloutSpec, attempt: Attempt, extensions: int) -> int:
-    return phase_seconds(spec, attempt.model_copy(update={"extensions": extensions}))
+    return phase_seconds(spec, attempt.copy_with(extensions=extensions))
 
 
 def due_time(attempt: Attempt, clock_seconds: float, now: datetime) -> datetime:
@@ -80,23 +79,22 @@ def warmup_left(spec: AgentRolloutSpec, attempt: Attempt, counting_start: dateti
 def status_on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     """The status without times of its attempt that are still to come."""
     attempt = status.attempt and on_time(status.attempt, now)
-    return status if attempt is status.attempt else status.model_copy(update={"attempt": attempt})
+    return status if attempt is status.attempt else status.copy_with(attempt=attempt)
 
 
 def confirmed(
     status: AgentRolloutStatus, weights: WeightsStatus, now: datetime, *, is_applied: bool
 ) -> AgentRolloutStatus:
     """The weights are on the route: runs are counted from now on. The phase's time waits for the gateway."""
-    confirmed = status.model_copy(update={"weights": weights})
+    confirmed = status.copy_with(weights=weights)
     attempt = status.attempt
     if attempt and attempt.traffic_start_time is None and attempt.weight and status.canary:
-        attempt = attempt.model_copy(update={"traffic_start_time": now})
-        confirmed = confirmed.model_copy(update={"attempt": attempt})
+        attempt = attempt.copy_with(traffic_start_time=now)
+        confirmed = confirmed.copy_with(attempt=attempt)
     if attempt is None or attempt.state not in JUDGED or status.canary is None:
         return confirmed
-    starts = {} if attempt.counting_start_time else {"counting_start_time": now}
-    if attempt.phase_start_time is None and is_applied:
-        starts |= {"phase_start_time": now} | ({} if attempt.hold else {"clock_start_time": now})
-    return (
-        confirmed.model_copy(update={"attempt": attempt.model_copy(update=starts)}) if starts else confirmed
-    )
+    started = attempt if attempt.counting_start_time else attempt.copy_with(counting_start_time=now)
+    if started.phase_start_time is None and is_applied:
+        clock_start = started.clock_start_time if started.hold else now
+        started = started.copy_with(phase_start_time=now, clock_start_time=clock_start)
+    return confirmed if started is attempt else confirmed.copy_with(attempt=started)

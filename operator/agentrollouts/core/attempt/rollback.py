@@ -115,7 +115,7 @@ def _verify(progress: Progress) -> Progress:
             start_time=progress.attempt.traffic_start_time or progress.attempt.start_time,
             end_time=now,
         )
-    rollback = status.last_rollback and status.last_rollback.model_copy(update={"routed_time": now})
+    rollback = status.last_rollback and status.last_rollback.copy_with(routed_time=now)
     return progress.moved(State.VERIFYING, clock_start_time=now, elapsed_seconds=0).then(
         last_rollback=rollback, affected_window=window
     )
@@ -153,7 +153,7 @@ def _prove(progress: Progress, outcome: VerifyOutcome, verification: str) -> Pro
         order = moves.RollBack(trigger, reason, rollback.message)
         proved = proved.then(quarantined=_quarantine(bad.record, order, progress))
     elif bad:
-        cleared = bad.model_copy(update={"reason": Reason.SHARED_CAUSE.value})
+        cleared = bad.copy_with(reason=Reason.SHARED_CAUSE.value)
         proved = proved.then(history=tuple(cleared if old is bad else old for old in status.history))
     return proved.tell(Reason.of(outcome), verification, warn=outcome is VerifyOutcome.NOT_RECOVERED)
 

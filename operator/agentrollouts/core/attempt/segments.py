@@ -9,13 +9,14 @@ def freeze(gate: GateStatus) -> GateStatus:
 
     Looks at a shift restart with the counts; the result of a comparison continues.
     """
-    over: dict[str, object] = {"stray_start_time": None, "looks": 0, "present": None}
-    over |= {"first_values_ignored": ()}
-    if gate.looks:
-        over |= {"failing_start_time": None}
-    if gate.present is not None:
-        over |= {"segments": (*gate.segments, gate.present)}
-    return gate.model_copy(update=over)
+    return gate.copy_with(
+        stray_start_time=None,
+        failing_start_time=None if gate.looks else gate.failing_start_time,
+        looks=0,
+        segments=gate.segments if gate.present is None else (*gate.segments, gate.present),
+        present=None,
+        first_values_ignored=(),
+    )
 
 
 def fresh(gate: GateStatus) -> GateStatus:

@@ -5,16 +5,56 @@ Every change of state is checked against the table of states.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypedDict, Unpack
 
-from agentrollouts.api.attempt import Attempt, State
-from agentrollouts.api.reasons import Reason
+from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined, ReleaseRecord
+from agentrollouts.api.verdict import GateStatus
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import kept
 from agentrollouts.core.states import check_move
+
+
+class StatusChanges(TypedDict, total=False):
+    """What a move can change in the status."""
+
+    stable: ReleaseRecord | None
+    canary: ReleaseRecord | None
+    attempt: Attempt
+    gates: tuple[GateStatus, ...]
+    last_rollback: LastRollback | None
+    affected_window: AffectedWindow | None
+    quarantined: tuple[Quarantined, ...]
+    history: tuple[HistoryEntry, ...]
+
+
+class ClockChanges(TypedDict, total=False):
+    """What stopping or starting the clock changes in the attempt."""
+
+    clock_start_time: datetime | None
+    elapsed_seconds: int
+
+
+class AttemptChanges(ClockChanges, total=False):
+    """What a move can change in the attempt, besides its state."""
+
+    plan_hash: str
+    phase_index: int
+    phase_name: str
+    step: int
+    weight: int
+    start_time: datetime
+    phase_start_time: datetime | None
+    counting_start_time: datetime | None
+    extensions: int
+    outlook: str | None
+    trigger: Trigger
+    approvals: tuple[RequiredApproval, ...]
+    hold: Hold | None
 
 
 def next_number(status: AgentRolloutStatus) -> int:
@@ -39,21 +79,21 @@ class Progress:
             raise ValueError("This move needs an attempt in progress")
         return self.status.attempt
 
-    def then(self, *events: Event, **fields: Any) -> "Progress":
+    def then(self, *events: Event, **changes: Unpack[StatusChanges]) -> "Progress":
         """With these fields of the status changed and these Events added."""
-        return Progress(self.spec, self.status.model_copy(update=fields), self.now, (*self.events, *events))
+        return Progress(self.spec, self.status.copy_with(**changes), self.now, (*self.events, *events))
 
-    def moved(self, state: State, **fields: Any) -> "Progress":
+    def moved(self, state: State, **changes: Unpack[AttemptChanges]) -> "Progress":
         """With the attempt in `state`, a legal move, and these of its fields changed."""
         check_move(self.attempt.state, state)
-        return self.then(attempt=self.attempt.model_copy(update={"state": state, **fields}))
+        return self.then(attempt=self.attempt.copy_with(state=state, **changes))
 
     def tell(self, reason: Reason, message: str, *, warn: bool = False) -> "Progress":
         """With one more Event."""
         return self.then(Event(reason, message, is_warning=warn))
 
     @property
-    def stopped(self) -> dict[str, Any]:
+    def stopped(self) -> ClockChanges:
         """The fields of an attempt whose clock stops now."""
         return {"elapsed_seconds": int(elapsed(self.attempt, self.now)), "clock_start_time": None}
 

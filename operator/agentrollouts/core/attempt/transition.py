@@ -59,7 +59,7 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
 
 def _clock(progress: Progress, move: moves.StopClock | moves.StartClock) -> Progress:
     if isinstance(move, moves.StopClock):
-        return progress.then(attempt=progress.attempt.model_copy(update=progress.stopped))
+        return progress.moved(progress.attempt.state, **progress.stopped)
     return progress.moved(progress.attempt.state, clock_start_time=progress.now)
 
 
@@ -152,10 +152,9 @@ def _extend(progress: Progress, message: str) -> Progress:
 
 
 def _bake(progress: Progress) -> Progress:
-    fields = {"elapsed_seconds": 0, "clock_start_time": progress.now, "extensions": 0, "approvals": ()}
-    return progress.moved(State.BAKING, **fields).tell(
-        Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s"
-    )
+    return progress.moved(
+        State.BAKING, elapsed_seconds=0, clock_start_time=progress.now, extensions=0, approvals=()
+    ).tell(Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s")
 
 
 def _ask_approval(progress: Progress, message: str) -> Progress:
@@ -171,7 +170,7 @@ def _promote(progress: Progress) -> Progress:
     canary = progress.status.canary
     if canary is None:
         raise ValueError("There is no canary to promote")
-    healthy = canary.model_copy(update={"healthy_time": progress.now})
+    healthy = canary.copy_with(healthy_time=progress.now)
     message = f"{canary.release} passed all phases and is stable now"
     return (
         progress.ended(Outcome.HEALTHY, Reason.HEALTHY, message)
@@ -184,7 +183,7 @@ def _hold(progress: Progress, move: moves.Hold) -> Progress:
     attempt, now = progress.attempt, progress.now
     if attempt.hold and attempt.hold.reason == move.reason:
         hold = attempt.hold.replace(message=move.message, until=move.until)
-        return progress.then(attempt=attempt.model_copy(update={"hold": hold}))
+        return progress.then(attempt=attempt.copy_with(hold=hold))
     resumes = attempt.hold.resumes if attempt.hold else attempt.state
     hold = Hold(reason=move.reason, message=move.message, since=now, until=move.until, resumes=resumes)
     return progress.moved(State.HELD, hold=hold, **progress.stopped).tell(
@@ -213,7 +212,6 @@ def _follow_new_plan(progress: Progress, move: moves.Replan | moves.Rewatch) -> 
 
 def _rewatch(progress: Progress) -> Progress:
     """A bake is more of the last phase, which may be another one now."""
-    anew = {"clock_start_time": None, "counting_start_time": None, "phase_start_time": None}
     return (
         progress.moved(
             base_state(progress.attempt),
@@ -223,7 +221,9 @@ def _rewatch(progress: Progress) -> Progress:
             elapsed_seconds=0,
             extensions=0,
             hold=None,
-            **anew,
+            clock_start_time=None,
+            counting_start_time=None,
+            phase_start_time=None,
         )
         .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
         .tell(Reason.BAKING, "The plan changed: the bake restarts")

@@ -17,14 +17,14 @@ MAX_INTEGER: Final = 2**63 - 1
 _DOUBLE: Final = 10**308
 
 
-def without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 any JSON
     """The same JSON without the fields that are null; nulls in lists have a place and stay."""
     if isinstance(value, Mapping):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:  # noqa: ANN401 any JSON
     """The same JSON, for comparisons only: integers above 2^53 keep only the digits of a double."""
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
@@ -60,7 +60,7 @@ def _tokens(value: object) -> Iterator[str]:
         yield _scalar(value)
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Any) -> str:  # noqa: ANN401 any JSON
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return rfc8785.dumps(value).decode()

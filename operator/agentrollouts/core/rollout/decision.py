@@ -69,8 +69,11 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         set_condition(conditions, conflict) if conflict else without_condition(conditions, ROUTE_CONFLICT)
     )
     generation = s.obs.rollout.metadata.generation
-    said = {"observed_generation": generation, "conditions": conditions}
-    status = status.model_copy(update=said | {"requested_weight": _requested_weight(s, status)})
+    status = status.copy_with(
+        observed_generation=generation,
+        conditions=conditions,
+        requested_weight=_requested_weight(s, status),
+    )
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
     warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted

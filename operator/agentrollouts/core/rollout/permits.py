@@ -118,10 +118,10 @@ def with_old_parents(rollout: AgentRollout, route: Mapping[str, Any] | None) -> 
     old = _read(route)
     if old is None:
         return _with_traffic(rollout, Traffic())
-    kept = traffic.http_route.model_copy(update={"parent_refs": old.parent_refs})
-    return _with_traffic(rollout, traffic.model_copy(update={"http_route": kept}))
+    kept = traffic.http_route.copy_with(parent_refs=old.parent_refs)
+    return _with_traffic(rollout, traffic.copy_with(http_route=kept))
 
 
 def _with_traffic(rollout: AgentRollout, traffic: Traffic) -> AgentRollout:
-    spec = rollout.spec.model_copy(update={"traffic": traffic})
-    return rollout.model_copy(update={"spec": spec})
+    spec = rollout.spec.copy_with(traffic=traffic)
+    return rollout.copy_with(spec=spec)

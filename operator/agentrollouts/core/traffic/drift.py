@@ -62,7 +62,7 @@ def _changed(obs: Observed) -> Iterable[tuple[str, str]]:
             yield key_of(wanted)
 
 
-def _has(fields: Any, path: tuple[str, ...]) -> bool:
+def _has(fields: Any, path: tuple[str, ...]) -> bool:  # noqa: ANN401 any JSON
     for step in path:
         fields = fields.get(step) if isinstance(fields, Mapping) else None
     return fields is not None

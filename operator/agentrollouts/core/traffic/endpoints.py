@@ -93,7 +93,7 @@ def noted(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) ->
                 pass
     if lost == attempt.endpoints_lost_time:
         return status
-    return status.model_copy(update={"attempt": attempt.model_copy(update={"endpoints_lost_time": lost})})
+    return status.copy_with(attempt=attempt.copy_with(endpoints_lost_time=lost))
 
 
 def grace(spec: AgentRolloutSpec) -> timedelta:

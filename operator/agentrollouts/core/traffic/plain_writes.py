@@ -95,7 +95,7 @@ def _bare(operation: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**operation, "value": dict.fromkeys(value, text) if isinstance(value, Mapping) else text}
 
 
-def _silent(value: Any) -> Any:
+def _silent(value: Any) -> Any:  # noqa: ANN401 any JSON
     if isinstance(value, Mapping):
         return {key: "" if key in _TEXTS else _silent(item) for key, item in value.items()}
     return [_silent(item) for item in value] if isinstance(value, list | tuple) else value

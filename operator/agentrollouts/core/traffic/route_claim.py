@@ -195,7 +195,7 @@ def _has_mark(known: Claim | None, wanted: Claim) -> bool:
     """Whether the claim of a rollback is there; its sentence does not count, as it may have been refused."""
     if known is None or wanted.rolled_back is None:
         return False
-    return known == wanted.model_copy(update={"message": known.message})
+    return known == wanted.copy_with(message=known.message)
 
 
 def patch(route: Manifest, operations: tuple[Operation, ...]) -> Patch:

@@ -34,7 +34,7 @@ BAD = Behavior(failed=0.3)
 def recreated(world: World, uid: str = "uid-of-the-next", **traffic: bool) -> World:
     """The same rollout, applied again after it was deleted: no status, another uid, what it owned is gone."""
     metadata = world.rollout.metadata.replace(uid=uid, annotations={}, generation=1)
-    world.rollout = world.rollout.model_copy(update={"metadata": metadata, "status": AgentRolloutStatus()})
+    world.rollout = world.rollout.replace(metadata=metadata, status=AgentRolloutStatus())
     world.base = a_rollout(**world.base.spec)
     if not traffic.get("stays"):
         world.traffic.clear()

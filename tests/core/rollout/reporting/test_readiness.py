@@ -137,6 +137,6 @@ def test_a_history_never_outgrows_its_bound() -> None:
         assert [entry.number for entry in found[-4:]] == [4, 3, 2, 1]
         assert len(found) == min(limit + 4, 50)
         assert [entry.number for entry in found[:1]] == [200]
-    taken_back = failed[0].model_copy(update={"digest": healthy[0].digest})
+    taken_back = failed[0].replace(digest=healthy[0].digest)
     found = kept((taken_back, *failed[1:], *healthy), a_rollout(historyLimit=1).plan, (healthy[1].digest,))
     assert [entry.number for entry in found] == [200, 2, 1]

@@ -48,7 +48,7 @@ def _all_that_is_known(s: Situation) -> moves.Move | None:
     newest = next(able, None)
     if newest is None and quarantined == s.status.quarantined:
         return None
-    stable = newest.record.model_copy(update={"healthy_time": newest.end_time}) if newest else None
+    stable = newest.record.copy_with(healthy_time=newest.end_time) if newest else None
     return moves.Recall(stable, history if stable else (), quarantined)
 
 

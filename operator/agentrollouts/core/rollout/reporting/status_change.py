@@ -3,11 +3,11 @@
 What changes with every result of Prometheus is not a reason to write, nor to decide again.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.verdict import GateStatus
+from agentrollouts.api.verdict import Counts, GateStatus
 from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.rollout.observation import Observation
@@ -17,6 +17,8 @@ from agentrollouts.core.states import is_progressing
 
 NUMBERS_TICKS: Final = 6
 """Numbers alone are written at every sixth tick: 500 attempts at 30 s then write 2.8 statuses a second."""
+
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
@@ -45,35 +47,37 @@ def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
 
 def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
     """The status without what changes at every answer of Prometheus."""
-    blank: dict[str, object] = {
-        "canary": None,
-        "stable": None,
-        "evidence": None,
-        "ratio": None,
-        "present": None,
-        "last_sample_time": None,
-    }
     gates, watched = (
-        tuple(gate.model_copy(update=blank | {"message": _counts(gate)}) for gate in found)
-        for found in (status.gates, status.watched)
+        tuple(_gate_without_numbers(gate) for gate in found) for found in (status.gates, status.watched)
     )
-    caps = tuple(cap.model_copy(update={"value": 0.0, "message": "", "time": None}) for cap in status.caps)
+    caps = tuple(cap.copy_with(value=0.0, message="", time=_NO_TIME) for cap in status.caps)
     attempt = status.attempt
     if attempt and attempt.hold and attempt.hold.reason not in UNVARYING:
-        attempt = attempt.model_copy(update={"hold": attempt.hold.model_copy(update={"message": ""})})
+        attempt = attempt.copy_with(hold=attempt.hold.copy_with(message=""))
     conditions = tuple(
-        found.model_copy(update={"message": steady(found.message) if found.reason in UNVARYING else ""})
+        found.copy_with(message=steady(found.message) if found.reason in UNVARYING else "")
         for found in status.conditions
     )
-    told = {
-        "gates": gates,
-        "watched": watched,
-        "caps": caps,
-        "query": None,
-        "attempt": attempt,
-        "conditions": conditions,
-    }
-    return status.model_copy(update=told)
+    return status.copy_with(
+        gates=gates,
+        watched=watched,
+        caps=caps,
+        query=None,
+        attempt=attempt,
+        conditions=conditions,
+    )
+
+
+def _gate_without_numbers(gate: GateStatus) -> GateStatus:
+    return gate.copy_with(
+        message=_counts(gate),
+        canary=Counts(),
+        stable=Counts(),
+        evidence=None,
+        ratio=None,
+        present=None,
+        last_sample_time=None,
+    )
 
 
 def _counts(gate: GateStatus) -> str:
