@@ -80,7 +80,7 @@ class Fault:
 
 _CREDENTIALS: Final = "check bearerTokenFile"
 _LATE: Final = "no response within 2 s"
-_NO_COUNT: Final = "is no count"
+_NO_COUNT: Final = "is not a valid count"
 _NO_USE: Final = "its response is unusable"
 _REDIRECT: Final = "a redirect, which is not followed"
 
@@ -98,7 +98,7 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("drip-head", _LATE, misbehavior.drip_head),
     Fault("drip-body", _LATE, misbehavior.drip_body),
     Fault("vanish", "no connection", misbehavior.vanish),
-    Fault("break-off", "its answer breaks off", misbehavior.break_off),
+    Fault("break-off", "its response ends early", misbehavior.break_off),
     Fault("not-http", "not HTTP", misbehavior.gibberish),
     Fault("62-mb", "longer than", misbehavior.flood),
     Fault("gzip-bomb", "it is not JSON", misbehavior.bomb),
@@ -122,7 +122,7 @@ FAULTS: Final[Sequence[Fault]] = (
     # the body
     Fault("html-with-200", "it is not JSON", says(200, "<html>")),
     Fault("no-body", "it is not JSON", text("")),
-    Fault("cut-json", "it breaks off", misbehavior.cut_json),
+    Fault("cut-json", "it ends early", misbehavior.cut_json),
     Fault("null", _NO_USE, text("null")),
     Fault("deep-json", "it is not JSON", text("[" * 200_000)),
     Fault("scalar", "not a vector", result("scalar")),
@@ -130,8 +130,8 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("matrix", "not a vector", result("matrix")),
     Fault("empty-matrix", "not a vector", result("matrix", empty=True)),
     # the data
-    Fault("warnings", "something may be missing", misbehavior.with_field("warnings", ["a store is away"])),
-    Fault("partial", "its answer is partial", misbehavior.with_field("isPartial", value=True)),
+    Fault("warnings", "something might be missing", misbehavior.with_field("warnings", ["a store is away"])),
+    Fault("partial", "a partial result", misbehavior.with_field("isPartial", value=True)),
     Fault("another-time", "another time", altered(misbehavior.another_time)),
     Fault("nan-of-canary", _NO_COUNT, valued("NaN", term=".increase", release="2.0.0")),
     Fault("nan-of-stable", _NO_COUNT, valued("NaN", term=".increase", release="1.0.0")),
@@ -140,20 +140,20 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("negative", _NO_COUNT, valued("-3", term=".increase")),
     Fault("astronomic", _NO_COUNT, valued("1e300")),
     Fault("not-a-number", "not a number", valued("many")),
-    Fault("foreign-rows", "not asked for", altered(misbehavior.foreign_rows)),
-    Fault("row-twice", "answered twice", altered(misbehavior.twice)),
-    Fault("two-replicas", "answered twice", altered(misbehavior.two_series)),
-    Fault("thousands-of-rows", "answered twice", altered(misbehavior.thousands)),
+    Fault("foreign-rows", "not queried", altered(misbehavior.foreign_rows)),
+    Fault("row-twice", "returned twice", altered(misbehavior.twice)),
+    Fault("two-replicas", "returned twice", altered(misbehavior.two_series)),
+    Fault("thousands-of-rows", "returned twice", altered(misbehavior.thousands)),
     Fault("stale-samples", "s old, more than", misbehavior.shifted(-300, term=".newest")),
     Fault("future-samples", "from the future", misbehavior.shifted(300, term=".newest")),
     Fault("without-stable", "does the agent export it", without(release="1.0.0"), effect=Effect.MISSING),
     Fault("without-canary", "does the agent export it", without(release="2.0.0"), effect=Effect.MISSING),
-    Fault("without-times", "gives no samples", without(term=".newest")),
+    Fault("without-times", "stopped reporting", without(term=".newest")),
     Fault("without-scrapes", "0 of 4 scrapes", without(term=".scrapes")),
     Fault("infos", "", misbehavior.with_field("infos", ["a remark"]), effect=Effect.HARMLESS),
     # the agent
     Fault("agent-exports-nan", _NO_COUNT, place=Place.AGENT),
-    Fault("agent-gone", "gives no samples", place=Place.AGENT),
+    Fault("agent-gone", "stopped reporting", place=Place.AGENT),
     Fault("counter-reset", "", place=Place.AGENT, effect=Effect.HARMLESS),
     Fault("counter-resets", "more often than its process can restart", place=Place.AGENT, lingers=300),
 )
