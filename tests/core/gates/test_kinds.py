@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -88,10 +88,10 @@ def one_sided(monkeypatch: pytest.MonkeyPatch) -> GateType:
     return kind
 
 
-def _resolved(kind: GateType, **fields: object) -> ResolvedGate | Refusal:
+def _resolved(kind: GateType, **fields: Any) -> ResolvedGate | Refusal:  # noqa: ANN401 any field
     source = GateSource(bad='runs{outcome="failed"}', total="runs")
     gate = Gate(name="novel", source=source, min_samples=100)
-    return resolve(gate.model_copy(update={"type": kind, **fields}), "spec.gates[0]", DEFAULT_LABELS)
+    return resolve(gate.copy_with(type=kind, **fields), "spec.gates[0]", DEFAULT_LABELS)
 
 
 @pytest.mark.parametrize(
