@@ -180,9 +180,6 @@ def a_world(builder: RolloutBuilder, *releases: str) -> World:
     return world
 
 
-# --- what must be true of every decision ---------------------------------------------------------------
-
-
 def check(obs: Observation, decision: Decision) -> None:
     """Every invariant that can be seen in one decision."""
     before, after = obs.status, decision.status or obs.status

@@ -169,8 +169,6 @@ class Round:
             yield rollout(f"good-{index}", HEALTHY, short)
             yield rollout(f"bad-{index}", HEALTHY, [phase("first", WEIGHT, 3600)])
 
-    # --- beside the faults ---
-
     async def _beside(self, index: int) -> list[Case]:
         """A good and a bad release while the faults last."""
         await asyncio.sleep(index * self._seconds / (len(self._bystanders) + 1))
@@ -204,8 +202,6 @@ class Round:
         print(f"  {name}: 100/0 was seen {seconds:.1f} s after the breach", file=sys.stderr)
         is_late = seconds > BREACH_SECONDS and not self._is_brief
         return f"100/0 {seconds:.1f} s after the breach, not {BREACH_SECONDS:g} s" if is_late else None
-
-    # --- the victims ---
 
     async def _recovered(self) -> None:
         """Wait until all that may go on went on; who did not is judged afterwards."""
@@ -247,9 +243,6 @@ class Round:
         if victim.fault.told not in told:
             return f"it says {told!r}, not {victim.fault.told!r}"
         return None if after[-1] > WEIGHT and 0 not in after else f"it had {after} afterwards"
-
-
-# --- the operator as a whole --------------------------------------------------------------------------------
 
 
 async def _kept_secret(stage: Stage) -> Case:

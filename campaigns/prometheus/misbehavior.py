@@ -53,9 +53,6 @@ class Visit:
 Manner = Callable[[Visit], Awaitable[web.StreamResponse]]
 
 
-# --- the connection -----------------------------------------------------------------------------------------
-
-
 async def hang(_: Visit) -> web.StreamResponse:
     """No answer, ever."""
     await asyncio.Event().wait()
@@ -130,9 +127,6 @@ async def bomb(_: Visit) -> web.StreamResponse:
 _BOMB: Final = gzip.compress(b" " * LARGE, compresslevel=1)
 
 
-# --- the status and the body --------------------------------------------------------------------------------
-
-
 def says(status: int, body: str = "") -> Manner:
     """This status and body, with the request's credentials after them."""
 
@@ -174,9 +168,6 @@ async def cut_json(visit: Visit) -> web.StreamResponse:
     """Half of the right answer, as if it were all."""
     body = await visit.ask()
     return web.Response(body=body[: len(body) // 2], content_type="application/json")
-
-
-# --- the data -----------------------------------------------------------------------------------------------
 
 
 def altered(change: Callable[[Document], None]) -> Manner:

@@ -85,8 +85,6 @@ class Observer:
         found: Manifest = self._status.get("attempt") or {}
         return found
 
-    # --- the route -------------------------------------------------------------------------------------
-
     def _see_route(self, time: datetime, route: Manifest) -> None:
         weights = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
         is_ours = not route["metadata"].get("managedFields")
@@ -117,8 +115,6 @@ class Observer:
         self.check(canary <= asked, "S3", f"canary at {canary}%, the status asks for {asked}%", time)
         self._shown = number, canary
         self._since.setdefault(self._shown, time)
-
-    # --- the status ------------------------------------------------------------------------------------
 
     def _see_status(self, time: datetime, rollout: Manifest) -> None:
         before, self._status, old = self._status, rollout["status"], self.attempt

@@ -190,9 +190,6 @@ def _release(name: str) -> AgentRelease:
     )
 
 
-# --- what happens -------------------------------------------------------------------------------------------
-
-
 def _happening(rng: random.Random, observer: Observer) -> Change:
     """Something that people, other tools, Prometheus, the cluster or the clock do."""
     release, weight, jump = rng.choice(RELEASES), rng.randrange(101), rng.choice(JUMPS)

@@ -100,8 +100,6 @@ class Small(World):
         return world
 
 
-# --- what can happen ----------------------------------------------------------------------------------------
-
 SERVING: Final = a_rollout(**PLAN).serving(OLD).asking_for(OLD)
 SPECS: Final = {release: SERVING.asking_for(release).plan for release in RELEASES}
 

@@ -81,8 +81,6 @@ class _Story:
             self._everybody_was_served(audience)
             self._conclude(audience)
 
-    # --- the acts ---
-
     def _set_up(self) -> None:
         self._screen.heading("The stack, the operator, and release 4.1.0")
         self._screen.live("starting the control plane, Prometheus and the gateway")
@@ -166,8 +164,6 @@ class _Story:
         rows = [(step.what, f"{step.seconds:.1f}", step.observed) for step in audience.steps]
         self._screen.table(("step", "seconds", "observed"), rows)
 
-    # --- what people do ---
-
     @contextmanager
     def _audience(self) -> Iterator[Audience]:
         """Customers write, and somebody watches, from the moment the route leads to an agent."""
@@ -232,9 +228,6 @@ class _Story:
         failed = f'agent_runs_total{{release="{scenarios.BAD_PROMPT}",outcome="failed"}}[3m]'
         series = self._stack.query(failed)
         return _monotonic(min(at for found in series for at, count in found["values"] if float(count) > 0))
-
-
-# --- what has to be seen; None until it is ---
 
 
 def _ready(audience: Audience, version: str) -> str | None:

@@ -167,9 +167,6 @@ def test_every_run_that_begins_ends() -> None:
     assert canary[-1] == pytest.approx(0.25, abs=1e-3)
 
 
-# --- wrong judges, planted ---------------------------------------------------------------------------------
-
-
 def test_a_judge_without_a_burst_factor_is_found_out() -> None:
     """It rolls back half of the harmless releases whose failures come in clusters."""
     assert not is_chance(count(rolled_back(CLUSTERED, 10_000, 40, burst=1.0)), 40, 0.02)
@@ -220,9 +217,6 @@ def test_a_judge_with_evidence_alone_is_found_out() -> None:
 
     assert first_fail(tolerant, minutes, 1.0) is None
     assert first_fail(tolerant, minutes, 1.0, judge_of=sure_only, screened=False) is not None
-
-
-# --- the bench itself --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("column", [CLUSTERED, TINY, WORSE[2], WORSE[4]], ids=lambda column: column.name)

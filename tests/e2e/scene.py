@@ -111,8 +111,6 @@ class Shop:
         self.config = scene.ref("ConfigMap", f"{agent}-traffic")
         self.route = scene.ref("HTTPRoute", agent)
 
-    # --- what people do ---
-
     def ships(self, version: str, *, failing: float | None = None, **spec: object) -> None:
         """Make a release and ask for it, as one commit would; `spec` changes the plan from now on."""
         name = f"{self.agent}-{version}"
@@ -133,8 +131,6 @@ class Shop:
     def manifest_as_written(self) -> Manifest:
         """The rollout as it is in Git."""
         return a_rollout(self.scene.namespace, self.agent, self.asked, **self.spec)
-
-    # --- what people see ---
 
     @property
     def manifest(self) -> Manifest:

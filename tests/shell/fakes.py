@@ -48,8 +48,6 @@ class FakeApiServer:
         self._layers: dict[Ref, dict[str, Manifest]] = {}
         self._version = 0
 
-    # --- as the operator sees it
-
     async def get(self, ref: Ref) -> Manifest | None:
         """The object."""
         self.reads.append(ref)
@@ -134,8 +132,6 @@ class FakeApiServer:
         self.effects.append(Effect("create", f"Event {event['reason']}"))
         self.events.append(event)
         return event
-
-    # --- as everybody else does
 
     def put(self, manifest: Manifest) -> Manifest:
         """Somebody makes or replaces an object; a changed spec is a new generation."""

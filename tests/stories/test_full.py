@@ -181,8 +181,6 @@ def test_a_plan_that_nothing_judges_ships_nothing() -> None:
     assert world.ready_reason() == "InvalidGate"
 
 
-# --- one gate ---------------------------------------------------------------------------------------
-
 ALONE = PlanPosition(0, 1, time_over=True, alone=True)
 
 
@@ -260,8 +258,6 @@ def test_a_stable_that_is_gone_does_not_disturb() -> None:
     assert isinstance(latency, Reading)
     assert [bound.le for bound in latency.bounds] == [10.0]
 
-
-# --- the clock --------------------------------------------------------------------------------------
 
 STRETCHES = st.lists(
     st.tuples(st.sampled_from(["up", "silent"]), st.integers(1, 25)), min_size=1, max_size=12

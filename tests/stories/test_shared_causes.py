@@ -188,9 +188,6 @@ def test_without_history_it_is_judged_as_by_the_comparison_alone(
     assert judged(reading, None) == judged(replace(reading, recent=None), None)
 
 
-# --- in a rollout -------------------------------------------------------------------------------------------
-
-
 def slow(seconds: float) -> Agent:
     """Agents whose runs take so long in the median."""
     return Agent({}, seconds=seconds, spread=0.7)

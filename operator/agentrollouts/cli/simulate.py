@@ -76,9 +76,6 @@ def _drawing(path: Path) -> Any:  # noqa: ANN401 a function of a module that may
     return lambda timeline, world: draw(timeline, world.now, path)
 
 
-# --- reading ------------------------------------------------------------------------------------------------
-
-
 def _read_script(name: str, seed: int | None) -> Script:
     documents = read_yaml(name)
     if len(documents) != 1 or not isinstance(documents[0], dict):
@@ -142,9 +139,6 @@ def _without_status(document: Mapping[str, Any]) -> dict[str, Any]:
     metadata = document.get("metadata")
     settled = {"namespace": "default"} | metadata if isinstance(metadata, dict) else metadata
     return {key: value for key, value in document.items() if key != "status"} | {"metadata": settled}
-
-
-# --- telling ------------------------------------------------------------------------------------------------
 
 
 def _as_text(timeline: Timeline, world: World) -> Iterator[str]:

@@ -141,9 +141,6 @@ def _identity(item: Any, schema: Schema) -> str | None:  # noqa: ANN401 any JSON
             return None
 
 
-# --- keywords that Kubernetes reads in its own way ----------------------------------------------------------
-
-
 def _pattern(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
     """RE2 knows no Unicode classes here, and its `$` is the end of the text, not a line break before it."""
     if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value, re.ASCII):

@@ -138,9 +138,6 @@ def _serve_already(world: World, name: str) -> None:
     world.serve({name: 100}, REMEMBERED.total_seconds())
 
 
-# --- what happens -------------------------------------------------------------------------------------------
-
-
 def _turning(script: Script, seconds: int) -> Change:
     return lambda world: _turn(world, script, seconds)
 

@@ -79,8 +79,6 @@ class World(ApiServer):
         self.publish(release, snapshot)
         self.agents[release.metadata.name] = agent
 
-    # --- time ------------------------------------------------------------------------------------------
-
     def run(self, seconds: float) -> None:
         """Let time pass; every decision is made when the shell would make it."""
         end = self.now + timedelta(seconds=seconds)
@@ -137,8 +135,6 @@ class World(ApiServer):
         self.serve(shares, (self.now - before).total_seconds())
         if self.metrics == "away":
             self.prometheus.scrapes.away(before.timestamp(), self.now.timestamp())
-
-    # --- the operator ----------------------------------------------------------------------------------
 
     def step(self, effects: int | None = None) -> bool:
         """One decision, carried out; or only its first `effects` writes, and then the process ends.

@@ -244,8 +244,6 @@ def test_a_query_that_is_too_long_is_not_shown() -> None:
     assert status.query is None
 
 
-# --- caps -----------------------------------------------------------------------------------------
-
 DEAR: Counted = {**HEALTHY, "agent_run_cost_usd_sum": (50.5, 80)}
 
 

@@ -188,8 +188,6 @@ def test_what_is_optional_may_be_absent(gate: Any, policy: NoDataPolicy, expecte
     assert judge(asked, absent(is_scraped=True), AT_5, memory=STRAY).verdict is expected
 
 
-# --- whole decisions ---------------------------------------------------------------------------------------
-
 Counted = Mapping[str, tuple[float | None, float | None]]
 """What canary and stable counted by metric; None if a release has no such series."""
 

@@ -321,8 +321,6 @@ def test_the_whole_course_of_a_canary_whose_agents_end() -> None:
     assert world.status.last_rollback.reason == Reason.NO_READY_ENDPOINTS
 
 
-# --- at rest --------------------------------------------------------------------------------------------
-
 RESTING: Final = (
     a_rollout()
     .asking_for(NEXT)
@@ -394,9 +392,6 @@ def test_the_api_server_is_asked_about_targets_only_when_a_rollback_is_due() -> 
     assert asked == {service_of(NEW), service_of(OLD), service_of(OLDEST)}
     assert (resting.unsure_of, resting.services) == (frozenset(), frozenset())
     assert decide(an_observation(ORDERED.planning(traffic={}), endpoints={})).unsure_of == frozenset()
-
-
-# --- EndpointSlices -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,6 @@ def _service(ref: Manifest, namespace: str | None) -> str | None:
     return str(ref.get("name")) if is_local and is_service else None
 
 
-# --- claims -------------------------------------------------------------------------------------------------
-
-
 def claim_of(route: Manifest | None, rollout: str) -> Claim | None:
     """What a rollout of that name has set in a route; None if nothing, or nothing that can be read."""
     text = _annotations(route).get(f"{rollout}{SPLIT}")
@@ -117,9 +114,6 @@ def claimants(route: Manifest) -> Iterator[str]:
 
 def _annotations(route: Manifest | None) -> Mapping[str, str]:
     return ((route or {}).get("metadata") or {}).get("annotations") or {}
-
-
-# --- patches ------------------------------------------------------------------------------------------------
 
 
 def claims_of(routes: Mapping[tuple[str, str], Manifest], rollout: str) -> Mapping[str, Claim]:

@@ -70,9 +70,6 @@ def claim(route: Manifest) -> Any:  # noqa: ANN401 JSON
     return json.loads(route["metadata"]["annotations"][KEY])
 
 
-# --- what is written ---------------------------------------------------------------------------------------
-
-
 def test_the_whole_patch_of_a_canary() -> None:
     """Tests of what was read, the two weights, and one annotation that says what was done."""
     refs = [a_backend(OLD_SERVICE, 100), a_backend(NEW_SERVICE, None)]
@@ -200,9 +197,6 @@ def test_what_was_set_before_is_known_though_the_history_is_short() -> None:
     forgetful = AT_REST.serving(NEW).asking_for(NEW).having(history=())
 
     assert weights(due(forgetful, route)) == {OLD_SERVICE: 0, NEW_SERVICE: 100}
-
-
-# --- what is refused ---------------------------------------------------------------------------------------
 
 
 def renamed(route: Manifest, **metadata: object) -> Manifest:
@@ -367,9 +361,6 @@ def test_the_younger_writes_nothing() -> None:
     assert "rollout older is older" in problem.message
 
 
-# --- courses -----------------------------------------------------------------------------------------------
-
-
 def a_shop_world(builder: RolloutBuilder = AT_REST, *releases: str) -> World:
     """A world with a route of somebody else that has all backends, and what serves."""
     world = a_world(builder, OLD, NEW, *releases)
@@ -476,9 +467,6 @@ def test_what_we_write_ourselves_is_no_foreign_write() -> None:
     world.settle()
 
     assert (weights(world.traffic[THEIRS])[NEW_SERVICE], world.told(Reason.ROUTE_RESTORED)) == (100, [])
-
-
-# --- what is left behind -----------------------------------------------------------------------------------
 
 
 def test_what_a_rollout_left_behind_is_settled() -> None:
@@ -588,9 +576,6 @@ def test_what_is_asked_for_has_nothing_before_it_begins() -> None:
 
     [patch] = patches(obs, obs.status)
     assert weights(after(patch, route)) == {OLD_SERVICE: 100, NEW_SERVICE: 0}
-
-
-# --- sessions ----------------------------------------------------------------------------------------------
 
 
 def sticky(*backends: Any, **persistence: str) -> Manifest:  # noqa: ANN401 backends

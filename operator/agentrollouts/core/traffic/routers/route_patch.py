@@ -34,9 +34,6 @@ from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Weights, desire
 ROUTE: Final = "HTTPRoute"
 
 
-# --- what may not be written --------------------------------------------------------------------------------
-
-
 def refusal(obs: Observed, records: Iterable[ReleaseRecord | None]) -> Problem | None:
     """Why these releases cannot share the rule; None if they can, or if there is no rule."""
     wanted = obs.rollout.spec.traffic.route_patch
@@ -169,9 +166,6 @@ def _surprise(message: str) -> Problem:
     return Problem(Reason.ROUTE_UNEXPECTED, message)
 
 
-# --- what has to be written ---------------------------------------------------------------------------------
-
-
 def patches(obs: Observed, status: AgentRolloutStatus) -> tuple[Patch, ...]:
     """What the routes of others do not show yet; a split that is no longer desired there is settled."""
     return tuple(
@@ -221,9 +215,6 @@ def _claim(rollout: AgentRollout, status: AgentRolloutStatus, rule: str, service
         trigger=latch.trigger if latch else None,
         message=latch.message if latch else None,
     )
-
-
-# --- whose it is --------------------------------------------------------------------------------------------
 
 
 def latches(obs: Observed, number: int) -> Iterator[Latch]:
