@@ -45,7 +45,6 @@ PATTERNS: Final = {
 
 EXCEPTIONS: Final = {
     "docs/decisions": "records of their day, which are not edited",
-    "docs/demo.md": "output of a run",
 }
 """Paths that are not scanned, each with its reason."""
 
