@@ -58,6 +58,17 @@ def desired_release(obs: Observation) -> Desired | Problem:
     return found if isinstance(found, Problem) else Desired(_classify(found, rollout), found)
 
 
+def about_to_start(obs: Observation) -> ReleaseRecord | None:
+    """The release that would get traffic next if nothing prevented it; only a route needs its endpoints."""
+    attempt, desired = obs.status.attempt, desired_release(obs)
+    if not isinstance(desired, Desired) or not obs.rollout.spec.traffic.by_route:
+        return None
+    if attempt is not None and is_under_way(obs.status):
+        waits = attempt.state is State.PENDING and desired.standing is Standing.CANARY
+        return desired.record if waits else None
+    return desired.record if desired.standing in {Standing.NEW, Standing.KNOWN_HEALTHY} else None
+
+
 def under_trial(status: AgentRolloutStatus) -> str | None:
     """The digest of the attempt in progress; None at rest."""
     return status.attempt.digest if status.attempt and is_under_way(status) else None

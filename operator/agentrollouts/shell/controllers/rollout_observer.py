@@ -14,18 +14,15 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, snapshot_name
-from agentrollouts.core.rollout.desired import Desired, Standing, desired_release
+from agentrollouts.core.rollout.desired import about_to_start
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rivals import agent_taken_by
-from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
 from agentrollouts.core.traffic.manifests import is_ours
@@ -107,10 +104,10 @@ class RolloutObserver:
             endpoints=self._seen_endpoints(rollout),
         )
         obs = replace(obs, same_door=self._same_door(obs))
-        beginning = _about_to_begin(obs)
-        if beginning is None or beginning.service is None:
+        starting = about_to_start(obs)
+        if starting is None or starting.service is None:
             return obs
-        ready = await self._has_ready_endpoint(namespace, beginning.service.name)
+        ready = await self._has_ready_endpoint(namespace, starting.service.name)
         return replace(obs, endpoints_ready=ready)
 
     async def asked_about(self, obs: Observation, services: frozenset[str]) -> Observation:
@@ -214,14 +211,3 @@ class RolloutObserver:
     async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
         slices = await self._cluster.list(KIND, namespace, {SERVICE_LABEL: service})
         return any(has_ready_endpoint(found) for found in slices)
-
-
-def _about_to_begin(obs: Observation) -> ReleaseRecord | None:
-    """The release that would get traffic next, if nothing stood in the way; only a route needs endpoints."""
-    attempt, asked = obs.status.attempt, desired_release(obs)
-    if not isinstance(asked, Desired) or not obs.rollout.spec.traffic.by_route:
-        return None
-    if attempt is not None and is_under_way(obs.status):
-        waits = attempt.state is State.PENDING and asked.standing is Standing.CANARY
-        return asked.record if waits else None
-    return asked.record if asked.standing in {Standing.NEW, Standing.KNOWN_HEALTHY} else None
