@@ -28,13 +28,12 @@ from agentrollouts.api.status import (
     WeightsStatus,
 )
 from agentrollouts.core.attempt.schedule import plan_hash, steps_of
-from agentrollouts.core.effects import Manifest
+from agentrollouts.core.effects import Manifest, Patch
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic.manifests import key_of
-from agentrollouts.core.traffic.routers.route_patch import patches
-from agentrollouts.core.traffic.routers.table import render
+from agentrollouts.core.traffic.state import Routing
 from agentrollouts.simulation.cluster import accepted, after, applied, noted
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -341,14 +340,14 @@ def a_shop(*releases: str, **metadata: object) -> Manifest:
 
 def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:
     """The traffic objects as the status asks for them, confirmed by a gateway."""
-    ours = {key_of(manifest): applied(manifest) for manifest in render(rollout, rollout.status, {})}
-    if rollout.spec.traffic.route_patch is None:
-        return ours | {ROUTE: accepted(ours[ROUTE])} if ROUTE in ours else ours
-    theirs = a_shop(OLDEST, OLD, NEW, NEXT)
-    obs = Observation(now=START, rollout=rollout, traffic={THEIRS: theirs})
-    for patch in patches(obs, rollout.status):
-        theirs = after(patch, theirs)
-    return {THEIRS: accepted(theirs), **ours}
+    theirs = {THEIRS: a_shop(OLDEST, OLD, NEW, NEXT)} if rollout.spec.traffic.route_patch else {}
+    obs = Observation(now=START, rollout=rollout, traffic=theirs)
+    found: dict[tuple[str, str], Manifest] = {}
+    for change in Routing(obs).state(rollout.status).changes:
+        key = key_of(change.manifest)
+        found[key] = after(change, theirs[key]) if isinstance(change, Patch) else applied(change.manifest)
+    found = theirs | found
+    return found | {key: accepted(route) for key, route in found.items() if key in {ROUTE, THEIRS}}
 
 
 def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, ObjectMeta]:

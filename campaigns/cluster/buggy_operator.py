@@ -5,31 +5,29 @@ that no calm course shows; `hunt` plays until the campaigns see it.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from agentrollouts import main
 from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.errors import ConflictError
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.api.names import FIELD_MANAGER
-from agentrollouts.core.effects import Write
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.judge.judge import Judgment
-from agentrollouts.core.rollout import decision
 from agentrollouts.core.traffic import manifests
-from agentrollouts.core.traffic.routers import config_map, http_route, table
+from agentrollouts.core.traffic.routers import config_map, http_route
+from agentrollouts.core.traffic.routers.router import Change
+from agentrollouts.core.traffic.state import Routing
 from agentrollouts.shell.cache import Cache
 
 
 def weights_first() -> None:
     """The route is written before the status says so."""
 
-    def writes(obs: Any, status: Any, **_: Any) -> Any:  # noqa: ANN401  # as the function that it replaces
-        for wanted in table.render(obs.rollout, status, obs.traffic):
-            if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
-                yield Write(wanted, FIELD_MANAGER)
+    def writes(routing: Routing, status: AgentRolloutStatus, *_: object, **__: object) -> Iterator[Change]:
+        yield from routing.state(status).changes
 
-    _replace(decision, "traffic_writes", writes)
+    _replace(Routing, "writes", writes)
 
 
 def no_latch() -> None:

@@ -14,14 +14,12 @@ from unittest.mock import patch
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis import gate_status
-from agentrollouts.core.effects import Write
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import QueryPlan
-from agentrollouts.core.rollout import decision, situation
+from agentrollouts.core.rollout import situation
 from agentrollouts.core.rollout.checks import progressing
-from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.traffic import manifests
-from agentrollouts.core.traffic.routers import table
+from agentrollouts.core.traffic import state
+from agentrollouts.core.traffic.routers.router import Change
 from campaigns.cases import Campaign, Case, Choice, Play
 from campaigns.virtual import exhaustive, simulated
 
@@ -34,11 +32,10 @@ def _judge_errors_as_passes(*args: Any, **kwargs: Any) -> Judgment:  # noqa: ANN
     return replace(judgment, verdict=Verdict.PASS) if judgment.verdict is Verdict.ERROR else judgment
 
 
-def _write_ahead(obs: Observation, status: AgentRolloutStatus, *, shown: bool) -> Iterator[Write]:
-    del shown
-    for wanted in table.render(obs.rollout, status, obs.traffic):
-        if not manifests.covers(obs.traffic.get(manifests.key_of(wanted)), wanted):
-            yield Write(wanted, "agentrollouts")
+def _write_ahead(
+    routing: state.Routing, status: AgentRolloutStatus, *_: object, **__: object
+) -> Iterator[Change]:
+    yield from routing.state(status).changes
 
 
 def _trust(plan: QueryPlan, other: object) -> bool:
@@ -53,7 +50,7 @@ def _timeless(plan: QueryPlan) -> object:
 BUGS: Final[Mapping[str, Patches]] = {
     "NaN passes": ((gate_status, "judge", _judge_errors_as_passes),),
     "any verdict advances": ((situation.Situation, "passed", True),),
-    "the route is written before the status": ((decision, "traffic_writes", _write_ahead),),
+    "the route is written before the status": ((state.Routing, "writes", _write_ahead),),
     "no latch": ((progressing, "_latch_on_traffic", lambda _: None),),
     "an answer about an earlier weight is trusted": ((QueryPlan, "__eq__", _trust),),
 }

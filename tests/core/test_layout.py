@@ -59,6 +59,8 @@ PLANTED: Final = (
     ("core/analysis/caps.py", "from agentrollouts.core.rollout import situation"),
     ("core/release/decide.py", "from agentrollouts.core.traffic import latch"),
     ("core/rollout/checks/holds.py", "from agentrollouts.core.rollout.reporting import conditions"),
+    ("core/rollout/checks/idle.py", "from agentrollouts.core.traffic.routers import route_patch"),
+    ("core/traffic/drift.py", "from agentrollouts.core.traffic import route_claim"),
     ("core/rollout/decide.py", "import os"),
     ("core/states.py", "from agentrollouts.shell import clock"),
     ("core/undeclared/__init__.py", ""),

@@ -224,14 +224,14 @@ def test_a_route_of_somebody_else_touches_those_who_set_weights_in_it() -> None:
 
     assert {ref.name for ref in cache.touched_by(a_shop(3, "gone"))} == {"a", "b", "gone"}
     assert {ref.name for ref in cache.touched_by(patching("a"))} == {"a", "b"}
-    assert [
-        found["metadata"]["name"] for found in cache.rollouts_patching(Ref(ROUTE, "here", "another"))
-    ] == ["c"]
-    claimed = cache.routes_claimed_by(Ref(ROLLOUT, "here", "gone"))
+    assert [found["metadata"]["name"] for found in cache.rollouts_naming(Ref(ROUTE, "here", "another"))] == [
+        "c"
+    ]
+    claimed = cache.objects_claimed_by(Ref(ROLLOUT, "here", "gone"))
     assert [found["metadata"]["resourceVersion"] for found in claimed] == ["2"]
 
     cache.put(a_shop(3))
-    assert cache.routes_claimed_by(Ref(ROLLOUT, "here", "gone")) == []
+    assert cache.objects_claimed_by(Ref(ROLLOUT, "here", "gone")) == []
 
 
 def at_door(name: str, version: int, hostname: str, namespace: str = "here") -> Manifest:

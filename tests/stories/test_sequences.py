@@ -11,7 +11,7 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.route_claim import is_claimed
-from agentrollouts.core.traffic.routers.route_patch import blocked
+from agentrollouts.core.traffic.state import Routing
 from testkit.builders import BY_PATCH, CONFIG, PLAN, ROUTE, THEIRS
 from testkit.properties import usually
 from testkit.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting, spec
@@ -88,7 +88,7 @@ def _first_to_move(world: World) -> set[tuple[str, str]]:
     """The objects of which one has to be written first: routes where any can be, or else the ConfigMap."""
     obs = world.observe()
     wanted, theirs = obs.rollout.spec.traffic, obs.traffic.get(THEIRS)
-    is_set = wanted.route_patch and theirs and not blocked(obs, _back(obs.status))
+    is_set = wanted.route_patch and theirs and not Routing(obs).state(_back(obs.status)).blocked
     is_left = theirs is not None and is_claimed(theirs, obs.rollout.metadata.name)
     is_owned = wanted.http_route or ROUTE in world.traffic
     routes = {key for key, found in ((ROUTE, is_owned), (THEIRS, is_set or is_left)) if found}

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_RELEASE
 from agentrollouts.core.traffic.conflicts import NAMED
-from agentrollouts.shell.relations import CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
+from agentrollouts.shell.relations import CLAIM, CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
 
 TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
@@ -130,13 +130,13 @@ class Cache:
         ages = {key: (self._objects[key].made, key.name) for key in found}
         return rollout in ages and sum(age < ages[rollout] for age in ages.values()) >= most
 
-    def rollouts_patching(self, route: Ref) -> list[Manifest]:
-        """The rollouts that set weights in a route of someone else."""
-        return [_unpacked(self._objects[key].packed) for key in self._found(route)]
+    def rollouts_naming(self, ref: Ref) -> list[Manifest]:
+        """The rollouts that set weights in an object of another owner."""
+        return [_unpacked(self._objects[key].packed) for key in self._found(ref)]
 
-    def routes_claimed_by(self, rollout: Ref) -> list[Manifest]:
-        """The routes of others in which a rollout has set something."""
-        return [_unpacked(self._objects[key].packed) for key in self._found(ROUTE, rollout)]
+    def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
+        """The objects of other owners in which a rollout has set something."""
+        return [_unpacked(self._objects[key].packed) for key in self._found(CLAIM, rollout)]
 
     def snapshots_of(self, namespace: str, agent: str) -> list[Manifest]:
         """The snapshot ConfigMaps of an agent."""

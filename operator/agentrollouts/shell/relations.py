@@ -9,26 +9,28 @@ from typing import Final
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.traffic.conflicts import doors
-from agentrollouts.core.traffic.route_claim import claimants
+from agentrollouts.core.traffic.routers import table
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"
 ROLLOUT: Final = "AgentRollout"
 ROUTE: Final = "HTTPRoute"
 
+CLAIM: Final = "claim"
+"""Opens the entry of an object of another owner that a rollout has claimed."""
+
 
 def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     """Under what an object is found: its agent, and those that it names or that have claimed it."""
+    yield from ((CLAIM, Ref(ROLLOUT, key.namespace, name)) for name in table.claimants(manifest))
     if key.kind == ROUTE:
-        yield from ((ROUTE, Ref(ROLLOUT, key.namespace, name)) for name in claimants(manifest))
         yield from door_numbers(manifest)
         return
     yield key.kind, key.namespace, agent_of(manifest)
     if key.kind == ROLLOUT:
         yield ROLLOUT, key.namespace
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
-        if route := _patched(manifest):
-            yield (route,)
+        yield from ((named,) for named in _named(manifest))
 
 
 def touched(manifest: Manifest, find: Callable[..., Iterable[Ref]]) -> Iterator[Ref]:
@@ -47,14 +49,13 @@ def touched(manifest: Manifest, find: Callable[..., Iterable[Ref]]) -> Iterator[
     elif key.kind == CONFIG_MAP:  # a snapshot
         yield from find(RELEASE, key.namespace, agent)
         yield from find(ROLLOUT, key.namespace, agent)
-    if key.kind in {RELEASE, ROUTE}:
+    if key.kind != ROLLOUT:  # those that name it, and those that have claimed it
         yield from find(key)
-    if key.kind == ROUTE:
-        yield from (Ref(ROLLOUT, key.namespace, name) for name in claimants(manifest))
+        yield from (Ref(ROLLOUT, key.namespace, name) for name in table.claimants(manifest))
     if key.kind == ROLLOUT:  # of two rollouts of one agent, or on one rule, one may have had to wait
         yield from find(ROLLOUT, key.namespace, agent)
-        if route := _patched(manifest):
-            yield from find(route)
+        for named in _named(manifest):
+            yield from find(named)
 
 
 def door_numbers(route: Manifest) -> Iterator[int]:
@@ -70,10 +71,10 @@ def agent_of(manifest: Manifest) -> str | None:
     return None if LABEL_ROLLOUT in labels else labels.get(LABEL_AGENT)
 
 
-def _patched(manifest: Manifest) -> Ref | None:
-    """The route of another owner in which a rollout sets weights."""
-    name = ((_spec(manifest).get("traffic") or {}).get("routePatch") or {}).get("name")
-    return Ref(ROUTE, manifest["metadata"]["namespace"], name) if name else None
+def _named(manifest: Manifest) -> Iterator[Ref]:
+    """The objects of other owners in which a rollout sets weights."""
+    namespace = manifest["metadata"]["namespace"]
+    return (Ref(kind, namespace, name) for kind, name in table.named(_spec(manifest).get("traffic") or {}))
 
 
 def _spec(manifest: Manifest) -> Manifest:

@@ -22,8 +22,7 @@ from agentrollouts.core.effects import Deletion, Effect, Patch, Write
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
-from agentrollouts.core.traffic.routers.route_patch import patches
-from agentrollouts.core.traffic.routers.table import is_shown, render
+from agentrollouts.core.traffic.state import Routing
 from agentrollouts.simulation.cluster import after, applied
 from testkit.builders import BY_PATCH, BY_ROUTE, NEW, OLD, START, a_rollout, an_observation
 
@@ -42,8 +41,7 @@ def rolled_back(
 
 def writes_of(obs: Observation, status: AgentRolloutStatus) -> list[Effect]:
     """What moves the traffic for this status."""
-    whole = [Write(manifest, "agentrollouts") for manifest in render(obs.rollout, status, obs.traffic)]
-    return [*patches(obs, status), *whole]
+    return [*Routing(obs).state(status).changes]
 
 
 def seen_after(obs: Observation, writes: list[Effect]) -> Observation:
@@ -92,8 +90,8 @@ def test_a_bare_rollback_is_complete(traffic: Mapping[str, Any]) -> None:
     obs, status = rolled_back("errors: 8 of 19 runs failed", traffic)
     bare = [bare_forms(write)[0] for write in writes_of(obs, status)]
 
-    assert not is_shown(obs, status)
-    assert is_shown(seen_after(obs, bare), status)
+    assert not Routing(obs).state(status).is_shown
+    assert Routing(seen_after(obs, bare)).state(status).is_shown
 
 
 @pytest.mark.parametrize("traffic", [BY_ROUTE, BY_PATCH, {}], ids=["route", "patch", "config"])
@@ -127,7 +125,7 @@ def test_a_rollback_for_any_reason_can_be_written(text: str, traffic: Mapping[st
                 ANNOTATION_ROLLBACK_TRIGGER,
                 ANNOTATION_ROLLBACK_MESSAGE,
             }
-    assert is_shown(seen_after(obs, writes_of(obs, status)), status)
+    assert Routing(seen_after(obs, writes_of(obs, status))).state(status).is_shown
 
 
 def test_a_bare_status_keeps_what_an_attempt_needs() -> None:

@@ -31,7 +31,6 @@ from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
-from agentrollouts.core.traffic.routers.table import traffic_writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,8 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
     progress = advance(Progress(s.spec, s.status, s.now), move)
     status, conditions = progress.status, progress.status.conditions
-    for found in conditions_of(s, status, move):
+    traffic = s.traffic if is_same_segment(s.obs.status, status) else s.routing.state(status)
+    for found in conditions_of(s, status, move, traffic):
         conditions = set_condition(conditions, found)
     conflict = route_conflict(s.obs)
     conditions = (
@@ -77,13 +77,13 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
     warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
-    traffic = tuple(traffic_writes(s.obs, status, shown=s.shown or _raises_what_is_lost(s)))
+    writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
-        writes=(*traffic, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
-        rests_on_status=bool(traffic) and not is_latched(status),
+        writes=(*writes, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
+        rests_on_status=bool(writes) and not is_latched(status),
         status=with_query(status, s.poll_result, s.judgments) if is_due else None,
         is_news=news,
-        events=(*progress.events, *warnings, *restorations(s.obs, shown=s.shown)),
+        events=(*progress.events, *warnings, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
         poll=_asking(s, status),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from agentrollouts.api.objects import ObjectMeta
@@ -13,13 +12,12 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.release.snapshot import releases_of
-from agentrollouts.core.traffic.route_claim import Claim, claims_of
 
 MAX_KNOWN: Final = 64
 """Past releases that are distinguished from runs without a release."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """The world of one rollout as it is now."""
 
@@ -54,11 +52,6 @@ class Observation:
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Metadata of the agent's snapshot ConfigMaps, by name."""
     poll_result: PollResult | None = None
-
-    @cached_property
-    def claims(self) -> Mapping[str, Claim]:
-        """What this rollout has set in the routes of others, by the name of the route; parsed once."""
-        return claims_of(self.traffic, self.rollout.metadata.name)
 
     @property
     def known_releases(self) -> tuple[str, ...]:

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.rollout.desired import missing_service
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.endpoints import is_ready
-from agentrollouts.core.traffic.gateways import route_of
 
 
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
@@ -53,7 +51,7 @@ def begun_target(s: Situation) -> ReleaseRecord | None:
 
     Endpoints do not matter here: what was written is finished, and never moved on to a third release.
     """
-    found, shown = candidates(s), _shown_service(s.obs)
+    found, shown = candidates(s), s.routing.target()
     begun = (record for record in found if record.service and record.service.name == shown)
     return next(begun, None) or find_target(s, forced=True)
 
@@ -64,18 +62,6 @@ def unasked(s: Situation) -> frozenset[str]:
         return frozenset()
     named = (record.service.name for record in candidates(s) if record.service)
     return frozenset(name for name in named if name not in s.obs.endpoints)
-
-
-def _shown_service(obs: Observation) -> str | None:
-    """The Service that a rollback has given all traffic."""
-    route = route_of(obs.rollout, obs.traffic)
-    if route is None:
-        return None
-    if claim := obs.claims.get(route["metadata"]["name"]) if route else None:
-        return claim.stable
-    rules = (route.get("spec") or {}).get("rules") or ()
-    backends = [ref for rule in rules for ref in rule.get("backendRefs") or () if ref.get("weight", 1)]
-    return str(backends[0].get("name")) if len(backends) == 1 else None
 
 
 def _earlier(status: AgentRolloutStatus) -> Iterator[HistoryEntry]:

@@ -36,9 +36,7 @@ from agentrollouts.core.rollout.desired import Desired, desired_release, missing
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
-from agentrollouts.core.traffic.routers import route_patch
-from agentrollouts.core.traffic.routers.table import is_shown
-from agentrollouts.core.traffic.weights import desired_weights
+from agentrollouts.core.traffic.state import Routing, TrafficState
 
 ERROR_GRACE: Final = timedelta(seconds=600)
 """How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
@@ -60,8 +58,9 @@ class Situation:
     poll_result: PollResult | None
     """The newest answer of Prometheus, where it is one to the current query."""
     desired: Desired | Problem
-    shown: bool
-    """Whether the traffic objects show the split of the persisted status."""
+    routing: Routing
+    traffic: TrafficState
+    """The traffic, compared with what the persisted status desires."""
     gateways: gateways.Report
     """What the gateways say about the route as it is."""
     unservable: Problem | None
@@ -99,7 +98,7 @@ class Situation:
     @property
     def applied(self) -> bool:
         """Whether the weights of the persisted status are in effect, as reported by every gateway."""
-        return self.shown and self.gateways.problem is None
+        return self.traffic.is_shown and self.gateways.problem is None
 
     @property
     def canary_answers(self) -> bool | None:
@@ -171,10 +170,11 @@ class Situation:
 
 def assess(obs: Observation) -> Situation:
     """Work out where the rollout stands."""
-    spec, shown, status = obs.rollout.spec, is_shown(obs, obs.status), status_on_time(obs.status, obs.now)
+    spec, routing, status = obs.rollout.spec, Routing(obs), status_on_time(obs.status, obs.now)
+    traffic = routing.state(obs.status)
     report, follows = gateways.read(obs), gateways.follow(obs.rollout, obs.traffic)
-    weights = desired_weights(status) if shown else None
-    if weights:
+    weights = traffic.weights
+    if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
     status = endpoints.noted(obs, status, report)
@@ -197,9 +197,10 @@ def assess(obs: Observation) -> Situation:
         status=with_outlook(with_verdicts(status, gates, judgments, obs.now), spec, judgments, poll_result),
         poll_result=poll_result,
         desired=desired_release(obs),
-        shown=shown,
+        routing=routing,
+        traffic=traffic,
         gateways=report,
-        unservable=_unservable(obs, status, "; ".join(map(str, wrong))),
+        unservable=_unservable(obs, traffic, "; ".join(map(str, wrong))),
         gates=gates,
         plan=plan,
         table=table,
@@ -225,11 +226,11 @@ def sentences(found: Iterable[Judgment | CapReading | Recovery]) -> str:
     return "; ".join(f"{each.name}: {each.message}" for each in found)
 
 
-def _unservable(obs: Observation, status: AgentRolloutStatus, refusals: str) -> Problem | None:
+def _unservable(obs: Observation, traffic: TrafficState, refusals: str) -> Problem | None:
     if obs.refused:
         return obs.refused
     if refusals:
         return Problem(Reason.INVALID_GATE, refusals)
-    spec = obs.rollout.spec
+    spec, status = obs.rollout.spec, obs.status
     missing = missing_service(spec, status.stable) or missing_service(spec, status.canary)
-    return missing or route_patch.unexpected(obs, status)
+    return missing or traffic.problem

@@ -4,37 +4,33 @@ Restoring them needs no code of its own, since whatever is not shown is written.
 from a write of our own: the traffic was confirmed, and no longer is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.effects import Event, Manifest
+from agentrollouts.core.effects import Event, Manifest, Patch
 from agentrollouts.core.traffic.manifests import is_ours, key_of
 from agentrollouts.core.traffic.observed import Observed
-from agentrollouts.core.traffic.routers import route_patch
-from agentrollouts.core.traffic.routers.table import unshown
-from agentrollouts.core.traffic.weights import desired_weights
-
-_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {"HTTPRoute": ("f:spec", "f:rules"), "ConfigMap": ("f:data",)}
-"""Where the weights are, in the words of `managedFields`."""
+from agentrollouts.core.traffic.routers.table import managed_path
+from agentrollouts.core.traffic.state import TrafficState
 
 
-def restorations(obs: Observed, *, shown: bool) -> Iterator[Event]:
+def restorations(obs: Observed, state: TrafficState) -> Iterator[Event]:
     """One Event for each traffic object that someone else has changed since it was confirmed.
 
     Args:
         obs: The traffic as observed.
-        shown: Whether it shows what the persisted status says.
+        state: The traffic, compared with the persisted status.
     """
-    asked, confirmed = desired_weights(obs.status), obs.status.weights
-    if shown or asked is None or confirmed is None or asked.canary != confirmed.canary:
+    desired, confirmed = state.weights, obs.status.weights
+    if state.is_shown or desired is None or confirmed is None or desired.canary != confirmed.canary:
         return
     if obs.status.observed_generation != obs.rollout.metadata.generation:
         return  # the spec was edited, and wants something else now
     if obs.traffic_problem:
         return  # reported when it was first tried; it cannot be restored
-    for kind, name in _changed(obs):
+    for kind, name in _changed(obs, state):
         manifest = obs.traffic.get((kind, name))
         if manifest is None:
             yield _event(f"{kind} {name} was deleted; the operator restored it")
@@ -44,7 +40,7 @@ def restorations(obs: Observed, *, shown: bool) -> Iterator[Event]:
 
 def last_writer(manifest: Manifest) -> str | None:
     """The field manager that wrote the weights after us; None if we were the last, or if that is unknown."""
-    path = _FIELDS[manifest["kind"]]
+    path = managed_path(manifest["kind"])
     entries = [
         entry
         for entry in manifest["metadata"].get("managedFields") or ()
@@ -54,12 +50,11 @@ def last_writer(manifest: Manifest) -> str | None:
     return str(max(others, key=lambda entry: entry.get("time") or "")["manager"]) if others else None
 
 
-def _changed(obs: Observed) -> Iterable[tuple[str, str]]:
-    yield from (key_of(found.manifest) for found in route_patch.patches(obs, obs.status))
-    for wanted in unshown(obs.rollout, obs.status, obs.traffic):
-        found = obs.traffic.get(key_of(wanted))
-        if found is None or is_ours(found, obs.rollout):
-            yield key_of(wanted)
+def _changed(obs: Observed, state: TrafficState) -> Iterator[tuple[str, str]]:
+    for change in state.changes:
+        found = obs.traffic.get(key_of(change.manifest))
+        if found is None or isinstance(change, Patch) or is_ours(found, obs.rollout):
+            yield key_of(change.manifest)
 
 
 def _has(fields: Any, path: tuple[str, ...]) -> bool:  # noqa: ANN401 any JSON

@@ -9,7 +9,6 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.traffic.manifests import Objects
-from agentrollouts.core.traffic.route_claim import Claim
 
 
 class Observed(Protocol):
@@ -34,10 +33,6 @@ class Observed(Protocol):
     @property
     def traffic(self) -> Objects:
         """Traffic objects as returned by the API server."""
-
-    @property
-    def claims(self) -> Mapping[str, Claim]:
-        """What the rollout has set in the routes of others, by the name of the route."""
 
     @property
     def endpoints(self) -> Mapping[str, bool | None]:

@@ -7,7 +7,7 @@ be settled when the rollout is gone and nothing else remembers it.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,11 +59,16 @@ class Rule:
 
     index: int
     name: str
+    route: str
+    """Name of its route."""
     services: tuple[str | None, ...]
     """The Service of each backend; None for a backend that is not a Service in the namespace of the route."""
     refs: Sequence[Manifest]
     is_sticky: bool = False
     """Whether it keeps users on the backend that they got first."""
+
+    def __str__(self) -> str:
+        return f"rule {self.name} of HTTPRoute {self.route}"
 
     def weight(self, position: int) -> int:
         """The weight of a backend; one that names none has 1 (Gateway API, HTTPBackendRef)."""
@@ -84,7 +89,8 @@ def rule_of(route: Manifest, name: str) -> Rule | Problem:
     [index] = found
     refs, namespace = rules[index].get("backendRefs") or (), route["metadata"].get("namespace")
     is_sticky = rules[index].get("sessionPersistence") is not None
-    return Rule(index, name, tuple(_service(ref, namespace) for ref in refs), refs, is_sticky)
+    services = tuple(_service(ref, namespace) for ref in refs)
+    return Rule(index, name, route["metadata"]["name"], services, refs, is_sticky)
 
 
 def _service(ref: Manifest, namespace: str | None) -> str | None:
@@ -116,27 +122,18 @@ def _annotations(route: Manifest | None) -> Mapping[str, str]:
     return ((route or {}).get("metadata") or {}).get("annotations") or {}
 
 
-def claims_of(routes: Mapping[tuple[str, str], Manifest], rollout: str) -> Mapping[str, Claim]:
-    """What a rollout of that name has set in each of these routes, by the name of the route."""
-    found = (
-        (name, claim_of(route, rollout)) for (kind, name), route in routes.items() if kind == "HTTPRoute"
-    )
-    return {name: claim for name, claim in found if claim}
-
-
-def orphaned(routes: Iterable[Manifest], rollout: str) -> tuple[Patch, ...]:
-    """What settles the routes that a rollout of that name left behind."""
-    claimed = [route for route in routes if is_claimed(route, rollout)]
-    return tuple(patch(route, settled(route, rollout, claim_of(route, rollout))) for route in claimed)
-
-
 def settled(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operation, ...]:
     """Everything to the release that was stable, and no trace of the rollout.
 
     If the rule, or the backend of stable, no longer exists, its owner has decided otherwise: weights stay.
+
+    Args:
+        route: The route.
+        rollout: Name of the rollout.
+        claim: What its annotation says, as `claim_of` reads it.
     """
     rule = rule_of(route, claim.rule) if claim else None
-    forget = annotated(route, rollout, None)
+    forget = annotated(route, rollout, claim, None)
     if claim is None or claim.stable is None or not isinstance(rule, Rule):
         return forget
     if claim.stable not in rule.services:
@@ -162,19 +159,19 @@ def weighed(rule: Rule, shares: Mapping[str, int]) -> tuple[Operation, ...]:
 
 
 def annotated(
-    route: Manifest, rollout: str, claim: Claim | None, current: Claim | None = None
+    route: Manifest, rollout: str, before: Claim | None, claim: Claim | None
 ) -> tuple[Operation, ...]:
     """The claim as it has to be; where there is no annotation at all, under the condition that it is so.
 
     Args:
-        route: The route as it is.
-        rollout: Name of the rollout that claims it.
-        claim: What the annotation must say; None to remove it.
-        current: What it says.
+        route: The route.
+        rollout: Name of the rollout.
+        before: What its annotation says, as `claim_of` reads it.
+        claim: What it has to say; None for no annotation.
     """
     known, key, path = _annotations(route), f"{rollout}{SPLIT}", "/metadata/annotations"
     text = json.dumps(claim.to_json(), sort_keys=True, separators=(",", ":")) if claim else None
-    if known.get(key) == text or (claim and _has_mark(current, claim)):
+    if known.get(key) == text or (claim and _has_mark(before, claim)):
         return ()
     if route["metadata"].get("annotations") is None:
         return (

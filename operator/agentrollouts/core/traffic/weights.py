@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.traffic.latch import is_latched
 
 FULL: Final = 100
@@ -37,3 +37,27 @@ def desired_weights(status: AgentRolloutStatus) -> Weights | None:
     if status.stable is None:
         return Weights(canary=FULL) if attempt.weight else None
     return Weights(canary=attempt.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The shares that a status desires, and the releases that get them."""
+
+    status: AgentRolloutStatus
+    weights: Weights
+
+    @property
+    def sides(self) -> tuple[tuple[ReleaseRecord | None, int], ...]:
+        """Stable and canary, each with its share."""
+        return (self.status.stable, self.weights.stable), (self.status.canary, self.weights.canary)
+
+    @property
+    def sharing(self) -> tuple[ReleaseRecord, ...]:
+        """The releases that have a share."""
+        return tuple(record for record, weight in self.sides if record and weight)
+
+
+def desired_split(status: AgentRolloutStatus) -> Split | None:
+    """The split that the status desires; None while there is nothing to serve."""
+    weights = desired_weights(status)
+    return None if weights is None else Split(status, weights)

@@ -8,7 +8,7 @@ and whether the status is current before traffic follows it. Rolling back an att
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
@@ -25,15 +25,13 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
-from agentrollouts.core.traffic.manifests import is_ours
-from agentrollouts.core.traffic.route_claim import orphaned
-from agentrollouts.core.traffic.routers.route_patch import taken_by
+from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
-from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""
@@ -125,13 +123,13 @@ class RolloutObserver:
 
         Raises `ClusterError` if the API server could not be read.
         """
-        claimed = self._cache.routes_claimed_by(key)
+        claimed = self._cache.objects_claimed_by(key)
         if not claimed:
             return ()
         found = await self._cluster.get(key)
         if found is not None and not found["metadata"].get("deletionTimestamp"):
             return ()
-        return orphaned(claimed, key.name)
+        return table.settle(claimed, key.name)
 
     async def confirm(self, manifest: Manifest) -> None:
         """Make sure that a rollout is still as it was seen; a watch may be late, or later than another one.
@@ -160,18 +158,11 @@ class RolloutObserver:
             self._whole[key] = metadata["name"] == snapshot_name(agent, digest_of(text))
         return self._whole[key]
 
-    def _traffic(self, rollout: AgentRollout) -> Iterator[Manifest]:
+    def _traffic(self, rollout: AgentRollout) -> Iterator[Mapping[str, Any]]:
         """Our traffic objects, and the routes of others in which we set weights or have set some."""
         namespace, name = rollout.metadata.namespace, rollout.metadata.name
-        yield from self._cache.routes_claimed_by(Ref(ROLLOUT, namespace, name))
-        wanted = rollout.spec.traffic.route_patch
-        theirs = self._cache.get(Ref(ROUTE, namespace, wanted.name)) if wanted else None
-        if theirs is not None:
-            yield theirs
-        for kind, child in ((ROUTE, name), (CONFIG_MAP, f"{name}-traffic")):
-            found = self._cache.get(Ref(kind, namespace, child))
-            if found is not None and is_ours(found, rollout):
-                yield found
+        yield from self._cache.objects_claimed_by(Ref(ROLLOUT, namespace, name))
+        yield from table.find(rollout, lambda kind, child: self._cache.get(Ref(kind, namespace, child)))
 
     def _same_door(self, obs: Observation) -> tuple[str, ...]:
         """The routes that share a hostname and a parent with the one that the operator owns."""
@@ -181,11 +172,11 @@ class RolloutObserver:
         return with_same_door(ours, self._cache.routes_beside(dict(ours)))
 
     def _rival(self, rollout: AgentRollout) -> str | None:
-        wanted = rollout.spec.traffic.route_patch
-        if wanted is None:
-            return None
-        route = Ref(ROUTE, rollout.metadata.namespace, wanted.name)
-        return taken_by(rollout, self._cache.rollouts_patching(route))
+        """An older rollout that sets the same weights in an object of another owner."""
+        namespace = rollout.metadata.namespace
+        named = {Ref(kind, namespace, name) for kind, name in table.named(rollout.spec.traffic.to_json())}
+        others = (other for ref in named for other in self._cache.rollouts_naming(ref))
+        return table.taken_by(rollout, others)
 
     def _release(self, key: Ref) -> AgentRelease | None:
         manifest = self._cache.get(key)

@@ -14,8 +14,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Manifest, Patch
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.traffic.route_claim import claimants, orphaned
-from agentrollouts.core.traffic.routers.route_patch import blocked, patches, taken_by, unexpected
+from agentrollouts.core.traffic.routers.table import claimants, settle, taken_by
+from agentrollouts.core.traffic.state import Routing, TrafficState
 from agentrollouts.simulation.cluster import after
 from agentrollouts.simulation.json_patch import TestFailedError, patched
 from testkit.builders import (
@@ -46,6 +46,16 @@ TRYING = AT_REST.trying(NEW)
 OLD_SERVICE, NEW_SERVICE = service_of(OLD), service_of(NEW)
 
 
+def state(obs: Observation) -> TrafficState:
+    """The traffic, compared with what the persisted status desires."""
+    return Routing(obs).state(obs.status)
+
+
+def patches(obs: Observation) -> tuple[Patch, ...]:
+    """What is written into routes of others."""
+    return tuple(change for change in state(obs).changes if isinstance(change, Patch))
+
+
 def seeing(builder: RolloutBuilder, route: Manifest | None, **fields: Any) -> Observation:  # noqa: ANN401 any field
     """A world with that route of somebody else."""
     ours = {key: found for key, found in shown(builder.build()).items() if key != THEIRS}
@@ -54,8 +64,7 @@ def seeing(builder: RolloutBuilder, route: Manifest | None, **fields: Any) -> Ob
 
 def due(builder: RolloutBuilder, route: Manifest) -> Manifest:
     """The route after what is due."""
-    rollout = builder.build()
-    for patch in patches(seeing(builder, route), rollout.status):
+    for patch in patches(seeing(builder, route)):
         route = after(patch, route)
     return route
 
@@ -80,7 +89,7 @@ def test_the_whole_patch_of_a_canary() -> None:
         "uid": "uid-of-rollout",
     }
 
-    [patch] = patches(seeing(TRYING, their_route(*refs)), TRYING.status)
+    [patch] = patches(seeing(TRYING, their_route(*refs)))
 
     assert patch == Patch(
         {
@@ -109,7 +118,7 @@ def test_annotations_of_others_stay() -> None:
     route = due(TRYING, a_shop(OLD, NEW, annotations=theirs))
     assert {**route["metadata"]["annotations"], KEY: ""} == {**theirs, KEY: ""}
 
-    [patch] = orphaned([route], "support-agent")
+    [patch] = settle([route], "support-agent")
     assert after(patch, route)["metadata"]["annotations"] == theirs
 
 
@@ -133,7 +142,7 @@ def test_everything_else_is_byte_identical(
     check_patch(route, written)
     assert weights(written)[OLD_SERVICE] + weights(written)[NEW_SERVICE] == 100
     assert due(builder, written) == written
-    assert blocked(seeing(builder, written), builder.status) is None
+    assert state(seeing(builder, written)).blocked is None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +158,7 @@ def test_everything_else_is_byte_identical(
 def test_a_patch_of_what_was_read_fails_on_anything_else(meddle: Callable[[Any], None]) -> None:
     """Somebody was faster: nothing is written, and it is looked at again."""
     route = a_shop(OLD, NEW)
-    [patch] = patches(seeing(TRYING, route), TRYING.status)
+    [patch] = patches(seeing(TRYING, route))
     changed = json.loads(json.dumps(route))
     meddle(changed)
 
@@ -160,7 +169,7 @@ def test_a_patch_of_what_was_read_fails_on_anything_else(meddle: Callable[[Any],
 def test_the_way_back_is_one_patch_with_the_latch() -> None:
     """Stable 100, canary 0 and which attempt it was, all or nothing."""
     route = due(TRYING.in_phase(1), a_shop(OLD, NEW))
-    [patch] = patches(seeing(TRYING.rolling_back(), route), TRYING.rolling_back().status)
+    [patch] = patches(seeing(TRYING.rolling_back(), route))
     back = after(patch, route)
 
     assert weights(back) == {OLD_SERVICE: 100, NEW_SERVICE: 0}
@@ -354,8 +363,8 @@ def test_the_younger_writes_nothing() -> None:
     """It says whose the rule is."""
     obs = seeing(AT_REST, a_shop(OLD, NEW), rule_taken_by="older")
 
-    assert patches(obs, obs.status) == ()
-    problem = unexpected(obs, obs.status)
+    assert patches(obs) == ()
+    problem = state(obs).problem
     assert problem is not None
     assert problem.reason is Reason.RULE_TAKEN
     assert "rollout older is older" in problem.message
@@ -475,12 +484,12 @@ def test_what_a_rollout_left_behind_is_settled() -> None:
         TRYING.in_phase(1), their_route(a_backend(OLD_SERVICE), a_backend(NEW_SERVICE), a_backend("x"))
     )
     assert [*claimants(route)] == ["support-agent"]
-    [patch] = orphaned([route], "support-agent")
+    [patch] = settle([route], "support-agent")
     left = after(patch, route)
 
     check_patch(route, left)
     assert (weights(left), [*claimants(left)]) == ({OLD_SERVICE: 100, NEW_SERVICE: 0, "x": 0}, [])
-    assert orphaned([left], "support-agent") == ()
+    assert settle([left], "support-agent") == ()
 
 
 @pytest.mark.parametrize(
@@ -499,7 +508,7 @@ def test_what_a_rollout_left_behind_is_settled() -> None:
 def test_what_cannot_be_settled_keeps_its_weights(text: str, refs: list[Manifest]) -> None:
     """Its owner has changed the rule since; only our annotation goes."""
     route = their_route(*refs, annotations={KEY: text})
-    [patch] = orphaned([route], "support-agent")
+    [patch] = settle([route], "support-agent")
 
     assert patch.operations == (
         {"op": "remove", "path": "/metadata/annotations/support-agent.agentrollouts.dev~1split"},
@@ -574,7 +583,7 @@ def test_what_is_asked_for_has_nothing_before_it_begins() -> None:
     route = their_route(a_backend(OLD_SERVICE, 100), a_backend(NEW_SERVICE, None))
     obs = replace(seeing(AT_REST, route), release=a_ready_release(NEW))
 
-    [patch] = patches(obs, obs.status)
+    [patch] = patches(obs)
     assert weights(after(patch, route)) == {OLD_SERVICE: 100, NEW_SERVICE: 0}
 
 
@@ -628,7 +637,7 @@ def test_sessions_of_another_rule_do_not_matter() -> None:
         "spec": {**route["spec"], "rules": [{**web, "sessionPersistence": {"type": "Cookie"}}, agent]},
     }
 
-    assert unexpected(seeing(TRYING, route), TRYING.status) is None
+    assert state(seeing(TRYING, route)).problem is None
 
 
 def test_sessions_that_someone_adds_to_our_own_route_are_taken_out_again() -> None:

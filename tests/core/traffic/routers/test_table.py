@@ -11,7 +11,7 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.manifests import Objects, covers, latch
-from agentrollouts.core.traffic.routers.table import render
+from agentrollouts.core.traffic.state import Routing
 from agentrollouts.core.traffic.weights import Weights, desired_weights
 from agentrollouts.simulation.cluster import applied
 from testkit.builders import (
@@ -21,6 +21,7 @@ from testkit.builders import (
     RolloutBuilder,
     a_record,
     a_rollout,
+    an_observation,
     digest_of,
     shown,
     snapshot_of,
@@ -32,7 +33,8 @@ TRYING = a_rollout().serving(OLD).trying(NEW)
 def objects(builder: RolloutBuilder, seen: Objects | None = None) -> dict[str, Any]:
     """The rendered objects by kind."""
     rollout = builder.build()
-    return {found["kind"]: found for found in render(rollout, rollout.status, seen or {})}
+    changes = Routing(an_observation(builder, traffic=seen or {})).state(rollout.status).changes
+    return {change.manifest["kind"]: change.manifest for change in changes}
 
 
 def backends(builder: RolloutBuilder) -> list[tuple[str, int]]:

@@ -20,7 +20,6 @@ from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.rollback_target import begun_target, candidates, find_target, unasked
 from agentrollouts.core.rollout.situation import Situation, sentences
-from agentrollouts.core.traffic.routers import route_patch
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
 """Interval between checks of endpoints while an attempt is pending."""
@@ -30,7 +29,7 @@ TARGET_POLL: Final = timedelta(seconds=10)
 
 def rollback_latched(s: Situation) -> moves.Move | None:
     """A rollback was begun, and the process ended before the status recorded it."""
-    found = next(route_patch.latches(s.obs, next_number(s.status)), None)
+    found = s.routing.latch(next_number(s.status))
     target = begun_target(s) if found and s.status.stable else None
     if found is None or target is None:
         return None
@@ -237,12 +236,12 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
         yield other
     is_return = is_returning(record, s.status) and not s.obs.rule_taken_by
     if is_return:
-        problem = missing_service(s.spec, record) or route_patch.unreachable(s.obs, (record,))
+        problem = missing_service(s.spec, record) or s.routing.obstacle((record,), is_return=True)
     else:
         problem = (
             s.unservable
             or missing_service(s.spec, record)
-            or route_patch.refusal(s.obs, (s.status.stable, record))
+            or s.routing.obstacle((s.status.stable, record), is_return=False)
         )
     if problem:
         yield problem

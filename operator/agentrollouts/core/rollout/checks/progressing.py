@@ -23,7 +23,6 @@ from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
-from agentrollouts.core.traffic.routers import route_patch
 
 UNANSWERED: Final = "The gates have not been evaluated yet"
 
@@ -32,7 +31,7 @@ def rollback_in_progress(s: Situation) -> moves.Move | None:
     """A rollback that was begun is finished, whatever else is true."""
     match s.attempt.state:
         case State.ROLLING_BACK:
-            return moves.Verify() if s.shown else _writing(s)
+            return moves.Verify() if s.traffic.is_shown else _writing(s)
         case State.VERIFYING:
             return verifying(s)
         case _:
@@ -48,7 +47,7 @@ def _writing(s: Situation) -> moves.Move:
 
 def _latch_on_traffic(s: Situation) -> moves.Move | None:
     """The traffic was rolled back, and the process ended before the status recorded it."""
-    found = next(route_patch.latches(s.obs, s.attempt.number), None)
+    found = s.routing.latch(s.attempt.number)
     if found is None or s.status.stable is None or s.status.canary is None:
         return None
     return moves.RollBack(found.trigger, _reason_of(found.trigger, s), found.message)
@@ -189,10 +188,10 @@ def weights_not_applied(s: Situation) -> moves.Move | None:
     """The desired weight is not in effect yet; no clock starts before it is, and none runs on without it."""
     if s.applied:
         return None
-    if s.shown and s.gateways.problem:
+    if s.traffic.is_shown and s.gateways.problem:
         message = s.gateways.problem.message
         return moves.StopClock(message) if s.gateways.is_lasting else moves.Wait(message)
-    problem = route_patch.blocked(s.obs, s.obs.status) or s.obs.traffic_problem
+    problem = s.traffic.blocked or s.obs.traffic_problem
     return moves.Wait(problem.message if problem else "The weights are being written")
 
 

@@ -42,15 +42,13 @@ from agentrollouts.core.rollout.situation import (
     METRICS_CONDITION,
     SILENCE_GRACE,
     Situation,
-    is_same_segment,
     sentences,
 )
 from agentrollouts.core.states import is_progressing, is_under_way
-from agentrollouts.core.traffic import weights
+from agentrollouts.core.traffic import gateways
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.latch import is_latched
-from agentrollouts.core.traffic.routers import route_patch
-from agentrollouts.core.traffic.routers.table import is_shown
+from agentrollouts.core.traffic.state import TrafficState
 
 _Word = tuple[bool | None, Reason, str]
 """Whether a condition holds, why in one word, and in a sentence."""
@@ -58,11 +56,20 @@ _Word = tuple[bool | None, Reason, str]
 _STATUSES: Final = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 
 
-def conditions_of(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> Iterator[Condition]:
-    """The whole set, at every visit; of a hold or a rest, the reason says what would release it."""
-    metrics, applied = _metrics(s, status), _traffic(s, status)
+def conditions_of(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, traffic: TrafficState
+) -> Iterator[Condition]:
+    """The whole set, at every visit; of a hold or a rest, the reason says what would release it.
+
+    Args:
+        s: What the decision rests on.
+        status: The next status.
+        move: What follows.
+        traffic: The traffic, compared with the next status.
+    """
+    metrics, applied = _metrics(s, status), _traffic(s, status, traffic)
     reason, message = _headline(s, status, move, applied)
-    holds, reason, message = _ready(s, status, reason, message, applied)
+    holds, reason, message = _ready(status, reason, message, applied, traffic)
     measured = (_missing(s, status, metrics), *findings(s.spec, status))
     ready = (holds, reason, with_measured(message, *measured))
     stuck = None if ready[0] else stalled_by(status, ready, applied)
@@ -102,12 +109,13 @@ def stalled_by(status: AgentRolloutStatus, ready: _Word, applied: _Word) -> _Wor
     return next((word for reason, word in words if reason in NEEDS_A_PERSON), None)
 
 
-def _ready(s: Situation, status: AgentRolloutStatus, reason: Reason, message: str, applied: _Word) -> _Word:
+def _ready(
+    status: AgentRolloutStatus, reason: Reason, message: str, applied: _Word, traffic: TrafficState
+) -> _Word:
     """Healthy only once the traffic says so too."""
     if reason is not Reason.HEALTHY or is_under_way(status):
         return False, reason, message
-    problem = route_patch.unexpected(s.obs, status)
-    if problem:
+    if problem := traffic.problem:
         return False, problem.reason, problem.message
     return (True, reason, message) if applied[0] else (False, *applied[1:])
 
@@ -171,21 +179,20 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
     return f"{message}; if this lasts, it is held at {utc(min(since, s.now) + grace)}"
 
 
-def _traffic(s: Situation, status: AgentRolloutStatus) -> _Word:
-    if weights.desired_weights(status) is None:
+def _traffic(s: Situation, status: AgentRolloutStatus, traffic: TrafficState) -> _Word:
+    if traffic.weights is None:
         return None, Reason.PENDING, "No release serves yet"
     if late := _late(s, status):
         return False, Reason.ROLLBACK_LATE, late
-    if problem := route_patch.unexpected(s.obs, status) or s.obs.traffic_problem:
+    if problem := traffic.problem or s.obs.traffic_problem:
         return False, problem.reason, problem.message
-    return _by_gateways(s, status)
+    return _by_gateways(s.gateways, traffic)
 
 
-def _by_gateways(s: Situation, status: AgentRolloutStatus) -> _Word:
+def _by_gateways(report: gateways.Report, traffic: TrafficState) -> _Word:
     """A rejection is reported at once; silence counts only for a split that is on the route."""
-    said = s.gateways.problem
-    is_on_route = s.shown if is_same_segment(s.obs.status, status) else is_shown(s.obs, status)
-    if said and (is_on_route or not s.gateways.is_silence):
+    said, is_on_route = report.problem, traffic.is_shown
+    if said and (is_on_route or not report.is_silence):
         return (None if said.reason is Reason.NO_GATEWAY else False), said.reason, said.message
     return (True, Reason.APPLIED, "") if is_on_route else (False, Reason.APPLYING, Reason.APPLYING.sentence)
 

@@ -7,33 +7,44 @@ from typing import Any, Final
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.traffic.manifests import metadata_of
-from agentrollouts.core.traffic.weights import Weights, desired_weights
+from agentrollouts.core.traffic.manifests import Objects, metadata_of
+from agentrollouts.core.traffic.routers.owned import OwnedRouter
+from agentrollouts.core.traffic.weights import Split, Weights
 
 FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 
 
-def render_config(rollout: AgentRollout, status: AgentRolloutStatus) -> Manifest | None:
-    """The `<rollout>-traffic` ConfigMap for agents that split by themselves; None while nothing is served."""
-    weights = desired_weights(status)
-    if weights is None:
-        return None
-    split = {
-        "agent": rollout.spec.agent,
-        "attempt": status.attempt.number if status.attempt else 0,
-        "generation": rollout.metadata.generation,
-        "stable": _side(status.stable, weights.stable),
-        "canary": _side(status.canary, weights.canary),
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata_of(rollout, status, f"{rollout.metadata.name}-traffic"),
-        "data": {
-            "split.json": _json(split),
-            "flags.json": _json(_flags(rollout.spec.agent, status, weights)),
-        },
-    }
+class ConfigMapRouter(OwnedRouter):
+    """The `<rollout>-traffic` ConfigMap."""
+
+    kind = "ConfigMap"
+    managed = ("f:data",)
+
+    @classmethod
+    def name(cls, rollout: AgentRollout) -> str:
+        """Beside the snapshots, which are ConfigMaps as well."""
+        return f"{rollout.metadata.name}-traffic"
+
+    @classmethod
+    def render(cls, rollout: AgentRollout, split: Split, seen: Objects) -> Manifest:  # noqa: ARG003 it depends on no other
+        """The whole ConfigMap."""
+        status, weights = split.status, split.weights
+        shares = {
+            "agent": rollout.spec.agent,
+            "attempt": status.attempt.number if status.attempt else 0,
+            "generation": rollout.metadata.generation,
+            "stable": _side(status.stable, weights.stable),
+            "canary": _side(status.canary, weights.canary),
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata_of(rollout, status, cls.name(rollout)),
+            "data": {
+                "split.json": _json(shares),
+                "flags.json": _json(_flags(rollout.spec.agent, status, weights)),
+            },
+        }
 
 
 def _side(record: ReleaseRecord | None, weight: int) -> Mapping[str, Any] | None:

@@ -4,49 +4,84 @@ Forward moves are persisted in the status first and rendered from it on the next
 from the decision itself, so that stable gets its traffic with the first write.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
+from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
-from agentrollouts.core.traffic.weights import desired_weights
+from agentrollouts.core.traffic.routers.owned import OwnedRouter
+from agentrollouts.core.traffic.weights import Split
 
 
-def render_route(rollout: AgentRollout, status: AgentRolloutStatus, seen: Objects) -> Manifest | None:
-    """The HTTPRoute that the operator owns, whole; None if there is none or nothing can be served yet."""
-    wanted = rollout.spec.traffic.http_route or _left_route(rollout, seen)
-    weights = desired_weights(status)
-    if wanted is None or weights is None:
-        return None
-    sides = ((status.stable, weights.stable), (status.canary, weights.canary))
-    if any(weight and not (record and record.service) for record, weight in sides):
-        return None  # a route without one of the two would send its share to the other
+class HttpRouteRouter(OwnedRouter):
+    """The HTTPRoute named after the rollout."""
+
+    kind = "HTTPRoute"
+    managed = ("f:spec", "f:rules")
+
+    @classmethod
+    def render(cls, rollout: AgentRollout, split: Split, seen: Objects) -> Manifest | None:
+        """The whole route; None if the spec has none, or a release has no Service."""
+        wanted = rollout.spec.traffic.http_route or _left_route(rollout, seen)
+        if wanted is None:
+            return None
+        if any(weight and not (record and record.service) for record, weight in split.sides):
+            return None  # a route without one of the two would send its share to the other
+        return {
+            "apiVersion": f"{ROUTE_API}/v1",
+            "kind": "HTTPRoute",
+            "metadata": metadata_of(rollout, split.status, rollout.metadata.name),
+            "spec": _spec(wanted, split),
+        }
+
+    @classmethod
+    def shows(cls, found: Manifest | None, desired: Manifest) -> bool:
+        """Whether the route is as it has to be, and keeps no user with a canary at weight 0."""
+        return super().shows(found, desired) and not _is_sticky(found)
+
+    def leftovers(self) -> Iterator[Manifest]:
+        """The route, once `spec` no longer needs it."""
+        found = _unwanted_route(self.obs.rollout, self.obs.traffic)
+        if found is not None:
+            yield found
+
+    def target(self) -> str | None:
+        """The only Service with a weight in the route that splits the requests."""
+        route = route_of(self.obs.rollout, self.obs.traffic) or {}
+        rules = (route.get("spec") or {}).get("rules") or ()
+        backends = [ref for rule in rules for ref in rule.get("backendRefs") or () if ref.get("weight", 1)]
+        return str(backends[0].get("name")) if len(backends) == 1 else None
+
+
+def _spec(wanted: HttpRouteTraffic, split: Split) -> dict[str, Any]:
     parents = [
         {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
         for parent in wanted.parent_refs
     ]
     backends = [
         {"group": "", "kind": "Service", "weight": weight} | record.service.model_dump(by_alias=True)
-        for record, weight in sides
+        for record, weight in split.sides
         if record is not None and record.service is not None
     ]
     rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
     spec: dict[str, Any] = {"parentRefs": parents, "rules": [rule]}
     if wanted.hostnames:
         spec["hostnames"] = list(wanted.hostnames)
-    return {
-        "apiVersion": f"{ROUTE_API}/v1",
-        "kind": "HTTPRoute",
-        "metadata": metadata_of(rollout, status, rollout.metadata.name),
-        "spec": spec,
-    }
+    return spec
 
 
-def unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
+def _is_sticky(found: Manifest | None) -> bool:
+    """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
+    rules = ((found or {}).get("spec") or {}).get("rules") or ()
+    return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
+
+
+def _unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
     """A route of ours that `spec` no longer needs."""
     found = seen.get(("HTTPRoute", rollout.metadata.name))
     if rollout.spec.traffic.http_route or found is None or not is_ours(found, rollout):
@@ -56,7 +91,7 @@ def unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
 
 def _left_route(rollout: AgentRollout, seen: Objects) -> HttpRouteTraffic | None:
     """An unwanted route moves requests until it is deleted, so it is kept right."""
-    found = unwanted_route(rollout, seen)
+    found = _unwanted_route(rollout, seen)
     try:
         return HttpRouteTraffic.model_validate(found.get("spec")) if found else None
     except ValidationError:  # someone replaced it by another route

@@ -1,0 +1,124 @@
+"""Whether the traffic is as a status desires, what prevents that, and what remains to be written.
+
+Computed once for the persisted status and once for the next one.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from agentrollouts.api.attempt import State
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem
+from agentrollouts.core.history import is_returning
+from agentrollouts.core.traffic.latch import Latch, is_latched
+from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.observed import Observed
+from agentrollouts.core.traffic.routers import table
+from agentrollouts.core.traffic.routers.router import Change
+from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, Weights, desired_split
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficState:
+    """The traffic as observed, compared with what one status desires."""
+
+    weights: Weights | None
+    """The desired weights; None while there is nothing to serve."""
+    problem: Problem | None
+    """What is wrong with the objects for the desired split, whether or not it stops a write."""
+    blocked: Problem | None
+    """Why the desired weights are not written."""
+    changes: tuple[Change, ...]
+    """What has to be written, in this order."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the objects show the desired split."""
+        return self.blocked is None and not self.changes
+
+
+class Routing:
+    """All routers over one observation.
+
+    Args:
+        obs: The traffic as observed.
+    """
+
+    def __init__(self, obs: Observed) -> None:
+        self._obs = obs
+        self._routers = tuple(router(obs) for router in table.ROUTERS)
+
+    def state(self, status: AgentRolloutStatus) -> TrafficState:
+        """The traffic, compared with what this status desires."""
+        split = desired_split(status)
+        problems: list[Problem] = []
+        blocked: list[Problem] = []
+        changes: list[Change] = []
+        for router in self._routers:
+            problem = router.obstacle(split.sharing, is_return=False) if split else None
+            stops = problem
+            if problem and split and self._is_unstoppable(split):
+                stops = router.obstacle(split.sharing, is_return=True)
+            problems += [problem] if problem else []
+            blocked += [stops] if stops else []
+            changes += router.changes(split, is_blocked=stops is not None)
+        return TrafficState(
+            weights=split.weights if split else None,
+            problem=next(iter(problems), None),
+            blocked=next(iter(blocked), None),
+            changes=tuple(changes),
+        )
+
+    def obstacle(self, records: Iterable[ReleaseRecord | None], *, is_return: bool) -> Problem | None:
+        """Why these releases cannot share the traffic; in a rollback, why they cannot at all."""
+        known = tuple(records)
+        found = (router.obstacle(known, is_return=is_return) for router in self._routers)
+        return next((problem for problem in found if problem), None)
+
+    def latch(self, number: int) -> Latch | None:
+        """What the traffic objects say about the rollback of this attempt."""
+        return next((latch for router in self._routers for latch in router.latches(number)), None)
+
+    def target(self) -> str | None:
+        """The Service that a rollback has given all traffic; None if that cannot be seen."""
+        return next((name for router in self._routers if (name := router.target())), None)
+
+    def leftovers(self) -> Iterator[Manifest]:
+        """Objects of ours that the spec no longer contains."""
+        return (found for router in self._routers for found in router.leftovers())
+
+    def writes(
+        self, status: AgentRolloutStatus, before: TrafficState, after: TrafficState, *, waits: bool
+    ) -> Iterator[Effect]:
+        """What to write now: forward what the persisted status desires, in a rollback what the next one does.
+
+        Forward only on the version that was seen, as what is known may be old; a rollback requires none.
+
+        Args:
+            status: The next status.
+            before: The traffic, compared with the persisted status.
+            after: The traffic, compared with the next status.
+            waits: Whether nothing must be written forward.
+        """
+        if is_latched(status):
+            yield from after.changes
+        elif not waits:
+            yield from map(self._on_version, before.changes)
+        if not self._obs.status.canary and not status.canary and after.is_shown:
+            yield from map(Deletion, self.leftovers())  # what replaces them serves, and nothing is split
+
+    def _on_version(self, change: Change) -> Change:
+        """The same, to be refused by the API server where the object is no longer as it was seen."""
+        seen = self._obs.traffic.get(key_of(change.manifest))
+        version = seen["metadata"].get("resourceVersion") if seen else None
+        if version is None or isinstance(change, Patch):
+            return change
+        metadata = {**change.manifest["metadata"], "resourceVersion": version}
+        return replace(change, manifest={**change.manifest, "metadata": metadata})
+
+    def _is_unstoppable(self, split: Split) -> bool:
+        """Whether it is a rollback, or a return to a healthy release, of a rule that is not another's."""
+        status, attempt, weights = split.status, split.status.attempt, split.weights
+        is_rollback = attempt is not None and attempt.state in {State.ROLLING_BACK, State.VERIFYING}
+        is_return = weights.canary == FULL and is_returning(status.canary, status)
+        return (weights == ALL_STABLE or is_return) and (is_rollback or not self._obs.rule_taken_by)
