@@ -13,10 +13,9 @@ from unittest.mock import patch
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.analysis import gate_status
+from agentrollouts.core.analysis import analyze, gate_status
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import QueryPlan
-from agentrollouts.core.rollout import situation
 from agentrollouts.core.rollout.checks import progressing
 from agentrollouts.core.traffic import state
 from agentrollouts.core.traffic.routers.router import Change
@@ -49,7 +48,7 @@ def _timeless(plan: QueryPlan) -> object:
 
 BUGS: Final[Mapping[str, Patches]] = {
     "NaN passes": ((gate_status, "judge", _judge_errors_as_passes),),
-    "any verdict advances": ((situation.Situation, "passed", True),),
+    "any verdict advances": ((analyze.Analysis, "passed", True),),
     "the route is written before the status": ((state.Routing, "writes", _write_ahead),),
     "no latch": ((progressing, "_latch_on_traffic", lambda _: None),),
     "an answer about an earlier weight is trusted": ((QueryPlan, "__eq__", _trust),),

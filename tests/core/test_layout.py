@@ -57,6 +57,7 @@ PLANTED: Final = (
     ("core/attempt/clocks.py", "from agentrollouts.core.action import annotations"),
     ("core/analysis/stages.py", "from agentrollouts.core.traffic import weights"),
     ("core/analysis/caps.py", "from agentrollouts.core.rollout import situation"),
+    ("core/rollout/checks/idle.py", "from agentrollouts.core.analysis import stable"),
     ("core/release/decide.py", "from agentrollouts.core.traffic import latch"),
     ("core/rollout/checks/holds.py", "from agentrollouts.core.rollout.reporting import conditions"),
     ("core/rollout/checks/idle.py", "from agentrollouts.core.traffic.routers import route_patch"),

@@ -17,8 +17,6 @@ from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.analysis.caps import ResolvedCap
 from agentrollouts.core.analysis.gate_status import is_measured, judged_with, known, measured, to_status
 from agentrollouts.core.analysis.observed import Observed
-from agentrollouts.core.analysis.recovery import plan_verification
-from agentrollouts.core.analysis.stable import plan_watch
 from agentrollouts.core.analysis.stages import FULL, gates_at
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds, warmup_left
 from agentrollouts.core.attempt.schedule import plan_hash, rises_left, steps_of
@@ -38,7 +36,7 @@ from agentrollouts.core.metrics.promql import for_namespace, render_gate
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import QueryResult, Table
-from agentrollouts.core.states import JUDGED, base_state, is_progressing
+from agentrollouts.core.states import JUDGED, base_state
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
@@ -47,7 +45,7 @@ QUERY_LENGTH: Final = 8192
 """Longest query that a status shows; the bound of the field in the CRD."""
 
 
-def query_plan(
+def plan(
     obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
@@ -58,10 +56,6 @@ def query_plan(
     Gates are evaluated by the stage of the attempt, caps for as long as the canary has traffic.
     """
     attempt, spec, canary = status.attempt, obs.rollout.spec, status.canary
-    if attempt and attempt.state is State.VERIFYING:
-        return plan_verification(obs.rollout, status, gates)
-    if not is_progressing(status):
-        return plan_watch(obs, status, gates, caps)
     if attempt is None or canary is None or not attempt.weight or attempt.state not in WATCHED:
         return None
     gates = _gates_due(spec, status, gates)
@@ -69,7 +63,7 @@ def query_plan(
         return None
     subject = _subject(obs, status, canary, alone=attempt.weight == FULL)
     start = attempt.counting_start_time or attempt.start_time
-    plan = plan_queries(
+    queries = plan_queries(
         gates,
         subject,
         counting_start=start,
@@ -78,7 +72,8 @@ def query_plan(
         caps=[source for cap in caps for source in cap.sources],
     )
     selector = STARTED.get(spec.metrics.convention)
-    return with_started(plan, Source(selector)) if selector and gates and subject.control else plan
+    counts_begun = selector and gates and subject.control
+    return with_started(queries, Source(selector)) if selector and counts_begun else queries
 
 
 def _subject(obs: Observed, status: AgentRolloutStatus, canary: ReleaseRecord, *, alone: bool) -> Subject:
@@ -115,7 +110,7 @@ def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> fro
     return frozenset(total_source(gate) for gate in gates if gate.name in had_runs)
 
 
-def judged(
+def judge(
     obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
@@ -214,7 +209,7 @@ def _past(
     }
 
 
-def with_verdicts(
+def apply(
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
     judgments: tuple[Judgment, ...],

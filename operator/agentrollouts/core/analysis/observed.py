@@ -1,9 +1,10 @@
-"""What the analysis reads of the observation of a rollout, besides results of Prometheus."""
+"""What the analysis reads of the observation of a rollout."""
 
 from datetime import datetime
 from typing import Protocol
 
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.metrics.poll import PollResult
 
 
 class Observed(Protocol):
@@ -20,3 +21,7 @@ class Observed(Protocol):
     @property
     def known_releases(self) -> tuple[str, ...]:
         """The agent's other releases, whose series are theirs."""
+
+    @property
+    def poll_result(self) -> PollResult | None:
+        """The newest result of Prometheus."""

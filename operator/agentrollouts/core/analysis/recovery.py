@@ -14,9 +14,10 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.gates import Better, During, NoDataPolicy
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollback import LastRuns, VerifyOutcome
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, Verdict
+from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -26,7 +27,7 @@ from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.explain import since_rollback
 from agentrollouts.core.judge.facts import PlanPosition
-from agentrollouts.core.judge.judge import judge
+from agentrollouts.core.judge.judge import judge as judge_gate
 from agentrollouts.core.judge.stats.arrivals import filled_since
 from agentrollouts.core.metrics.histograms import Histogram, compare
 from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term, bad_source, total_source
@@ -92,11 +93,10 @@ def _did_harm(status: AgentRolloutStatus) -> bool:
     return any(gate.verdict is Verdict.FAIL for gate in status.gates) or any(c.exceeded for c in status.caps)
 
 
-def plan_verification(
-    rollout: AgentRollout, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]
-) -> QueryPlan | None:
+def plan(obs: Observed, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> QueryPlan | None:
     """What is queried: stable now and then, and the last runs of the canary; None if nothing is verified."""
-    asked, attempt, spec = gates_after(rollout.spec, status, gates), status.attempt, rollout.spec
+    rollout, spec, attempt = obs.rollout, obs.rollout.spec, status.attempt
+    asked = gates_after(spec, status, gates)
     if not asked or attempt is None or status.stable is None or status.canary is None:
         return None
     subject = Subject(
@@ -127,7 +127,7 @@ def _past(source: Source) -> Source:
     return replace(source, past=True)
 
 
-def noted(
+def apply(
     status: AgentRolloutStatus, table: Table | None, now: datetime, *, gateway_follows: bool
 ) -> AgentRolloutStatus:
     """The status with what was seen of the traffic since the rollback; it changes until that is gone."""
@@ -163,8 +163,11 @@ def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, b
     return known.copy_with(runs=seen.runs), is_over  # fewer where an agent has ended
 
 
-def recoveries(
-    status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], table: Table | None
+def judge(
+    status: AgentRolloutStatus,
+    spec: AgentRolloutSpec,
+    gates: tuple[ResolvedGate, ...],
+    table: Table | None,
 ) -> tuple[Recovery, ...]:
     """What each gate says about the rollback; none without a readable result."""
     if table is None or table.plan.past_end is None:
@@ -173,7 +176,7 @@ def recoveries(
     bursts = {name: gate.burst_factor for name, gate in known.items()}
     return tuple(
         _recovery(gate, table, gate.burst or bursts.get(gate.name), _last_weight(known.get(gate.name)))
-        for gate in gates
+        for gate in gates_after(spec, status, gates)
     )
 
 
@@ -189,7 +192,7 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None, weight: int
         is_optional = gate.no_data is NoDataPolicy.IGNORE
         return Recovery(gate, VerifyOutcome.UNVERIFIED if is_optional else None, reading)
     plain = replace(gate, limit=None, for_seconds=0)
-    judged = judge(plain, reading, WHOLE, burst=burst)
+    judged = judge_gate(plain, reading, WHOLE, burst=burst)
     found, runs = judged.finding, reading.segment.canary_total
     told = since_rollback(gate, found) if found else judged.message
     if found is None or runs < gate.min_samples or not reading.segment.stable_total:
@@ -199,7 +202,7 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None, weight: int
         return Recovery(gate, None, judged.message)
     if judged.verdict is Verdict.FAIL:
         slow = replace(reading, segment=filled_since(reading.segment, weight))
-        if judge(plain, slow, WHOLE, burst=burst).verdict is not Verdict.FAIL:
+        if judge_gate(plain, slow, WHOLE, burst=burst).verdict is not Verdict.FAIL:
             return Recovery(gate, None, f"{told}; runs that have not ended yet might make up for it")
         return Recovery(gate, VerifyOutcome.NOT_RECOVERED, told)
     return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, told)

@@ -74,7 +74,7 @@ def _severity(gate: ResolvedGate) -> Severity:
     return gate.limit.severity if gate.limit else gate.severity
 
 
-def plan_watch(
+def plan(
     obs: Observed,
     status: AgentRolloutStatus,
     gates: tuple[ResolvedGate, ...],
@@ -99,7 +99,7 @@ def _start(stable: ReleaseRecord, now: datetime) -> datetime:
     return max(stable.healthy_time or hour, hour)
 
 
-def judged_at_rest(
+def judge(
     obs: Observed,
     status: AgentRolloutStatus,
     gates: Iterable[ResolvedGate],
@@ -148,7 +148,7 @@ def found_at_rest(
     return Problem(reason, "; ".join((*failing, *exceeded)))
 
 
-def with_watched(
+def apply(
     status: AgentRolloutStatus, spec: AgentRolloutSpec, judgments: Iterable[Judgment]
 ) -> AgentRolloutStatus:
     """The status with the newest verdicts on stable; without any, those that are known."""

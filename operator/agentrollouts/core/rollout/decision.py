@@ -5,18 +5,16 @@ does not write at every result of Prometheus.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.core.analysis.canary import census, query_plan, with_query
-from agentrollouts.core.analysis.gate_status import is_measured
+from agentrollouts.core.analysis.analyze import is_same_segment, poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
 from agentrollouts.core.effects import Effect, Event, Write
-from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.checks import idle
@@ -25,7 +23,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
 from agentrollouts.core.rollout.reporting.warning_events import notices
-from agentrollouts.core.rollout.situation import Situation, is_same_segment
+from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
 from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic import endpoints
@@ -81,12 +79,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     return Decision(
         writes=(*writes, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(writes) and not is_latched(status),
-        status=with_query(status, s.poll_result, s.judgments) if is_due else None,
+        status=with_query(s.analysis, status) if is_due else None,
         is_news=news,
         events=(*progress.events, *warnings, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
-        poll=_asking(s, status),
+        poll=poll(s.analysis, status),
         wake_at=_wake_at(s, status, move),
     )
 
@@ -145,27 +143,3 @@ def _needed(status: AgentRolloutStatus) -> Iterator[str]:
     """Names of the snapshots of what serves and of what may be served again."""
     yield from (record.snapshot for record in (status.stable, status.canary) if record)
     yield from (entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY)
-
-
-def _asking(s: Situation, status: AgentRolloutStatus) -> Poll | None:
-    """What to ask Prometheus from now on."""
-    plan = s.plan if is_same_segment(s.status, status) else query_plan(s.obs, status, s.gates, s.caps)
-    if plan is None:
-        return None
-    closer = closer_look(s.table, s.gates) if s.table else frozenset()
-    plan = replace(plan, closer=closer) if closer else plan
-    source, attempt = s.spec.metrics.source, status.attempt
-    if s.spec.watch and not is_progressing(status):
-        interval = s.spec.watch.interval_seconds
-        return Poll(plan=plan, closer=closer, source=source, interval_seconds=interval)
-    past = {gate.name: gate for gate in status.gates}
-    is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in s.gates)
-    is_over = plan.past_end is not None
-    return Poll(
-        plan=plan,
-        closer=closer,
-        source=source,
-        interval_seconds=s.spec.analysis.interval_seconds,
-        history_before=None if is_known or is_over or attempt is None else attempt.start_time,
-        census=None if is_over else census(s.obs, status, s.gates, plan),
-    )

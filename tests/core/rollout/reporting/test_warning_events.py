@@ -13,9 +13,8 @@ from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Severity, Verdict
-from agentrollouts.core.analysis.canary import with_verdicts
+from agentrollouts.core.analysis import canary, stable
 from agentrollouts.core.analysis.caps import CapReading, with_readings
-from agentrollouts.core.analysis.stable import with_watched
 from agentrollouts.core.effects import Event, Problem
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.rollout import decide as deciding
@@ -97,19 +96,21 @@ class Course:
     def _assess(self, obs: Observation) -> Situation:
         s = assess(obs)
         if self.found == "cap":
-            reading = CapReading(s.caps[0].cap, 9.0, exceeded=True, message=SPENT, at=obs.now)
-            return replace(s, cap_readings=(reading,), status=with_readings(s.status, (reading,)))
-        gate = s.gates[0]
+            reading = CapReading(s.analysis.caps[0].cap, 9.0, exceeded=True, message=SPENT, at=obs.now)
+            status = with_readings(s.status, (reading,))
+            return replace(s, analysis=replace(s.analysis, cap_readings=(reading,), status=status))
+        gate = s.analysis.gates[0]
         judgment = Judgment(
             gate=gate, verdict=Verdict.FAIL, reason=Reason.GATE_FAILED, message=FAILED, severity=gate.severity
         )
-        return replace(s, judgments=(judgment,), status=self._told(s, judgment))
+        analysis = replace(s.analysis, judgments=(judgment,), status=self._told(s, judgment))
+        return replace(s, analysis=analysis)
 
     @staticmethod
     def _told(s: Situation, judgment: Judgment) -> AgentRolloutStatus:
         if is_progressing(s.status):
-            return with_verdicts(s.status, s.gates, (judgment,), s.now)
-        return with_watched(s.status, s.spec, (judgment,))
+            return canary.apply(s.status, s.analysis.gates, (judgment,), s.now)
+        return stable.apply(s.status, s.spec, (judgment,))
 
     def look(self, now: datetime) -> Decision:
         """The operator looks once."""

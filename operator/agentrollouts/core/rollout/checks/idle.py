@@ -10,7 +10,6 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.action.annotations import asks_back, force_back, retry
-from agentrollouts.core.analysis import stable as analysis_stable
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
@@ -54,9 +53,9 @@ def stable_failed(s: Situation) -> moves.RollBackStable | None:
 
 def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
     """What stable does that would roll a canary back."""
-    failing = tuple(judgment for judgment in s.failing if judgment.action is OnFail.ROLL_BACK)
-    exceeded = s.exceeded(OnFail.ROLL_BACK)
-    if not analysis_stable.is_watched(s.spec, s.status) or not (failing or exceeded):
+    failing = tuple(judgment for judgment in s.analysis.failing if judgment.action is OnFail.ROLL_BACK)
+    exceeded = s.analysis.exceeded(OnFail.ROLL_BACK)
+    if not s.analysis.watches_stable or not (failing or exceeded):
         return None
     if failing:
         return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
@@ -159,7 +158,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
             "it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
         )
-    if harm := analysis_stable.found_at_rest(s.spec, s.status, s.gates, {OnFail.ROLL_BACK}):
+    if harm := s.analysis.found_against_stable({OnFail.ROLL_BACK}):
         led_here = "the last rollback led to this release and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
@@ -171,7 +170,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
 
 def _worried(s: Situation) -> moves.Rest | None:
     """A gate or a cap has found stable degraded, and the only consequence is a report."""
-    found = analysis_stable.found_at_rest(s.spec, s.status, s.gates, {OnFail.HOLD})
+    found = s.analysis.found_against_stable({OnFail.HOLD})
     if found is None or s.status.stable is None:
         return None
     serves = "serves all traffic" if s.applied else "is stable"

@@ -75,7 +75,7 @@ def rollback_requested(s: Situation) -> moves.Move | None:
 
 def gate_failed(s: Situation) -> moves.Move | None:
     """A gate whose failure rolls back has failed; the worst acts, all that fail are listed."""
-    failing = s.failing
+    failing = s.analysis.failing
     if not failing or failing[0].action is not OnFail.ROLL_BACK:
         return None
     notes = dict.fromkeys(judgment.note for judgment in failing if judgment.note)
@@ -84,7 +84,7 @@ def gate_failed(s: Situation) -> moves.Move | None:
 
 def cap_exceeded(s: Situation) -> moves.Move | None:
     """The canary did more than it may, whatever its gates say."""
-    exceeded = s.exceeded(OnFail.ROLL_BACK)
+    exceeded = s.analysis.exceeded(OnFail.ROLL_BACK)
     if not exceeded:
         return None
     return _roll_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
@@ -139,14 +139,14 @@ def plan_invalid(s: Situation) -> moves.Move | None:
 
 def gate_or_cap_holds(s: Situation) -> moves.Move | None:
     """A verdict, or a cap, that neither advances nor rolls back."""
-    failing = s.failing
+    failing = s.analysis.failing
     if failing and failing[0].action is OnFail.HOLD:
         return hold(s, Reason.GATE_FAILED, sentences(failing))
-    if exceeded := s.exceeded(OnFail.HOLD):
+    if exceeded := s.analysis.exceeded(OnFail.HOLD):
         return hold(s, Reason.CAP_EXCEEDED, sentences(exceeded))
     for reason, gates in (
-        (Reason.SHARED_CAUSE, s.having(Verdict.SHARED_CAUSE)),
-        (Reason.TRAFFIC_MISMATCH, s.having(Verdict.TRAFFIC_MISMATCH)),
+        (Reason.SHARED_CAUSE, s.analysis.having(Verdict.SHARED_CAUSE)),
+        (Reason.TRAFFIC_MISMATCH, s.analysis.having(Verdict.TRAFFIC_MISMATCH)),
     ):
         if gates:
             return hold(s, reason, sentences(gates))
@@ -161,7 +161,7 @@ def metrics_missing(s: Situation) -> moves.Move | None:
     grace = ERROR_GRACE if silence.reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
     if s.silent_for < grace and silence.reason not in {Reason.INVALID_GATE, Reason.SOURCE_UNKNOWN}:
         until = s.now + grace - s.silent_for
-        is_missing = bool(s.having(Verdict.NO_DATA))
+        is_missing = bool(s.analysis.having(Verdict.NO_DATA))
         return moves.StopClock(silence.message, until) if is_missing else moves.Wait(silence.message, until)
     return hold(s, silence.reason, silence.message)
 
@@ -171,11 +171,12 @@ def hold_cleared(s: Situation) -> moves.Move | None:
     hold = s.attempt.hold
     if hold is None:
         return None
-    if s.is_gated and not s.judgments:  # after a restart, say: the cause may still be there
+    if s.analysis.awaits_result:  # after a restart, say: the cause may still be there
         return moves.Wait(UNANSWERED)
-    if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and len(s.cap_readings) < len(s.caps):
+    lacks_readings = len(s.analysis.cap_readings) < len(s.analysis.caps)
+    if hold.reason in {Reason.CAP_EXCEEDED, Reason.NO_HEALTHY_TARGET} and lacks_readings:
         return moves.Wait("The caps have not been evaluated yet")
-    is_undecided = not s.passed and (hold.reason == Reason.INCONCLUSIVE or _is_spent(s))
+    is_undecided = not s.analysis.passed and (hold.reason == Reason.INCONCLUSIVE or _is_spent(s))
     return (_inconclusive(s) if is_undecided else None) or moves.Resume()
 
 
@@ -201,7 +202,7 @@ def metrics_returned(s: Situation) -> moves.Move | None:
     is_standing = attempt.clock_start_time is None and attempt.phase_start_time is not None
     if s.base not in {State.CANARY, State.BAKING} or not is_standing:
         return None
-    return moves.Wait(UNANSWERED) if s.is_gated and not s.judgments else moves.StartClock()
+    return moves.Wait(UNANSWERED) if s.analysis.awaits_result else moves.StartClock()
 
 
 def first_release(s: Situation) -> moves.Move | None:
@@ -218,7 +219,7 @@ def ramp_step_due(s: Situation) -> moves.Move | None:
         return None
     if s.clock < left[0].due_seconds:
         return moves.Wait("On the ramp", due_time(s.attempt, left[0].due_seconds, s.now))
-    if s.passed:
+    if s.analysis.passed:
         return awaiting_approval(s) or moves.Rise(left[0].weight)
     if s.clock < s.limit:
         return moves.Wait("The ramp waits for its gates to pass", due_time(s.attempt, s.limit, s.now))
@@ -234,12 +235,12 @@ def phase_running(s: Situation) -> moves.Move | None:
 
 def inconclusive(s: Situation) -> moves.Move | None:
     """Time is over and some gate does not say Pass."""
-    return None if s.passed else _inconclusive(s)
+    return None if s.analysis.passed else _inconclusive(s)
 
 
 def _inconclusive(s: Situation) -> moves.Move | None:
     """The consequence of a phase that is over without a Pass; None if the plan promotes then."""
-    waiting = [j for j in s.judgments if not j.lets_pass]
+    waiting = [j for j in s.analysis.judgments if not j.lets_pass]
     if not waiting:
         return moves.Wait(UNANSWERED)
     message = sentences(waiting)

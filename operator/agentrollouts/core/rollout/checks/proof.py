@@ -14,7 +14,6 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.action.annotations import retry_of
-from agentrollouts.core.analysis.stable import gates_at_rest
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.effects import Problem
@@ -44,8 +43,8 @@ def proved(s: Situation) -> moves.Move | None:
 
 def _harm(s: Situation) -> str:
     """What is measured of stable that would roll it back; empty if nothing."""
-    failing = tuple(judgment for judgment in s.failing if judgment.action is OnFail.ROLL_BACK)
-    return sentences(failing) or sentences(s.exceeded(OnFail.ROLL_BACK))
+    failing = tuple(judgment for judgment in s.analysis.failing if judgment.action is OnFail.ROLL_BACK)
+    return sentences(failing) or sentences(s.analysis.exceeded(OnFail.ROLL_BACK))
 
 
 def _serves_since(s: Situation, back: LastRollback) -> bool:
@@ -54,15 +53,15 @@ def _serves_since(s: Situation, back: LastRollback) -> bool:
 
 def _keeps(s: Situation, back: LastRollback) -> str:
     """By which numbers the limits are kept; empty while that is not known for the whole window."""
-    asked = gates_at_rest(s.spec, s.status, s.gates)
+    asked = s.analysis.gates_at_rest
     if back.trigger is Trigger.CAP:
-        seconds = max((cap.cap.per_seconds for cap in s.caps), default=0)
-        known = tuple(found for found in s.cap_readings if found.is_seen)
-        is_known, text = bool(known) and len(known) == len(s.caps), sentences(known)
+        seconds = max((cap.cap.per_seconds for cap in s.analysis.caps), default=0)
+        known = tuple(found for found in s.analysis.cap_readings if found.is_seen)
+        is_known, text = bool(known) and len(known) == len(s.analysis.caps), sentences(known)
     else:
         seconds = max((_needed_seconds_of(gate) for gate in asked), default=0)
-        is_known = bool(s.judgments) and all(j.verdict is Verdict.PASS for j in s.judgments)
-        text = sentences(s.judgments)
+        is_known = bool(s.analysis.judgments) and all(j.verdict is Verdict.PASS for j in s.analysis.judgments)
+        text = sentences(s.analysis.judgments)
     since = back.routed_time or back.decided_time
     return text if is_known and s.now - since >= timedelta(seconds=seconds) else ""
 
@@ -102,8 +101,8 @@ def shared_cause(s: Situation) -> moves.Move | None:
 
 def _lasts(s: Situation) -> bool:
     """Whether the limits are still exceeded, or that is unknown; irrelevant without `watch`."""
-    if s.exceeded(OnFail.ROLL_BACK):
+    if s.analysis.exceeded(OnFail.ROLL_BACK):
         return True
-    if not s.is_gated:
-        return bool(s.caps and s.spec.watch and len(s.cap_readings) < len(s.caps))
-    return not s.judgments or any(judgment.verdict not in CALM for judgment in s.judgments)
+    if not s.analysis.is_gated(s.status):
+        return bool(s.analysis.caps and s.spec.watch and len(s.analysis.cap_readings) < len(s.analysis.caps))
+    return not s.analysis.judgments or any(judgment.verdict not in CALM for judgment in s.analysis.judgments)

@@ -6,7 +6,6 @@ release has another cause.
 
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
-from agentrollouts.core.analysis.recovery import gates_after
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import is_unproved
@@ -25,7 +24,7 @@ def verifying(s: Situation) -> moves.Move:
         raise ValueError("Only a rollback can be verified")
     if other := _waiting(s, rollback):
         return moves.Conclude(VerifyOutcome.UNVERIFIED, f"Not verified, since {other} was requested.")
-    if not gates_after(s.spec, s.status, s.gates):
+    if not s.analysis.gates_after:
         return _by_the_gateway(s, rollback)
     return _by_the_gates(s, rollback)
 
@@ -52,14 +51,14 @@ def _by_the_gates(s: Situation, rollback: LastRollback) -> moves.Move:
     """In this order: did the traffic move, is stable as it was, or is it still worse?"""
     verify, stable = s.spec.rollback.verify, rollback.to
     is_late = s.clock >= verify.within_seconds
-    worse = [found for found in s.recoveries if found.outcome is VerifyOutcome.NOT_RECOVERED]
+    worse = [found for found in s.analysis.recoveries if found.outcome is VerifyOutcome.NOT_RECOVERED]
     if worse and is_late:
         told = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; no further rollback."
         return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{told} {sentences(worse)}")
     doubt = _doubt(s, rollback, is_late=is_late)
     if not doubt:
         told = f"{stable} is as it was before the attempt."
-        return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {sentences(s.recoveries)}")
+        return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {sentences(s.analysis.recoveries)}")
     if s.clock >= verify.watch_seconds:
         return moves.Conclude(VerifyOutcome.UNVERIFIED, f"It is unknown whether that helped: {doubt}")
     seconds = verify.watch_seconds if is_late else min(verify.within_seconds, verify.watch_seconds)
@@ -76,8 +75,9 @@ def _doubt(s: Situation, rollback: LastRollback, *, is_late: bool) -> str:
             since = f"{last.time:%H:%M:%S} UTC"
             return f"runs of {rollback.from_} still ended at {since}; does the gateway follow the route?"
         return f"the last runs of {rollback.from_} have not been seen yet"
-    if not s.recoveries:
+    recoveries = s.analysis.recoveries
+    if not recoveries:
         return "Prometheus has not responded"
-    missing = [found for found in s.recoveries if found.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
-    is_empty = all(found.outcome is VerifyOutcome.UNVERIFIED for found in s.recoveries)
-    return sentences(s.recoveries if is_empty else missing)
+    missing = [found for found in recoveries if found.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
+    is_empty = all(found.outcome is VerifyOutcome.UNVERIFIED for found in recoveries)
+    return sentences(recoveries if is_empty else missing)

@@ -12,8 +12,6 @@ from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.analysis.stable import gates_at_rest
-from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.conditions import (
     READY,
@@ -171,7 +169,8 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
     if attempt is None or attempt.state not in WATCHING - {State.HELD}:
         return ""
     if available is not False:
-        awaited = sentences(j for j in s.judgments if j.reason is Reason.COLLECTING and not j.present)
+        judgments = s.analysis.judgments
+        awaited = sentences(j for j in judgments if j.reason is Reason.COLLECTING and not j.present)
         return awaited if is_progressing(status) else ""
     known = find_condition(s.status.conditions, METRICS_CONDITION)
     since = known.last_transition_time if known and known.status is ConditionStatus.FALSE else s.now
@@ -209,12 +208,12 @@ def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
 
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
     """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
-    unseen = sentences(found for found in s.cap_readings if not found.is_seen)
-    if not (gates_at(s.spec, status, s.gates) or gates_at_rest(s.spec, status, s.gates)):
+    unseen = sentences(found for found in s.analysis.cap_readings if not found.is_seen)
+    if not s.analysis.is_gated(status):
         return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message
-    if s.judgments:
+    if s.analysis.judgments:
         return True, Reason.METRICS_AVAILABLE, unseen
     known = find_condition(status.conditions, METRICS_CONDITION)
     if known and known.status is not ConditionStatus.UNKNOWN:

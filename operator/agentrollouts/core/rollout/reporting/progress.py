@@ -12,7 +12,7 @@ from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.analysis.caps import current_caps
+from agentrollouts.core.analysis.analyze import exceeded_caps
 from agentrollouts.core.attempt.clocks import phase_seconds
 from agentrollouts.core.rollout.checks import approval
 from agentrollouts.core.states import is_progressing
@@ -75,9 +75,8 @@ def findings(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> Iterator[str
     for gate in status.gates if is_tried else status.watched:
         if gate.verdict in {Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH}:
             yield f"{gate.name}: {gate.message}"
-    for cap in current_caps(status):
-        if cap.exceeded:
-            yield f"{cap.name}: {cap.message}"
+    for cap in exceeded_caps(status):
+        yield f"{cap.name}: {cap.message}"
 
 
 def with_measured(message: str, *sentences: str) -> str:

@@ -25,7 +25,7 @@ def rollback_ready(s: Situation, status: AgentRolloutStatus) -> Word:
         return False, Reason.SNAPSHOT_MISSING, f"{_lost(stable)}, which serves"
     if is_progressing(status):
         return True, Reason.ROLLBACK_READY, f"{stable.release} can take over all traffic"
-    earlier = candidates(replace(s, status=status))
+    earlier = candidates(replace(s, analysis=replace(s.analysis, status=status)))
     if earlier:
         return True, Reason.ROLLBACK_READY, f"{earlier[0].release} is available for a rollback"
     if lost := _unreachable(s, status):

@@ -8,7 +8,6 @@ from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Counts, GateStatus
-from agentrollouts.core.analysis.stages import gates_at
 from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.progress import steady
@@ -26,7 +25,7 @@ def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
     old = s.obs.status
     if old == status:
         return False
-    has_numbers = status.caps or status.watched or gates_at(s.spec, status, s.gates)
+    has_numbers = status.caps or status.watched or s.analysis.gates_at(status)
     return _without_numbers(old) != _without_numbers(status) or not has_numbers
 
 

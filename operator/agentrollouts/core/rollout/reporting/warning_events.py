@@ -12,7 +12,7 @@ from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.analysis.caps import current_caps
+from agentrollouts.core.analysis.analyze import exceeded_caps
 from agentrollouts.core.conditions import RECONCILING, ROUTE_CONFLICT, STALLED
 from agentrollouts.core.effects import Event
 from agentrollouts.core.endings import ENDINGS, UNVARYING
@@ -53,15 +53,15 @@ def _gates(s: Situation) -> Iterator[Event]:
     """Gates that began to fail, or whose result keeps the attempt from advancing."""
     old = s.obs.status
     before = {gate.name: gate.verdict for gate in (old.gates if is_progressing(old) else old.watched)}
-    for judgment in s.judgments:
+    for judgment in s.analysis.judgments:
         if judgment.verdict in FOUND and before.get(judgment.name) is not judgment.verdict:
             reason = Reason.GATE_WARNED if judgment.warns else judgment.reason
             yield Event(reason, f"{judgment.name}: {judgment.message}", is_warning=True)
 
 
 def _caps(s: Situation) -> Iterator[Event]:
-    known = {cap.name for cap in current_caps(s.obs.status) if cap.exceeded}
-    for reading in s.cap_readings:
+    known = {cap.name for cap in exceeded_caps(s.obs.status)}
+    for reading in s.analysis.cap_readings:
         if reading.exceeded and reading.name not in known:
             yield Event(Reason.CAP_EXCEEDED, f"{reading.name}: {reading.message}", is_warning=True)
 
