@@ -107,7 +107,7 @@ def test_agent_and_operator_agree_on_the_digest(bundle_text: Callable[[str], str
 @pytest.mark.parametrize("data", [{}, {"bundle.json": "{}"}, {"bundle.json": "{}", "release.json": "[]"}])
 def test_other_configmaps_are_no_snapshots(data: dict[str, str]) -> None:
     """A ConfigMap that lacks one of the two keys, or the digest, is refused by name."""
-    with pytest.raises(BundleError, match="ConfigMap support/s is no snapshot"):
+    with pytest.raises(BundleError, match="ConfigMap support/s is not a snapshot"):
         verified_bundle(data, "support/s")
 
 

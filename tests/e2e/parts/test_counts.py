@@ -5,7 +5,7 @@ Output: the readings. Not faked: scraping, storage, staleness markers, `increase
 """
 
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import timedelta
 
 import pytest
@@ -142,8 +142,9 @@ def read(
     canary_was_counted: bool = False,
     stale_after: float = 5,
     namespace_label: str = "namespace",
+    closer: bool = False,
 ) -> list[Present]:
-    """Ask about one agent, in one request."""
+    """Query one agent, in one request; `closer` as after a result with a reset."""
     plan = plan_queries(
         [GATES[name] for name in gates],
         Subject("shop", agent, CANARY, STABLE),
@@ -151,6 +152,8 @@ def read(
         warmup_seconds=0,
         counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
     )
+    if closer:
+        plan = replace(plan, closer=plan.steady)
     readings = read_all(
         plan,
         found.ask(plan, render(for_namespace(plan, namespace_label), found.at)),
@@ -178,8 +181,11 @@ def test_the_first_values_of_new_series_are_counted(answers: Scraped) -> None:
 
 def test_a_restarted_process_loses_no_counts(answers: Scraped) -> None:
     """A counter that begins again at 0 goes on being counted."""
-    (reading,) = read(answers, "reset", "errors")
+    (first,) = read(answers, "reset", "errors")
+    (reading,) = read(answers, "reset", "errors", closer=True)
 
+    assert isinstance(first, TooEarly)
+    assert first.message.startswith("agent_runs_total was reset; the next result shows whether")
     assert counted(reading) == (near(0), near(24), near(0), near(120))
 
 
