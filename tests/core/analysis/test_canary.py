@@ -308,6 +308,27 @@ def test_a_cap_is_asked_without_gates_and_at_all_of_the_traffic() -> None:
     assert state_of(decision) == (State.HELD, Reason.NO_HEALTHY_TARGET)
 
 
+def test_a_reset_is_examined_by_the_next_query() -> None:
+    """The next poll counts the same and yet differs from the last one; with its result the gate is judged."""
+    found = rollout(gates=[ERRORS])
+    usual, first = decide(observed(found)).poll, counting(found, BROKEN)
+    assert usual is not None
+    assert isinstance(first.answer, QueryResult)
+    (total,) = usual.plan.totals
+    reset = Row(tag(usual.plan, total, Term.RESETS), STABLE, None, 1.0)
+    with_reset = replace(first, answer=replace(first.answer, rows=(*first.answer.rows, reset)))
+
+    waiting = decide(observed(found, with_reset))
+    examined = waiting.poll
+    assert examined is not None
+    assert (examined.plan.closer, examined.plan == usual.plan) == (frozenset({total}), True)
+    assert examined != usual
+    assert waiting.status is not None
+    assert waiting.status.gates[0].verdict is Verdict.INCONCLUSIVE
+    judged = decide(observed(found, replace(with_reset, plan=examined.plan)))
+    assert state_of(judged) == (State.ROLLING_BACK, None)
+
+
 def test_a_hold_by_a_cap_waits_for_an_answer() -> None:
     """After a restart nothing is known yet, and the cause may still be there."""
     held = after(capped := rollout(caps=[SPEND | {"action": "Hold"}]), decided(capped, DEAR))

@@ -185,17 +185,16 @@ def poll(analysis: Analysis, status: AgentRolloutStatus) -> Poll | None:
     plan = analysis.plan if is_same else _plan(obs, status, gates, analysis.caps)
     if plan is None:
         return None
-    closer = closer_look(analysis.table, gates) if analysis.table else frozenset()
-    plan = replace(plan, closer=closer) if closer else plan
+    if analysis.table and (closer := closer_look(analysis.table, gates)):
+        plan = replace(plan, closer=closer)
     source, attempt = spec.metrics.source, status.attempt
     if spec.watch and not is_progressing(status):
-        return Poll(plan=plan, closer=closer, source=source, interval_seconds=spec.watch.interval_seconds)
+        return Poll(plan=plan, source=source, interval_seconds=spec.watch.interval_seconds)
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in gates)
     is_over = plan.past_end is not None
     return Poll(
         plan=plan,
-        closer=closer,
         source=source,
         interval_seconds=spec.analysis.interval_seconds,
         history_before=None if is_known or is_over or attempt is None else attempt.start_time,

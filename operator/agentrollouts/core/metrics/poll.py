@@ -1,7 +1,7 @@
 """What to poll from Prometheus for one rollout, and the newest result of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentrollouts.core.gates.reading import Unreadable
@@ -20,8 +20,6 @@ class Poll:
     """What a decision wants to know from Prometheus, again and again."""
 
     plan: QueryPlan
-    closer: frozenset[Source] = frozenset()
-    """What the plan looks at more closely, as plans are equal without it."""
     source: str
     """Name of the Prometheus source in the administrator's settings."""
     interval_seconds: float
@@ -29,6 +27,11 @@ class Poll:
     """Also ask, once, for stable's history until then, from which the burst factors are measured."""
     census: Census | None = None
     """Also find out, once, whether these selectors can match at all."""
+    closer: frozenset[Source] = field(init=False)
+    """What the plan looks at more closely: plans that differ in this are equal, polls are not."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "closer", self.plan.closer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
