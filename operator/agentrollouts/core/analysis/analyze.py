@@ -25,6 +25,7 @@ from agentrollouts.core.analysis.gate_status import is_measured
 from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.analysis.outlook import with_outlook
 from agentrollouts.core.analysis.recovery import Recovery
+from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
@@ -210,13 +211,3 @@ def with_query(analysis: Analysis, status: AgentRolloutStatus) -> AgentRolloutSt
 def exceeded_caps(status: AgentRolloutStatus) -> Iterator[CapStatus]:
     """The persisted caps that what serves or is tried now exceeds."""
     return (cap for cap in current_caps(status) if cap.exceeded)
-
-
-def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
-    """Whether all is untouched on which queries and traffic depend, so that neither is worked out again."""
-    return (
-        before.attempt is after.attempt
-        and before.stable is after.stable
-        and before.canary is after.canary
-        and before.last_rollback is after.last_rollback
-    )

@@ -18,6 +18,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, Verdict
 from agentrollouts.core.analysis.observed import Observed
+from agentrollouts.core.analysis.stages import FULL
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -39,8 +40,6 @@ STILL_SCRAPES: Final = 2
 
 MOST_RUNS: Final = 2_147_483_647
 """The bound of the field in the CRD."""
-
-FULL: Final = 100
 
 WHOLE: Final = PlanPosition(0, 1, time_over=True)
 """Verifying is one phase, in which an answer may come at any time."""

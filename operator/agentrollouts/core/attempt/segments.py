@@ -1,7 +1,18 @@
-"""What happens to the persisted counts of a gate when a weight ends, or when the plan changes."""
+"""When a segment of an attempt is over, and what then happens to the persisted counts of a gate."""
 
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, Numerator, Verdict
+
+
+def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
+    """Whether all is untouched on which queries and traffic depend, so that neither is worked out again."""
+    return (
+        before.attempt is after.attempt
+        and before.stable is after.stable
+        and before.canary is after.canary
+        and before.last_rollback is after.last_rollback
+    )
 
 
 def freeze(gate: GateStatus) -> GateStatus:

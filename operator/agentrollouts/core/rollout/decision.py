@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.core.analysis.analyze import is_same_segment, poll, with_query
+from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
