@@ -1,14 +1,20 @@
-"""Gates as users write them, resolved, and the two releases that tests of the judge compare.
+"""Gates as users write them, resolved and read, and the two releases that tests of the judge compare.
 
-Beside `builders`, which makes whole objects: what stands here needs no rollout around it.
+Nothing here needs a rollout around it.
 """
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.gates.reading import Present, Unreadable
 from agentrollouts.core.gates.resolve import Resolution, resolve_all
-from agentrollouts.core.metrics.queries import Subject
+from agentrollouts.core.metrics.births import NOTHING_KNOWN, Explains
+from agentrollouts.core.metrics.queries import QueryPlan, Subject
+from agentrollouts.core.metrics.reader import NOTHING_YET, read_table, tabulate
+from agentrollouts.core.metrics.table import QueryResult
 
 CANARY, STABLE = "support-4.2.0", "support-4.1.0"
 SHOP: Final = Subject("shop", "support", CANARY, STABLE)
@@ -27,3 +33,17 @@ def a_gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
     found = resolution(fields)
     assert found.refusals == ()
     return found.gates[0]
+
+
+def read_all(
+    plan: QueryPlan,
+    answer: QueryResult | Unreadable | None,
+    gates: Iterable[ResolvedGate],
+    *,
+    now: datetime,
+    stale_after_seconds: float,
+    explains: Explains = NOTHING_KNOWN,
+) -> dict[str, Present]:
+    """Read an answer for every gate, by name; None stands for the time before the first answer."""
+    table, stale = NOTHING_YET if answer is None else tabulate(plan, answer), stale_after_seconds
+    return read_table(table, gates, now=now, stale_after_seconds=stale, explains=explains)

@@ -28,11 +28,10 @@ from agentrollouts.core.metrics.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import to_result
 from agentrollouts.simulation.agents import Agent
 from testkit.builders import NEW, OLD, a_rollout
-from testkit.gates import CANARY, SHOP, STABLE, a_gate
+from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 from testkit.world import World, a_world
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

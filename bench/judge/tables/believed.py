@@ -19,7 +19,6 @@ from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import QueryResult
 from bench.judge.ours import GATES, NOW
 from bench.judge.sampling import poisson
@@ -27,6 +26,7 @@ from bench.judge.series import Series, rows
 from bench.judge.streams import MINUTES, PHASES, weight_at
 from bench.judge.tasks import OURS, End, Ends, Task
 from bench.rig.report import Check
+from testkit.gates import read_all
 
 CANARY, STABLE, LOST = "canary", "stable", "None"
 HALF: Final = MINUTES // 2

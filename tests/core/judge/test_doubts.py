@@ -17,9 +17,9 @@ from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source
-from agentrollouts.core.metrics.reader import read_all, tabulate
+from agentrollouts.core.metrics.reader import tabulate
 from agentrollouts.core.metrics.table import QueryResult, Row, Table
-from testkit.gates import CANARY, SHOP, STABLE, a_gate
+from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 from tests.core.metrics.test_reader import AT, HEALTHY, NOW, PLAN, START, answer, read
 
 ERRORS: Final = a_gate(template="error-rate")

@@ -18,9 +18,8 @@ from agentrollouts.core.metrics.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import QueryResult, Row
-from testkit.gates import CANARY, SHOP, STABLE, a_gate
+from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 from tests.core.metrics.test_reader import AT, NOW, START
 
 ERRORS = a_gate(template="error-rate")

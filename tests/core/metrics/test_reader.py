@@ -27,9 +27,8 @@ from agentrollouts.core.metrics.queries import (
     tag,
     total_source,
 )
-from agentrollouts.core.metrics.reader import read_all
 from agentrollouts.core.metrics.table import QueryResult, Row, to_result
-from testkit.gates import CANARY, SHOP, STABLE, a_gate
+from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT = START + timedelta(seconds=600)

@@ -12,9 +12,9 @@ from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
-from agentrollouts.core.metrics.reader import read_all, tabulate
+from agentrollouts.core.metrics.reader import tabulate
 from agentrollouts.core.metrics.table import QueryResult, Table
-from testkit.gates import CANARY, STABLE
+from testkit.gates import CANARY, STABLE, read_all
 from tests.core.metrics.test_reader import ERRORS, HEALTHY, NOW, PLAN, RUNS, answer
 
 

@@ -22,10 +22,10 @@ from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Sighted, census_of, render_census, sight_of, sighted
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from agentrollouts.core.metrics.reader import read_all, tabulate
+from agentrollouts.core.metrics.reader import tabulate
 from agentrollouts.core.metrics.table import Table
 from sandbox.stack import Stack
-from testkit.gates import a_gate
+from testkit.gates import a_gate, read_all
 from tests.e2e.prometheus import Scraped, line, near, scraped
 
 STABLE, CANARY, OLDER = "shop-4.1.0", "shop-4.2.0", "shop-3.9.0"

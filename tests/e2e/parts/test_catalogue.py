@@ -20,8 +20,8 @@ from agentrollouts.core.gates.templates import TEMPLATES
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from agentrollouts.core.metrics.reader import read_all
 from sandbox.stack import Stack
+from testkit.gates import read_all
 from tests.e2e.prometheus import Scraped, near, scraped
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"

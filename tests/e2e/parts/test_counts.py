@@ -19,8 +19,8 @@ from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.promql import for_namespace, render
 from agentrollouts.core.metrics.queries import Subject, plan_queries, total_source
-from agentrollouts.core.metrics.reader import read_all
 from sandbox.stack import Stack
+from testkit.gates import read_all
 from tests.e2e.prometheus import Scraped, line, near, scraped
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"

@@ -39,33 +39,8 @@ Result = Table | Unreadable | TooEarly
 NOTHING_YET: Final = TooEarly("waits for the first result of Prometheus")
 
 
-def read_all(
-    plan: QueryPlan,
-    answer: QueryResult | Unreadable | None,
-    gates: Iterable[ResolvedGate],
-    *,
-    now: datetime,
-    stale_after_seconds: float,
-    explains: Explains = NOTHING_KNOWN,
-) -> dict[str, Present]:
-    """Read an answer for every gate, by name.
-
-    Args:
-        plan: The plan that was queried, of the current segment. Numbers of an older plan do not belong to it.
-        answer: The newest result; None before the first one.
-        gates: Those that the plan was made for.
-        now: Time of the decision; a result ages while there is no new query.
-        stale_after_seconds: How long a release can be without samples before it counts as silent.
-        explains: What bounds the first values of new series.
-    """
-    table, stale = tabulate(plan, answer), stale_after_seconds
-    return read_table(table, gates, now=now, stale_after_seconds=stale, explains=explains)
-
-
-def tabulate(plan: QueryPlan, answer: QueryResult | Unreadable | None) -> Result:
-    """Sort the rows of an answer."""
-    if answer is None:
-        return NOTHING_YET
+def tabulate(plan: QueryPlan, answer: QueryResult | Unreadable) -> Result:
+    """Sort the rows of an answer to the plan."""
     table = Table.of(plan, answer) if isinstance(answer, QueryResult) else answer
     return Unreadable(table) if isinstance(table, str) else table
 
@@ -78,7 +53,15 @@ def read_table(
     stale_after_seconds: float,
     explains: Explains = NOTHING_KNOWN,
 ) -> dict[str, Present]:
-    """Read a table for every gate, by name; otherwise as `read_all`."""
+    """Read a result for every gate, by name.
+
+    Args:
+        table: Of the current segment. Numbers of an older plan do not belong to it.
+        gates: Those that the plan was made for.
+        now: Time of the decision; a result ages while there is no new query.
+        stale_after_seconds: How long a release can be without samples before it counts as silent.
+        explains: What bounds the first values of new series.
+    """
     if not isinstance(table, Table):
         return {gate.name: table for gate in gates}
     reader = _Reader(table, now, stale_after_seconds, explains)
