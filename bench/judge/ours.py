@@ -21,7 +21,7 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
-from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
+from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from bench.judge.streams import PHASES, Minute
 
 _TEMPLATES: Final = {
@@ -88,7 +88,7 @@ def shipped(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Pa
 
 def burst_of(gate: ResolvedGate, minutes: Sequence[tuple[float, float]]) -> float | None:
     """The burst factor, from bad outcomes (or sums) and runs of stable by the minute."""
-    bad, total = (tag(PLAN, source(gate), Term.INCREASE) for source in (bad_source, total_source))
+    bad, total = (tag(PLAN, source, Term.INCREASE) for source in gate.sources[:2])
     series = [
         ({"src": bad}, [(time, float(x)) for time, (x, _) in zip(TIMES, minutes, strict=True)]),
         ({"src": total}, [(time, float(n)) for time, (_, n) in zip(TIMES, minutes, strict=True)]),

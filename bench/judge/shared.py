@@ -16,7 +16,6 @@ from typing import Final
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.gates.counts import Bound, Recent, Segment
-from agentrollouts.core.gates.gate import recent_seconds
 from agentrollouts.core.judge.limits import is_degraded
 from agentrollouts.core.judge.stats.burst import effective
 from bench.judge.ours import GATES, PLAN, burst_of
@@ -92,7 +91,7 @@ def found(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
 
     before = [spent(0, 1.0) for _ in range(HISTORY_MINUTES)]
     baseline = Baseline(bad=sum(x for x, _ in before), total=sum(n for _, n in before))
-    measured, window = burst_of(gate, before), deque[tuple[float, int]](maxlen=recent_seconds(gate) // 60)
+    measured, window = burst_of(gate, before), deque[tuple[float, int]](maxlen=gate.recent_seconds // 60)
     minutes = []
     for minute in range(MINUTES):
         window.append(spent(minute, 1 - weight_at(minute)))
@@ -108,7 +107,7 @@ def found_slow(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]
     before = tuple(latency.stable_before(gate, runs, chance))
     baseline = baselines(PLAN, [gate], before)[gate.name]
     measured = factors(PLAN, [gate], before).get(gate.name, 1.0)
-    window = deque[list[int]](maxlen=recent_seconds(gate) // 60)
+    window = deque[list[int]](maxlen=gate.recent_seconds // 60)
     minutes = []
     for minute in range(MINUTES):
         shares = latency.shares_of(row.factor(minute), row.share)

@@ -20,14 +20,7 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
-from agentrollouts.core.metrics.queries import (
-    Term,
-    bad_source,
-    plan_queries,
-    recent_sources,
-    tag,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import Term, plan_queries, tag
 from agentrollouts.core.metrics.table import to_result
 from agentrollouts.simulation.agents import Agent
 from testkit.builders import NEW, OLD, a_rollout
@@ -43,7 +36,7 @@ BUCKETS |= {"type": "Histogram", "burstFactor": "1"}
 
 LOOP = a_gate(name="loop", template="loop", burstFactor="1")
 PLAN = plan_queries([LOOP], SHOP, counting_start=START, warmup_seconds=120)
-RECENT = next(iter(recent_sources(LOOP)))
+RECENT = next(iter(LOOP.sources.recent))
 
 BOUNDS = ("1", "2", "4", "8", "16", "32")
 Shares = Sequence[float]
@@ -62,7 +55,7 @@ def buckets(shares: Shares, runs: float) -> dict[str, float]:
 
 def history(shares: Shares, runs: float) -> Baseline | None:
     """What is measured on stable before the attempt, in 240 minutes."""
-    src = tag(PLAN, bad_source(LOOP), Term.INCREASE)
+    src = tag(PLAN, LOOP.sources.bad, Term.INCREASE)
     times = [START - timedelta(minutes=minute) for minute in range(240, 0, -1)]
     series = [
         ({"src": src, "le": le}, [(time, count / len(times)) for time in times])
@@ -79,7 +72,7 @@ def rows(source: Source, release: str, shares: Shares, runs: float) -> list[Any]
 
 def read(canary: Shares, stable: Shares, recently: Shares, runs: float = 5000) -> Reading:
     """Both releases in the segment, and stable in its last quarter of an hour."""
-    total, answered = total_source(LOOP), []
+    total, answered = LOOP.sources.total, []
     for release, shares, share in ((CANARY, canary, 0.05), (STABLE, stable, 0.95)):
         answered += rows(total, release, shares, runs * share)
         answered += rows(RECENT, release, recently if release == STABLE else canary, runs * share / 4)

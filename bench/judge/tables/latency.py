@@ -20,7 +20,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.metrics.poll import Series
-from agentrollouts.core.metrics.queries import Term, bad_source, tag
+from agentrollouts.core.metrics.queries import Term, tag
 from bench.judge.ours import GATES, NOW, PLAN, RUN_SECONDS, TIMES, Past, shipped, surprise
 from bench.judge.rules import EVERY, FLAGGER_THRESHOLD
 from bench.judge.sampling import poisson
@@ -175,7 +175,7 @@ def stable_before(gate: ResolvedGate, runs: float, chance: random.Random) -> Ser
     """Four hours of stable alone, as Prometheus answers `promql.render_burst`."""
     shares = shares_of(1.0)
     below = [tuple(accumulate(drawn(shares, runs, chance))) for _ in range(HISTORY_MINUTES)]
-    source = tag(PLAN, bad_source(gate), Term.INCREASE)
+    source = tag(PLAN, gate.sources.bad, Term.INCREASE)
     les = (*(f"{le:g}" for le in BOUNDS), "+Inf")
     return [
         (

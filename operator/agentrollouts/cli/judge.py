@@ -29,7 +29,7 @@ from agentrollouts.core.gates.counts import (
     Tally,
     settled,
 )
-from agentrollouts.core.gates.gate import ResolvedGate, is_amount
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
@@ -283,7 +283,7 @@ def _bound(question: _Question, gate: ResolvedGate) -> float | None:
 def _memory(question: _Question, gate: ResolvedGate) -> GateMemory:
     """As if what the counts say had stood for as long as it must; of a shift nothing was said before."""
     before = question.before
-    bound = _bound(question, gate) if is_amount(gate) else None
+    bound = _bound(question, gate) if gate.counts_amounts else None
     baseline = Baseline(bad=settled(before.bad), total=settled(before.total), bound=bound) if before else None
     if gate.traits.is_shift:
         return GateMemory(baseline)

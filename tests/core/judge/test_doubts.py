@@ -16,7 +16,7 @@ from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.promql import render
-from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, total_source
+from agentrollouts.core.metrics.queries import Subject, Term, plan_queries
 from agentrollouts.core.metrics.reader import tabulate
 from agentrollouts.core.metrics.table import QueryResult, Row, Table
 from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
@@ -84,15 +84,15 @@ def test_one_violation_of_nobody_is_one_too_many() -> None:
 
 def test_they_are_counted_by_rows_without_a_release() -> None:
     """Increase and first values together; a row of that kind for a release is not one that was asked for."""
-    failures = f"{PLAN.positions[bad_source(ERRORS)]}"
+    failures = f"{PLAN.positions[ERRORS.sources.bad]}"
     rows = HEALTHY | {(f"{failures}.unknown", ""): 7.0, (f"{failures}.unknown-births", ""): 2.0}
 
     table = tabulate(PLAN, answer(rows))
     assert isinstance(table, Table)
-    assert closer_look(table, [ERRORS]) == {total_source(ERRORS)}
+    assert closer_look(table, [ERRORS]) == {ERRORS.sources.total}
     assert isinstance(read(answer(rows)), TooEarly)
-    total = answer(rows | {(f"{PLAN.positions[total_source(ERRORS)]}.unknown", ""): 12.0})
-    plan = replace(PLAN, closer=frozenset({total_source(ERRORS)}))
+    total = answer(rows | {(f"{PLAN.positions[ERRORS.sources.total]}.unknown", ""): 12.0})
+    plan = replace(PLAN, closer=frozenset({ERRORS.sources.total}))
     found = read_all(plan, total, [ERRORS], now=NOW, stale_after_seconds=120)["g"]
 
     assert isinstance(found, Reading)
@@ -129,4 +129,4 @@ def test_nothing_is_lost_without_a_row() -> None:
 
     assert isinstance(found, Reading)
     assert found.lost is None
-    assert Term.UNKNOWN in PLAN.terms(bad_source(ERRORS))
+    assert Term.UNKNOWN in PLAN.terms(ERRORS.sources.bad)

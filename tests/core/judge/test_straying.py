@@ -19,7 +19,7 @@ from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.straying import stray
 from agentrollouts.core.metrics.absences import run_seconds
 from agentrollouts.core.metrics.poll import PollResult
-from agentrollouts.core.metrics.queries import Term, plan_queries, tag, total_source
+from agentrollouts.core.metrics.queries import Term, plan_queries, tag
 from agentrollouts.core.metrics.table import QueryResult, Row, Table
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
@@ -124,7 +124,7 @@ def test_the_mean_duration_errs_on_the_long_side(buckets: dict[str, float], expe
     """A run counts with the bound above it; one above all bounds twice as long as the last."""
     latency = a_gate(template="latency")
     plan = plan_queries([latency], SHOP, counting_start=NOW, warmup_seconds=0)
-    label = tag(plan, total_source(latency), Term.INCREASE)
+    label = tag(plan, latency.sources.total, Term.INCREASE)
     rows = [Row(label, STABLE, le, value) for le, value in buckets.items()]
     rows += [Row(label, CANARY, "1", 7.0)]
 

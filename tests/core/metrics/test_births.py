@@ -10,14 +10,7 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.promql import for_namespace, render
-from agentrollouts.core.metrics.queries import (
-    Term,
-    bad_source,
-    plan_queries,
-    recent_sources,
-    tag,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import Term, plan_queries, tag
 from agentrollouts.core.metrics.table import QueryResult, Row
 from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 from tests.core.metrics.test_reader import AT, NOW, START
@@ -35,13 +28,13 @@ Cells = dict[tuple[Source, Term, str, str | None], float]
 
 def cells() -> Cells:
     """Ten minutes of stable's 1,900 runs and the canary's 100, all scraped, nothing born."""
-    runs, costs, slow = total_source(ERRORS), total_source(COST), total_source(LATENCY)
+    runs, costs, slow = ERRORS.sources.total, COST.sources.total, LATENCY.sources.total
     found: Cells = {}
     for release, n in ((CANARY, 100.0), (STABLE, 1900.0)):
         for source in (runs, costs):
             found[source, Term.INCREASE, release, None] = n
-        found[bad_source(COST), Term.INCREASE, release, None] = 0.1 * n
-        found[bad_source(ERRORS), Term.INCREASE, release, None] = 0.05 * n
+        found[COST.sources.bad, Term.INCREASE, release, None] = 0.1 * n
+        found[ERRORS.sources.bad, Term.INCREASE, release, None] = 0.05 * n
         for le, part in (("1.0", 0.5), ("+Inf", 1.0)):
             found[slow, Term.INCREASE, release, le] = part * n
         for source in (runs, costs, slow):
@@ -67,8 +60,8 @@ def read(changed: Cells, gate: str = "g", explains: Explains = FIVE) -> Reading:
 def born(release: str, runs: float, bad: float = 0.0) -> Cells:
     """New series of an error gate."""
     return {
-        (total_source(ERRORS), Term.BIRTHS, release, None): runs,
-        (bad_source(ERRORS), Term.BIRTHS, release, None): bad,
+        (ERRORS.sources.total, Term.BIRTHS, release, None): runs,
+        (ERRORS.sources.bad, Term.BIRTHS, release, None): bad,
     }
 
 
@@ -113,7 +106,7 @@ def test_a_first_value_that_was_not_believed_is_not_believed_later() -> None:
 @pytest.mark.parametrize("release", [CANARY, STABLE])
 def test_series_that_continue_vanished_ones_are_no_births(release: str) -> None:
     """A relabeling at half time: as many runs appear under new names as vanish under the old ones."""
-    vanished = {(total_source(ERRORS), Term.VANISHED, release, None): 50.0}
+    vanished = {(ERRORS.sources.total, Term.VANISHED, release, None): 50.0}
     moved = born(release, 51.0, bad=3.0)
 
     before, after = read(moved).segment, read(moved | vanished).segment
@@ -125,14 +118,14 @@ def test_series_that_continue_vanished_ones_are_no_births(release: str) -> None:
 
 def test_a_replaced_pod_is_a_birth() -> None:
     """The old pod's runs vanish, and the new one begins with a few."""
-    vanished = {(total_source(ERRORS), Term.VANISHED, CANARY, None): 50.0}
+    vanished = {(ERRORS.sources.total, Term.VANISHED, CANARY, None): 50.0}
 
     assert read(born(CANARY, 12.0, bad=2.0) | vanished).segment.canary_total == 112.0
 
 
 def test_a_bound_that_is_spelled_anew_is_no_birth() -> None:
     """`le="1"` becomes `le="1.0"`: both halves of the bucket are added, and no lifetime is."""
-    slow = total_source(LATENCY)
+    slow = LATENCY.sources.total
     found = read(
         {
             (slow, Term.INCREASE, CANARY, "1"): 20.0,
@@ -148,7 +141,7 @@ def test_a_bound_that_is_spelled_anew_is_no_birth() -> None:
 
 def test_a_sum_is_born_with_its_runs() -> None:
     """Dollars count where their runs do and cost about what runs cost; else only what they grew by."""
-    dollars, runs = bad_source(COST), total_source(COST)
+    dollars, runs = COST.sources.bad, COST.sources.total
     few: Cells = {(runs, Term.BIRTHS, CANARY, None): 10.0, (dollars, Term.BIRTHS, CANARY, None): 1.2}
     many = few | {(dollars, Term.BIRTHS, CANARY, None): 900.0}
     past: Cells = {(runs, Term.BIRTHS, CANARY, None): 5000.0, (dollars, Term.BIRTHS, CANARY, None): 1.2}
@@ -159,7 +152,7 @@ def test_a_sum_is_born_with_its_runs() -> None:
 
 def test_the_last_minutes_do_not_believe_what_the_segment_does_not() -> None:
     """The limit looks at the same new series."""
-    recent = recent_sources(ERRORS)
+    recent = ERRORS.sources.recent
     assert recent
     births = {(source, Term.BIRTHS, CANARY, None): 3000.0 for source in recent}
     covered: Cells = {(recent[1], Term.COVERED, STABLE, None): 4.0}
@@ -172,7 +165,7 @@ def test_the_last_minutes_do_not_believe_what_the_segment_does_not() -> None:
 
 def test_a_violation_before_the_first_scrape_still_counts() -> None:
     """One is enough, and the weight explains ten of anything; a counter with a past is another matter."""
-    one: Cells = {(bad_source(VIOLATIONS), Term.BIRTHS, CANARY, None): 1.0}
+    one: Cells = {(VIOLATIONS.sources.bad, Term.BIRTHS, CANARY, None): 1.0}
     past = one | born(CANARY, 3000.0)
 
     assert read(one, "violations").segment.canary_bad == 1.0

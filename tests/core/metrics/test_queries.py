@@ -14,16 +14,7 @@ from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.gates.selector import LabelNames, Matcher, Selector, alternatives
 from agentrollouts.core.gates.sources import Source, Start
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
-from agentrollouts.core.metrics.queries import (
-    COUNTED,
-    QueryPlan,
-    Subject,
-    Term,
-    bad_source,
-    plan_queries,
-    tag,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import COUNTED, QueryPlan, Subject, Term, plan_queries, tag
 from testkit.gates import SHOP, resolution
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -211,7 +202,7 @@ def test_tags_tell_all_terms_apart() -> None:
 
     tags = [tag(found, source, term) for source in found.sources for term in Term]
     assert len(set(tags)) == len(tags)
-    assert all(bad_source(gate) in found.sources and total_source(gate) in found.sources for gate in gates())
+    assert all(gate.sources.bad in found.sources and gate.sources.total in found.sources for gate in gates())
 
 
 def test_without_stable_only_the_canary_is_asked_for() -> None:

@@ -19,14 +19,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, Present, Reading, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics.queries import (
-    Term,
-    bad_source,
-    plan_queries,
-    recent_sources,
-    tag,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import Term, plan_queries, tag
 from agentrollouts.core.metrics.table import QueryResult, Row, to_result
 from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 
@@ -39,7 +32,7 @@ ERRORS, _, LATENCY, COST = GATES = resolve_all(
 ).gates
 PLAN = plan_queries(GATES, SHOP, counting_start=START, warmup_seconds=120)
 RUNS, FAILURES = (
-    tag(PLAN, source, Term.INCREASE)[0] for source in (total_source(ERRORS), bad_source(ERRORS))
+    tag(PLAN, source, Term.INCREASE)[0] for source in (ERRORS.sources.total, ERRORS.sources.bad)
 )
 
 Rows = dict[tuple[str, str], float]
@@ -239,7 +232,7 @@ def test_a_hole_at_the_counting_start_starts_counting_anew() -> None:
 
 def test_only_the_first_segment_may_see_the_canary_born() -> None:
     """In a later one its series were there before, and births would count its earlier runs again."""
-    later = replace(PLAN, counted=frozenset({total_source(ERRORS)}))
+    later = replace(PLAN, counted=frozenset({ERRORS.sources.total}))
 
     found = read_all(later, answer(HEALTHY), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
     covered = answer(HEALTHY | {(f"{RUNS}.covered", CANARY): 1.0})
@@ -281,7 +274,7 @@ def test_without_stable_the_canary_alone_is_read() -> None:
 
 def buckets(canary: Mapping[str | None, float], stable: Mapping[str | None, float]) -> Present:
     """What the latency gate makes of these buckets."""
-    src = tag(PLAN, total_source(LATENCY), Term.INCREASE)[0]
+    src = tag(PLAN, LATENCY.sources.total, Term.INCREASE)[0]
     watched = (
         Row(f"{src}.{term}", release, None, value)
         for term, value in (("covered", 1.0), ("newest", AT.timestamp()), ("scrapes", 40.0))
@@ -343,7 +336,7 @@ def test_buckets_that_cannot_be_compared_are_a_final_error(
 
 def test_rows_are_named_by_the_users_label() -> None:
     """The release stands under the label that the rollout names, the group under that of its source."""
-    buckets = tag(PLAN, bad_source(LATENCY), Term.INCREASE)
+    buckets = tag(PLAN, LATENCY.sources.bad, Term.INCREASE)
     rows = [
         ({"src": "0.increase", "release": CANARY, "le": "1"}, 2.0),
         ({"src": buckets, "release": CANARY, "le": "1"}, 3.0),
@@ -392,14 +385,14 @@ def test_a_violation_is_read_before_anything_else_is_known() -> None:
     """The first sample of the canary, no runs yet, stable silent: it has happened."""
     gate = a_gate(template="violations")
 
-    found = read_rows(gate, {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0})
+    found = read_rows(gate, {(gate.sources.bad, Term.BIRTHS, CANARY, None): 1.0})
 
     assert isinstance(found, Reading)
     assert found.segment == Segment(1.0, 0.0, 0.0, 0.0)
     assert isinstance(read_rows(gate, {}), NoData)
     assert isinstance(
         read_rows(
-            a_gate(template="violations", maxCount=1), {(bad_source(gate), Term.BIRTHS, CANARY, None): 1.0}
+            a_gate(template="violations", maxCount=1), {(gate.sources.bad, Term.BIRTHS, CANARY, None): 1.0}
         ),
         NoData,
     )
@@ -411,7 +404,7 @@ Values = dict[tuple[Source, Term, str, str | None], float]
 def buckets_of(gate: ResolvedGate) -> Values:
     """Nine of 100 canary runs and 20 of 900 stable ones above 12.8, three of them above 25.6."""
     counts: Values = {}
-    for source in (bad_source(gate), *recent_sources(gate)):
+    for source in (gate.sources.bad, *gate.sources.recent):
         for release, runs, above, far in ((CANARY, 100.0, 9.0, 3.0), (STABLE, 900.0, 20.0, 3.0)):
             cells = {"12.8": runs - above, "25.6": runs - far, "+Inf": runs}
             counts |= {(source, Term.INCREASE, release, le): value for le, value in cells.items()}
@@ -458,7 +451,7 @@ def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
 def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
     """Only the increase is asked for, and no hole makes that more than it was."""
     gate = a_gate(template="cost-per-run")
-    asked = recent_sources(gate)
+    asked = gate.sources.recent
     assert asked
     dollars, runs = asked
     values: Values = {
@@ -467,10 +460,10 @@ def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
     }
     for release in (CANARY, STABLE):
         values |= {
-            (total_source(gate), Term.INCREASE, release, None): 100.0,
-            (total_source(gate), Term.COVERED, release, None): 1.0,
-            (total_source(gate), Term.NEWEST, release, None): AT.timestamp() - 3,
-            (total_source(gate), Term.SCRAPES, release, None): 40.0,
+            (gate.sources.total, Term.INCREASE, release, None): 100.0,
+            (gate.sources.total, Term.COVERED, release, None): 1.0,
+            (gate.sources.total, Term.NEWEST, release, None): AT.timestamp() - 3,
+            (gate.sources.total, Term.SCRAPES, release, None): 40.0,
         }
 
     found = read_rows(gate, values)
@@ -483,7 +476,7 @@ def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
     """Stable's whole life would look like its last five minutes."""
     gate = a_gate(template="latency")
     values = buckets_of(gate)
-    recent = set(recent_sources(gate))
+    recent = set(gate.sources.recent)
     blind = {
         (source, term, release, group): value
         for (source, term, release, group), value in values.items()
@@ -501,11 +494,11 @@ def test_runs_that_stable_still_ends_are_known_when_all_traffic_has_gone() -> No
     found = []
     for subject in (SHOP, replace(SHOP, alone=True)):
         plan = plan_queries([ERRORS], subject, counting_start=START, warmup_seconds=0)
-        recent = recent_sources(ERRORS)
+        recent = ERRORS.sources.recent
         assert recent
         rows = {
             (tag(plan, source, term), release): value
-            for source in (total_source(ERRORS), *recent)
+            for source in (ERRORS.sources.total, *recent)
             for release, runs in ((CANARY, 60.0), (STABLE, 940.0))
             for term, value in {
                 Term.INCREASE: runs,

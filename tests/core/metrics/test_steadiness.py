@@ -11,7 +11,7 @@ from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.closer_look import closer_look
-from agentrollouts.core.metrics.queries import STEADINESS, Term, total_source
+from agentrollouts.core.metrics.queries import STEADINESS, Term
 from agentrollouts.core.metrics.reader import tabulate
 from agentrollouts.core.metrics.table import QueryResult, Table
 from testkit.gates import CANARY, STABLE, read_all
@@ -40,7 +40,7 @@ def test_a_first_reset_is_examined_before_it_is_believed(release: str) -> None:
     assert found.message == "agent_runs_total was reset; the next result shows whether its process restarted"
     table = tabulate(PLAN, rows)
     assert isinstance(table, Table)
-    assert closer_look(table, [ERRORS]) == {total_source(ERRORS)}
+    assert closer_look(table, [ERRORS]) == {ERRORS.sources.total}
     assert isinstance(looked(rows, closer_look(table, [ERRORS])), Reading)
 
 
@@ -48,8 +48,8 @@ def test_only_a_closer_look_asks_for_more() -> None:
     """A usual query has one term about resets; plans that differ in this only are about the same counts."""
     closer = replace(PLAN, closer=PLAN.steady)
 
-    assert set(STEADINESS) & set(PLAN.terms(total_source(ERRORS))) == {Term.RESETS}
-    assert set(STEADINESS) <= set(closer.terms(total_source(ERRORS)))
+    assert set(STEADINESS) & set(PLAN.terms(ERRORS.sources.total)) == {Term.RESETS}
+    assert set(STEADINESS) <= set(closer.terms(ERRORS.sources.total))
     assert closer == PLAN
 
 

@@ -18,7 +18,7 @@ from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.promql import for_namespace, render
-from agentrollouts.core.metrics.queries import Subject, plan_queries, total_source
+from agentrollouts.core.metrics.queries import Subject, plan_queries
 from sandbox.stack import Stack
 from testkit.gates import read_all
 from tests.e2e.prometheus import Scraped, line, near, scraped
@@ -150,7 +150,7 @@ def read(
         Subject("shop", agent, CANARY, STABLE),
         counting_start=found.start,
         warmup_seconds=0,
-        counted=frozenset(total_source(GATES[name]) for name in gates if canary_was_counted),
+        counted=frozenset(GATES[name].sources.total for name in gates if canary_was_counted),
     )
     if closer:
         plan = replace(plan, closer=plan.steady)

@@ -14,7 +14,7 @@ from agentrollouts.core.gates.selector import BOUND_LABEL, SOURCE_LABEL
 from agentrollouts.core.judge.stats.burst import Minute, of_counts, of_sums
 from agentrollouts.core.metrics.histograms import Buckets, compare, lowest_bound, tail_bound
 from agentrollouts.core.metrics.poll import Series
-from agentrollouts.core.metrics.queries import QueryPlan, Term, bad_source, recent_sources, tag, total_source
+from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
 
 
 def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> dict[str, float]:
@@ -35,19 +35,19 @@ def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) ->
     average; for a mean it is the sum.
     """
     table = _table(series)
-    asked = (gate for gate in gates if recent_sources(gate))
+    asked = (gate for gate in gates if gate.sources.recent)
     found = ((gate.name, _before(plan, gate, table)) for gate in asked)
     return {name: before for name, before in found if before is not None and before.total}
 
 
 def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> Baseline | None:
     """Bad outcomes and runs in the whole history."""
-    src = tag(plan, bad_source(gate), Term.INCREASE)
+    src = tag(plan, gate.sources.bad, Term.INCREASE)
     if gate.traits.by_bounds:
         return _before_by_bounds(
             gate, {le: math.fsum(samples.values()) for (name, le), samples in table.items() if name == src}
         )
-    runs_src = tag(plan, total_source(gate), Term.INCREASE)
+    runs_src = tag(plan, gate.sources.total, Term.INCREASE)
     bad, total = (math.fsum(table.get((name, None), {}).values()) for name in (src, runs_src))
     return Baseline(bad=min(bad, LARGEST if gate.traits.is_sum else total), total=total)
 
@@ -80,10 +80,10 @@ _Table = dict[tuple[str, str | None], Mapping[datetime, float]]
 
 
 def _measure(plan: QueryPlan, gate: ResolvedGate, table: _Table) -> float | None:
-    bad = tag(plan, bad_source(gate), Term.INCREASE)
+    bad = tag(plan, gate.sources.bad, Term.INCREASE)
     if gate.traits.by_bounds:
         return _of_histogram({le: samples for (src, le), samples in table.items() if src == bad and le})
-    runs = table.get((tag(plan, total_source(gate), Term.INCREASE), None), {})
+    runs = table.get((tag(plan, gate.sources.total, Term.INCREASE), None), {})
     minutes = _joined(table.get((bad, None), {}), runs)
     return of_sums(minutes) if gate.traits.is_sum else of_counts(minutes)
 

@@ -33,7 +33,7 @@ from agentrollouts.core.metrics.births import Explains
 from agentrollouts.core.metrics.census import Census, census_of, sight_of
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.promql import for_namespace, render_gate
-from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries, total_source
+from agentrollouts.core.metrics.queries import QueryPlan, Subject, plan_queries
 from agentrollouts.core.metrics.reader import Result, read_table
 from agentrollouts.core.metrics.table import QueryResult, Table
 from agentrollouts.core.states import JUDGED, base_state
@@ -107,7 +107,7 @@ def _gates_due(
 def _counted(status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> frozenset[Source]:
     """Totals in which the canary had runs in finished segments."""
     had_runs = {gate.name for gate in status.gates if any(segment.canary.total for segment in gate.segments)}
-    return frozenset(total_source(gate) for gate in gates if gate.name in had_runs)
+    return frozenset(gate.sources.total for gate in gates if gate.name in had_runs)
 
 
 def judge(

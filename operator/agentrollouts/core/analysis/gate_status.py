@@ -24,7 +24,6 @@ from agentrollouts.core.gates.reading import Present, Sight
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
-from agentrollouts.core.metrics.queries import recent_sources
 
 
 def to_status(judgment: Judgment) -> GateStatus:
@@ -68,7 +67,7 @@ def known(gate: GateStatus | None, asked: ResolvedGate) -> GateStatus | None:
 def is_measured(asked: ResolvedGate, gate: GateStatus) -> bool:
     """Whether everything that must be measured on stable before the attempt is known."""
     needs_burst = asked.traits.has_rate and asked.burst is None
-    needs_baseline = bool(recent_sources(asked))
+    needs_baseline = bool(asked.sources.recent)
     return not (needs_burst and gate.burst_factor is None) and not (needs_baseline and gate.baseline is None)
 
 

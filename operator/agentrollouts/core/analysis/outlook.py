@@ -16,7 +16,6 @@ from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usu
 from agentrollouts.core.gates.wording import about, percent, times
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import PollResult
-from agentrollouts.core.metrics.queries import total_source
 from agentrollouts.core.metrics.table import QueryResult
 from agentrollouts.core.states import base_state
 
@@ -62,7 +61,7 @@ def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_secon
         gate, present = judgment.gate, judgment.present
         if present is None or not gate.counts_runs or not isinstance(poll_result.answer, QueryResult):
             continue
-        seconds = poll_result.plan.window(total_source(gate), poll_result.answer.at)
+        seconds = poll_result.plan.window(gate.sources.total, poll_result.answer.at)
         runs = present.segment.canary_total + present.segment.stable_total
         if runs >= ENOUGH_RUNS and seconds >= min(ENOUGH_SECONDS, phase_seconds / 10):
             return HOUR * runs / seconds

@@ -31,7 +31,7 @@ from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge as judge_gate
 from agentrollouts.core.judge.stats.arrivals import filled_since
 from agentrollouts.core.metrics.histograms import Histogram, compare
-from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term, bad_source, total_source
+from agentrollouts.core.metrics.queries import QueryPlan, Subject, Term
 from agentrollouts.core.metrics.silence import MIN_SCRAPES
 from agentrollouts.core.metrics.table import Cell, Table
 
@@ -101,8 +101,8 @@ def plan(obs: Observed, status: AgentRolloutStatus, gates: tuple[ResolvedGate, .
     subject = Subject(
         rollout.metadata.namespace, spec.agent, status.canary.release, status.stable.release, labels_of(spec)
     )
-    start, totals = attempt.clock_start_time or attempt.start_time, [total_source(gate) for gate in asked]
-    now = [source for gate in asked for source in (bad_source(gate), total_source(gate))]
+    start, totals = attempt.clock_start_time or attempt.start_time, [gate.sources.total for gate in asked]
+    now = [source for gate in asked for source in (gate.sources.bad, gate.sources.total)]
     runs = _runs(asked)
     return QueryPlan(
         subject,
@@ -209,7 +209,7 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None, weight: int
 
 def _reading(gate: ResolvedGate, table: Table) -> Reading | str:
     """Stable now, in the place of a canary, beside stable before the attempt; or why there are no counts."""
-    total, bad = total_source(gate), bad_source(gate)
+    total, bad = gate.sources.total, gate.sources.bad
     sources = (bad, total, _past(bad), _past(total))
     if found := [table.problems[source] for source in sources if source in table.problems]:
         return found[0]

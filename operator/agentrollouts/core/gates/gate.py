@@ -79,6 +79,16 @@ class ResolvedGate:
         return sources_of(self.traits, self.bad, self.total, by=self.by, limit=self.limit)
 
     @property
+    def counts_amounts(self) -> bool:
+        """Whether it is about how much a run takes (cost, time, steps), without a limit for it."""
+        return counts_amounts(self.traits, self.limit)
+
+    @property
+    def recent_seconds(self) -> int:
+        """Length of the window of the last few minutes."""
+        return recent_window(self.traits, self.limit)
+
+    @property
     def is_share_test(self) -> bool:
         """Whether the two releases are compared by the share test."""
         return self.traits.is_share_test
@@ -109,13 +119,3 @@ class ResolvedGate:
     def action_at(self, severity: Severity) -> OnFail:
         """What follows from a Fail of that severity."""
         return self.own_action or ACTIONS[severity]
-
-
-def is_amount(gate: ResolvedGate) -> bool:
-    """Whether it is about how much a run takes (cost, time, steps)."""
-    return counts_amounts(gate.traits, gate.limit)
-
-
-def recent_seconds(gate: ResolvedGate) -> int:
-    """Length of the window of the last few minutes."""
-    return recent_window(gate.traits, gate.limit)

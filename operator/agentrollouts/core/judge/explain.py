@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.gates import Better
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
-from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.wording import (
     Words,
     chance,
@@ -80,7 +80,7 @@ def degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline) -> str:
         had += ", averaged over this bound and the higher ones,"
     return (
         f"stable itself has {had} in {runs} {words.total} "
-        f"of the last {recent_seconds(gate)} s ({_rate(gate, number(bad) / number(runs))}) and had "
+        f"of the last {gate.recent_seconds} s ({_rate(gate, number(bad) / number(runs))}) and had "
         f"{_rate(gate, baseline.bad / baseline.total)} before the attempt, so the cause is not the canary"
     )
 
@@ -136,7 +136,7 @@ def _recently(gate: ResolvedGate, recent: Recent) -> str:
     share = f" ({share_of(bad, runs)})" if recent.canary_runs else ""
     ended = f", {used(now.canary_total)} of them ended" if recent.canary_runs > now.canary_total else ""
     counted = f"{bad} {words.bad} in {runs} {words.total}"
-    return f"canary had {counted} of the last {recent_seconds(gate)} s{share}{ended}"
+    return f"canary had {counted} of the last {gate.recent_seconds} s{share}{ended}"
 
 
 def _shift(case: Facts, runs: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from agentrollouts.api.verdict import Baseline
 from agentrollouts.core.gates.counts import Recent, Segment
-from agentrollouts.core.gates.gate import ResolvedGate, is_amount
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.judge.stats.evidence import evidence
 
 Z: Final = 3.0902
@@ -92,6 +92,6 @@ def is_degraded(gate: ResolvedGate, recent: Recent, baseline: Baseline | None, b
         return False
     if now.stable_bad * baseline.total <= DEGRADED * baseline.bad * now.stable_total:
         return False
-    allowed = baseline.bad * (DEGRADED if is_amount(gate) else 1.0)
+    allowed = baseline.bad * (DEGRADED if gate.counts_amounts else 1.0)
     change = Segment(now.stable_bad, now.stable_total, allowed, baseline.total)
     return evidence([[change]], planned_phases=1, burst=burst) >= gate.needed

@@ -10,7 +10,7 @@ from agentrollouts.core.gates.reading import Absence
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.templates import LATENCY
-from agentrollouts.core.metrics.queries import QueryPlan, Term, total_source
+from agentrollouts.core.metrics.queries import QueryPlan, Term
 from agentrollouts.core.metrics.table import Cell, Table
 
 
@@ -73,7 +73,7 @@ def run_seconds(table: Table, gates: Iterable[ResolvedGate]) -> float:
     A run takes as long as the bound above it; one above all bounds, twice the last.
     """
     stable = table.plan.subject.control
-    sources = [total_source(gate) for gate in gates if gate.bad in LATENCY]
+    sources = [gate.sources.total for gate in gates if gate.bad in LATENCY]
     cells = [table.term(source, Term.INCREASE, stable) for source in sources] if stable else []
     return max(map(_mean, cells), default=0.0)
 

@@ -17,7 +17,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.gates.wording import count
-from agentrollouts.core.metrics.queries import Term, total_source
+from agentrollouts.core.metrics.queries import Term
 from agentrollouts.core.metrics.table import Cell, Table
 
 GENEROUS: Final = 4.0
@@ -62,7 +62,7 @@ class Births:
     @cached_property
     def total(self) -> Source:
         """Where the runs are counted."""
-        return total_source(self.gate)
+        return self.gate.sources.total
 
     @cached_property
     def disbelieved(self) -> frozenset[Side]:

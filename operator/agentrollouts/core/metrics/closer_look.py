@@ -9,21 +9,21 @@ from collections.abc import Iterable
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import TooEarly
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics.queries import Term, bad_source, total_source
+from agentrollouts.core.metrics.queries import Term
 from agentrollouts.core.metrics.table import Table
 
 
 def closer_look(table: Table, gates: Iterable[ResolvedGate]) -> frozenset[Source]:
     """The sources that the next query must examine."""
     fell = (source for source in table.plan.steady if _fell(table, source))
-    counted = (gate for gate in gates if bad_source(gate) in table.plan.attributed)
-    lost = (total_source(gate) for gate in counted if table.unattributed(bad_source(gate)))
+    counted = (gate for gate in gates if gate.sources.bad in table.plan.attributed)
+    lost = (gate.sources.total for gate in counted if table.unattributed(gate.sources.bad))
     return frozenset([*fell, *lost])
 
 
 def unexamined(table: Table, gate: ResolvedGate) -> TooEarly | None:
     """Why the counts of a gate wait for the next result; None if nothing is suspicious or all is known."""
-    total, bad = total_source(gate), bad_source(gate)
+    total, bad = gate.sources.total, gate.sources.bad
     if was_just_reset(table, total) or was_just_reset(table, bad):
         return TooEarly(f"{total.selector} was reset; the next result shows whether its process restarted")
     if table.unattributed(bad) and total not in table.plan.closer:

@@ -19,9 +19,7 @@ from agentrollouts.core.metrics.queries import (
     QueryPlan,
     Subject,
     Term,
-    bad_source,
     tag,
-    total_source,
 )
 
 DIP: Final = 50
@@ -57,7 +55,7 @@ def render(plan: QueryPlan, at: datetime) -> str | None:
 
 def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None:
     """The counts of one gate as they are queried, for people; None while it has not begun to count."""
-    sources = {bad_source(gate): "bad", total_source(gate): "total"}
+    sources = {gate.sources.bad: "bad", gate.sources.total: "total"}
     terms = (
         _tagged(text, f"{sources[source]}.{term}")
         for source, term, text in _asked(plan, sources, at)

@@ -12,7 +12,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from agentrollouts.core.gates.gate import ResolvedGate, is_amount
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.selector import DEFAULT_LABELS, LabelNames
 from agentrollouts.core.gates.sources import Source, Start
 
@@ -178,13 +178,13 @@ def plan_queries(
         caps: Sources of the caps.
     """
     gates, caps = tuple(gates), tuple(caps)
-    totals = [total_source(gate) for gate in gates]
-    recent = [pair for gate in gates if not is_amount(gate) and (pair := recent_sources(gate))]
-    grown = list(chain(*(recent_sources(gate) for gate in gates if is_amount(gate))))
+    totals = [gate.sources.total for gate in gates]
+    recent = [pair for gate in gates if not gate.counts_amounts and (pair := gate.sources.recent)]
+    grown = list(chain(*(gate.sources.recent for gate in gates if gate.counts_amounts)))
     guarded = frozenset([*(total for _, total in recent), *caps])
-    foreign = [bad_source(gate) for gate in gates if gate.bad.metric != gate.total.metric]
-    attributed = [bad_source(gate) for gate in gates if not gate.by]
-    sources = dict.fromkeys([*totals, *(bad_source(gate) for gate in gates), *chain(*recent), *grown, *caps])
+    foreign = [gate.sources.bad for gate in gates if gate.bad.metric != gate.total.metric]
+    attributed = [gate.sources.bad for gate in gates if not gate.by]
+    sources = dict.fromkeys([*totals, *(gate.sources.bad for gate in gates), *chain(*recent), *grown, *caps])
     return QueryPlan(
         subject,
         counting_start,
@@ -198,21 +198,6 @@ def plan_queries(
         moved=frozenset([*totals, *caps]),
         attributed=frozenset(attributed),
     )
-
-
-def bad_source(gate: ResolvedGate) -> Source:
-    """Where the gate's bad outcomes are counted."""
-    return gate.sources.bad
-
-
-def total_source(gate: ResolvedGate) -> Source:
-    """Where the gate's runs are counted."""
-    return gate.sources.total
-
-
-def recent_sources(gate: ResolvedGate) -> tuple[Source, Source] | tuple[()]:
-    """Bad outcomes (or the sum) and runs of the last few minutes; none where no gate looks at them."""
-    return gate.sources.recent
 
 
 def tag(plan: QueryPlan, source: Source, term: Term) -> str:

@@ -22,14 +22,7 @@ from agentrollouts.core.metrics.absences import leaving
 from agentrollouts.core.metrics.births import NOTHING_KNOWN, Births, Explains
 from agentrollouts.core.metrics.closer_look import unexamined
 from agentrollouts.core.metrics.histograms import MAX_GROUPS, compare, mixed, tail_bound
-from agentrollouts.core.metrics.queries import (
-    COUNTED,
-    QueryPlan,
-    Term,
-    bad_source,
-    recent_sources,
-    total_source,
-)
+from agentrollouts.core.metrics.queries import COUNTED, QueryPlan, Term
 from agentrollouts.core.metrics.steadiness import unsteady
 from agentrollouts.core.metrics.table import QueryResult, Table
 
@@ -80,7 +73,7 @@ class _Reader:
     """By gate, as far as they were needed: what they find out is looked at several times."""
 
     def read(self, gate: ResolvedGate) -> Present:
-        total = total_source(gate)
+        total = gate.sources.total
         table, newest, limit = self.table, silence.newest_of(self.table, total), self.stale_after_seconds
         return (
             self._garbled(gate)
@@ -96,18 +89,18 @@ class _Reader:
         )
 
     def _garbled(self, gate: ResolvedGate) -> Unreadable | None:
-        sources = (bad_source(gate), total_source(gate), *recent_sources(gate))
+        sources = (gate.sources.bad, gate.sources.total, *gate.sources.recent)
         found = [self.table.problems[source] for source in sources if source in self.table.problems]
         return Unreadable(found[0]) if found else None
 
     def _one_too_many(self, gate: ResolvedGate) -> Reading | None:
         """What may never happen has happened: no other number, and no further sample, can change that."""
-        total, plan = total_source(gate), self.table.plan
+        total, plan = gate.sources.total, self.table.plan
         canary = plan.subject.canary
         old = total in plan.counted and not self.table.term(total, Term.COVERED, canary)
         if not gate.traits.takes_count or gate.max_count or old:
             return None
-        if not self._births(gate).counts(bad_source(gate), canary).get(None):
+        if not self._births(gate).counts(gate.sources.bad, canary).get(None):
             return None
         newest = silence.newest_of(self.table, total).values()
         return self._plain(gate, _time(min(newest)) if newest else self.table.at)
@@ -120,7 +113,7 @@ class _Reader:
         return replace(found, ignored=births.disbelieved, note=births.note())
 
     def _grouped(self, gate: ResolvedGate, last: datetime) -> Present:
-        canary, stable = self._births(gate).both(bad_source(gate))
+        canary, stable = self._births(gate).both(gate.sources.bad)
         if gate.by != BOUND_LABEL:
             mix = mixed(canary, stable)
             if len(mix) > MAX_GROUPS:
@@ -140,12 +133,12 @@ class _Reader:
     def _plain(self, gate: ResolvedGate, last: datetime) -> Reading:
         """No row of bad outcomes is zero of them: the caller has seen that both releases are scraped."""
         births, lost = self._births(gate), self._lost(gate)
-        segment = births.segment(bad_source(gate), total_source(gate))
-        recent = recent_sources(gate)
+        segment = births.segment(gate.sources.bad, gate.sources.total)
+        recent = gate.sources.recent
         now = None
         if recent and self._is_covered(recent[1]):
             now = Recent(births.segment(*recent), leaving=leaving(self.table, recent[1]))
-        return Reading(segment, (), last, now, saw_bad=self._saw(bad_source(gate)), lost=lost)
+        return Reading(segment, (), last, now, saw_bad=self._saw(gate.sources.bad), lost=lost)
 
     def _saw(self, source: Source) -> bool:
         """Whether a series of it existed, even at 0."""
@@ -154,12 +147,12 @@ class _Reader:
 
     def _lost(self, gate: ResolvedGate) -> Lost | None:
         """What the agent has under none of its releases."""
-        bad, total = (self.table.unattributed(source) for source in (bad_source(gate), total_source(gate)))
+        bad, total = (self.table.unattributed(source) for source in (gate.sources.bad, gate.sources.total))
         return Lost(bad, total) if bad else None
 
     def _recent_tail(self, gate: ResolvedGate, bound: float | None) -> Recent | None:
         """Recent runs above `bound`; without a limit, above each."""
-        recent = recent_sources(gate)
+        recent = gate.sources.recent
         if not recent or not self._is_covered(recent[0]):
             return None
         found = compare(*self._births(gate).both(recent[0]))

@@ -11,7 +11,7 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import NoData, TooEarly, Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.absences import absence
-from agentrollouts.core.metrics.queries import Term, total_source
+from agentrollouts.core.metrics.queries import Term
 from agentrollouts.core.metrics.table import Table
 
 MIN_SCRAPES: Final = 4
@@ -37,7 +37,7 @@ def not_begun(table: Table, total: Source) -> TooEarly | None:
 
 def missing(table: Table, gate: ResolvedGate, stale_after_seconds: float) -> TooEarly | NoData | None:
     """A release has no run yet, or never had one; the length of the silence distinguishes the two."""
-    total = total_source(gate)
+    total = gate.sources.total
     absent = [release for release in _releases(table) if not table.counts(total, release)]
     if not absent:
         return None

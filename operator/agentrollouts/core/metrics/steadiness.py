@@ -10,7 +10,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Uncovered, Unreadable
 from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics.queries import STEADY_SECONDS, Term, bad_source, total_source
+from agentrollouts.core.metrics.queries import STEADY_SECONDS, Term
 from agentrollouts.core.metrics.table import Table
 
 RESTARTS: Final = 2
@@ -31,7 +31,7 @@ def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
     Once they have been steady for some time, counting restarts: the counts until then contain whole
     lifetimes.
     """
-    for source in dict.fromkeys((total_source(gate), bad_source(gate))):
+    for source in dict.fromkeys((gate.sources.total, gate.sources.bad)):
         found = jumps(table, source)
         if found is None:
             continue

@@ -16,7 +16,7 @@ from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.gates.counts import LARGEST, SMALLEST, Segment
 from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.judge.stats.burst import UNMEASURED_SUM, Minute, effective, of_counts, of_sums
-from agentrollouts.core.metrics.queries import Subject, Term, bad_source, plan_queries, tag, total_source
+from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 
 START = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 ERRORS, COMPLETION, LATENCY, COST = GATES = resolve_all(
@@ -127,9 +127,9 @@ def test_factors_are_finite(values: list[Minute]) -> None:
 
 def test_factors_are_read_by_gate() -> None:
     """Each gate finds its own series in one answer; failures that are not there are zero of them."""
-    runs, failed = ({"src": tag(PLAN, s, Term.INCREASE)} for s in (total_source(ERRORS), bad_source(ERRORS)))
-    dollars, paid = ({"src": tag(PLAN, s, Term.INCREASE)} for s in (bad_source(COST), total_source(COST)))
-    buckets = tag(PLAN, bad_source(LATENCY), Term.INCREASE)
+    runs, failed = ({"src": tag(PLAN, s, Term.INCREASE)} for s in (ERRORS.sources.total, ERRORS.sources.bad))
+    dollars, paid = ({"src": tag(PLAN, s, Term.INCREASE)} for s in (COST.sources.bad, COST.sources.total))
+    buckets = tag(PLAN, LATENCY.sources.bad, Term.INCREASE)
     series = [
         (runs, samples([10.0] * 30)),
         (failed, samples([10.0])),
@@ -148,7 +148,7 @@ def test_factors_are_read_by_gate() -> None:
 
 def test_without_history_no_factor_is_given() -> None:
     """An empty answer measures nothing, and NaN is no minute."""
-    nothing = [({"src": tag(PLAN, total_source(ERRORS), Term.INCREASE)}, samples([math.nan] * 30))]
+    nothing = [({"src": tag(PLAN, ERRORS.sources.total, Term.INCREASE)}, samples([math.nan] * 30))]
 
     assert factors(PLAN, GATES, []) == {}
     assert factors(PLAN, GATES, nothing) == {}
@@ -180,14 +180,14 @@ def test_the_cautious_factor_is_that_of_a_lognormal() -> None:
 def test_the_baseline_is_all_that_stable_did_before() -> None:
     """Of a share, of the tail above a limit, and of a sum, which may be more than the runs."""
     series = [
-        ({"src": tag(PLAN, total_source(ERRORS), Term.INCREASE)}, samples([100.0, 60.0])),
-        ({"src": tag(PLAN, bad_source(ERRORS), Term.INCREASE)}, samples([2.0, 1.0])),
+        ({"src": tag(PLAN, ERRORS.sources.total, Term.INCREASE)}, samples([100.0, 60.0])),
+        ({"src": tag(PLAN, ERRORS.sources.bad, Term.INCREASE)}, samples([2.0, 1.0])),
         *(
-            ({"src": tag(PLAN, bad_source(LATENCY), Term.INCREASE), "le": le}, samples(values))
+            ({"src": tag(PLAN, LATENCY.sources.bad, Term.INCREASE), "le": le}, samples(values))
             for le, values in {"5": [50.0, 30.0], "12.8": [97.0, 58.0], "+Inf": [100.0, 60.0]}.items()
         ),
-        ({"src": tag(PLAN, total_source(COST), Term.INCREASE)}, samples([100.0, 60.0])),
-        ({"src": tag(PLAN, bad_source(COST), Term.INCREASE)}, samples([250.0, 230.0])),
+        ({"src": tag(PLAN, COST.sources.total, Term.INCREASE)}, samples([100.0, 60.0])),
+        ({"src": tag(PLAN, COST.sources.bad, Term.INCREASE)}, samples([250.0, 230.0])),
     ]
 
     assert baselines(PLAN, GATES, series) == {

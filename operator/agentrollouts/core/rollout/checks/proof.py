@@ -17,7 +17,7 @@ from agentrollouts.core.action.annotations import retry_of
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.gates.gate import ResolvedGate, recent_seconds
+from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.rollout.checks.idle import rest
 from agentrollouts.core.rollout.checks.verifying import ELSEWHERE
 from agentrollouts.core.rollout.desired import Desired, Standing
@@ -67,7 +67,7 @@ def _keeps(s: Situation, back: LastRollback) -> str:
 
 
 def _needed_seconds_of(gate: ResolvedGate) -> int:
-    return recent_seconds(gate) + (gate.limit.for_seconds if gate.limit else 0)
+    return gate.recent_seconds + (gate.limit.for_seconds if gate.limit else 0)
 
 
 def given_up(s: Situation) -> moves.Move | None:
