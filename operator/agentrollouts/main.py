@@ -21,7 +21,7 @@ from agentrollouts.cli.judge import run_judge
 from agentrollouts.cli.plan import run_plan
 from agentrollouts.cli.simulate import run_simulate
 from agentrollouts.logs import set_up_logging
-from agentrollouts.settings import SettingsError, Watcher
+from agentrollouts.settings.load import SettingsError, Watcher
 from agentrollouts.shell.inputs import watch
 from agentrollouts.shell.running import Operator
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from agentrollouts import settings
 from agentrollouts.adapters.cluster.resources import KINDS
+from agentrollouts.settings.load import load
 from sandbox.errors import CommandError
 from sandbox.parts import parts
 from sandbox.stack import Stack
@@ -194,7 +194,7 @@ def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(config_map["data"]["settings.yaml"])
 
-    read = settings.load(file)
+    read = load(file)
 
     assert (read.namespaces, read.serve.port, read.workers, read.prometheus[0].url) == (
         ("team-a", "team-b"),

@@ -28,7 +28,7 @@ from agentrollouts.core.release.bundle import Bundle, resolve
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
-from agentrollouts.settings import Settings
+from agentrollouts.settings.settings import Settings
 from testkit.builders import NEW, OLD, START, a_rollout, an_observation, service_of
 from testkit.world import Behavior, a_world
 

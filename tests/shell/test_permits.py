@@ -4,7 +4,7 @@ import pytest
 
 from agentrollouts.adapters.cluster.errors import UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.settings import Settings
+from agentrollouts.settings.settings import Settings
 from testkit.builders import AGENT, BY_ROUTE, NAMESPACE, NEW, OLD, a_ready_release, a_rollout
 from tests.shell.test_reconcile import ROLLOUT, ROUTE, Shell, a_shell
 from tests.shell.virtual import pass_time, run

@@ -23,7 +23,7 @@ from agentrollouts.adapters.cluster.errors import (
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
 from agentrollouts.core.release.snapshot import Snapshot
-from agentrollouts.settings import Settings
+from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver

@@ -11,7 +11,8 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from agentrollouts.settings import Settings, Watcher
+from agentrollouts.settings.load import Watcher
+from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.running import LAG_STEP_SECONDS, Operator
 from agentrollouts.shell.sources import Sources
 

@@ -6,16 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from agentrollouts.settings import (
-    Limits,
-    Log,
-    PrometheusSource,
-    Serve,
-    Settings,
-    SettingsError,
-    Watcher,
-    load,
-)
+from agentrollouts.settings.limits import Limits
+from agentrollouts.settings.load import SettingsError, Watcher, load
+from agentrollouts.settings.settings import Log, Serve, Settings
+from agentrollouts.settings.sources import PrometheusSource
 
 SECRET = "s3cr3t-tenant-value"  # noqa: S105 - it protects nothing
 

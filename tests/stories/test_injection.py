@@ -26,7 +26,7 @@ from agentrollouts.core.gates.selector import (
 )
 from agentrollouts.core.metrics.promql import render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from agentrollouts.settings import PrometheusSource
+from agentrollouts.settings.sources import PrometheusSource
 
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AT: Final = START + timedelta(seconds=900)

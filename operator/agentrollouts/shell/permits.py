@@ -18,7 +18,7 @@ from agentrollouts.core.rollout.permits import (
 )
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.manifests import is_ours
-from agentrollouts.settings import Settings
+from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.gateway_classes import GATEWAY, GatewayClasses
 from agentrollouts.shell.relations import ROLLOUT, ROUTE

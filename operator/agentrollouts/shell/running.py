@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
-from agentrollouts.settings import Settings, SettingsError, Watcher
+from agentrollouts.settings.load import SettingsError, Watcher
+from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver

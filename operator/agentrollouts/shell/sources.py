@@ -1,7 +1,7 @@
 """The Prometheus servers of the settings: which there are, and who may use them."""
 
 from agentrollouts.adapters.prometheus.client import Prometheus
-from agentrollouts.settings import Settings
+from agentrollouts.settings.settings import Settings
 
 
 class Sources:

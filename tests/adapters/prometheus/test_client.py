@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from agentrollouts.adapters.prometheus.client import MAX_BYTES, Prometheus
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Series, Vector
-from agentrollouts.settings import PrometheusSource
+from agentrollouts.settings.sources import PrometheusSource
 from tests.adapters.server import Behavior, answer, hang, serving
 
 AT = datetime(2026, 11, 21, 10, 0, 0, 250_000, UTC)

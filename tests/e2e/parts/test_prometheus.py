@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentrollouts.adapters.prometheus.client import Prometheus
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Vector
-from agentrollouts.settings import PrometheusSource
+from agentrollouts.settings.sources import PrometheusSource
 from sandbox.stack import Stack
 
 

@@ -1,0 +1,60 @@
+"""All settings, section by section.
+
+Read by main, cli and shell; whatever lies below gets single values.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from agentrollouts.settings.limits import Limits
+from agentrollouts.settings.section import DnsLabel, DnsName, Section
+from agentrollouts.settings.sources import PrometheusSource, distinct_names
+
+
+class Serve(Section):
+    """Where metrics and probes are served. Takes effect at the next start."""
+
+    address: str = Field(default="0.0.0.0", min_length=1, max_length=253)  # noqa: S104 - probes come to the pod's address
+    """Address to listen on."""
+    port: int = Field(strict=True, default=8080, ge=0, le=65535)
+    """Port for /metrics, /healthz and /readyz; 0 takes any free one."""
+
+
+class Log(Section):
+    """How the operator logs. Takes effect at the next start."""
+
+    format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is written."""
+
+
+class Settings(Section):
+    """All settings. Each has a default, so `{}` is a complete file."""
+
+    prometheus: Annotated[tuple[PrometheusSource, ...], AfterValidator(distinct_names)] = Field(
+        default=(), max_length=64
+    )
+    """Servers that rollouts may name; without one, no gate can pass and no rollout advances."""
+    namespaces: tuple[DnsLabel, ...] = ()
+    """Namespaces to watch; all if empty. Takes effect at the next start."""
+    gateway_classes: tuple[DnsName, ...] = ()
+    """GatewayClasses whose Gateways a rollout may attach a route to; all if empty. A rollout that names
+    another Gateway ships nothing, with the reason GatewayNotPermitted."""
+    limits: Limits = Limits()
+    """How much a tenant may ask for."""
+    workers: int = Field(strict=True, default=32, ge=1, le=64)
+    """Number of rollouts that are processed concurrently: all that roll back at once write their routes
+    before any writes its status. Takes effect at the next start."""
+    serve: Serve = Serve()
+    """Where metrics and probes are served."""
+    log: Log = Log()
+    """How the operator logs."""
+
+    def secrets(self) -> Iterator[str]:
+        """Values in this file that may appear in no log line."""
+        for source in self.prometheus:
+            for value in source.headers.values():
+                yield value.get_secret_value()

@@ -1,0 +1,90 @@
+"""The Prometheus servers that rollouts may name.
+
+Addresses and credentials stand in the settings: a tenant who could name an address could make the operator
+connect to any server that it can reach.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints
+
+from agentrollouts.settings.section import DnsLabel, LabelName, Section
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port_is_legal = parts.port != 0
+    except ValueError:
+        parts, port_is_legal = urlsplit(""), False
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_legal:
+        raise ValueError("must be an address such as http://prometheus.monitoring:9090")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not contain a user or password; use bearerTokenFile, headers or headerFiles")
+    if parts.query or parts.fragment:
+        raise ValueError(
+            "must not contain a query or a fragment; give the address up to, and without, /api/v1"
+        )
+    return url.rstrip("/")
+
+
+def _checked_header(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be one line without spaces around it")
+    return value
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+HeaderValue = Annotated[SecretStr, AfterValidator(_checked_header)]
+Url = Annotated[str, Field(max_length=2048), AfterValidator(_checked_url)]
+
+
+class Flavor(StrEnum):
+    """What kind of server answers the HTTP API of Prometheus."""
+
+    AUTO = "Auto"
+    PROMETHEUS = "Prometheus"
+    VICTORIA_METRICS = "VictoriaMetrics"
+
+
+class PrometheusSource(Section):
+    """A server with the HTTP API of Prometheus, which rollouts name in `spec.metrics.source`."""
+
+    name: DnsLabel
+    """What rollouts call it; `default` is what they use when they name none."""
+    url: Url
+    """Its address without `/api/v1`. Redirects are not followed and no proxy is used."""
+    bearer_token_file: FilePath | None = None
+    """File with the token to send; read again for every query, as such tokens rotate."""
+    ca_file: FilePath | None = None
+    """File with the certificates to trust instead of the system's."""
+    headers: Mapping[HeaderName, HeaderValue] = Field(default={}, max_length=16)
+    """Headers to send, such as X-Scope-OrgID. The values are never logged."""
+    header_files: Mapping[HeaderName, FilePath] = Field(default={}, max_length=16)
+    """Headers to send whose values are in files; read again for every query."""
+    timeout_seconds: float = Field(strict=True, default=5.0, ge=0.05, le=60)
+    """How long one query may take, with everything."""
+    namespaces: tuple[DnsLabel, ...] = ()
+    """Namespaces whose rollouts may use it; all if empty."""
+    flavor: Flavor = Flavor.AUTO
+    """How it counts the first value of a series: the `increase` of VictoriaMetrics contains it, that of
+    Prometheus does not, so that the operator adds it. Auto, the default, reads the server's build information
+    (`/api/v1/status/buildinfo`); name the flavor where a proxy hides it."""
+    namespace_label: LabelName = "namespace"
+    """Label that holds the namespace whose series it is; every query is kept to that of its rollout.
+
+    The scrape configuration must set it on every series, whatever the target says: else a tenant could count
+    runs for another. docs/metrics.md says how, and what to do about a proxy that serves many tenants.
+    """
+
+
+def distinct_names(sources: tuple[PrometheusSource, ...]) -> tuple[PrometheusSource, ...]:
+    """Raises `ValueError` if two sources have one name."""
+    names = [source.name for source in sources]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"names must differ; used more than once: {', '.join(repeated)}")
+    return sources
