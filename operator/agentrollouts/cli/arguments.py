@@ -48,26 +48,25 @@ def parser() -> argparse.ArgumentParser:
     gates.add_argument(
         "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part is replaced"
     )
-    commands.add_parser(
-        Command.JUDGE,
-        help="judge given counts by a gate, one JSON object per line",
-        description=judge.HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    _described(commands, Command.JUDGE, "judge given counts by a gate, one JSON object per line", judge.HELP)
     plan.add_arguments(
-        commands.add_parser(
+        _described(
+            commands,
             Command.PLAN,
-            help="show which regressions a rollout can detect at a given traffic, and what to change",
-            description=plan.HELP,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            "show which regressions a rollout can detect at a given traffic, and what to change",
+            plan.HELP,
         )
     )
     simulate.add_arguments(
-        commands.add_parser(
-            Command.SIMULATE,
-            help="simulate a rollout in virtual time",
-            description=simulate.HELP,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        _described(commands, Command.SIMULATE, "simulate a rollout in virtual time", simulate.HELP)
     )
     return root
+
+
+def _described(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: Command, summary: str, page: str
+) -> argparse.ArgumentParser:
+    """A subcommand whose help is a page of text, printed as it stands."""
+    return commands.add_parser(
+        name, help=summary, description=page, formatter_class=argparse.RawDescriptionHelpFormatter
+    )

@@ -9,24 +9,17 @@ import math
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from agentrollouts.api.gates import Gate
 from agentrollouts.api.verdict import Baseline
+from agentrollouts.cli.judge_input import Pair, Phase, Question
 from agentrollouts.cli.mistakes import problems
 from agentrollouts.core.gates.counts import (
-    LARGEST,
-    SMALLEST,
-    Bound,
-    Expected,
     Mix,
     Recent,
-    Segment,
-    Started,
-    Tally,
     settled,
 )
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -36,7 +29,7 @@ from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refus
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.straying import STRAY_SECONDS
-from agentrollouts.core.metrics.histograms import MAX_BOUNDS, MAX_GROUPS, lowest_bound
+from agentrollouts.core.metrics.histograms import lowest_bound
 
 HELP: Final = """\
 Judge counts by a gate, as the operator does, without a cluster. Read one JSON object per line from
@@ -80,84 +73,10 @@ of stable's runs exceed, averaged over these bounds:
 {"error": "<field>: <problem>", "line": <number>}. The other lines are still judged, and the exit code is
 1."""
 
-MAX_PHASES: Final = 20
-
 UNREADABLE: Final = 1
 
 _NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """No verdict on counts depends on when their last sample was taken."""
-
-
-def _read_number(value: object) -> object:
-    """A decimal string or a JSON number; `true` is neither."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 pydantic turns only ValueError into an answer
-    return value
-
-
-_Count = Annotated[float, BeforeValidator(_read_number), Field(ge=0, le=LARGEST, allow_inf_nan=False)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="forbid")
-
-
-class _Counts(_Model):
-    bad: _Count = 0.0
-    total: _Count
-
-
-class _Bound(_Model):
-    le: Annotated[float, BeforeValidator(_read_number), Field(allow_inf_nan=False)]
-    canary: _Count
-    stable: _Count
-
-
-class _Group(_Model):
-    value: str
-    canary: _Count
-    stable: _Count
-
-
-class _Pair(_Model):
-    canary: _Counts
-    stable: _Counts
-
-    @property
-    def segment(self) -> Segment:
-        canary, stable = self.canary, self.stable
-        return Segment(settled(canary.bad), settled(canary.total), settled(stable.bad), settled(stable.total))
-
-
-class _Started(_Model):
-    canary: _Count
-    stable: _Count
-
-
-class _Phase(_Pair):
-    weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
-    started: _Started | None = None
-    bounds: Annotated[tuple[_Bound, ...], Field(max_length=MAX_BOUNDS)] = ()
-    mix: Annotated[tuple[_Group, ...], Field(max_length=MAX_GROUPS)] = ()
-
-    def tally(self, index: int) -> Tally:
-        bounds = tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in self.bounds)
-        return Tally(index, self.segment, bounds, self.expected)
-
-    @property
-    def expected(self) -> Expected:
-        began = self.started
-        return Expected(self.weight, Started(began.canary, began.stable) if began else None)
-
-
-class _Question(_Model):
-    gate: dict[str, Any]
-    phases: Annotated[tuple[_Phase, ...], Field(max_length=MAX_PHASES)]
-    planned_phases: Annotated[int, Field(strict=True, ge=1, le=MAX_PHASES)] | None = None
-    burst_factor: Annotated[_Count, Field(ge=SMALLEST)] | None = None
-    time_over: Annotated[bool, Field(strict=True)] = True
-    recent: _Pair | None = None
-    before: _Counts | None = None
 
 
 def answer_lines(lines: Iterable[str], out: TextIO) -> int:
@@ -194,7 +113,7 @@ def _answer(line: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {"error": "the line must be a JSON object"}
     try:
-        question = _Question.model_validate(value)
+        question = Question.model_validate(value)
     except ValidationError as error:
         return {"error": "; ".join(problems(error))}
     gate = _gate(question)
@@ -202,7 +121,7 @@ def _answer(line: str) -> dict[str, Any]:
     return {"error": problem} if problem or isinstance(gate, str) else _told(_judge(question, gate))
 
 
-def _gate(question: _Question) -> ResolvedGate | str:
+def _gate(question: Question) -> ResolvedGate | str:
     """The gate, read as strictly as the API server reads one, or what is wrong with it."""
     try:
         gate = Gate.model_validate(question.gate, extra="forbid")
@@ -214,7 +133,7 @@ def _gate(question: _Question) -> ResolvedGate | str:
     return f"{found.field}: {found.message}" if isinstance(found, Refusal) else found
 
 
-def _misfit(question: _Question, gate: ResolvedGate) -> str:
+def _misfit(question: Question, gate: ResolvedGate) -> str:
     """The first field that contradicts another one; empty if none does."""
     if not question.phases:
         return "phases: needs the counts of at least one phase"
@@ -227,7 +146,7 @@ def _misfit(question: _Question, gate: ResolvedGate) -> str:
     return next(filter(None, found), "")
 
 
-def _strange_groups(field: str, phase: _Phase, gate: ResolvedGate) -> str:
+def _strange_groups(field: str, phase: Phase, gate: ResolvedGate) -> str:
     """Whether the phase has bounds where the gate wants a mix, and so on."""
     wanted = "bounds" if gate.by == BOUND_LABEL else "mix" if gate.by else ""
     for name, groups in (("bounds", phase.bounds), ("mix", phase.mix)):
@@ -240,7 +159,7 @@ def _strange_groups(field: str, phase: _Phase, gate: ResolvedGate) -> str:
     return ""
 
 
-def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
+def _too_many_bad(field: str, pair: Pair, gate: ResolvedGate) -> str:
     """Whether more runs are bad than there are, where it is runs that are bad."""
     if gate.traits.is_sum or gate.traits.takes_count:
         return ""
@@ -249,7 +168,7 @@ def _too_many_bad(field: str, pair: _Pair, gate: ResolvedGate) -> str:
     return next((f"{field}.{name}.bad: must be at most {field}.{name}.total" for name in wrong), "")
 
 
-def _judge(question: _Question, gate: ResolvedGate) -> Judgment:
+def _judge(question: Question, gate: ResolvedGate) -> Judgment:
     *finished, present = [phase.tally(index) for index, phase in enumerate(question.phases)]
     mix = tuple(Mix(m.value, settled(m.canary), settled(m.stable)) for m in question.phases[-1].mix)
     recent = Recent(question.recent.segment, _bound(question, gate)) if question.recent else None
@@ -270,7 +189,7 @@ def _judge(question: _Question, gate: ResolvedGate) -> Judgment:
     )
 
 
-def _bound(question: _Question, gate: ResolvedGate) -> float | None:
+def _bound(question: Question, gate: ResolvedGate) -> float | None:
     """For a histogram: the bound above which `recent` and `before` count, or the lowest of several."""
     if not gate.traits.by_bounds:
         return None
@@ -280,7 +199,7 @@ def _bound(question: _Question, gate: ResolvedGate) -> float | None:
     return lowest_bound(phase.bounds, phase.segment.stable_total)
 
 
-def _memory(question: _Question, gate: ResolvedGate) -> GateMemory:
+def _memory(question: Question, gate: ResolvedGate) -> GateMemory:
     """As if what the counts say had stood for as long as it must; of a shift nothing was said before."""
     before = question.before
     bound = _bound(question, gate) if gate.counts_amounts else None
