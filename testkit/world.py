@@ -4,26 +4,19 @@ Its agents run evenly, so that tests can count, and the rules that check share n
 check.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import NoDataPolicy, OnTimeout
-from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.attempt.schedule import ramp
-from agentrollouts.core.effects import Event, Manifest, Write
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.effects import Event, Manifest
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
+from agentrollouts.core.states import ENDS
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent
-from agentrollouts.simulation.cluster import weights_of_config as weights_of
 from agentrollouts.simulation.world import World as Simulated
 from testkit.builders import (
     NEW,
@@ -36,10 +29,8 @@ from testkit.builders import (
     a_ready_release,
     owned_snapshots,
     service_of,
-    snapshot_of,
 )
-
-CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable", "RollbackReady")
+from testkit.invariants import check, check_patch
 
 
 class Behavior(Agent):
@@ -178,180 +169,3 @@ def a_world(builder: RolloutBuilder, *releases: str) -> World:
         world.agents.setdefault(stable.release, Behavior())
         world.serve({stable.release: 100}, seconds=86400)
     return world
-
-
-def check(obs: Observation, decision: Decision) -> None:
-    """Every invariant that can be seen in one decision."""
-    before, after = obs.status, decision.status or obs.status
-    _check_traffic(decision, before, after)
-    _check_moves(obs, before, after)
-    _check_rise(obs, before, after)
-    _check_clock(obs, after)
-    _check_conditions(obs, before, after)
-
-
-def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
-    """S1 and S4: weights sum to 100, and a latched attempt has no canary."""
-    attempt = after.attempt
-    for write in decision.writes:
-        weights = _written_weights(write.manifest) if isinstance(write, Write) else None
-        if weights is None:
-            continue
-        assert all(0 <= weight <= 100 for weight in weights.values()), weights
-        assert sum(weights.values()) == 100, weights
-        if attempt is not None and attempt.state in LATCHED:
-            target = before.stable if _is_same_attempt(before, after) else after.stable
-            assert target is not None
-            stable = {target.release, service_of(target.release)}
-            assert all(name in stable for name, weight in weights.items() if weight), weights
-
-
-def _is_same_attempt(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
-    """Whether no new one began, as it does when stable itself is taken back."""
-    old, new = before.attempt, after.attempt
-    return old is not None and new is not None and old.number == new.number
-
-
-def check_patch(before: Manifest, after: Manifest) -> None:
-    """S1: a patch changes weights in one rule and our one annotation, and nothing else to the byte."""
-
-    def without_ours(route: Manifest) -> str:
-        bare = json.loads(json.dumps(route))
-        for rule in bare["spec"]["rules"]:
-            for ref in rule["backendRefs"] if rule.get("name") == "agent" else ():
-                ref.pop("weight", None)
-        annotations = bare["metadata"].pop("annotations", {})
-        kept = {key: text for key, text in annotations.items() if not key.endswith("agentrollouts.dev/split")}
-        return json.dumps([bare["metadata"] | {"generation": 0}, kept, bare["spec"]])
-
-    assert without_ours(after) == without_ours(before)
-
-
-def _written_weights(manifest: Manifest) -> dict[str, int] | None:
-    if manifest["kind"] == cluster.ROUTE:
-        return {ref["name"]: ref["weight"] for ref in manifest["spec"]["rules"][0]["backendRefs"]}
-    return weights_of(manifest) if "data" in manifest else None
-
-
-def _check_moves(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
-    """Every move is in the table; a new attempt has the next number, and only after an end."""
-    old, new = before.attempt, after.attempt
-    if old is None or new is None:
-        assert new is None or new.number == 1 + _newest_number(before)
-        assert not (old and new is None), "an attempt was forgotten"
-    elif old.number == new.number:
-        assert new.digest == old.digest
-        assert new.state is old.state or new.state in TRANSITIONS[old.state], (old.state, new.state)
-    else:
-        assert old.state in ENDS, (old.state, new.state)
-        assert new.number == 1 + max(old.number, _newest_number(before))
-        order = obs.rollout.metadata.annotations.get("agentrollouts.dev/retry")
-        banned = {e.digest for e in before.quarantined if order != f"{e.attempt}/{e.release}"}
-        assert new.digest not in banned, "what failed was tried again"
-    added = {entry.number for entry in after.history} - {entry.number for entry in before.history}
-    was_recalled = before.stable is None and after.stable is not None and after.canary is None
-    assert was_recalled or (added <= {new.number} if new else not added)
-    if new is not None and old is not None and new.state in ENDS and old.state not in ENDS and before.canary:
-        assert added == {new.number}, "an attempt that served is in the history"
-
-
-def _newest_number(status: AgentRolloutStatus) -> int:
-    """Number of the newest attempt that the status lists, of this rollout or of an earlier one."""
-    numbers = [entry.number for entry in status.history] + [entry.attempt for entry in status.quarantined]
-    return max(numbers, default=0)
-
-
-def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
-    """S3: more only by the plan's next step, and only when every gate says Pass about this very segment."""
-    old, new, spec = before.attempt, after.attempt, obs.rollout.spec
-    if new is None or (after.stable is None and before.stable is None):
-        return
-    begun = old is None or old.number != new.number or old.state is State.PENDING
-    risen = new.weight - (0 if begun or old is None else old.weight)
-    promoted = new.state is State.HEALTHY and old is not None and old.state is not State.HEALTHY
-    if risen <= 0 and not promoted:
-        return
-    if begun:
-        known = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
-        allowed = {100, _steps(obs)[0]} if new.digest in known else {_steps(obs)[0]}
-        assert new.weight in allowed, (new.weight, allowed)
-        return
-    assert old is not None
-    if risen > 0:
-        higher = [weight for weight in _steps(obs) if weight > old.weight]
-        assert new.weight == higher[0], (old.weight, new.weight, higher)
-    asked = _asked(obs, before)
-    if asked and spec.analysis.on_timeout is not OnTimeout.PROMOTE:
-        said = {gate.name: gate.verdict for gate in after.gates}
-        assert asked <= said.keys()
-        assert all(_lets_pass(obs, name, said[name]) for name in asked), after.gates
-        assert obs.poll_result is not None
-        assert obs.poll_result.plan.counting_start == old.counting_start_time, (
-            "an answer about another segment"
-        )
-
-
-def _asked(obs: Observation, status: AgentRolloutStatus) -> set[str]:
-    """Gates that must be asked: all beside stable; at 100%, if it is watched, those that limit a share."""
-    attempt, spec = status.attempt, obs.rollout.spec
-    assert attempt is not None
-    gates = {gate for gate in spec.gates if gate.during is None}
-    if 0 < attempt.weight < 100:
-        return {gate.name for gate in gates}
-    if attempt.state is State.BAKING and not spec.bake.duration_seconds:
-        return set()
-    return {gate.name for gate in gates if gate.limit or gate.template == "error-rate"}
-
-
-def _check_clock(obs: Observation, after: AgentRolloutStatus) -> None:
-    """No time of a phase passes while the last answer of a gate was that there is nothing to see."""
-    attempt = after.attempt
-    if attempt is None or attempt.state not in {State.CANARY, State.BAKING} or obs.poll_result is None:
-        return
-    policies = {gate.name: gate.no_data for gate in obs.rollout.spec.gates}
-    silent = {gate.name for gate in after.gates if gate.verdict is Verdict.NO_DATA}
-    held_back = {name for name in silent if policies.get(name) is not NoDataPolicy.IGNORE}
-    assert not (held_back and attempt.clock_start_time), after.gates
-
-
-def _lets_pass(obs: Observation, name: str, verdict: Verdict) -> bool:
-    policy = next(gate.no_data for gate in obs.rollout.spec.gates if gate.name == name)
-    return verdict is Verdict.PASS or (verdict is Verdict.NO_DATA and policy is NoDataPolicy.IGNORE)
-
-
-def _steps(obs: Observation) -> list[int]:
-    """All weights that the plan goes through."""
-    weights, before = [], 0
-    for phase in obs.rollout.spec.phases:
-        weights += [step.weight for step in ramp(phase, before)]
-        before = phase.weight
-    return weights
-
-
-def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
-    """All five, with words that we know, and times that move with the status only."""
-    if after is before:
-        return
-    assert tuple(found.type for found in after.conditions) == CONDITIONS
-    words = set(Reason)
-    old = {found.type: found for found in before.conditions}
-    for found in after.conditions:
-        assert found.reason in words, found
-        assert found.observed_generation == obs.rollout.metadata.generation
-        known = old.get(found.type)
-        same = known is not None and known.status is found.status
-        since = min(known.last_transition_time, obs.now) if same and known else obs.now
-        assert found.last_transition_time == since, found
-    ready, reconciling, stalled = after.conditions[:3]
-    assert [ready.status, reconciling.status, stalled.status].count(ConditionStatus.TRUE) == 1, (
-        after.conditions
-    )
-
-
-def snapshots_needed(status: AgentRolloutStatus) -> set[str]:
-    """Names of the snapshots without which something could not be served again."""
-    serving = {record.snapshot for record in (status.stable, status.canary) if record}
-    return serving | {entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY}
-
-
-__all__ = ["Behavior", "World", "a_world", "check", "snapshot_of", "snapshots_needed", "weights_of"]

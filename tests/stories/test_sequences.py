@@ -13,9 +13,10 @@ from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.route_claim import is_claimed
 from agentrollouts.core.traffic.state import Routing
 from testkit.builders import BY_PATCH, CONFIG, PLAN, ROUTE, THEIRS
+from testkit.invariants import snapshots_needed
 from testkit.properties import usually
 from testkit.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting, spec
-from testkit.world import Behavior, World, snapshots_needed
+from testkit.world import Behavior, World
 
 few, many = usually(30), usually(200)
 

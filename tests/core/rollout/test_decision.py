@@ -26,7 +26,7 @@ from testkit.builders import (
     owned_snapshots,
     snapshot_of,
 )
-from testkit.world import CONDITIONS, check
+from testkit.invariants import CONDITIONS, check
 
 UNDER_WAY = [state for state in State if state not in ENDS]
 

@@ -38,7 +38,8 @@ from testkit.builders import (
     shown,
     their_route,
 )
-from testkit.world import Behavior, World, a_world, check_patch
+from testkit.invariants import check_patch
+from testkit.world import Behavior, World, a_world
 
 KEY = "support-agent.agentrollouts.dev/split"
 AT_REST = a_rollout(traffic=BY_PATCH).serving(OLD)
