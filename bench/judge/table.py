@@ -87,7 +87,7 @@ def at_most(column: str, shares: Sequence[float], by_traffic: Sequence[Ends]) ->
         for ends, share in zip(found, shares, strict=True)
     )
     wanted = " / ".join(f"{100 * share:g}" for share in shares)
-    return Check(f"{column}: at most {wanted}%", " / ".join(map(as_share, found)) + " %", is_met)
+    return Check(f"{column}: at most {wanted}%", " / ".join(map(as_share, found)) + "%", is_met)
 
 
 def no_later(column: str, minutes: Sequence[float], by_traffic: Sequence[Ends]) -> Check:

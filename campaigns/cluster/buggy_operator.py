@@ -32,7 +32,7 @@ def weights_first() -> None:
 
 def no_latch() -> None:
     """The route that is taken back does not say so."""
-    marked = manifests.metadata_of  # a bug is planted where nobody expects one
+    marked = manifests.metadata_of
 
     def unmarked(*arguments: Any) -> dict[str, Any]:  # noqa: ANN401  # as the function that it replaces
         return {key: value for key, value in marked(*arguments).items() if key != "annotations"}

@@ -1,7 +1,7 @@
 """T9: the operator's clock jumps in mid-phase, and is put right some time later.
 
 In virtual time, since a real clock belongs to the whole machine. Everything that the operator knows of the
-time is UTC, so a leap second is a second that is told twice, and the end of summer time is nothing, except on
+time is UTC, so a leap second is a second that occurs twice. The end of summer time has no effect, except on
 a machine that took local time for UTC. Prometheus keeps the true time.
 """
 

@@ -18,7 +18,7 @@ TRAFFIC: Final = (1_000, 10_000, 100_000)
 OURS_95: Final = "same, confidence 0.95"
 UNTIMED: Final = "same, durations of runs unknown"
 UNNOTICED_HOURS: Final = 4
-"""How long a regression that nobody stops is charged at 100%."""
+"""How long a regression that is not stopped counts at 100%."""
 
 
 @dataclass(frozen=True, slots=True)

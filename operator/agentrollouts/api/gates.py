@@ -228,8 +228,8 @@ class Gate(ApiModel):
     during: (
         Annotated[tuple[During, ...], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)] | None
     ) = None
-    """Stages in which the gate is evaluated. Canary: compared with stable. Full: at 100%, where there is no
-    second release to compare with, so it needs `limit` or `maxCount`. Verify: after a rollback, to check
+    """Stages in which the gate is evaluated. Canary: compared with stable. Full: at 100%, where nothing is
+    left to compare with, so it needs `limit` or `maxCount`. Verify: after a rollback, to check
     whether stable recovered. Defaults to all stages that the type allows. A rollout needs at least one gate
     in Canary, unless a phase needs approval."""
     action: OnFail | None = None

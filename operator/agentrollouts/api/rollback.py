@@ -28,7 +28,7 @@ class Verify(ApiModel):
     outcome is NotRecovered: the cause is elsewhere. Defaults to 120."""
     watch_seconds: Annotated[int, Field(ge=0, le=SECONDS_MAX)] = 1800
     """Time after which an undecided verification ends as Unverified, in seconds. Another desired release ends
-    it at once. With 0 there is no verification. Defaults to 1800."""
+    it at once. 0 turns verification off. Defaults to 1800."""
     gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] | None = None
     """Names of the gates that check the recovery, of type Ratio, Mean or Histogram. Defaults to all gates of
     these types, unless their `during` excludes Verify."""
