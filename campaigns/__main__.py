@@ -14,6 +14,7 @@ from typing import Final
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.cluster import crash, hunt, outages, rivals, sequences, stale, watches
 from campaigns.prometheus import campaign as prometheus_faults
+from campaigns.tenants import campaign as tenants
 from campaigns.virtual.clock_jumps import CLOCK_JUMPS
 from campaigns.virtual.exhaustive import EXHAUSTIVE
 from campaigns.virtual.planted_bugs import PLANTED
@@ -40,6 +41,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     rivals.CAMPAIGN,
     sequences.CAMPAIGN,
     hunt.CAMPAIGN,
+    tenants.CAMPAIGN,
 )
 SEED: Final = 20_261_121
 

@@ -1,0 +1,29 @@
+"""Hostile and careless neighbors: whatever one tenant does, the others' ways back take as long as ever."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from campaigns.cases import Campaign, Case, Choice
+from campaigns.tenants.attacks import reapplying
+from campaigns.tenants.row import HEAD, Row, played
+
+ROWS: Final[Sequence[Row]] = (reapplying.ROW,)
+"""A new row is a module in `attacks`, and is named here."""
+
+
+def play(choice: Choice) -> Iterator[Case]:
+    """The rows that are wanted, each on a stack of its own; brief ones where a size is given."""
+    wanted = choice.spread([row for row in ROWS if choice.wants(row.name)])
+    print(HEAD, file=sys.stderr)
+    for row in wanted:
+        yield asyncio.run(played(row, is_brief=choice.size is not None))
+
+
+CAMPAIGN: Final = Campaign(
+    "tenants",
+    "whatever one tenant does, the others are rolled back as fast as ever, and no probe fails",
+    play,
+    "attacks",
+)

@@ -1,0 +1,113 @@
+"""What an administrator would see of the operator meanwhile: probes, memory, the lag of its event loop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from sandbox.operator import OperatorProcess
+
+PROBE_SECONDS: Final = 0.5
+TIMEOUT_SECONDS: Final = 5.0
+"""Of a probe, as the chart sets it."""
+
+_LAG: Final = "agentrollouts_event_loop_lag_seconds_bucket"
+_KIB_PER_MIB: Final = 1 << 10
+
+
+@dataclass
+class Reading:
+    """What was seen between two moments."""
+
+    probes: int = 0
+    failed: list[str] = field(default_factory=list)
+    """What each failed probe of /healthz said."""
+    slowest_probe: float = 0.0
+    """Seconds until the slowest answer."""
+    rss: list[float] = field(default_factory=list)
+    """Memory in MiB, at each probe."""
+    lag: float = 0.0
+    """The bound in seconds under which the event loop's worst lag was, of the buckets of its histogram."""
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that was seen."""
+        return max(self.rss, default=0.0)
+
+
+@asynccontextmanager
+async def metered(operator: OperatorProcess) -> AsyncIterator[Reading]:
+    """Look at the operator for as long as the context lasts; the reading is complete afterwards."""
+    reading = Reading()
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(operator.url, timeout=timeout) as session:
+        before = await lags(session)
+        probing = asyncio.create_task(_probe(session, operator, reading))
+        try:
+            yield reading
+        finally:
+            probing.cancel()
+            with suppress(asyncio.CancelledError):
+                await probing
+        with suppress(aiohttp.ClientError, TimeoutError):
+            reading.lag = _worst(before, await lags(session))
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process; 0 if it has ended."""
+    return _of_status(pid, "VmRSS:")
+
+
+def open_files(pid: int) -> int:
+    """How many files and connections a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+async def lags(session: aiohttp.ClientSession) -> dict[float, float]:
+    """How often the event loop was late by at most so many seconds, since the operator started."""
+    async with session.get("/metrics") as answer:
+        text = await answer.text()
+    return {
+        float(found.labels["le"]): found.value
+        for family in text_string_to_metric_families(text)
+        for found in family.samples
+        if found.name == _LAG
+    }
+
+
+async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, reading: Reading) -> None:
+    while True:
+        began = time.monotonic()
+        try:
+            async with session.get("/healthz") as answer:
+                text, status = (await answer.text()).strip(), answer.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            text, status = type(error).__name__, 0
+        reading.probes += 1
+        reading.slowest_probe = max(reading.slowest_probe, time.monotonic() - began)
+        if status != HTTPStatus.OK:
+            reading.failed.append(text)
+        if (pid := operator.process.pid) is not None:
+            reading.rss.append(resident_mib(pid))
+        await asyncio.sleep(max(0.0, began + PROBE_SECONDS - time.monotonic()))
+
+
+def _worst(before: dict[float, float], after: dict[float, float]) -> float:
+    """The lowest bound that no lag of the time between exceeded."""
+    counts = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
+    return min(bound for bound, count in counts.items() if count == max(counts.values()))
+
+
+def _of_status(pid: int, field_name: str) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) for line in lines if line.startswith(field_name)), 0) / _KIB_PER_MIB

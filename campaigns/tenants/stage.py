@@ -1,0 +1,64 @@
+"""The real parts of the campaign put together: an API server, a Prometheus, an operator, and its victims."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from campaigns.tenants.agents import Agents
+from campaigns.tenants.manifests import ROUTES
+from campaigns.tenants.victims import Victims
+from sandbox.operator import OperatorProcess
+from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
+from sandbox.stack import Stack
+
+
+@dataclass
+class Stage:
+    """Everything there is; an attack gets it."""
+
+    stack: Stack
+    server: ApiServer
+    """With an administrator's rights."""
+    operator: OperatorProcess
+    agents: Agents
+    victims: Victims
+    is_brief: bool
+    """Whether attacks are to be small, for a test."""
+
+    @classmethod
+    @asynccontextmanager
+    async def set_up(
+        cls, size: int, settings: Mapping[str, Any] | None = None, *, is_brief: bool = False
+    ) -> AsyncIterator[Self]:
+        """A stack of its own, whose operator serves so many victims.
+
+        Args:
+            size: How many.
+            settings: The operator's, beside the address of Prometheus.
+            is_brief: Whether the attacks are to be small.
+        """
+        stack = await asyncio.to_thread(_started)
+        async with AsyncExitStack() as exits:
+            exits.callback(stack.close)
+            operator = OperatorProcess(stack, values={"settings": dict(settings or {})})
+            await asyncio.to_thread(operator.start)
+            exits.callback(operator.stop)
+            server = await exits.enter_async_context(ApiServer.of(stack))
+            agents = Agents()
+            await exits.enter_async_context(agents.scraped(stack))
+            routes = await exits.enter_async_context(Onlooker(server, ROUTES))
+            victims = Victims(server, routes, agents, size)
+            await victims.settle()
+            yield cls(stack, server, operator, agents, victims, is_brief)
+
+    async def make(self, manifests: Iterable[tuple[str, Manifest]]) -> None:
+        """Apply many objects, some at a time, in any order."""
+        await self.server.apply_all(dict(manifests))
+
+
+def _started() -> Stack:
+    stack = Stack(with_gateway=False, quiet=True)
+    stack.start()
+    return stack

@@ -1,0 +1,119 @@
+"""Tenants who do nothing wrong: one rollout in each namespace, and how long their way back takes.
+
+Each figure ends at an onlooker's watch of the routes, so that the API server's work and the operator's are
+both in it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from campaigns.tenants.agents import Agent, Agents
+from campaigns.tenants.manifests import NEXT, ROLLOUTS, STABLE, namespace, path, release, rollout
+from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
+
+PATIENCE_SECONDS: Final = 40.0
+"""A way back that takes longer counts as this long."""
+SETTLING_SECONDS: Final = 180.0
+
+
+class Victims:
+    """So many rollouts, each in a namespace of its own.
+
+    Args:
+        server: Where they are.
+        routes: Watches all routes.
+        agents: Who counts their runs.
+        size: How many.
+    """
+
+    def __init__(self, server: ApiServer, routes: Onlooker, agents: Agents, size: int) -> None:
+        self._server = server
+        self._agents = agents
+        self._routes = routes
+        self.all: Final[tuple[Agent, ...]] = tuple((f"victim-{index:02}", "agent") for index in range(size))
+
+    async def settle(self) -> None:
+        """Make all of it and wait until every rollout is Healthy.
+
+        Raises:
+            TimeoutError: one was not in time.
+        """
+        for where, agent in self.all:
+            self._agents.add((where, agent))
+            await self._server.apply_all(dict(namespace(where)))
+            await self._server.apply_all(dict([release(where, agent, one) for one in (STABLE, NEXT)]))
+        await self._server.apply_all(dict([rollout(where, agent) for where, agent in self.all]))
+        await self._until(self.all, is_healthy)
+
+    async def begin_canaries(self, victims: Sequence[Agent]) -> None:
+        """Ask for the next release of these and wait until it has its first share, and is judged.
+
+        Raises:
+            TimeoutError: one was not in time.
+        """
+        for victim in victims:
+            await self._ask(victim, NEXT)
+        await self._until(victims, in_canary)
+        await asyncio.sleep(3)  # a few samples and answers of every attempt
+
+    async def ask_back(self, victim: Agent) -> float:
+        """Ask for the stable release again: seconds from the PATCH to the route."""
+        began = time.monotonic()
+        await self._ask(victim, STABLE)
+        return await self._seen(victim, began) - began
+
+    async def breach(self, victim: Agent) -> float:
+        """Have its canary do what it may never do: seconds from the first scrape of that to the route."""
+        began = time.monotonic()
+        self._agents.breached.add(victim)
+        seen = await self._seen(victim, began)
+        return seen - self._agents.shown.get(victim, began)
+
+    async def at_rest(self, victims: Sequence[Agent]) -> None:
+        """Wait until nothing is in progress for these."""
+        await self._until(victims, is_over)
+
+    async def _seen(self, victim: Agent, began: float) -> float:
+        try:
+            return await self._routes.until(*victim, is_back, since=began, seconds=PATIENCE_SECONDS)
+        except TimeoutError:
+            return began + PATIENCE_SECONDS
+
+    async def _ask(self, victim: Agent, version: str) -> None:
+        where, agent = victim
+        wish = {"spec": {"releaseRef": {"name": f"{agent}-{version}"}}}
+        await self._server.merge(path("agentrollouts", where, agent), wish)
+
+    async def _until(self, victims: Sequence[Agent], looks: Callable[[Manifest], bool]) -> None:
+        async with Onlooker(self._server, ROLLOUTS) as onlooker:
+            for where, agent in victims:
+                await onlooker.until(where, agent, looks, seconds=SETTLING_SECONDS)
+
+
+def is_back(route: Manifest) -> bool:
+    """Whether a route sends everything to stable."""
+    first, *others = [backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]]
+    return first == 100 and not any(others)  # noqa: PLR2004 all of it
+
+
+def is_healthy(found: Manifest) -> bool:
+    """Whether a rollout's last attempt has ended well."""
+    return _attempt(found).get("state") == "Healthy"
+
+
+def in_canary(found: Manifest) -> bool:
+    """Whether a rollout's canary is seen to have its share."""
+    weights = found.get("status", {}).get("weights") or {}
+    return _attempt(found).get("state") == "Canary" and bool(weights.get("canary"))
+
+
+def is_over(found: Manifest) -> bool:
+    """Whether a rollout's last attempt has ended."""
+    return _attempt(found).get("state") in {"Healthy", "RolledBack", "Superseded"}
+
+
+def _attempt(found: Manifest) -> dict[str, Any]:
+    attempt: dict[str, Any] = found.get("status", {}).get("attempt") or {}
+    return attempt
