@@ -274,6 +274,21 @@ async def test_the_wait_that_the_server_asks_for_is_kept(tmp_path: Path) -> None
     assert waits == [3.0, None]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("verb", VERBS)
+async def test_no_redirect_is_followed(verb: str, status: int, tmp_path: Path) -> None:
+    """Neither a body nor a token reaches the host that the API server names; the error says what to do."""
+    async with serving(answer(200, b"{}")) as other:
+        where = f"Location: http://user:secret@127.0.0.1:{other.port}/stolen"
+        async with serving(answer(status, b"", where)) as server, connected(tmp_path, server.url) as cluster:
+            with pytest.raises(
+                UnavailableError, match=f"HTTP {status}, a redirect, is not followed"
+            ) as raised:
+                await VERBS[verb](cluster)
+        assert (len(server.requests), other.connections) == (1, 0)
+        assert "secret" not in str(raised.value)
+
+
 def test_every_verb_is_in_the_table() -> None:
     """The deadline is tested for every public method that talks to the API server."""
     public = {name for name, _ in inspect.getmembers(Cluster, inspect.iscoroutinefunction) if name[0] != "_"}

@@ -148,3 +148,13 @@ def test_a_list_knows_the_version_to_watch_from(tmp_path: Path) -> None:
             assert [("continue=more" in request.line) for request in server.requests] == [False, True]
 
     asyncio.run(scenario())
+
+
+async def test_a_stream_follows_no_redirect(tmp_path: Path) -> None:
+    """Another host's objects are not the API server's."""
+    async with serving(stream(lines(event("ADDED", 1)))) as other:
+        where = f"Location: http://127.0.0.1:{other.port}/"
+        async with watching(tmp_path, answer(307, b"", where)) as (_, cluster):
+            with pytest.raises(UnavailableError, match="a redirect, is not followed"):
+                [one async for one in cluster.changes("EndpointSlice", None, "a=b", version="1", seconds=1)]
+    assert other.connections == 0

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import aiohttp
 import kopf
 import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.inputs.watch import configure, register
+from agentrollouts.shell.inputs.watch import configure, log_in, register
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from agentrollouts.shell.workqueue import WorkQueue
+from tests.adapters.server import answer, serving
 
 WATCHED = (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE)
 
@@ -59,3 +61,19 @@ def test_kopf_is_bounded_and_writes_nothing(namespaces: tuple[str, ...]) -> None
     assert settings.scanning.disabled is bool(namespaces)
     ours = "app.kubernetes.io/managed-by=agentrollouts"
     assert {*settings.watching.label_selectors.values()} == {ours}
+
+
+async def test_kopf_follows_no_redirect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session has kopf's own credentials, and nothing comes from another host."""
+    async with serving(answer(200, b"{}")) as other:
+        where = f"Location: http://127.0.0.1:{other.port}/"
+        async with serving(answer(307, b"", where)) as server:
+            known = kopf.ConnectionInfo(server=server.url, token="t")  # noqa: S106 it protects nothing
+            monkeypatch.setattr(kopf, "login_via_client", lambda **_: known)
+            logged_in = await log_in()
+            assert logged_in is not None
+            async with logged_in.aiohttp_session as session:
+                with pytest.raises(aiohttp.ClientConnectionError, match="HTTP 307, a redirect"):
+                    await session.get(f"{logged_in.server}/apis")
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer t"]
+    assert other.connections == 0

@@ -282,7 +282,7 @@ class Cluster:
         headers |= {"Authorization": token} if token else {}
         url = f"{self._configuration.host}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")
         async with self._session.request(
-            call.method, url, headers=headers, data=call.content, **self._route
+            call.method, url, headers=headers, data=call.content, allow_redirects=False, **self._route
         ) as response:
             return Answer(response.status, response.headers.get("Retry-After"), await response.read())
 

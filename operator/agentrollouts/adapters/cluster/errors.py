@@ -88,7 +88,13 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
 
 
 def _message(status: int, told: dict[str, Any]) -> str:
-    """The API server's message; without one (a proxy's page, say) the status and nothing of the body."""
+    """The API server's message; without one (a proxy's page, say) the status and nothing of the body.
+
+    A redirect is answered by no API server. It is not followed: the body, a whole bundle, and the token would
+    go to whatever host it names.
+    """
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return f"HTTP {status}, a redirect, is not followed; name the API server's own address, not a proxy's"
     words = " ".join(str(told.get("message") or "").split())
     words = writable(words, len(words))
     if not words:

@@ -126,7 +126,7 @@ class WatchingCluster(Cluster):
         headers = {"Accept": "application/json"} | ({"Authorization": token} if token else {})
         url = f"{self._configuration.host}{call.path}?{urlencode(call.query or {})}"
         async with asyncio.timeout(self._timeout_seconds):
-            return await self._open_session().get(url, headers=headers, **self._route)
+            return await self._open_session().get(url, headers=headers, allow_redirects=False, **self._route)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._streams is None:

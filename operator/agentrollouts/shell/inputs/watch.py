@@ -4,9 +4,13 @@ The outermost layer of the shell. No kopf patch, result, timer, daemon or finali
 lose work or to block a deletion when the API server stumbles (reliability notes, traps K1 to K6).
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
 
+import aiohttp
 import kopf
 
 from agentrollouts.adapters.cluster.client import PAGE
@@ -17,6 +21,7 @@ from agentrollouts.shell.inputs.resync import WATCHED
 
 def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
     """Watch our kinds and our children; all handlers feed `intake`."""
+    kopf.on.login(registry=registry, id="log-in")(log_in)
     for kind in WATCHED:
 
         async def seen(event: kopf.RawEvent, _kind: str = kind, **_: object) -> None:
@@ -24,6 +29,41 @@ def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
             (intake.drop if event["type"] == "DELETED" else intake.put)(manifest)
 
         kopf.on.event(*_address(kind), registry=registry, id=f"see-{KINDS[kind].plural}")(seen)
+
+
+async def log_in(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 whatever kopf gives its handlers
+    """Log kopf in as ever, with a session that follows no redirect: it would lead to another host's objects.
+
+    The reader of credentials may start a program and wait for it, so it has a thread.
+    """
+    info = await asyncio.to_thread(kopf.login_via_client, **given)
+    if info is None:
+        return None
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        proxy=info.proxy_url,
+        trust_env=info.trust_env,
+        middlewares=(refuse_redirects,),
+    )
+    return kopf.AiohttpSession(
+        server=info.server, default_namespace=info.default_namespace, aiohttp_session=session
+    )
+
+
+async def refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """An answer that is not a redirect.
+
+    Raises:
+        aiohttp.ClientConnectionError: it is one; kopf tries again later.
+    """
+    response = await handler(request)
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+        response.close()
+        raise aiohttp.ClientConnectionError(f"HTTP {response.status}, a redirect, is not followed")
+    return response
 
 
 def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
