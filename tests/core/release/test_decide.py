@@ -344,24 +344,47 @@ def test_release_that_comes_back_owns_its_snapshot_again() -> None:
 
 
 def test_status_that_was_lost_is_made_again() -> None:
-    """The snapshot's first write decides: its owner makes a lost status from it and reads nothing."""
+    """A lost status is resolved anew, and comes to the same snapshot."""
     first = ReleaseObservation(now=NOW, release=a_release(REFERRING), config_maps=RULES)
     after = carried_out(first, decide_release(first))
     lost = a_release(REFERRING)
 
-    assert reads(lost, after.snapshots) == ()
-    assert decide(lost, snapshots=after.snapshots).status == after.release.status
+    assert reads(lost, after.snapshots) == ("rules",)
+    again = decide(lost, config_maps=RULES, snapshots=after.snapshots)
+    assert (again.writes, again.status) == ((), after.release.status)
 
 
-def test_config_map_in_the_way() -> None:
-    """A snapshot of the right name with other content is left alone, with a reason."""
+def test_a_config_map_that_names_the_release_as_its_owner_proves_nothing() -> None:
+    """A bundle without guardrails that was put there before is not what the release becomes."""
+    forged = stored(snapshot_write(a_release(REFERRING), BUNDLE).manifest, a_release(REFERRING))
+    whole = bundle_of(REFERRING, RULES)
+
+    decision = decide(a_release(REFERRING), config_maps=RULES, snapshots=(forged,))
+
+    message = (
+        f"The name support-agent-4.2.0 was used for {BUNDLE.digest}, in ConfigMap {NAME}, and this is "
+        f"{whole.digest}; give the release a new name"
+    )
+    assert (decision.writes, decision.status) == ((), refused(Reason.NAME_REUSED, message))
+
+
+@pytest.mark.parametrize("digest", [None, BUNDLE.digest])
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"data": {"bundle.json": "{}"}}, "with other content"), ({"immutable": False}, "and is not immutable")],
+)
+def test_config_map_in_the_way(digest: str | None, change: dict[str, Any], what: str) -> None:
+    """A snapshot of the right name with other content, or with one that can change, is left alone."""
     manifest = snapshot_write(a_release(name="maker"), BUNDLE).manifest
-    wrong = stored({**manifest, "data": {"bundle.json": "{}"}})
+    wrong = stored({**manifest, **change})
+    release = a_release(status=settled()) if digest else a_release()
 
-    decision = decide(a_release(), snapshots=(wrong,))
+    decision = decide(release, snapshots=(wrong,))
 
-    message = f"ConfigMap {NAME} exists with other content and is immutable; delete it if nothing uses it"
-    assert (decision.writes, decision.status) == ((), refused(Reason.NAME_TAKEN, message))
+    message = f"ConfigMap {NAME} exists {what}; delete it, and the operator writes it again"
+    known = settled() if digest else AgentReleaseStatus(observed_generation=1)
+    told = known.replace(conditions=said(Reason.NAME_TAKEN, message))
+    assert (decision.writes, decision.status) == ((), told)
 
 
 def test_failed_write_is_said_and_tried_again() -> None:

@@ -144,8 +144,9 @@ def _materialise(observation: ReleaseObservation, bundle: Bundle) -> _Progress:
     release = observation.release
     name = snapshot_name(release.spec.agent, bundle.digest)
     there = _named(name, observation.snapshots)
-    if there is not None and there.digest != bundle.digest:
-        message = f"ConfigMap {name} exists with other content and is immutable; delete it if nothing uses it"
+    if there is not None and not (there.is_immutable and there.digest == bundle.digest):
+        what = "with other content" if there.is_immutable else "and is not immutable"
+        message = f"ConfigMap {name} exists {what}; delete it, and the operator writes it again"
         return _not_ready(release, Reason.NAME_TAKEN, message)
     writes = _owner_writes(release, there) if there else (snapshot_write(release, bundle),)
     if writes and observation.problem is not None:
@@ -178,14 +179,12 @@ def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bo
 def _materialised(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
     """The snapshot that is this release's permanently.
 
-    The snapshot of the reported digest or, if that was never written or is lost, the one that the release
-    owns: the first write of the snapshot decides, whatever happens after it.
+    That of the reported digest. While none is reported, the release is resolved: anyone may have written a
+    ConfigMap that names it as an owner.
     """
     digest = release.status.digest
-    if digest is None:
-        return next((snapshot for snapshot in snapshots if is_owned(snapshot.metadata, release)), None)
-    found = _named(snapshot_name(release.spec.agent, digest), snapshots)
-    return found if found is not None and found.digest == digest else None
+    found = _named(snapshot_name(release.spec.agent, digest), snapshots) if digest else None
+    return found if found is not None and found.is_immutable and found.digest == digest else None
 
 
 def _named(name: str, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:

@@ -34,6 +34,8 @@ class Snapshot:
     metadata: ObjectMeta
     bundle: str
     """The text of `bundle.json`."""
+    is_immutable: bool = True
+    """Whether no one can change that text; one that can change is not adopted."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self | None:
@@ -44,7 +46,9 @@ class Snapshot:
             return None
         text = (manifest.get("data") or {}).get(BUNDLE_KEY)
         is_ours = metadata.labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER and LABEL_RELEASE in metadata.labels
-        return cls(metadata, text) if is_ours and isinstance(text, str) and is_bundle(text) else None
+        if not (is_ours and isinstance(text, str) and is_bundle(text)):
+            return None
+        return cls(metadata, text, manifest.get("immutable") is True)
 
     @property
     def digest(self) -> str:
