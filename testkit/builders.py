@@ -145,6 +145,8 @@ class RolloutBuilder:
     status: AgentRolloutStatus = field(default_factory=AgentRolloutStatus)
     annotations: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
+    finalizers: tuple[str, ...] = ()
+    """Those that keep it; with one, it is being deleted."""
 
     @cached_property
     def plan(self) -> AgentRolloutSpec:
@@ -160,6 +162,8 @@ class RolloutBuilder:
             generation=self.generation,
             resource_version="1",
             annotations=self.annotations,
+            finalizers=self.finalizers,
+            deletion_timestamp=START if self.finalizers else None,
         )
         return AgentRollout(metadata=metadata, spec=self.plan, status=self.status)
 
@@ -170,6 +174,10 @@ class RolloutBuilder:
     def asking_for(self, release: str) -> "RolloutBuilder":
         """With `releaseRef` set to that release."""
         return self.planning(releaseRef={"name": release})
+
+    def in_deletion(self, finalizer: str = "example.com/audit") -> "RolloutBuilder":
+        """Deleted at `START`, and kept by that finalizer."""
+        return replace(self, finalizers=(finalizer,))
 
     def annotated(self, **annotations: str) -> "RolloutBuilder":
         """With annotations under our prefix."""

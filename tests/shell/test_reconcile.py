@@ -385,8 +385,8 @@ def test_an_object_that_is_gone_is_forgotten_with_all_that_was_kept_for_it() -> 
 
 
 @pytest.mark.parametrize("deletion", ["gone", "going"])
-def test_a_rollout_that_is_deleted_is_left_alone(deletion: str) -> None:
-    """Its children go by owner reference; nothing is asked or written any more."""
+def test_a_deleted_rollout_comes_to_rest(deletion: str) -> None:
+    """Nothing is queried or written after it is gone; while a finalizer keeps it, stable has all traffic."""
 
     async def scenario() -> None:
         async with a_shell() as shell:
@@ -395,9 +395,12 @@ def test_a_rollout_that_is_deleted_is_left_alone(deletion: str) -> None:
             if deletion == "gone":
                 shell.api.delete(ROLLOUT)
             else:
-                shell.api.put(
-                    {**made, "metadata": {**made["metadata"], "deletionTimestamp": "2026-11-21T10:00:00Z"}}
-                )
+                going = {"deletionTimestamp": "2026-11-21T10:00:00Z", "finalizers": ["example.com/audit"]}
+                shell.api.put({**made, "metadata": {**made["metadata"], **going}})
+                await pass_time(1)
+                assert (shell.weights(), shell.ready()) == ([100, 0], ("False", "Terminating"))
+                await pass_time(300)
+                assert (shell.weights(), shell.ready()) == ([100], ("False", "Terminating"))
             await pass_time(1)
             asked, done = len(shell.prometheus.asked), len(shell.api.effects)
             await pass_time(600)

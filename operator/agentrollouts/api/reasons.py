@@ -72,6 +72,11 @@ class Reason(StrEnum):
     ROLLED_BACK = "RolledBack", "The release was rolled back; the stable release serves all traffic."
     SUPERSEDED = "Superseded", "Another release was requested before this attempt ended."
 
+    TERMINATING = (
+        "Terminating",
+        "The rollout is being deleted: stable has all traffic, and nothing begins.",
+    )
+
     # Why an attempt is held.
     PAUSED = "Paused", "The rollout is paused; rolling back still works."
     METRIC_MISSING = "MetricMissing", "A gate's metric does not exist."

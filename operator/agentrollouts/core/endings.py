@@ -89,6 +89,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.LIMIT_EXCEEDED: _person("stay within the limit, or ask the administrator for more"),
     Reason.GATEWAY_NOT_PERMITTED: _person("name a permitted Gateway, or ask the administrator"),
     Reason.AGENT_TAKEN: _person("delete one of the two rollouts"),
+    Reason.TERMINATING: _object("remove the finalizers that hold the rollout")._replace(is_measured=True),
     # The release that `releaseRef` names.
     Reason.PENDING: _object("the AgentRelease is read"),
     Reason.RELEASE_NOT_FOUND: _object("create the AgentRelease, or name another one"),

@@ -73,7 +73,7 @@ class Reconciler:
     async def reconcile(self, key: Ref) -> None:
         """One pass over one object. Raises `ClusterError` where it has to be tried again."""
         controller, manifest = self._controllers[key.kind], self._cache.get(key)
-        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+        if manifest is None:
             await self._settle(controller, key)
             return
         try:

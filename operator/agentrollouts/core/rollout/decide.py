@@ -10,7 +10,7 @@ from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.rollout.checks import endpoints, idle, progressing, proof
+from agentrollouts.core.rollout.checks import endpoints, idle, progressing, proof, terminating
 from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
 from agentrollouts.core.rollout.observation import Observation
@@ -25,6 +25,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
     progressing.cap_exceeded,  # so does a cap, which needs no comparison
     endpoints.canary_unreachable,  # a canary without a ready endpoint is proof of harm too
+    terminating.canary_returns,  # its rollout is being deleted, so nobody waits for what its plan would find
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
     progressing.paused,  # a person's hold is named before any other
@@ -48,6 +49,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
 PENDING: Final[tuple[Check, ...]] = (
     predecessor_known,  # what a predecessor knew comes before any decision made without it
     idle.stable_rolls_back_first,  # stable is being rolled back: the pending release can wait
+    terminating.begins_nothing,  # the rollout is being deleted
     idle.release_unknown,  # a name may be known again in a moment
     idle.superseded,  # it is no longer desired
     idle.start_attempt,
@@ -59,6 +61,7 @@ IDLE: Final[tuple[Check, ...]] = (
     idle.rollback_requested,  # the same; before the desired release, which may be missing
     proof.proved,  # the cause of the last rollback while idle is known now
     idle.stable_failed,  # then the metrics of stable itself, where `spec.watch` enables them
+    terminating.rests,  # the rollout is being deleted, and stable serves until it is gone
     idle.agent_taken,  # of two rollouts of one agent only the older one ships
     idle.release_unknown,  # nothing can be compared with a digest that is not known
     idle.not_permitted,  # stable continues to serve, and the conditions report the refusal

@@ -72,6 +72,11 @@ class Situation:
         return self.status.attempt
 
     @property
+    def is_terminating(self) -> bool:
+        """Whether the rollout is being deleted, and only finalizers keep it."""
+        return self.obs.rollout.metadata.deletion_timestamp is not None
+
+    @property
     def applied(self) -> bool:
         """Whether the weights of the persisted status are in effect, as reported by every gateway."""
         return self.traffic.is_shown and self.gateways.problem is None

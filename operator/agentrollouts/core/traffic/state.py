@@ -5,6 +5,7 @@ Computed once for the persisted status and once for the next one.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
@@ -16,6 +17,9 @@ from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.core.traffic.routers.router import Change
 from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, Weights, desired_split
+
+FOREGROUND: Final = "foregroundDeletion"
+"""The finalizer of an object whose dependents the garbage collector deletes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,16 @@ class Routing:
             waits: Whether nothing must be written forward.
         """
         if is_latched(status):
-            yield from after.changes
+            yield from filter(self._may_exist, after.changes)
         elif not waits:
-            yield from map(self._on_version, before.changes)
+            yield from map(self._on_version, filter(self._may_exist, before.changes))
         if not self._obs.status.canary and not status.canary and after.is_shown:
             yield from map(Deletion, self.leftovers())  # what replaces them serves, and nothing is split
+
+    def _may_exist(self, change: Change) -> bool:
+        """Whether an object may be made: not for a rollout whose objects the garbage collector deletes."""
+        is_collected = FOREGROUND in self._obs.rollout.metadata.finalizers
+        return not is_collected or key_of(change.manifest) in self._obs.traffic
 
     def _on_version(self, change: Change) -> Change:
         """The same, to be refused by the API server where the object is no longer as it was seen."""
@@ -121,4 +130,6 @@ class Routing:
         status, attempt, weights = split.status, split.status.attempt, split.weights
         is_rollback = attempt is not None and attempt.state in {State.ROLLING_BACK, State.VERIFYING}
         is_return = weights.canary == FULL and is_returning(status.canary, status)
+        if attempt and attempt.state is State.VERIFYING and self._obs.rollout.metadata.deletion_timestamp:
+            is_rollback = False  # done, and the rollout that takes over the rule may have begun
         return (weights == ALL_STABLE or is_return) and (is_rollback or not self._obs.rule_taken_by)

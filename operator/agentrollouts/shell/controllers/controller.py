@@ -39,7 +39,10 @@ class Controller(Protocol):
     """Observes, decides and acts for the objects of one kind."""
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
-        """One pass over an object. Raises `ClusterError` if it has to be tried again."""
+        """One pass over an object, which may be in deletion.
+
+        Raises `ClusterError` if it has to be tried again.
+        """
 
     async def settle(self, key: Ref) -> bool:
         """Settle what a deleted object left behind; False if that has to be tried again."""

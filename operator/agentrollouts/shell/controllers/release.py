@@ -62,6 +62,9 @@ class ReleaseController:
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
         """One pass over a release. Raises `ClusterError` if it has to be tried again."""
+        if manifest["metadata"].get("deletionTimestamp"):  # it leaves nothing behind
+            self.forget(key)
+            return Outcome(None, is_complete=True)
         release = await parsed(AgentRelease, manifest, self._actor)
         if release is None:
             self.forget(key)

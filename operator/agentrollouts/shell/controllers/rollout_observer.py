@@ -127,9 +127,7 @@ class RolloutObserver:
         if not claimed:
             return ()
         found = await self._cluster.get(key)
-        if found is not None and not found["metadata"].get("deletionTimestamp"):
-            return ()
-        return table.settle(claimed, key.name)
+        return () if found is not None else table.settle(claimed, key.name)
 
     async def confirm(self, manifest: Manifest) -> None:
         """Make sure that a rollout is still as it was seen; a watch may be late, or later than another one.

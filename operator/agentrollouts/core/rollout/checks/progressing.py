@@ -54,7 +54,9 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
 
 
 def _reason_of(trigger: Trigger, s: Situation) -> Reason:
-    """The mark has no reason; that of a lost canary can be determined from the status before it."""
+    """The mark has no reason; some can be determined from the status before it, or from the rollout."""
+    if trigger is Trigger.SPEC_REVERTED and s.is_terminating:
+        return Reason.TERMINATING
     before = s.obs.status.attempt
     is_lost = trigger is Trigger.BREACH and before is not None and before.endpoints_lost_time is not None
     return Reason.NO_READY_ENDPOINTS if is_lost else REASONS[trigger]

@@ -31,7 +31,7 @@ def verifying(s: Situation) -> moves.Move:
 
 def _waiting(s: Situation, rollback: LastRollback) -> str | None:
     """The desired release, if it could begin: a fix never waits for what it must repair."""
-    if not isinstance(s.desired, Desired):
+    if s.is_terminating or not isinstance(s.desired, Desired):
         return None
     begins = {Standing.NEW, Standing.KNOWN_HEALTHY}
     if rollback.trigger is Trigger.SPEC_REVERTED:

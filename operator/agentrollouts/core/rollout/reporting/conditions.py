@@ -24,6 +24,7 @@ from agentrollouts.core.conditions import (
     find_condition,
 )
 from agentrollouts.core.endings import NEEDS_A_PERSON
+from agentrollouts.core.rollout.checks.terminating import DELETION
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.progress import (
     WATCHING,
@@ -127,7 +128,10 @@ def _headline(
     if status.attempt is None:
         return Reason.PENDING, ""
     reason = Reason.of(status.attempt.state)
-    return reason, _sentence(s, status, status.attempt, move, applied) or reason.sentence
+    sentence = _sentence(s, status, status.attempt, move, applied) or reason.sentence
+    if s.is_terminating:
+        return Reason.TERMINATING, sentence if DELETION in sentence else f"{DELETION}. {sentence}"
+    return reason, sentence
 
 
 def _sentence(

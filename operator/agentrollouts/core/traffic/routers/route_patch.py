@@ -104,13 +104,18 @@ class RoutePatchRouter(Router):
 
     @classmethod
     def taken_by(cls, rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
-        """The oldest of the other rollouts that name the same rule of the same route, if it is older."""
+        """The oldest of the other rollouts that name the same rule of the same route, if it is older.
+
+        To one that is being deleted, any other one counts as older.
+        """
         name, created = rollout.metadata.name, rollout.metadata.creation_timestamp
-        rivals = [
+        rivals: list[tuple[str, str]] = [
             (other["metadata"].get("creationTimestamp") or "", other["metadata"]["name"])
             for other in others
             if _names_the_same(other, rollout) and not other["metadata"].get("deletionTimestamp")
         ]
+        if rollout.metadata.deletion_timestamp and rivals:
+            return min(rivals)[1]
         oldest = min([(f"{created:%Y-%m-%dT%H:%M:%SZ}" if created else "", name), *rivals])
         return None if oldest[1] == name else oldest[1]
 
