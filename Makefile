@@ -5,13 +5,14 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
+IMAGE ?= localhost/agentrollouts:dev
 CRD_COPIES := crds charts/agentrollouts/files/crds
 GATES_PAGE := docs/gates.md
 AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
-.PHONY: bench bench-judge campaigns clean clean-cache
+.PHONY: bench bench-judge campaigns image image-test clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,7 +37,7 @@ test-parts: $(INSTALLED)
 	@$(SANDBOX) run -- $(BIN)/python -m pytest $(PARTS) $(ARGS)
 
 test-units: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e $(addprefix --ignore=,$(PARTS)) $(ARGS)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/image $(addprefix --ignore=,$(PARTS)) $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell $(ARGS)
@@ -63,7 +64,7 @@ verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
-check: lint verify test ## Run everything that CI runs
+check: lint verify test image-test ## Run everything that CI runs
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
@@ -73,6 +74,15 @@ bench-judge: $(INSTALLED) ## Measure the judge by Monte Carlo, compared with oth
 
 campaigns: $(INSTALLED) ## Disturb the operator in every way that we know (ARGS=NAME: one of them)
 	@$(SANDBOX) run -- $(BIN)/python -m campaigns $(ARGS)
+
+image: ## Build the operator's image (IMAGE=name, BASE=another base with Python)
+	docker build --network host --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+		--build-arg REVISION="$$(git rev-parse HEAD)" .
+
+image-test: $(INSTALLED) ## Build the image on a base of Debian packages and test it in containers
+	@image/daemon.sh sh -ec 'image/base.sh $(IMAGE)-base; $(MAKE) --no-print-directory image BASE=$(IMAGE)-base; \
+		AGENTROLLOUTS_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/image $(ARGS)' \
+		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
 
 clean: ## Remove everything that was built in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
