@@ -1,0 +1,206 @@
+"""One replica at a time: the Lease under a clock that the test turns."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentrollouts.adapters.cluster.errors import ConflictError, UnavailableError
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.shell.lease import DEADLINE_SECONDS, DURATION_SECONDS, Lease
+
+PLACE = Ref("Lease", "agentrollouts", "agentrollouts")
+
+
+class Store:
+    """An API server that keeps one Lease, and can be out of reach for some replicas."""
+
+    def __init__(self) -> None:
+        self.manifest: Manifest | None = None
+        self.is_down = False
+        self.loses_answers = False
+        self.writes = 0
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """What is stored."""
+        assert ref == PLACE
+        self._reach()
+        return deepcopy(self.manifest)
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Store it, if nothing is."""
+        self._reach()
+        if self.manifest is not None:
+            raise ConflictError("exists")
+        return self._stored(manifest)
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """Store it, if it is of the newest version."""
+        self._reach()
+        seen = manifest["metadata"]["resourceVersion"]
+        if self.manifest is None or self.manifest["metadata"]["resourceVersion"] != seen:
+            raise ConflictError("changed")
+        return self._stored(manifest)
+
+    def _reach(self) -> None:
+        if self.is_down:
+            raise UnavailableError("down")
+
+    def _stored(self, manifest: Manifest) -> Manifest:
+        self.writes += 1
+        self.manifest = deepcopy(manifest)
+        self.manifest["metadata"]["resourceVersion"] = str(self.writes)
+        if self.loses_answers:
+            raise UnavailableError("the answer was lost")
+        return deepcopy(self.manifest)
+
+    @property
+    def holder(self) -> str:
+        """Who has it."""
+        assert self.manifest is not None
+        return str(self.manifest["spec"]["holderIdentity"])
+
+
+class Time:
+    """Monotonic seconds that pass only when someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let them pass."""
+        self.now += seconds
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """The clock of all replicas of a test."""
+    clock = Time()
+    monkeypatch.setattr(asyncio, "sleep", clock.sleep)
+    return clock
+
+
+async def test_the_first_replica_is_the_holder_at_once(time: Time) -> None:
+    """Without a Lease, it is created, and the replica may write."""
+    store = Store()
+    first = Lease(store, PLACE, "one", time)
+    assert not first.is_held()
+    await first.acquire()
+    assert (first.is_held(), store.holder, time.now) == (True, "one", 1000.0)
+
+
+async def test_another_replica_waits_for_the_whole_duration(time: Time) -> None:
+    """After the holder was killed, the next one takes over when it has seen no renewal for the duration."""
+    store = Store()
+    await Lease(store, PLACE, "one", time).acquire()
+    second = Lease(store, PLACE, "two", time)
+    await second.acquire()
+    assert DURATION_SECONDS <= time.now - 1000.0 <= DURATION_SECONDS + 1
+    assert (store.holder, second.is_held()) == ("two", True)
+
+
+async def test_a_planned_handover_takes_one_look(time: Time) -> None:
+    """A replica that ends gives the Lease up and may not write anymore; the next one need not wait."""
+    store = Store()
+    first, second = Lease(store, PLACE, "one", time), Lease(store, PLACE, "two", time)
+    await first.acquire()
+    await first.release()
+    assert (first.is_held(), store.holder) == (False, "")
+    await second.acquire()
+    assert time.now - 1000.0 <= 1
+    await first.release()
+    assert store.holder == "two"
+
+
+async def test_a_restarted_container_takes_its_own_lease_at_once(time: Time) -> None:
+    """The process before it in the same pod is dead, so there is nothing to wait for."""
+    store = Store()
+    await Lease(store, PLACE, "one", time).acquire()
+    again = Lease(store, PLACE, "one", time)
+    await again.acquire()
+    assert (again.is_held(), time.now) == (True, 1000.0)
+
+
+async def test_a_holder_that_cannot_renew_ends_before_another_begins(time: Time) -> None:
+    """Cut off from the API server, it may not write after the deadline, which is before anyone takes over."""
+    store = Store()
+    first = Lease(store, PLACE, "one", time)
+    await first.acquire()
+    store.is_down = True
+    await first.keep()
+    assert not first.is_held()
+    assert DEADLINE_SECONDS <= time.now - 1000.0 < DURATION_SECONDS
+
+
+async def test_a_stopped_process_may_not_write_when_it_continues(time: Time) -> None:
+    """Nothing runs between the stop and the next write, and the write is refused all the same."""
+    store = Store()
+    first = Lease(store, PLACE, "one", time)
+    await first.acquire()
+    time.now += DEADLINE_SECONDS
+    assert not first.is_held()
+
+
+async def test_a_renewal_whose_answer_is_lost_is_not_a_loss(time: Time) -> None:
+    """The version that was stored is its own: it looks once, and renews again."""
+    store = Store()
+    first = Lease(store, PLACE, "one", time)
+    await first.acquire()
+    store.loses_answers = True
+    steps = []
+    for _ in range(3):
+        time.now += 3
+        steps.append(await first._tried(first._renew))  # noqa: SLF001 one step of `keep`
+        store.loses_answers = False
+    time.now += 3
+    assert (steps, first.is_held(), store.holder) == ([False, False, True], True, "one")
+
+
+async def test_a_holder_that_was_replaced_ends_at_once(time: Time) -> None:
+    """Another replica's name in the Lease is enough, whatever time is left."""
+    store = Store()
+    first = Lease(store, PLACE, "one", time)
+    await first.acquire()
+    assert store.manifest is not None
+    store.manifest["spec"]["holderIdentity"] = "two"
+    store.manifest["metadata"]["resourceVersion"] = "99"
+    await first.keep()
+    assert (first.is_held(), time.now - 1000.0) == (False, 2.0)
+
+
+STEPS = st.tuples(
+    st.integers(0, 2),
+    st.sampled_from(["look", "renew", "release", "cut", "lose", "heal"]),
+    st.floats(0, 20),
+)
+
+
+@given(st.lists(STEPS, max_size=60))
+def test_no_two_replicas_may_ever_write(steps: list[tuple[int, str, float]]) -> None:
+    """Whatever three replicas do, however long each pauses, and whoever is cut off: at most one may write."""
+    time, store = Time(), Store()
+    replicas = [Lease(store, PLACE, name, time) for name in ("one", "two", "three")]
+    takes: dict[str, Callable[[Lease], Awaitable[Any]]] = {
+        "look": lambda lease: lease._tried(lease._take),  # noqa: SLF001 one step of `acquire`
+        "renew": lambda lease: lease._tried(lease._renew),  # noqa: SLF001 one step of `keep`
+        "release": lambda lease: lease.release(),
+    }
+
+    async def play() -> None:
+        for which, what, pause in steps:
+            time.now += pause
+            store.is_down = what == "cut" or (store.is_down and what != "heal")
+            store.loses_answers = what == "lose" or (store.loses_answers and what != "heal")
+            if what in takes and not (what == "renew" and not replicas[which].is_held()):
+                await takes[what](replicas[which])
+            assert sum(lease.is_held() for lease in replicas) <= 1
+
+    asyncio.run(play())
