@@ -8,8 +8,8 @@ bare=$cache/$suite-$(echo "$packages" | sha256sum | cut -c1-12).tar
 mkdir -p "$cache"
 if ! [ -e "$bare" ]; then
   mmdebstrap --quiet --variant=apt --include="$packages" --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$bare.part"
-  mv "$bare.part" "$bare"  # a rename: an interrupted run leaves nothing that looks whole
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$cache/part.tar"
+  mv "$cache/part.tar" "$bare"  # a rename: an interrupted run leaves nothing that looks whole
 fi
 docker import "$bare" "$1-bare" >/dev/null
 work=$(mktemp -d)
