@@ -3,18 +3,23 @@
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+import pytest
 from aiohttp import ClientSession
 
+from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.settings.load import Watcher
 from agentrollouts.settings.settings import Settings
-from agentrollouts.shell.running import LAG_STEP_SECONDS, Operator
+from agentrollouts.shell.running import LAG_STEP_SECONDS, STUCK_SECONDS, Operator
 from agentrollouts.shell.sources import Sources
+from agentrollouts.shell.workqueue import WorkQueue
 
 
 def sources(**servers: dict[str, Any]) -> Settings:
@@ -56,15 +61,20 @@ def a_kubeconfig(folder: Path) -> Path:
     return path
 
 
+def settings_file(folder: Path, port: int = 0) -> Path:
+    """Settings that say where to serve."""
+    file = folder / "settings.yaml"
+    file.write_text(json.dumps({"serve": {"address": "127.0.0.1", "port": port}}))
+    return file
+
+
 @asynccontextmanager
 async def a_waiting_operator(folder: Path) -> AsyncIterator[tuple[Operator, ClientSession]]:
     """An operator that waits for an API server, and a client of its probes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    file = folder / "settings.yaml"
-    file.write_text(json.dumps({"serve": {"address": "127.0.0.1", "port": port}}))
-    operator = Operator(Watcher(file), a_kubeconfig(folder))
+    operator = Operator(Watcher(settings_file(folder, port)), a_kubeconfig(folder))
     starting = asyncio.create_task(operator.start())
     async with ClientSession(f"http://127.0.0.1:{port}") as session:
         yield operator, session
@@ -99,6 +109,66 @@ async def test_a_block_of_the_event_loop_shows_in_the_metrics(tmp_path: Path) ->
         longest = operator.telemetry.registry.get_sample_value("agentrollouts_event_loop_lag_seconds_sum")
     assert longest is not None
     assert longest >= blocked - LAG_STEP_SECONDS
+
+
+async def test_a_worker_that_hangs_is_a_reason_to_be_restarted_and_load_is_not(tmp_path: Path) -> None:
+    """What counts is that looks end, not how old the oldest of what waits is."""
+    now = 0.0
+    queue = WorkQueue[Ref](lambda: now)
+    operator = Operator(Watcher(settings_file(tmp_path)), None)
+    operator._is_ready = True  # noqa: SLF001 there is no API server here
+    for number in range(1_000):
+        queue.mark(Ref("AgentRollout", "support", f"agent-{number}"))
+
+    for _ in range(500):
+        key = await queue.take()
+        now += 1
+        assert operator._ailment(queue) is None  # noqa: SLF001
+        queue.done(key)
+    assert queue.oldest_seconds() > 2 * STUCK_SECONDS
+
+    hung = await queue.take()
+    for _ in range(int(STUCK_SECONDS)):  # another worker makes progress meanwhile
+        now += 1
+        queue.done(await queue.take())
+    assert operator._ailment(queue) is None  # noqa: SLF001
+    now += 1
+    assert operator._ailment(queue) == "the workers have made no progress for 181 s"  # noqa: SLF001
+    queue.done(hung)
+    assert operator._ailment(queue) is None  # noqa: SLF001
+
+
+async def test_workers_that_take_nothing_are_a_reason_to_be_restarted(tmp_path: Path) -> None:
+    """Once there is something to take, and they are at work at all."""
+    now = 0.0
+    queue = WorkQueue[Ref](lambda: now)
+    operator = Operator(Watcher(settings_file(tmp_path)), None)
+    now = 2 * STUCK_SECONDS
+    queue.mark(Ref("AgentRollout", "support", "agent"))
+    assert operator._ailment(queue) is None  # noqa: SLF001 the cache is being filled
+    operator._is_ready = True  # noqa: SLF001
+    assert operator._ailment(queue) is None  # noqa: SLF001
+    now += STUCK_SECONDS + 1
+    assert operator._ailment(queue) == "the workers have made no progress for 181 s"  # noqa: SLF001
+
+
+async def test_a_stuck_event_loop_does_not_answer(tmp_path: Path) -> None:
+    """The kubelet's request runs into its timeout."""
+    async with a_waiting_operator(tmp_path) as (_, session):
+        assert await answer(session, "/healthz") == "ok"
+        began, asked = threading.Event(), f"{session._base_url}/healthz"  # noqa: SLF001
+
+        def ask() -> bytes:
+            began.set()
+            with urlopen(asked, timeout=0.3) as response:  # noqa: S310 our own address
+                return bytes(response.read())
+
+        asking = asyncio.create_task(asyncio.to_thread(ask))
+        await asyncio.sleep(0)
+        began.wait(10)
+        time.sleep(0.6)  # noqa: ASYNC251 this is the block
+        with pytest.raises(TimeoutError):
+            await asking
 
 
 async def answer(session: ClientSession, path: str) -> str:

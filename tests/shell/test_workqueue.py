@@ -1,6 +1,8 @@
 """Inputs: marks, due times and the passing of time. Outputs: which key a worker gets, and when."""
 
 import asyncio
+from collections.abc import Hashable
+from typing import TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from agentrollouts.shell.workqueue import SLACK, WorkQueue
 from testkit.properties import usually
 from tests.shell.virtual import VirtualLoop, now, pass_time, run
 
+K = TypeVar("K", bound=Hashable)
 KEYS = st.sampled_from("abcde")
 
 
@@ -52,7 +55,8 @@ class Queue(RuleBasedStateMachine):
             if self.due[key] <= self.time:
                 self.dirty.setdefault(key, self.due.pop(key))
         free = [key for key in self.dirty if key not in self.active]
-        taken = self.runner.run(taken_at_once(self.queue))
+        taking = taken_at_once(self.queue)
+        taken = self.runner.run(taking)
         assert taken == next(iter(free), None)
         if taken is not None:
             self.active.add(taken)
@@ -80,7 +84,7 @@ class Queue(RuleBasedStateMachine):
         assert self.queue.oldest_seconds() == self.time - min(self.dirty.values(), default=self.time)
 
 
-async def taken_at_once(queue: WorkQueue[str]) -> str | None:
+async def taken_at_once(queue: WorkQueue[K]) -> K | None:
     """What a worker gets without waiting."""
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)

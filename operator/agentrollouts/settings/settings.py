@@ -46,8 +46,9 @@ class Settings(Section):
     limits: Limits = Limits()
     """How much a tenant may ask for."""
     workers: int = Field(strict=True, default=32, ge=1, le=64)
-    """Number of rollouts that are processed concurrently: all that roll back at once write their routes
-    before any writes its status. Takes effect at the next start."""
+    """Number of objects of one namespace that are processed concurrently: all that roll back at once write
+    their routes before any writes its status. What can wait has a quarter of them, and other namespaces have
+    eight of their own. Takes effect at the next start."""
     serve: Serve = Serve()
     """Where metrics and probes are served."""
     log: Log = Log()

@@ -20,6 +20,7 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_RELEASE
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.shell.relations import CLAIM, CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
+from agentrollouts.shell.urgency import is_urgent, wish_of
 
 TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
@@ -39,6 +40,9 @@ class _Known(NamedTuple):
     packed: bytes
     made: str = ""
     """When the API server made it, in a form that sorts."""
+    is_urgent: bool = False
+    wish: int = 0
+    """What people ask of a rollout, as a number that changes with it."""
 
 
 class Cache:
@@ -55,6 +59,16 @@ class Cache:
         known = self._objects.get(key)
         return None if known is None else _unpacked(known.packed)
 
+    def is_urgent(self, key: Ref) -> bool:
+        """Whether a look at an object cannot wait; settling a rollout that is gone cannot."""
+        known = self._objects.get(key)
+        return key.kind == ROLLOUT if known is None else known.is_urgent
+
+    def wish(self, key: Ref) -> int | None:
+        """What people ask of a rollout, as a number that changes with it; None if it is not known."""
+        known = self._objects.get(key)
+        return None if known is None else known.wish
+
     def put(self, manifest: Manifest) -> bool:
         """Take in an object; False if what is known is as new or newer."""
         key, version = Ref.of(manifest), version_of(manifest)
@@ -64,7 +78,8 @@ class Cache:
         self._remove(key)
         self._gone.pop(key, None)
         made = str(manifest["metadata"].get("creationTimestamp") or "")
-        news = _Known(version, tuple(entries(key, manifest)), _packed(manifest), made)
+        found = tuple(entries(key, manifest))
+        news = _Known(version, found, _packed(manifest), made, is_urgent(manifest), wish_of(manifest))
         self._objects[key] = news
         for entry in news.entries:
             self._note(entry, key)

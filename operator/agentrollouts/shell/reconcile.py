@@ -11,6 +11,7 @@ from typing import Final
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.adapters.cluster.slots import CALLER, Caller
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.workqueue import WorkQueue
@@ -55,6 +56,7 @@ class Reconciler:
         while True:
             key = await self._queue.take()
             started = loop.time()
+            CALLER.set(Caller(key.namespace, self._queue.is_urgent(key)))
             try:
                 await self.reconcile(key)
             except ConflictError as error:

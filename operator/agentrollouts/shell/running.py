@@ -9,6 +9,9 @@ import gc
 import logging
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
+from math import ceil
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +36,21 @@ from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
 from agentrollouts.shell.sources import Sources
-from agentrollouts.shell.workqueue import WorkQueue
+from agentrollouts.shell.workqueue import Shares, WorkQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
 
-STUCK_SECONDS: Final = 60.0
-"""A key that has been dirty for longer means that the workers are stuck: the probe fails."""
+STUCK_SECONDS: Final = 180.0
+"""A look that takes longer will never end: while the API server hangs, a look at an object can take a minute
+and a half, ten seconds for each call. A long queue does not fail the probe: a restart would lengthen it."""
+
+SPARE_WORKERS: Final = 8
+"""Workers beside those of the settings, which are the most that one namespace can have."""
+
+PATIENT_PART: Final = 1 / 4
+"""Part of the workers of the settings that can be at objects that can wait. More would finish no sooner, as
+there is one processor, and each would take the event loop from a rollback."""
 
 YOUNG_OBJECTS: Final = 10_000
 """How many new containers make the garbage collector look at them. A decision makes and drops thousands,
@@ -77,13 +88,13 @@ class Operator:
         cluster = await WatchingCluster.connect(self._kubeconfig, on_call=telemetry.api_call)
         self._exit.push_async_callback(cluster.close)
         loop = asyncio.get_running_loop()
-        queue: WorkQueue[Ref] = WorkQueue(loop.time)
-        telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         cache = Cache()
+        queue = WorkQueue(loop.time, shares_of(settings.workers, cache))
+        telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         intake = Intake(cache, queue)
         sources = Sources(settings)
         self._exit.callback(sources.close)
-        poller = Poller(sources.find, queue.mark, telemetry.polled)
+        poller = Poller(sources.find, partial(queue.mark, is_urgent=True), telemetry.polled)
         self._exit.callback(poller.close)
         await self._exit.enter_async_context(self._serve(settings, queue))
         self._spawn(self._measure_lag(), "lag")
@@ -101,7 +112,7 @@ class Operator:
             RELEASE: ReleaseController(ReleaseObserver(cache, cluster), actor, writes),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
-        for index in range(settings.workers):
+        for index in range(settings.workers + SPARE_WORKERS):
             self._spawn(reconciler.work(), f"worker {index}")
         self._spawn(self._follow_settings(sources, permits, intake), "settings")
         self._spawn(resync.keep(), "resync")
@@ -127,17 +138,18 @@ class Operator:
         self._exit.callback(task.cancel)
 
     def _serve(self, settings: Settings, queue: WorkQueue[Ref]) -> AbstractAsyncContextManager[object]:
-        def healthy() -> str | None:
-            if ended := [task.get_name() for task in self._tasks if task.done()]:
-                return f"ended by a bug: {', '.join(ended)}"
-            waited = queue.oldest_seconds()
-            return f"an object has waited for {waited:.0f} s" if waited > STUCK_SECONDS else None
-
         def ready() -> str | None:
             return None if self._is_ready else "the cache is being filled"
 
-        app = endpoint(self.telemetry, healthy=healthy, ready=ready)
+        app = endpoint(self.telemetry, healthy=lambda: self._ailment(queue), ready=ready)
         return serve(app, settings.serve.address, settings.serve.port)
+
+    def _ailment(self, queue: WorkQueue[Ref]) -> str | None:
+        """What only a restart can cure; an event loop that is stuck does not answer at all."""
+        if ended := [task.get_name() for task in self._tasks if task.done()]:
+            return f"ended by a bug: {', '.join(ended)}"
+        stuck = queue.stuck_seconds() if self._is_ready else 0.0
+        return f"the workers have made no progress for {stuck:.0f} s" if stuck > STUCK_SECONDS else None
 
     async def _measure_lag(self) -> None:
         """Blocking code delays everything, including rollbacks, and no other metric would show it."""
@@ -157,6 +169,16 @@ class Operator:
                 permits.replace(news)
                 intake.look_at_all()
                 logger.info("Applied new settings")
+
+
+def shares_of(workers: int, cache: Cache) -> Shares[Ref]:
+    """How the workers are shared by namespaces."""
+    return Shares(
+        tenant_of=attrgetter("namespace"),
+        is_urgent=cache.is_urgent,
+        of_tenant=workers,
+        not_urgent=max(1, ceil(workers * PATIENT_PART)),
+    )
 
 
 def _spare_the_collector() -> None:

@@ -2,18 +2,41 @@
 
 Between the inputs (watch, poller, clock) and `reconcile`. A key carries no event and no difference: marking
 it ten times before a worker is free means one look. Waiting is a due time in a heap, never a sleeping task.
+Tenants take turns, so that what one of them does to its own objects delays no other's.
 """
 
 import asyncio
 import heapq
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, TypeVar
 
-K = TypeVar("K")
+from agentrollouts.turns import Turn, Turns
+
+K = TypeVar("K", bound=Hashable)
 
 SLACK: Final = 64
 """Number of replaced entries that can be in the heap beyond one for each due time, before it is swept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares(Generic[K]):
+    """Whose a key is, whether it can wait, and how many keys are worked on at a time."""
+
+    tenant_of: Callable[[K], Hashable] = lambda _: None
+    """Keys of one tenant are served in the order of their marking, tenants in turn."""
+    is_urgent: Callable[[K], bool] = lambda _: False
+    """Whether a look at a key can be the one that rolls back; evaluated when it is marked or falls due."""
+    of_tenant: float = float("inf")
+    """Keys of one tenant that are worked on at a time."""
+    not_urgent: float = float("inf")
+    """Keys that can wait, of all tenants, that are worked on at a time."""
+
+
+class _Mark(NamedTuple):
+    since: float
+    is_urgent: bool
 
 
 class WorkQueue(Generic[K]):
@@ -21,24 +44,37 @@ class WorkQueue(Generic[K]):
 
     Args:
         clock: monotonic seconds, as of the running loop.
+        shares: What is each tenant's.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], shares: Shares[K] | None = None) -> None:
         self._clock = clock
-        self._dirty: OrderedDict[K, float] = OrderedDict()
-        self._active: set[K] = set()
+        self._shares: Shares[K] = shares or Shares()
+        self._dirty: dict[K, _Mark] = {}
+        self._turns: Turns[K] = Turns()
+        self._active: dict[K, tuple[float, Turn[K]]] = {}
+        """Since when a key is worked on, and whose turn that is."""
+        self._busy: Counter[Hashable] = Counter()
+        self._patient = 0
+        """How many of the active keys can wait."""
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._count = 0
+        self._moved = clock()
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._dirty)
 
-    def mark(self, key: K) -> None:
-        """Look at `key` as soon as a worker is free; at once again if one is at it right now."""
-        self._dirty.setdefault(key, self._clock())
+    def mark(self, key: K, *, is_urgent: bool = False) -> None:
+        """Look at `key` as soon as a worker is free; at once again if one is at it right now.
+
+        Args:
+            key: What to look at.
+            is_urgent: It is urgent whatever `Shares.is_urgent` says.
+        """
+        self._note(key, self._clock(), is_urgent=is_urgent or self._shares.is_urgent(key))
         self._changed.set()
 
     def mark_at(self, key: K, due: float | None) -> None:
@@ -56,7 +92,17 @@ class WorkQueue(Generic[K]):
 
     def oldest_seconds(self) -> float:
         """How long the key that has waited longest has been dirty."""
-        return self._clock() - min(self._dirty.values(), default=self._clock())
+        return self._clock() - min((mark.since for mark in self._dirty.values()), default=self._clock())
+
+    def stuck_seconds(self) -> float:
+        """For how long a worker has been at one key, or for how long none has taken what waits.
+
+        However much there is to do, this stays as short as a look.
+        """
+        since = [at for at, _ in self._active.values()]
+        if self._dirty and not self._active:
+            since.append(self._moved)
+        return self._clock() - min(since, default=self._clock())
 
     async def take(self) -> K:
         """The next key; it is this worker's alone until `done`."""
@@ -65,21 +111,59 @@ class WorkQueue(Generic[K]):
                 await self._wait()
             return key
 
+    def is_urgent(self, key: K) -> bool:
+        """Whether the look at `key` that is in progress is an urgent one."""
+        return key in self._active and self._active[key][1].is_urgent
+
     def done(self, key: K) -> None:
         """The worker is through with `key`."""
-        self._active.discard(key)
-        if key in self._dirty:
+        if key not in self._active:
+            return
+        _, turn = self._active.pop(key)
+        self._moved = self._clock()
+        self._use(turn, -1)
+        if self._dirty:
             self._changed.set()
 
+    def _note(self, key: K, since: float, *, is_urgent: bool) -> None:
+        """Take in that a key is dirty; one that has become urgent changes the line."""
+        known = self._dirty.get(key)
+        if known is None:
+            if not self._dirty:
+                self._moved = self._clock()
+            self._dirty[key] = _Mark(since, is_urgent)
+        elif is_urgent and not known.is_urgent:
+            self._turns.remove(key, self._shares.tenant_of(key), is_urgent=False)
+            self._dirty[key] = _Mark(known.since, is_urgent)
+        else:
+            return
+        self._turns.add(key, self._shares.tenant_of(key), is_urgent=is_urgent)
+
     def _next(self) -> K | None:
-        """The key that has been dirty longest of those that no worker is at."""
+        """The key whose turn it is, of those that no worker is at."""
         self._changed.clear()
         self._ripen()
-        key = next((key for key in self._dirty if key not in self._active), None)
-        if key is not None:
-            del self._dirty[key]
-            self._active.add(key)
-        return key
+        turn = self._turns.take(self._may, lambda key: key not in self._active)
+        if turn is None:
+            return None
+        del self._dirty[turn.item]
+        self._moved = self._clock()
+        self._active[turn.item] = self._moved, turn
+        self._use(turn, 1)
+        return turn.item
+
+    def _use(self, turn: Turn[K], workers: int) -> None:
+        """Take in that a worker is at a key, or through with it."""
+        self._patient += 0 if turn.is_urgent else workers
+        self._busy[turn.tenant] += workers
+        if not self._busy[turn.tenant]:
+            del self._busy[turn.tenant]
+
+    def _may(self, tenant: Hashable, is_urgent: bool) -> bool:  # noqa: FBT001 the signature is that of `Turns`
+        """Whether another key of a tenant can be worked on."""
+        if not is_urgent and self._patient >= self._shares.not_urgent:
+            return False
+        return self._busy[tenant] < self._shares.of_tenant
 
     def _ripen(self) -> None:
         """Mark what is due; entries of the heap that were replaced meanwhile are dropped."""
@@ -88,7 +172,7 @@ class WorkQueue(Generic[K]):
             due, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == due:
                 del self._due[key]
-                self._dirty.setdefault(key, due)
+                self._note(key, due, is_urgent=self._shares.is_urgent(key))
 
     async def _wait(self) -> None:
         delay = max(0.0, self._heap[0][0] - self._clock()) if self._heap else None

@@ -1,9 +1,11 @@
 """Inputs: news from the watch, the lists and our own writes. Outputs: which keys have to be looked at."""
 
+from typing import Any
+
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.workqueue import WorkQueue
+from agentrollouts.shell.workqueue import Shares, WorkQueue
 
 RELEASE = Ref("AgentRelease", "support", "one")
 ROLLOUT = Ref("AgentRollout", "support", "agent")
@@ -66,3 +68,49 @@ async def test_a_route_that_moves_marks_the_rollouts_at_its_old_door_and_at_its_
         queue.done(ref)
     intake.drop(route("shop", 7, "b"))
     assert await taken(queue) == {rollouts[1]}
+
+
+async def test_what_cannot_wait_is_marked_so() -> None:
+    """A rollout with a canary, one of which a person wants something else, and one that is gone; no other."""
+    cache = Cache()
+    queue = WorkQueue[Ref](lambda: 0.0, Shares(is_urgent=cache.is_urgent))
+    intake = Intake(cache, queue)
+
+    async def is_urgent(version: int, *, kind: Ref = ROLLOUT, gone: bool = False, **fields: Any) -> bool:  # noqa: ANN401 any JSON
+        manifest = an_object(kind, version)
+        manifest["metadata"] |= {"generation": 1} | fields.pop("metadata", {})
+        (intake.drop if gone else intake.put)({**manifest, **fields})
+        for key in await taken(queue):
+            found = queue.is_urgent(key) if key == kind else False
+            queue.done(key)
+            if key == kind:
+                return found
+        raise AssertionError("it was not marked")
+
+    def attempt(state: str) -> dict[str, Any]:
+        return {"attempt": {"number": 1, "state": state}}
+
+    found = {
+        "new": await is_urgent(1),
+        "a first release": await is_urgent(2, status=attempt("Initial")),
+        "healthy": await is_urgent(3, status=attempt("Healthy")),
+        "another release": await is_urgent(4, metadata={"generation": 2}, status=attempt("Healthy")),
+        "our status": await is_urgent(5, metadata={"generation": 2}, status=attempt("Healthy")),
+        "an annotation": await is_urgent(
+            6, metadata={"generation": 2, "annotations": {"agentrollouts.dev/roll-back": "now"}}
+        ),
+        "a canary": await is_urgent(7, metadata={"generation": 2}, status=attempt("Canary")),
+        "a canary still": await is_urgent(8, metadata={"generation": 2}, status=attempt("Canary")),
+        "over": await is_urgent(9, metadata={"generation": 2}, status=attempt("RolledBack")),
+        "gone": await is_urgent(10, gone=True),
+        "a release": await is_urgent(11, kind=RELEASE, metadata={"generation": 3}),
+        "a release again": await is_urgent(12, kind=RELEASE, metadata={"generation": 4}),
+    }
+
+    assert [what for what, urgent in found.items() if urgent] == [
+        "another release",
+        "an annotation",
+        "a canary",
+        "a canary still",
+        "gone",
+    ]

@@ -30,6 +30,7 @@ from agentrollouts.adapters.cluster.errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref, selector_of
+from agentrollouts.adapters.cluster.slots import CALLER, Slots
 from agentrollouts.api.names import FIELD_MANAGER
 
 OnCall = Callable[[str, str, str, float], None]
@@ -50,7 +51,7 @@ _RENEWAL_PAUSE_SECONDS: Final = 10
 class Cluster:
     """A connection to one API server; built by `connect`, used by many tasks at once, ended by `close`.
 
-    At most `connections` calls are on the wire at a time; waiting for a free one counts against the timeout.
+    A dozen calls are on the wire at a time, by turns (`slots`); waiting for one counts against the timeout.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Cluster:
         self._timeout_seconds = timeout_seconds
         self._renewal = asyncio.Lock()
         self._renewable_at = 0.0
+        self._slots = Slots(configuration.connection_pool_maxsize)
         trust, self._route = transport_of(configuration)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -255,7 +257,7 @@ class Cluster:
         """The one place where calls are made: bounded in time, counted, errors translated."""
         started, code = time.monotonic(), "unreachable"
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(self._timeout_seconds), self._slots.of(CALLER.get()):
                 answer = await self._request(call)
             code = str(answer.status)
             return content_of(call, answer)
@@ -273,8 +275,7 @@ class Cluster:
         token = await bearer_token(self._configuration)
         answer = await self._exchange(call, token)
         if answer.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
-            token = await bearer_token(self._configuration)
-            answer = await self._exchange(call, token)
+            return await self._exchange(call, await bearer_token(self._configuration))
         return answer
 
     async def _exchange(self, call: Call, token: str | None) -> Answer:

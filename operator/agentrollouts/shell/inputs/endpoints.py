@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
+from contextvars import Context
 from typing import Final, NamedTuple, Protocol
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError
@@ -153,7 +154,8 @@ class _Stream:
         self._places.add(place)
         self._entered.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=f"endpoints in {self._scope or 'all'}")
+            name, nobodys = f"endpoints in {self._scope or 'all'}", Context()  # it serves many namespaces
+            self._task = asyncio.create_task(self._run(), name=name, context=nobodys)
 
     def leave(self, place: Place) -> bool:
         """Follow a Service no longer; the last one ends the stream. Whether any is left."""
@@ -229,6 +231,8 @@ class _Stream:
         metadata = manifest["metadata"]
         place = Place(metadata["namespace"], (metadata.get("labels") or {}).get(SERVICE_LABEL, ""))
         touched = self._drop(manifest) | {place}
+        if place not in self._places:  # of the same name in a namespace that does not matter
+            return touched
         self._slices[metadata["namespace"], metadata["name"]] = place, has_ready_endpoint(manifest)
         return touched
 

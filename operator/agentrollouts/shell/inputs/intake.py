@@ -20,9 +20,11 @@ class Intake:
 
     def put(self, manifest: Manifest) -> None:
         """An object as in `manifest`; no effect if that is not news."""
-        beside = self._cache.beside(manifest)
+        key = Ref.of(manifest)
+        beside, wish = self._cache.beside(manifest), self._cache.wish(key)
         if self._cache.put(manifest):
-            self._mark(manifest, beside)
+            is_asked = wish is not None and wish != self._cache.wish(key)
+            self._mark(manifest, beside, key if is_asked else None)
 
     def drop(self, manifest: Manifest) -> None:
         """An object is gone."""
@@ -35,6 +37,7 @@ class Intake:
         for key in self._cache.versions(ROLLOUT, None):
             self._queue.mark(key)
 
-    def _mark(self, manifest: Manifest, beside: Iterable[Ref]) -> None:
+    def _mark(self, manifest: Manifest, beside: Iterable[Ref], asked: Ref | None = None) -> None:
+        """Mark everything that is touched; a rollout of which a person wants something new is urgent."""
         for key in (*self._cache.touched_by(manifest), *beside):
-            self._queue.mark(key)
+            self._queue.mark(key, is_urgent=key == asked)
