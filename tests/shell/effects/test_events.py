@@ -130,3 +130,23 @@ def test_an_event_has_bounded_text_that_can_be_sent(message: str, sent: str) -> 
 
     assert event["message"] == sent
     assert len(event["message"].encode()) <= 1024
+
+
+def test_a_namespace_with_a_long_line_delays_another_ones_event_by_one() -> None:
+    """What one tenant's rollouts report neither delays nor displaces what another's do."""
+
+    async def scenario() -> list[str]:
+        api = FakeApiServer()
+        sender = EventSender(api, line=100)
+        sender.send(ROLLOUT, [Event(Reason.HEALTHY, f"attacker {number}") for number in range(1_000)])
+        other = {**ROLLOUT, "metadata": {**ROLLOUT["metadata"], "namespace": "victim"}}
+        sender.send(other, [Event(Reason.HEALTHY, "victim")])
+        task = asyncio.create_task(sender.work())
+        await pass_time(1)
+        task.cancel()
+        return [event["message"] for event in api.events]
+
+    sent = run(scenario())
+
+    assert sent[:3] == ["attacker 0", "victim", "attacker 1"]
+    assert len(sent) == 101

@@ -1,14 +1,15 @@
 """Events on their way to the API server, one after the other, by a task of its own.
 
 An Event repeats what the status reports, so it is the one write that nothing waits for: when workers sent
-them, the Events of a hundred attempts that began at once delayed a rollback by a second. The queue is
-bounded; an Event that does not fit, or that is rejected, is only logged.
+them, the Events of a hundred attempts that began at once delayed a rollback by a second. Namespaces take
+turns, and the line of each is bounded; an Event that does not fit, or that is rejected, is only logged.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from platform import node
 from typing import Final, Protocol
@@ -19,11 +20,15 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.model.text import within_bytes
 from agentrollouts.api.names import FIELD_MANAGER, GROUP
 from agentrollouts.core.effects import Event
+from agentrollouts.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-LINE: Final = 10_000
-"""Events that may wait: ten for each of a thousand attempts that begin at once."""
+LINE: Final = 2_000
+"""Events of one namespace that may wait: ten for each of two hundred attempts that begin at once."""
+
+REMEMBERED: Final = 10_000
+"""Sentences that are remembered at the most, of all namespaces."""
 
 MESSAGE_BYTES: Final = 1024
 """Bytes of an Event's message that the API server accepts (`NoteLengthLimit` of its event validation)."""
@@ -45,12 +50,20 @@ class EventSink(Protocol):
         """Create a core/v1 Event. Raises `ClusterError`."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Letter:
+    event: Manifest
+
+
 class EventSender:
-    """Sends Events in their order."""
+    """Sends Events, those of one namespace in their order."""
 
     def __init__(self, sink: EventSink, *, line: int = LINE) -> None:
         self._sink = sink
-        self._line: asyncio.Queue[Manifest] = asyncio.Queue(line)
+        self._line = line
+        self._turns: Turns[_Letter] = Turns()
+        self._lengths: Counter[str] = Counter()
+        self._came = asyncio.Event()
         self._said: OrderedDict[tuple[Ref, str], float] = OrderedDict()
 
     def send(self, manifest: Manifest, events: Iterable[Event]) -> None:
@@ -60,27 +73,40 @@ class EventSender:
                 continue
             log = logger.warning if event.is_warning else logger.info
             log("%s %s: %s", Ref.of(manifest), event.reason, event.message)
-            try:
-                self._line.put_nowait(_event(manifest, event))
-            except asyncio.QueueFull:
+            namespace = manifest["metadata"]["namespace"]
+            if self._lengths[namespace] >= self._line:
                 logger.warning("Failed to send an Event: the queue is full")
+                continue
+            self._turns.add(_Letter(_event(manifest, event)), namespace, is_urgent=False)
+            self._lengths[namespace] += 1
+            self._came.set()
 
     def _is_news(self, ref: Ref, event: Event) -> bool:
         """Whether this was not said lately; what was is remembered for as long as it matters."""
         now, sentence = asyncio.get_running_loop().time(), (ref, event.message)
-        while self._said and next(iter(self._said.values())) + QUIET_SECONDS <= now:
+        while self._said and self._is_old(next(iter(self._said.values())), now):
             self._said.popitem(last=False)
         if sentence in self._said:
             return False
         self._said[sentence] = now
         return True
 
+    def _is_old(self, said: float, now: float) -> bool:
+        """Whether the oldest sentence can be forgotten."""
+        return said + QUIET_SECONDS <= now or len(self._said) >= REMEMBERED
+
     async def work(self) -> None:
         """Send queued Events, indefinitely."""
         while True:
-            event = await self._line.get()
+            turn = self._turns.take(lambda _tenant, _is_urgent: True)
+            if turn is None:
+                self._came.clear()
+                await self._came.wait()
+                continue
+            namespace = turn.item.event["metadata"]["namespace"]
+            self._lengths -= Counter([namespace])
             try:
-                await self._sink.create_event(event)
+                await self._sink.create_event(turn.item.event)
             except ClusterError as error:
                 logger.warning("Failed to send an Event: %s", error)
 
