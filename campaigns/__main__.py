@@ -15,6 +15,7 @@ from campaigns.cases import Campaign, Case, Choice
 from campaigns.cluster import crash, hunt, outages, rivals, sequences, stale, watches
 from campaigns.prometheus import campaign as prometheus_faults
 from campaigns.tenants import campaign as tenants
+from campaigns.tenants import soak
 from campaigns.virtual.clock_jumps import CLOCK_JUMPS
 from campaigns.virtual.exhaustive import EXHAUSTIVE
 from campaigns.virtual.planted_bugs import PLANTED
@@ -42,6 +43,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     sequences.CAMPAIGN,
     hunt.CAMPAIGN,
     tenants.CAMPAIGN,
+    soak.CAMPAIGN,
 )
 SEED: Final = 20_261_121
 

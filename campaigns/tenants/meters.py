@@ -11,6 +11,7 @@ from typing import Final
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from sandbox.operator import OperatorProcess
 
@@ -70,16 +71,32 @@ def open_files(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
+def sockets(pid: int) -> int:
+    """How many of these are connections, or wait for some."""
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            found += str(file.readlink()).startswith("socket:")
+    return found
+
+
+async def metrics_of(operator: OperatorProcess) -> dict[str, float]:
+    """The operator's metrics that have no labels, by name."""
+    async with aiohttp.ClientSession(operator.url) as session:
+        found = await _samples(session)
+    return {sample.name: sample.value for sample in found if not sample.labels}
+
+
 async def lags(session: aiohttp.ClientSession) -> dict[float, float]:
     """How often the event loop was late by at most so many seconds, since the operator started."""
+    found = await _samples(session)
+    return {float(sample.labels["le"]): sample.value for sample in found if sample.name == _LAG}
+
+
+async def _samples(session: aiohttp.ClientSession) -> list[Sample]:
     async with session.get("/metrics") as answer:
         text = await answer.text()
-    return {
-        float(found.labels["le"]): found.value
-        for family in text_string_to_metric_families(text)
-        for found in family.samples
-        if found.name == _LAG
-    }
+    return [found for family in text_string_to_metric_families(text) for found in family.samples]
 
 
 async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, reading: Reading) -> None:

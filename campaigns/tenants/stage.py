@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from campaigns.tenants.agents import Agents
-from campaigns.tenants.manifests import ROUTES
+from campaigns.tenants.manifests import JUDGED, ROLLOUTS, ROUTES
 from campaigns.tenants.victims import Victims
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
@@ -30,13 +30,19 @@ class Stage:
     @classmethod
     @asynccontextmanager
     async def set_up(
-        cls, size: int, settings: Mapping[str, Any] | None = None, *, is_brief: bool = False
+        cls,
+        size: int,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        spec: Mapping[str, Any] = JUDGED,
+        is_brief: bool = False,
     ) -> AsyncIterator[Self]:
         """A stack of its own, whose operator serves so many victims.
 
         Args:
             size: How many.
             settings: The operator's, beside the address of Prometheus.
+            spec: Fields of every victim's rollout.
             is_brief: Whether the attacks are to be small.
         """
         stack = await asyncio.to_thread(_started)
@@ -49,8 +55,9 @@ class Stage:
             agents = Agents()
             await exits.enter_async_context(agents.scraped(stack))
             routes = await exits.enter_async_context(Onlooker(server, ROUTES))
-            victims = Victims(server, routes, agents, size)
-            await victims.settle()
+            rollouts = await exits.enter_async_context(Onlooker(server, ROLLOUTS))
+            victims = Victims(server, rollouts, routes, agents, size)
+            await victims.settle(spec)
             yield cls(stack, server, operator, agents, victims, is_brief)
 
     async def make(self, manifests: Iterable[tuple[str, Manifest]]) -> None:

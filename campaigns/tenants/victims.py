@@ -6,11 +6,12 @@ both in it.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from campaigns.tenants.agents import Agent, Agents
-from campaigns.tenants.manifests import NEXT, ROLLOUTS, STABLE, namespace, path, release, rollout
+from campaigns.tenants.manifests import JUDGED, NEXT, STABLE, namespace, path, release, rollout
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 
 PATIENCE_SECONDS: Final = 40.0
@@ -23,18 +24,22 @@ class Victims:
 
     Args:
         server: Where they are.
+        rollouts: Watches all rollouts.
         routes: Watches all routes.
         agents: Who counts their runs.
         size: How many.
     """
 
-    def __init__(self, server: ApiServer, routes: Onlooker, agents: Agents, size: int) -> None:
+    def __init__(
+        self, server: ApiServer, rollouts: Onlooker, routes: Onlooker, agents: Agents, size: int
+    ) -> None:
         self._server = server
+        self._rollouts = rollouts
         self._agents = agents
         self._routes = routes
         self.all: Final[tuple[Agent, ...]] = tuple((f"victim-{index:02}", "agent") for index in range(size))
 
-    async def settle(self) -> None:
+    async def settle(self, spec: Mapping[str, Any] = JUDGED) -> None:
         """Make all of it and wait until every rollout is Healthy.
 
         Raises:
@@ -44,7 +49,7 @@ class Victims:
             self._agents.add((where, agent))
             await self._server.apply_all(dict(namespace(where)))
             await self._server.apply_all(dict([release(where, agent, one) for one in (STABLE, NEXT)]))
-        await self._server.apply_all(dict([rollout(where, agent) for where, agent in self.all]))
+        await self._server.apply_all(dict([rollout(where, agent, spec=spec) for where, agent in self.all]))
         await self._until(self.all, is_healthy)
 
     async def begin_canaries(self, victims: Sequence[Agent]) -> None:
@@ -54,14 +59,14 @@ class Victims:
             TimeoutError: one was not in time.
         """
         for victim in victims:
-            await self._ask(victim, NEXT)
+            await self.ask(victim, NEXT)
         await self._until(victims, in_canary)
         await asyncio.sleep(3)  # a few samples and answers of every attempt
 
     async def ask_back(self, victim: Agent) -> float:
         """Ask for the stable release again: seconds from the PATCH to the route."""
         began = time.monotonic()
-        await self._ask(victim, STABLE)
+        await self.ask(victim, STABLE)
         return await self._seen(victim, began) - began
 
     async def breach(self, victim: Agent) -> float:
@@ -71,9 +76,15 @@ class Victims:
         seen = await self._seen(victim, began)
         return seen - self._agents.shown.get(victim, began)
 
-    async def at_rest(self, victims: Sequence[Agent]) -> None:
-        """Wait until nothing is in progress for these."""
-        await self._until(victims, is_over)
+    async def in_canary(self, victim: Agent) -> None:
+        """Wait until its canary has its share."""
+        await self._rollouts.until(*victim, in_canary, seconds=SETTLING_SECONDS)
+
+    async def at_rest(self, victims: Sequence[Agent], versions: Mapping[Agent, str] | None = None) -> None:
+        """Wait until nothing is in progress for these, and they serve these versions, if any are given."""
+        for victim in victims:
+            looks = is_over if versions is None else partial(serves, versions[victim])
+            await self._rollouts.until(*victim, looks, seconds=SETTLING_SECONDS)
 
     async def _seen(self, victim: Agent, began: float) -> float:
         try:
@@ -81,15 +92,15 @@ class Victims:
         except TimeoutError:
             return began + PATIENCE_SECONDS
 
-    async def _ask(self, victim: Agent, version: str) -> None:
+    async def ask(self, victim: Agent, version: str) -> None:
+        """Ask for a release."""
         where, agent = victim
         wish = {"spec": {"releaseRef": {"name": f"{agent}-{version}"}}}
         await self._server.merge(path("agentrollouts", where, agent), wish)
 
     async def _until(self, victims: Sequence[Agent], looks: Callable[[Manifest], bool]) -> None:
-        async with Onlooker(self._server, ROLLOUTS) as onlooker:
-            for where, agent in victims:
-                await onlooker.until(where, agent, looks, seconds=SETTLING_SECONDS)
+        for victim in victims:
+            await self._rollouts.until(*victim, looks, seconds=SETTLING_SECONDS)
 
 
 def is_back(route: Manifest) -> bool:
@@ -107,6 +118,12 @@ def in_canary(found: Manifest) -> bool:
     """Whether a rollout's canary is seen to have its share."""
     weights = found.get("status", {}).get("weights") or {}
     return _attempt(found).get("state") == "Canary" and bool(weights.get("canary"))
+
+
+def serves(version: str, found: Manifest) -> bool:
+    """Whether a rollout has come to rest with a version as its stable release."""
+    stable = (found.get("status", {}).get("stable") or {}).get("release") or ""
+    return is_over(found) and stable.endswith(f"-{version}")
 
 
 def is_over(found: Manifest) -> bool:

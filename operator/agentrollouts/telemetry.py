@@ -72,6 +72,7 @@ class Telemetry:
         self._oldest = self._gauge(
             "queue_oldest_seconds", "Time that the oldest of these objects has waited in seconds"
         )
+        self._tasks = Gauge("python_asyncio_tasks", "Tasks in the event loop", registry=self.registry)
         self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
             {"version": version("agentrollouts")}
@@ -124,6 +125,7 @@ class Telemetry:
             depth, oldest_seconds = self._queue
             self._depth.set(depth())
             self._oldest.set(oldest_seconds())
+        self._tasks.set(len(asyncio.all_tasks()))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(renderer, generate_latest, self.registry)
 
