@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agentrollouts.settings.lease import LeasePlace
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.section import DnsLabel, DnsName, Section
 from agentrollouts.settings.sources import PrometheusSource, distinct_names
@@ -49,6 +50,9 @@ class Settings(Section):
     """Number of objects of one namespace that are processed concurrently: all that roll back at once write
     their routes before any writes its status. What can wait has a quarter of them, and other namespaces have
     eight of their own. Takes effect at the next start."""
+    lease: LeasePlace | None = None
+    """Lease whose holder, of several replicas, decides and writes. Without it, this must be the only process.
+    Takes effect at the next start."""
     serve: Serve = Serve()
     """Where metrics and probes are served."""
     log: Log = Log()
