@@ -36,6 +36,7 @@ class OperatorProcess:
         namespace: where the chart goes; made if it is not there.
         values: the chart's values beside the address of Prometheus, the port and the log format.
         port: of its metrics and probes.
+        replica: its number, if there are several; each has the port after that of the one before.
     """
 
     name: Final = "agentrollouts"
@@ -47,9 +48,12 @@ class OperatorProcess:
         namespace: str = "agentrollouts",
         values: Mapping[str, Any] | None = None,
         port: int = 8090,
+        replica: int = 0,
     ) -> None:
         self.namespace = namespace
-        self.url = f"http://127.0.0.1:{port}"
+        self.pod = f"{self.name}-{replica}"
+        self.port = port + replica
+        self.url = f"http://127.0.0.1:{self.port}"
         self._stack = stack
         prometheus = [{"name": "default", "url": stack.prometheus_url}]
         settings = {"prometheus": prometheus, "log": {"format": "console"}}
@@ -72,7 +76,7 @@ class OperatorProcess:
     @property
     def settings_file(self) -> Path:
         """The settings that it reads, and reads again when they change."""
-        return self._stack.logs / f"{self.name}-settings.yaml"
+        return self._stack.logs / f"{self.pod}-settings.yaml"
 
     def install(self) -> None:
         """Install the chart, or upgrade to its present state; returns once the API server serves both kinds.
@@ -92,7 +96,9 @@ class OperatorProcess:
         )
         self._wait_for_kinds()
         found = self._stack.kubectl.get(f"configmap/{self.name}-settings", f"--namespace={self.namespace}")
-        self.settings_file.write_text(found["data"]["settings.yaml"])
+        settings = yaml.safe_load(found["data"]["settings.yaml"])
+        settings["serve"]["port"] = self.port
+        self.settings_file.write_text(yaml.safe_dump(settings))
 
     def start(self, seconds: float = 60) -> None:
         """Start it, after `install` if that was not done yet, and wait until it is ready.
@@ -137,10 +143,10 @@ class OperatorProcess:
             str(self.settings_file),
         ]
         return self._stack.add_process(
-            self.name,
+            self.pod,
             command,
             healthy=functools.partial(web.answers, f"{self.url}/readyz"),
-            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"},
+            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "POD_ID": self.pod},
         )
 
     def _helm(self, *arguments: str) -> None:

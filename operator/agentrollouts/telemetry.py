@@ -73,6 +73,8 @@ class Telemetry:
             "queue_oldest_seconds", "Time that the oldest of these objects has waited in seconds"
         )
         self._tasks = Gauge("python_asyncio_tasks", "Tasks in the event loop", registry=self.registry)
+        self._leader = self._gauge("leader", "1 on the replica that decides and writes, 0 on the others")
+        self._leader.set(1)
         self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
             {"version": version("agentrollouts")}
@@ -115,6 +117,10 @@ class Telemetry:
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
         """Reads these whenever the metrics are read, so that the figures are always current."""
         self._queue = (depth, oldest_seconds)
+
+    def watch_lease(self, is_held: Callable[[], bool]) -> None:
+        """Reads this whenever the metrics are read."""
+        self._leader.set_function(is_held)
 
     async def rendered(self, renderer: Executor) -> bytes:
         """The metrics as text. The thread of `renderer` writes them, so that the event loop is not blocked.

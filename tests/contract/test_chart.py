@@ -98,17 +98,54 @@ def test_rights_for_all_namespaces() -> None:
     [binding] = of_kind(objects, "ClusterRoleBinding")
 
     assert (role["kind"], rights(role)) == ("ClusterRole", {**RULES, **DISCOVERY})
-    assert (binding["roleRef"]["name"], binding["subjects"], of_kind(objects, "RoleBinding")) == (
+    assert (binding["roleRef"]["name"], binding["subjects"]) == (
         FULL_NAME,
         [{"kind": "ServiceAccount", "name": FULL_NAME, "namespace": NAMESPACE}],
-        [],
     )
+
+
+@pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
+def test_the_lease_is_one_object_in_the_operators_namespace(values: Mapping[str, Any]) -> None:
+    """Only the Lease that the settings name can be read and updated, and only where the operator is."""
+    objects = rendered(values)
+    name = f"{FULL_NAME}-lease"
+    [role] = [found for found in of_kind(objects, "Role") if found["metadata"]["name"] == name]
+    [binding] = [found for found in of_kind(objects, "RoleBinding") if found["metadata"]["name"] == name]
+    [config_map] = of_kind(objects, "ConfigMap")
+    place = yaml.safe_load(config_map["data"]["settings.yaml"])["lease"]
+
+    rules = [(rule["resources"], rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]]
+    assert rules == [(["leases"], ["create"], None), (["leases"], ["get", "update"], [FULL_NAME])]
+    assert place == {"namespace": NAMESPACE, "name": FULL_NAME}
+    assert {role["metadata"]["namespace"], binding["metadata"]["namespace"]} == {NAMESPACE}
+    assert binding["roleRef"]["name"] == name
+
+
+def test_two_replicas_are_spread_and_never_drained_together() -> None:
+    """By default two replicas are warm before an old one ends; one replica has no disruption budget."""
+    [deployment] = of_kind(rendered(EVERYWHERE), "Deployment")
+    [budget] = of_kind(rendered(EVERYWHERE), "PodDisruptionBudget")
+    spec = deployment["spec"]
+
+    assert (spec["replicas"], spec["strategy"]) == (
+        2,
+        {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+    )
+    assert budget["spec"] == {"maxUnavailable": 1, "selector": spec["selector"]}
+    spread = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert [part["topologyKey"] for part in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    assert {part["whenUnsatisfiable"] for part in spread} == {"ScheduleAnyway"}
+    assert of_kind(rendered({"replicas": 1}), "PodDisruptionBudget") == []
 
 
 def test_rights_for_some_namespaces() -> None:
     """With namespaces named there is a Role in each and no right outside them."""
     objects = rendered(NAMESPACED)
-    roles, bindings = operators_roles(objects), of_kind(objects, "RoleBinding")
+    roles = operators_roles(objects)
+    bindings = [found for found in of_kind(objects, "RoleBinding") if found["metadata"]["name"] == FULL_NAME]
 
     assert [(role["kind"], role["metadata"]["namespace"], rights(role)) for role in roles] == [
         ("Role", "team-a", RULES),
@@ -209,7 +246,9 @@ def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "field"),
     [
-        ({"replicas": 2}, "replicas"),
+        ({"replica": 2}, "replica"),
+        ({"replicas": 0}, "replicas"),
+        ({"settings": {"lease": {"namespace": "a"}}}, "settings"),
         ({"port": "8080"}, "port"),
         ({"namespaces": ["Team A"]}, "namespaces"),
         ({"settings": {"namespaces": ["a"]}}, "settings"),

@@ -39,6 +39,7 @@ def test_settings(stack: Stack, operator: OperatorProcess) -> None:
         "log": {"format": "console"},
         "namespaces": [],
         "serve": {"address": "0.0.0.0", "port": 8090},  # noqa: S104  # the chart's, for a pod
+        "lease": {"namespace": "agentrollouts", "name": "agentrollouts"},
     }
 
 

@@ -124,7 +124,7 @@ class FakeApiServer:
             raise ConflictError(f"{ref} has changed")
         return self._store(ref, {**known, "status": copy.deepcopy(manifest["status"])})
 
-    async def create_event(self, event: Manifest) -> Manifest:
+    async def create(self, event: Manifest) -> Manifest:
         """A core/v1 Event."""
         if self.hang_on_events:
             await asyncio.Event().wait()

@@ -116,7 +116,7 @@ async def test_a_worker_that_hangs_is_a_reason_to_be_restarted_and_load_is_not(t
     now = 0.0
     queue = WorkQueue[Ref](lambda: now)
     operator = Operator(Watcher(settings_file(tmp_path)), None)
-    operator._is_ready = True  # noqa: SLF001 there is no API server here
+    operator._is_working = True  # noqa: SLF001 there is no API server here
     for number in range(1_000):
         queue.mark(Ref("AgentRollout", "support", f"agent-{number}"))
 
@@ -146,10 +146,21 @@ async def test_workers_that_take_nothing_are_a_reason_to_be_restarted(tmp_path: 
     now = 2 * STUCK_SECONDS
     queue.mark(Ref("AgentRollout", "support", "agent"))
     assert operator._ailment(queue) is None  # noqa: SLF001 the cache is being filled
-    operator._is_ready = True  # noqa: SLF001
+    operator._is_working = True  # noqa: SLF001
     assert operator._ailment(queue) is None  # noqa: SLF001
     now += STUCK_SECONDS + 1
     assert operator._ailment(queue) == "the workers have made no progress for 181 s"  # noqa: SLF001
+
+
+async def test_a_replica_without_the_lease_is_healthy_however_much_waits(tmp_path: Path) -> None:
+    """A warm standby takes no keys, and that is no reason to restart it."""
+    now = 0.0
+    queue = WorkQueue[Ref](lambda: now)
+    operator = Operator(Watcher(settings_file(tmp_path)), None)
+    operator._is_ready = True  # noqa: SLF001
+    queue.mark(Ref("AgentRollout", "support", "agent"))
+    now += 10 * STUCK_SECONDS
+    assert operator._ailment(queue) is None  # noqa: SLF001
 
 
 async def test_a_stuck_event_loop_does_not_answer(tmp_path: Path) -> None:

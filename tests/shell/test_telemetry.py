@@ -55,6 +55,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.settings_reloaded(ok=False)
     telemetry.lagged(0.125)
     telemetry.watch_queue(lambda: 3, lambda: 1.5)
+    telemetry.watch_lease(lambda: False)
     assert await scraped(telemetry) == {
         "agentrollouts_reconcile_duration_seconds_count['AgentRollout']": 1,
         "agentrollouts_reconcile_duration_seconds_sum['AgentRollout']": 0.5,
@@ -75,6 +76,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_event_loop_lag_seconds_sum[]": 0.125,
         "agentrollouts_queue_depth[]": 3,
         "agentrollouts_queue_oldest_seconds[]": 1.5,
+        "agentrollouts_leader[]": 0.0,
         "agentrollouts_build_info['0.1.0']": 1,
     }
 

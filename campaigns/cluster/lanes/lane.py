@@ -285,6 +285,7 @@ class Lane:
         config["clusters"][0]["cluster"] = {"server": self.proxy.url}
         kubeconfig.write_text(yaml.safe_dump(config))
         settings = yaml.safe_load(installed.settings_file.read_text())
+        del settings["lease"]  # each lane has one operator, in a namespace of its own
         settings |= {"namespaces": [self.namespace], "serve": {"address": "127.0.0.1", "port": self._port}}
         file = Path(stack.logs) / f"{self.namespace}-settings.yaml"
         file.write_text(yaml.safe_dump(settings))

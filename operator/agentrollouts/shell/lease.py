@@ -11,10 +11,13 @@ container in its pod does, takes it again at once: of one pod, at most one proce
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
+from uuid import uuid4
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
@@ -147,6 +150,11 @@ class Lease:
         if holder == self._identity:
             self._renewed = started
         return True
+
+
+def identity() -> str:
+    """What this replica is called: its pod's name, or outside a pod a name that no other process has."""
+    return os.environ.get("POD_ID") or f"{socket.gethostname()}-{uuid4().hex[:8]}"
 
 
 def _version(manifest: Manifest | None) -> str | None:

@@ -7,7 +7,8 @@ any worker starts, so that no decision is made on half of the world.
 import asyncio
 import gc
 import logging
-from collections.abc import Coroutine
+import os
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from math import ceil
@@ -15,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from agentrollouts.adapters.cluster.lease import LeaseCluster
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
 from agentrollouts.settings.load import SettingsError, Watcher
@@ -32,6 +34,7 @@ from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.inputs.resync import Resync
+from agentrollouts.shell.lease import LEASE, Lease, identity
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
@@ -44,6 +47,9 @@ logger = logging.getLogger(__name__)
 STUCK_SECONDS: Final = 180.0
 """A look that takes longer will never end: while the API server hangs, a look at an object can take a minute
 and a half, ten seconds for each call. A long queue does not fail the probe: a restart would lengthen it."""
+
+LEASE_LOST: Final = 3
+"""Exit code of a replica that lost the Lease."""
 
 SPARE_WORKERS: Final = 8
 """Workers beside those of the settings, which are the most that one namespace can have."""
@@ -73,33 +79,53 @@ class Operator:
         self._kubeconfig = kubeconfig
         self._exit = AsyncExitStack()
         self._is_ready = False
+        self._is_working = False
         self._tasks: list[asyncio.Task[None]] = []
         self.telemetry = Telemetry()
 
     async def start(self) -> Intake:
-        """Connect, fill the cache, start the workers; the answer is where watch events go.
+        """Connect and fill the cache; the answer is where watch events go.
 
-        Waits for the API server as long as it takes; the probes say so meanwhile.
+        Waits for the API server as long as it takes; the probes say so meanwhile. The workers start when this
+        replica holds the Lease, if there is one.
 
         Raises:
             NoCredentialsError: there is no usable way to reach an API server.
         """
         settings, telemetry = self._watcher.settings, self.telemetry
-        cluster = await WatchingCluster.connect(self._kubeconfig, on_call=telemetry.api_call)
+        lease = await self._lease(settings)
+        may_write = lease.is_held if lease else lambda: True
+        cluster = await WatchingCluster.connect(
+            self._kubeconfig, on_call=telemetry.api_call, may_write=may_write
+        )
         self._exit.push_async_callback(cluster.close)
-        loop = asyncio.get_running_loop()
         cache = Cache()
-        queue = WorkQueue(loop.time, shares_of(settings.workers, cache))
+        queue = WorkQueue(asyncio.get_running_loop().time, shares_of(settings.workers, cache))
         telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         intake = Intake(cache, queue)
-        sources = Sources(settings)
-        self._exit.callback(sources.close)
-        poller = Poller(sources.find, partial(queue.mark, is_urgent=True), telemetry.polled)
-        self._exit.callback(poller.close)
         await self._exit.enter_async_context(self._serve(settings, queue))
         self._spawn(self._measure_lag(), "lag")
         resync = Resync(cluster, cache, intake, settings.namespaces)
         await resync.fill()
+        work = self._work(cluster, cache, intake, queue)
+        self._spawn(resync.keep(), "resync")
+        _spare_the_collector()
+        self._is_ready = True
+        if lease is None:
+            work()
+        else:
+            self._spawn(self._lead(lease, work), "lease")
+        return intake
+
+    def _work(
+        self, cluster: WatchingCluster, cache: Cache, intake: Intake, queue: WorkQueue[Ref]
+    ) -> Callable[[], None]:
+        """Build what decides and writes; the answer starts it."""
+        settings, telemetry = self._watcher.settings, self.telemetry
+        sources = Sources(settings)
+        self._exit.callback(sources.close)
+        poller = Poller(sources.find, partial(queue.mark, is_urgent=True), telemetry.polled)
+        self._exit.callback(poller.close)
         sender = EventSender(cluster)
         actor = Actor(cluster, cache, intake, sender)
         permits = self._permits(cluster, cache, queue)
@@ -112,14 +138,38 @@ class Operator:
             RELEASE: ReleaseController(ReleaseObserver(cache, cluster), actor, writes),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
-        for index in range(settings.workers + SPARE_WORKERS):
-            self._spawn(reconciler.work(), f"worker {index}")
         self._spawn(self._follow_settings(sources, permits, intake), "settings")
-        self._spawn(resync.keep(), "resync")
-        self._spawn(sender.work(), "events")
-        _spare_the_collector()
-        self._is_ready = True
-        return intake
+
+        def begin() -> None:
+            self._is_working = True
+            for index in range(settings.workers + SPARE_WORKERS):
+                self._spawn(reconciler.work(), f"worker {index}")
+            self._spawn(sender.work(), "events")
+
+        return begin
+
+    async def _lease(self, settings: Settings) -> Lease | None:
+        """The Lease of the settings, given up at the very end."""
+        if settings.lease is None:
+            return None
+        cluster = await LeaseCluster.connect(self._kubeconfig, connections=1)
+        self._exit.push_async_callback(cluster.close)
+        place = Ref(LEASE, settings.lease.namespace, settings.lease.name)
+        lease = Lease(cluster, place, identity())
+        self._exit.push_async_callback(lease.release)
+        self.telemetry.watch_lease(lease.is_held)
+        return lease
+
+    async def _lead(self, lease: Lease, work: Callable[[], None]) -> None:
+        """Wait for the Lease, then work. Without the Lease the process ends at once and starts anew."""
+        logger.info("Waiting for the Lease")
+        await lease.acquire()
+        logger.info("Holds the Lease")
+        work()
+        await lease.keep()
+        logger.critical("Lost the Lease; this process ends, so that another replica decides alone")
+        logging.shutdown()
+        os._exit(LEASE_LOST)
 
     def _permits(self, cluster: WatchingCluster, cache: Cache, queue: WorkQueue[Ref]) -> Permits:
         """What the settings allow, with the Gateways that it reads closed at the end."""
@@ -128,14 +178,19 @@ class Operator:
         return Permits(self._watcher.settings, cache, classes)
 
     async def stop(self) -> None:
-        """End the workers and close all connections. What is half done is done again by the next process."""
-        self._is_ready = False
+        """End the workers and close all connections. What is half done is done again by the next process.
+
+        The Lease is given up when nothing of this process can write anymore.
+        """
+        self._is_ready = self._is_working = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._exit.aclose()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
-        self._exit.callback(task.cancel)
 
     def _serve(self, settings: Settings, queue: WorkQueue[Ref]) -> AbstractAsyncContextManager[object]:
         def ready() -> str | None:
@@ -148,7 +203,7 @@ class Operator:
         """What only a restart can cure; an event loop that is stuck does not answer at all."""
         if ended := [task.get_name() for task in self._tasks if task.done()]:
             return f"ended by a bug: {', '.join(ended)}"
-        stuck = queue.stuck_seconds() if self._is_ready else 0.0
+        stuck = queue.stuck_seconds() if self._is_working else 0.0
         return f"the workers have made no progress for {stuck:.0f} s" if stuck > STUCK_SECONDS else None
 
     async def _measure_lag(self) -> None:

@@ -62,7 +62,7 @@ VERBS: dict[str, Callable[[Cluster], Awaitable[object]]] = {
     "list": lambda cluster: cluster.list("HTTPRoute"),
     "apply": lambda cluster: cluster.apply(MANIFEST),
     "replace_status": lambda cluster: cluster.replace_status(MANIFEST),
-    "create_event": lambda cluster: cluster.create_event(EVENT),
+    "create": lambda cluster: cluster.create(EVENT),
     "patch": lambda cluster: cluster.patch(ROUTE, [{"op": "test", "path": "/spec", "value": {}}]),
     "delete_version": lambda cluster: cluster.delete_version(MANIFEST),
 }
@@ -85,9 +85,12 @@ def kubeconfig(folder: Path, url: str, user: Mapping[str, object]) -> Path:
 
 @asynccontextmanager
 async def connected(
-    folder: Path, url: str, calls: list[tuple[str, str, str]] | None = None
+    folder: Path,
+    url: str,
+    calls: list[tuple[str, str, str]] | None = None,
+    may_write: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Cluster]:
-    """A connection with a token, closed at the end; `calls` collects what metrics are told."""
+    """A connection with a token, closed at the end; `calls` collects what the metrics get."""
 
     def on_call(verb: str, kind: str, code: str, seconds: float) -> None:
         assert 0 <= seconds < DEADLINE + TOLERANCE
@@ -95,7 +98,7 @@ async def connected(
             calls.append((verb, kind, code))
 
     path = kubeconfig(folder, url, {"token": TOKEN})
-    cluster = await Cluster.connect(path, on_call=on_call, timeout_seconds=DEADLINE)
+    cluster = await Cluster.connect(path, on_call=on_call, may_write=may_write, timeout_seconds=DEADLINE)
     try:
         yield cluster
     finally:
@@ -120,7 +123,7 @@ def status(code: int, message: str = "no", *headers: str, **details: str) -> Beh
         ("list", "GET /apis/gateway.networking.k8s.io/v1/httproutes", {"limit": [str(PAGE)]}),
         ("apply", f"PATCH {ROUTES}/agent", {"fieldManager": ["agentrollouts"], "force": ["true"]}),
         ("replace_status", f"PUT {ROUTES}/agent/status", {"fieldManager": ["agentrollouts"]}),
-        ("create_event", "POST /api/v1/namespaces/support/events", {"fieldManager": ["agentrollouts"]}),
+        ("create", "POST /api/v1/namespaces/support/events", {"fieldManager": ["agentrollouts"]}),
         ("patch", f"PATCH {ROUTES}/agent", {"fieldManager": ["agentrollouts"]}),
         ("delete_version", f"DELETE {ROUTES}/agent", {}),
     ],
@@ -137,8 +140,23 @@ async def test_each_verb_is_one_request(
     assert f"{method} {urlsplit(target).path}" == line
     assert parse_qs(urlsplit(target).query) == query
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
-    name = verb.removesuffix("_event").removesuffix("_version")
-    assert calls == [(name, "Event" if verb == "create_event" else "HTTPRoute", "200")]
+    name = verb.removesuffix("_version")
+    assert calls == [(name, "Event" if verb == "create" else "HTTPRoute", "200")]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_without_the_lease_nothing_is_written(verb: str, tmp_path: Path) -> None:
+    """A replica that may not write reads as before, and none of its writes reaches the API server."""
+    async with (
+        serving(good({"items": []})) as server,
+        connected(tmp_path, server.url, may_write=bool) as cluster,
+    ):
+        if verb in {"get", "list"}:
+            await VERBS[verb](cluster)
+        else:
+            with pytest.raises(UnavailableError, match="this replica does not hold the Lease"):
+                await VERBS[verb](cluster)
+    assert len(server.requests) == (verb in {"get", "list"})
 
 
 async def test_an_apply_sends_json_as_an_apply_patch(tmp_path: Path) -> None:

@@ -187,10 +187,10 @@ async def test_an_event_is_seen_by_kubectl(cluster: Cluster, stack: Stack) -> No
         "count": 1,
         "source": {"component": "agentrollouts"},
     }
-    await cluster.create_event(event)
+    await cluster.create(event)
     assert "The canary was worse" in stack.kubectl("describe", "agentrollout", "event", "-n", NAMESPACE)
     with pytest.raises(ConflictError):
-        await cluster.create_event(event)
+        await cluster.create(event)
 
 
 @pytest.mark.usefixtures("cluster")

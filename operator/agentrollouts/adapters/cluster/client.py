@@ -36,6 +36,9 @@ from agentrollouts.api.names import FIELD_MANAGER
 OnCall = Callable[[str, str, str, float], None]
 """Called for every request: verb, kind, code (HTTP status, "timeout" or "unreachable"), seconds."""
 
+MayWrite = Callable[[], bool]
+"""Whether this replica holds the Lease."""
+
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MISFIT: Final = "the server rejected our request due to an error in our request"
@@ -60,11 +63,13 @@ class Cluster:
         configuration: Configuration,
         *,
         on_call: OnCall,
+        may_write: MayWrite,
         timeout_seconds: float,
     ) -> None:
         self._credentials = credentials
         self._configuration = configuration
         self._on_call = on_call
+        self._may_write = may_write
         self._timeout_seconds = timeout_seconds
         self._renewal = asyncio.Lock()
         self._renewable_at = 0.0
@@ -87,6 +92,7 @@ class Cluster:
         kubeconfig: Path | None = None,
         *,
         on_call: OnCall = lambda *_: None,
+        may_write: MayWrite = lambda: True,
         timeout_seconds: float = 10.0,
         connections: int = 12,
     ) -> Self:
@@ -96,6 +102,7 @@ class Cluster:
             kubeconfig: Path of the file. Defaults to `$KUBECONFIG`, then the pod's service account, then
                 `~/.kube/config`.
             on_call: Called for every request, for metrics.
+            may_write: Called before every write; False refuses it.
             timeout_seconds: Hard limit of each request, from requesting a connection to the last byte.
             connections: Number of concurrent requests; each connection takes half a MiB.
 
@@ -109,7 +116,13 @@ class Cluster:
         configuration = await credentials()
         configuration.connection_pool_maxsize = connections
         try:
-            return cls(credentials, configuration, on_call=on_call, timeout_seconds=timeout_seconds)
+            return cls(
+                credentials,
+                configuration,
+                on_call=on_call,
+                may_write=may_write,
+                timeout_seconds=timeout_seconds,
+            )
         except OSError as error:  # a certificate or key that TLS cannot read; ssl.SSLError is an OSError
             raise NoCredentialsError(f"Failed to load the cluster's certificates: {error}") from error
 
@@ -242,16 +255,16 @@ class Cluster:
         path, query = f"{ref.path}/status", {"fieldManager": FIELD_MANAGER}
         return await self._send(Call("replace_status", ref.kind, str(ref), "PUT", path, query, body))
 
-    async def create_event(self, event: Manifest) -> Manifest:
-        """Creates a core/v1 Event.
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Creates an object.
 
         Raises:
-            ConflictError: an Event of that name exists already.
+            ConflictError: one of that name exists already.
             ClusterError: any other failure.
         """
-        ref = Ref.of(event)
-        path, query = KINDS["Event"].path(ref.namespace), {"fieldManager": FIELD_MANAGER}
-        return await self._send(Call("create", "Event", str(ref), "POST", path, query, event))
+        ref, query = Ref.of(manifest), {"fieldManager": FIELD_MANAGER}
+        path = KINDS[ref.kind].path(ref.namespace)
+        return await self._send(Call("create", ref.kind, str(ref), "POST", path, query, manifest))
 
     async def _send(self, call: Call) -> Manifest:
         """The one place where calls are made: bounded in time, counted, errors translated."""
@@ -279,6 +292,8 @@ class Cluster:
         return answer
 
     async def _exchange(self, call: Call, token: str | None) -> Answer:
+        if call.method != "GET" and not self._may_write():  # the last thing before the wire
+            raise UnavailableError(f"{call.what}: this replica does not hold the Lease")
         headers = {"Content-Type": call.content_type, "Accept": "application/json"}
         headers |= {"Authorization": token} if token else {}
         url = f"{self._configuration.host}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")

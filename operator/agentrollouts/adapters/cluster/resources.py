@@ -47,6 +47,7 @@ KINDS: Final[Mapping[str, Resource]] = {
     "Event": Resource("v1", "events"),
     "Gateway": Resource("gateway.networking.k8s.io/v1", "gateways"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
+    "Lease": Resource("coordination.k8s.io/v1", "leases"),
 }
 
 

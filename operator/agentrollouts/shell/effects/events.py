@@ -46,7 +46,7 @@ INSTANCE_LENGTH: Final = 128
 class EventSink(Protocol):
     """Where Events go; `adapters.cluster.client.Cluster` is one."""
 
-    async def create_event(self, event: Manifest) -> Manifest:
+    async def create(self, event: Manifest) -> Manifest:
         """Create a core/v1 Event. Raises `ClusterError`."""
 
 
@@ -106,7 +106,7 @@ class EventSender:
             namespace = turn.item.event["metadata"]["namespace"]
             self._lengths -= Counter([namespace])
             try:
-                await self._sink.create_event(turn.item.event)
+                await self._sink.create(turn.item.event)
             except ClusterError as error:
                 logger.warning("Failed to send an Event: %s", error)
 
