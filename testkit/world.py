@@ -151,11 +151,11 @@ class World(Simulated):
             assert rollback.to != rollback.from_, "rolled back to what failed"
 
 
-def a_world(builder: RolloutBuilder, *releases: str) -> World:
-    """A world in which these releases are ready, and nothing has happened yet."""
+def a_world(builder: RolloutBuilder, *releases: str, kind: type[World] = World) -> World:
+    """A world of that kind in which these releases are ready, and nothing has happened yet."""
     names = {*releases, builder.plan.release_ref.name}
     stable = builder.status.stable
-    world = World(
+    world = kind(
         base=builder,
         rollout=builder.build(),
         now=START,

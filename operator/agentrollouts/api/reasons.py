@@ -180,6 +180,11 @@ class Reason(StrEnum):
         "The settings have no Prometheus source of that name for this namespace.",
     )
 
+    SHARE_EXCEEDED = (
+        "ShareExceeded",
+        "The namespace requests more than its share, so its rollouts are served less often.",
+    )
+
     # Whether work is in progress, by kstatus.
     PROGRESSING = "Progressing", "The rollout is in progress."
     SETTLED = "Settled", "There is nothing left to do."

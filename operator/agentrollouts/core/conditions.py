@@ -24,6 +24,10 @@ ROLLBACK_READY: Final = "RollbackReady"
 
 ROUTE_CONFLICT: Final = "RouteConflict"
 """A warning, there only while it is True: another route has the same hostname at the same parent."""
+SHARE_EXCEEDED: Final = "ShareExceeded"
+"""A warning, there only while it is True: the namespace requests more than its share of Prometheus."""
+WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED})
+"""Conditions whose True is what is wrong."""
 
 
 def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:

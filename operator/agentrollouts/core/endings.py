@@ -59,6 +59,11 @@ def _intended(how: str) -> Ending:
     return Ending(EndedBy.PERSON, Kstatus.IN_PROGRESS, how)
 
 
+def _slower(how: str) -> Ending:
+    """It continues more slowly until a person changes something, so this is not a failure either."""
+    return Ending(EndedBy.PERSON, Kstatus.IN_PROGRESS, how, is_measured=True)
+
+
 ENDINGS: Final[Mapping[Reason, Ending]] = {
     # What is measured.
     Reason.METRIC_MISSING: _itself("resumes once the metric exists", is_stated=True),
@@ -87,6 +92,9 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.INVALID_GATE: _person("correct the field in the message", is_stated=True),
     Reason.SOURCE_UNKNOWN: _person("name a source of the settings, or ask the administrator for one"),
     Reason.LIMIT_EXCEEDED: _person("stay within the limit, or ask the administrator for more"),
+    Reason.SHARE_EXCEEDED: _slower(
+        "set a longer interval or use fewer gates, or ask the administrator for more"
+    ),
     Reason.GATEWAY_NOT_PERMITTED: _person("name a permitted Gateway, or ask the administrator"),
     Reason.AGENT_TAKEN: _person("delete one of the two rollouts"),
     Reason.TERMINATING: _object("remove the finalizers that hold the rollout")._replace(is_measured=True),

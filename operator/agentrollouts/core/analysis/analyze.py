@@ -188,9 +188,9 @@ def poll(analysis: Analysis, status: AgentRolloutStatus) -> Poll | None:
         return None
     if analysis.table and (closer := closer_look(analysis.table, gates)):
         plan = replace(plan, closer=closer)
-    source, attempt = spec.metrics.source, status.attempt
+    source, attempt, size = spec.metrics.source, status.attempt, len(gates) + len(analysis.caps)
     if spec.watch and not is_progressing(status):
-        return Poll(plan=plan, source=source, interval_seconds=spec.watch.interval_seconds)
+        return Poll(plan=plan, source=source, interval_seconds=spec.watch.interval_seconds, gates=size)
     past = {gate.name: gate for gate in status.gates}
     is_known = all(gate.name in past and is_measured(gate, past[gate.name]) for gate in gates)
     is_over = plan.past_end is not None
@@ -198,6 +198,7 @@ def poll(analysis: Analysis, status: AgentRolloutStatus) -> Poll | None:
         plan=plan,
         source=source,
         interval_seconds=spec.analysis.interval_seconds,
+        gates=size,
         history_before=None if is_known or is_over or attempt is None else attempt.start_time,
         census=None if is_over else canary.census(obs, status, gates, plan),
     )

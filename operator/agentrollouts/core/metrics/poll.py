@@ -23,6 +23,8 @@ class Poll:
     source: str
     """Name of the Prometheus source in the administrator's settings."""
     interval_seconds: float
+    gates: int = 1
+    """Number of gates and caps, by which a query costs."""
     history_before: datetime | None = None
     """Also ask, once, for stable's history until then, from which the burst factors are measured."""
     census: Census | None = None
@@ -48,3 +50,7 @@ class PollResult:
     """The label with the namespace of the rollout in that Prometheus."""
     counts_births: bool = False
     """Whether that server's `increase` already counts the first value of a series."""
+    interval_seconds: float | None = field(default=None, compare=False)
+    """Seconds since the query before; None at the first."""
+    excess: str | None = None
+    """How the namespace exceeds its share of Prometheus, in a sentence; None if it does not."""

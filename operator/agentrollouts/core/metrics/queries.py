@@ -140,6 +140,10 @@ class QueryPlan:
         age = int((at - self.start(source)).total_seconds())
         return age if source.seconds is None else min(age, source.seconds)
 
+    def has_begun(self, at: datetime) -> bool:
+        """Whether some source counts at `at`, so that there is something to query."""
+        return any(self.window(source, at) >= 1 for source in self.sources)
+
     def shift(self, source: Source, at: datetime) -> int:
         """Whole seconds before `at` at which the source's window ends."""
         return int((at - self.past_end).total_seconds()) if source.past and self.past_end else 0

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from agentrollouts.api.objects import Condition
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
-from agentrollouts.core.conditions import ROUTE_CONFLICT, set_condition, without_condition
+from agentrollouts.core.conditions import ROUTE_CONFLICT, SHARE_EXCEEDED, set_condition, without_condition
 from agentrollouts.core.effects import Effect, Event, Write
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
@@ -22,6 +23,7 @@ from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
+from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
 from agentrollouts.core.rollout.reporting.warning_events import notices
 from agentrollouts.core.rollout.situation import Situation
@@ -30,6 +32,7 @@ from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.state import TrafficState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +62,11 @@ class Decision:
 def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
     progress = advance(Progress(s.spec, s.status, s.now), move)
-    status, conditions = progress.status, progress.status.conditions
+    status = progress.status
     traffic = s.traffic if is_same_segment(s.obs.status, status) else s.routing.state(status)
-    for found in conditions_of(s, status, move, traffic):
-        conditions = set_condition(conditions, found)
-    conflict = route_conflict(s.obs)
-    conditions = (
-        set_condition(conditions, conflict) if conflict else without_condition(conditions, ROUTE_CONFLICT)
-    )
+    questions = poll(s.analysis, status)
+    is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
+    conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
     generation = s.obs.rollout.metadata.generation
     status = status.copy_with(
         observed_generation=generation,
@@ -75,19 +75,35 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     )
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
-    warnings = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
+    noticed = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
         writes=(*writes, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(writes) and not is_latched(status),
         status=with_query(s.analysis, status) if is_due else None,
         is_news=news,
-        events=(*progress.events, *warnings, *restorations(s.obs, s.traffic)),
+        events=(*progress.events, *noticed, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
-        poll=poll(s.analysis, status),
+        poll=questions,
         wake_at=_wake_at(s, status, move),
     )
+
+
+def _conditions(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, traffic: TrafficState, *, is_polled: bool
+) -> tuple[Condition, ...]:
+    """The persisted conditions, as they are now; warnings are there only while they hold."""
+    conditions = status.conditions
+    for found in conditions_of(s, status, move, traffic):
+        conditions = set_condition(conditions, found)
+    warnings = {
+        ROUTE_CONFLICT: route_conflict(s.obs),
+        SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
+    }
+    for kind, warning in warnings.items():
+        conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)
+    return conditions
 
 
 def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:

@@ -30,11 +30,16 @@ def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
 
 
 def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
-    """Whether the status differs, and its numbers are due to be shown again; at rest they never are."""
+    """Whether the status differs, and its numbers are due to be shown again; at rest they never are.
+
+    A tick is the interval at which Prometheus is really queried.
+    """
     old = obs.status
     if old == status or not is_progressing(status):
         return False
-    pause = timedelta(seconds=NUMBERS_TICKS * obs.rollout.spec.analysis.interval_seconds)
+    result = obs.poll_result
+    tick = max(obs.rollout.spec.analysis.interval_seconds, (result and result.interval_seconds) or 0.0)
+    pause = timedelta(seconds=NUMBERS_TICKS * tick)
     shown, known = _newest_sample(old), _newest_sample(status)
     return known is not None and (shown is None or known - shown >= pause)
 

@@ -13,7 +13,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.analyze import exceeded_caps
-from agentrollouts.core.conditions import RECONCILING, ROUTE_CONFLICT, STALLED
+from agentrollouts.core.conditions import RECONCILING, STALLED, WARNINGS
 from agentrollouts.core.effects import Event
 from agentrollouts.core.endings import ENDINGS, UNVARYING
 from agentrollouts.core.rollout.reporting.progress import steady
@@ -86,7 +86,7 @@ def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
         (found.reason, found.message)
         for found in status.conditions
         if found.type not in {RECONCILING, STALLED}
-        and (found.status is ConditionStatus.TRUE) is (found.type == ROUTE_CONFLICT)
+        and (found.status is ConditionStatus.TRUE) is (found.type in WARNINGS)
         and not (found.type == METRICS_CONDITION and found.reason in AWAITED and is_progressing(status))
     ]
     hold = status.attempt.hold if status.attempt else None
