@@ -1,6 +1,6 @@
 """The Prometheus servers that rollouts may name.
 
-Addresses and credentials stand in the settings: a tenant who could name an address could make the operator
+Addresses and credentials are in the settings: a tenant who could name an address could make the operator
 connect to any server that it can reach.
 """
 
@@ -67,7 +67,11 @@ class PrometheusSource(Section):
     header_files: Mapping[HeaderName, FilePath] = Field(default={}, max_length=16)
     """Headers to send whose values are in files; read again for every query."""
     timeout_seconds: float = Field(strict=True, default=5.0, ge=0.05, le=60)
-    """How long one query may take, with everything."""
+    """How long one query may take, with everything. To wait for other queries does not count."""
+    concurrent_queries: int = Field(strict=True, default=8, ge=2, le=64)
+    """Number of queries in progress at a time. One namespace has at most half of them, and a quarter while
+    its queries are slow: a second or more, or a quarter of `timeoutSeconds`. All slow namespaces together
+    have at most half. The other queries wait, and the namespaces take turns."""
     namespaces: tuple[DnsLabel, ...] = ()
     """Namespaces whose rollouts may use it; all if empty."""
     flavor: Flavor = Flavor.AUTO

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentrollouts.adapters.prometheus.breaker import Breaker
+from agentrollouts.adapters.prometheus.breaker import Breaker, Breakers
 from agentrollouts.adapters.prometheus.envelope import QueryError, QueryErrorKind, Vector
 
 GOOD = Vector(datetime(2026, 11, 21, tzinfo=UTC), ())
@@ -57,3 +57,25 @@ def test_only_faults_of_the_server_count(kind: QueryErrorKind) -> None:
     counts = {QueryErrorKind.UNREACHABLE, QueryErrorKind.TIMEOUT, QueryErrorKind.SERVER_ERROR}
     breaker = after(*[QueryError(kind, "x")] * 3)
     assert (breaker.refusal(0.0) is not None) == (kind in counts)
+
+
+def test_a_namespace_that_fails_stops_no_other() -> None:
+    """Its own queries are held back; those of others are made as ever, and forget nothing of it."""
+    breakers = Breakers()
+    for _ in range(5):
+        breakers.note("hostile", QueryError(QueryErrorKind.TIMEOUT, "slow"), 0.0)
+        breakers.note("victim", GOOD, 0.0)
+    assert breakers.refusal("victim", 0.0) is None
+    refusal = breakers.refusal("hostile", 0.0)
+    assert refusal is not None
+    assert (refusal.kind, refusal.was_sent) == (QueryErrorKind.TIMEOUT, False)
+    breakers.note("hostile", GOOD, 5.0)
+    assert breakers.refusal("hostile", 5.0) is None
+
+
+def test_failing_namespaces_that_are_gone_are_forgotten() -> None:
+    """What is remembered does not grow with every namespace that ever failed."""
+    breakers = Breakers()
+    for index in range(5000):
+        breakers.note(f"n-{index}", DOWN, float(index))
+    assert len(breakers._failing) <= 1024  # noqa: SLF001 - memory shows nowhere else

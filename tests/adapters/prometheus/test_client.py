@@ -16,8 +16,9 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from agentrollouts.adapters.prometheus.client import MAX_BYTES, Prometheus
+from agentrollouts.adapters.prometheus.client import Prometheus
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Series, Vector
+from agentrollouts.adapters.prometheus.sending import MAX_BYTES
 from agentrollouts.settings.sources import PrometheusSource
 from tests.adapters.server import Behavior, answer, hang, serving
 
@@ -398,6 +399,58 @@ async def test_refused_queries_do_not_keep_others_from_being_asked() -> None:
         for _ in range(5):
             await prometheus.query("up(", AT)
     assert len(server.requests) == 5
+
+
+async def test_slow_queries_of_one_namespace_delay_and_stop_no_other() -> None:
+    """Eight rollouts whose queries hang, again and again: the queries of a neighbor take as long as ever."""
+    async with serving(hang) as server, poll(server.url) as prometheus:
+
+        async def hang_on_slow(writer: asyncio.StreamWriter) -> None:
+            is_slow = b"slow" in server.requests[-1].body
+            await (hang(writer) if is_slow else answer(200, vector())(writer))
+
+        server.behavior = hang_on_slow
+        await ask(prometheus, "victim", "up")
+
+        async def keep_asking() -> None:
+            while True:
+                await ask(prometheus, "hostile", "slow")
+                await asyncio.sleep(0.01)
+
+        hostile = [asyncio.create_task(keep_asking()) for _ in range(8)]
+        took, outcomes = [], []
+        for _ in range(30):
+            started = time.monotonic()
+            outcomes.append(await ask(prometheus, "victim", "up"))
+            took.append(time.monotonic() - started)
+            await asyncio.sleep(0.1)
+        for task in hostile:
+            task.cancel()
+        await asyncio.gather(*hostile, return_exceptions=True)
+    assert outcomes == [Vector(AT, ())] * 30
+    assert max(took) < 0.5
+    crowding = prometheus.crowding("hostile")
+    assert crowding is not None
+    assert "namespace hostile, which may have 4 in progress at Prometheus source default" in crowding
+    assert prometheus.crowding("victim") is None
+
+
+async def test_to_wait_for_a_turn_is_no_timeout() -> None:
+    """Ten queries of half the deadline, two at a time: all are answered, and no fault is noted."""
+
+    async def take_long(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(DEADLINE / 2)
+        await answer(200, vector())(writer)
+
+    async with serving(take_long) as server, poll(server.url, concurrent_queries=4) as prometheus:
+        outcomes = await asyncio.gather(*(ask(prometheus, "busy", "up") for _ in range(10)))
+    assert outcomes == [Vector(AT, ())] * 10
+
+
+async def ask(prometheus: Prometheus, namespace: str, text: str) -> Vector | QueryError:
+    """A query as the poller makes it."""
+    async with prometheus.turn(namespace):
+        return await prometheus.query(text, AT, namespace=namespace)
 
 
 async def test_a_closed_client_answers_with_an_error() -> None:

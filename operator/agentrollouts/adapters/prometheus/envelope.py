@@ -9,7 +9,7 @@ may come from anywhere, so none of its text is repeated in a message.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -47,6 +47,8 @@ class QueryError:
 
     kind: QueryErrorKind
     message: str
+    was_sent: bool = field(default=True, compare=False)
+    """False where an earlier failure is repeated and nothing was queried."""
 
 
 class Row(NamedTuple):

@@ -45,3 +45,7 @@ class Source(Protocol):
     @property
     def timeout_seconds(self) -> float:
         """The hard limit of a query, with everything."""
+
+    @property
+    def concurrent_queries(self) -> int:
+        """Queries that are in progress at a time."""
