@@ -8,6 +8,7 @@ import asyncio
 import copy
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -226,6 +227,7 @@ class FakePrometheus:
         self.answer = answer
         self.namespace_label = "namespace"
         self.has_births = False
+        self.crowded: str | None = None
         self.history: Matrix | QueryError = Matrix(())
         self.seconds: float | None = 0.0
         self.asked: list[tuple[str, datetime]] = []
@@ -236,16 +238,28 @@ class FakePrometheus:
         """What the test says."""
         return self.has_births
 
-    async def query(self, text: str, at: datetime) -> Vector | QueryError:
+    @asynccontextmanager
+    async def turn(self, namespace: str) -> AsyncIterator[None]:
+        """At once."""
+        assert namespace
+        yield
+
+    def crowding(self, _namespace: str) -> str | None:
+        """What the test says."""
+        return self.crowded
+
+    async def query(self, text: str, at: datetime, *, namespace: str) -> Vector | QueryError:
         """The answer."""
+        assert namespace
         self.asked.append((text, at))
         await self._think()
         return self.answer if isinstance(self.answer, QueryError) else _vector(at, self.answer)
 
     async def query_range(
-        self, text: str, start: datetime, end: datetime, step: timedelta
+        self, text: str, start: datetime, end: datetime, step: timedelta, *, namespace: str
     ) -> Matrix | QueryError:
         """The history."""
+        assert namespace
         assert text
         assert start < end
         assert step

@@ -35,7 +35,12 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
         prometheus=(),
         namespaces=(),
         gateway_classes=(),
-        limits=Limits(rollouts_per_namespace=1000, gates_per_rollout=16),
+        limits=Limits(
+            rollouts_per_namespace=1000,
+            gates_per_rollout=16,
+            min_interval_seconds=1,
+            queries_per_second_per_namespace=80,
+        ),
         workers=32,
         serve=Serve(address="0.0.0.0", port=8080),  # noqa: S104 - the default that probes need
         log=Log(format="json", level="info"),
@@ -56,11 +61,16 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
       headers: {{X-Scope-OrgID: team-a}}
       headerFiles: {{X-Key: {key}}}
       timeoutSeconds: 2.5
+      concurrentQueries: 4
       namespaces: [support]
       namespaceLabel: tenant_namespace
     namespaces: [support, billing]
     gatewayClasses: [traefik]
-    limits: {{rolloutsPerNamespace: 5, gatesPerRollout: 3}}
+    limits:
+      rolloutsPerNamespace: 5
+      gatesPerRollout: 3
+      minIntervalSeconds: 5
+      queriesPerSecondPerNamespace: 2.5
     workers: 2
     serve: {{address: 127.0.0.1, port: 0}}
     log: {{format: console, level: debug}}
@@ -75,13 +85,19 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
                 headers={"X-Scope-OrgID": SecretStr("team-a")},
                 header_files={"X-Key": key},
                 timeout_seconds=2.5,
+                concurrent_queries=4,
                 namespaces=("support",),
                 namespace_label="tenant_namespace",
             ),
         ),
         namespaces=("support", "billing"),
         gateway_classes=("traefik",),
-        limits=Limits(rollouts_per_namespace=5, gates_per_rollout=3),
+        limits=Limits(
+            rollouts_per_namespace=5,
+            gates_per_rollout=3,
+            min_interval_seconds=5,
+            queries_per_second_per_namespace=2.5,
+        ),
         workers=2,
         serve=Serve(address="127.0.0.1", port=0),
         log=Log(format="console", level="debug"),

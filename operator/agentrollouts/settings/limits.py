@@ -13,3 +13,11 @@ class Limits(Section):
     LimitExceeded. A release that they already serve continues, and can be rolled back."""
     gates_per_rollout: int = Field(strict=True, default=16, ge=1, le=16)
     """Gates of one rollout. A rollout with more ships nothing, with the reason LimitExceeded."""
+    min_interval_seconds: float = Field(strict=True, default=1, ge=1, le=3600)
+    """Shortest interval at which Prometheus is queried for a rollout. One that requests a shorter interval is
+    queried at this one, and its condition ShareExceeded says so."""
+    queries_per_second_per_namespace: float = Field(strict=True, default=80, ge=0.1, le=10_000)
+    """Queries to Prometheus that the rollouts of one namespace make per second, all together. A query of one
+    gate counts as 1, each further gate as 1/4; a result of more than 60 rows counts as 1 for each 60. If they
+    request more, all their intervals grow alike, and the condition ShareExceeded of each says so. A query
+    with its decision takes about 3 ms of processor time, so 80 are a quarter of a core."""

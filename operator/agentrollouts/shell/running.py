@@ -124,7 +124,8 @@ class Operator:
         settings, telemetry = self._watcher.settings, self.telemetry
         sources = Sources(settings)
         self._exit.callback(sources.close)
-        poller = Poller(sources.find, partial(queue.mark, is_urgent=True), telemetry.polled)
+        on_result = partial(queue.mark, is_urgent=True)
+        poller = Poller(sources.find, on_result, telemetry.polled, limits=settings.limits)
         self._exit.callback(poller.close)
         sender = EventSender(cluster)
         actor = Actor(cluster, cache, intake, sender)
@@ -138,7 +139,7 @@ class Operator:
             RELEASE: ReleaseController(ReleaseObserver(cache, cluster), actor, writes),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
-        self._spawn(self._follow_settings(sources, permits, intake), "settings")
+        self._spawn(self._follow_settings(sources, poller, permits, intake), "settings")
 
         def begin() -> None:
             self._is_working = True
@@ -214,13 +215,16 @@ class Operator:
             await asyncio.sleep(LAG_STEP_SECONDS)
             self.telemetry.lagged(max(0.0, loop.time() - due))
 
-    async def _follow_settings(self, sources: Sources, permits: Permits, intake: Intake) -> None:
+    async def _follow_settings(
+        self, sources: Sources, poller: Poller, permits: Permits, intake: Intake
+    ) -> None:
         async for news in self._watcher.changes():
             self.telemetry.settings_reloaded(ok=not isinstance(news, SettingsError))
             if isinstance(news, SettingsError):
                 logger.warning("Kept the previous settings: %s", news)
             else:
                 sources.replace(news)
+                poller.replace(news.limits)
                 permits.replace(news)
                 intake.look_at_all()
                 logger.info("Applied new settings")

@@ -410,16 +410,17 @@ async def test_slow_queries_of_one_namespace_delay_and_stop_no_other() -> None:
             await (hang(writer) if is_slow else answer(200, vector())(writer))
 
         server.behavior = hang_on_slow
+        hung: list[Vector | QueryError] = []
         await ask(prometheus, "victim", "up")
 
         async def keep_asking() -> None:
             while True:
-                await ask(prometheus, "hostile", "slow")
+                hung.append(await ask(prometheus, "hostile", "slow"))
                 await asyncio.sleep(0.01)
 
         hostile = [asyncio.create_task(keep_asking()) for _ in range(8)]
         took, outcomes = [], []
-        for _ in range(30):
+        for _ in range(40):
             started = time.monotonic()
             outcomes.append(await ask(prometheus, "victim", "up"))
             took.append(time.monotonic() - started)
@@ -427,7 +428,8 @@ async def test_slow_queries_of_one_namespace_delay_and_stop_no_other() -> None:
         for task in hostile:
             task.cancel()
         await asyncio.gather(*hostile, return_exceptions=True)
-    assert outcomes == [Vector(AT, ())] * 30
+    assert outcomes == [Vector(AT, ())] * 40
+    assert {isinstance(found, QueryError) and found.was_sent for found in hung} == {True, False}
     assert max(took) < 0.5
     crowding = prometheus.crowding("hostile")
     assert crowding is not None

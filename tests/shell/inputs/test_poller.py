@@ -18,7 +18,9 @@ from agentrollouts.core.metrics.poll import Poll, PollResult
 from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.table import to_result
-from agentrollouts.shell.inputs.poller import FIRST_APART, JITTER, SIGHTED_AGAIN, STEP, Poller
+from agentrollouts.shell.inputs.poller import JITTER, STEP, Poller
+from agentrollouts.shell.inputs.questions import SIGHTED_AGAIN
+from agentrollouts.shell.inputs.shares import FIRST_APART
 from testkit.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run

@@ -10,60 +10,25 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Vector
-from agentrollouts.api.reasons import Reason
-from agentrollouts.core.gates.reading import Unreadable
-from agentrollouts.core.gates.selector import DEFAULT_LABELS, Selector
-from agentrollouts.core.metrics.census import Sighted, render_census, sighted
-from agentrollouts.core.metrics.poll import Poll, PollResult, Series
-from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
-from agentrollouts.core.metrics.queries import BURST_HISTORY, BURST_STEP
-from agentrollouts.core.metrics.table import QueryResult, to_result
+from agentrollouts.core.metrics.poll import Poll, PollResult
+from agentrollouts.settings.limits import Limits
 from agentrollouts.shell.clock import Clock, utc_now
+from agentrollouts.shell.inputs.questions import FindServer, Questions, Topic
+from agentrollouts.shell.inputs.shares import Shares
 
 logger = logging.getLogger(__name__)
 
 JITTER: Final = 0.05
-"""Part of the interval by which ticks are late, so that rollouts do not ask in step; an early one would count
-one scrape less."""
-FIRST_APART: Final = 0.01
-"""Seconds between the first queries of two rollouts: a single one starts at once, and after a restart
-hundreds do not wait for each other until their deadlines."""
+"""Part of the interval by which ticks are late, so that rollouts do not query in step; an early one would
+count one scrape less."""
 STEP: Final = 0.01
 """Part of the interval to whose multiples ticks are put off. Looks that follow each other find the code
 in the processor's caches, and cost a fifth less than as many that wake the process one by one."""
-
-
-SIGHTED_AGAIN: Final = timedelta(seconds=15)
-"""How long a series that was missing stays missing."""
-
-
-class Server(Protocol):
-    """A Prometheus server; `adapters.prometheus.client.Prometheus` is one."""
-
-    @property
-    def namespace_label(self) -> str:
-        """Under which label its series carry the namespace of their tenant."""
-
-    async def counts_births(self) -> bool:
-        """Whether its `increase` already counts the first value of a series."""
-
-    async def query(self, text: str, at: datetime) -> Vector | QueryError:
-        """An instant query."""
-
-    async def query_range(
-        self, text: str, start: datetime, end: datetime, step: timedelta
-    ) -> Matrix | QueryError:
-        """A range query."""
-
-
-FindServer = Callable[[str, str], Server | None]
-"""The server of that source name, if rollouts of that namespace may use it."""
+BACK_OFF_SECONDS: Final = 16.0
+"""The longest interval of a rollout whose queries time out; an interval that is longer is doubled once."""
 
 
 class Poller:
@@ -74,6 +39,7 @@ class Poller:
         on_result: Called for every rollout that got a result.
         polled: Called for every query: source, outcome, seconds.
         clock: Time of the queries.
+        limits: How many queries a namespace may make.
     """
 
     def __init__(
@@ -82,166 +48,99 @@ class Poller:
         on_result: Callable[[Ref], None],
         polled: Callable[[str, str, float], None],
         clock: Clock = utc_now,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
     ) -> None:
-        self._find_server = find_server
+        self._shares = Shares(limits)
+        self._questions = Questions(find_server, self._shares, polled, clock)
         self._on_result = on_result
-        self._polled = polled
-        self._clock = clock
         self._followed: dict[Ref, _Follower] = {}
-        self._free_from = 0.0
-        """When the next first query can be sent, in seconds of the loop."""
+
+    def replace(self, limits: Limits) -> None:
+        """Use these limits from now on, also for what waits by the old ones."""
+        if limits == self._shares.limits:
+            return
+        topics = {key: follower.topic for key, follower in self._followed.items()}
+        self.close()
+        self._shares.replace(limits)
+        for key, topic in topics.items():
+            self._begin(key, topic)
 
     def newest(self, key: Ref) -> PollResult | None:
         """The newest answer for a rollout."""
         follower = self._followed.get(key)
-        return follower.newest if follower else None
+        return follower.topic.newest if follower else None
 
     def poll(self, key: Ref, poll: Poll | None) -> None:
-        """Ask this for the rollout from now on, or nothing; to say the same again changes nothing."""
+        """Query this for the rollout from now on, or nothing; to say the same again changes nothing."""
         follower = self._followed.get(key)
+        if follower is None:
+            if poll is not None:
+                self._begin(key, Topic(poll=poll))
+            return
+        topic = follower.topic
         if poll is None:
-            if follower is not None:
-                follower.task.cancel()
-                del self._followed[key]
-        elif follower is None:
-            self._followed[key] = follower = _Follower(poll)
-            self._start(key, follower)
-        else:
-            known = follower.poll
-            if poll != known:  # else it shares its plan with the newest answer
-                follower.poll = poll
-            if poll.interval_seconds != known.interval_seconds:  # do not sit out the old one
-                follower.task.cancel()
-                self._start(key, follower)
+            self._end(key)
+        elif self._interval(poll) != self._interval(topic.poll):  # do not sit out the old interval
+            self._end(key)
+            topic.poll = poll
+            self._begin(key, topic)
+        elif poll != topic.poll:  # else it shares its plan with the newest answer
+            topic.poll = poll
 
     def close(self) -> None:
         """Stop querying."""
         for key in tuple(self._followed):
-            self.poll(key, None)
+            self._end(key)
 
-    def _start(self, key: Ref, follower: "_Follower") -> None:
-        now = asyncio.get_running_loop().time()
-        first = max(now, self._free_from)
-        self._free_from = first + FIRST_APART
-        polling = self._keep_polling(key, follower, first - now)
-        follower.task = asyncio.create_task(polling, name=f"poll {key}")
+    def _begin(self, key: Ref, topic: Topic) -> None:
+        self._shares.put(key, topic.price, self._interval(topic.poll))
+        polling = self._keep_polling(key, topic, self._shares.first(key.namespace))
+        self._followed[key] = _Follower(topic, asyncio.create_task(polling, name=f"poll {key}"))
 
-    async def _keep_polling(self, key: Ref, follower: "_Follower", delay: float) -> None:
-        loop = asyncio.get_running_loop()
+    def _end(self, key: Ref) -> None:
+        self._followed.pop(key).task.cancel()
+        self._shares.drop(key)
+
+    def _interval(self, poll: Poll) -> float:
+        return self._shares.interval(poll.interval_seconds)
+
+    async def _keep_polling(self, key: Ref, topic: Topic, delay: float) -> None:
+        loop, before = asyncio.get_running_loop(), None
         await asyncio.sleep(delay)
         while True:
+            seconds = self._interval(topic.poll)
+            self._shares.put(key, topic.price, seconds)
+            await self._shares.wait(key.namespace, topic.price)
             started = loop.time()
+            topic.actual_seconds = started - before if before is not None else None
+            before = started
             try:
-                if await self._ask(key, follower):
+                if await self._questions.ask(key, topic):
                     self._on_result(key)
             except Exception:  # a bug; the rollout sees its data grow old, and the next tick may fare better
                 logger.exception("Failed to query Prometheus for %s", key)
-            due = _due(started, follower.poll.interval_seconds)
+            due = _due(started, backed_off(seconds, topic.timeouts))
             await asyncio.sleep(max(0.0, due - loop.time()))
 
-    async def _ask(self, key: Ref, follower: "_Follower") -> bool:
-        """One interval; False if there was nothing to query yet."""
-        poll, at = follower.poll, self._clock()
-        server = self._find_server(poll.source, key.namespace)
-        label = server.namespace_label if server else DEFAULT_LABELS.namespace
-        births = server is None or not await server.counts_births()
-        text = render(for_namespace(poll.plan, label, births=births), at)
-        if text is None:
-            return False
-        if server is None:
-            message = f"spec.metrics.source: the settings have no source {poll.source} for this namespace"
-            follower.newest = PollResult(plan=poll.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
-            return True
-        question = self._query(server, poll.source, text, at)
-        once = poll.history_before is not None or poll.census is not None
-        if once:
-            history, sighted, found = await asyncio.gather(
-                self._history(server, follower, poll), self._sighted(server, follower, poll), question
-            )
-        else:
-            history, sighted, found = None, None, await question
-            follower.forget()
-        follower.newest = PollResult(
-            plan=poll.plan,
-            answer=_answer(poll, at, found),
-            history=history,
-            sighted=sighted,
-            namespace_label=label,
-            counts_births=not births,
-        )
-        return True
 
-    async def _sighted(self, server: Server, follower: "_Follower", poll: Poll) -> Sighted | None:
-        """Which selectors have ever matched: queried once, and from then on for new series.
+def backed_off(seconds: float, timeouts: int) -> float:
+    """The interval after so many timeouts in a row: twice as long after each, within bounds.
 
-        A selector that has matched once stays so; only missing ones are queried again, with the series that
-        exist by then.
-        """
-        census, at, known = poll.census, self._clock(), follower.sighted
-        if census is None:
-            return None
-        is_first = known is None or not follower.looked_for.issuperset(census.selectors)
-        if not is_first and follower.sighted_at and at < follower.sighted_at + SIGHTED_AGAIN:
-            return known
-        of = replace(census, subject=for_namespace(poll.plan, server.namespace_label).subject)
-        found = await server.query(render_census(of, first=is_first), at)
-        if isinstance(found, QueryError):
-            return None if is_first else known
-        news = sighted(of, found.rows)
-        seen = news.seen if is_first or known is None else news.seen | known.seen
-        follower.looked_for, follower.sighted_at = follower.looked_for.union(census.selectors), at
-        follower.sighted = replace(news, seen=seen)
-        return follower.sighted
-
-    async def _query(self, server: Server, source: str, text: str, at: datetime) -> Vector | QueryError:
-        started = asyncio.get_running_loop().time()
-        found = await server.query(text, at)
-        outcome = found.kind.value if isinstance(found, QueryError) else "Answered"
-        self._polled(source, outcome, asyncio.get_running_loop().time() - started)
-        return found
-
-    async def _history(self, server: Server, follower: "_Follower", poll: Poll) -> Series | None:
-        """Stable's counts per minute before the attempt: queried once, and again only after a failure."""
-        plan = for_namespace(poll.plan, server.namespace_label)
-        before, text = poll.history_before, render_burst(plan)
-        if before is None or text is None:
-            return None
-        if follower.history_before != before:
-            found = await server.query_range(text, before - BURST_HISTORY, before, BURST_STEP)
-            if isinstance(found, QueryError):
-                return None
-            follower.history_before, follower.history = before, found.series
-        return follower.history
+    A query that times out holds a connection for the whole deadline, and may have loaded the server for it.
+    """
+    if not timeouts:
+        return seconds
+    return max(2 * seconds, min(seconds * 2.0 ** min(timeouts, 10), BACK_OFF_SECONDS))
 
 
 def _due(started: float, interval: float) -> float:
-    """When to ask again, together with others of the same interval; never early."""
+    """When to query again, together with others of the same interval; never early."""
     step = interval * STEP
     return math.ceil((started + interval * random.uniform(1, 1 + JITTER)) / step) * step
 
 
-class _Follower:
-    """One rollout's questions."""
+class _Follower(NamedTuple):
+    """One rollout's queries."""
 
-    task: "asyncio.Task[None]"
-
-    def __init__(self, poll: Poll) -> None:
-        self.poll = poll
-        self.newest: PollResult | None = None
-        self.history_before: datetime | None = None
-        self.history: Series | None = None
-        self.sighted: Sighted | None = None
-        self.sighted_at: datetime | None = None
-        self.looked_for: frozenset[Selector] = frozenset()
-
-    def forget(self) -> None:
-        """Results that are queried once are kept, and do not age."""
-        self.history_before = self.history = self.sighted = self.sighted_at = None
-        self.looked_for = frozenset()
-
-
-def _answer(poll: Poll, at: datetime, found: Vector | QueryError) -> QueryResult | Unreadable:
-    if isinstance(found, QueryError):
-        is_refused = found.kind is QueryErrorKind.REFUSED
-        return Unreadable(found.message, Reason.INVALID_GATE if is_refused else Reason.METRICS_UNAVAILABLE)
-    return to_result(poll.plan, at, found.rows)
+    topic: Topic
+    task: asyncio.Task[None]
