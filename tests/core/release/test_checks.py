@@ -149,10 +149,11 @@ def test_nesting_has_a_limit() -> None:
 
 
 def test_long_path_is_cut_in_the_message() -> None:
-    """A path of any length gives a message that a condition can hold, with the whole path beside it."""
+    """A key of any length gives a path and a message that a condition can hold."""
     refusal = refusal_of(a_release(with_part("config", inline={"k" * 5000: float("nan")})))
 
-    assert (len(refusal.path), len(refusal.message) < 400) == (len(f"{PATH}.inline.") + 5000, True)
+    assert (refusal.path.startswith(f"{PATH}.inline"), len(refusal.path) < 300) == (True, True)
+    assert len(refusal.message) < 400
 
 
 @pytest.mark.parametrize("content", [{"apiKey": KEY}, {"notes.txt": f"token: {KEY}"}])

@@ -21,6 +21,11 @@ MAX_DEPTH: Final = 64
 
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_KEY_LENGTH: Final = 256
+"""Characters of a key that a path shows: every field below it has the key in its path."""
+_NAMES: Final = ("name", "key", "header", "variable")
+_VALUES: Final = frozenset({"value", "val"})
+"""Fields of a pair of a name and a value, as in an `env` list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,17 @@ class Leaf:
     path: str
     """Where it stands, `spec.components.tools.items[0].name`; a key with unusual characters as `["a.b"]`."""
     key: str
-    """The nearest name above it; a list's items have the name of the list."""
+    """The nearest name above it; a list's items have the name of the list, and in `{name: TOKEN, value: ...}`
+    the value has that name."""
     value: object
 
 
 def child_path(path: str, key: str) -> str:
-    """The path of a field below `path`, written so that it can be read back without doubt."""
+    """The path of a field below `path`, written so that it can be read back without doubt.
+
+    A key that is longer than any name is cut: paths are repeated for each field, and must stay short.
+    """
+    key = key if len(key) <= _KEY_LENGTH else f"{key[:_KEY_LENGTH]}…"
     return f"{path}.{key}" if _PLAIN_KEY.fullmatch(key) else f"{path}[{json.dumps(key)}]"
 
 
@@ -51,9 +61,25 @@ def leaves(value: object, path: str, key: str = "") -> Iterator[Leaf]:
             yield leaf
 
 
+def keys(value: object) -> Iterator[str]:
+    """All keys of all maps in `value`, as deep as `leaves` goes."""
+    stack: list[tuple[object, int]] = [(value, 0)]
+    while stack:
+        found, depth = stack.pop()
+        if depth < MAX_DEPTH and isinstance(found, Mapping):
+            yield from found
+            stack.extend((child, depth + 1) for child in found.values())
+        elif depth < MAX_DEPTH and isinstance(found, list | tuple):
+            stack.extend((child, depth + 1) for child in found)
+
+
 def _children(parent: Leaf) -> list[Leaf]:
     if isinstance(parent.value, Mapping):
-        return [Leaf(child_path(parent.path, key), key, value) for key, value in parent.value.items()]
+        named = next((name for key in _NAMES if isinstance(name := parent.value.get(key), str)), None)
+        return [
+            Leaf(child_path(parent.path, key), named if named and key in _VALUES else key, value)
+            for key, value in parent.value.items()
+        ]
     if isinstance(parent.value, list | tuple):
         return [
             Leaf(f"{parent.path}[{index}]", parent.key, value) for index, value in enumerate(parent.value)

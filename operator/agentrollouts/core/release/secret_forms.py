@@ -1,7 +1,7 @@
 """The forms of known kinds of keys: how each looks, and which part of it is the secret.
 
-Every pattern is anchored or of bounded length, so that time is linear in the text. Sources: the providers'
-documentation and the rules of public secret scanners.
+Most begin with a prefix (`secret_table`); here are those with a structure of their own. Every pattern is
+anchored or of bounded length, so that time is linear in the text.
 """
 
 import base64
@@ -10,40 +10,47 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from agentrollouts.core.release.placeholders import Likeness, likeness, likeness_of_password
+from agentrollouts.core.release.placeholders import Likeness, likeness, likeness_of_password, looks_random
+from agentrollouts.core.release.secret_table import Prefixed, prefixed
 
 _KINDS: Final = {
     "a private key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
-    "an AWS access key": r"(?<![A-Z0-9])(?:AKIA|ASIA)([A-Z0-9]{16})(?![A-Z0-9])",
-    "a Google API key": r"(?<![\w-])AIza([\w-]{35})",
-    "a Google OAuth token": r"(?<![\w-])(?:ya29\.|GOCSPX-)([\w-]{20,400})",
     "an Azure storage key": r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,88})",
-    "a GitHub token": r"(?<!\w)(?:gh[opsur]_([A-Za-z0-9]{36})|github_pat_(\w{22,90}))",
-    "a GitLab token": r"(?<![\w-])gl(?:pat|dt|ptt|rt|cbt|ft)-([\w-]{20,60})",
-    "a Slack token": r"(?<![\w-])(?:xox[abeoprs]-|xapp-\d-)([A-Za-z0-9-]{10,200})"
-    r"|hooks\.slack\.com/services/T\w{6,12}/B\w{6,12}/(\w{20,30})",
-    "a Stripe key": r"(?<!\w)(?:[rs]k_live_|whsec_)([A-Za-z0-9]{16,120})",
-    "a model provider's key": r"(?<![\w-])(?:sk-(?:ant|proj|or|svcacct|admin)-([\w-]{20,250})"
-    r"|sk-([A-Za-z0-9]{32,120})|gsk_([A-Za-z0-9]{40,60})|xai-([A-Za-z0-9]{60,100})"
-    r"|pplx-([A-Za-z0-9]{40,60})|r8_([A-Za-z0-9]{37}))",
-    "a Hugging Face token": r"(?<!\w)hf_([A-Za-z0-9]{30,40})",
-    "a SendGrid key": r"(?<![\w-])SG\.([\w-]{22}\.[\w-]{0,60})",
-    "a Twilio key": r"(?<!\w)SK([0-9a-f]{32})(?!\w)",
-    "a Vault token": r"(?<![\w-])hv[sb]\.([\w-]{24,200})",
-    "a DigitalOcean token": r"(?<!\w)do[opr]_v1_([0-9a-f]{64})",
-    "an npm token": r"(?<!\w)npm_([A-Za-z0-9]{36})",
-    "a PyPI token": r"(?<![\w-])pypi-([\w-]{32,250})",
+    "an Azure key": r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,80}(?:JQQJ99|AzSe|AzFu|AzCa|\+ASt|\+ACR|\+AMC|\+AIoT"
+    r"|ACDb|APIM|ACV)[A-Za-z0-9+/]{6,36}"
+    r"|(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~-])",
+    "a signed URL": r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature|Signature)=([A-Za-z0-9%+/=_-]{40,512})",
+    "a chat webhook": r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Z]\w{6,12}/\w{6,20}"
+    r"/(?:\d{17,19}/)?(\w{20,40})"
+    r"|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{17,20}/([\w-]{60,80})"
+    r"|webhook\.office\.com/webhookb2/[\w@-]{40,90}/IncomingWebhook/([0-9a-f]{32})/"
+    r"|hooks\.zapier\.com/hooks/catch/(\d{4,12}/\w{6,12})"
+    r"|chat\.googleapis\.com/v1/spaces/[\w-]{6,20}/messages\?key=[\w-]{20,50}&(?:amp;)?token=([\w%-]{30,80})",
+    "a bot's token": r"(?<![\w.-])[MNO][A-Za-z0-9_-]{23,27}\.[\w-]{6}\.([\w-]{27,40})(?![\w-])"
+    r"|(?<!\d)\d{8,10}:(AA[\w-]{32,34})(?![\w-])",
+    "a developer service's key": r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.([\w=-]{60,70})"
+    r"|(?<!\w)([0-9a-f]{32})-us\d{1,2}(?!\w)|(?<!\w)(?:eu01xx)?([0-9a-f]{26,40})(?:FFFFNRAL|-NRMA)(?!\w)"
+    r"|(?<!\w)00D[A-Za-z0-9]{12,15}!([\w.]{60,120})",
+    "a mail service's key": r"(?<!\w)([0-9a-f]{32})-[0-9a-f]{8}-[0-9a-f]{8}(?![\w-])",
     "a JSON web token": r"(?<![\w-])eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{0,1000}",
     "a password in a URL": r"://(?P<user>[^\s/:@]{0,128}):(?P<password>[^\s/:@]{1,128})@",
     "a password in a connection string": r"(?i)\b(?:server|data source|host|addr|uid|user id|username)="
     r"[^;\n]{1,128};(?:[^;=\n]{1,40}=[^;\n]{0,128};){0,6}\s?(?:password|pwd)=(?P<connecting>[^;\s\"']{4,128})",
+    "a user and a password": r"(?i)(?:\bbasic\s{1,4}|\"auth\"\s{0,4}:\s{0,4}\")"
+    r"(?P<basic>[A-Za-z0-9+/_-]{8,512}={0,2})",
 }
-_PATTERNS: Final = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
+_PATTERNS: Final = {kind: re.compile(pattern, re.ASCII) for kind, pattern in _KINDS.items()}
 _HINTS: Final = {
     "a private key": ("PRIVATE KEY",),
+    "an Azure key": ("JQQJ99", "AzSe", "AzFu", "AzCa", "+ASt", "+ACR", "+AMC", "+AIoT", "ACDb", "APIM", "Q~"),
+    "an Azure storage key": ("AccountKey=", "AccessKey="),
+    "a signed URL": ("sig=", "Signature="),
+    "a chat webhook": ("hooks.", "webhook", "chat.googleapis."),
     "a password in a URL": ("://",),
     "a password in a connection string": ("assword=", "wd=", "ASSWORD=", "WD="),
+    "a user and a password": ("asic ", "ASIC ", '"auth"'),
     "a JSON web token": ("eyJ",),
+    "a developer service's key": (".atlasv1.", "-us", "FFFFNRAL", "-NRMA", "00D"),
 }
 """A text without any of these has none of that kind; looking for them is cheaper than the pattern."""
 
@@ -55,21 +62,31 @@ _BODY: Final = re.compile(
 """How the base64 of a private key begins: DER of the usual kinds, OpenSSH's own form, OpenPGP."""
 _SHORT_BODY: Final = 100
 
-_DOCUMENTED: Final = ("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c", "wJalrXUtnFEMI")
-"""Parts of keys that are printed in documentation everywhere: the token of jwt.io, the key of AWS."""
+_DOCUMENTED: Final = (
+    "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    "wJalrXUtnFEMI",
+    "4eC39HqLyjWDarjtT1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1",
+    "C2y6yDjf5/R+ob0N8A7Cgv30VRDJ",
+)
+"""Parts of keys that are printed in documentation everywhere: the token of jwt.io, the keys of AWS, Stripe,
+and the emulators of Azure Storage and Cosmos DB."""
 _MIN_SIGNATURE: Final = 20
 
 
 def known_forms(text: str) -> Iterator[tuple[str, Likeness]]:
     """Each kind of key that a text has the form of, with how much it looks like a real one."""
+    for found in prefixed(text):
+        if (how := _judge_prefixed(found)) is not Likeness.PLACEHOLDER:
+            yield found.form.kind, how
     for kind, pattern in _PATTERNS.items():
         hints = _HINTS.get(kind)
         if hints and not any(hint in text for hint in hints):
             continue
         judge = _JUDGES.get(kind, _judge_key)
-        found = max((judge(match) for match in pattern.finditer(text)), default=Likeness.PLACEHOLDER)
-        if found is not Likeness.PLACEHOLDER:
-            yield kind, found
+        how = max((judge(match) for match in pattern.finditer(text)), default=Likeness.PLACEHOLDER)
+        if how is not Likeness.PLACEHOLDER:
+            yield kind, how
 
 
 def is_documented(text: str) -> bool:
@@ -77,8 +94,14 @@ def is_documented(text: str) -> bool:
     return any(part in text for part in _DOCUMENTED)
 
 
+def _judge_prefixed(found: Prefixed) -> Likeness:
+    if is_documented(found.secret) or (found.form.is_short and not looks_random(found.secret)):
+        return Likeness.PLACEHOLDER
+    return likeness(found.secret)
+
+
 def _judge_key(match: re.Match[str]) -> Likeness:
-    secret = next((group for group in match.groups() if group), "")
+    secret = next((group for group in match.groups() if group), match[0])
     return Likeness.PLACEHOLDER if is_documented(secret) else likeness(secret)
 
 
@@ -98,11 +121,7 @@ def _judge_web_token(match: re.Match[str]) -> Likeness:
     header, _, signature = match[0].split(".", 2)
     if is_documented(signature):
         return Likeness.PLACEHOLDER
-    try:
-        is_token = b'"alg"' in base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
-    except (binascii.Error, ValueError):
-        is_token = False
-    if not is_token or len(signature) < _MIN_SIGNATURE:
+    if b'"alg"' not in (decoded(header) or b"") or len(signature) < _MIN_SIGNATURE:
         return Likeness.DOUBTFUL
     return likeness(signature)
 
@@ -115,9 +134,30 @@ def _judge_connection(match: re.Match[str]) -> Likeness:
     return likeness_of_password(match["connecting"])
 
 
+def _judge_basic(match: re.Match[str]) -> Likeness:
+    """What `Authorization: Basic` sends: the base64 of a user, a colon and a password."""
+    try:
+        user, colon, password = (decoded(match["basic"]) or b"").decode("ascii").partition(":")
+    except UnicodeDecodeError:
+        return Likeness.PLACEHOLDER
+    is_pair = colon and user.isprintable() and password.isprintable() and " " not in password
+    return likeness_of_password(password, user) if is_pair else Likeness.PLACEHOLDER
+
+
+def decoded(text: str) -> bytes | None:
+    """What a text is the base64 of, in either alphabet and with or without padding; None if of nothing."""
+    plain = text.rstrip("=").translate(_URL_SAFE)
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4))
+    except (binascii.Error, ValueError):
+        return None
+
+
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _JUDGES: Final[dict[str, Callable[[re.Match[str]], Likeness]]] = {
     "a private key": _judge_private_key,
     "a JSON web token": _judge_web_token,
     "a password in a URL": _judge_url,
     "a password in a connection string": _judge_connection,
+    "a user and a password": _judge_basic,
 }
