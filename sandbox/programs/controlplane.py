@@ -29,6 +29,8 @@ _CONTROLLERS = (
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "endpointslice-controller",
+    "clusterrole-aggregation-controller",  # fills the built-in roles view, edit and admin
+    "validatingadmissionpolicy-status-controller",  # checks the types in policies
 )
 
 

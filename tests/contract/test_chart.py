@@ -55,9 +55,9 @@ def with_values(values: Mapping[str, Any]) -> list[str]:
     return [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
 
 
-def rendered(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rendered(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[dict[str, Any]]:
     """All objects of the chart."""
-    done = helm("template", NAME, str(CHART), f"--namespace={NAMESPACE}", *with_values(values))
+    done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
     assert done.returncode == 0, done.stderr
     return [found for found in yaml.safe_load_all(done.stdout) if found]
 
