@@ -3,6 +3,7 @@
 Output: who may write what through us, and what the operator's own account may write.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, get_args
@@ -103,6 +104,11 @@ def marks(owner: str = "support", kind: str = "AgentRollout") -> dict[str, Any]:
 CLAIM: Final = {"support.agentrollouts.dev/split": "{}"}
 ROUTE: Final = {"parentRefs": [{"name": "public", "namespace": "default"}], "hostnames": ["shop.example.com"]}
 PATCH: Final = {"name": "shop", "rule": "agent"}
+ROLLOUTS: Final = (
+    a_rollout("routed", httpRoute=ROUTE),
+    a_rollout("patched", routePatch=PATCH),
+    a_rollout("plain"),
+)
 STORED: Final = (
     a_config_map("tone"),
     a_config_map("someones-traffic"),
@@ -112,11 +118,16 @@ STORED: Final = (
     a_route("someones"),
     a_route("claimed", annotations={**CLAIM, "team": "shop"}, labels={"team": "shop"}),
     a_route("support", **marks()),
-    a_rollout("routed", httpRoute=ROUTE),
-    a_rollout("patched", routePatch=PATCH),
-    a_rollout("plain"),
 )
 """What is there before, made by the administrator."""
+
+
+def owned(manifest: dict[str, Any], uid: str) -> dict[str, Any]:
+    """With an owner that exists, since the garbage collector removes what has none."""
+    found: dict[str, Any] = json.loads(json.dumps(manifest))
+    for reference in found["metadata"].get("ownerReferences", ()):
+        reference |= {"name": "plain", "uid": uid}
+    return found
 
 
 def policies(values: Mapping[str, Any] | None = None, name: str = NAME) -> list[dict[str, Any]]:
@@ -160,8 +171,9 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         for namespace in (WHERE, ELSEWHERE)
     ]
     ours = of_kind(policies(), "ServiceAccount", "ClusterRole", "ClusterRoleBinding", POLICY, BINDING)
-    stack.apply([*namespaces, *roles, *bindings, *STORED])
-    stack.apply(ours)
+    stack.apply([*namespaces, *roles, *bindings, *ROLLOUTS])
+    uid = Someone(stack).get(a_rollout("plain"))["metadata"]["uid"]
+    stack.apply([*(owned(manifest, uid) for manifest in STORED), *ours])
     dana, operator, lee = Someone(stack, "dana"), Someone(stack, ACCOUNT), Someone(stack, "lee")
     until("dana edits rollouts", lambda: dana.create(a_rollout("a")).code == CREATED)
     until("lee makes routes", lambda: lee.create(a_route("a")).code == CREATED)
@@ -174,7 +186,7 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
     yield stack
     for found in reversed(ours):
         stack.kubectl("delete", found["kind"], found["metadata"]["name"], f"--namespace={NAMESPACE}")
-    for found in STORED:
+    for found in (*STORED, *ROLLOUTS):
         Someone(stack).delete(found, dry_run=False)
 
 

@@ -300,6 +300,93 @@ def test_nobody_reads_for_a_rollout_that_is_gone() -> None:
     run(scenario())
 
 
+GRANTED = Settings.model_validate(
+    {
+        "gateways": [
+            {"namespaces": [NAMESPACE], "gateways": [f"{NAMESPACE}/public"], "hosts": ["*.example.com"]}
+        ]
+    }
+)
+HOSTED = {"httpRoute": {**BY_ROUTE["httpRoute"], "hostnames": ["shop.example.com"]}}
+STOLEN = {"httpRoute": {**BY_ROUTE["httpRoute"], "hostnames": ["login.example.net"]}}
+
+
+def hostnames(shell: Shell) -> list[str] | None:
+    """The hostnames of the route; None if there is no route."""
+    route = shell.api.objects.get(ROUTE)
+    return route["spec"].get("hostnames") if route else None
+
+
+@pytest.mark.parametrize(
+    ("traffic", "reason"),
+    [(HOSTED, "Healthy"), (STOLEN, "HostNotPermitted"), (ELSEWHERE, "GatewayNotPermitted")],
+)
+def test_the_grants_of_a_namespace_decide_whether_anything_is_shipped(
+    traffic: dict[str, object], reason: str
+) -> None:
+    """No route is made for a hostname or at a Gateway that is not granted; a person has to act."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=GRANTED) as shell:
+            shell.release(NEW)
+            shell.make(a_rollout(**BAKED, traffic=traffic))
+            await pass_time(30)
+            assert shell.ready() == (str(reason == "Healthy"), reason)
+            if reason == "Healthy":
+                assert hostnames(shell) == ["shop.example.com"]
+            else:
+                assert (hostnames(shell), condition(shell, "Stalled")[:2]) == (None, ("True", reason))
+
+    run(scenario())
+
+
+def test_an_edit_cannot_move_the_route_to_another_hostname() -> None:
+    """The route keeps its hostnames and its weights; the permitted ones again, and all is well."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=GRANTED) as shell:
+            shell.release(OLD)
+            shell.make(a_rollout(traffic=HOSTED).asking_for(OLD).serving(OLD))
+            await pass_time(30)
+            assert (shell.ready(), hostnames(shell)) == (("True", "Healthy"), ["shop.example.com"])
+
+            for traffic in (STOLEN, ELSEWHERE):
+                shell.api.edit(ROLLOUT, traffic=traffic)
+                await pass_time(120)
+                assert condition(shell, "Ready")[0] == "False"
+                assert (attached(shell), hostnames(shell)) == (["public"], ["shop.example.com"])
+
+            shell.api.edit(ROLLOUT, traffic=HOSTED)
+            await pass_time(30)
+            assert shell.ready() == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_a_grant_that_is_taken_away_stops_no_rollback() -> None:
+    """A canary at a hostname that is no longer granted stops, stays on its route, and is rolled back."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.release(OLD)
+            shell.release(NEW)
+            shell.make(a_rollout(traffic=STOLEN).serving(OLD).trying(NEW))
+            await pass_time(5)
+            before = shell.weights()
+            shell.permits.replace(GRANTED)
+            assert shell.api.intake is not None
+            shell.api.intake.look_at_all()
+            await pass_time(5)
+            assert (shell.weights(), hostnames(shell)) == (before, ["login.example.net"])
+            assert shell.status()["attempt"]["hold"]["reason"] == "HostNotPermitted"
+
+            shell.ask_for(OLD)
+            await pass_time(1)
+            assert (shell.weights(), hostnames(shell)) == ([100, 0], ["login.example.net"])
+
+    run(scenario())
+
+
 def reads(shell: Shell) -> int:
     """How often a Gateway was read."""
     return sum(isinstance(read, Ref) and read.kind == "Gateway" for read in shell.api.reads)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.load import SettingsError, Watcher, load
 from agentrollouts.settings.settings import Log, Serve, Settings
@@ -35,6 +36,7 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
         prometheus=(),
         namespaces=(),
         gateway_classes=(),
+        gateways=(),
         limits=Limits(
             rollouts_per_namespace=1000,
             gates_per_rollout=16,
@@ -66,6 +68,9 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
       namespaceLabel: tenant_namespace
     namespaces: [support, billing]
     gatewayClasses: [traefik]
+    gateways:
+    - {{namespaces: [support, "billing-*"], gateways: [infra/public], hosts: ["*.Support.example.com."]}}
+    limits: {{rolloutsPerNamespace: 5, gatesPerRollout: 3}}
     limits:
       rolloutsPerNamespace: 5
       gatesPerRollout: 3
@@ -92,6 +97,13 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
         ),
         namespaces=("support", "billing"),
         gateway_classes=("traefik",),
+        gateways=(
+            GatewayGrant(
+                namespaces=("support", "billing-*"),
+                gateways=("infra/public",),
+                hosts=("*.support.example.com",),
+            ),
+        ),
         limits=Limits(
             rollouts_per_namespace=5,
             gates_per_rollout=3,
@@ -114,7 +126,7 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
     workers: 99
     zebra: 1
     """
-    keys = "prometheus, namespaces, gatewayClasses, limits, workers, lease, serve, log"
+    keys = "prometheus, namespaces, gatewayClasses, gateways, limits, workers, lease, serve, log"
     assert refusal(tmp_path, text) == [
         "The settings file FILE cannot be used:",
         (
@@ -150,6 +162,12 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         ),
         ("prometheus: [{name: a, url: 'http://a', namespaceLabel: ''}]", "[0].namespaceLabel: String should"),
         ("prometheus: [{url: 'http://a'}]", "- prometheus[0].name: Field required"),
+        ("gateways: [{namespaces: [a]}]", "- gateways[0].gateways: Field required"),
+        ("gateways: [{gateways: [public]}]", "- gateways[0].gateways[0]: String should match"),
+        ("gateways: [{gateways: [a/b], hosts: ['*']}]", "- gateways[0].hosts[0]: String should match"),
+        ("gateways: [{gateways: [a/b], hosts: ['*foo.com']}]", "- gateways[0].hosts[0]: String should match"),
+        ("gateways: [{gateways: [a/b], hosts: ['a.*.com']}]", "- gateways[0].hosts[0]: String should match"),
+        ("gateways: [{gateways: [a/b], namespaces: ['[ab]']}]", "- gateways[0].namespaces[0]: String should"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_sentence(text: str, said: str, tmp_path: Path) -> None:

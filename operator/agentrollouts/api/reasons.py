@@ -133,7 +133,11 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "LimitExceeded", "The settings of the operator permit fewer rollouts or gates."
     GATEWAY_NOT_PERMITTED = (
         "GatewayNotPermitted",
-        "The settings of the operator do not permit routes at a Gateway of this class.",
+        "The settings of the operator do not permit routes of the namespace at this Gateway.",
+    )
+    HOST_NOT_PERMITTED = (
+        "HostNotPermitted",
+        "The settings of the operator do not permit this hostname to the namespace.",
     )
     GATEWAY_UNREADABLE = "GatewayUnreadable", "The class of the Gateway is unknown, so no route is attached."
     ROLLBACK_READY = "RollbackReady", "A healthy release can take over all traffic."

@@ -96,6 +96,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
         "set a longer interval or use fewer gates, or ask the administrator for more"
     ),
     Reason.GATEWAY_NOT_PERMITTED: _person("name a permitted Gateway, or ask the administrator"),
+    Reason.HOST_NOT_PERMITTED: _person("name a permitted hostname, or ask the administrator"),
     Reason.AGENT_TAKEN: _person("delete one of the two rollouts"),
     Reason.TERMINATING: _object("remove the finalizers that hold the rollout")._replace(is_measured=True),
     # The release that `releaseRef` names.

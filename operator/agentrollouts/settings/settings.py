@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.lease import LeasePlace
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.section import DnsLabel, DnsName, Section
@@ -44,6 +45,10 @@ class Settings(Section):
     gateway_classes: tuple[DnsName, ...] = ()
     """GatewayClasses whose Gateways a rollout may attach a route to; all if empty. A rollout that names
     another Gateway ships nothing, with the reason GatewayNotPermitted."""
+    gateways: tuple[GatewayGrant, ...] = Field(default=(), max_length=1024)
+    """Gateways and hostnames that the routes of each namespace may use; all if empty. A rollout that names
+    another one ships nothing, with the reason GatewayNotPermitted or HostNotPermitted. A route that exists
+    keeps what it has, and a rollback does not depend on it."""
     limits: Limits = Limits()
     """How much a tenant may ask for."""
     workers: int = Field(strict=True, default=32, ge=1, le=64)

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.rollout.grants import Grant, grant_refusal
 from agentrollouts.core.rollout.permits import (
     attached,
     gateway_refusal,
     parents,
     too_many_gates,
     too_many_rollouts,
-    with_old_parents,
+    with_old_place,
 )
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.manifests import is_ours
@@ -66,14 +67,19 @@ class Permits:
         """The rollout as it may be served, and what stands against more."""
         limits, key = self._settings.limits, _key(rollout)
         route = self._route(rollout)
-        problem, unattached = self._gateways(rollout, route), None
+        problem = self._grants(rollout) or self._gateways(rollout, route)
+        unattached = None
         if problem is not None:
-            rollout = with_old_parents(rollout, route)
+            rollout = with_old_place(rollout, route)
             unattached = problem if rollout.spec.traffic.http_route is None else None
         if self._cache.is_beyond(key, limits.rollouts_per_namespace):
             problem = too_many_rollouts(key.namespace, limits.rollouts_per_namespace)
         problem = too_many_gates(rollout.spec, limits.gates_per_rollout) or problem
         return Permitted(rollout, unattached or problem, unattached)
+
+    def _grants(self, rollout: AgentRollout) -> Problem | None:
+        grants = [Grant(each.namespaces, each.gateways, each.hosts) for each in self._settings.gateways]
+        return grant_refusal(rollout, grants) if grants else None
 
     def _gateways(self, rollout: AgentRollout, route: Manifest | None) -> Problem | None:
         allowed = frozenset(self._settings.gateway_classes)

@@ -1,4 +1,4 @@
-"""What the administrator does not permit a rollout: more than the limits, or a Gateway of another class.
+"""What the administrator does not permit a rollout: more than the limits, or a Gateway or hostname.
 
 It stops forward moves and new parents of a route. A rollback does not depend on it.
 """
@@ -107,8 +107,8 @@ def _read(route: Mapping[str, Any] | None) -> HttpRouteTraffic | None:
         return None
 
 
-def with_old_parents(rollout: AgentRollout, route: Mapping[str, Any] | None) -> AgentRollout:
-    """The rollout as if its spec still named the Gateways that its route is attached to.
+def with_old_place(rollout: AgentRollout, route: Mapping[str, Any] | None) -> AgentRollout:
+    """The rollout as if its spec still named the Gateways and hostnames that its route has.
 
     Weights are written to the route as always, a rollback's too. Without a route nothing is attached.
     """
@@ -118,7 +118,7 @@ def with_old_parents(rollout: AgentRollout, route: Mapping[str, Any] | None) -> 
     old = _read(route)
     if old is None:
         return _with_traffic(rollout, Traffic())
-    kept = traffic.http_route.copy_with(parent_refs=old.parent_refs)
+    kept = traffic.http_route.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames)
     return _with_traffic(rollout, traffic.copy_with(http_route=kept))
 
 
