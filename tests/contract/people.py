@@ -60,7 +60,7 @@ class Someone:
     def delete(self, manifest: Mapping[str, Any], *, dry_run: bool = True) -> Answer:
         """Delete an object, by default only to see whether that is allowed."""
         query = {"dryRun": "All"} if dry_run else {}
-        return self._send("DELETE", _path(manifest, named=True), {}, query=query)
+        return self._send("DELETE", _path(manifest, named=True), None, query=query)
 
     def get(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """The object as it is now."""

@@ -6,7 +6,7 @@ import pytest
 from tests.docs.pages import DOCS
 
 ROOT = DOCS.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s:]+)\)")
 """Target of a link within the repository: it has no scheme."""
 
