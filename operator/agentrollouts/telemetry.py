@@ -68,6 +68,10 @@ class Telemetry:
         )
         self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
         self._lag = self._histogram("event_loop_lag_seconds", "Lag of the event loop in seconds", [], _LAG)
+        self._blocked = self._gauge(
+            "rollbacks_blocked",
+            "Rollouts whose rollback is refused, so that the bad release keeps traffic",
+        )
         self._depth = self._gauge("queue_depth", "Objects that are waiting to be reconciled")
         self._oldest = self._gauge(
             "queue_oldest_seconds", "Time that the oldest of these objects has waited in seconds"
@@ -97,6 +101,10 @@ class Telemetry:
     def rolled_back(self, trigger: str, seconds: float) -> None:
         """The route shows a rollback that was decided `seconds` before."""
         self._rollback.labels(trigger).observe(seconds)
+
+    def rollbacks_blocked(self, number: int) -> None:
+        """So many rollbacks are refused by the API server now."""
+        self._blocked.set(number)
 
     def attempt_ended(self, outcome: str) -> None:
         """An attempt reached a final state."""

@@ -29,7 +29,7 @@ RULES = {
     ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentreleases/status"): {"update"},
     ("agentrollouts.dev", "agentrollouts/status"): {"update"},
-    ("", "configmaps"): {"get", "list", "watch", "create", "patch"},
+    ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete"},
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch", "delete"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
     ("", "events"): {"create"},
@@ -173,7 +173,7 @@ def test_gateways_are_read_only_where_their_class_matters(values: Mapping[str, A
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
-    """No role has a wildcard, reads Secrets or hands on rights; the operator deletes nothing but routes."""
+    """No role has a wildcard, reads Secrets or hands on rights; only routes and ConfigMaps are deleted."""
     objects = rendered(values)
     named = {
         text
@@ -190,7 +190,7 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     }
 
     assert not {"*", "secrets", "escalate", "bind", "impersonate"} & named
-    assert deletable == {("gateway.networking.k8s.io", "httproutes")}
+    assert deletable == {("gateway.networking.k8s.io", "httproutes"), ("", "configmaps")}
 
 
 def test_rights_are_for_kinds_that_the_operator_touches() -> None:
@@ -351,7 +351,7 @@ def test_what_the_account_may_do(namespaces: Stack, values: Mapping[str, Any], e
             "status": may("update", "agentrollouts.agentrollouts.dev", "team-a", "status"),
             "spec": may("update", "agentrollouts.agentrollouts.dev", "team-a"),
             "snapshot": may("create", "configmaps", "team-a"),
-            "delete": may("delete", "configmaps", "team-a"),
+            "delete": may("delete", "agentrollouts.agentrollouts.dev", "team-a"),
             "secrets": may("get", "secrets", "team-a"),
             "elsewhere": may("list", "configmaps", "default"),
         }

@@ -48,6 +48,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.api_call("apply", "HTTPRoute", "200", 0.25)
     telemetry.api_call("replace_status", "AgentRollout", "409", 0.125)
     telemetry.polled("default", "Ok", 0.5)
+    telemetry.rollbacks_blocked(2)
     telemetry.rolled_back("Breach", 2.0)
     telemetry.attempt_ended("Healthy")
     telemetry.restored()
@@ -69,6 +70,7 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_rollback_duration_seconds_count['Breach']": 1,
         "agentrollouts_rollback_duration_seconds_sum['Breach']": 2.0,
         "agentrollouts_attempts_total['Healthy']": 1,
+        "agentrollouts_rollbacks_blocked[]": 2,
         "agentrollouts_foreign_writes_total[]": 1,
         "agentrollouts_settings_reloads_total['ok']": 1,
         "agentrollouts_settings_reloads_total['failed']": 1,

@@ -451,7 +451,11 @@ def test_a_rollback_that_only_the_route_remembers_is_finished() -> None:
 
     back = world.status.last_rollback
     assert back is not None
-    assert (back.trigger, back.reason, back.message) == (Trigger.TIMEOUT, "TimedOut", "It failed.")
+    assert (back.trigger, back.reason, back.message) == (
+        Trigger.TIMEOUT,
+        "TimedOut",
+        'The route says: "It failed."',
+    )
     assert world.status.quarantined == ()
 
 

@@ -30,6 +30,8 @@ _AGENT: Final = "agent"
 _WHY: Final = "agentrollouts.dev/rollback-message"
 _FACTS: Final = frozenset({"agentrollouts.dev/healthy", "agentrollouts.dev/quarantined"})
 """Annotations of a snapshot, whose text is JSON with the time in it."""
+_QUOTED: Final = re.compile(r'^The route says: "(.*)"$', re.DOTALL)
+"""The reason of a rollback that another process began."""
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 _UNFINISHED: Final = re.compile(
     r"finished # of # (\w+), was assigned # ?% of them \(#\),?| if its other \w+ end well"
@@ -81,8 +83,8 @@ def _annotation(key: str, text: str) -> Any:  # noqa: ANN401  # any JSON
 
 
 def _unnumbered(sentence: str) -> str:
-    """What a sentence says, whatever was measured, and whether or not runs were unfinished then."""
-    return _UNFINISHED.sub(_finished, _NUMBER.sub("#", sentence))
+    """What a sentence says, whoever says it and whatever was measured, with unfinished runs or without."""
+    return _UNFINISHED.sub(_finished, _NUMBER.sub("#", _QUOTED.sub(r"\1", sentence)))
 
 
 def _finished(unfinished: re.Match[str]) -> str:

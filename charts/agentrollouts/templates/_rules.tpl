@@ -1,6 +1,6 @@
 {{/*
 What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
-by owner reference; the only object that is deleted is a route that its rollout no longer needs.
+by owner reference. Deleted are only a route that its rollout no longer needs, and a frozen traffic ConfigMap before it is written.
 */}}
 {{- define "agentrollouts.rules" -}}
 - apiGroups: [agentrollouts.dev]
@@ -21,6 +21,7 @@ by owner reference; the only object that is deleted is a route that its rollout 
     - watch   # our snapshots and traffic objects, to put foreign writes right
     - create  # snapshots, and <rollout>-traffic
     - patch   # server-side apply: new weights, a further owner of a snapshot
+    - delete  # a traffic ConfigMap that someone made immutable, in the very version that was seen
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs:

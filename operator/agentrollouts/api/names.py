@@ -40,6 +40,9 @@ ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 
 
+ANNOTATION_ROLLED_BACK_UID: Final = f"{GROUP}/rolled-back-uid"
+
+
 ANNOTATION_ROLLBACK_TRIGGER: Final = f"{GROUP}/rollback-trigger"
 
 

@@ -130,6 +130,10 @@ class Reason(StrEnum):
         "The release was rolled back at rest, and it is not yet known whether it was the cause.",
     )
     SNAPSHOT_MISSING = "SnapshotMissing", "The ConfigMap with the bundle of the release does not exist."
+    SNAPSHOT_ALTERED = (
+        "SnapshotAltered",
+        "The ConfigMap with the bundle of the release has other content.",
+    )
     LIMIT_EXCEEDED = "LimitExceeded", "The settings of the operator permit fewer rollouts or gates."
     GATEWAY_NOT_PERMITTED = (
         "GatewayNotPermitted",
@@ -170,6 +174,10 @@ class Reason(StrEnum):
         "Another route has the same hostname at the same parent, so it may take requests.",
     )
     RULE_TAKEN = "RuleTaken", "An older rollout already sets the weights of that rule."
+    TRAFFIC_IMMUTABLE = (
+        "TrafficImmutable",
+        "Someone made the traffic ConfigMap immutable, so its split cannot be changed.",
+    )
     NAME_TAKEN = "NameTaken", "An object of that name is owned by someone else."
     FORBIDDEN = "Forbidden", "The operator lacks a permission."
     WRITE_REFUSED = "WriteRefused", "The API server rejected the object."
@@ -205,6 +213,10 @@ class Reason(StrEnum):
     )
     PROMOTED = "Promoted", "The canary is healthy and became stable."
     ROLLBACK_STARTED = "RollbackStarted", "Traffic is being moved to the stable release."
+    NOT_ROLLED_BACK = (
+        "NotRolledBack",
+        "The write of a rollback is refused, so the release keeps its traffic; the operator retries.",
+    )
     ROLLBACK_LATE = "RollbackLate", "The rollback took longer than its budget."
     RECOVERED = "Recovered", "The metrics are as they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."
@@ -214,5 +226,9 @@ class Reason(StrEnum):
 
     # Why a rollback was requested although no gate failed.
     ROLLBACK_REQUESTED = "RollbackRequested", "Someone requested a rollback."
+    ROUTE_MARKED = (
+        "RouteMarked",
+        "The route said that the release was rolled back on request, and no request is known.",
+    )
     SPEC_REVERTED = "SpecReverted", "The spec was set to the stable release again."
     TIMED_OUT = "TimedOut", "The phase stayed undecided, and the plan rolls back in that case."

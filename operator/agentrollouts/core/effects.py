@@ -35,6 +35,8 @@ class Write:
 
     manifest: Manifest
     manager: str
+    is_known: bool = False
+    """Whether it is known to be ours, so that nothing is read or compared before it is written."""
 
 
 @dataclass(frozen=True, slots=True)

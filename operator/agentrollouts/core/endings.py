@@ -108,13 +108,18 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.TIMED_OUT: _person(
         "ship another release, change the plan, or set the annotation `agentrollouts.dev/retry`"
     ),
+    Reason.ROUTE_MARKED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
     Reason.UNPROVED: _itself("the release that serves now stays within the limits, or exceeds them too"),
     Reason.SNAPSHOT_MISSING: _object("apply the AgentRelease again"),
+    Reason.SNAPSHOT_ALTERED: _person("delete the ConfigMap, and apply the AgentRelease again"),
     Reason.SERVICE_MISSING: _person("ship a release that names its Service"),
     Reason.SERVICE_SHARED: _person("ship a release with its own Service"),
     Reason.NO_READY_ENDPOINTS: _object("an endpoint of the Service becomes ready"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
+    Reason.NOT_ROLLED_BACK: _person("remove what refuses the write; the operator retries")._replace(
+        is_measured=True
+    ),
     Reason.ROLLBACK_LATE: _itself("the route shows the rollback"),
     Reason.GATEWAY_API_MISSING: _object("install the Gateway API"),
     Reason.GATEWAY_UNREADABLE: _object("the Gateway and its class can be read"),
@@ -126,6 +131,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.ROUTE_NOT_FOUND: _object("create the HTTPRoute, or name another one"),
     Reason.ROUTE_UNEXPECTED: _person("correct the rule of the HTTPRoute"),
     Reason.ROUTE_NOT_OWNED: _person("rename the HTTPRoute or the rollout"),
+    Reason.TRAFFIC_IMMUTABLE: _person("delete the ConfigMap with the command in the message"),
     Reason.NAME_TAKEN: _person("rename the object or the rollout"),
     Reason.RULE_TAKEN: _person("name another rule"),
     Reason.FORBIDDEN: _person("grant the operator the permission"),

@@ -43,7 +43,13 @@ def _reachable(history: tuple[HistoryEntry, ...], most: int, banned: Container[s
 
 
 SAYS_NOTHING: Final = frozenset(
-    {Reason.SPEC_REVERTED, Reason.SUPERSEDED, Reason.TIMED_OUT, Reason.SHARED_CAUSE, Reason.TERMINATING}
+    {
+        Reason.SPEC_REVERTED,
+        Reason.SUPERSEDED,
+        Reason.TIMED_OUT,
+        Reason.SHARED_CAUSE,
+        Reason.TERMINATING,
+    }
 )
 """Reasons of an end that say nothing about the release itself."""
 

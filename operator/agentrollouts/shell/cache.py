@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_RELEASE
 from agentrollouts.core.traffic.conflicts import NAMED
+from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.relations import CLAIM, CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
 from agentrollouts.shell.urgency import is_urgent, wish_of
 
@@ -85,6 +86,13 @@ class Cache:
             self._note(entry, key)
         return True
 
+    def found(self, manifest: Manifest) -> bool:
+        """Take in an object that was read by name, though the watch called it gone when it lost our label."""
+        key = Ref.of(manifest)
+        if self._gone.get(key) == version_of(manifest):
+            del self._gone[key]
+        return self.put(manifest)
+
     def drop(self, manifest: Manifest) -> bool:
         """Take in that an object is gone; False if a newer one of that name is known."""
         key, version = Ref.of(manifest), version_of(manifest)
@@ -107,7 +115,11 @@ class Cache:
 
     def touched_by(self, manifest: Manifest) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
-        return touched(manifest, self._found)
+        yield from touched(manifest, self._found)
+        ref = Ref.of(manifest)
+        for name in table.made_for(ref.kind, ref.name):  # whatever its labels say by now
+            if (owner := Ref(ROLLOUT, ref.namespace, name)) in self._objects:
+                yield owner
 
     def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
         """The rollouts at the doors that a route is about to come to or to leave, a few for each door."""
@@ -193,11 +205,21 @@ def _packed(manifest: Manifest) -> bytes:
 
 
 def _others(manifest: Manifest) -> list[Manifest]:
-    """What is noted of writers other than us and gateways, which write the status; of a snapshot, nothing."""
+    """What is noted of writers other than gateways, which write the status; of us, only that we wrote.
+
+    Of a snapshot, nothing.
+    """
     if LABEL_RELEASE in (manifest["metadata"].get("labels") or {}):
         return []
-    entries = manifest["metadata"].get("managedFields") or ()
-    return [found for found in entries if found["manager"] != FIELD_MANAGER and not found.get("subresource")]
+    noted: list[Manifest] = []
+    for found in manifest["metadata"].get("managedFields") or ():
+        if found.get("subresource"):
+            continue
+        if found["manager"] != FIELD_MANAGER:
+            noted.append(found)
+        elif found.get("operation") == "Apply":
+            noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})
+    return noted
 
 
 def _unpacked(packed: bytes) -> Manifest:

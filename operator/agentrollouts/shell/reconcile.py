@@ -23,7 +23,7 @@ PAUSE_FIRST: Final = 0.5
 """Seconds before the first retry; each further one waits twice as long."""
 PAUSE_LAST: Final = 30.0
 """Seconds between retries at the most."""
-PAUSE_URGENT: Final = 2.0
+PAUSE_URGENT: Final = 1.85
 """The same while an attempt is in progress: a rollback that the API server did not take is repeated soon."""
 
 

@@ -442,4 +442,4 @@ def test_after_a_crash_between_route_and_status_the_reason_is_still_known() -> N
 
     assert rollback is not None
     assert (rollback.trigger, rollback.reason) == (Trigger.BREACH, Reason.NO_READY_ENDPOINTS)
-    assert rollback.message.startswith("Service support-agent-4-2-0")
+    assert rollback.message.startswith('The route says: "Service support-agent-4-2-0')

@@ -12,6 +12,7 @@ from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,
     ANNOTATION_ROLLED_BACK,
+    ANNOTATION_ROLLED_BACK_UID,
 )
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus
@@ -122,6 +123,7 @@ def test_a_rollback_for_any_reason_can_be_written(text: str, traffic: Mapping[st
             marks = write.manifest["metadata"]["annotations"]
             assert set(marks) == {
                 ANNOTATION_ROLLED_BACK,
+                ANNOTATION_ROLLED_BACK_UID,
                 ANNOTATION_ROLLBACK_TRIGGER,
                 ANNOTATION_ROLLBACK_MESSAGE,
             }

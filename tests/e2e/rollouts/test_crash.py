@@ -6,7 +6,12 @@ from contextlib import contextmanager
 
 from agentrollouts.adapters.cluster.client import PAGE
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK, FIELD_MANAGER
+from agentrollouts.api.names import (
+    ANNOTATION_ROLLBACK_TRIGGER,
+    ANNOTATION_ROLLED_BACK,
+    ANNOTATION_ROLLED_BACK_UID,
+    FIELD_MANAGER,
+)
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import FIRST, a_release, phase, routed
 from tests.e2e.scene import BACK, Scene, now, seconds_between
@@ -111,7 +116,11 @@ def taken_back(given: Scene, config: Ref, attempt: int) -> Manifest:
     split = json.loads(found["data"]["split.json"])
     split["stable"]["weight"], split["canary"]["weight"] = BACK
     metadata = {key: found["metadata"][key] for key in ("name", "namespace", "labels", "ownerReferences")}
-    marks = {ANNOTATION_ROLLED_BACK: str(attempt), ANNOTATION_ROLLBACK_TRIGGER: "Breach"}
+    marks = {
+        ANNOTATION_ROLLED_BACK: str(attempt),
+        ANNOTATION_ROLLED_BACK_UID: metadata["ownerReferences"][0]["uid"],
+        ANNOTATION_ROLLBACK_TRIGGER: "Breach",
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -37,11 +37,17 @@ ROLLOUT = Ref("AgentRollout", "support", "agent")
 def an_object(ref: Ref, *, ours: bool = True, **fields: object) -> Manifest:
     """An object as we, or somebody else, would write it."""
     labels = {LABEL_MANAGED_BY: FIELD_MANAGER if ours else "helm"}
+    owners = [{"kind": "AgentRollout", "name": "agent", "uid": "uid-of-rollout", "controller": True}]
     versions = {"HTTPRoute": "gateway.networking.k8s.io/v1", "ConfigMap": "v1"}
     return {
         "apiVersion": versions.get(ref.kind, "agentrollouts.dev/v1alpha1"),
         "kind": ref.kind,
-        "metadata": {"name": ref.name, "namespace": ref.namespace, "labels": labels},
+        "metadata": {
+            "name": ref.name,
+            "namespace": ref.namespace,
+            "labels": labels,
+            **({"ownerReferences": owners} if ours else {}),
+        },
         **fields,
     }
 

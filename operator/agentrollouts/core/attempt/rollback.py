@@ -67,7 +67,8 @@ def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     back = progress.moved(
         State.ROLLING_BACK, weight=0, trigger=move.trigger, hold=None, **progress.stopped
     ).then(last_rollback=record)
-    if move.trigger in PROVED and not move.is_unproved:
+    is_told = move.trigger in PROVED or move.reason is Reason.ROUTE_MARKED
+    if is_told and not move.is_unproved:
         back = back.then(quarantined=_quarantine(status.canary, move, progress))
     return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
 
@@ -87,7 +88,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
         traffic_start_time=next(served, bad.healthy_time),
     )
     begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=())
-    is_unproved = move.trigger is not Trigger.ACTION
+    is_unproved = move.trigger is not Trigger.ACTION and move.reason is not Reason.ROUTE_MARKED
     return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message, is_unproved))
 
 

@@ -107,6 +107,17 @@ def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
     return Write(_config_map(metadata) | {"immutable": True, "data": data}, _maker(release))
 
 
+def fitting(wanted: Manifest, found: Manifest) -> dict[str, Any] | None:
+    """The first write of a snapshot where a ConfigMap of that name exists; None if it must not be adopted.
+
+    What is immutable and has the same bundle is adopted. Another maker's `release.json` stays, as it must.
+    """
+    there, ours = found.get("data") or {}, wanted["data"]
+    if found.get("immutable") is not True or there.get(BUNDLE_KEY) != ours[BUNDLE_KEY]:
+        return None
+    return dict(wanted) if there == ours else _config_map(wanted["metadata"])
+
+
 def owner_write(snapshot: ObjectMeta, owner: Owner) -> Write:
     """The write that adds an owner to a snapshot which exists.
 

@@ -25,7 +25,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
     progressing.cap_exceeded,  # so does a cap, which needs no comparison
     endpoints.canary_unreachable,  # a canary without a ready endpoint is proof of harm too
-    terminating.canary_returns,  # its rollout is being deleted, so nobody waits for what its plan would find
+    terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
     progressing.paused,  # a person's hold is named before any other

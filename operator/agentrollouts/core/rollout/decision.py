@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.objects import Condition
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
@@ -47,6 +48,8 @@ class Decision:
     """The whole new status; None if the persisted one already says it."""
     is_news: bool = False
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
+    is_blocked: bool = False
+    """Whether the write of a rollback is refused, so that the bad release keeps its traffic."""
     events: tuple[Event, ...] = ()
     services: frozenset[str] = frozenset()
     """Services whose endpoints to follow from now on; none at rest."""
@@ -82,6 +85,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         rests_on_status=bool(writes) and not is_latched(status),
         status=with_query(s.analysis, status) if is_due else None,
         is_news=news,
+        is_blocked=any(found.reason == Reason.NOT_ROLLED_BACK for found in status.conditions),
         events=(*progress.events, *noticed, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),

@@ -92,6 +92,15 @@ def _name_of(attempt: Attempt, status: AgentRolloutStatus) -> str:
     return next((entry.release for entry in status.history if entry.number == attempt.number), "")
 
 
+def digests(status: AgentRolloutStatus, release: AgentRelease | None) -> dict[str, str]:
+    """The digest that each snapshot must have, by its name, as far as a status says it."""
+    records = (*status.history, status.canary, status.stable)
+    known = {record.snapshot: record.digest for record in records if record}
+    if release and release.status.snapshot and release.status.digest:
+        known.setdefault(release.status.snapshot.name, release.status.digest)
+    return known
+
+
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:
     """Why a route cannot send requests to this release; None if it can, or if there is no route."""
     if record is None or record.service or not spec.traffic.by_route:

@@ -51,6 +51,9 @@ class Observation:
     """Why the last write of a traffic object failed; None once one succeeded."""
     snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
     """Metadata of the agent's snapshot ConfigMaps, by name."""
+    altered: frozenset[str] = frozenset()
+    """Names of ConfigMaps that look like snapshots, but do not hold what their name or the status says. They
+    are not among `snapshots`."""
     poll_result: PollResult | None = None
 
     @property

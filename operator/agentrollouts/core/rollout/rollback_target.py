@@ -56,6 +56,14 @@ def begun_target(s: Situation) -> ReleaseRecord | None:
     return next(begun, None) or find_target(s, forced=True)
 
 
+def altered_snapshot(record: ReleaseRecord) -> str:
+    """What is wrong with a snapshot that does not hold what it did, and what to do."""
+    return (
+        f"ConfigMap {record.snapshot} is not what the operator wrote for {record.release}: its digest is not "
+        f"{record.digest}; delete it, and apply AgentRelease {record.release} again"
+    )
+
+
 def unasked(s: Situation) -> frozenset[str]:
     """Services of candidates whose endpoints have not been read yet."""
     if not s.spec.traffic.by_route:

@@ -2,6 +2,9 @@
 
 Written with the weights of the rollback in one write, before the status. A process that finds it there, after
 its predecessor ended in between, finishes the rollback and can still say why it began.
+
+Anyone who may edit such an object can write a mark. It counts only if it names the uid of the rollout, and if
+the object also shows what it says: all traffic at stable. Its text is quoted.
 """
 
 from collections.abc import Mapping
@@ -12,6 +15,7 @@ from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,
     ANNOTATION_ROLLED_BACK,
+    ANNOTATION_ROLLED_BACK_UID,
 )
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import AgentRolloutStatus
@@ -30,12 +34,15 @@ class Latch:
     number: int
     trigger: Trigger
     message: str
+    uid: str = ""
+    """Of the rollout; empty in a mark of an operator before version 0.4."""
 
     @property
     def annotations(self) -> dict[str, str]:
         """As it stands on an object of ours."""
         return {
             ANNOTATION_ROLLED_BACK: str(self.number),
+            ANNOTATION_ROLLED_BACK_UID: self.uid,
             ANNOTATION_ROLLBACK_TRIGGER: self.trigger,
             ANNOTATION_ROLLBACK_MESSAGE: self.message,
         }
@@ -60,7 +67,13 @@ def read_latch(annotations: Mapping[str, str]) -> Latch | None:
     if not number.isdecimal() or len(number) > DIGITS:
         return None
     trigger = trigger_of(annotations.get(ANNOTATION_ROLLBACK_TRIGGER))
-    return Latch(int(number), trigger, annotations.get(ANNOTATION_ROLLBACK_MESSAGE) or UNTOLD)
+    uid = annotations.get(ANNOTATION_ROLLED_BACK_UID, "")
+    return Latch(int(number), trigger, annotations.get(ANNOTATION_ROLLBACK_MESSAGE) or UNTOLD, uid)
+
+
+def quoted(latch: Latch) -> str:
+    """The sentence of a mark, as what it is: a text on an object that many people can edit."""
+    return latch.message if latch.message == UNTOLD else f'The route says: "{latch.message}"'
 
 
 def trigger_of(text: str | None) -> Trigger:

@@ -1,6 +1,7 @@
 """Traffic objects of this operator: how they are marked, found and compared."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_ROLLOUT
@@ -57,15 +58,25 @@ def latch(manifest: Manifest | None) -> Latch | None:
 
 def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:
     """Whether an object of the name that we want was made by us for this rollout."""
-    labels = (actual.get("metadata") or {}).get("labels") or {}
-    marks = {LABEL_MANAGED_BY: FIELD_MANAGER, LABEL_ROLLOUT: rollout.metadata.name}
-    return marks.items() <= labels.items()
+    return is_made_for(actual, rollout.metadata.uid)
+
+
+def is_made_for(actual: Manifest, uid: str) -> bool:
+    """Whether the rollout of that uid controls an object, or we have applied it.
+
+    Labels say nothing: many tools set the same labels on all that they find.
+    """
+    return is_owned_by(actual, uid) or any(
+        (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply")
+        for entry in (actual.get("metadata") or {}).get("managedFields") or ()
+        if not entry.get("subresource")
+    )
 
 
 def is_owned_by(manifest: Manifest, uid: str) -> bool:
     """Whether this very rollout made it: another one of the same name knows nothing of its attempts."""
     owners = (manifest.get("metadata") or {}).get(OWNERS) or ()
-    return any(owner.get("uid") == uid for owner in owners)
+    return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
 
 
 def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
@@ -93,5 +104,5 @@ def metadata_of(rollout: AgentRollout, status: AgentRolloutStatus, name: str) ->
         ],
     }
     if found := latch_of(status):
-        metadata["annotations"] = found.annotations
+        metadata["annotations"] = replace(found, uid=rollout.metadata.uid).annotations
     return metadata

@@ -7,6 +7,7 @@ which an attempt would not move.
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from agentrollouts.api.model.text import writable
@@ -26,14 +27,16 @@ Operations = tuple[Mapping[str, Any], ...]
 
 
 def bare_forms(effect: Effect) -> tuple[Effect, ...]:
-    """The write of a rollback with the bare mark, and without any mark; nothing for any other write.
+    """The write of a rollback with the bare mark, without any mark, and without labels and owners.
+
+    Nothing for any other write.
 
     The mark is the attempt's number and the trigger, which the operator needs after a restart. Forward writes
     have no plainer form: without their claim they must not be written.
     """
     match effect:
-        case Write(manifest, manager):
-            return tuple(Write(plain, manager) for plain in _manifests(manifest))
+        case Write():
+            return tuple(replace(effect, manifest=plain) for plain in _manifests(effect.manifest))
         case Patch(manifest, operations):
             return tuple(Patch(manifest, plain) for plain in _operations(operations))
         case _:
@@ -61,6 +64,7 @@ def _manifests(manifest: Manifest) -> Iterator[Manifest]:
         return
     yield without_message(manifest)
     yield {**manifest, "metadata": {key: value for key, value in metadata.items() if key != "annotations"}}
+    yield {**manifest, "metadata": {key: metadata[key] for key in ("name", "namespace")}}
 
 
 def _operations(operations: Operations) -> Iterator[Operations]:

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.names import GROUP
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.traffic.latch import UNTOLD, Latch, trigger_of
-from agentrollouts.core.traffic.weights import FULL
+from agentrollouts.core.traffic.weights import FULL, share_of
 
 SPLIT: Final = f".{GROUP}/split"
 """What stands behind a rollout's name in the key of its claim."""
@@ -50,7 +51,7 @@ class Claim(ApiModel):
         """The latch, if the claim carries it."""
         if self.rolled_back is None:
             return None
-        return Latch(self.rolled_back, trigger_of(self.trigger), self.message or UNTOLD)
+        return Latch(self.rolled_back, trigger_of(self.trigger), self.message or UNTOLD, self.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ class Rule:
     def weight(self, position: int) -> int:
         """The weight of a backend; one that names none has 1 (Gateway API, HTTPBackendRef)."""
         return int(self.refs[position].get("weight", 1))
+
+    def share(self, record: ReleaseRecord) -> int | None:
+        """Percent of its requests that a release gets; None if that cannot be seen."""
+        return share_of(record, ((name, self.weight(at)) for at, name in enumerate(self.services)))
 
 
 def rule_of(route: Manifest, name: str) -> Rule | Problem:

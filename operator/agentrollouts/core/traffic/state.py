@@ -9,7 +9,7 @@ from typing import Final
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem
+from agentrollouts.core.effects import Deletion, Effect, Manifest, Problem, Write
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, is_latched
 from agentrollouts.core.traffic.manifests import key_of
@@ -83,6 +83,11 @@ class Routing:
         """What the traffic objects say about the rollback of this attempt."""
         return next((latch for router in self._routers for latch in router.latches(number)), None)
 
+    def share(self, record: ReleaseRecord) -> int | None:
+        """Percent of the traffic that a release has, by the objects as they are; None if that is unknown."""
+        found = (router.share(record) for router in self._routers)
+        return next((share for share in found if share is not None), None)
+
     def target(self) -> str | None:
         """The Service that a rollback has given all traffic; None if that cannot be seen."""
         return next((name for router in self._routers if (name := router.target())), None)
@@ -105,7 +110,8 @@ class Routing:
             waits: Whether nothing must be written forward.
         """
         if is_latched(status):
-            yield from filter(self._may_exist, after.changes)
+            ours = filter(self._may_exist, after.changes)
+            yield from map(_unasked, ours) if _has_split(status) else ours
         elif not waits:
             yield from map(self._on_version, filter(self._may_exist, before.changes))
         if not self._obs.status.canary and not status.canary and after.is_shown:
@@ -120,7 +126,7 @@ class Routing:
         """The same, to be refused by the API server where the object is no longer as it was seen."""
         seen = self._obs.traffic.get(key_of(change.manifest))
         version = seen["metadata"].get("resourceVersion") if seen else None
-        if version is None or isinstance(change, Patch):
+        if version is None or not isinstance(change, Write):
             return change
         metadata = {**change.manifest["metadata"], "resourceVersion": version}
         return replace(change, manifest={**change.manifest, "metadata": metadata})
@@ -133,3 +139,13 @@ class Routing:
         if attempt and attempt.state is State.VERIFYING and self._obs.rollout.metadata.deletion_timestamp:
             is_rollback = False  # done, and the rollout that takes over the rule may have begun
         return (weights == ALL_STABLE or is_return) and (is_rollback or not self._obs.rule_taken_by)
+
+
+def _has_split(status: AgentRolloutStatus) -> bool:
+    """Whether the release that is rolled back was seen with a share, so that the objects are ours."""
+    return status.attempt is not None and status.attempt.traffic_start_time is not None
+
+
+def _unasked(change: Change) -> Change:
+    """The same write, whatever anyone has made of the marks on the object since."""
+    return replace(change, is_known=True) if isinstance(change, Write) else change

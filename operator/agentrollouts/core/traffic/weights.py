@@ -1,5 +1,6 @@
 """The shares of stable and canary that a status stands for."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +38,32 @@ def desired_weights(status: AgentRolloutStatus) -> Weights | None:
     if status.stable is None:
         return Weights(canary=FULL) if attempt.weight else None
     return Weights(canary=attempt.weight)
+
+
+def share_of(record: ReleaseRecord, weights: Iterable[tuple[str | None, int]]) -> int | None:
+    """Percent of the requests that a release gets; None if it has no Service, or if no one gets any.
+
+    Args:
+        record: The release.
+        weights: The backends, each as its Service and its weight.
+    """
+    known = tuple(weights)
+    total = sum(weight for _, weight in known)
+    if record.service is None or not total:
+        return None
+    return -(-FULL * sum(weight for name, weight in known if name == record.service.name) // total)
+
+
+def is_shown_back(status: AgentRolloutStatus, share: Callable[[ReleaseRecord], int | None]) -> bool:
+    """Whether an object gives nothing to the release that is tried or, at rest, to stable.
+
+    Args:
+        status: Says which release is tried, and which is stable.
+        share: Percent of the traffic that the object gives to a release; None if that cannot be seen.
+    """
+    if status.canary is None or status.stable is None:
+        return status.stable is not None and share(status.stable) == 0
+    return (share(status.stable), share(status.canary)) == (FULL, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class RolloutController:
         self._writes = writes
         self._poller = poller
         self._telemetry = telemetry
+        self._blocked: set[Ref] = set()
+        """Rollouts of which a rollback is refused."""
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
         """One pass over a rollout. Raises `ClusterError` if it has to be tried again."""
@@ -54,6 +56,7 @@ class RolloutController:
         if decision.unsure_of:
             obs = await self._observer.asked_about(obs, decision.unsure_of)
             decision = decide(obs)
+        self._note(key, is_blocked=decision.is_blocked)
         self._poller.poll(key, decision.poll)
         self._observer.follow(key, decision.services)
         if decision.rests_on_status:
@@ -81,6 +84,7 @@ class RolloutController:
 
     def forget(self, key: Ref) -> None:
         """Follow a rollout no longer."""
+        self._note(key, is_blocked=False)
         self._follow_nothing(key)
         self._writes.forget(key)
 
@@ -92,6 +96,10 @@ class RolloutController:
     def _follow_nothing(self, key: Ref) -> None:
         self._poller.poll(key, None)
         self._observer.follow(key, frozenset())
+
+    def _note(self, key: Ref, *, is_blocked: bool) -> None:
+        (self._blocked.add if is_blocked else self._blocked.discard)(key)
+        self._telemetry.rollbacks_blocked(len(self._blocked))
 
     def _measure(self, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
         rollback, ended = after.last_rollback, after.attempt

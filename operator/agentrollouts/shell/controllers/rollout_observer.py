@@ -20,7 +20,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, snapshot_name
-from agentrollouts.core.rollout.desired import about_to_start
+from agentrollouts.core.rollout.desired import about_to_start, digests
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
@@ -69,7 +69,7 @@ class RolloutObserver:
         self._poller = poller
         self._clock = clock
         self._endpoints = endpoints
-        self._whole: dict[tuple[str | None, str | None], bool] = {}
+        self._digests: dict[tuple[str | None, str | None], str] = {}
 
     def follow(self, key: Ref, services: frozenset[str]) -> None:
         """See the endpoints of these Services from now on, on behalf of a rollout."""
@@ -84,20 +84,19 @@ class RolloutObserver:
             await self._permits.prepare(rollout)
             rollout, refused, unattached = self._permits.examine(rollout)
             problem = unattached or problem
+        release = self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
+        snapshots, altered = self._snapshots(rollout, release)
         obs = Observation(
             now=self._clock(),
             rollout=rollout,
-            release=self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name)),
+            release=release,
             traffic={(found["kind"], found["metadata"]["name"]): found for found in self._traffic(rollout)},
             refused=refused,
             rule_taken_by=self._rival(rollout),
             agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
             traffic_problem=problem,
-            snapshots={
-                manifest["metadata"]["name"]: ObjectMeta.model_validate(manifest["metadata"])
-                for manifest in self._cache.snapshots_of(namespace, agent)
-                if self._is_whole(manifest, agent)
-            },
+            snapshots=snapshots,
+            altered=altered,
             poll_result=self._poller.newest(Ref("AgentRollout", namespace, name)),
             endpoints=self._seen_endpoints(rollout),
         )
@@ -145,16 +144,30 @@ class RolloutObserver:
             self._cache.put(found)
             raise ConflictError(f"{ref} has changed since it was seen")
 
-    def _is_whole(self, manifest: Manifest, agent: str) -> bool:
-        """Whether a snapshot holds what its name says; hashed once a version of it."""
+    def _snapshots(
+        self, rollout: AgentRollout, release: AgentRelease | None
+    ) -> tuple[dict[str, ObjectMeta], frozenset[str]]:
+        """The snapshots that hold what they should, and the names of those that do not."""
+        agent, known = rollout.spec.agent, digests(rollout.status, release)
+        whole, altered = dict[str, ObjectMeta](), set[str]()
+        for manifest in self._cache.snapshots_of(rollout.metadata.namespace, agent):
+            name, digest = manifest["metadata"]["name"], self._digest(manifest)
+            if name == snapshot_name(agent, digest) and known.get(name, digest) == digest:
+                whole[name] = ObjectMeta.model_validate(manifest["metadata"])
+            else:
+                altered.add(name)
+        return whole, frozenset(altered)
+
+    def _digest(self, manifest: Manifest) -> str:
+        """The digest of what a snapshot holds, hashed once a version of it."""
         metadata = manifest["metadata"]
         key = (metadata.get("uid"), metadata.get("resourceVersion"))
-        if key not in self._whole:
+        if key not in self._digests:
             text = ((manifest.get("data") or {}).get(BUNDLE_KEY) or "").encode(errors="replace")
-            if len(self._whole) >= HASHES:
-                self._whole.clear()
-            self._whole[key] = metadata["name"] == snapshot_name(agent, digest_of(text))
-        return self._whole[key]
+            if len(self._digests) >= HASHES:
+                self._digests.clear()
+            self._digests[key] = digest_of(text)
+        return self._digests[key]
 
     def _traffic(self, rollout: AgentRollout) -> Iterator[Mapping[str, Any]]:
         """Our traffic objects, and the routes of others in which we set weights or have set some."""

@@ -5,8 +5,11 @@ the next decision sees it. What fails becomes a `Problem`, an input of the next 
 that the worker backs off from.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Protocol
 
 from agentrollouts.adapters.cluster.errors import (
@@ -17,13 +20,16 @@ from agentrollouts.adapters.cluster.errors import (
     NotServedError,
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
+from agentrollouts.core.release.snapshot import fitting
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
+from agentrollouts.core.traffic.manifests import OWNERS, is_made_for
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
+from agentrollouts.shell.effects.insist import insisted
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.relations import ROUTE
 
@@ -39,6 +45,10 @@ REASONS: Final = (
 
 REFUSALS: Final = (ForbiddenError, InvalidError)
 """Errors that a write with less text may not have: limits, admission policies and proxies use both."""
+
+
+SEEING_SECONDS: Final = 1.0
+"""How long to wait for an object that refused a write."""
 
 
 class Writer(Protocol):
@@ -124,24 +134,27 @@ class Actor:
         With the bare mark a rollback is complete. Without any mark the weights are right and the problem
         stays, so that the mark is tried again and a person can read why it is missing.
         """
-        problem, is_refused = await self._tried(effect)
-        plainer = bare_forms(effect) if is_refused else ()
+        forms = bare_forms(effect)
+        problem, is_refused = await self._tried(effect, is_rollback=bool(forms))
+        plainer = forms if is_refused else ()
         for form in plainer:
-            another, is_refused = await self._tried(form)
+            another, is_refused = await self._tried(form, is_rollback=True)
             if another is None:
                 return None if form is plainer[0] else problem
             if not is_refused:
                 return another
         return problem
 
-    async def _tried(self, effect: Effect) -> tuple[Problem | None, bool]:
+    async def _tried(self, effect: Effect, *, is_rollback: bool) -> tuple[Problem | None, bool]:
         """Why an effect failed, and whether its content is what was refused."""
         try:
-            return await self._carry_out(effect), False
+            work = partial(self._carry_out, effect)
+            return await (insisted(work) if is_rollback else work()), False
         except ConflictError:
             raise
         except ClusterError as error:
             logger.warning("%s", error)
+            await self._see(Ref.of(dict(effect.manifest)), error)
             reason = next((why for kind, why in REASONS if isinstance(error, kind)), Reason.WRITE_FAILED)
             return Problem(reason, str(error)), isinstance(error, REFUSALS)
 
@@ -159,18 +172,35 @@ class Actor:
     async def _apply(self, write: Write) -> Problem | None:
         manifest = dict(write.manifest)
         ref = Ref.of(manifest)
-        if await self._is_foreign(ref, manifest):
+        is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # no one else owns these fields
+        is_sure = write.is_known or "uid" in manifest["metadata"]
+        found = None if is_sure else await self._there(ref, manifest)
+        if found is not None and manifest.get("immutable"):
+            adopted = fitting(manifest, found)
+            if adopted is None:
+                return Problem(Reason.NAME_TAKEN, f"{ref} exists with other content; delete it")
+            manifest, is_forced = adopted, True  # a label may have been taken over by another tool
+        elif found is not None and not is_made_for(found, _owner_of(manifest)):
             reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is owned by someone else; rename it or the rollout")
-        is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # no one else owns these fields
         self._intake.put(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
         return None
 
-    async def _is_foreign(self, ref: Ref, manifest: Manifest) -> bool:
-        """Whether an object of that name exists that we did not create; read only before the first write."""
-        if manifest["metadata"].get("uid"):
-            return False
-        found = self._cache.get(ref) or await self._cluster.get(ref)
-        if found is None:
-            return False
-        return (found["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) != FIELD_MANAGER
+    async def _there(self, ref: Ref, manifest: Manifest) -> Manifest | None:
+        """What exists under that name; read only if the watch does not show it, or not all of it."""
+        known = None if manifest.get("immutable") else self._cache.get(ref)
+        return known or await self._cluster.get(ref)
+
+    async def _see(self, ref: Ref, error: ClusterError) -> None:
+        """Read what refused a write and is not in the cache: without our label, no watch shows it."""
+        if not isinstance(error, REFUSALS) or self._cache.get(ref) is not None:
+            return
+        with suppress(ClusterError, TimeoutError):
+            async with asyncio.timeout(SEEING_SECONDS):
+                if found := await self._cluster.get(ref):
+                    self._intake.found(found)
+
+
+def _owner_of(manifest: Manifest) -> str:
+    """The uid of the object for which we write; empty in the barest form of a write."""
+    return next((str(owner["uid"]) for owner in manifest["metadata"].get(OWNERS) or ()), "")

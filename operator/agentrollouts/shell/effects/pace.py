@@ -41,7 +41,7 @@ class Pace(Generic[K]):
         self._clock = clock
         self._last: dict[K, _Last] = {}
 
-    def pause(self, key: K, writes: Sequence[Effect]) -> float:
+    def pause(self, key: K, writes: Sequence[Effect], *, longest: float = PAUSE_LAST) -> float:
         """Seconds until these writes may be done; 0 for now, and then they count as done."""
         if not writes:
             return 0.0
@@ -50,7 +50,7 @@ class Pace(Generic[K]):
         times = 0
         if last is not None and last.digest == digest and now < last.at + CALM_SECONDS:
             times = last.times
-            if (left := last.at + _pause_after(times) - now) > 0:
+            if (left := last.at + min(_pause_after(times), longest) - now) > 0:
                 return left
         self._last[key] = _Last(digest, times + 1, now)
         return 0.0

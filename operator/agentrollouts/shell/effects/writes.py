@@ -5,11 +5,16 @@ Why a write failed is an input of the next observation of that object.
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.core.effects import Effect, Problem
+from agentrollouts.core.traffic.plain_writes import bare_forms
 from agentrollouts.shell.effects.act import Actor
-from agentrollouts.shell.effects.pace import Pace
+from agentrollouts.shell.effects.pace import PAUSE_LAST, Pace
+
+PAUSE_ROLLBACK: Final = 1.85
+"""The same for a rollback: a policy that was removed can refuse for another second (Kubernetes 1.36)."""
 
 
 class PacedWrites:
@@ -26,7 +31,8 @@ class PacedWrites:
 
     async def write(self, key: Ref, effects: Sequence[Effect]) -> float:
         """Do what was decided, unless it is too soon to repeat it: then the seconds until it is not."""
-        pause = self._pace.pause(key, effects)
+        is_rollback = any(map(bare_forms, effects))
+        pause = self._pace.pause(key, effects, longest=PAUSE_ROLLBACK if is_rollback else PAUSE_LAST)
         if not pause:
             problem = await self._actor.apply(effects)
             if problem is None:

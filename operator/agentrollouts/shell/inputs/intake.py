@@ -26,6 +26,11 @@ class Intake:
             is_asked = wish is not None and wish != self._cache.wish(key)
             self._mark(manifest, beside, key if is_asked else None)
 
+    def found(self, manifest: Manifest) -> None:
+        """An object was read by name that the watch does not show, as it has lost our label."""
+        if self._cache.found(manifest):
+            self._mark(manifest, ())
+
     def drop(self, manifest: Manifest) -> None:
         """An object is gone."""
         beside = self._cache.beside(manifest, is_gone=True)

@@ -18,6 +18,7 @@ from testkit.builders import (
     NEW,
     OLD,
     ROUTE,
+    UID,
     RolloutBuilder,
     a_record,
     a_rollout,
@@ -179,7 +180,7 @@ def test_the_latch_is_on_both_objects() -> None:
     """Either one alone says which attempt was rolled back, and why."""
     back = objects(TRYING.rolling_back(trigger=Trigger.TIMEOUT))
 
-    assert [latch(found) for found in back.values()] == [Latch(2, Trigger.TIMEOUT, "It failed.")] * 2
+    assert [latch(found) for found in back.values()] == [Latch(2, Trigger.TIMEOUT, "It failed.", UID)] * 2
     assert backends(TRYING.rolling_back()) == [("support-agent-4-1-0", 100), ("support-agent-4-2-0", 0)]
 
 
@@ -196,7 +197,7 @@ def test_a_route_of_ours_is_kept_right_while_it_exists() -> None:
     """Taking `httpRoute` from the spec deletes nothing, and requests still come by that route."""
     seen = shown(TRYING.build())
     back = TRYING.planning(traffic={}).rolling_back()
-    theirs = {ROUTE: {**seen[ROUTE], "metadata": {**seen[ROUTE]["metadata"], "labels": {}}}}
+    theirs = {ROUTE: {**seen[ROUTE], "metadata": {**seen[ROUTE]["metadata"], "ownerReferences": []}}}
 
     kept = objects(back, seen)["HTTPRoute"]
     assert kept == objects(TRYING.rolling_back())["HTTPRoute"]

@@ -17,8 +17,15 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
-from agentrollouts.core.rollout.rollback_target import begun_target, candidates, find_target, unasked
+from agentrollouts.core.rollout.rollback_target import (
+    altered_snapshot,
+    begun_target,
+    candidates,
+    find_target,
+    unasked,
+)
 from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.traffic.latch import quoted
 
 ENDPOINT_POLL: Final = timedelta(seconds=2)
 """Interval between checks of endpoints while an attempt is pending."""
@@ -28,11 +35,15 @@ TARGET_POLL: Final = timedelta(seconds=10)
 
 def rollback_latched(s: Situation) -> moves.Move | None:
     """A rollback was begun, and the process ended before the status recorded it."""
-    found = s.routing.latch(next_number(s.status))
-    target = begun_target(s) if found and s.status.stable else None
-    if found is None or target is None:
+    found, stable = s.routing.latch(next_number(s.status)), s.status.stable
+    target = begun_target(s) if found and stable else None
+    if found is None or stable is None or target is None:
         return None
-    return moves.RollBackStable(target, found.trigger, REASONS[found.trigger], found.message)
+    if found.trigger is not Trigger.ACTION:
+        return moves.RollBackStable(target, found.trigger, REASONS[found.trigger], quoted(found))
+    if not _is_rollback_requested(s):  # the request itself would prove it, and nothing else does
+        return moves.RollBackStable(target, Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(found))
+    return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, _requested(stable))
 
 
 def rollback_requested(s: Situation) -> moves.RollBackStable | None:
@@ -40,8 +51,13 @@ def rollback_requested(s: Situation) -> moves.RollBackStable | None:
     target = find_target(s, forced=_is_forced(s)) if _is_rollback_requested(s) else None
     if target is None or s.status.stable is None:
         return None
-    message = f"A rollback of {s.status.stable.release} was requested"
-    return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
+    return moves.RollBackStable(
+        target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, _requested(s.status.stable)
+    )
+
+
+def _requested(stable: ReleaseRecord) -> str:
+    return f"A rollback of {stable.release} was requested"
 
 
 def stable_failed(s: Situation) -> moves.RollBackStable | None:
@@ -244,7 +260,9 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
         )
     if problem:
         yield problem
-    if record.snapshot not in s.obs.snapshots:
+    if record.snapshot in s.obs.altered:
+        yield Problem(Reason.SNAPSHOT_ALTERED, altered_snapshot(record))
+    elif record.snapshot not in s.obs.snapshots:
         yield Problem(
             Reason.SNAPSHOT_MISSING,
             f"ConfigMap {record.snapshot} with the bundle of {record.release} is gone; apply its "

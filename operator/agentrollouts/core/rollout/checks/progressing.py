@@ -23,6 +23,7 @@ from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+from agentrollouts.core.traffic.latch import quoted
 
 UNANSWERED: Final = "The gates have not been evaluated yet"
 
@@ -50,7 +51,10 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
     found = s.routing.latch(s.attempt.number)
     if found is None or s.status.stable is None or s.status.canary is None:
         return None
-    return moves.RollBack(found.trigger, _reason_of(found.trigger, s), found.message)
+    if found.trigger is Trigger.ACTION:  # the request itself proves it, and nothing else
+        unproved = moves.RollBack(Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(found))
+        return _requested(s) or unproved
+    return moves.RollBack(found.trigger, _reason_of(found.trigger, s), quoted(found))
 
 
 def _reason_of(trigger: Trigger, s: Situation) -> Reason:
@@ -64,15 +68,20 @@ def _reason_of(trigger: Trigger, s: Situation) -> Reason:
 
 def rollback_requested(s: Situation) -> moves.Move | None:
     """`releaseRef` names the stable release again, or a person says so by annotation."""
-    canary = s.status.canary
-    if canary and asks_back(s.attempt, canary.release, s.obs.rollout):
-        return _roll_back(
-            s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, f"A rollback of {canary.release} was requested"
-        )
+    if requested := _requested(s):
+        return requested
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
     message = f"spec.releaseRef names {s.desired.record.release} again"
     return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
+
+
+def _requested(s: Situation) -> moves.Move | None:
+    canary = s.status.canary
+    if canary is None or not asks_back(s.attempt, canary.release, s.obs.rollout):
+        return None
+    message = f"A rollback of {canary.release} was requested"
+    return _roll_back(s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
 
 
 def gate_failed(s: Situation) -> moves.Move | None:

@@ -16,7 +16,7 @@ DELETION: Final = "The rollout is being deleted"
 
 
 def canary_returns(s: Situation) -> moves.Move | None:
-    """The canary is rolled back, not quarantined; a return to a healthy release is a rollback and goes on."""
+    """The canary is rolled back, not quarantined; a return to a healthy release is a rollback and stays."""
     if not s.is_terminating or is_returning(s.status.canary, s.status):
         return None
     if s.status.stable is None:

@@ -26,6 +26,7 @@ from agentrollouts.core.conditions import (
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.rollout.checks.terminating import DELETION
 from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.reporting.blocked import not_rolled_back
 from agentrollouts.core.rollout.reporting.progress import (
     WATCHING,
     findings,
@@ -67,7 +68,8 @@ def conditions_of(
         traffic: The traffic, compared with the next status.
     """
     metrics, applied = _metrics(s, status), _traffic(s, status, traffic)
-    reason, message = _headline(s, status, move, applied)
+    blocked = not_rolled_back(s, traffic)
+    reason, message = (Reason.NOT_ROLLED_BACK, blocked) if blocked else _headline(s, status, move, applied)
     holds, reason, message = _ready(status, reason, message, applied, traffic)
     measured = (_missing(s, status, metrics), *findings(s.spec, status))
     ready = (holds, reason, with_measured(message, *measured))

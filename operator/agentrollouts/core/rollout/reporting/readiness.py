@@ -9,7 +9,7 @@ from dataclasses import replace
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.history import was_healthy
-from agentrollouts.core.rollout.rollback_target import candidates
+from agentrollouts.core.rollout.rollback_target import altered_snapshot, candidates
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_progressing
 
@@ -21,11 +21,21 @@ def rollback_ready(s: Situation, status: AgentRolloutStatus) -> Word:
     stable = status.stable
     if stable is None:
         return None, Reason.NOTHING_EARLIER, "No release serves yet"
+    if stable.snapshot in s.obs.altered:
+        return False, Reason.SNAPSHOT_ALTERED, f"{altered_snapshot(stable)}. It serves"
     if stable.snapshot not in s.obs.snapshots:
         return False, Reason.SNAPSHOT_MISSING, f"{_lost(stable)}, which serves"
     if is_progressing(status):
         return True, Reason.ROLLBACK_READY, f"{stable.release} can take over all traffic"
+    return _at_rest(s, status, stable)
+
+
+def _at_rest(s: Situation, status: AgentRolloutStatus, stable: ReleaseRecord) -> Word:
+    altered = [record for record in _unreachable(s, status) if record.snapshot in s.obs.altered]
     earlier = candidates(replace(s, analysis=replace(s.analysis, status=status)))
+    if altered:
+        others = f"; {earlier[0].release} is available for a rollback" if earlier else ""
+        return bool(earlier), Reason.SNAPSHOT_ALTERED, f"{'; '.join(map(altered_snapshot, altered))}{others}"
     if earlier:
         return True, Reason.ROLLBACK_READY, f"{earlier[0].release} is available for a rollback"
     if lost := _unreachable(s, status):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from agentrollouts.api.objects import ConditionStatus
+from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
@@ -80,13 +80,18 @@ def _key(word: _Word) -> _Word:
     return (reason, message if reason in UNVARYING else "")
 
 
+def _is_altered(found: Condition) -> bool:
+    """Whether a rollback is possible though a snapshot was altered."""
+    return found.status is ConditionStatus.TRUE and found.reason == Reason.SNAPSHOT_ALTERED
+
+
 def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
     """Everything that a status says is wrong."""
     words = [
         (found.reason, found.message)
         for found in status.conditions
         if found.type not in {RECONCILING, STALLED}
-        and (found.status is ConditionStatus.TRUE) is (found.type in WARNINGS)
+        and (found.status is ConditionStatus.TRUE) is (found.type in WARNINGS or _is_altered(found))
         and not (found.type == METRICS_CONDITION and found.reason in AWAITED and is_progressing(status))
     ]
     hold = status.attempt.hold if status.attempt else None

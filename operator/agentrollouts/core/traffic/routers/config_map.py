@@ -1,16 +1,20 @@
 """The ConfigMap for agents that split by themselves: `split.json`, and `flags.json` for flagd."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from agentrollouts.api.names import FIELD_MANAGER
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.effects import Manifest
+from agentrollouts.core.effects import Deletion, Manifest, Problem, Write
 from agentrollouts.core.traffic.manifests import Objects, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
+from agentrollouts.core.traffic.routers.router import Change
 from agentrollouts.core.traffic.weights import Split, Weights
 
+SUFFIX: Final = "-traffic"
 FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 
 
@@ -23,7 +27,45 @@ class ConfigMapRouter(OwnedRouter):
     @classmethod
     def name(cls, rollout: AgentRollout) -> str:
         """Beside the snapshots, which are ConfigMaps as well."""
-        return f"{rollout.metadata.name}-traffic"
+        return f"{rollout.metadata.name}{SUFFIX}"
+
+    @classmethod
+    def made_for(cls, kind: str, name: str) -> Iterator[str]:
+        """What stands before the suffix."""
+        if kind == cls.kind and name.endswith(SUFFIX):
+            yield name.removesuffix(SUFFIX)
+
+    def obstacle(self, records: Iterable[ReleaseRecord | None], *, is_return: bool) -> Problem | None:  # noqa: ARG002 it is the same for all
+        """Someone made it immutable; a rollback replaces it."""
+        found = self._found()
+        if is_return or not _is_frozen(found):
+            return None
+        namespace, name = self.obs.rollout.metadata.namespace, self.name(self.obs.rollout)
+        message = (
+            f"ConfigMap {name} is immutable, so its split cannot be changed; delete it, and the operator "
+            f"writes it again: kubectl delete configmap {name} --namespace={namespace}"
+        )
+        return Problem(Reason.TRAFFIC_IMMUTABLE, message)
+
+    def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Change]:
+        """One that cannot be changed is deleted first, but not for the number of a generation."""
+        found, due = self._found(), tuple(super().changes(split, is_blocked=is_blocked))
+        if found is None or not _is_frozen(found):
+            yield from due
+            return
+        for write in due:
+            kept = {**write.manifest, "data": found.get("data")}
+            if _sides(found) == _sides(write.manifest):
+                if not self.shows(found, kept):
+                    yield Write(kept, FIELD_MANAGER)
+            elif not is_blocked:
+                yield from (Deletion(found), write)
+
+    def share(self, record: ReleaseRecord) -> int | None:
+        """As `split.json` says."""
+        sides = _sides(self._found())
+        found = (weight for digest, weight in sides or () if digest == record.digest)
+        return None if sides is None else next(found, 0)
 
     @classmethod
     def render(cls, rollout: AgentRollout, split: Split, seen: Objects) -> Manifest:  # noqa: ARG003 it depends on no other
@@ -45,6 +87,19 @@ class ConfigMapRouter(OwnedRouter):
                 "flags.json": _json(_flags(rollout.spec.agent, status, weights)),
             },
         }
+
+
+def _is_frozen(found: Manifest | None) -> bool:
+    return found is not None and found.get("immutable") is True
+
+
+def _sides(manifest: Manifest | None) -> tuple[tuple[str, int], ...] | None:
+    """Digest and weight of stable and canary; None if there is no split that can be read."""
+    try:
+        split = json.loads(((manifest or {}).get("data") or {})["split.json"])
+        return tuple((side["digest"], side["weight"]) for side in (split["stable"], split["canary"]) if side)
+    except (KeyError, TypeError, ValueError):  # someone else wrote it
+        return None
 
 
 def _side(record: ReleaseRecord | None, weight: int) -> Mapping[str, Any] | None:

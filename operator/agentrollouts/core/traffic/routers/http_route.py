@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
-from agentrollouts.core.traffic.weights import Split
+from agentrollouts.core.traffic.weights import Split, share_of
 
 
 class HttpRouteRouter(OwnedRouter):
@@ -49,6 +50,13 @@ class HttpRouteRouter(OwnedRouter):
         found = _unwanted_route(self.obs.rollout, self.obs.traffic)
         if found is not None:
             yield found
+
+    def share(self, record: ReleaseRecord) -> int | None:
+        """By the weights of its backends; None without a route, or if it sends requests nowhere."""
+        found = self._found()
+        rules = ((found or {}).get("spec") or {}).get("rules") or ()
+        refs = (ref for rule in rules for ref in rule.get("backendRefs") or ())
+        return share_of(record, ((ref.get("name"), ref.get("weight", 1)) for ref in refs))
 
     def target(self) -> str | None:
         """The only Service with a weight in the route that splits the requests."""

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Manifest, Write
 from agentrollouts.core.traffic.latch import Latch, without_message
 from agentrollouts.core.traffic.manifests import Objects, covers, is_ours, is_owned_by, latch
-from agentrollouts.core.traffic.routers.router import Find, Router
-from agentrollouts.core.traffic.weights import Split
+from agentrollouts.core.traffic.routers.router import Change, Find, Router
+from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, is_shown_back
 
 
 class OwnedRouter(Router):
@@ -39,18 +40,33 @@ class OwnedRouter(Router):
         """
         return covers(found, without_message(desired))
 
-    def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Write]:  # noqa: ARG002 an object of ours blocks nothing
+    def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Change]:  # noqa: ARG002 an object of ours blocks nothing
         """The whole object, if it is not as it has to be."""
         desired = self.render(self.obs.rollout, split, self.obs.traffic) if split else None
         if desired is not None and not self.shows(self._found(), desired):
             yield Write(desired, FIELD_MANAGER)
 
     def latches(self, number: int) -> Iterator[Latch]:
-        """The mark on the object, if this very rollout made it."""
-        found = self._found()
-        mark = latch(found) if found and is_owned_by(found, self.obs.rollout.metadata.uid) else None
-        if mark and mark.number == number:
+        """The mark on the object, if this very rollout made both and the traffic is as it says."""
+        found, uid = self._found(), self.obs.rollout.metadata.uid
+        mark = latch(found) if found and is_owned_by(found, uid) else None
+        if mark and (mark.number, mark.uid) == (number, uid) and is_shown_back(self.obs.status, self.share):
             yield mark
+
+    def share(self, record: ReleaseRecord) -> int | None:
+        """By comparison: if the object is as it must be after a rollback of the canary."""
+        status, found = self.obs.status, self._found()
+        back = self.render(self.obs.rollout, Split(status, ALL_STABLE), self.obs.traffic)
+        content = {key: value for key, value in (back or {}).items() if key != "metadata"}
+        if not content or not covers(found, content) or record not in {status.stable, status.canary}:
+            return None
+        return 0 if record == status.canary else FULL
+
+    @classmethod
+    def made_for(cls, kind: str, name: str) -> Iterator[str]:
+        """The rollout after which the object is named."""
+        if kind == cls.kind:
+            yield name
 
     @classmethod
     def find(cls, rollout: AgentRollout, find: Find) -> Iterator[Manifest]:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any, Final
 
-from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
+from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
@@ -17,6 +17,7 @@ from agentrollouts.api.traffic import RoutePatch
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.latch import Latch, latch_of
+from agentrollouts.core.traffic.manifests import OWNERS
 from agentrollouts.core.traffic.route_claim import (
     Claim,
     Operation,
@@ -31,7 +32,7 @@ from agentrollouts.core.traffic.route_claim import (
     weighed,
 )
 from agentrollouts.core.traffic.routers.router import Find, Key, Router
-from agentrollouts.core.traffic.weights import Split
+from agentrollouts.core.traffic.weights import Split, is_shown_back
 
 ROUTE: Final = "HTTPRoute"
 
@@ -49,6 +50,8 @@ class RoutePatchRouter(Router):
             return rule
         if is_return:
             return _missing(rule, records)
+        if _is_made_by_us(self._routes[rule.route]):
+            return _surprise(f"HTTPRoute {rule.route} was created by the operator; name your own route")
         if rival:
             message = f"{rule}: rollout {rival} is older and sets its weights; name another rule"
             return Problem(Reason.RULE_TAKEN, message)
@@ -66,10 +69,19 @@ class RoutePatchRouter(Router):
                 yield patch(route, operations)
 
     def latches(self, number: int) -> Iterator[Latch]:
-        """The marks in the claims of this very rollout."""
+        """The marks in the claims of this very rollout, where the rule is as they say."""
         uid = self.obs.rollout.metadata.uid
-        latches = (claim.latch for claim in self._claims.values() if claim and claim.uid == uid)
-        return (latch for latch in latches if latch and latch.number == number)
+        for name, claim in self._claims.items():
+            latch = claim.latch if claim and claim.uid == uid else None
+            if claim is None or latch is None or latch.number != number:
+                continue
+            rule = rule_of(self._routes[name], claim.rule)
+            if isinstance(rule, Rule) and is_shown_back(self.obs.status, rule.share):
+                yield latch
+
+    def share(self, record: ReleaseRecord) -> int | None:
+        """By the weights in the rule that the spec names."""
+        return self._rule.share(record) if isinstance(self._rule, Rule) else None
 
     def target(self) -> str | None:
         """The Service of stable, as the claim names it."""
@@ -145,8 +157,6 @@ class RoutePatchRouter(Router):
             where = f"no HTTPRoute {desired.name} in namespace {self.obs.rollout.metadata.namespace}"
             message = f"spec.traffic.routePatch: {where}; create it or name another one"
             return Problem(Reason.ROUTE_NOT_FOUND, message)
-        if (route["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == FIELD_MANAGER:
-            return _surprise(f"HTTPRoute {desired.name} was created by the operator; name your own route")
         return rule_of(route, desired.rule)
 
     @cached_property
@@ -178,6 +188,14 @@ class RoutePatchRouter(Router):
         metadata, before = self.obs.rollout.metadata, self._claims[rule.route]
         claim = _claim(metadata.uid, split.status, rule.name, services)
         return (*weighed(rule, shares), *annotated(route, metadata.name, before, claim))
+
+
+def _is_made_by_us(route: Manifest) -> bool:
+    """Whether a route looks as if a rollout made it; no proof, so it stops only forward moves."""
+    metadata = route["metadata"]
+    owners = [(owner.get("apiVersion"), owner.get("kind")) for owner in metadata.get(OWNERS) or ()]
+    is_labeled = (metadata.get("labels") or {}).get(LABEL_MANAGED_BY) == FIELD_MANAGER
+    return is_labeled or (API_VERSION, "AgentRollout") in owners
 
 
 def _sticky(rule: Rule) -> Problem | None:

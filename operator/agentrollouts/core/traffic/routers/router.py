@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Protocol
 
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.core.effects import Manifest, Patch, Problem, Write
+from agentrollouts.core.effects import Deletion, Manifest, Patch, Problem, Write
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.weights import Split
 
-Change = Write | Patch
-"""A write that moves traffic."""
+Change = Write | Patch | Deletion
+"""A write that moves traffic, or the deletion before it of an object that cannot be changed."""
 Key = tuple[str, str]
 """Kind and name of an object in the namespace of the rollout."""
 Find = Callable[[str, str], Manifest | None]
@@ -65,6 +65,10 @@ class Router(Protocol):
         """What the objects say about the rollback of this attempt."""
         return iter(())
 
+    def share(self, record: ReleaseRecord) -> int | None:
+        """Percent of the traffic that the objects give to a release; None if that cannot be seen."""
+        return None
+
     def target(self) -> str | None:
         """The Service that a rollback has given all traffic; None if that cannot be seen."""
         return None
@@ -72,6 +76,11 @@ class Router(Protocol):
     @classmethod
     def find(cls, rollout: AgentRollout, find: Find) -> Iterator[Manifest]:
         """The objects of this rollout; those that a rollout has claimed are found by `claimants`."""
+        return iter(())
+
+    @classmethod
+    def made_for(cls, kind: str, name: str) -> Iterator[str]:
+        """Names of the rollouts for which we would make an object of that kind and name."""
         return iter(())
 
     @classmethod

@@ -28,6 +28,11 @@ def named(traffic: Mapping[str, Any]) -> Iterator[Key]:
     return (key for router in ROUTERS for key in router.named(traffic))
 
 
+def made_for(kind: str, name: str) -> Iterator[str]:
+    """Names of the rollouts for which we would make an object of that kind and name."""
+    return (rollout for router in ROUTERS for rollout in router.made_for(kind, name))
+
+
 def claimants(manifest: Manifest) -> Iterator[str]:
     """Names of the rollouts that have set something in an object of another owner."""
     return (name for router in ROUTERS for name in router.claimants(manifest))
