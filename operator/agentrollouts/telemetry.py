@@ -2,7 +2,7 @@
 
 Built by `main`, handed to shell and adapters as plain callables, so that nothing below knows of
 Prometheus. Labels come from closed vocabularies (kinds, codes, reasons) or from the administrator
-(sources); no label holds what a tenant wrote, so the number of series is bounded.
+(sources). Only `shell.rollout_metrics` has names of objects as labels, and bounds them.
 """
 
 import asyncio

@@ -38,6 +38,7 @@ from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
 from testkit.builders import (
@@ -83,7 +84,9 @@ class Shell:
         actor = Actor(self.api, self.cache, self.api.intake, sender)
         telemetry, writes = Telemetry(), PacedWrites(actor)
         controllers: dict[str, Controller] = {
-            "AgentRollout": RolloutController(observer, actor, writes, poller, telemetry),
+            "AgentRollout": RolloutController(
+                observer, actor, writes, poller, telemetry, RolloutMetrics(lambda: True, self.clock)
+            ),
             "AgentRelease": ReleaseController(
                 ReleaseObserver(self.cache, self.api, self.clock), actor, writes
             ),

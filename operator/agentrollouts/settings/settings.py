@@ -13,6 +13,7 @@ from agentrollouts.settings.lease import LeasePlace
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.section import DnsLabel, DnsName, Section
 from agentrollouts.settings.sources import PrometheusSource, distinct_names
+from agentrollouts.settings.telemetry import TelemetrySettings
 
 
 class Serve(Section):
@@ -60,6 +61,8 @@ class Settings(Section):
     Takes effect at the next start."""
     serve: Serve = Serve()
     """Where metrics and probes are served."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """What the metrics show of rollouts."""
     log: Log = Log()
     """How the operator logs."""
 

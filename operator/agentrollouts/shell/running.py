@@ -38,6 +38,7 @@ from agentrollouts.shell.lease import LEASE, Lease, identity
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
+from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.sources import Sources
 from agentrollouts.shell.workqueue import Shares, WorkQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
@@ -134,8 +135,10 @@ class Operator:
         self._exit.callback(endpoints.close)
         rollouts = RolloutObserver(cache, cluster, poller, permits=permits, endpoints=endpoints)
         writes = PacedWrites(actor)
+        metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
+        telemetry.registry.register(metrics)
         controllers: dict[str, Controller] = {
-            ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry),
+            ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry, metrics),
             RELEASE: ReleaseController(ReleaseObserver(cache, cluster), actor, writes),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)

@@ -15,6 +15,7 @@ from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import LOOK_AGAIN_SECONDS
+from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
 
 
@@ -27,6 +28,7 @@ class RolloutController:
         writes: Carries out all other writes.
         poller: Polls what a decision needs from Prometheus.
         telemetry: The operator's own metrics.
+        metrics: The metrics of rollouts.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class RolloutController:
         writes: PacedWrites,
         poller: Poller,
         telemetry: Telemetry,
+        metrics: RolloutMetrics,
     ) -> None:
         self._observer = observer
         self._actor = actor
@@ -44,6 +47,7 @@ class RolloutController:
         self._telemetry = telemetry
         self._blocked: set[Ref] = set()
         """Rollouts of which a rollback is refused."""
+        self._metrics = metrics
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
         """One pass over a rollout. Raises `ClusterError` if it has to be tried again."""
@@ -67,6 +71,7 @@ class RolloutController:
             status = decision.status.to_json()
             await self._actor.replace_status(manifest, status, is_news=decision.is_news)
             self._measure(obs.status, decision.status)
+        self._metrics.note(key, decision.status or obs.status)
         is_done = not pause and problem is None
         self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
         wait = seconds_until(obs.now, decision.wake_at)
@@ -87,6 +92,7 @@ class RolloutController:
         self._note(key, is_blocked=False)
         self._follow_nothing(key)
         self._writes.forget(key)
+        self._metrics.forget(key)
 
     def is_urgent(self, manifest: Manifest) -> bool:
         """While an attempt is in progress, a rollback can be waiting for the API server."""

@@ -1,0 +1,130 @@
+"""What rollouts look like, as series for dashboards and alerts.
+
+A rollout has series of its own while an attempt is in progress, while it is held, and for an hour after a
+rollback: its labels are names of objects, and their number is bounded by `limits` in the settings. All other
+rollouts are only counted by their state. Only the replica that decides knows them; the others report none.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
+from agentrollouts.api.verdict import GateStatus
+from agentrollouts.core.states import is_under_way
+from agentrollouts.shell.clock import Clock, utc_now
+
+SHOWN_AFTER_ROLLBACK: Final = timedelta(hours=1)
+"""As long as people look at what happened."""
+NEW: Final = "New"
+"""State of a rollout that has had no attempt."""
+
+NAMES: Final = ("namespace", "rollout")
+
+
+class _Shown(NamedTuple):
+    """What is shown of one rollout."""
+
+    weights: WeightsStatus | None
+    gates: tuple[GateStatus, ...]
+    held: tuple[str, datetime] | None
+    until: datetime | None
+    """Time after which it is only counted; None while an attempt is in progress."""
+
+
+class RolloutMetrics(Collector):
+    """The newest status of each rollout, read when the metrics are read.
+
+    Args:
+        per_rollout: Whether rollouts have series of their own.
+        clock: Now.
+    """
+
+    def __init__(self, per_rollout: Callable[[], bool], clock: Clock = utc_now) -> None:
+        self._per_rollout = per_rollout
+        self._clock = clock
+        self._states: dict[Ref, str] = {}
+        self._shown: dict[Ref, _Shown] = {}
+
+    def note(self, key: Ref, status: AgentRolloutStatus) -> None:
+        """The status as it was just decided."""
+        attempt, rollback = status.attempt, status.last_rollback
+        self._states[key] = str(attempt.state) if attempt else NEW
+        until = rollback.decided_time + SHOWN_AFTER_ROLLBACK if rollback else None
+        if not is_under_way(status) and (until is None or until <= self._clock()):
+            self._shown.pop(key, None)
+            return
+        hold = attempt.hold if attempt else None
+        self._shown[key] = _Shown(
+            status.weights,
+            status.gates,
+            (str(hold.reason), hold.since) if hold else None,
+            None if is_under_way(status) else until,
+        )
+
+    def forget(self, key: Ref) -> None:
+        """The rollout is gone."""
+        self._states.pop(key, None)
+        self._shown.pop(key, None)
+
+    def collect(self) -> Iterator[Metric]:
+        """All series. Another thread reads them, from copies that are made in one step."""
+        states = GaugeMetricFamily("agentrollouts_rollouts", "Rollouts by state", labels=["state"])
+        for state, count in sorted(Counter(self._states.copy().values()).items()):
+            states.add_metric([state], count)
+        yield states
+        if self._per_rollout():
+            now = self._clock()
+            shown = [
+                item for item in self._shown.copy().items() if item[1].until is None or now < item[1].until
+            ]
+            yield _weights(shown)
+            yield from _gates(shown)
+            yield _held(shown, now)
+
+
+def _weights(shown: list[tuple[Ref, _Shown]]) -> Metric:
+    family = GaugeMetricFamily(
+        "agentrollouts_rollout_weight_percent",
+        "Share of the traffic, as last observed on the route",
+        labels=[*NAMES, "role"],
+    )
+    for key, rollout in shown:
+        if rollout.weights is not None:
+            family.add_metric([key.namespace, key.name, "stable"], rollout.weights.stable)
+            family.add_metric([key.namespace, key.name, "canary"], rollout.weights.canary)
+    return family
+
+
+def _gates(shown: list[tuple[Ref, _Shown]]) -> Iterator[Metric]:
+    evidence = GaugeMetricFamily(
+        "agentrollouts_gate_evidence",
+        "Evidence that the canary is worse, as odds to one",
+        labels=[*NAMES, "gate"],
+    )
+    verdict = GaugeMetricFamily(
+        "agentrollouts_gate_verdict", "1 for the last verdict of a gate", labels=[*NAMES, "gate", "verdict"]
+    )
+    for key, rollout in shown:
+        for gate in rollout.gates:
+            verdict.add_metric([key.namespace, key.name, gate.name, str(gate.verdict)], 1)
+            if gate.evidence is not None:
+                evidence.add_metric([key.namespace, key.name, gate.name], float(gate.evidence))
+    yield evidence
+    yield verdict
+
+
+def _held(shown: list[tuple[Ref, _Shown]], now: datetime) -> Metric:
+    family = GaugeMetricFamily(
+        "agentrollouts_rollout_held_seconds", "How long an attempt has been held", labels=[*NAMES, "reason"]
+    )
+    for key, rollout in shown:
+        if rollout.held is not None:
+            reason, since = rollout.held
+            family.add_metric([key.namespace, key.name, reason], (now - since).total_seconds())
+    return family

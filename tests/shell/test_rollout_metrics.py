@@ -1,0 +1,109 @@
+"""The series of rollouts: which have their own, for how long, and that nothing stays behind."""
+
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry
+
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.attempt import State
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.verdict import GateStatus, Severity, Verdict
+from agentrollouts.shell.rollout_metrics import RolloutMetrics
+from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout
+
+KEY = Ref("AgentRollout", "support", "agent")
+
+
+class Desk:
+    """The metrics, and a clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now, self.per_rollout = START, True
+        self.metrics = RolloutMetrics(lambda: self.per_rollout, lambda: self.now)
+
+    def scraped(self) -> dict[str, float]:
+        """All samples, by name and label values."""
+        registry = CollectorRegistry()
+        registry.register(self.metrics)
+        return {
+            f"{sample.name.removeprefix('agentrollouts_')}{list(sample.labels.values())}": sample.value
+            for family in registry.collect()
+            for sample in family.samples
+        }
+
+
+def judged(builder: RolloutBuilder) -> AgentRolloutStatus:
+    """The status, with one gate that fails."""
+    gate = GateStatus(
+        name="errors",
+        verdict=Verdict.FAIL,
+        reason="GateFailed",
+        severity=Severity.CRITICAL,
+        evidence="5991.4",
+    )
+    return builder.having(gates=(gate,)).build().status
+
+
+def test_an_attempt_has_weights_verdict_and_evidence() -> None:
+    """While the canary has traffic, its weight, the verdict and the evidence of each gate are shown."""
+    desk = Desk()
+    desk.metrics.note(KEY, judged(a_rollout().serving(OLD).trying(NEW)))
+    weight = a_rollout().serving(OLD).trying(NEW).status.weights
+    assert weight is not None
+    assert desk.scraped() == {
+        "rollouts['Canary']": 1,
+        "rollout_weight_percent['support', 'agent', 'stable']": weight.stable,
+        "rollout_weight_percent['support', 'agent', 'canary']": weight.canary,
+        "gate_evidence['support', 'agent', 'errors']": 5991.4,
+        "gate_verdict['support', 'agent', 'errors', 'Fail']": 1,
+    }
+
+
+def test_a_hold_shows_its_reason_and_how_long_it_has_lasted() -> None:
+    """The seconds count from the beginning of the hold to the moment of the scrape."""
+    desk = Desk()
+    desk.metrics.note(
+        KEY, a_rollout().serving(OLD).trying(NEW).held_for(Reason.METRICS_UNAVAILABLE).build().status
+    )
+    desk.now += timedelta(seconds=90)
+    assert desk.scraped()["rollout_held_seconds['support', 'agent', 'MetricsUnavailable']"] == 90
+
+
+def test_a_rollback_is_shown_for_an_hour() -> None:
+    """After that, the rollout is only counted, although nothing has happened to it meanwhile."""
+    desk = Desk()
+    ended = a_rollout().serving(OLD).trying(NEW).rolling_back(State.ROLLED_BACK)
+    desk.metrics.note(KEY, judged(ended))
+    assert "gate_verdict['support', 'agent', 'errors', 'Fail']" in desk.scraped()
+    desk.now += timedelta(hours=1)
+    assert desk.scraped() == {"rollouts['RolledBack']": 1}
+    desk.metrics.note(KEY, judged(ended))
+    desk.now = START
+    assert desk.scraped() == {"rollouts['RolledBack']": 1}
+
+
+def test_idle_rollouts_are_only_counted() -> None:
+    """A thousand rollouts at rest are one series for each state."""
+    desk = Desk()
+    for number in range(1_000):
+        desk.metrics.note(KEY._replace(name=f"agent-{number}"), a_rollout().serving(OLD).build().status)
+    desk.metrics.note(KEY, a_rollout().build().status)
+    assert sum(desk.scraped().values()) == 1_001
+    assert len(desk.scraped()) <= 2
+
+
+def test_a_deleted_rollout_leaves_nothing() -> None:
+    """Its series and its place in the count go with it."""
+    desk = Desk()
+    desk.metrics.note(KEY, judged(a_rollout().serving(OLD).trying(NEW)))
+    desk.metrics.forget(KEY)
+    assert desk.scraped() == {}
+
+
+def test_the_settings_turn_single_rollouts_off() -> None:
+    """With `telemetry.perRollout: false`, only the counts by state remain."""
+    desk = Desk()
+    desk.per_rollout = False
+    desk.metrics.note(KEY, judged(a_rollout().serving(OLD).trying(NEW)))
+    assert desk.scraped() == {"rollouts['Canary']": 1}
