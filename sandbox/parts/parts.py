@@ -93,6 +93,15 @@ _PROMETHEUS = _Module(
     ),
     expected=90,
 )
+_PROMTOOL = _Module(
+    name="promtool",
+    arguments=(
+        "-tags=remove_all_sd,netgo",
+        "-ldflags=-s -w",
+        "github.com/prometheus/prometheus/cmd/promtool",
+    ),
+    expected=40,
+)
 _HELM = _Module(
     name="helm",
     arguments=(
@@ -127,7 +136,9 @@ def build() -> None:
     Raises:
         SandboxError: a build failed, or a wheel is not installed.
     """
-    programs = [_PROMETHEUS, _HELM] if os.environ.get(_ASSETS) else [_CONTROL_PLANE, _PROMETHEUS, _HELM]
+    programs = [_PROMETHEUS, _PROMTOOL, _HELM]
+    if not os.environ.get(_ASSETS):
+        programs.insert(0, _CONTROL_PLANE)
     missing = [module for module in programs if not module.place().exists()]
     if missing:
         names = ", ".join(module.name for module in missing)
@@ -170,6 +181,15 @@ def prometheus() -> Path:
         MissingPartError: it is not built.
     """
     return _PROMETHEUS.find()
+
+
+def promtool() -> Path:
+    """The tool that tests the alerting rules.
+
+    Raises:
+        MissingPartError: it is not built.
+    """
+    return _PROMTOOL.find()
 
 
 def helm() -> Path:
