@@ -264,6 +264,38 @@ def test_wrong_values_are_refused(values: Mapping[str, Any], field: str) -> None
     assert (done.returncode != 0, field in done.stderr) == (True, True), done.stderr
 
 
+def test_rules_are_off_by_default_and_link_to_runbooks() -> None:
+    """With `alerts.enabled` the rules of the file are in a PrometheusRule, with links if they are set."""
+    file = yaml.safe_load((CHART / "files" / "rules.yaml").read_text())
+    runbooks = "https://runbooks.example"
+    [plain] = of_kind(rendered({"alerts": {"enabled": True}}), "PrometheusRule")
+    [linked] = of_kind(rendered({"alerts": {"enabled": True, "runbooks": runbooks}}), "PrometheusRule")
+
+    assert of_kind(rendered(EVERYWHERE), "PrometheusRule") == []
+    assert plain["spec"] == file
+    links = {
+        rule["alert"]: rule["annotations"].pop("runbook_url")
+        for group in linked["spec"]["groups"]
+        for rule in group["rules"]
+    }
+    assert links == {name: f"{runbooks}/{name}.md" for name in links}
+    assert linked["spec"] == file
+
+
+def test_a_network_policy_names_the_ports_of_the_settings() -> None:
+    """Off by default; if on, pods reach DNS, the API server and the Prometheus servers, and nothing else."""
+    urls = ("http://a.example:9090", "https://b.example", "http://c.example/prefix", "https://d.example")
+    servers = [{"name": f"p{number}", "url": url} for number, url in enumerate(urls)]
+    [policy] = of_kind(
+        rendered({"networkPolicy": {"enabled": True}, "settings": {"prometheus": servers}}), "NetworkPolicy"
+    )
+
+    assert of_kind(rendered(EVERYWHERE), "NetworkPolicy") == []
+    [egress] = policy["spec"]["egress"]
+    assert [part["port"] for part in egress["ports"]] == [53, 53, 443, 6443, 9090, 443, 80]
+    assert policy["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
+
+
 def test_image() -> None:
     """The tag is the chart's version unless named, and a digest wins."""
     digest = "sha256:" + "ab" * 32
