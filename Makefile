@@ -12,7 +12,7 @@ AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
-.PHONY: bench bench-judge campaigns image image-test clean clean-cache
+.PHONY: bench bench-judge campaigns image image-test manifests clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -83,6 +83,11 @@ image-test: $(INSTALLED) ## Build the image on a base of Debian packages and tes
 	@image/daemon.sh sh -ec 'image/base.sh $(IMAGE)-base; $(MAKE) --no-print-directory image BASE=$(IMAGE)-base; \
 		AGENTROLLOUTS_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/image $(ARGS)' \
 		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
+
+manifests: $(INSTALLED) ## Render the chart as one file, install.yaml (ARGS=--set=...)
+	@$(SANDBOX) build
+	@"$$($(BIN)/python -c 'from sandbox.parts import parts; print(parts.helm())')" template agentrollouts \
+		charts/agentrollouts --namespace agentrollouts $(ARGS) > install.yaml
 
 clean: ## Remove everything that was built in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
