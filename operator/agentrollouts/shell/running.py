@@ -165,7 +165,7 @@ class Operator:
         return lease
 
     async def _lead(self, lease: Lease, work: Callable[[], None]) -> None:
-        """Wait for the Lease, then work. Without the Lease, the process ends at once; Kubernetes restarts it."""
+        """Wait for the Lease, then work. Without it, the process ends at once; Kubernetes restarts it."""
         logger.info("Waiting for the Lease")
         await lease.acquire()
         logger.info("Holds the Lease")
