@@ -255,6 +255,7 @@ def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
         ({"settings": {"serve": {"port": 1}}}, "settings"),
         ({"image": {"repository": ""}}, "repository"),
         ({"image": {"digest": "latest"}}, "digest"),
+        ({"policies": {"people": True}}, "policies"),
     ],
 )
 def test_wrong_values_are_refused(values: Mapping[str, Any], field: str) -> None:

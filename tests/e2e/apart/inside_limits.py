@@ -5,6 +5,7 @@ By hand: `python -m sandbox run -- python -m pytest tests/e2e/apart/inside_limit
 
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import yaml
@@ -12,11 +13,11 @@ import yaml
 from sandbox.operator import OperatorProcess
 from sandbox.programs import gateway
 from sandbox.stack import Stack
-from tests.e2e.manifests import FIRST, routed
+from tests.e2e.manifests import FIRST, phase, routed
 from tests.e2e.scene import Scene, condition_of
 
 MOST = 3
-SETTINGS = {"gatewayClasses": [gateway.CLASS], "limits": {"rolloutsPerNamespace": MOST}}
+SETTINGS: dict[str, Any] = {"gatewayClasses": [gateway.CLASS], "limits": {"rolloutsPerNamespace": MOST}}
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +53,37 @@ def test_a_route_is_attached_to_permitted_classes_only(given: Scene) -> None:
     closed.comes_to("Healthy")
 
 
+def change(operator: OperatorProcess, **settings: object) -> None:
+    """Change the settings file, as an upgrade of the chart does."""
+    found = yaml.safe_load(operator.settings_file.read_text())
+    operator.settings_file.write_text(yaml.safe_dump(found | settings))
+
+
+def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProcess) -> None:
+    """A hostname of another team gets no route; one that exists stays, and its canary is rolled back."""
+    shop = given.shop("open", traffic=routed(given.namespace))
+    shop.comes_to("Healthy")
+    shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+    shop.is_counting()
+    change(operator, gateways=[{"gateways": ["default/public"], "hosts": ["*.support.example.com"]}])
+    try:
+        given.says("AgentRollout", "open", "Ready", "Held", 30)
+        assert shop.attempt["hold"]["reason"] == "HostNotPermitted"
+        assert shop.weights() == (50, 50)
+        shop.asks_for(FIRST)
+        shop.is_back(within=10)
+
+        closed = given.shop("closed", traffic=routed(given.namespace))
+        message = given.says("AgentRollout", "closed", "Ready", "HostNotPermitted")
+        assert f"hostnames[0]: the operator's settings do not permit {given.namespace}.example.com" in message
+        assert given.manifest("HTTPRoute", "closed") is None
+
+        change(operator, gateways=[{"namespaces": [given.namespace], "gateways": ["*/public"]}])
+        closed.comes_to("Healthy")
+    finally:
+        change(operator, gateways=[])
+
+
 def test_limits_follow_the_settings_file(given: Scene, operator: OperatorProcess) -> None:
     """The youngest rollout ships once an older one is gone; gates are counted as soon as the file says so."""
     for number in range(MOST):
@@ -65,8 +97,6 @@ def test_limits_follow_the_settings_file(given: Scene, operator: OperatorProcess
 
     gates = [{"name": name, "template": "error-rate"} for name in ("a", "b")]
     young.asks_for(FIRST, gates=gates)
-    settings = yaml.safe_load(operator.settings_file.read_text())
-    settings["limits"]["gatesPerRollout"] = 1
-    operator.settings_file.write_text(yaml.safe_dump(settings))
+    change(operator, limits={**SETTINGS["limits"], "gatesPerRollout": 1})
     message = given.says("AgentRollout", "young", "Ready", "LimitExceeded", 30)
     assert message.startswith("spec.gates: has 2 gates, and the operator's settings permit 1")
