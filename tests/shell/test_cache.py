@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.core.traffic.manifests import is_made_for
 from agentrollouts.shell.cache import NEIGHBORS, TOMBSTONES, Cache
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from testkit.properties import usually
@@ -288,3 +289,54 @@ def test_a_crowd_at_one_door_costs_no_more_than_a_few() -> None:
         assert len(cache.beside(news)) <= NEIGHBORS
         cache.put(news)
     assert len(cache.routes_beside(at_door("r0", 2, "x"))) == NEIGHBORS
+
+
+@pytest.mark.parametrize("kind", [ROUTE, CONFIG_MAP])
+def test_that_we_applied_an_object_is_known(kind: str) -> None:
+    """Without a label and an owner, that is what makes it ours; a single patch of ours does not."""
+    ours = {"manager": "agentrollouts", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    cache, manifest = Cache(), an_object(kind, "a", 1)
+    manifest["metadata"]["managedFields"] = [ours, ours | {"operation": "Update"}]
+    cache.put(manifest)
+
+    found = cache.get(Ref.of(manifest))
+    assert found is not None
+    assert is_made_for(found, "uid-of-nobody")
+    assert found["metadata"]["managedFields"] == [{"manager": "agentrollouts", "operation": "Apply"}]
+
+
+def test_what_keeps_a_rollout_in_deletion_is_known() -> None:
+    """Its condition names the finalizers, and one of them says that its objects are being collected."""
+    cache, manifest = Cache(), an_object(ROLLOUT, "a", 1)
+    manifest["metadata"] |= {
+        "deletionTimestamp": "2026-11-21T10:00:00Z",
+        "finalizers": ["foregroundDeletion"],
+    }
+    cache.put(manifest)
+
+    found = cache.get(Ref.of(manifest))
+    assert found is not None
+    assert found["metadata"]["finalizers"] == ["foregroundDeletion"]
+
+
+def test_an_object_that_lost_our_label_can_be_taken_in_again() -> None:
+    """The watch called that version gone; it was read by name afterwards, so it is there."""
+    cache, manifest = Cache(), an_object(CONFIG_MAP, "a", 7)
+    cache.put(manifest)
+    cache.drop(manifest)
+    assert not cache.put(manifest)
+    assert cache.found(manifest)
+    assert cache.get(Ref.of(manifest)) is not None
+
+
+def test_an_object_touches_its_rollout_whatever_its_labels_say() -> None:
+    """By its name, if there is such a rollout."""
+    cache = Cache()
+    cache.put(an_object(ROLLOUT, "a", 1))
+    for kind, name in ((ROUTE, "a"), (CONFIG_MAP, "a-traffic")):
+        manifest = an_object(kind, name, 2)
+        manifest["metadata"]["labels"] = {}
+        assert Ref(ROLLOUT, "here", "a") in set(cache.touched_by(manifest))
+        other = an_object(kind, f"b{name}", 2)
+        other["metadata"]["labels"] = {}
+        assert set(cache.touched_by(other)) == set()

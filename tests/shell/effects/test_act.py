@@ -403,3 +403,72 @@ def test_a_status_that_is_refused_in_every_form_is_an_error() -> None:
             await hands.actor.replace_status(rollout, {"attempt": {"state": "RollingBack"}})
 
     run(scenario())
+
+
+SNAPSHOT = Ref("ConfigMap", "support", "agent-1234")
+MADE = {"immutable": True, "data": {"bundle.json": "{}", "release.json": "one"}}
+
+
+@pytest.mark.parametrize(
+    ("there", "data"),
+    [
+        (MADE, MADE["data"]),
+        (MADE | {"data": {"bundle.json": "{}", "release.json": "two"}}, None),
+        (MADE | {"data": {"bundle.json": "[]"}}, "refused"),
+        ({"data": MADE["data"]}, "refused"),
+    ],
+    ids=["the same", "of another release", "other content", "mutable"],
+)
+def test_a_snapshot_is_adopted_only_if_it_is_immutable_and_equal(there: Manifest, data: object) -> None:
+    """Whatever its labels are; what cannot change of it is not written."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.put(an_object(SNAPSHOT, ours=False, **there))
+        write = Write(an_object(SNAPSHOT, **MADE), "agentrollouts-snapshot-uid")
+        problem = await hands.actor.apply([write])
+        if data == "refused":
+            assert (problem and problem.reason, hands.api.count("apply")) == (Reason.NAME_TAKEN, 0)
+        else:
+            assert problem is None
+            labels = hands.api.objects[SNAPSHOT]["metadata"]["labels"]
+            assert labels == {LABEL_MANAGED_BY: FIELD_MANAGER}
+            assert hands.api.objects[SNAPSHOT]["data"] == there["data"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_write_of_what_is_known_to_be_ours_reads_nothing(*, is_known: bool) -> None:
+    """Someone has taken all marks from the object; any other write is refused then."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        hands.api.put(an_object(CONFIG, ours=False, data={"weight": "50"}))
+        write = Write(an_object(CONFIG, data={"weight": "0"}), FIELD_MANAGER, is_known=is_known)
+        problem = await hands.actor.apply([write])
+        assert (problem is None, hands.api.objects[CONFIG]["data"]) == (
+            is_known,
+            {"weight": "0" if is_known else "50"},
+        )
+        assert hands.api.reads == ([] if is_known else [CONFIG])
+
+    run(scenario())
+
+
+def test_what_refuses_a_write_is_seen_though_no_watch_shows_it() -> None:
+    """It has lost our label and is immutable: the next decision deletes the version that is read here."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        made = hands.api.put(an_object(CONFIG, immutable=True, data={"weight": "50"}))
+        hands.cache.put(made)
+        hands.cache.drop(made)
+        hands.api.on_write = failing(InvalidError("data: field is immutable"), "apply", "ConfigMap")
+        write = Write(an_object(CONFIG, data={"weight": "0"}), FIELD_MANAGER, is_known=True)
+        assert await hands.actor.apply([write]) is not None
+        found = hands.cache.get(CONFIG)
+        assert found is not None
+        assert found["immutable"] is True
+
+    run(scenario())

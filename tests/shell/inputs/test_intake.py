@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.workqueue import Shares, WorkQueue
@@ -114,3 +117,33 @@ async def test_what_cannot_wait_is_marked_so() -> None:
         "a canary still",
         "gone",
     ]
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation", "is_kept"),
+    [
+        ("agentrollouts-facts", "Apply", True),
+        ("agentrollouts-facts", "Update", False),
+        ("kubectl-annotate", "Update", False),
+        (None, None, False),
+    ],
+)
+async def test_a_fact_that_someone_else_wrote_last_is_not_taken_in(
+    manager: str | None, operation: str | None, *, is_kept: bool
+) -> None:
+    """A tenant can neither declare a release healthy nor quarantine one; other annotations stay."""
+    cache, queue = Cache(), WorkQueue[Ref](lambda: 0.0)
+    ref = Ref("ConfigMap", "support", "agent-1234")
+    facts = {HEALTHY: "{}", QUARANTINED: "{}"}
+    fields = {"f:metadata": {"f:annotations": {f"f:{key}": {} for key in facts}}}
+    entries = [{"manager": manager, "operation": operation, "fieldsV1": fields}] if manager else []
+    names = {"release.agentrollouts.dev/two": "2.0.0"}
+    metadata = {"annotations": facts | names, "managedFields": entries}
+    manifest = an_object(ref, 1)
+    manifest["metadata"] |= metadata
+    Intake(cache, queue).put(manifest)
+
+    found = cache.get(ref)
+    assert found is not None
+    assert found["metadata"]["annotations"] == names | (facts if is_kept else {})
+    assert manifest["metadata"]["annotations"] == facts | names

@@ -5,13 +5,14 @@ tool or from a backup, reads here what its predecessor knew. Facts are written f
 alone, so a write that was lost is repeated by the next decision. What a status does not know is left as it
 is.
 
-Each fact names its agent and its whole digest, so one that was copied to another snapshot does not count.
+Each fact names its agent and its whole digest, so one that was copied to another snapshot does not count. Nor
+does one that someone else wrote last, as the managed fields say.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -95,6 +96,23 @@ def _read(model: type[Fact], snapshot: ObjectMeta, key: str, agent: str) -> Fact
         return None
     is_bound = fact and fact.agent == agent and snapshot_name(agent, fact.digest) == snapshot.name
     return fact if is_bound else None
+
+
+def with_own_facts(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A ConfigMap as returned by the API server, without facts that we have not written last."""
+    metadata = manifest["metadata"]
+    annotations = metadata.get("annotations") or {}
+    told = {HEALTHY, QUARANTINED} & annotations.keys()
+    if manifest["kind"] != "ConfigMap" or not told:
+        return manifest
+    ours = {
+        key.removeprefix("f:")
+        for entry in metadata.get("managedFields") or ()
+        if (entry.get("manager"), entry.get("operation")) == (FACTS_MANAGER, "Apply")
+        for key in ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or ()
+    }
+    kept = {key: text for key, text in annotations.items() if key not in told - ours}
+    return {**manifest, "metadata": {**metadata, "annotations": kept}}
 
 
 def fact_writes(obs: Observation) -> Iterator[Write]:

@@ -33,3 +33,4 @@ async def insisted(send: Callable[[], Awaitable[T]]) -> T:
     finally:
         for each in tries:
             each.cancel()
+        await asyncio.gather(*tries, return_exceptions=True)

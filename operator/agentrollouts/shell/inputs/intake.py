@@ -6,6 +6,7 @@ Used alike by the watch, by the lists at start, and by `act` for the answers to 
 from collections.abc import Iterable
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.relations import ROLLOUT
 from agentrollouts.shell.workqueue import WorkQueue
@@ -20,6 +21,7 @@ class Intake:
 
     def put(self, manifest: Manifest) -> None:
         """An object as in `manifest`; no effect if that is not news."""
+        manifest = with_own_facts(manifest)
         key = Ref.of(manifest)
         beside, wish = self._cache.beside(manifest), self._cache.wish(key)
         if self._cache.put(manifest):

@@ -1,0 +1,71 @@
+"""Inputs: a write that hangs, and when it no longer would. Outputs: the answer, and how many calls wait."""
+
+import asyncio
+
+import pytest
+
+from agentrollouts.shell.effects.insist import AGAIN_SECONDS, insisted
+from tests.shell.virtual import now, run
+
+LIMIT = 10.0
+"""Seconds after which a call gives up."""
+
+
+class Server:
+    """Holds every call that begins before `free`, until the call gives up."""
+
+    def __init__(self, free: float, slow: float = 0.0) -> None:
+        self.free = free
+        self.slow = slow
+        self.calls = 0
+        self.waiting = 0
+        self.most = 0
+
+    async def answer(self) -> str:
+        """An answer, as late as the server is slow."""
+        self.calls += 1
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        try:
+            await asyncio.sleep(self.slow if now() >= self.free else LIMIT)
+            if now() < self.free:
+                raise TimeoutError
+        finally:
+            self.waiting -= 1
+        return "done"
+
+
+@pytest.mark.parametrize("free", [0.0, 0.5, 3.9, 9.0])
+def test_a_write_goes_through_soon_after_nothing_holds_it(free: float) -> None:
+    """Not only once the call that hangs has given up; and at most two calls wait."""
+
+    async def scenario() -> None:
+        server = Server(free)
+        assert await insisted(server.answer) == "done"
+        assert now() <= free + AGAIN_SECONDS
+        assert (server.most <= 2, server.waiting) == (True, 0)
+
+    run(scenario())
+
+
+def test_a_slow_server_gets_the_time_that_it_needs() -> None:
+    """Its first call is not given up for the later ones."""
+
+    async def scenario() -> None:
+        assert await insisted(Server(0.0, slow=7.0).answer) == "done"
+        assert now() == 7.0
+
+    run(scenario())
+
+
+def test_a_call_that_gives_up_is_the_answer() -> None:
+    """So that the rollout can say what is wrong; the write is decided again."""
+
+    async def scenario() -> None:
+        server = Server(1000.0)
+        with pytest.raises(TimeoutError):
+            await insisted(server.answer)
+        await asyncio.sleep(0)
+        assert (now(), server.waiting) == (LIMIT, 0)
+
+    run(scenario())
