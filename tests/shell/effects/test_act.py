@@ -406,7 +406,7 @@ def test_a_status_that_is_refused_in_every_form_is_an_error() -> None:
 
 
 SNAPSHOT = Ref("ConfigMap", "support", "agent-1234")
-MADE = {"immutable": True, "data": {"bundle.json": "{}", "release.json": "one"}}
+MADE: Manifest = {"immutable": True, "data": {"bundle.json": "{}", "release.json": "one"}}
 
 
 @pytest.mark.parametrize(

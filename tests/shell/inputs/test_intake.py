@@ -135,7 +135,7 @@ async def test_a_fact_that_someone_else_wrote_last_is_not_taken_in(
     cache, queue = Cache(), WorkQueue[Ref](lambda: 0.0)
     ref = Ref("ConfigMap", "support", "agent-1234")
     facts = {HEALTHY: "{}", QUARANTINED: "{}"}
-    fields = {"f:metadata": {"f:annotations": {f"f:{key}": {} for key in facts}}}
+    fields: Manifest = {"f:metadata": {"f:annotations": {f"f:{key}": {} for key in facts}}}
     entries = [{"manager": manager, "operation": operation, "fieldsV1": fields}] if manager else []
     names = {"release.agentrollouts.dev/two": "2.0.0"}
     metadata = {"annotations": facts | names, "managedFields": entries}
