@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.tenants.attacks import reapplying
+from campaigns.tenants.attacks import reapplying, wavering
 from campaigns.tenants.row import HEAD, Row, played
 
-ROWS: Final[Sequence[Row]] = (reapplying.ROW,)
+ROWS: Final[Sequence[Row]] = (reapplying.ROW, wavering.ROW)
 """A new row is a module in `attacks`, and is named here."""
 
 
