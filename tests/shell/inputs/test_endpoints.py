@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Final
 
 import pytest
@@ -330,3 +331,37 @@ def test_another_service_joins_at_once_and_the_others_stay_known() -> None:
             assert len(desk.api.lists) == 2
 
     run(scenario())
+
+
+def test_services_that_keep_coming_do_not_keep_listing_those_of_others() -> None:
+    """A tenant that begins ten attempts a second costs the shared stream a list a second, not ten."""
+
+    async def scenario() -> list[float]:
+        async with a_desk() as desk:
+            for number in range(100):
+                desk.follow(f"service-{number}", key=Ref("AgentRollout", "shop", f"agent-{number}"))
+                await pass_time(0.1)
+            return [at for _, _, at in desk.api.lists]
+
+    lists = run(scenario())
+
+    assert len(lists) < 20
+    assert max(later - earlier for earlier, later in pairwise(lists)) < 1.5
+
+
+def test_slices_of_a_service_that_nobody_follows_are_not_kept() -> None:
+    """Their number in other namespaces costs nothing, though the selector finds them by name."""
+
+    async def scenario() -> int:
+        async with a_desk() as desk:
+            for number in range(100):
+                desk.api.put("stable", UP, name=f"theirs-{number}", namespace="attacker")
+            desk.follow("stable")
+            await pass_time(SOON)
+            for number in range(100):
+                desk.api.put("stable", UP, name=f"more-{number}", namespace="attacker")
+            await pass_time(SOON)
+            (stream,) = desk.watch._open  # noqa: SLF001 what would grow is not to be seen from outside
+            return len(stream._slices)  # noqa: SLF001
+
+    assert run(scenario()) == 0

@@ -28,6 +28,9 @@ SELECTOR_MAX: Final = 6_000
 """Characters of the names in a selector; proxies before an API server take request lines of 8 KiB."""
 GATHERING: Final = 0.05
 """Seconds for which further Services are waited for before a stream begins: attempts begin in crowds."""
+GATHERING_LAST: Final = 1.0
+"""The same where Services keep coming, up to this: each beginning lists all of the stream's Services, and
+what one tenant begins must not keep listing those of others."""
 STREAM_SECONDS: Final = (25, 35)
 """How long a stream lasts, at random between the two; a stall cannot last longer unnoticed."""
 PAUSE_FIRST: Final = 0.25
@@ -167,15 +170,17 @@ class _Stream:
         return bool(self._places)
 
     async def _run(self) -> None:
-        pause = PAUSE_FIRST
+        pause, gathering, loop = PAUSE_FIRST, GATHERING, asyncio.get_running_loop()
         while True:
             try:
-                await asyncio.sleep(GATHERING)
+                await asyncio.sleep(gathering)
                 self._entered.clear()
-                selector = self._selector()
+                selector, began = self._selector(), loop.time()
                 version = await self._list(selector)
                 pause = PAUSE_FIRST
                 await self._watch_until_entered(selector, version)
+                is_calm = loop.time() > began + GATHERING_LAST
+                gathering = GATHERING if is_calm else min(2 * gathering, GATHERING_LAST)
             except ClusterError as error:
                 logger.info("Endpoints are unknown for now: %s", error)
                 self._lose()
