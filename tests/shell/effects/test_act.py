@@ -471,4 +471,20 @@ def test_what_refuses_a_write_is_seen_though_no_watch_shows_it() -> None:
         assert found is not None
         assert found["immutable"] is True
 
+
+def test_a_status_that_conflicts_makes_the_newer_object_known_at_once() -> None:
+    """The next decision is about what a person has asked since, however late the watch is."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        old = hands.api.put(an_object(ROLLOUT, spec={"releaseRef": {"name": "new"}}))
+        hands.cache.put(old)
+        hands.api.put(an_object(ROLLOUT, spec={"releaseRef": {"name": "stable"}}))
+        with pytest.raises(ConflictError):
+            await hands.actor.replace_status(old, {"attempt": {"number": 1}})
+        known = hands.cache.get(ROLLOUT)
+        assert known is not None
+        assert known["spec"]["releaseRef"]["name"] == "stable"
+        assert await hands.queue.take() == ROLLOUT
+
     run(scenario())

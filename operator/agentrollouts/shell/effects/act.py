@@ -109,7 +109,19 @@ class Actor:
             written = await self._cluster.replace_status({**manifest, "status": dict(status)})
         except REFUSALS as error:
             written = await self._replace_bare_status(manifest, status, error)
+        except ConflictError:
+            await self._look_again(manifest)
+            raise
         (self._intake.put if is_news else self._cache.put)(written)
+
+    async def _look_again(self, manifest: Manifest) -> None:
+        """Read an object that is newer than what is known: its watch event may be late, the decision is not.
+
+        Without this, it would be decided on again as it was, and be refused again.
+        """
+        with suppress(ClusterError):
+            if (found := await self._cluster.get(Ref.of(manifest))) is not None:
+                self._intake.put(found)
 
     async def _replace_bare_status(
         self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError
