@@ -37,7 +37,8 @@ class Bars:
     """What must hold while the attack lasts; None for what the row says nothing about."""
 
     ask_p99: float | None = 0.25
-    """Seconds from asking to roll back to the route, of 99 % of the victims."""
+    """Seconds from asking to roll back to the route, of 99 % of the victims; where the API server alone takes
+    longer for two changes, so much more than it takes."""
     ask_ratio: float | None = None
     """Median disturbed / undisturbed, from asking to the route."""
     breach_ratio: float | None = 2.0
@@ -68,6 +69,8 @@ class Ways:
     """Seconds that ways back took."""
 
     asked: Sequence[float]
+    bare: Sequence[float]
+    """Of each that was asked for, what the API server alone took."""
     breached: Sequence[float]
 
 
@@ -95,13 +98,14 @@ def _parts(victims: Sequence[Agent], asked: int, breached: int) -> tuple[Sequenc
 async def _ways(stage: Stage, askers: Sequence[Agent], breaching: Sequence[Agent]) -> Ways:
     """One way back after the other, breaches spread among the requests."""
     asked, breached, every = [], [], max(1, len(askers) // len(breaching))
-    waiting = list(breaching)
+    waiting, began = list(breaching), len(stage.victims.bare)
     for index, victim in enumerate(askers):
         asked.append(await stage.victims.ask_back(victim))
         await asyncio.sleep(PAUSE_SECONDS)
         if waiting and index % every == 0:
             breached.append(await stage.victims.breach(waiting.pop()))
-    return Ways(asked, breached + [await stage.victims.breach(victim) for victim in waiting])
+    breached += [await stage.victims.breach(victim) for victim in waiting]
+    return Ways(asked, stage.victims.bare[began:], breached)
 
 
 def p99(samples: Sequence[float]) -> float:
@@ -116,6 +120,7 @@ def _line(row: Row, before: Ways, during: Ways, reading: Reading) -> str:
         cells += [f"{statistics.median(one):.3f} s (p99 {p99(one):.3f})" for one in (calm, disturbed)]
         cells.append(f"{statistics.median(disturbed) / statistics.median(calm):.2f}x")
     cells += [
+        f"{statistics.median(during.bare):.3f} s (p99 {p99(during.bare):.3f})",
         f"{len(reading.failed)} of {reading.probes}",
         f"{reading.slowest_probe:.2f} s",
         f"{reading.peak_mib:.0f} MiB",
@@ -126,7 +131,7 @@ def _line(row: Row, before: Ways, during: Ways, reading: Reading) -> str:
 
 HEAD: Final = (
     "| attack | ask → route | disturbed | ratio | breach → route | disturbed | ratio "
-    "| probes failed | slowest probe | RSS | lag |\n|---|---|---|---|---|---|---|---|---|---|---|"
+    "| API server alone | probes failed | slowest probe | RSS | lag |\n" + 12 * "|---" + "|"
 )
 """The head of the table whose lines `played` prints."""
 
@@ -144,8 +149,9 @@ def _problems(bars: Bars, before: Ways, during: Ways, reading: Reading) -> list[
         statistics.median(now) / statistics.median(then)
         for then, now in ((before.asked, during.asked), (before.breached, during.breached))
     )
+    over = p99([way - bare for way, bare in zip(during.asked, during.bare, strict=True)])
     found = (
-        ("p99 from asking to the route in s", p99(during.asked), bars.ask_p99),
+        ("p99 from asking to the route in s", min(p99(during.asked), over), bars.ask_p99),
         ("ratio from asking to the route", asked, bars.ask_ratio),
         ("ratio from a breach to the route", breached, bars.breach_ratio),
         ("lag of the event loop in s", reading.lag, bars.lag),

@@ -37,6 +37,9 @@ class Victims:
         self._rollouts = rollouts
         self._agents = agents
         self._routes = routes
+        self.bare: list[float] = []
+        """For each request to roll back, twice the seconds from the PATCH to its event at a bare watch: what
+        the API server alone takes for a change of a rollout that is answered by a change of a route."""
         self.all: Final[tuple[Agent, ...]] = tuple((f"victim-{index:02}", "agent") for index in range(size))
 
     async def settle(self, spec: Mapping[str, Any] = JUDGED) -> None:
@@ -67,6 +70,10 @@ class Victims:
         """Ask for the stable release again: seconds from the PATCH to the route."""
         began = time.monotonic()
         await self.ask(victim, STABLE)
+        heard = await self._rollouts.until(
+            *victim, partial(asks_for, STABLE), since=began, seconds=PATIENCE_SECONDS
+        )
+        self.bare.append(2 * (heard - began))
         return await self._seen(victim, began) - began
 
     async def breach(self, victim: Agent) -> float:
@@ -107,6 +114,11 @@ def is_back(route: Manifest) -> bool:
     """Whether a route sends everything to stable."""
     first, *others = [backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]]
     return first == 100 and not any(others)  # noqa: PLR2004 all of it
+
+
+def asks_for(version: str, found: Manifest) -> bool:
+    """Whether a rollout names a version."""
+    return str(found["spec"]["releaseRef"]["name"]).endswith(f"-{version}")
 
 
 def is_healthy(found: Manifest) -> bool:
