@@ -239,7 +239,7 @@ class FakePrometheus:
         return self.has_births
 
     @asynccontextmanager
-    async def turn(self, namespace: str) -> AsyncIterator[None]:
+    async def slot(self, namespace: str) -> AsyncIterator[None]:
         """At once."""
         assert namespace
         yield

@@ -451,7 +451,7 @@ async def test_to_wait_for_a_turn_is_no_timeout() -> None:
 
 async def ask(prometheus: Prometheus, namespace: str, text: str) -> Vector | QueryError:
     """A query as the poller makes it."""
-    async with prometheus.turn(namespace):
+    async with prometheus.slot(namespace):
         return await prometheus.query(text, AT, namespace=namespace)
 
 

@@ -2,7 +2,7 @@
 
 One for each namespace at each server. A namespace whose own queries time out holds few connections, and stops
 no one else. While a server is really down, each namespace queries it once in a pause, and the connections
-bound the whole (`turns`). A fault of one query (refused, too large) is not a fault of the server. There is no
+bound the whole (`slots`). A fault of one query (refused, too large) is not a fault of the server. There is no
 clock in here: the time is given.
 """
 

@@ -9,7 +9,7 @@ proxy variables and no netrc; that, and a form encoded by yarl, halve the proces
 
 A synchronous client needs threads, and a thread cannot be killed. The following limits keep a server that
 hangs, and a namespace with slow queries, from starving others. Each source has a few threads of its own, and
-a query is made within a turn (`turns`), so that a thread is free for it and its deadline is all the server's.
+a query is made within a slot (`slots`), so that a thread is free for it and its deadline is all the server's.
 At the deadline the socket is shut down, which wakes the thread wherever it reads. Connecting has the same
 limit. Only name resolution cannot be interrupted; the resolver of the system bounds it.
 """
@@ -44,8 +44,8 @@ from agentrollouts.adapters.prometheus.sending import (
     read_body,
     send,
 )
+from agentrollouts.adapters.prometheus.slots import Slots
 from agentrollouts.adapters.prometheus.source import Source
-from agentrollouts.adapters.prometheus.turns import Turns
 
 BUILD_AGAIN_SECONDS: Final = 600.0
 """Interval between requests to a server without build information."""
@@ -76,10 +76,10 @@ class Prometheus:
         self._adapter = adapter_of(source)
         concurrent = source.concurrent_queries
         self._threads = ThreadPoolExecutor(
-            concurrent + 1,  # the build information needs no turn
+            concurrent + 1,  # the build information needs no slot
             thread_name_prefix=f"prometheus-{source.name}",
         )
-        self._turns = Turns(concurrent, min(QUICK_SECONDS, source.timeout_seconds / 4))
+        self._slots = Slots(concurrent, min(QUICK_SECONDS, source.timeout_seconds / 4))
         self._breakers = Breakers()
         self._is_closed = False
         self._build: Build | None = None
@@ -111,24 +111,24 @@ class Prometheus:
                 self._build = found if isinstance(found, Build) else None
         return self._build is not None and self._build.is_victoria_metrics
 
-    def turn(self, namespace: str) -> AbstractAsyncContextManager[None]:
+    def slot(self, namespace: str) -> AbstractAsyncContextManager[None]:
         """What to hold while a query of that namespace is prepared, made and read; others wait meanwhile."""
-        return self._turns.take(namespace)
+        return self._slots.take(namespace)
 
     def crowding(self, namespace: str) -> str | None:
         """How a namespace delays its own queries, in a sentence; None if it does not."""
-        waited = self._turns.crowded_seconds(namespace)
+        waited = self._slots.crowded_seconds(namespace)
         if waited is None:
             return None
         return (
             f"a query waited {waited:.0f} s behind others of namespace {namespace}, which may have "
-            f"{self._turns.most} in progress at Prometheus source {self._source.name}, fewer while they are "
+            f"{self._slots.most} in progress at Prometheus source {self._source.name}, fewer while they are "
             "slow (half of prometheus[].concurrentQueries in the operator's settings); make the queries "
             "faster or their interval longer"
         )
 
     async def query(self, text: str, at: datetime, *, namespace: str = "") -> Vector | QueryError:
-        """An instant query, within a turn of the namespace.
+        """An instant query, within a slot of the namespace.
 
         Args:
             text: PromQL that gives an instant vector.
@@ -155,7 +155,7 @@ class Prometheus:
         if outcome is None:
             outcome, now = await self._in_time(question), time.monotonic()
             self._breakers.note(namespace, outcome, now)
-            self._turns.note(namespace, now - started, is_answer=not is_fault(outcome))
+            self._slots.note(namespace, now - started, is_answer=not is_fault(outcome))
         if isinstance(outcome, QueryError):
             return replace(outcome, message=f"Prometheus source {self._source.name}: {outcome.message}")
         return outcome

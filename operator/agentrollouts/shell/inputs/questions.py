@@ -1,8 +1,8 @@
 """What a rollout's poll queries at one tick: its counts, and once its history and what selectors can match.
 
 Between `poller`, which says when, and the Prometheus adapter. Everything that costs processor time, from the
-text of a query to the rows of its result, happens within a turn of the rollout's namespace, so that a burst
-of one namespace comes in no faster than its turns do.
+text of a query to the rows of its result, happens within a slot of the rollout's namespace, so that a burst
+of one namespace comes in no faster than its slots do.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Server(Protocol):
     async def counts_births(self) -> bool:
         """Whether its `increase` already counts the first value of a series."""
 
-    def turn(self, namespace: str) -> AbstractAsyncContextManager[None]:
+    def slot(self, namespace: str) -> AbstractAsyncContextManager[None]:
         """What to hold during a query of that namespace."""
 
     def crowding(self, namespace: str) -> str | None:
@@ -151,9 +151,9 @@ class Questions:
     async def _counts(
         self, server: Server, namespace: str, topic: Topic, plan: QueryPlan
     ) -> QueryResult | Unreadable | None:
-        """The counts as of the moment of the turn; None if none has begun."""
+        """The counts as of the moment of the slot; None if none has begun."""
         poll = topic.poll
-        async with server.turn(namespace):
+        async with server.slot(namespace):
             at = self._clock()
             text = render(plan, at)
             if text is None:
@@ -185,7 +185,7 @@ class Questions:
             return known
         of = replace(census, subject=for_namespace(poll.plan, server.namespace_label).subject)
         await self._shares.wait(namespace)
-        async with server.turn(namespace):
+        async with server.slot(namespace):
             found = await server.query(render_census(of, first=is_first), at, namespace=namespace)
         if isinstance(found, QueryError):
             return None if is_first else known
@@ -204,7 +204,7 @@ class Questions:
         if topic.history_before != before:
             await self._shares.wait(namespace)
             start = before - BURST_HISTORY
-            async with server.turn(namespace):
+            async with server.slot(namespace):
                 found = await server.query_range(text, start, before, BURST_STEP, namespace=namespace)
             if isinstance(found, QueryError):
                 return None

@@ -1,4 +1,4 @@
-"""Inputs: namespaces that hold and want turns. Outputs: who gets one, and when."""
+"""Inputs: namespaces that hold and want slots. Outputs: who gets one, and when."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.adapters.prometheus.turns import REMEMBERED, REPORTED_SECONDS, SLOW_SECONDS, Turns
+from agentrollouts.adapters.prometheus.slots import REMEMBERED, REPORTED_SECONDS, SLOW_SECONDS, Slots
 from tests.shell.virtual import now, pass_time, run
 
 COUNT = 8
@@ -19,7 +19,7 @@ class House:
     """Turns, who holds one, and in which order they were given."""
 
     def __init__(self, count: int = COUNT) -> None:
-        self.turns = Turns(count, quick_seconds=1.0, clock=now)
+        self.slots = Slots(count, quick_seconds=1.0, clock=now)
         self.running: Counter[str] = Counter()
         self.given: list[str] = []
         self.most_at_once: Counter[str] = Counter()
@@ -28,7 +28,7 @@ class House:
     @asynccontextmanager
     async def holding(self, namespace: str) -> AsyncIterator[None]:
         """A turn, counted."""
-        async with self.turns.take(namespace):
+        async with self.slots.take(namespace):
             self.given.append(namespace)
             self.running[namespace] += 1
             self.most_at_once[namespace] = max(self.most_at_once[namespace], self.running[namespace])
@@ -41,7 +41,7 @@ class House:
         """A query that takes so long."""
         async with self.holding(namespace):
             await asyncio.sleep(seconds)
-            self.turns.note(namespace, seconds, is_answer=seconds < TIMEOUT)
+            self.slots.note(namespace, seconds, is_answer=seconds < TIMEOUT)
 
     def begin(self, namespace: str, seconds: float, times: int = 1) -> None:
         """So many such queries at once."""
@@ -107,7 +107,12 @@ def test_a_namespace_whose_queries_turn_slow_is_slow_for_a_while() -> None:
     async def scenario() -> None:
         house = House()
         await known_as_quick(house, "a")
-        await house.query("a", TIMEOUT)
+        house.begin("a", TIMEOUT, times=10)
+        await pass_time(0.1)
+        assert house.running["a"] == 4
+        await pass_time(TIMEOUT)
+        assert house.running["a"] == 2, "those that waited already"
+        await house.end()
         await known_as_quick(house, "a")
         house.begin("a", 0.5, times=10)
         await pass_time(0.1)
@@ -145,10 +150,10 @@ def test_who_waits_gets_turns_namespace_by_namespace() -> None:
         house.begin("a", 0.5, times=100)
         await pass_time(0.1)
         for namespace in ("b", "c"):
-            house.begin(namespace, 0.5, times=2)
-        await pass_time(3)
+            house.begin(namespace, 0.5, times=3)
+        await pass_time(4)
         order = [namespace for namespace in house.given if namespace != "a"]
-        assert order == ["b", "c", "b", "c"]
+        assert order == ["b", "b", "c", "b", "c", "c"]  # the first found a free slot
         await house.end()
 
     run(scenario())
@@ -219,14 +224,14 @@ def test_a_wait_behind_own_queries_is_reported_for_a_while() -> None:
         house = House()
         house.begin("hostile", TIMEOUT, times=8)
         await pass_time(TIMEOUT + 1)
-        assert house.turns.crowded_seconds("hostile") is None, "it may be the server that is down"
+        assert house.slots.crowded_seconds("hostile") is None, "it may be the server that is down"
         await known_as_quick(house, "victim")
-        assert house.turns.crowded_seconds("hostile") == TIMEOUT
-        assert house.turns.crowded_seconds("victim") is None
-        assert house.turns.crowded_seconds("unknown") is None
+        assert house.slots.crowded_seconds("hostile") == TIMEOUT
+        assert house.slots.crowded_seconds("victim") is None
+        assert house.slots.crowded_seconds("unknown") is None
         await pass_time(4 * TIMEOUT + REPORTED_SECONDS)
         await known_as_quick(house, "victim")
-        assert house.turns.crowded_seconds("hostile") is None
+        assert house.slots.crowded_seconds("hostile") is None
 
     run(scenario())
 
@@ -236,8 +241,12 @@ def test_namespaces_that_are_gone_are_forgotten() -> None:
 
     async def scenario() -> None:
         house = House()
+        house.begin("early", 1.0, times=9)
+        await pass_time(10)
         for index in range(REMEMBERED + 10):
-            house.turns.note(f"n-{index}", 0.1, is_answer=True)
-        assert len(house.turns._tenants) <= REMEMBERED  # noqa: SLF001 - memory shows nowhere else
+            house.slots.note(f"n-{index}", 0.1, is_answer=True)
+        known = house.slots._tenants  # noqa: SLF001 - memory shows nowhere else
+        assert len(known) <= REMEMBERED
+        assert "early" not in known
 
     run(scenario())

@@ -11,10 +11,11 @@ To wait for a turn says nothing about the server, so it has no deadline, and no 
 
 import asyncio
 import time
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Final
+
+from agentrollouts.turns import Turns
 
 SLOW_SECONDS: Final = 60.0
 """How long a namespace counts as slow after a slow query."""
@@ -25,22 +26,20 @@ REPORTED_SECONDS: Final = 60.0
 REMEMBERED: Final = 4096
 """Namespaces that are remembered; beyond, those without a query are forgotten, and are unknown again."""
 
-_QUICK, _SLOW = False, True
-
 
 class _Tenant:
     """What is known about one namespace."""
 
     def __init__(self) -> None:
         self.running = 0
-        self.waiting: deque[asyncio.Future[bool]] = deque()
+        self.waiting = 0
         self.was_quick = False
         self.slow_until = 0.0
         self.crowded_until = 0.0
         self.waited = 0.0
 
 
-class Turns:
+class Slots:
     """The connections of one server.
 
     Args:
@@ -55,26 +54,25 @@ class Turns:
         self._clock = clock
         self._free = count
         self._slow = 0
-        """How many turns slow namespaces have now."""
+        """How many slots slow namespaces have now."""
         self._tenants: dict[str, _Tenant] = {}
-        self._lines: tuple[OrderedDict[_Tenant, None], ...] = (OrderedDict(), OrderedDict())
-        """Quick and slow namespaces in the order of their turns; only those that may have another one."""
-        self._last = _SLOW
+        self._waiting: Turns[asyncio.Future[bool]] = Turns()
+        """Urgent are the queries of quick namespaces."""
         self._answered_at = float("-inf")
 
     @asynccontextmanager
     async def take(self, namespace: str) -> AsyncIterator[None]:
-        """Hold a turn; waits for it as long as it takes."""
+        """Hold a slot; waits for it as long as it takes."""
         tenant = self._tenant(namespace)
-        lane = self._lane(tenant)
-        if self._free and self._has_room(tenant, lane):
-            self._begin(tenant, lane)
+        is_quick = self._is_quick(tenant)
+        if self._free and self._has_room(tenant, is_quick=is_quick):
+            self._begin(tenant, is_quick=is_quick)
         else:
-            lane = await self._wait(tenant)
+            is_quick = await self._wait(namespace, tenant, is_quick=is_quick)
         try:
             yield
         finally:
-            self._end(tenant, lane)
+            self._end(tenant, is_quick=is_quick)
 
     def note(self, namespace: str, seconds: float, *, is_answer: bool) -> None:
         """Learn from a query that was sent: how long it took, and whether the server answered at all."""
@@ -104,73 +102,55 @@ class Turns:
             found = self._tenants[namespace] = _Tenant()
         return found
 
-    def _lane(self, tenant: _Tenant) -> bool:
-        is_quick = tenant.was_quick and self._clock() >= tenant.slow_until
-        return _QUICK if is_quick else _SLOW
+    def _is_quick(self, tenant: _Tenant) -> bool:
+        return tenant.was_quick and self._clock() >= tenant.slow_until
 
-    def _may_have(self, lane: bool) -> int:  # noqa: FBT001 - a lane
-        """How many turns one namespace may have."""
-        return self.most if lane is _QUICK else max(1, self.most // 2)
+    def _may_have(self, *, is_quick: bool) -> int:
+        """How many slots one namespace may have."""
+        return self.most if is_quick else max(1, self.most // 2)
 
-    def _has_room(self, tenant: _Tenant, lane: bool) -> bool:  # noqa: FBT001 - a lane
-        return tenant.running < self._may_have(lane) and (lane is _QUICK or self._slow < self.most)
+    def _has_room(self, tenant: _Tenant, *, is_quick: bool) -> bool:
+        return tenant.running < self._may_have(is_quick=is_quick) and (is_quick or self._slow < self.most)
 
-    def _begin(self, tenant: _Tenant, lane: bool) -> None:  # noqa: FBT001 - a lane
+    def _begin(self, tenant: _Tenant, *, is_quick: bool) -> None:
         self._free -= 1
-        self._slow += lane
+        self._slow += not is_quick
         tenant.running += 1
 
-    def _end(self, tenant: _Tenant, lane: bool) -> None:  # noqa: FBT001 - a lane
+    def _end(self, tenant: _Tenant, *, is_quick: bool) -> None:
         self._free += 1
-        self._slow -= lane
+        self._slow -= not is_quick
         tenant.running -= 1
-        if tenant.waiting:
-            self._line_up(tenant)
-        if self._lines[_QUICK] or self._lines[_SLOW]:
-            self._give()
+        while self._free and (turn := self._waiting.take(self._may, is_free=_is_waited_for)) is not None:
+            next_one = self._tenants[str(turn.tenant)]
+            is_quick = turn.is_urgent and self._is_quick(next_one)
+            self._begin(next_one, is_quick=is_quick)
+            turn.item.set_result(is_quick)
 
-    async def _wait(self, tenant: _Tenant) -> bool:
-        """Wait for a turn; the answer is its lane."""
-        began, behind_own = self._clock(), tenant.running >= self._may_have(self._lane(tenant))
+    def _may(self, namespace: Hashable, was_quick: bool) -> bool:  # noqa: FBT001 - as `Turns` calls it
+        tenant = self._tenants[str(namespace)]
+        return self._has_room(tenant, is_quick=was_quick and self._is_quick(tenant))
+
+    async def _wait(self, namespace: str, tenant: _Tenant, *, is_quick: bool) -> bool:
+        """Wait for a slot; whether it is one of a quick namespace."""
+        began, behind_own = self._clock(), tenant.running >= self._may_have(is_quick=is_quick)
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        tenant.waiting.append(future)
-        self._line_up(tenant)
+        self._waiting.add(future, namespace, is_urgent=is_quick)
+        tenant.waiting += 1
         try:
-            lane = await future
+            given = await future
         except asyncio.CancelledError:
+            self._waiting.remove(future, namespace, is_urgent=is_quick)
             if not future.cancelled():  # it came in the same moment
-                self._end(tenant, future.result())
+                self._end(tenant, is_quick=future.result())
             raise
+        finally:
+            tenant.waiting -= 1
         waited = self._clock() - began
         if behind_own and waited >= CROWDED_SECONDS:
             tenant.waited, tenant.crowded_until = waited, self._clock() + REPORTED_SECONDS
-        return lane
+        return given
 
-    def _line_up(self, tenant: _Tenant) -> None:
-        """Put a namespace that waits into the line of its lane, if it may have another turn."""
-        lane = self._lane(tenant)
-        self._lines[not lane].pop(tenant, None)
-        if tenant.running < self._may_have(lane):
-            self._lines[lane].setdefault(tenant)
 
-    def _give(self) -> None:
-        """Give free turns to those that wait: one namespace after the other, of the lanes in turn."""
-        while self._free and (lane := self._next_lane()) is not None:
-            tenant, _ = self._lines[lane].popitem(last=False)
-            while tenant.waiting and tenant.waiting[0].done():
-                tenant.waiting.popleft()  # given up
-            if not tenant.waiting:
-                continue
-            self._begin(tenant, lane)
-            tenant.waiting.popleft().set_result(lane)
-            self._last = lane
-            if tenant.waiting:
-                self._line_up(tenant)
-
-    def _next_lane(self) -> bool | None:
-        lanes = [
-            lane
-            for lane in (not self._last, self._last)
-            if self._lines[lane] and (lane is _QUICK or self._slow < self.most)
-        ]
-        return lanes[0] if lanes else None
+def _is_waited_for(future: asyncio.Future[bool]) -> bool:
+    return not future.done()
