@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.cluster import crash, hunt, outages, rivals, sequences, stale, watches
+from campaigns.cluster import crash, handovers, hunt, outages, rivals, sequences, stale, watches
 from campaigns.prometheus import campaign as prometheus_faults
 from campaigns.tenants import campaign as tenants
 from campaigns.tenants import soak
@@ -42,6 +42,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     rivals.CAMPAIGN,
     sequences.CAMPAIGN,
     hunt.CAMPAIGN,
+    handovers.CAMPAIGN,
     tenants.CAMPAIGN,
     soak.CAMPAIGN,
 )

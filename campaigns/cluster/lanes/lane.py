@@ -8,25 +8,22 @@ import asyncio
 import contextlib
 import functools
 import itertools
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
-import yaml
 
 from campaigns.cases import Case, Tell, as_told
 from campaigns.cluster.lanes.apiproxy import ApiProxy, Network
+from campaigns.cluster.lanes.behind import SHIPPED, operator_behind
 from campaigns.cluster.lanes.courses import APPROVES, Course, Scene, Step, services
 from campaigns.cluster.lanes.invariants import broken
 from campaigns.cluster.lanes.normal_form import difference, normal
 from campaigns.cluster.lanes.recorder import Observer
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer
-from sandbox.programs import web
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
 from testkit.agents import Agents
@@ -41,8 +38,6 @@ REST_SECONDS: Final = 0.6
 """So long an end must stay as it is, without one more write."""
 _LOOK_SECONDS: Final = 0.02
 _FIRST_PORT: Final = 8100
-SHIPPED: Final = ("-m", "agentrollouts.main")
-"""How the operator is started: arguments of Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,22 +273,14 @@ class Lane:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _make(self) -> Process:
-        stack, installed = self.site.stack, self.site.installed
-        original = stack.account_kubeconfig(installed.namespace, installed.name)
-        kubeconfig = original.with_name(f"{self.namespace}.kubeconfig")
-        config = yaml.safe_load(original.read_text())
-        config["clusters"][0]["cluster"] = {"server": self.proxy.url}
-        kubeconfig.write_text(yaml.safe_dump(config))
-        settings = yaml.safe_load(installed.settings_file.read_text())
-        del settings["lease"]  # each lane has one operator, in a namespace of its own
-        settings |= {"namespaces": [self.namespace], "serve": {"address": "127.0.0.1", "port": self._port}}
-        file = Path(stack.logs) / f"{self.namespace}-settings.yaml"
-        file.write_text(yaml.safe_dump(settings))
-        return stack.add_process(
-            self.namespace,
-            [sys.executable, *self._command, "operator", "--settings", str(file)],
-            healthy=functools.partial(web.answers, f"http://127.0.0.1:{self._port}/readyz"),
-            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"},
+        settings = {
+            "namespaces": [self.namespace],
+            "serve": {"address": "127.0.0.1", "port": self._port},
+            "lease": None,  # each lane has one operator, in a namespace of its own
+        }
+        site = self.site
+        return operator_behind(
+            self.proxy, site.stack, site.installed, self.namespace, settings, self._command
         )
 
 
