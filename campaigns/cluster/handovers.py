@@ -1,8 +1,9 @@
 """T8: the leader dies, freezes, loses the network or ends as planned, while a canary turns bad.
 
 Two replicas share a Lease, each behind a proxy of its own. When the canary has half of the traffic, something
-is done to the leader and the canary begins to fail. The other replica has to roll it back, and what the proxies
-let through must show that no two replicas wrote at the same time. Then the former leader is the standby.
+is done to the leader and the canary begins to fail. The other replica has to roll it back, and what the
+proxies let through must show that no two replicas wrote at the same time. Then the former leader is the
+standby.
 """
 
 import asyncio

@@ -77,8 +77,9 @@ class Lease:
 
     async def acquire(self) -> None:
         """Wait until this replica is the holder."""
-        while not await self._tried(self._take):  # noqa: ASYNC110 the API server is looked at, no variable
-            await asyncio.sleep(LOOK_SECONDS)
+        while not await self._tried(self._take):
+            left = self._seen_at + DURATION_SECONDS - self._clock()
+            await asyncio.sleep(min(LOOK_SECONDS, left) if left > 0 else LOOK_SECONDS)
 
     async def keep(self) -> None:
         """Renew until that fails for too long, or another replica is the holder; then this one must end."""
