@@ -385,6 +385,40 @@ def test_a_value_has_the_name_beside_it() -> None:
     assert [found.path for found in find_credentials(pairs, "c")] == ["c[0].value", "c[2].val"]
 
 
+def basic(chance: random.Random, encode: bool = True) -> str:  # noqa: FBT001, FBT002
+    """A user and a random password, as HTTP sends them."""
+    pair = f"agent:{''.join(chance.choices(CLASSES['A'], k=14))}"
+    return base64.b64encode(pair.encode()).decode() if encode else pair
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_user_and_a_password_are_found(seed: int) -> None:
+    """In a header, in the configuration of a registry, as an option, and in the query of an address."""
+    encoded = basic(random.Random(seed))
+    plain = basic(random.Random(seed), encode=False)
+
+    for value in (
+        f"Authorization: Basic {encoded}",
+        {"headers": {"Authorization": f"Basic {encoded}"}},
+        f'{{"auths": {{"registry.example.com": {{"auth": "{encoded}"}}}}}}',
+        {"auths": {"registry.example.com": {"auth": encoded}}},
+        f"curl -s -u {plain} https://internal.example.com/",
+        f"jdbc:postgresql://db.internal/shop?user=agent&password={plain.partition(':')[2]}",
+        {"database": {"password": plain.partition(":")[2]}},
+        made("PGPASSWORD={A32} psql", seed),
+    ):
+        assert is_found(value), value
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_private_keys_of_other_forms_are_found(seed: int) -> None:
+    """Of PuTTY, and as a JSON web key."""
+    putty = "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me\nPrivate-Lines: 1\n{A48}\nPrivate-MAC: {H64}"
+
+    assert is_found(made(putty.replace("\\n", "\n"), seed))
+    assert is_found(made('{"kty": "OKP", "crv": "Ed25519", "x": "{W43}", "d": "{W43}"}', seed))
+
+
 def test_a_long_key_is_not_repeated_in_every_path() -> None:
     """The paths of many fields below one long key stay short, so that time is linear in the content."""
     content = {"k" * 100_000: {f"f{number}": made("ghp_{A36}", number) for number in range(3)}}

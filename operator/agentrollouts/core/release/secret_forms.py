@@ -14,7 +14,9 @@ from agentrollouts.core.release.placeholders import Likeness, likeness, likeness
 from agentrollouts.core.release.secret_table import Prefixed, prefixed
 
 _KINDS: Final = {
-    "a private key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
+    "a private key": r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
+    "a private key of PuTTY": r"Private-Lines: \d{1,3}\s{1,4}([A-Za-z0-9+/]{40,64})",
+    "a JSON web key": r"\"(?:d|k)\"\s{0,4}:\s{0,4}\"([\w-]{32,1400})\"",
     "an Azure storage key": r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,88})",
     "an Azure key": r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,80}(?:JQQJ99|AzSe|AzFu|AzCa|\+ASt|\+ACR|\+AMC|\+AIoT"
     r"|ACDb|APIM|ACV)[A-Za-z0-9+/]{6,36}"
@@ -35,9 +37,12 @@ _KINDS: Final = {
     "a JSON web token": r"(?<![\w-])eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{0,1000}",
     "a password in a URL": r"://(?P<user>[^\s/:@]{0,128}):(?P<password>[^\s/:@]{1,128})@",
     "a password in a connection string": r"(?i)\b(?:server|data source|host|addr|uid|user id|username)="
-    r"[^;\n]{1,128};(?:[^;=\n]{1,40}=[^;\n]{0,128};){0,6}\s?(?:password|pwd)=(?P<connecting>[^;\s\"']{4,128})",
+    r"[^;\n]{1,128};(?:[^;=\n]{1,40}=[^;\n]{0,128};){0,6}\s?(?:password|pwd)=(?P<connecting>[^;\s\"']{4,128})"
+    r"|[?&](?:password|passwd|pwd)=(?P<query>[^&\s\"']{4,128})",
     "a user and a password": r"(?i)(?:\bbasic\s{1,4}|\"auth\"\s{0,4}:\s{0,4}\")"
-    r"(?P<basic>[A-Za-z0-9+/_-]{8,512}={0,2})",
+    r"(?P<basic>[A-Za-z0-9+/_-]{8,512}={0,2})"
+    r"|\bcurl\b[^\n]{0,120}?\s(?:-u|--user)[ =]{0,2}[\"']?(?P<user>[^\s:\"']{1,64})"
+    r":(?P<password>[^\s\"']{4,128})",
 }
 _PATTERNS: Final = {kind: re.compile(pattern, re.ASCII) for kind, pattern in _KINDS.items()}
 _HINTS: Final = {
@@ -48,7 +53,9 @@ _HINTS: Final = {
     "a chat webhook": ("hooks.", "webhook", "chat.googleapis."),
     "a password in a URL": ("://",),
     "a password in a connection string": ("assword=", "wd=", "ASSWORD=", "WD="),
-    "a user and a password": ("asic ", "ASIC ", '"auth"'),
+    "a user and a password": ("asic ", "ASIC ", '"auth"', "curl "),
+    "a private key of PuTTY": ("Private-Lines: ",),
+    "a JSON web key": ('"kty"',),
     "a JSON web token": ("eyJ",),
     "a developer service's key": (".atlasv1.", "-us", "FFFFNRAL", "-NRMA", "00D"),
 }
@@ -131,11 +138,13 @@ def _judge_url(match: re.Match[str]) -> Likeness:
 
 
 def _judge_connection(match: re.Match[str]) -> Likeness:
-    return likeness_of_password(match["connecting"])
+    return likeness_of_password(match["connecting"] or match["query"])
 
 
 def _judge_basic(match: re.Match[str]) -> Likeness:
-    """What `Authorization: Basic` sends: the base64 of a user, a colon and a password."""
+    """What `Authorization: Basic` sends, the base64 of a user, a colon and a password; or curl's option."""
+    if match["basic"] is None:
+        return likeness_of_password(match["password"], match["user"])
     try:
         user, colon, password = (decoded(match["basic"]) or b"").decode("ascii").partition(":")
     except UnicodeDecodeError:

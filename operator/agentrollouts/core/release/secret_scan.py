@@ -13,16 +13,23 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agentrollouts.core.release.content import Leaf, keys, leaves
-from agentrollouts.core.release.placeholders import Likeness, likeness, looks_random
+from agentrollouts.core.release.placeholders import (
+    Likeness,
+    likeness,
+    likeness_of_password,
+    looks_random,
+)
 from agentrollouts.core.release.secret_forms import decoded, is_documented, known_forms
 
 _SECRET: Final = re.compile(
-    r"\b(?:apikey|apitoken|authorization|credentials?|passphrase|passwd|password|pwd|secret|token"
+    r"\b(?:authorization|[a-z]*(?:apikey|credentials?|passphrase|passwd|password|pwd|secret|token)"
     r"|(?:access|account|admin|api|app|application|auth|encryption|ingest|ingestion|license|master|private"
-    r"|server|service|shared|signing|subscription|webhook|write) key)\b"
+    r"|server|service|shared|signing|subscription|webhook|write) ?key)\b"
 )
 """Words in a name that promise a secret."""
 _REFERENCE: Final = re.compile(r"\b(?:endpoint|file|name|path|policy|ref|type|uri|url)\Z")
+_PASSWORD: Final = re.compile(r"(?i)(?:password|passwd|passphrase|pwd)\Z")
+_PASSWORD_LENGTH: Final = 8
 _VARIABLE_KEY: Final = re.compile(
     r"\b(?!(?:anon|cache|client|dedup|foreign|hash|idempotency|index|map|object|partition|primary|pub|public"
     r"|publishable|range|routing|row|site|sort) )[a-z]+ key\Z"
@@ -136,14 +143,23 @@ def _plain_findings(text: str) -> Iterator[Finding]:
 def _of_leaf(leaf: Leaf) -> Finding | None:
     if not isinstance(leaf.value, str):
         return None
-    found = scan(leaf.value)
+    found = scan(f'"auth": "{leaf.value}"' if leaf.key == "auth" else leaf.value)
     if found is not None and found[1] is Likeness.SECRET:
         return found
     if _promises_secret(leaf.key) and looks_random(leaf.value) and len(leaf.value) >= 16:  # noqa: PLR2004
         how = _likeness_of_value(leaf.value)
         if how is not Likeness.PLACEHOLDER:
             return f"a secret, by the name {leaf.key}", how
+    if found is None and _PASSWORD.search(leaf.key) and _is_password(leaf.value):
+        return f"a password, by the name {leaf.key}", Likeness.DOUBTFUL
     return found
+
+
+def _is_password(text: str) -> bool:
+    """Whether a text is short, not made of words, and does not stand for any password."""
+    is_mixed = text.isalpha() or (any(map(str.isdigit, text)) and any(map(str.isalpha, text)))
+    has_form = _PASSWORD_LENGTH <= len(text) <= _LONG and not any(map(str.isspace, text))
+    return has_form and is_mixed and likeness_of_password(text) is Likeness.SECRET
 
 
 def _likeness_given(match: re.Match[str]) -> Likeness:
