@@ -94,17 +94,22 @@ def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
     metadata = {
         "name": snapshot_name(release.spec.agent, bundle.digest),
         "namespace": release.metadata.namespace,
-        "labels": {
-            LABEL_MANAGED_BY: FIELD_MANAGER,
-            "app.kubernetes.io/part-of": FIELD_MANAGER,
-            "app.kubernetes.io/component": "snapshot",
-            LABEL_AGENT: release.spec.agent,
-            LABEL_RELEASE: release.metadata.name,
-        },
+        "labels": labels_of(release.spec.agent, release.metadata.name),
         "ownerReferences": [_reference(release)],
     }
     data = {BUNDLE_KEY: bundle.text, RELEASE_KEY: rfc8785.dumps(told).decode()}
     return Write(_config_map(metadata) | {"immutable": True, "data": data}, _maker(release))
+
+
+def labels_of(agent: str, release: str) -> dict[str, str]:
+    """The labels by which a snapshot is watched and found."""
+    return {
+        LABEL_MANAGED_BY: FIELD_MANAGER,
+        "app.kubernetes.io/part-of": FIELD_MANAGER,
+        "app.kubernetes.io/component": "snapshot",
+        LABEL_AGENT: agent,
+        LABEL_RELEASE: release,
+    }
 
 
 def fitting(wanted: Manifest, found: Manifest) -> dict[str, Any] | None:

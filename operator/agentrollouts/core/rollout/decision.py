@@ -10,7 +10,7 @@ from datetime import datetime
 
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Outcome
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.segments import is_same_segment
@@ -50,6 +50,8 @@ class Decision:
     """Whether that status is reason to look again: it differs from the persisted one by more than numbers."""
     is_blocked: bool = False
     """Whether the write of a rollback is refused, so that the bad release keeps its traffic."""
+    lost: tuple[ReleaseRecord, ...] = ()
+    """Releases that serve or may be served again, and whose snapshots are not seen."""
     events: tuple[Event, ...] = ()
     services: frozenset[str] = frozenset()
     """Services whose endpoints to follow from now on; none at rest."""
@@ -85,6 +87,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         rests_on_status=bool(writes) and not is_latched(status),
         status=with_query(s.analysis, status) if is_due else None,
         is_news=news,
+        lost=_lost(s.obs, status),
         is_blocked=any(found.reason == Reason.NOT_ROLLED_BACK for found in status.conditions),
         events=(*progress.events, *noticed, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
@@ -150,7 +153,8 @@ def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Writ
 
     While nothing is known to serve, nothing is given up either.
     """
-    needed, rollout = {*_needed(obs.status), *_needed(status)}, obs.rollout
+    needed = {record.snapshot for known in (obs.status, status) for record in _needed(known)}
+    rollout = obs.rollout
     for name in sorted(needed):
         snapshot = obs.snapshots.get(name)
         if snapshot and not is_owned(snapshot, rollout):
@@ -160,7 +164,12 @@ def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Writ
             yield release_write(snapshot, rollout)
 
 
-def _needed(status: AgentRolloutStatus) -> Iterator[str]:
-    """Names of the snapshots of what serves and of what may be served again."""
-    yield from (record.snapshot for record in (status.stable, status.canary) if record)
-    yield from (entry.snapshot for entry in status.history if entry.outcome is Outcome.HEALTHY)
+def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord]:
+    """What serves and what may be served again."""
+    yield from (record for record in (status.stable, status.canary) if record)
+    yield from (entry.record for entry in status.history if entry.outcome is Outcome.HEALTHY)
+
+
+def _lost(obs: Observation, status: AgentRolloutStatus) -> tuple[ReleaseRecord, ...]:
+    seen = obs.snapshots.keys() | obs.altered
+    return tuple({r.snapshot: r for r in _needed(status) if r.snapshot not in seen}.values())
