@@ -64,7 +64,8 @@ def _manifests(manifest: Manifest) -> Iterator[Manifest]:
         return
     yield without_message(manifest)
     yield {**manifest, "metadata": {key: value for key, value in metadata.items() if key != "annotations"}}
-    yield {**manifest, "metadata": {key: metadata[key] for key in ("name", "namespace")}}
+    kept = ("name", "namespace", "uid")
+    yield {**manifest, "metadata": {key: metadata[key] for key in kept if key in metadata}}
 
 
 def _operations(operations: Operations) -> Iterator[Operations]:

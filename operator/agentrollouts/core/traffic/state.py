@@ -9,7 +9,7 @@ from typing import Final
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.effects import Deletion, Effect, Manifest, Problem, Write
+from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, is_latched
 from agentrollouts.core.traffic.manifests import key_of
@@ -110,17 +110,25 @@ class Routing:
             waits: Whether nothing must be written forward.
         """
         if is_latched(status):
-            ours = filter(self._may_exist, after.changes)
+            ours = self._there(after.changes)
             yield from map(_unasked, ours) if _has_split(status) else ours
         elif not waits:
-            yield from map(self._on_version, filter(self._may_exist, before.changes))
+            yield from map(self._on_version, self._there(before.changes))
         if not self._obs.status.canary and not status.canary and after.is_shown:
             yield from map(Deletion, self.leftovers())  # what replaces them serves, and nothing is split
 
-    def _may_exist(self, change: Change) -> bool:
-        """Whether an object may be made: not for a rollout whose objects the garbage collector deletes."""
+    def _there(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """The changes; while the garbage collector deletes our objects, only of those that are there."""
         is_collected = FOREGROUND in self._obs.rollout.metadata.finalizers
-        return not is_collected or key_of(change.manifest) in self._obs.traffic
+        for change in changes:
+            seen = self._obs.traffic.get(key_of(change.manifest))
+            if not is_collected:
+                yield change
+            elif seen is not None and isinstance(change, Write):  # with the uid, a write makes no new object
+                metadata = {**change.manifest["metadata"], "uid": seen["metadata"].get("uid")}
+                yield replace(change, manifest={**change.manifest, "metadata": metadata})
+            elif isinstance(change, Patch):
+                yield change
 
     def _on_version(self, change: Change) -> Change:
         """The same, to be refused by the API server where the object is no longer as it was seen."""
