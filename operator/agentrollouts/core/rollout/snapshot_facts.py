@@ -41,6 +41,7 @@ FACTS_MANAGER: Final = f"{FIELD_MANAGER}-facts"
 """The field manager of both annotations. One for all rollouts: the next one takes over from the last."""
 
 
+SAYS: Final = "The snapshot says: "
 MESSAGE_LENGTH: Final = 300
 """Characters of the sentence that is kept with a quarantine."""
 
@@ -71,8 +72,11 @@ class Banned(ApiModel):
 
     @property
     def entry(self) -> Quarantined:
-        """As a status lists it."""
-        return Quarantined.model_validate(self.model_dump(exclude={"agent"}))
+        """As a status lists it; the sentence is quoted once, since many people can edit a ConfigMap."""
+        told = self.message
+        if told and not told.startswith(SAYS):
+            told = f'{SAYS}"{told}"'
+        return Quarantined.model_validate(self.model_dump(exclude={"agent"}) | {"message": told})
 
 
 Fact = TypeVar("Fact", Healthy, Banned)

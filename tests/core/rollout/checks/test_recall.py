@@ -10,7 +10,14 @@ from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
-from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED, ban_of, healthy_of
+from agentrollouts.core.rollout.snapshot_facts import (
+    FACTS_MANAGER,
+    HEALTHY,
+    QUARANTINED,
+    Banned,
+    ban_of,
+    healthy_of,
+)
 from testkit.builders import (
     AGENT,
     BY_PATCH,
@@ -18,6 +25,7 @@ from testkit.builders import (
     NEXT,
     OLD,
     OLDEST,
+    START,
     THEIRS,
     a_ready_release,
     a_rollout,
@@ -268,3 +276,14 @@ def test_a_restored_status_is_what_counts() -> None:
     assert (world.state, world.told(Reason.RECALLED)) == (State.CANARY, [])
     assert world.now - world.start > timedelta(seconds=300)
     assert a_ready_release(NEW).metadata.name in world.shares()
+
+
+def test_the_sentence_of_a_recalled_quarantine_is_quoted_once() -> None:
+    """It comes from an object that many people can edit, however often the rollout is made again."""
+    known = Banned(
+        agent=AGENT, digest=digest_of(NEW), release=NEW, reason="GateFailed", message="dana asked", time=START
+    )
+    once = known.entry.message
+    again = known.copy_with(message=once).entry.message
+    assert once == again == 'The snapshot says: "dana asked"'
+    assert known.copy_with(message="").entry.message == ""
