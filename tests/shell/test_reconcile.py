@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from agentrollouts.adapters.cluster.errors import (
+    ClusterError,
     ConflictError,
     ForbiddenError,
     NotFoundError,
@@ -31,6 +32,7 @@ from agentrollouts.shell.controllers.rollout import RolloutController
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.events import EventSender
+from agentrollouts.shell.effects.insist import LOUD_SECONDS
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
@@ -628,5 +630,69 @@ def test_a_fight_over_the_weights_of_somebody_elses_route_is_slowed_down_and_nev
             assert 25 <= ours <= 40
             await pass_time(5)
             assert shares(shell) == {service_of(OLD): 95, service_of(NEW): 5}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_status_refused", [False, True])
+def test_a_refused_rollback_is_said_at_once_and_goes_through_by_itself(*, is_status_refused: bool) -> None:
+    """One Warning; the write is repeated although no status can be written."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            refused = ForbiddenError("denied by policy")
+            shell.api.on_write = failing(refused, "apply", "HTTPRoute")
+            shell.ask_for(OLD)
+            await pass_time(1)
+            assert shell.ready() == ("False", "NotRolledBack")
+            if is_status_refused:
+                shell.api.on_write = refusing(refused, "HTTPRoute", "AgentRollout")
+            await pass_time(60)
+            told = [event["reason"] for event in shell.api.events]
+            assert (told.count("NotRolledBack"), shell.weights()) == (1, [95, 5])
+
+            shell.api.on_write = failing(refused, "replace_status", "AgentRollout")
+            await pass_time(2)
+            assert shell.weights() == [100, 0]
+
+    run(scenario())
+
+
+def refusing(error: ClusterError, *kinds: str) -> Callable[[str, Ref], None]:
+    """For `on_write`: nothing of these kinds can be written."""
+
+    def fail(_verb: str, ref: Ref) -> None:
+        if ref.kind in kinds:
+            raise error
+
+    return fail
+
+
+def test_a_rollback_that_hangs_is_said_while_it_hangs() -> None:
+    """A webhook holds every write of the route; it goes through soon after the webhook is gone."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            whole, hangs = shell.api.apply, [True]
+
+            async def held(manifest: Manifest, *, manager: str, force: bool) -> Manifest:
+                if manifest["kind"] == "HTTPRoute" and hangs[0]:
+                    await asyncio.sleep(10)
+                    raise UnavailableError("no answer within 10 s")
+                return await whole(manifest, manager=manager, force=force)
+
+            shell.api.apply = held  # type: ignore[assignment,method-assign] # as a webhook would
+            shell.ask_for(OLD)
+            await pass_time(LOUD_SECONDS + 0.5)
+            assert (shell.ready(), shell.weights()) == (("False", "NotRolledBack"), [95, 5])
+            await pass_time(60)
+            hangs[0] = False
+            await pass_time(2)
+            assert shell.weights() == [100, 0]
+            assert [event["reason"] for event in shell.api.events].count("NotRolledBack") == 1
 
     run(scenario())

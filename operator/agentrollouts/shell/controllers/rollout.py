@@ -1,5 +1,6 @@
 """AgentRollout: observe, decide, act."""
 
+import asyncio
 from collections.abc import Sequence
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
@@ -8,6 +9,8 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Event
 from agentrollouts.core.rollout.decide import decide
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.controllers.controller import Outcome, parsed, seconds_until
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
@@ -65,15 +68,20 @@ class RolloutController:
         self._observer.follow(key, decision.services)
         if decision.rests_on_status:
             await self._observer.confirm(manifest)
-        pause = await self._writes.write(key, decision.writes)
+        saying = None
+        if decision.is_blocked:  # the rollback is persisted already, and its writes may hang again
+            saying = asyncio.create_task(self._persist(manifest, obs, decision))
+        try:
+            pause = await self._writes.write(key, decision.writes)
+        finally:
+            if saying is not None:
+                await asyncio.wait([saying])
         problem = self._writes.problem(key)
-        if decision.status is not None:
-            status = decision.status.to_json()
-            await self._actor.replace_status(manifest, status, is_news=decision.is_news)
-            self._measure(obs.status, decision.status)
+        await (saying or self._persist(manifest, obs, decision))
         self._metrics.note(key, decision.status or obs.status)
         is_done = not pause and problem is None
         self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
+        await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
         wait = seconds_until(obs.now, decision.wake_at)
         if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
             wait = LOOK_AGAIN_SECONDS if wait is None else min(wait, LOOK_AGAIN_SECONDS)
@@ -102,6 +110,12 @@ class RolloutController:
     def _follow_nothing(self, key: Ref) -> None:
         self._poller.poll(key, None)
         self._observer.follow(key, frozenset())
+
+    async def _persist(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
+        if decision.status is not None:
+            status = decision.status.to_json()
+            await self._actor.replace_status(manifest, status, is_news=decision.is_news)
+            self._measure(obs.status, decision.status)
 
     def _note(self, key: Ref, *, is_blocked: bool) -> None:
         (self._blocked.add if is_blocked else self._blocked.discard)(key)

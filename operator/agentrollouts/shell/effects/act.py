@@ -29,7 +29,8 @@ from agentrollouts.core.traffic.manifests import OWNERS, is_made_for
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
-from agentrollouts.shell.effects.insist import insisted
+from agentrollouts.shell.effects.insist import Insistence
+from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.relations import ROUTE
 
@@ -78,6 +79,8 @@ class Actor:
         self._cache = cache
         self._intake = intake
         self._sender = sender
+        self.labels = Labels(cluster, intake)
+        self._insistence = Insistence[Ref]()
 
     async def apply(self, writes: Iterable[Effect]) -> Problem | None:
         """Do all writes in their order, each though another failed; the first failure is the answer.
@@ -161,12 +164,13 @@ class Actor:
         """Why an effect failed, and whether its content is what was refused."""
         try:
             work = partial(self._carry_out, effect)
-            return await (insisted(work) if is_rollback else work()), False
+            sent = self._insistence.send(_target(effect), work) if is_rollback else work()
+            return await sent, False
         except ConflictError:
             raise
         except ClusterError as error:
             logger.warning("%s", error)
-            await self._see(Ref.of(dict(effect.manifest)), error)
+            await self._see(_target(effect), error)
             reason = next((why for kind, why in REASONS if isinstance(error, kind)), Reason.WRITE_FAILED)
             return Problem(reason, str(error)), isinstance(error, REFUSALS)
 
@@ -211,6 +215,10 @@ class Actor:
             async with asyncio.timeout(SEEING_SECONDS):
                 if found := await self._cluster.get(ref):
                     self._intake.found(found)
+
+
+def _target(effect: Effect) -> Ref:
+    return Ref.of(dict(effect.manifest))
 
 
 def _owner_of(manifest: Manifest) -> str:
