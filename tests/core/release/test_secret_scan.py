@@ -125,6 +125,13 @@ def test_findings_never_tell_the_value(value: str, kind: str, known: str) -> Non
         "A1",
         "bearer ",
         "server=a;pwd=;",
+        "curl ",
+        " sk-aaaaaaaaaaaa",
+        "acme_live_",
+        "name: token value: ",
+        "--token ",
+        "aGVsbG8gd29ybGQgaGVsbG8=\n",
+        "Private-Lines: ",
         PEM,
     ],
 )
