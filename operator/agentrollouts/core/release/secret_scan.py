@@ -78,6 +78,8 @@ _ENCODED: Final = re.compile(
 )
 _LINE_END: Final = re.compile(r"\\[nrt]")
 """A line end or tab that is written out, as in JSON that is a text itself: a word ends before it."""
+_BETWEEN: Final = "\n\0\n"
+"""Between two texts, so that nothing is found across."""
 _PLAIN: Final = re.compile(r"[\t\n\r\x20-\x7e]*")
 
 Finding = tuple[str, Likeness]
@@ -125,7 +127,7 @@ def scan(text: str) -> Finding | None:
 def _findings(text: str) -> Iterator[Finding]:
     text = _LINE_END.sub(" \n", text) if "\\" in text else text
     yield from _plain_findings(text)
-    for hidden in _hidden(text):
+    if hidden := _BETWEEN.join(_hidden(text)):  # at once, as there can be thousands of short ones
         yield from _plain_findings(hidden)
 
 
