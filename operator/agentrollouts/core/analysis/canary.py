@@ -221,7 +221,7 @@ def apply(
     """
     if not judgments:
         return status
-    known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j) for j in judgments}
+    known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j, len(gates)) for j in judgments}
     names = (gate.name for gate in gates)
     found = status.copy_with(gates=tuple(known[name] for name in names if name in known))
     if status.attempt and any(judgment.recount for judgment in judgments):

@@ -20,17 +20,22 @@ from agentrollouts.api.verdict import (
 )
 from agentrollouts.core.gates.counts import Bound, Expected, Segment, Started, Tally, settled
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.gates.reading import Present, Sight
+from agentrollouts.core.gates.reading import Present, Reading, Sight
 from agentrollouts.core.judge.doubts import doubted
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
+from agentrollouts.core.judge.folding import folded, thinned
 from agentrollouts.core.judge.judge import NOTHING, Judgment, judge
 
 
-def to_status(judgment: Judgment) -> GateStatus:
+def to_status(judgment: Judgment, gates: int = 1) -> GateStatus:
     """The judgment as it is persisted: enough to continue after a restart.
 
     The counts beside the sentence are those of the whole attempt, for people; without new counts there are
     none.
+
+    Args:
+        judgment: What was found.
+        gates: How many gates share the room for finished segments.
     """
     finding, memory, since = judgment.finding, judgment.memory, judgment.memory.since
     total = judgment.total if judgment.present else Segment(0.0, 0.0, 0.0, 0.0)
@@ -54,7 +59,7 @@ def to_status(judgment: Judgment) -> GateStatus:
         stray_start_time=since.stray,
         looks=memory.looks,
         last_sample_time=judgment.last_sample_time,
-        segments=tuple(_to_segment(tally) for tally in judgment.finished),
+        segments=tuple(_to_segment(tally) for tally in folded(judgment.finished, gates)),
         present=_to_segment(judgment.present) if judgment.present else None,
     )
 
@@ -116,10 +121,26 @@ def judged_with(
         now: Time of the decision.
         sights: Whether bad outcomes could have been seen; None if nothing can pass.
     """
+    gates = tuple(gates)
+    histograms = sum(gate.traits.by_bounds for gate in gates)
     return tuple(
-        _judged(gate, present[gate.name], course, past.get(gate.name), now, (sights or {}).get(gate.name))
+        _judged(
+            gate,
+            _thinned(gate, present[gate.name], histograms),
+            course,
+            past.get(gate.name),
+            now,
+            (sights or {}).get(gate.name),
+        )
         for gate in gates
     )
+
+
+def _thinned(gate: ResolvedGate, present: Present, histograms: int) -> Present:
+    """With as many bounds as one of so many histograms may compare."""
+    if not isinstance(present, Reading) or not gate.traits.by_bounds:
+        return present
+    return replace(present, bounds=thinned(present.bounds, histograms))
 
 
 def _judged(

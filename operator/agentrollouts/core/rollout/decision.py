@@ -25,6 +25,7 @@ from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.shares import share_exceeded
+from agentrollouts.core.rollout.reporting.size import bounded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
 from agentrollouts.core.rollout.reporting.warning_events import notices
 from agentrollouts.core.rollout.situation import Situation
@@ -73,10 +74,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
     generation = s.obs.rollout.metadata.generation
-    status = status.copy_with(
-        observed_generation=generation,
-        conditions=conditions,
-        requested_weight=_requested_weight(s, status),
+    status = bounded(
+        status.copy_with(
+            observed_generation=generation,
+            conditions=conditions,
+            requested_weight=_requested_weight(s, status),
+        )
     )
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
