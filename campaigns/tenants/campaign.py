@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.tenants.attacks import reapplying, wavering
+from campaigns.tenants.attacks import heaps, litter, old_releases, reapplying, wavering
 from campaigns.tenants.row import HEAD, Row, played
 
-ROWS: Final[Sequence[Row]] = (reapplying.ROW, wavering.ROW)
+ROWS: Final[Sequence[Row]] = (reapplying.ROW, wavering.ROW, heaps.ROW, old_releases.ROW, litter.ROW)
 """A new row is a module in `attacks`, and is named here."""
 
 
