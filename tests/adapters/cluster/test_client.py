@@ -23,7 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.calls import encoded
-from agentrollouts.adapters.cluster.client import PAGE, Cluster
+from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.errors import (
     ClusterError,
     ConflictError,
@@ -34,6 +34,7 @@ from agentrollouts.adapters.cluster.errors import (
     NotServedError,
     UnavailableError,
 )
+from agentrollouts.adapters.cluster.pages import PAGE
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from tests.adapters.server import Behavior, answer, hang, serving
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agentrollouts.adapters.cluster.client import PAGE
+from agentrollouts.adapters.cluster.pages import PAGE
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_TRIGGER,

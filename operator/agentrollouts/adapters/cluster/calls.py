@@ -24,6 +24,8 @@ class Answer(NamedTuple):
     status: int
     retry_after: str | None
     body: bytes
+    is_too_long: bool = False
+    """Whether there was more than may be read; then nothing of it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Call:
     query: Mapping[str, str] | None = None
     body: Manifest | Sequence[Mapping[str, Any]] | None = None
     content_type: str = "application/json"
+    at_most: int | None = None
+    """Bytes of the answer that are read; of a longer one, nothing is. None for as many as there are."""
 
     @property
     def what(self) -> str:

@@ -11,7 +11,7 @@ Its API classes are not used, nor is its transport: server-side apply refuses ho
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
@@ -29,7 +29,8 @@ from agentrollouts.adapters.cluster.errors import (
     NotFoundError,
     UnavailableError,
 )
-from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref, selector_of
+from agentrollouts.adapters.cluster.pages import Lists, read_at_most
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref
 from agentrollouts.adapters.cluster.slots import CALLER, Slots
 from agentrollouts.api.names import FIELD_MANAGER
 
@@ -43,15 +44,13 @@ _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MISFIT: Final = "the server rejected our request due to an error in our request"
 """The whole text of the 422 for a failed `test` or a missing path (seen with Kubernetes 1.36)."""
-PAGE: Final = 50
-"""Objects of a list that are sent at a time; what it takes to read more at once is never given back."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept, so that a rollback needs no handshake; the API server keeps it 90."""
 _RENEWAL_PAUSE_SECONDS: Final = 10
 """The least time between two readings of the credentials for a 401; reading them may start a program."""
 
 
-class Cluster:
+class Cluster(Lists):
     """A connection to one API server; built by `connect`, used by many tasks at once, ended by `close`.
 
     A dozen calls are on the wire at a time, by turns (`slots`); waiting for one counts against the timeout.
@@ -141,41 +140,6 @@ class Cluster:
             return await self._send(Call("get", ref.kind, str(ref), "GET", ref.path))
         except NotFoundError:
             return None
-
-    async def pages(
-        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> AsyncIterator[list[Manifest]]:
-        """All objects of a kind, as `list`, part by part: ten thousand at once would stop the loop.
-
-        Raises:
-            NotServedError: the API server does not know the kind at all.
-            ClusterError: any other failure, which may come after some pages.
-        """
-        resource = KINDS[kind]
-        target = f"{kind} in {namespace or 'all namespaces'}"
-        query = {"limit": str(PAGE)}
-        if labels:
-            query["labelSelector"] = selector_of(labels)
-        while True:
-            page = await self._send(Call("list", kind, target, "GET", resource.path(namespace), query))
-            yield [
-                {"apiVersion": resource.api_version, "kind": kind} | item for item in page.get("items") or []
-            ]
-            following = (page.get("metadata") or {}).get("continue")
-            if not following:
-                return
-            query["continue"] = following
-
-    async def list(
-        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
-        """All objects of a kind, in one namespace or in all, that carry all the given labels.
-
-        Raises:
-            NotServedError: the API server does not know the kind at all.
-            ClusterError: any other failure.
-        """
-        return [found async for page in self.pages(kind, namespace, labels) for found in page]
 
     async def apply(
         self, manifest: Manifest, *, manager: str = FIELD_MANAGER, force: bool = True
@@ -267,13 +231,15 @@ class Cluster:
         return await self._send(Call("create", ref.kind, str(ref), "POST", path, query, manifest))
 
     async def _send(self, call: Call) -> Manifest:
-        """The one place where calls are made: bounded in time, counted, errors translated."""
+        """What the API server answers. Raises `ClusterError` where that is not a good answer."""
+        return content_of(call, await self._exchanged(call))
+
+    async def _exchanged(self, call: Call) -> Answer:
+        """The one place where calls are made: bounded in time, counted, the network's errors translated."""
         started, code = time.monotonic(), "unreachable"
         try:
             async with asyncio.timeout(self._timeout_seconds), self._slots.of(CALLER.get()):
                 answer = await self._request(call)
-            code = str(answer.status)
-            return content_of(call, answer)
         except TimeoutError:
             code = "timeout"
             message = f"the API server did not respond within {self._timeout_seconds:g} s"
@@ -281,6 +247,9 @@ class Cluster:
         except (aiohttp.ClientError, OSError) as error:
             message = f"the API server is not reachable ({type(error).__name__})"
             raise UnavailableError(f"{call.what}: {message}") from None
+        else:
+            code = str(answer.status)
+            return answer
         finally:
             self._on_call(call.verb, call.kind, code, time.monotonic() - started)
 
@@ -300,7 +269,8 @@ class Cluster:
         async with self._session.request(
             call.method, url, headers=headers, data=call.content, allow_redirects=False, **self._route
         ) as response:
-            return Answer(response.status, response.headers.get("Retry-After"), await response.read())
+            body = await read_at_most(response.content, call.at_most)
+            return Answer(response.status, response.headers.get("Retry-After"), body or b"", body is None)
 
     async def _renew(self, refused: str | None) -> bool:
         """Reads the credentials again after a 401; says whether it is worth another try."""

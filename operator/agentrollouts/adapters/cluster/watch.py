@@ -5,6 +5,7 @@ keeps its connection for as long as it lasts. A stream is bounded in time: one t
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -15,10 +16,11 @@ from urllib.parse import urlencode
 import aiohttp
 
 from agentrollouts.adapters.cluster.calls import Answer, Call, content_of
-from agentrollouts.adapters.cluster.client import PAGE, Cluster
+from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.credentials import bearer_token, transport_of
-from agentrollouts.adapters.cluster.errors import UnavailableError, error_of
-from agentrollouts.adapters.cluster.resources import KINDS, Manifest
+from agentrollouts.adapters.cluster.errors import NotFoundError, UnavailableError, error_of
+from agentrollouts.adapters.cluster.pages import PAGE
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER
 
 _MARGIN_SECONDS: Final = 5.0
@@ -45,6 +47,31 @@ class WatchingCluster(Cluster):
         if self._streams is not None:
             await self._streams.close()
         await super().close()
+
+    async def text(self, ref: Ref) -> bytes | None:
+        """The object as it is on the wire, for who reads it elsewhere; None when there is none.
+
+        Raises:
+            ClusterError: it could not be read.
+        """
+        call = Call("get", ref.kind, str(ref), "GET", ref.path)
+        answer = await self._exchanged(call)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer.body
+        with contextlib.suppress(NotFoundError):
+            content_of(call, answer)  # raises, as no good answer has such a status
+        return None
+
+    async def version(self, kind: str, namespace: str | None, selector: str = "") -> str:
+        """The version from which to watch a kind, so that what is listed after this call misses no change.
+
+        Raises:
+            ClusterError: the API server did not respond.
+        """
+        path, target = KINDS[kind].path(namespace), f"{kind} in {namespace or 'all namespaces'}"
+        query = {"limit": "1"} | ({"labelSelector": selector} if selector else {})
+        found = await self._send(Call("list", kind, target, "GET", path, query))
+        return str((found.get("metadata") or {}).get("resourceVersion") or "")
 
     async def listing(self, kind: str, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         """All objects of a kind that a label selector finds, and the version from which to watch on.

@@ -1,0 +1,36 @@
+"""Inputs: a server whose objects have any size. Outputs: the parts in which they are listed."""
+
+import asyncio
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from agentrollouts.adapters.cluster.client import Cluster
+from agentrollouts.adapters.cluster.pages import PAGE_BYTES
+from tests.adapters.cluster.test_client import kubeconfig
+from tests.adapters.server import answer, serving
+
+
+async def test_a_list_reads_no_more_at_a_time_than_has_room(tmp_path: Path) -> None:
+    """Of large objects a few are listed at a time, and one that is larger than any part is read alone."""
+    sizes = [10] * 60 + [PAGE_BYTES * 2 // 5] * 9 + [PAGE_BYTES + 1] + [10] * 20
+    asked: list[int] = []
+
+    async def lists(writer: asyncio.StreamWriter) -> None:
+        query = parse_qs(urlsplit(server.requests[-1].line.split()[1]).query)
+        first, limit = int(query.get("continue", ["0"])[0]), int(query["limit"][0])
+        items = [{"metadata": {"name": str(index)}, "x": "x" * size} for index, size in enumerate(sizes)]
+        part = items[first : first + limit]
+        asked.append(sum(len(item["x"]) for item in part))
+        more = {"continue": str(first + limit)} if first + limit < len(sizes) else {}
+        await answer(200, json.dumps({"items": part, "metadata": more}).encode())(writer)
+
+    async with serving(lists) as server:
+        cluster = await Cluster.connect(kubeconfig(tmp_path, server.url, {}))
+        pages = [page async for page in cluster.pages("ConfigMap")]
+        await cluster.close()
+    names = [found["metadata"]["name"] for page in pages for found in page]
+    assert names == [str(index) for index in range(len(sizes))]
+    read = [sum(len(found["x"]) for found in page) for page in pages]
+    assert max(size for size, page in zip(read, pages, strict=True) if len(page) > 1) <= PAGE_BYTES
+    assert len(asked) < 2 * len(pages)
