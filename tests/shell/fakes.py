@@ -55,6 +55,15 @@ class FakeApiServer:
         found = self.objects.get(ref)
         return None if found is None else copy.deepcopy(found)
 
+    async def text(self, ref: Ref) -> bytes | None:
+        """The object as it is on the wire."""
+        found = await self.get(ref)
+        return None if found is None else json.dumps(found).encode()
+
+    async def version(self, kind: str, namespace: str | None) -> str:  # noqa: ARG002 one version for all
+        """The version of all changes."""
+        return str(self._version)
+
     async def pages(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> AsyncIterator[list[Manifest]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.api.names import LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.traffic.manifests import is_made_for
 from agentrollouts.shell.cache import NEIGHBORS, TOMBSTONES, Cache
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
@@ -26,7 +26,7 @@ def an_object(kind: str, name: str, version: int, agent: str = "support", asks: 
         case "AgentRollout":
             manifest["spec"] = {"agent": agent, "releaseRef": {"name": asks}}
         case "AgentRelease":
-            manifest["spec"] = {"agent": agent}
+            manifest["spec"] = {"agent": agent, "parent": {"name": asks}}
         case "HTTPRoute":
             metadata["labels"] = {LABEL_ROLLOUT: name, LABEL_AGENT: agent}
         case _:
@@ -102,21 +102,20 @@ def test_what_belongs_together_is_found_after_any_past(past: list[News]) -> None
     cache, there = told(past), truth(past)
     for agent in AGENTS:
         expected = [m for m in there.values() if m["kind"] == CONFIG_MAP and label(m, LABEL_AGENT) == agent]
-        assert by_name(cache.snapshots_of("here", agent)) == by_name(expected)
+        assert cache.snapshots_of("here", agent).keys() == {Ref.of(m) for m in expected}
         snapshot = an_object(CONFIG_MAP, "any", 0, agent)
+        snapshot["metadata"]["labels"][LABEL_RELEASE] = NAMES[0]
         assert set(cache.touched_by(snapshot)) == {
-            ref for ref, m in there.items() if ref.kind in {ROLLOUT, RELEASE} and m["spec"]["agent"] == agent
+            ref
+            for ref, m in there.items()
+            if (ref.kind == ROLLOUT and m["spec"]["agent"] == agent)
+            or (ref.kind == RELEASE and NAMES[0] in {ref.name, m["spec"]["parent"]["name"]})
         }
     for name in NAMES:
         release = an_object(RELEASE, name, 0)
         assert set(cache.touched_by(release)) == {Ref.of(release)} | {
             ref for ref, m in there.items() if ref.kind == ROLLOUT and m["spec"]["releaseRef"]["name"] == name
         }
-
-
-def by_name(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """Snapshots in no order."""
-    return {manifest["metadata"]["name"]: manifest for manifest in manifests}
 
 
 def label(manifest: Manifest, name: str) -> str | None:

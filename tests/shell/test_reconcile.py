@@ -23,9 +23,13 @@ from agentrollouts.adapters.cluster.errors import (
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
+from agentrollouts.core.release.examine import Examined
 from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.content.desk import Desk
+from agentrollouts.shell.content.examination import Request
+from agentrollouts.shell.content.examiner import examined_here
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
 from agentrollouts.shell.controllers.rollout import RolloutController
@@ -38,7 +42,7 @@ from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
-from agentrollouts.shell.permits import Permits
+from agentrollouts.shell.permits import Permits, ReleasePermits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.workqueue import WorkQueue
@@ -73,6 +77,7 @@ class Shell:
 
     def __init__(self, workers: int = 2, settings: Settings = Settings()) -> None:  # noqa: B008 it is frozen
         self.api = FakeApiServer()
+        self.examined = 0
         self.prometheus = FakePrometheus()
         self.cache = Cache()
         self.queue: WorkQueue[Ref] = WorkQueue(now)
@@ -90,12 +95,26 @@ class Shell:
                 observer, actor, writes, poller, telemetry, RolloutMetrics(lambda: True, self.clock)
             ),
             "AgentRelease": ReleaseController(
-                ReleaseObserver(self.cache, self.api, self.clock), actor, writes
+                ReleaseObserver(
+                    self.cache,
+                    self.api,
+                    self.clock,
+                    permits=ReleasePermits(settings, self.cache),
+                    examine=self.examine,
+                ),
+                actor,
+                writes,
+                Desk(self.queue.mark),
             ),
         }
         reconciler = Reconciler(self.queue, self.cache, controllers, telemetry)
         work = [reconciler.work() for _ in range(workers)]
         self.tasks = [asyncio.create_task(task) for task in (*work, sender.work())]
+
+    async def examine(self, request: Request) -> Examined:
+        """Examine a release, here, and count it."""
+        self.examined += 1
+        return await examined_here(request)
 
     @staticmethod
     def clock() -> Any:  # noqa: ANN401 a datetime

@@ -42,6 +42,8 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
             gates_per_rollout=16,
             min_interval_seconds=1,
             queries_per_second_per_namespace=80,
+            releases_per_namespace=1000,
+            release_bytes_per_namespace=256 * 2**20,
         ),
         workers=32,
         serve=Serve(address="0.0.0.0", port=8080),  # noqa: S104 - the default that probes need
@@ -70,12 +72,13 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
     gatewayClasses: [traefik]
     gateways:
     - {{namespaces: [support, "billing-*"], gateways: [infra/public], hosts: ["*.Support.example.com."]}}
-    limits: {{rolloutsPerNamespace: 5, gatesPerRollout: 3}}
     limits:
       rolloutsPerNamespace: 5
       gatesPerRollout: 3
       minIntervalSeconds: 5
       queriesPerSecondPerNamespace: 2.5
+      releasesPerNamespace: 7
+      releaseBytesPerNamespace: 2000000
     workers: 2
     serve: {{address: 127.0.0.1, port: 0}}
     log: {{format: console, level: debug}}
@@ -109,6 +112,8 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
             gates_per_rollout=3,
             min_interval_seconds=5,
             queries_per_second_per_namespace=2.5,
+            releases_per_namespace=7,
+            release_bytes_per_namespace=2_000_000,
         ),
         workers=2,
         serve=Serve(address="127.0.0.1", port=0),

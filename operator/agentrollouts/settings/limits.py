@@ -21,3 +21,9 @@ class Limits(Section):
     gate counts as 1, each further gate as 1/4; a result of more than 60 rows counts as 1 for each 60. If they
     request more, all their intervals grow alike, and the condition ShareExceeded of each says so. A query
     with its decision takes about 3 ms of processor time, so 80 are a quarter of a core."""
+    releases_per_namespace: int = Field(strict=True, default=1000, ge=1, le=100_000)
+    """Number of AgentReleases in one namespace that become Ready. Younger ones are refused, with the reason
+    LimitExceeded, until older ones are deleted. A release that has its snapshot stays."""
+    release_bytes_per_namespace: int = Field(strict=True, default=256 * 2**20, ge=2**20, le=2**40)
+    """Bytes of all bundles of one namespace, as its snapshots contain them. A release whose bundle exceeds
+    what is left is refused, with the reason LimitExceeded. A release that has its snapshot stays."""

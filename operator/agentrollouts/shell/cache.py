@@ -7,20 +7,24 @@ next decision even if its watch event is late.
 Objects are kept packed: ten thousand rollouts with everything that belongs to them are small then, the
 garbage collector has nothing of them to walk through, and what `get` gives is the caller's own. To unpack all
 that one decision reads takes a tenth of a millisecond.
+
+What a tenant makes is bounded here. Only what decisions read is remembered; of an object that is still large,
+or of one more than its namespace has room for, only an outline, and the object is read where it is needed.
 """
 
 import marshal
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.names import FIELD_MANAGER, LABEL_RELEASE
+from agentrollouts.core.release.snapshot import contents
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.relations import CLAIM, CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
+from agentrollouts.shell.remembered import outline, remembered
 from agentrollouts.shell.urgency import is_urgent, wish_of
 
 TOMBSTONES: Final = 10_000
@@ -29,6 +33,11 @@ TOMBSTONES: Final = 10_000
 NEIGHBORS: Final = NAMED + 1
 """How many routes at one door are looked at: enough to name them, or to say that there are more. All rollouts
 of a namespace may use one hostname, and looking at all of them each time would not end."""
+
+LARGE: Final = 64 * 1024
+"""Packed bytes of an object above which only its outline is remembered."""
+NAMESPACE_BYTES: Final = 16 * 2**20
+"""Packed bytes of one namespace: ten times what a thousand rollouts in progress take."""
 
 _FASTEST: Final = 1
 """zlib's level: nearly as small as the default, in half the time."""
@@ -39,11 +48,15 @@ class _Known(NamedTuple):
     entries: tuple[Hashable, ...]
     """Its keys in the index."""
     packed: bytes
+    """Without its version, so that two that differ in nothing that is remembered are equal."""
     made: str = ""
     """When the API server made it, in a form that sorts."""
     is_urgent: bool = False
     wish: int = 0
     """What people ask of a rollout, as a number that changes with it."""
+    is_outline: bool = False
+    size: int = 0
+    """Bytes of the bundle in it."""
 
 
 class Cache:
@@ -54,11 +67,20 @@ class Cache:
         self._gone: OrderedDict[Ref, int] = OrderedDict()
         self._index: dict[Hashable, Ref | set[Ref]] = {}
         """A set only where there are several: ten thousand sets of one are two megabytes."""
+        self._used: Counter[str] = Counter()
+        """Packed bytes by namespace."""
+        self._bundles: Counter[str] = Counter()
+        """Bytes of all bundles by namespace."""
 
     def get(self, key: Ref) -> Manifest | None:
-        """The object without its managed fields, or None if none is known."""
+        """What is remembered of the object, or None if none is known."""
         known = self._objects.get(key)
-        return None if known is None else _unpacked(known.packed)
+        return None if known is None else _unpacked(known)
+
+    def is_outline(self, key: Ref) -> bool:
+        """Whether only the outline of an object is remembered, so that it has to be read."""
+        known = self._objects.get(key)
+        return known is not None and known.is_outline
 
     def is_urgent(self, key: Ref) -> bool:
         """Whether a look at an object cannot wait; settling a rollout that is gone cannot."""
@@ -71,20 +93,20 @@ class Cache:
         return None if known is None else known.wish
 
     def put(self, manifest: Manifest) -> bool:
-        """Take in an object; False if what is known is as new or newer."""
+        """Take in an object; False if nothing has changed in it that decisions read."""
         key, version = Ref.of(manifest), version_of(manifest)
         known = self._objects.get(key)
         if (known is not None and known.version >= version) or self._gone.get(key, 0) >= version:
             return False
         self._remove(key)
         self._gone.pop(key, None)
-        made = str(manifest["metadata"].get("creationTimestamp") or "")
-        found = tuple(entries(key, manifest))
-        news = _Known(version, found, _packed(manifest), made, is_urgent(manifest), wish_of(manifest))
+        news = self._packed(key, version, manifest)
         self._objects[key] = news
+        self._used[key.namespace] += len(news.packed)
+        self._bundles[key.namespace] += news.size
         for entry in news.entries:
             self._note(entry, key)
-        return True
+        return known is None or news.is_outline or known.packed != news.packed
 
     def found(self, manifest: Manifest) -> bool:
         """Take in an object that was read by name, though the watch called it gone when it lost our label."""
@@ -136,7 +158,7 @@ class Cache:
     def routes_beside(self, route: Manifest) -> list[Manifest]:
         """Other routes that may share a hostname and a parent with this one, a few for each door."""
         found = {ref for entry in door_numbers(route) for ref in self._some(entry, Ref.of(route))}
-        return [_unpacked(self._objects[key].packed) for key in found]
+        return [_unpacked(self._objects[key]) for key in found]
 
     def _some(self, door: int, but: Ref) -> Iterator[Ref]:
         known = self._index.get(door, ())
@@ -146,38 +168,63 @@ class Cache:
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace."""
         found = self._found(ROLLOUT, namespace, agent)
-        return [_unpacked(self._objects[key].packed) for key in found if key.name != name]
+        return [_unpacked(self._objects[key]) for key in found if key.name != name]
 
-    def is_beyond(self, rollout: Ref, most: int) -> bool:
-        """Whether a namespace has at least so many rollouts that are older; of one age, by name."""
-        known = self._index.get((ROLLOUT, rollout.namespace), set())
+    def is_beyond(self, one: Ref, most: int) -> bool:
+        """Whether a namespace has at least so many older objects of that kind; of one age, by name."""
+        known = self._index.get((one.kind, one.namespace), set())
         found = {known} if isinstance(known, Ref) else known
         if len(found) <= most:
             return False
         ages = {key: (self._objects[key].made, key.name) for key in found}
-        return rollout in ages and sum(age < ages[rollout] for age in ages.values()) >= most
+        return one in ages and sum(age < ages[one] for age in ages.values()) >= most
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
         """The rollouts that set weights in an object of another owner."""
-        return [_unpacked(self._objects[key].packed) for key in self._found(ref)]
+        return [_unpacked(self._objects[key]) for key in self._found(ref)]
 
     def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
         """The objects of other owners in which a rollout has set something."""
-        return [_unpacked(self._objects[key].packed) for key in self._found(CLAIM, rollout)]
+        return [_unpacked(self._objects[key]) for key in self._found(CLAIM, rollout)]
 
-    def snapshots_of(self, namespace: str, agent: str) -> list[Manifest]:
-        """The snapshot ConfigMaps of an agent."""
-        found = self._found(CONFIG_MAP, namespace, agent)
-        return [_unpacked(self._objects[key].packed) for key in found]
+    def snapshots_of(self, namespace: str, agent: str) -> dict[Ref, int]:
+        """The versions of the snapshot ConfigMaps of an agent."""
+        return {key: self._objects[key].version for key in self._found(CONFIG_MAP, namespace, agent)}
+
+    def bundle_bytes(self, namespace: str) -> int:
+        """Bytes of all bundles of a namespace."""
+        return self._bundles[namespace]
 
     def _remove(self, key: Ref) -> None:
         known = self._objects.pop(key, None)
-        for entry in known.entries if known is not None else ():
+        if known is None:
+            return
+        self._used[key.namespace] -= len(known.packed)
+        self._bundles[key.namespace] -= known.size
+        for entry in known.entries:
             found = self._index.get(entry)
             if isinstance(found, set):
                 found.discard(key)
             if not isinstance(found, set) or not found:
                 self._index.pop(entry, None)  # a route may name one door twice
+
+    def _packed(self, key: Ref, version: int, manifest: Manifest) -> _Known:
+        """What is remembered of an object, in the room that its namespace has left."""
+        made, found = str(manifest["metadata"].get("creationTimestamp") or ""), remembered(manifest)
+        _, size = contents(found) if key.kind == CONFIG_MAP else ("", 0)
+        packed, belongs = _pack(found), tuple(entries(key, found))
+        room = min(LARGE, NAMESPACE_BYTES - self._used[key.namespace])
+        is_large = len(packed) > room
+        return _Known(
+            version,
+            belongs,
+            _pack(outline(found)) if is_large else packed,
+            made,
+            is_urgent(manifest),
+            wish_of(manifest),
+            is_large,
+            size,
+        )
 
     def _note(self, entry: Hashable, key: Ref) -> None:
         found = self._index.setdefault(entry, key)
@@ -196,34 +243,16 @@ class Cache:
         return (found,) if isinstance(found, Ref) else tuple(found)
 
 
-def _packed(manifest: Manifest) -> bytes:
-    """As bytes that never leave this process; without what only the API server needs, half of an object."""
-    metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
-    if manifest["kind"] in {ROUTE, CONFIG_MAP} and (others := _others(manifest)):
-        metadata["managedFields"] = others  # the writer of our weights is reported
+def _pack(manifest: Manifest) -> bytes:
+    """As bytes that never leave this process."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
     return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
 
 
-def _others(manifest: Manifest) -> list[Manifest]:
-    """What is noted of writers other than gateways, which write the status; of us, only that we wrote.
-
-    Of a snapshot, nothing.
-    """
-    if LABEL_RELEASE in (manifest["metadata"].get("labels") or {}):
-        return []
-    noted: list[Manifest] = []
-    for found in manifest["metadata"].get("managedFields") or ():
-        if found.get("subresource"):
-            continue
-        if found["manager"] != FIELD_MANAGER:
-            noted.append(found)
-        elif found.get("operation") == "Apply":
-            noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})
-    return noted
-
-
-def _unpacked(packed: bytes) -> Manifest:
-    manifest: Manifest = marshal.loads(zlib.decompress(packed))  # noqa: S302 - made by `_packed`
+def _unpacked(known: _Known) -> Manifest:
+    manifest: Manifest = marshal.loads(zlib.decompress(known.packed))  # noqa: S302 - made by `_pack`
+    if known.version:
+        manifest["metadata"]["resourceVersion"] = str(known.version)
     return manifest
 
 

@@ -6,8 +6,10 @@ Only a rollout that is about to begin waits for the API server, for at most a se
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.release.permits import too_many_releases
 from agentrollouts.core.rollout.grants import Grant, grant_refusal
 from agentrollouts.core.rollout.permits import (
     attached,
@@ -22,7 +24,7 @@ from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.gateway_classes import GATEWAY, GatewayClasses
-from agentrollouts.shell.relations import ROLLOUT, ROUTE
+from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
 
 LOOK_AGAIN_SECONDS: Final = 10.0
 """How soon a rollout beyond a limit is looked at again: an older one may be gone."""
@@ -92,6 +94,33 @@ class Permits:
     def _route(self, rollout: AgentRollout) -> Manifest | None:
         found = self._cache.get(_key(rollout)._replace(kind=ROUTE))
         return found if found is not None and is_ours(found, rollout) else None
+
+
+class ReleasePermits:
+    """How many releases a tenant may have, and of what size.
+
+    Args:
+        settings: As last found good.
+        cache: Knows all releases of a namespace.
+    """
+
+    def __init__(self, settings: Settings, cache: Cache) -> None:
+        self._limits = settings.limits
+        self._cache = cache
+
+    def replace(self, settings: Settings) -> None:
+        """Use these settings from now on."""
+        self._limits = settings.limits
+
+    def examine(self, release: AgentRelease) -> tuple[Problem | None, int, str]:
+        """What stands against one more release; the bytes that its bundle can have; what limits them."""
+        limits, namespace = self._limits, release.metadata.namespace
+        most, largest = limits.releases_per_namespace, limits.release_bytes_per_namespace
+        room = largest - self._cache.bundle_bytes(namespace)
+        limit = f"limits.releaseBytesPerNamespace in the operator's settings is {largest:,}"
+        if self._cache.is_beyond(Ref(RELEASE, namespace, release.metadata.name), most):
+            return too_many_releases(namespace, most), room, limit
+        return None, room, limit
 
 
 def _key(rollout: AgentRollout) -> Ref:

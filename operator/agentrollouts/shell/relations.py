@@ -8,6 +8,7 @@ from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.core.release.snapshot import released
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.routers import table
 
@@ -18,6 +19,10 @@ ROUTE: Final = "HTTPRoute"
 
 CLAIM: Final = "claim"
 """Opens the entry of an object of another owner that a rollout has claimed."""
+RELEASE_NAME: Final = "release"
+"""Opens the entry of a release by its own name."""
+PARENT: Final = "parent"
+"""Opens the entry of a release by that of its parent."""
 
 
 def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
@@ -27,8 +32,13 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
         yield from door_numbers(manifest)
         return
     yield key.kind, key.namespace, agent_of(manifest)
+    if key.kind in {ROLLOUT, RELEASE}:
+        yield key.kind, key.namespace
+    if key.kind == RELEASE:
+        yield RELEASE_NAME, key.namespace, key.name
+        if parent := (_spec(manifest).get("parent") or {}).get("name"):
+            yield PARENT, key.namespace, parent
     if key.kind == ROLLOUT:
-        yield ROLLOUT, key.namespace
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
         yield from ((named,) for named in _named(manifest))
 
@@ -47,7 +57,9 @@ def touched(manifest: Manifest, find: Callable[..., Iterable[Ref]]) -> Iterator[
     elif rollout := labels.get(LABEL_ROLLOUT):
         yield Ref(ROLLOUT, key.namespace, rollout)
     elif key.kind == CONFIG_MAP:  # a snapshot
-        yield from find(RELEASE, key.namespace, agent)
+        for name in released(labels, manifest["metadata"].get("annotations") or {}):
+            yield from find(RELEASE_NAME, key.namespace, name)
+            yield from find(PARENT, key.namespace, name)
         yield from find(ROLLOUT, key.namespace, agent)
     if key.kind != ROLLOUT:  # those that name it, and those that have claimed it
         yield from find(key)

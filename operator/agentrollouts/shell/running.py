@@ -22,6 +22,8 @@ from agentrollouts.adapters.cluster.watch import WatchingCluster
 from agentrollouts.settings.load import SettingsError, Watcher
 from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.content.desk import Desk
+from agentrollouts.shell.content.examiner import Examiner
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
 from agentrollouts.shell.controllers.rollout import RolloutController
@@ -35,7 +37,7 @@ from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.inputs.resync import Resync
 from agentrollouts.shell.lease import LEASE, Lease, identity
-from agentrollouts.shell.permits import Permits
+from agentrollouts.shell.permits import Permits, ReleasePermits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
@@ -82,6 +84,8 @@ class Operator:
         self._is_ready = False
         self._is_working = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._resync: Resync
+        self._release_permits: ReleasePermits
         self.telemetry = Telemetry()
 
     async def start(self) -> Intake:
@@ -106,7 +110,7 @@ class Operator:
         intake = Intake(cache, queue)
         await self._exit.enter_async_context(self._serve(settings, queue))
         self._spawn(self._measure_lag(), "lag")
-        resync = Resync(cluster, cache, intake, settings.namespaces)
+        self._resync = resync = Resync(cluster, cache, intake, settings.namespaces)
         await resync.fill()
         work = self._work(cluster, cache, intake, queue)
         self._spawn(resync.keep(), "resync")
@@ -139,7 +143,7 @@ class Operator:
         telemetry.registry.register(metrics)
         controllers: dict[str, Controller] = {
             ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry, metrics),
-            RELEASE: ReleaseController(ReleaseObserver(cache, cluster), actor, writes),
+            RELEASE: self._releases(cluster, cache, actor, writes, queue),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(sources, poller, permits, intake), "settings")
@@ -174,6 +178,20 @@ class Operator:
         logger.critical("Lost the Lease; this process ends, so that another replica decides alone")
         logging.shutdown()
         os._exit(LEASE_LOST)
+
+    async def list_anew(self, kind: str, namespace: str | None) -> str:
+        """Take in all objects of a kind; the version from which to watch. Raises `ClusterError`."""
+        return await self._resync.anew(kind, namespace)
+
+    def _releases(
+        self, cluster: WatchingCluster, cache: Cache, actor: Actor, writes: PacedWrites, queue: WorkQueue[Ref]
+    ) -> ReleaseController:
+        """The controller of releases, with the process that examines them, which is ended at the end."""
+        examiner = Examiner()
+        self._exit.push_async_callback(examiner.close)
+        self._release_permits = ReleasePermits(self._watcher.settings, cache)
+        observer = ReleaseObserver(cache, cluster, permits=self._release_permits, examine=examiner.examine)
+        return ReleaseController(observer, actor, writes, Desk(queue.mark))
 
     def _permits(self, cluster: WatchingCluster, cache: Cache, queue: WorkQueue[Ref]) -> Permits:
         """What the settings allow, with the Gateways that it reads closed at the end."""
@@ -229,6 +247,7 @@ class Operator:
                 sources.replace(news)
                 poller.replace(news.limits)
                 permits.replace(news)
+                self._release_permits.replace(news)
                 intake.look_at_all()
                 logger.info("Applied new settings")
 

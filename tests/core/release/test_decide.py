@@ -13,9 +13,10 @@ from agentrollouts.core.conditions import READY, condition
 from agentrollouts.core.effects import Event, Problem
 from agentrollouts.core.release.bundle import read_bundle
 from agentrollouts.core.release.content import ConfigMapData
-from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation, decide_release, reads
+from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation, decide_release
 from agentrollouts.core.release.diff import diff
 from agentrollouts.core.release.snapshot import Snapshot, owner_write, snapshot_name, snapshot_write
+from agentrollouts.core.release.standing import reads
 from testkit.properties import usually
 from tests.core.release.releases import SMALL, a_release, bundle_of, stored, with_part
 
@@ -225,7 +226,10 @@ def test_references_are_read_once() -> None:
     after = carried_out(first, decide_release(first))
     changed = replace(after, config_maps={"rules": ConfigMapData({"limits": "many"})})
 
-    assert (reads(first.release, ()), reads(after.release, after.snapshots)) == (("rules",), ())
+    assert (reads(first.release, ()), reads(after.release, after.snapshots)) == (
+        ("rules",),
+        (after.snapshots[0].metadata.name,),
+    )
     assert decide_release(changed) == ReleaseDecision()
 
 

@@ -1,5 +1,6 @@
 """Inputs: what the cache knows and the API server answers. Outputs: observations, and what was asked."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,12 @@ from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.release.checks import Refusal
+from agentrollouts.core.release.examine import Examined
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.content.examination import Request
+from agentrollouts.shell.content.examiner import examined_here
 from agentrollouts.shell.controllers.release import ReleaseObserver
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
@@ -174,15 +178,25 @@ def test_a_release_is_seen_with_the_configmaps_that_it_refers_to() -> None:
         eyes.api.put(
             {"kind": "ConfigMap", "metadata": {"name": "there", "namespace": NAMESPACE}, "data": {"a": "b"}}
         )
-        seen = await ReleaseObserver(eyes.cache, eyes.api, lambda: START).observe(
-            AgentRelease.model_validate(refers), PROBLEM
-        )
-        assert (dict(seen.config_maps), seen.problem, seen.now) == (
-            {"there": ConfigMapData({"a": "b"}, ()), "gone": None},
-            PROBLEM,
-            START,
-        )
-        assert sorted(map(str, eyes.api.reads)) == ["ConfigMap support/gone", "ConfigMap support/there"]
+        eyes.api.put(refers)
+        asked = []
+
+        async def examine(request: Request) -> Examined:
+            asked.append(request)
+            return await examined_here(request)
+
+        observer = ReleaseObserver(eyes.cache, eyes.api, lambda: START, examine=examine)
+        seen = await observer.examined(observer.observe(AgentRelease.model_validate(refers), PROBLEM))
+        (request,) = asked
+        there = json.loads(request.config_maps["there"] or b"")
+        assert (there["data"], request.config_maps["gone"]) == ({"a": "b"}, None)
+        assert (seen.problem, seen.now) == (PROBLEM, START)
+        assert isinstance(seen.examined and seen.examined.bundle, Refusal)
+        assert sorted(map(str, eyes.api.reads)) == [
+            f"AgentRelease support/{NEW}",
+            "ConfigMap support/gone",
+            "ConfigMap support/there",
+        ]
 
     run(scenario())
 

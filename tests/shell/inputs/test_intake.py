@@ -90,20 +90,20 @@ async def test_what_cannot_wait_is_marked_so() -> None:
                 return found
         raise AssertionError("it was not marked")
 
-    def attempt(state: str) -> dict[str, Any]:
-        return {"attempt": {"number": 1, "state": state}}
+    def attempt(state: str, seen: int = 0) -> dict[str, Any]:
+        return {"attempt": {"number": 1, "state": state}, "observedGeneration": seen}
 
     found = {
         "new": await is_urgent(1),
         "a first release": await is_urgent(2, status=attempt("Initial")),
         "healthy": await is_urgent(3, status=attempt("Healthy")),
         "another release": await is_urgent(4, metadata={"generation": 2}, status=attempt("Healthy")),
-        "our status": await is_urgent(5, metadata={"generation": 2}, status=attempt("Healthy")),
+        "our status": await is_urgent(5, metadata={"generation": 2}, status=attempt("Healthy", 2)),
         "an annotation": await is_urgent(
             6, metadata={"generation": 2, "annotations": {"agentrollouts.dev/roll-back": "now"}}
         ),
         "a canary": await is_urgent(7, metadata={"generation": 2}, status=attempt("Canary")),
-        "a canary still": await is_urgent(8, metadata={"generation": 2}, status=attempt("Canary")),
+        "a canary still": await is_urgent(8, metadata={"generation": 2}, status=attempt("Canary", 2)),
         "over": await is_urgent(9, metadata={"generation": 2}, status=attempt("RolledBack")),
         "gone": await is_urgent(10, gone=True),
         "a release": await is_urgent(11, kind=RELEASE, metadata={"generation": 3}),

@@ -23,10 +23,17 @@ def an_event(kind: str | None, version: int) -> dict[str, Any]:
     return {"type": kind, "object": {"metadata": metadata, "spec": {"agent": "support"}}}
 
 
+async def nothing_listed(kind: str, namespace: str | None) -> str:
+    """A list without objects."""
+    assert kind in WATCHED
+    assert namespace is None
+    return "1"
+
+
 def handlers(cache: Cache) -> dict[str, Any]:
     """The handlers that were registered, by what they watch."""
     registry = kopf.OperatorRegistry()
-    register(registry, Intake(cache, WorkQueue(lambda: 0.0)))
+    register(registry, Intake(cache, WorkQueue(lambda: 0.0)), nothing_listed)
     found = registry._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way to see them
     return {str(handler.id): handler.fn for handler in found}
 

@@ -22,11 +22,13 @@ from agentrollouts.core.conditions import (
 )
 from agentrollouts.core.effects import Event, Problem, Write
 from agentrollouts.core.endings import NEEDS_A_PERSON, UNVARYING
-from agentrollouts.core.release.bundle import Bundle, config_maps_of, edited, read_bundle, references, resolve
-from agentrollouts.core.release.checks import Refusal, find_warnings
+from agentrollouts.core.release.bundle import Bundle, references
+from agentrollouts.core.release.checks import Refusal
 from agentrollouts.core.release.content import ConfigMapData
-from agentrollouts.core.release.diff import diff
+from agentrollouts.core.release.examine import Examined, examine
+from agentrollouts.core.release.permits import no_room
 from agentrollouts.core.release.snapshot import Snapshot, is_owned, owner_write, snapshot_name, snapshot_write
+from agentrollouts.core.release.standing import WARNING, content_of, is_settled, kept_by, named
 
 WARNINGS: Final = 3
 """Events about fields that may hold a credential; the condition says how many there are."""
@@ -47,6 +49,19 @@ class ReleaseObservation:
     """All snapshots of the release's agent in its namespace."""
     problem: Problem | None = None
     """Why the last write of the snapshot failed; None once one succeeded."""
+    examined: Examined | None = None
+    """What the content of the release was found to be. None if it was not examined: for a release that
+    `is_settled` or that `refused` keeps out, nothing depends on it. Any other release is examined here, and
+    then its content and the texts of the snapshots in `reads` must be there.
+    """
+    refused: Problem | None = None
+    """Why the administrator does not permit a further release; None if nothing stands against it. A release
+    that has a snapshot does not ask.
+    """
+    room: int | None = None
+    """Bytes that a new snapshot can have; None without a limit."""
+    limit: str = ""
+    """Names that limit: where it is set, and its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +92,6 @@ class _Progress:
     retry: bool = False
     warnings: tuple[str, ...] = ()
     """What a person should look at, although the release is ready."""
-
-
-def reads(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> tuple[str, ...]:
-    """Names of the ConfigMaps to read before deciding: none once the release is materialized."""
-    return () if _materialised(release, snapshots) else references(release)
 
 
 def decide_release(observation: ReleaseObservation) -> ReleaseDecision:
@@ -120,75 +130,83 @@ def _words(finding: _Progress) -> tuple[tuple[str, ConditionStatus, Reason, str]
 def _find(observation: ReleaseObservation) -> _Progress:
     """The chain: first match wins."""
     release, snapshots = observation.release, observation.snapshots
-    kept = _materialised(release, snapshots)
-    if kept is not None:  # once it stands, references are never read again: their content may differ by now
-        status = release.status if release.status.digest else _telling(release, read_bundle(kept.bundle))
+    kept = kept_by(release, snapshots)
+    if kept is not None and observation.examined is None and is_settled(release, snapshots):
+        return _unchanged(observation, kept)
+    if kept is None and observation.refused is not None:
+        return _not_ready(release, observation.refused.reason, observation.refused.message)
+    examined = observation.examined or examine(content_of(release, snapshots, observation.config_maps))
+    return _judge(observation, kept, examined)
+
+
+def _judge(observation: ReleaseObservation, kept: Snapshot | None, examined: Examined) -> _Progress:
+    """What follows from the content."""
+    release, bundle = observation.release, examined.bundle
+    if kept is not None and isinstance(bundle, Bundle):
+        status = release.status if release.status.digest else _telling(release, bundle)
         owners = _owner_writes(release, kept)
-        if name := edited(release, kept.bundle):
+        if name := examined.edited:
             refused = _not_ready(release, Reason.NAME_REUSED, _edited(release, name, kept), retry=False)
             return replace(refused, status=status, writes=owners)
-        return _ready(observation, status, kept.bundle, owners)
-    bundle = resolve(release, observation.config_maps)
+        return _ready(observation, status, examined, owners)
     if isinstance(bundle, Refusal):  # only content that is referred to can change and heal this
         return _not_ready(release, bundle.reason, bundle.message, retry=bool(references(release)))
     if release.status.digest not in {None, bundle.digest}:  # a reported digest is never withdrawn
         return _not_ready(release, Reason.NAME_REUSED, _lost(release, bundle))
-    for snapshot in snapshots:  # a name is one behavior, permanently: it labels metrics and history
+    for snapshot in observation.snapshots:  # a name is one behavior, permanently: metrics have it as a label
         if release.metadata.name in snapshot.releases and snapshot.digest != bundle.digest:
             return _not_ready(release, Reason.NAME_REUSED, _reused(release, bundle, snapshot))
-    return _materialise(observation, bundle)
+    return _materialise(observation, examined, bundle)
 
 
-def _materialise(observation: ReleaseObservation, bundle: Bundle) -> _Progress:
+def _unchanged(observation: ReleaseObservation, kept: Snapshot) -> _Progress:
+    """What the status says already; the release comes to own its snapshot if it does not."""
+    release, writes = observation.release, _owner_writes(observation.release, kept)
+    known = find_condition(release.status.conditions, READY)
+    retry = bool(writes) and observation.problem is not None
+    message = known.message if known else ""
+    return _Progress(release.status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry)
+
+
+def _materialise(observation: ReleaseObservation, examined: Examined, bundle: Bundle) -> _Progress:
     """Write the snapshot, or share the one that another release of the same content has."""
-    release = observation.release
+    release, room = observation.release, observation.room
     name = snapshot_name(release.spec.agent, bundle.digest)
-    there = _named(name, observation.snapshots)
+    there = named(name, observation.snapshots)
     if there is not None and not (there.is_immutable and there.digest == bundle.digest):
         what = "with other content" if there.is_immutable else "and is not immutable"
         message = f"ConfigMap {name} exists {what}; delete it, and the operator writes it again"
         return _not_ready(release, Reason.NAME_TAKEN, message)
+    if there is None and room is not None and (size := len(bundle.text.encode())) > room:
+        refused = no_room(release.metadata.namespace, size, room, observation.limit)
+        return _not_ready(release, refused.reason, refused.message)
     writes = _owner_writes(release, there) if there else (snapshot_write(release, bundle),)
     if writes and observation.problem is not None:
         problem = observation.problem
         return replace(_not_ready(release, problem.reason, problem.message), writes=writes)
-    return _ready(observation, _telling(release, bundle), bundle.text, writes)
+    return _ready(observation, _telling(release, bundle), examined, writes)
 
 
 def _ready(
-    observation: ReleaseObservation, status: AgentReleaseStatus, text: str, writes: tuple[Write, ...]
+    observation: ReleaseObservation,
+    status: AgentReleaseStatus,
+    examined: Examined,
+    writes: tuple[Write, ...],
 ) -> _Progress:
-    parent = _parent(observation)
-    if parent is not None and not status.diff:  # the parent may be materialized later, or gone by now
-        status = status.replace(diff=diff(parent.bundle, text))
+    if not status.diff:  # the parent may be materialized later, or gone by now
+        status = status.replace(diff=examined.diff)
     where = status.snapshot.name if status.snapshot else ""
     message = f"{len(status.component_digests)} components, {status.digest}, are in ConfigMap {where}"
     retry = bool(writes) and observation.problem is not None
-    release = observation.release
-    warnings = tuple(find_warnings(release, config_maps_of(release, text)))
+    warnings = examined.warnings
     if warnings:
         more = f"; so may {len(warnings) - 1} more" if len(warnings) > 1 else ""
-        message = f"{message}. Warning: {warnings[0]}{more}"
+        message = f"{message}{WARNING}{warnings[0]}{more}"
     return _Progress(status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry, warnings)
 
 
 def _not_ready(release: AgentRelease, reason: Reason, message: str, *, retry: bool = True) -> _Progress:
     return _Progress(release.status, ConditionStatus.FALSE, reason, message, retry=retry)
-
-
-def _materialised(release: AgentRelease, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
-    """The snapshot that is this release's permanently.
-
-    That of the reported digest. While none is reported, the release is resolved: anyone may have written a
-    ConfigMap that names it as an owner.
-    """
-    digest = release.status.digest
-    found = _named(snapshot_name(release.spec.agent, digest), snapshots) if digest else None
-    return found if found is not None and found.is_immutable and found.digest == digest else None
-
-
-def _named(name: str, snapshots: tuple[Snapshot, ...]) -> Snapshot | None:
-    return next((snapshot for snapshot in snapshots if snapshot.metadata.name == name), None)
 
 
 def _telling(release: AgentRelease, bundle: Bundle) -> AgentReleaseStatus:
@@ -198,13 +216,6 @@ def _telling(release: AgentRelease, bundle: Bundle) -> AgentReleaseStatus:
         component_digests=bundle.component_digests,
         snapshot=SnapshotRef(name=snapshot_name(release.spec.agent, bundle.digest)),
     )
-
-
-def _parent(observation: ReleaseObservation) -> Snapshot | None:
-    wanted = observation.release.spec.parent
-    if wanted is None:
-        return None
-    return next((snapshot for snapshot in observation.snapshots if wanted.name in snapshot.releases), None)
 
 
 def _owner_writes(release: AgentRelease, snapshot: Snapshot) -> tuple[Write, ...]:

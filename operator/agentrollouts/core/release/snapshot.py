@@ -27,33 +27,52 @@ RELEASE_ANNOTATION: Final = "release.agentrollouts.dev/"
 Owner = AgentRelease | AgentRollout
 
 
+HEAD: Final = "bundle"
+"""The field of a head that says what the text was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot as returned by the API server."""
+    """A snapshot as returned by the API server, or its head."""
 
     metadata: ObjectMeta
-    bundle: str
-    """The text of `bundle.json`."""
-    is_immutable: bool = True
-    """Whether no one can change that text; one that can change is not adopted."""
+    digest: str
+    """The digest of what it really contains, whatever it is called; empty if it contains no bundle."""
+    size: int
+    """Bytes of `bundle.json`."""
+    is_immutable: bool
+    bundle: str | None = None
+    """The text of `bundle.json`; None in a head."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self | None:
-        """Read a ConfigMap; None for one that is not a snapshot of ours."""
+        """Read a ConfigMap or its head; None for one that is not a snapshot of ours."""
+        found = cls.read(manifest)
+        if found is None or (found.bundle is not None and not is_bundle(found.bundle)):
+            return None
+        return found if found.is_marked and found.digest else None
+
+    @classmethod
+    def read(cls, manifest: Manifest) -> Self | None:
+        """The same, whatever its labels say: what it is called and what it contains are proof enough."""
         try:
             metadata = ObjectMeta.model_validate(manifest.get("metadata"))
         except ValidationError:
             return None
         text = (manifest.get("data") or {}).get(BUNDLE_KEY)
-        is_ours = metadata.labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER and LABEL_RELEASE in metadata.labels
-        if not (is_ours and isinstance(text, str) and is_bundle(text)):
-            return None
-        return cls(metadata, text, manifest.get("immutable") is True)
+        digest, size = contents(manifest)
+        is_immutable = manifest.get("immutable") is True
+        return cls(metadata, digest, size, is_immutable, text)
 
     @property
-    def digest(self) -> str:
-        """The digest of what it really holds, whatever it is called."""
-        return digest_of(self.bundle.encode())
+    def is_marked(self) -> bool:
+        """Whether it has the labels of a snapshot of ours."""
+        labels = self.metadata.labels
+        return labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER and LABEL_RELEASE in labels
+
+    def is_whole(self, agent: str) -> bool:
+        """Whether it contains what its name says."""
+        return self.metadata.name == snapshot_name(agent, self.digest)
 
     @property
     def releases(self) -> frozenset[str]:
@@ -61,11 +80,38 @@ class Snapshot:
         return releases_of(self.metadata)
 
 
+def contents(manifest: Manifest) -> tuple[str, int]:
+    """Digest and size in bytes of the bundle in a ConfigMap, or of which a head was made; "" without one."""
+    if head := manifest.get(HEAD):
+        return str(head["digest"]), int(head["size"])
+    text = (manifest.get("data") or {}).get(BUNDLE_KEY)
+    if not isinstance(text, str):
+        return "", 0
+    content = text.encode(errors="replace")
+    return digest_of(content), len(content)
+
+
+def head_of(manifest: Manifest) -> Manifest:
+    """A snapshot without its text, which is read again where a decision needs it.
+
+    A namespace can have thousands of them, of a MiB each. That a snapshot contains what its name says is
+    checked here, once for each version of it.
+    """
+    digest, size = contents(manifest)
+    head = {key: value for key, value in manifest.items() if key not in {"data", "binaryData"}}
+    return {**head, HEAD: {"digest": digest, "size": size}} if digest else head
+
+
 def releases_of(snapshot: ObjectMeta) -> frozenset[str]:
     """Names of all releases that had this content, also of those that are gone."""
-    marks = [mark for mark in snapshot.annotations if mark.startswith(RELEASE_ANNOTATION)]
+    return released(snapshot.labels, snapshot.annotations)
+
+
+def released(labels: Mapping[str, str], annotations: Mapping[str, str]) -> frozenset[str]:
+    """Names of all releases that a snapshot's labels and annotations record."""
+    marks = [mark for mark in annotations if mark.startswith(RELEASE_ANNOTATION)]
     names = {mark.removeprefix(RELEASE_ANNOTATION) for mark in marks}
-    first = snapshot.labels.get(LABEL_RELEASE)
+    first = labels.get(LABEL_RELEASE)
     return frozenset(names | ({first} if first else set()))
 
 

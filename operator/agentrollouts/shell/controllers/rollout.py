@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from agentrollouts.adapters.cluster.errors import NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
@@ -54,6 +55,10 @@ class RolloutController:
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
         """One pass over a rollout. Raises `ClusterError` if it has to be tried again."""
+        whole = await self._observer.whole(key, manifest)
+        if whole is None:
+            raise NotFoundError(f"{key} is gone")
+        manifest = whole
         rollout = await parsed(AgentRollout, manifest, self._actor)
         if rollout is None:
             self.forget(key)

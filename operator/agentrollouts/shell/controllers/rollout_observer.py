@@ -6,9 +6,9 @@ and whether the status is current before traffic follows it. Rolling back an att
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
@@ -18,8 +18,6 @@ from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Patch, Problem
-from agentrollouts.core.release.bundle import digest_of
-from agentrollouts.core.release.snapshot import BUNDLE_KEY, snapshot_name
 from agentrollouts.core.rollout.desired import about_to_start, digests
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rivals import agent_taken_by
@@ -32,11 +30,10 @@ from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWa
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.snapshots import Snapshots
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""
-HASHES: Final = 4096
-"""How many snapshots are remembered to hold what they should."""
 
 
 class Reader(Protocol):
@@ -69,7 +66,7 @@ class RolloutObserver:
         self._poller = poller
         self._clock = clock
         self._endpoints = endpoints
-        self._digests: dict[tuple[str | None, str | None], str] = {}
+        self._snapshots = Snapshots(cache)
 
     def follow(self, key: Ref, services: frozenset[str]) -> None:
         """See the endpoints of these Services from now on, on behalf of a rollout."""
@@ -85,12 +82,13 @@ class RolloutObserver:
             rollout, refused, unattached = self._permits.examine(rollout)
             problem = unattached or problem
         release = self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
-        snapshots, altered = self._snapshots(rollout, release)
+        snapshots, altered = self._found_snapshots(rollout, release)
+        traffic = await self._traffic(rollout)
         obs = Observation(
             now=self._clock(),
             rollout=rollout,
             release=release,
-            traffic={(found["kind"], found["metadata"]["name"]): found for found in self._traffic(rollout)},
+            traffic={(found["kind"], found["metadata"]["name"]): found for found in traffic},
             refused=refused,
             rule_taken_by=self._rival(rollout),
             agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
@@ -126,7 +124,7 @@ class RolloutObserver:
         if not claimed:
             return ()
         found = await self._cluster.get(key)
-        return () if found is not None else table.settle(claimed, key.name)
+        return () if found is not None else table.settle(await self._whole(claimed), key.name)
 
     async def confirm(self, manifest: Manifest) -> None:
         """Make sure that a rollout is still as it was seen; a watch may be late, or later than another one.
@@ -144,36 +142,37 @@ class RolloutObserver:
             self._cache.put(found)
             raise ConflictError(f"{ref} has changed since it was seen")
 
-    def _snapshots(
+    def _found_snapshots(
         self, rollout: AgentRollout, release: AgentRelease | None
     ) -> tuple[dict[str, ObjectMeta], frozenset[str]]:
         """The snapshots that hold what they should, and the names of those that do not."""
         agent, known = rollout.spec.agent, digests(rollout.status, release)
         whole, altered = dict[str, ObjectMeta](), set[str]()
-        for manifest in self._cache.snapshots_of(rollout.metadata.namespace, agent):
-            name, digest = manifest["metadata"]["name"], self._digest(manifest)
-            if name == snapshot_name(agent, digest) and known.get(name, digest) == digest:
-                whole[name] = ObjectMeta.model_validate(manifest["metadata"])
+        for snapshot in self._snapshots.of(rollout.metadata.namespace, agent):
+            name = snapshot.metadata.name
+            if snapshot.is_whole(agent) and known.get(name, snapshot.digest) == snapshot.digest:
+                whole[name] = snapshot.metadata
             else:
                 altered.add(name)
         return whole, frozenset(altered)
 
-    def _digest(self, manifest: Manifest) -> str:
-        """The digest of what a snapshot holds, hashed once a version of it."""
-        metadata = manifest["metadata"]
-        key = (metadata.get("uid"), metadata.get("resourceVersion"))
-        if key not in self._digests:
-            text = ((manifest.get("data") or {}).get(BUNDLE_KEY) or "").encode(errors="replace")
-            if len(self._digests) >= HASHES:
-                self._digests.clear()
-            self._digests[key] = digest_of(text)
-        return self._digests[key]
+    async def whole(self, key: Ref, manifest: Manifest) -> Manifest | None:
+        """An object for a decision, read where only its outline is remembered.
 
-    def _traffic(self, rollout: AgentRollout) -> Iterator[Mapping[str, Any]]:
+        Raises `ClusterError` if it could not be read.
+        """
+        return await self._cluster.get(key) if self._cache.is_outline(key) else manifest
+
+    async def _traffic(self, rollout: AgentRollout) -> list[Manifest]:
         """Our traffic objects, and the routes of others in which we set weights or have set some."""
         namespace, name = rollout.metadata.namespace, rollout.metadata.name
-        yield from self._cache.objects_claimed_by(Ref(ROLLOUT, namespace, name))
-        yield from table.find(rollout, lambda kind, child: self._cache.get(Ref(kind, namespace, child)))
+        claimed = self._cache.objects_claimed_by(Ref(ROLLOUT, namespace, name))
+        own = table.find(rollout, lambda kind, child: self._cache.get(Ref(kind, namespace, child)))
+        return await self._whole(dict(manifest) for manifest in (*claimed, *own))
+
+    async def _whole(self, manifests: Iterable[Manifest]) -> list[Manifest]:
+        found = [await self.whole(Ref.of(manifest), manifest) for manifest in manifests]
+        return [manifest for manifest in found if manifest is not None]
 
     def _same_door(self, obs: Observation) -> tuple[str, ...]:
         """The routes that share a hostname and a parent with the one that the operator owns."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.relations import ROLLOUT
+from agentrollouts.shell.relations import RELEASE, ROLLOUT
 from agentrollouts.shell.workqueue import WorkQueue
 
 
@@ -40,9 +40,10 @@ class Intake:
             self._mark(manifest, beside)
 
     def look_at_all(self) -> None:
-        """Something that every rollout depends on has changed, such as the settings."""
-        for key in self._cache.versions(ROLLOUT, None):
-            self._queue.mark(key)
+        """Something that every rollout and release depends on has changed, such as the settings."""
+        for kind in (ROLLOUT, RELEASE):
+            for key in self._cache.versions(kind, None):
+                self._queue.mark(key)
 
     def _mark(self, manifest: Manifest, beside: Iterable[Ref], asked: Ref | None = None) -> None:
         """Mark everything that is touched; a rollout of which a person wants something new is urgent."""

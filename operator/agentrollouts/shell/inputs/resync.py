@@ -1,4 +1,4 @@
-"""The lists beside the watch: one before any worker starts, and one from time to time.
+"""The lists beside the watch: before any worker starts, before each new watch, and from time to time.
 
 A watch that was restarted never reports what was deleted in between, so a known object that is no longer
 listed counts as deleted. Each list is an input like any other: it feeds the cache, and news marks keys dirty.
@@ -44,6 +44,9 @@ class Lister(Protocol):
     ) -> AsyncIterator[list[Manifest]]:
         """All objects of a kind that carry the labels, part by part. Raises `ClusterError`."""
 
+    async def version(self, kind: str, namespace: str | None) -> str:
+        """The version from which a watch misses no change after this call. Raises `ClusterError`."""
+
 
 class Resync:
     """Keeps the cache true where the watch cannot.
@@ -60,6 +63,8 @@ class Resync:
         self._cache = cache
         self._intake = intake
         self._namespaces = namespaces
+        self._versions: dict[tuple[str, str | None], str] = {}
+        """Of lists that no watch has followed yet."""
 
     async def fill(self) -> None:
         """List everything; tried until it succeeds."""
@@ -73,6 +78,18 @@ class Resync:
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             await self._once()
+
+    async def anew(self, kind: str, namespace: str | None) -> str:
+        """The version from which to watch a kind, after a list if the last one has been used for a watch.
+
+        Raises:
+            ClusterError: it could not be listed.
+        """
+        known = self._versions.pop((kind, namespace), None)
+        if known is None:
+            await self._take_in(kind, namespace, WATCHED[kind])
+            known = self._versions.pop((kind, namespace), "")
+        return known
 
     async def _once(self) -> bool:
         try:
@@ -88,10 +105,12 @@ class Resync:
         known = self._cache.versions(kind, namespace)
         unseen = set(known)
         try:
+            version = await self._cluster.version(kind, namespace)
             async for page in self._cluster.pages(kind, namespace, labels):
                 for manifest in page:
                     unseen.discard(Ref.of(manifest))
                     self._intake.put(manifest)
+            self._versions[kind, namespace] = version
         except NotServedError:
             if kind != ROUTE:
                 raise

@@ -7,21 +7,31 @@ lose work or to block a deletion when the API server stumbles (reliability notes
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
 
-from agentrollouts.adapters.cluster.client import PAGE
+from agentrollouts.adapters.cluster.pages import PAGE
 from agentrollouts.adapters.cluster.resources import KINDS, selector_of
 from agentrollouts.shell.inputs.intake import Intake
+from agentrollouts.shell.inputs.lists import ListAnew, ListingSession
 from agentrollouts.shell.inputs.resync import WATCHED
 
 
-def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
-    """Watch our kinds and our children; all handlers feed `intake`."""
-    kopf.on.login(registry=registry, id="log-in")(log_in)
+def register(registry: kopf.OperatorRegistry, intake: Intake, list_anew: ListAnew) -> None:
+    """Watch our kinds and our children; all handlers feed `intake`, and `list_anew` makes kopf's lists."""
+
+    async def log_in_to_list(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 as for `log_in`
+        found = await log_in(**given)
+        if found is None:
+            return None
+        session = ListingSession(found.aiohttp_session, found.server, frozenset(WATCHED), list_anew)
+        return replace(found, aiohttp_session=cast("aiohttp.ClientSession", session))
+
+    kopf.on.login(registry=registry, id="log-in")(log_in_to_list)
     for kind in WATCHED:
 
         async def seen(event: kopf.RawEvent, _kind: str = kind, **_: object) -> None:

@@ -1,0 +1,108 @@
+"""What of an object is remembered: what decisions read, and nothing that a tenant can make large at will.
+
+Annotations and labels that are not ours, the text of a snapshot and the content of a release are left out.
+Before the cache, on the way in.
+"""
+
+from typing import Any, Final
+
+from agentrollouts.adapters.cluster.resources import Manifest
+from agentrollouts.api.names import FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_RELEASE, LABEL_ROLLOUT
+from agentrollouts.core.release.snapshot import head_of
+from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROUTE
+
+_METADATA: Final = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+    "ownerReferences",
+)
+_TEXTS: Final = ("inline", "items")
+"""Fields of a component that hold content by value."""
+_OUTLINE: Final = ("agent", "releaseRef", "hostnames", "parentRefs")
+"""Fields of a spec by which objects find each other."""
+
+
+def remembered(manifest: Manifest) -> Manifest:
+    """The object as it is remembered; it shares values with the one that is given."""
+    metadata = manifest["metadata"]
+    kept = {key: metadata[key] for key in _METADATA if key in metadata}
+    for field in ("labels", "annotations"):
+        if field in metadata:
+            kept[field] = _ours(metadata[field])
+    if manifest["kind"] in {ROUTE, CONFIG_MAP} and (others := _others(manifest)):
+        kept["managedFields"] = others  # the writer of our weights is reported
+    small = {**manifest, "metadata": kept}
+    if manifest["kind"] == CONFIG_MAP and LABEL_ROLLOUT not in (metadata.get("labels") or {}):
+        return dict(head_of(small))
+    return _without_content(small) if manifest["kind"] == RELEASE else small
+
+
+def outline(manifest: Manifest) -> Manifest:
+    """As much of an object as says what it belongs to; the rest is read where it is needed."""
+    metadata = {
+        key: value
+        for key, value in manifest["metadata"].items()
+        if key not in {"annotations", "managedFields", "ownerReferences"}
+    }
+    spec, status = manifest.get("spec"), manifest.get("status")
+    found = {key: value for key, value in manifest.items() if key not in {"spec", "status", "data"}}
+    if isinstance(spec, dict):
+        traffic = spec.get("traffic")
+        patch = traffic.get("routePatch") if isinstance(traffic, dict) else None
+        found["spec"] = {key: spec[key] for key in _OUTLINE if key in spec} | {
+            "traffic": {"routePatch": patch} if patch else {}
+        }
+    if isinstance(status, dict):
+        state = (status.get("attempt") or {}).get("state")
+        found["status"] = {"attempt": {"state": state}} if state else {}
+    return {**found, "metadata": metadata}
+
+
+def _ours(marks: Any) -> Any:  # noqa: ANN401 whatever an API server that validates nothing would send
+    """Our own labels or annotations; an empty map is kept, since adding to it is another write."""
+    if not isinstance(marks, dict):
+        return marks
+    return {key: value for key, value in marks.items() if _is_ours(key)}
+
+
+def _is_ours(key: str) -> bool:
+    domain = key.partition("/")[0]
+    return key == LABEL_MANAGED_BY or domain == GROUP or domain.endswith(f".{GROUP}")
+
+
+def _without_content(release: Manifest) -> Manifest:
+    """A release whose components have no content: which ones there are, and where the content is."""
+    spec = release.get("spec")
+    components = spec.get("components") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(components, dict):
+        return release
+    kept = {
+        name: {key: value for key, value in part.items() if key not in _TEXTS}
+        for name, part in components.items()
+        if isinstance(part, dict)
+    }
+    return {**release, "spec": {**spec, "components": kept}}
+
+
+def _others(manifest: Manifest) -> list[Manifest]:
+    """What is noted of writers other than gateways, which write the status; of us, only that we wrote.
+
+    Of a snapshot, nothing.
+    """
+    if LABEL_RELEASE in (manifest["metadata"].get("labels") or {}):
+        return []
+    noted: list[Manifest] = []
+    for found in manifest["metadata"].get("managedFields") or ():
+        if found.get("subresource"):
+            continue
+        if found["manager"] != FIELD_MANAGER:
+            noted.append(found)
+        elif found.get("operation") == "Apply":
+            noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})
+    return noted

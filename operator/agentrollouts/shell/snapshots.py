@@ -1,0 +1,40 @@
+"""The snapshots of an agent, read once for each version of them.
+
+Between the cache and the observers: a decision about an agent with a thousand old releases reads a thousand
+heads.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.core.release.snapshot import Snapshot
+from agentrollouts.shell.cache import Cache
+
+REMEMBERED: Final = 4096
+"""Snapshots that are kept as read, of 2 KiB each."""
+
+
+class Snapshots:
+    """Heads of the snapshots in a cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._read: OrderedDict[tuple[Ref, int], Snapshot | None] = OrderedDict()
+
+    def of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
+        """All ConfigMaps of an agent, whether or not they contain what their name says."""
+        versions = self._cache.snapshots_of(namespace, agent)
+        return tuple(found for entry in versions.items() if (found := self._head(*entry)))
+
+    def bytes_in(self, namespace: str) -> int:
+        """Bytes of all bundles of a namespace."""
+        return self._cache.bundle_bytes(namespace)
+
+    def _head(self, key: Ref, version: int) -> Snapshot | None:
+        if (key, version) not in self._read:
+            manifest = self._cache.get(key)
+            if len(self._read) >= REMEMBERED:
+                self._read.popitem(last=False)
+            self._read[key, version] = Snapshot.read(manifest) if manifest else None
+        return self._read[key, version]

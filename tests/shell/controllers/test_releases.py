@@ -1,0 +1,151 @@
+"""Inputs: releases of a namespace and the settings' limits. Outputs: what is Ready, and what is examined."""
+
+from typing import Any
+
+import pytest
+
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.settings.settings import Settings
+from testkit.builders import AGENT, NAMESPACE, a_ready_release
+from tests.shell.test_reconcile import Shell, a_shell
+from tests.shell.virtual import pass_time, run
+
+KEYS = "AKIAQWERTYUIOPASDFGH"
+
+
+def ref(number: int, namespace: str = NAMESPACE) -> Ref:
+    """The address of a release."""
+    return Ref("AgentRelease", namespace, f"{AGENT}-1.0.{number}")
+
+
+def a_release(number: int, text: str = "", **metadata: Any) -> Manifest:  # noqa: ANN401 any field
+    """A release as it is applied, made in the order of the numbers."""
+    manifest = {"kind": "AgentRelease", **a_ready_release(f"{AGENT}-1.0.{number}").to_json()}
+    manifest.pop("status")
+    made = f"2026-11-20T10:{number // 60:02}:{number % 60:02}Z"
+    manifest["metadata"] |= {"uid": f"uid-{number}", "creationTimestamp": made, **metadata}
+    manifest["spec"]["components"]["prompt"]["inline"] = {"text": f"{number} {text}"}
+    return manifest
+
+
+def reasons(shell: Shell, end: int, first: int = 0) -> list[str]:
+    """What each release says of itself."""
+    return [(shell.ready(ref(number)) or ("", ""))[1] for number in range(first, end)]
+
+
+def message(shell: Shell, number: int) -> str:
+    """The sentence of its summary."""
+    conditions = {found["type"]: found for found in shell.status(ref(number))["conditions"]}
+    return str(conditions["Ready"]["message"])
+
+
+def test_a_settled_release_is_never_read_again() -> None:
+    """Not after a restart, and not when another release of its agent comes: what is old costs nothing."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            for number in range(5):
+                shell.api.put(a_release(number))
+            await pass_time(60)
+            assert (reasons(shell, 5), shell.examined) == (["Materialized"] * 5, 5)
+            for key in [ref(number) for number in range(5)]:
+                shell.queue.mark(key)
+            await pass_time(60)
+            shell.api.put(a_release(5))
+            await pass_time(60)
+            assert shell.examined == 6
+
+    run(scenario())
+
+
+def test_a_refused_release_is_examined_once() -> None:
+    """It is looked at after each write of its own status, and its content is what it was; until it is not."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.api.put(a_release(0, KEYS))
+            await pass_time(60)
+            shell.queue.mark(ref(0))
+            await pass_time(60)
+            assert (reasons(shell, 1), shell.examined) == (["LooksLikeCredential"], 1)
+            allow = {"agentrollouts.dev/allow-credential-like": "spec.components.prompt.inline.text"}
+            known = shell.api.objects[ref(0)]
+            shell.api.put({**known, "metadata": {**known["metadata"], "annotations": allow}})
+            await pass_time(60)
+            assert (reasons(shell, 1), shell.examined) == (["Materialized"], 2)
+
+    run(scenario())
+
+
+def test_a_status_that_was_lost_is_made_again() -> None:
+    """A restore without status: what was concluded from it holds no longer."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            for number, text in enumerate(("", KEYS)):
+                shell.api.put(a_release(number, text))
+            await pass_time(60)
+            before = reasons(shell, 2)
+            for number in range(2):
+                shell.api.put({**shell.api.objects[ref(number)], "status": {}})
+            await pass_time(60)
+            assert reasons(shell, 2) == before == ["Materialized", "LooksLikeCredential"]
+
+    run(scenario())
+
+
+def test_the_youngest_releases_above_the_number_are_refused_by_name() -> None:
+    """Unread, with one Event each; the next one is served once an older one is gone."""
+
+    async def scenario() -> None:
+        settings = Settings.model_validate({"limits": {"releasesPerNamespace": 2}})
+        async with a_shell(settings=settings) as shell:
+            for number in range(4):
+                shell.api.put(a_release(number))
+            await pass_time(60)
+            refused = ["Materialized", "Materialized", "LimitExceeded", "LimitExceeded"]
+            assert (reasons(shell, 4), shell.examined) == (refused, 2)
+            assert message(shell, 3) == (
+                "namespace support has more than 2 AgentReleases, and 2 older ones are served "
+                "(limits.releasesPerNamespace in the operator's settings); delete one of them, or ask the "
+                "administrator for more"
+            )
+            told = [each for each in shell.api.events if each["reason"] == "LimitExceeded"]
+            assert [each["involvedObject"]["name"] for each in told] == [ref(2).name, ref(3).name]
+            shell.api.delete(ref(0))
+            await pass_time(400)
+            assert reasons(shell, 4, 1) == ["Materialized", "Materialized", "LimitExceeded"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("namespaces", [1, 2])
+def test_a_bundle_without_room_is_refused_by_name(namespaces: int) -> None:
+    """What is materialized stays, another namespace has room of its own, and a deletion makes some."""
+
+    async def scenario() -> None:
+        settings = Settings.model_validate({"limits": {"releaseBytesPerNamespace": 2**20}})
+        async with a_shell(settings=settings) as shell:
+            text = "x y " * 100_000
+            for number in range(4):
+                shell.api.put(a_release(number, text))
+            if namespaces == 2:
+                shell.api.put(a_release(9, text, namespace="other"))
+            await pass_time(60)
+            assert reasons(shell, 4) == ["Materialized"] * 2 + ["LimitExceeded"] * 2
+            assert "limits.releaseBytesPerNamespace in the operator's settings is 1,048,576" in message(
+                shell, 3
+            )
+            assert "the bundle has 400," in message(shell, 3)
+            if namespaces == 2:
+                assert shell.ready(ref(9, "other")) == ("True", "Materialized")
+            examined = shell.examined
+            await pass_time(600)
+            assert shell.examined == examined, "what has no room is not read again and again"
+            snapshot = shell.status(ref(0))["snapshot"]["name"]
+            for gone in (ref(0), Ref("ConfigMap", NAMESPACE, snapshot)):
+                shell.api.delete(gone)
+            await pass_time(60)
+            assert sorted(reasons(shell, 4, 1)) == ["LimitExceeded", "Materialized", "Materialized"]
+
+    run(scenario())
