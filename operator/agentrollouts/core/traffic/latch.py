@@ -35,7 +35,7 @@ class Latch:
     trigger: Trigger
     message: str
     uid: str = ""
-    """Of the rollout; empty in a mark of an operator before version 0.4."""
+    """Of the rollout; empty in a mark that an earlier version of the operator wrote."""
 
     @property
     def annotations(self) -> dict[str, str]:
