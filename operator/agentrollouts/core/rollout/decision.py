@@ -10,7 +10,7 @@ from datetime import datetime
 
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.segments import is_same_segment
@@ -167,12 +167,13 @@ def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Writ
             yield release_write(snapshot, rollout)
 
 
-def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord]:
+def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord | HistoryEntry]:
     """What serves and what may be served again."""
     yield from (record for record in (status.stable, status.canary) if record)
-    yield from (entry.record for entry in status.history if entry.outcome is Outcome.HEALTHY)
+    yield from (entry for entry in status.history if entry.outcome is Outcome.HEALTHY)
 
 
 def _lost(obs: Observation, status: AgentRolloutStatus) -> tuple[ReleaseRecord, ...]:
     seen = obs.snapshots.keys() | obs.altered
-    return tuple({r.snapshot: r for r in _needed(status) if r.snapshot not in seen}.values())
+    lost = {found.snapshot: found for found in _needed(status) if found.snapshot not in seen}
+    return tuple(found.record if isinstance(found, HistoryEntry) else found for found in lost.values())

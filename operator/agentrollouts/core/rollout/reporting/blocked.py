@@ -15,7 +15,8 @@ def not_rolled_back(s: Situation, traffic: TrafficState) -> str:
         s: What the decision rests on. What was refused is a write of the persisted status.
         traffic: The traffic, compared with the next status.
     """
-    problem, release = traffic.blocked or s.obs.traffic_problem, _left(s.obs.status)
+    problem = traffic.blocked or s.obs.traffic_problem
+    release = _left(s.obs.status) if problem else None
     if problem is None or release is None or traffic.is_shown:
         return ""
     share = s.routing.share(release)
