@@ -179,6 +179,16 @@ def test_a_mark_that_the_traffic_confirms_is_quoted(builder: RolloutBuilder) -> 
     assert [entry.release for entry in status.quarantined] == [NEW]
 
 
+def test_a_mark_on_the_config_map_does_not_speak_for_the_route() -> None:
+    """Someone may edit ConfigMaps and not routes; the route still splits the requests."""
+    forged = marked(TRYING, 0)
+    traffic = {**forged.traffic, ROUTE: shown(TRYING.build())[ROUTE]}
+    status = next_status(replace(forged, traffic=traffic))
+
+    assert status.attempt is not None
+    assert (status.attempt.state, status.last_rollback) == (State.CANARY, None)
+
+
 @pytest.mark.parametrize("trigger", ["Action", "action", "Nobody"])
 def test_a_mark_is_never_the_request_of_a_person(trigger: str) -> None:
     """The annotation of the rollout is the request; a mark that claims one is called what it is."""

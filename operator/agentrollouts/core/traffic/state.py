@@ -16,7 +16,7 @@ from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.observed import Observed
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.core.traffic.routers.router import Change
-from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, Weights, desired_split
+from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, Weights, desired_split, is_shown_back
 
 FOREGROUND: Final = "foregroundDeletion"
 """The finalizer of an object whose dependents the garbage collector deletes first."""
@@ -80,8 +80,13 @@ class Routing:
         return next((problem for problem in found if problem), None)
 
     def latch(self, number: int) -> Latch | None:
-        """What the traffic objects say about the rollback of this attempt."""
-        return next((latch for router in self._routers for latch in router.latches(number)), None)
+        """What the traffic objects say about the rollback of this attempt, if the requests go as they say.
+
+        With a route, its weights count: many people can edit a ConfigMap who may not edit routes.
+        """
+        found = (latch for router in self._routers for latch in router.latches(number))
+        latch = next(found, None)
+        return latch if latch and is_shown_back(self._obs.status, self.share) else None
 
     def share(self, record: ReleaseRecord) -> int | None:
         """Percent of the traffic that a release has, by the objects as they are; None if that is unknown."""
