@@ -23,7 +23,16 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.release.snapshot import contents
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
-from agentrollouts.shell.relations import CLAIM, CONFIG_MAP, ROLLOUT, ROUTE, door_numbers, entries, touched
+from agentrollouts.shell.relations import (
+    CLAIM,
+    CONFIG_MAP,
+    ROLLOUT,
+    ROUTE,
+    claim_of,
+    door_numbers,
+    entries,
+    touched,
+)
 from agentrollouts.shell.remembered import outline, remembered
 from agentrollouts.shell.urgency import is_urgent, wish_of
 
@@ -57,6 +66,9 @@ class _Known(NamedTuple):
     is_outline: bool = False
     size: int = 0
     """Bytes of the bundle in it."""
+    claim: bytes = b""
+    """Of a rollout, what decides which of two has to wait: a thousand may name one agent or one route, and to
+    unpack them all for each decision would stop the event loop."""
 
 
 class Cache:
@@ -91,6 +103,11 @@ class Cache:
         """What people ask of a rollout, as a number that changes with it; None if it is not known."""
         known = self._objects.get(key)
         return None if known is None else known.wish
+
+    def claim(self, key: Ref) -> object:
+        """What of a rollout concerns other rollouts, for comparison; None if it is not known."""
+        known = self._objects.get(key)
+        return None if known is None else (known.claim, known.entries)
 
     def put(self, manifest: Manifest) -> bool:
         """Take in an object; False if nothing has changed in it that decisions read."""
@@ -135,9 +152,9 @@ class Cache:
             if key.kind == kind and namespace in {None, key.namespace}
         }
 
-    def touched_by(self, manifest: Manifest) -> Iterator[Ref]:
+    def touched_by(self, manifest: Manifest, *, is_claim_new: bool = True) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
-        yield from touched(manifest, self._found)
+        yield from touched(manifest, self._found, is_claim_new=is_claim_new)
         ref = Ref.of(manifest)
         for name in table.made_for(ref.kind, ref.name):  # whatever its labels say by now
             if (owner := Ref(ROLLOUT, ref.namespace, name)) in self._objects:
@@ -166,9 +183,9 @@ class Cache:
         return islice((ref for ref in found if ref != but), NEIGHBORS)
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
-        """The other rollouts of an agent in its namespace."""
+        """The other rollouts of an agent in its namespace, as `claim_of` has them."""
         found = self._found(ROLLOUT, namespace, agent)
-        return [_unpacked(self._objects[key]) for key in found if key.name != name]
+        return [self._claim(key) for key in found if key.name != name]
 
     def is_beyond(self, one: Ref, most: int) -> bool:
         """Whether a namespace has at least so many older objects of that kind; of one age, by name."""
@@ -180,8 +197,12 @@ class Cache:
         return one in ages and sum(age < ages[one] for age in ages.values()) >= most
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
-        """The rollouts that set weights in an object of another owner."""
-        return [_unpacked(self._objects[key]) for key in self._found(ref)]
+        """The rollouts that set weights in an object of another owner, as `claim_of` has them."""
+        return [self._claim(key) for key in self._found(ref)]
+
+    def _claim(self, rollout: Ref) -> Manifest:
+        found: Manifest = marshal.loads(self._objects[rollout].claim)  # noqa: S302 - made by `_packed`
+        return found
 
     def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
         """The objects of other owners in which a rollout has set something."""
@@ -224,6 +245,7 @@ class Cache:
             wish_of(manifest),
             is_large,
             size,
+            marshal.dumps(claim_of(manifest)) if key.kind == ROLLOUT else b"",
         )
 
     def _note(self, entry: Hashable, key: Ref) -> None:

@@ -43,12 +43,15 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
         yield from ((named,) for named in _named(manifest))
 
 
-def touched(manifest: Manifest, find: Callable[..., Iterable[Ref]]) -> Iterator[Ref]:
+def touched(
+    manifest: Manifest, find: Callable[..., Iterable[Ref]], *, is_claim_new: bool = True
+) -> Iterator[Ref]:
     """The rollouts and releases that have to be looked at when this object changes.
 
     Args:
         manifest: The object.
         find: The known objects under one of the `entries`, given as its parts.
+        is_claim_new: Whether `claim_of` a rollout has changed; another rollout depends on nothing else of it.
     """
     key, agent = Ref.of(manifest), agent_of(manifest)
     labels = manifest["metadata"].get("labels") or {}
@@ -64,10 +67,24 @@ def touched(manifest: Manifest, find: Callable[..., Iterable[Ref]]) -> Iterator[
     if key.kind != ROLLOUT:  # those that name it, and those that have claimed it
         yield from find(key)
         yield from (Ref(ROLLOUT, key.namespace, name) for name in table.claimants(manifest))
-    if key.kind == ROLLOUT:  # of two rollouts of one agent, or on one rule, one may have had to wait
+    if (
+        key.kind == ROLLOUT and is_claim_new
+    ):  # of two rollouts of one agent, or on one rule, one may have had to wait
         yield from find(ROLLOUT, key.namespace, agent)
         for named in _named(manifest):
             yield from find(named)
+
+
+def claim_of(rollout: Manifest) -> Manifest:
+    """Of a rollout, what decides which of two that name one agent, or one rule of a route, has to wait."""
+    metadata, status = rollout["metadata"], rollout.get("status") or {}
+    patch = (_spec(rollout).get("traffic") or {}).get("routePatch") or {}
+    kept = ("name", "namespace", "creationTimestamp", "deletionTimestamp")
+    return {
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {"traffic": {"routePatch": {key: patch[key] for key in ("name", "rule") if key in patch}}},
+        "status": {key: True for key in ("attempt", "stable") if key in status},
+    }
 
 
 def door_numbers(route: Manifest) -> Iterator[int]:

@@ -147,3 +147,29 @@ async def test_a_fact_that_someone_else_wrote_last_is_not_taken_in(
     assert found is not None
     assert found["metadata"]["annotations"] == names | (facts if is_kept else {})
     assert manifest["metadata"]["annotations"] == facts | names
+
+
+async def test_rollouts_of_one_agent_look_at_each_other_only_when_it_can_matter() -> None:
+    """A thousand that report their status do not make each other decide again; one that begins does."""
+    cache, queue = Cache(), WorkQueue[Ref](lambda: 0.0)
+    intake = Intake(cache, queue)
+    twin = Ref("AgentRollout", "support", "twin")
+    intake.put(an_object(ROLLOUT, 1))
+    intake.put(an_object(twin, 2))
+    found = []
+    states: list[dict[str, Any]] = [
+        {"status": {"conditions": []}},
+        {"status": {"attempt": {"number": 1}}},
+        {"status": {"attempt": {"number": 2}}},
+        {"status": {"attempt": {"number": 2}}, "spec": {"agent": "other", "releaseRef": {"name": "one"}}},
+        {"status": {"attempt": {"number": 2}}},
+    ]
+    for key in await taken(queue):
+        queue.done(key)
+    for version, fields in enumerate(states, start=3):
+        intake.put({**an_object(twin, version), **fields})
+        found.append(await taken(queue))
+        for key in found[-1]:
+            queue.done(key)
+
+    assert found == [{twin}, {twin, ROLLOUT}, {twin}, {twin}, {twin, ROLLOUT}]

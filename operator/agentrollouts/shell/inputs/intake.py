@@ -23,10 +23,10 @@ class Intake:
         """An object as in `manifest`; no effect if that is not news."""
         manifest = with_own_facts(manifest)
         key = Ref.of(manifest)
-        beside, wish = self._cache.beside(manifest), self._cache.wish(key)
+        beside, wish, claim = self._cache.beside(manifest), self._cache.wish(key), self._cache.claim(key)
         if self._cache.put(manifest):
-            is_asked = wish is not None and wish != self._cache.wish(key)
-            self._mark(manifest, beside, key if is_asked else None)
+            asked = key if wish is not None and wish != self._cache.wish(key) else None
+            self._mark(manifest, beside, asked, is_claim_new=claim != self._cache.claim(key))
 
     def found(self, manifest: Manifest) -> None:
         """An object was read by name that the watch does not show, as it has lost our label."""
@@ -45,7 +45,14 @@ class Intake:
             for key in self._cache.versions(kind, None):
                 self._queue.mark(key)
 
-    def _mark(self, manifest: Manifest, beside: Iterable[Ref], asked: Ref | None = None) -> None:
+    def _mark(
+        self,
+        manifest: Manifest,
+        beside: Iterable[Ref],
+        asked: Ref | None = None,
+        *,
+        is_claim_new: bool = True,
+    ) -> None:
         """Mark everything that is touched; a rollout of which a person wants something new is urgent."""
-        for key in (*self._cache.touched_by(manifest), *beside):
+        for key in (*self._cache.touched_by(manifest, is_claim_new=is_claim_new), *beside):
             self._queue.mark(key, is_urgent=key == asked)
