@@ -6,10 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.tenants.attacks import heaps, litter, old_releases, reapplying, wavering
+from campaigns.tenants.attacks import heaps, litter, namesakes, old_releases, reapplying, wavering
 from campaigns.tenants.row import HEAD, Row, played
 
-ROWS: Final[Sequence[Row]] = (reapplying.ROW, wavering.ROW, heaps.ROW, old_releases.ROW, litter.ROW)
+ROWS: Final[Sequence[Row]] = (
+    reapplying.ROW,
+    wavering.ROW,
+    namesakes.ROW,
+    heaps.ROW,
+    old_releases.ROW,
+    litter.ROW,
+)
 """A new row is a module in `attacks`, and is named here."""
 
 
