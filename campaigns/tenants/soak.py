@@ -9,7 +9,8 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from campaigns.cases import Campaign, Case, Choice
@@ -70,7 +71,7 @@ async def _played(rollouts: int, rounds: int) -> list[Mapping[str, float]]:
         asked = dict.fromkeys(stage.victims.all, STABLE)
         began = time.monotonic()
         for number in range(rounds):
-            await _round(stage, asked, [agent for index, agent in enumerate(asked) if (index + number) % 2])
+            await _round(stage, asked, set(stage.victims.all[number % 2 :: 2]))
             found.append(await _reading(stage))
             cells = ", ".join(f"{what} {value:.0f}" for what, value in found[-1].items())
             attempts = (number + 1) * rollouts
@@ -78,24 +79,27 @@ async def _played(rollouts: int, rounds: int) -> list[Mapping[str, float]]:
     return found
 
 
-async def _round(stage: Stage, asked: dict[Agent, str], unlucky: Sequence[Agent]) -> None:
-    """An attempt of each; those of the unlucky ones are rolled back as soon as they have traffic."""
+async def _round(stage: Stage, asked: dict[Agent, str], unlucky: AbstractSet[Agent]) -> None:
+    """An attempt of each: an unlucky one's next release is rolled back as soon as it has traffic.
+
+    One that has the next release already returns to the first one, which needs no canary.
+    """
     victims = stage.victims
-    before = dict(asked)
-    for agent, version in before.items():
+    for agent, version in tuple(asked.items()):
         asked[agent] = NEXT if version == STABLE else STABLE
         await victims.ask(agent, asked[agent])
     async with asyncio.TaskGroup() as group:
         for agent in unlucky:
-            group.create_task(_roll_back(stage, agent, before[agent]))
-            asked[agent] = before[agent]
+            if asked[agent] == NEXT:
+                group.create_task(_roll_back(stage, agent))
+                asked[agent] = STABLE
     await victims.at_rest(tuple(asked), asked)
     await asyncio.sleep(QUIET_SECONDS)
 
 
-async def _roll_back(stage: Stage, agent: Agent, version: str) -> None:
+async def _roll_back(stage: Stage, agent: Agent) -> None:
     await stage.victims.in_canary(agent)
-    await stage.victims.ask(agent, version)
+    await stage.victims.ask(agent, STABLE)
 
 
 async def _reading(stage: Stage) -> Mapping[str, float]:
