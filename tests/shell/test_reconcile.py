@@ -708,6 +708,7 @@ def test_a_rollback_that_hangs_is_said_while_it_hangs() -> None:
             shell.ask_for(OLD)
             await pass_time(LOUD_SECONDS + 0.5)
             assert (shell.ready(), shell.weights()) == (("False", "NotRolledBack"), [95, 5])
+            assert "NotRolledBack" in [event["reason"] for event in shell.api.events]
             await pass_time(60)
             hangs[0] = False
             await pass_time(2)

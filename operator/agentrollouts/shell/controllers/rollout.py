@@ -75,7 +75,7 @@ class RolloutController:
             await self._observer.confirm(manifest)
         saying = None
         if decision.is_blocked:  # the rollback is persisted already, and its writes may hang again
-            saying = asyncio.create_task(self._persist(manifest, obs, decision))
+            saying = asyncio.create_task(self._say(manifest, obs, decision))
         try:
             pause = await self._writes.write(key, decision.writes)
         finally:
@@ -85,7 +85,8 @@ class RolloutController:
         await (saying or self._persist(manifest, obs, decision))
         self._metrics.note(key, decision.status or obs.status)
         is_done = not pause and problem is None
-        self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
+        if saying is None:
+            self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
         await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
         wait = seconds_until(obs.now, decision.wake_at)
         if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
@@ -115,6 +116,10 @@ class RolloutController:
     def _follow_nothing(self, key: Ref) -> None:
         self._poller.poll(key, None)
         self._observer.follow(key, frozenset())
+
+    async def _say(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
+        await self._persist(manifest, obs, decision)
+        self._actor.send_events(manifest, self._what_happened(decision.events, is_done=False))
 
     async def _persist(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
         if decision.status is not None:

@@ -112,6 +112,8 @@ def test_what_the_garbage_collector_deletes_is_not_made_again() -> None:
 
     kinds = [(write.manifest["kind"], write.manifest["metadata"]["name"]) for write in decision.writes]
     assert CONFIG in kinds
+    config = next(write.manifest for write in decision.writes if write.manifest["kind"] == "ConfigMap")
+    assert config["metadata"]["uid"] == seen[CONFIG]["metadata"]["uid"]
     assert ROUTE not in kinds
     assert not [write for write in decision.writes if isinstance(write, Deletion)]
 
