@@ -115,6 +115,7 @@ STORED: Final = (
     a_config_map("aws-auth", "kube-system"),
     a_config_map("labelless-traffic", ownerReferences=marks()["ownerReferences"]),
     a_config_map("support-traffic", **marks()),
+    a_config_map("support-0123456789abcdef", **marks()),
     a_route("someones"),
     a_route("claimed", annotations={**CLAIM, "team": "shop"}, labels={"team": "shop"}),
     a_route("support", **marks()),
@@ -386,10 +387,16 @@ ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
     ),
     "creates a split": (lambda us: us.create(a_config_map("a-traffic", **marks())), None),
     "creates a snapshot": (
-        lambda us: us.create(a_config_map("support-0123456789abcdef", **marks("a", "AgentRelease"))),
+        lambda us: us.create(a_config_map("support-fedcba9876543210", **marks("a", "AgentRelease"))),
         None,
     ),
     "writes a split": (lambda us: us.patch(a_config_map("support-traffic"), {"data": {"a": "b"}}), None),
+    "replaces a split": (lambda us: us.delete(a_config_map("support-traffic")), None),
+    "deletes a snapshot": (
+        lambda us: us.delete(a_config_map("support-0123456789abcdef")),
+        "the operator deletes no snapshot",
+    ),
+    "deletes someone's ConfigMap": (lambda us: us.delete(a_config_map("tone")), NOT_CREATED),
     "puts the label back": (
         lambda us: us.patch(a_config_map("labelless-traffic"), {"metadata": {"labels": marks()["labels"]}}),
         None,
