@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import Requirement
 from agentrollouts.core.release.bundle import Bundle, resolve
-from agentrollouts.core.release.checks import ANNOTATION_ALLOW, Refusal
+from agentrollouts.core.release.checks import ANNOTATION_ALLOW, MAX_VALUES, Refusal
 from agentrollouts.core.release.content import MAX_DEPTH, ConfigMapData
 from tests.core.release.releases import COMPONENTS, a_release, bundle_of, refusal_of, with_part
 
@@ -241,3 +241,14 @@ def test_every_content_gets_an_answer(name: str, content: dict[str, Any]) -> Non
 def test_whole_release_has_nothing_wrong() -> None:
     """All ten components in their usual forms are accepted."""
     assert isinstance(resolve(a_release(COMPONENTS), {"support-guardrails": ConfigMapData({})}), Bundle)
+
+
+def test_a_bundle_of_countless_values_is_refused_before_any_is_searched() -> None:
+    """A list of ones is as large as a book and takes a thousand times as long."""
+    wanted = Refusal(
+        Reason.TOO_LARGE,
+        "spec.components",
+        "spec.components has more than 100,000 values; use an artifact for its largest part",
+    )
+    assert refusal_of(a_release(with_part("config", inline={"n": [1] * MAX_VALUES}))) == wanted
+    assert bundle_of(with_part("config", inline={"n": [1] * 1000}))

@@ -6,6 +6,7 @@ field and the remedy, and never a value.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from semantic_version import SimpleSpec, Version
@@ -22,6 +23,10 @@ MAX_FLOAT: Final = 2**53 - 1
 """The largest number up to which every JSON reader keeps a double exactly (RFC 7493)."""
 ANNOTATION_ALLOW: Final = f"{GROUP}/allow-credential-like"
 """Field paths, with commas between, whose values may look like credentials."""
+
+MAX_VALUES: Final = 100_000
+"""Values that a bundle can have. 900 KiB of prompts have some thousands; to search half a million takes a
+minute."""
 
 _PATH_LENGTH: Final = 256
 """Characters of a field path that a message shows."""
@@ -47,6 +52,7 @@ def find_refusals(release: AgentRelease, config_maps: ConfigMaps) -> Iterator[Re
     yield from _tools_that_do_not_fit(components)
     yield from _missing_references(components, config_maps)  # from here on all content is at hand
     values = list(parts(components, config_maps))
+    yield from _too_many(values)  # each of them is searched
     yield from _credentials(release, values)  # before a message below could name a field that is one
     yield from _too_deep(values)
     yield from _inexact(values)  # the digest needs one spelling for one value
@@ -160,6 +166,13 @@ def _inexact(values: list[Leaf]) -> Iterator[Refusal]:
             yield _invalid(leaf.path, problem)
         if not (_is_unicode(leaf.path) and (not isinstance(leaf.value, str) or _is_unicode(leaf.value))):
             yield _invalid(leaf.path, "has half of a surrogate pair, which is not Unicode text; remove it")
+
+
+def _too_many(values: list[Leaf]) -> Iterator[Refusal]:
+    if sum(1 for _ in islice(_all_leaves(values), MAX_VALUES + 1)) > MAX_VALUES:
+        path = "spec.components"
+        problem = f"has more than {MAX_VALUES:,} values; use an artifact for its largest part"
+        yield Refusal(Reason.TOO_LARGE, path, f"{path} {problem}")
 
 
 def _all_leaves(values: list[Leaf]) -> Iterator[Leaf]:
