@@ -18,6 +18,7 @@ from agentrollouts.api.names import (
 )
 from agentrollouts.core.release.bundle import digest_of
 from agentrollouts.core.release.snapshot import BUNDLE_KEY, Snapshot, snapshot_name
+from agentrollouts.core.traffic.manifests import is_made_for
 from agentrollouts.shell.cache import LARGE, NAMESPACE_BYTES, Cache
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from agentrollouts.shell.snapshots import Snapshots
@@ -170,6 +171,23 @@ def test_beyond_the_room_of_a_namespace_only_outlines_are_kept() -> None:
         cache.drop(an_object(ROUTE, f"r{index}", 20_000 + index))
     cache.put(an_object(ROUTE, "again", 30_000, spec={"rules": [{"name": "x"}]}))
     assert not cache.is_outline(Ref(ROUTE, "n", "again"))
+
+
+def test_an_outline_still_says_whose_object_it_is() -> None:
+    """By its controller or by our own writes, so that it is not taken for someone else's."""
+    owners = [{"uid": "other", "name": "x"}, {"uid": "ours", "controller": True, "name": "y"}]
+    written = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}
+    rules = [{"name": noise(BIG)}]
+    cache = Cache()
+    proofs = {"a": {"ownerReferences": owners}, "b": {"managedFields": [written]}, "c": {}}
+    for name, metadata in proofs.items():
+        cache.put(an_object(ROUTE, name, metadata=metadata, spec={"rules": rules}))
+    found = {name: cache.get(Ref(ROUTE, "n", name)) for name in "abc"}
+    assert all(cache.is_outline(Ref(ROUTE, "n", name)) for name in "abc")
+    assert {name for name, manifest in found.items() if manifest and is_made_for(manifest, "ours")} == {
+        "a",
+        "b",
+    }
 
 
 def test_a_change_of_what_nobody_reads_is_no_news() -> None:

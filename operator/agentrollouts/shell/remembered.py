@@ -24,6 +24,7 @@ _METADATA: Final = (
 )
 _TEXTS: Final = ("inline", "items")
 """Fields of a component that hold content by value."""
+_UID_LENGTH: Final = 64
 _OUTLINE: Final = ("agent", "releaseRef", "hostnames", "parentRefs")
 """Fields of a spec by which objects find each other."""
 
@@ -49,7 +50,7 @@ def outline(manifest: Manifest) -> Manifest:
         key: value
         for key, value in manifest["metadata"].items()
         if key not in {"annotations", "managedFields", "ownerReferences"}
-    }
+    } | _marks(manifest["metadata"])
     spec, status = manifest.get("spec"), manifest.get("status")
     found = {key: value for key, value in manifest.items() if key not in {"spec", "status", "data"}}
     if isinstance(spec, dict):
@@ -62,6 +63,20 @@ def outline(manifest: Manifest) -> Manifest:
         state = (status.get("attempt") or {}).get("state")
         found["status"] = {"attempt": {"state": state}} if state else {}
     return {**found, "metadata": metadata}
+
+
+def _marks(metadata: Manifest) -> Manifest:
+    """What proves that an object is ours: its controller, and that we have applied it."""
+    owners = [
+        {"uid": str(owner.get("uid"))[:_UID_LENGTH], "controller": True}
+        for owner in metadata.get("ownerReferences") or ()
+        if owner.get("controller")
+    ]
+    applied = {"manager": FIELD_MANAGER, "operation": "Apply"}
+    return {
+        "ownerReferences": owners[:1],
+        "managedFields": [applied] if applied in (metadata.get("managedFields") or ()) else [],
+    }
 
 
 def _ours(marks: Any) -> Any:  # noqa: ANN401 whatever an API server that validates nothing would send

@@ -251,4 +251,4 @@ def test_a_bundle_of_countless_values_is_refused_before_any_is_searched() -> Non
         "spec.components has more than 100,000 values; use an artifact for its largest part",
     )
     assert refusal_of(a_release(with_part("config", inline={"n": [1] * MAX_VALUES}))) == wanted
-    assert bundle_of(with_part("config", inline={"n": [1] * 1000}))
+    assert bundle_of(with_part("config", inline={"n": [1] * 1000})).text

@@ -1,5 +1,7 @@
 """Inputs: releases of a namespace and the settings' limits. Outputs: what is Ready, and what is examined."""
 
+import random
+import string
 from typing import Any
 
 import pytest
@@ -147,5 +149,29 @@ def test_a_bundle_without_room_is_refused_by_name(namespaces: int) -> None:
                 shell.api.delete(gone)
             await pass_time(60)
             assert sorted(reasons(shell, 4, 1)) == ["LimitExceeded", "Materialized", "Materialized"]
+
+    run(scenario())
+
+
+def test_what_is_too_large_to_remember_is_read_and_decided_like_anything_else() -> None:
+    """A status that someone forged takes no memory, and what serves does not depend on its size."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.api.put(a_release(0))
+            await pass_time(60)
+            known = shell.api.objects[ref(0)]
+            noise = "".join(random.Random(0).choices(string.ascii_letters, k=300_000))
+            forged = {"type": "Odd", "status": "True", "reason": "Odd"}
+            forged["lastTransitionTime"] = "2026-11-21T10:00:00Z"
+            texts = [noise[start : start + 30_000] for start in range(0, len(noise), 30_000)]
+            many = [
+                {**forged, "type": f"Odd{index}", "message": text} for index, text in enumerate(texts[:9])
+            ]
+            status = {**known["status"], "conditions": [*known["status"]["conditions"], *many]}
+            shell.api.put({**known, "status": status})
+            await pass_time(60)
+            assert shell.cache.is_outline(ref(0))
+            assert (reasons(shell, 1), shell.examined) == (["Materialized"], 1)
 
     run(scenario())

@@ -4,6 +4,7 @@ A release and its snapshot are known without their content. That is read from th
 decides something: until the snapshot is written, once in the life of most releases.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -26,6 +27,7 @@ from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.permits import ReleasePermits
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE
+from agentrollouts.shell.remembered import remembered
 from agentrollouts.shell.snapshots import Snapshots
 
 
@@ -61,6 +63,16 @@ class ReleaseObserver:
         self._permits = permits
         self._examine = examine
         self._snapshots = Snapshots(cache)
+
+    async def whole(self, key: Ref, manifest: Manifest) -> Manifest | None:
+        """A release without its content, read where only its outline is remembered; None if it is gone.
+
+        Raises `ClusterError` if it could not be read.
+        """
+        if not self._cache.is_outline(key):
+            return manifest
+        text = await self._cluster.text(key)
+        return None if text is None else remembered(json.loads(text))
 
     def observe(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
         """The world of a release, without any content."""
@@ -122,6 +134,10 @@ class ReleaseController:
         if manifest["metadata"].get("deletionTimestamp"):  # it leaves nothing behind
             self.forget(key)
             return Outcome(None, is_complete=True)
+        whole = await self._observer.whole(key, manifest)
+        if whole is None:
+            raise NotFoundError(f"{key} is gone")
+        manifest = whole
         release = await parsed(AgentRelease, manifest, self._actor)
         if release is None:
             self.forget(key)

@@ -81,7 +81,7 @@ class RolloutObserver:
             await self._permits.prepare(rollout)
             rollout, refused, unattached = self._permits.examine(rollout)
             problem = unattached or problem
-        release = self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
+        release = await self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
         snapshots, altered = self._found_snapshots(rollout, release)
         traffic = await self._traffic(rollout)
         obs = Observation(
@@ -188,8 +188,10 @@ class RolloutObserver:
         others = (other for ref in named for other in self._cache.rollouts_naming(ref))
         return table.taken_by(rollout, others)
 
-    def _release(self, key: Ref) -> AgentRelease | None:
+    async def _release(self, key: Ref) -> AgentRelease | None:
         manifest = self._cache.get(key)
+        if manifest is not None:
+            manifest = await self.whole(key, manifest)
         try:
             return AgentRelease.model_validate(manifest) if manifest else None
         except ValidationError:  # its own reconcile tells what is wrong with it
