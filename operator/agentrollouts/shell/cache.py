@@ -220,8 +220,10 @@ class Cache:
         known = self._objects.pop(key, None)
         if known is None:
             return
-        self._used[key.namespace] -= len(known.packed)
-        self._bundles[key.namespace] -= known.size
+        for counted, size in ((self._used, len(known.packed)), (self._bundles, known.size)):
+            counted[key.namespace] -= size
+            if not counted[key.namespace]:
+                del counted[key.namespace]
         for entry in known.entries:
             found = self._index.get(entry)
             if isinstance(found, set):

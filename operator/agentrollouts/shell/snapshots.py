@@ -20,7 +20,8 @@ class Snapshots:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._read: OrderedDict[tuple[Ref, int], Snapshot | None] = OrderedDict()
+        self._read: OrderedDict[Ref, tuple[int, Snapshot | None]] = OrderedDict()
+        """The newest version of each, as read."""
 
     def of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
         """All ConfigMaps of an agent, whether or not they contain what their name says."""
@@ -32,9 +33,11 @@ class Snapshots:
         return self._cache.bundle_bytes(namespace)
 
     def _head(self, key: Ref, version: int) -> Snapshot | None:
-        if (key, version) not in self._read:
+        known = self._read.get(key)
+        if known is None or known[0] != version:
             manifest = self._cache.get(key)
-            if len(self._read) >= REMEMBERED:
+            if known is None and len(self._read) >= REMEMBERED:
                 self._read.popitem(last=False)
-            self._read[key, version] = Snapshot.read(manifest) if manifest else None
-        return self._read[key, version]
+            known = version, Snapshot.read(manifest) if manifest else None
+            self._read[key] = known
+        return known[1]

@@ -56,12 +56,15 @@ class Labels:
     async def put_back(self, namespace: str, agent: str, lost: Iterable[ReleaseRecord]) -> None:
         """Look for the snapshots of these releases, each at most once in `EVERY_SECONDS`."""
         now = asyncio.get_running_loop().time()
+        while self._looked and next(iter(self._looked.values())) + EVERY_SECONDS <= now:
+            del self._looked[next(iter(self._looked))]
         for record in lost:
             ref = Ref(CONFIG_MAP, namespace, record.snapshot)
             if self._looked.get(ref, -EVERY_SECONDS) + EVERY_SECONDS > now:
                 continue
             if len(self._looked) >= MOST:
                 self._looked.clear()
+            self._looked.pop(ref, None)  # the oldest look is the first entry
             self._looked[ref] = now
             try:
                 async with asyncio.timeout(READ_SECONDS):
