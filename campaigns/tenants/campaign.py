@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice
-from campaigns.tenants.attacks import heaps, litter, namesakes, old_releases, reapplying, wavering
+from campaigns.tenants.attacks import heaps, litter, namesakes, old_releases, querying, reapplying, wavering
 from campaigns.tenants.row import HEAD, Row, played
 
 ROWS: Final[Sequence[Row]] = (
@@ -16,6 +16,7 @@ ROWS: Final[Sequence[Row]] = (
     heaps.ROW,
     old_releases.ROW,
     litter.ROW,
+    *querying.ROWS,
 )
 """A new row is a module in `attacks`, and is named here."""
 

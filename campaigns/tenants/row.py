@@ -15,7 +15,7 @@ from typing import Any, Final
 from campaigns.cases import Case
 from campaigns.tenants.agents import Agent
 from campaigns.tenants.meters import Reading, metered
-from campaigns.tenants.stage import Stage
+from campaigns.tenants.stage import FindSource, Stage
 
 ASKED: Final = 30
 """Victims whose owners ask to roll back."""
@@ -60,6 +60,10 @@ class Row:
     bars: Bars = Bars()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the operator, beside the address of Prometheus."""
+    source: FindSource | None = None
+    """What is in front of Prometheus, if anything is."""
+    is_sample: bool = True
+    """Whether the tests play it too, in brief."""
     also: Callable[[Stage], Awaitable[Sequence[str]]] | None = None
     """What else must hold while the attack lasts; gives what does not, in sentences."""
 
@@ -77,7 +81,8 @@ class Ways:
 async def played(row: Row, *, is_brief: bool) -> Case:
     """Play a row on a stack of its own, print its line of the table, and judge it."""
     asked, breached = (BRIEF_ASKED, BRIEF_BREACHED) if is_brief else (ASKED, BREACHED)
-    async with Stage.set_up(asked + 2 * breached, row.settings, is_brief=is_brief) as stage:
+    size = asked + 2 * breached
+    async with Stage.set_up(size, row.settings, source=row.source, is_brief=is_brief) as stage:
         askers, calm, others = _parts(stage.victims.all, asked, breached)
         await stage.victims.begin_canaries([*askers, *calm])
         before = await _ways(stage, askers, calm)

@@ -1,8 +1,8 @@
 """The real parts of the campaign put together: an API server, a Prometheus, an operator, and its victims."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ from campaigns.tenants.victims import Victims
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 from sandbox.stack import Stack
+
+FindSource = Callable[[Stack], AbstractAsyncContextManager[dict[str, Any]]]
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Stage:
         settings: Mapping[str, Any] | None = None,
         *,
         spec: Mapping[str, Any] = JUDGED,
+        source: FindSource | None = None,
         is_brief: bool = False,
     ) -> AsyncIterator[Self]:
         """A stack of its own, whose operator serves so many victims.
@@ -43,12 +46,16 @@ class Stage:
             size: How many.
             settings: The operator's, beside the address of Prometheus.
             spec: Fields of every victim's rollout.
+            source: Puts something in front of Prometheus, and gives the settings of that source.
             is_brief: Whether the attacks are to be small.
         """
         stack = await asyncio.to_thread(_started)
         async with AsyncExitStack() as exits:
             exits.callback(stack.close)
-            operator = OperatorProcess(stack, values={"settings": dict(settings or {})})
+            chosen = dict(settings or {})
+            if source is not None:
+                chosen["prometheus"] = [await exits.enter_async_context(source(stack))]
+            operator = OperatorProcess(stack, values={"settings": chosen})
             await asyncio.to_thread(operator.start)
             exits.callback(operator.stop)
             server = await exits.enter_async_context(ApiServer.of(stack))

@@ -6,7 +6,7 @@ from campaigns.tenants.campaign import ROWS
 from tests.inside import in_sandbox
 
 
-@pytest.mark.parametrize("row", [row.name for row in ROWS])
+@pytest.mark.parametrize("row", [row.name for row in ROWS if row.is_sample])
 def test_a_neighbor_does_not_keep_others_from_rolling_back(row: str) -> None:
     """While a tenant attacks, each victim's route is 100/0 within seconds, and no probe fails."""
     done = in_sandbox("campaigns", "tenants", "--size=1", f"--only={row}")
