@@ -18,9 +18,9 @@ class Limits(Section):
     queried at this one, and its condition ShareExceeded says so."""
     queries_per_second_per_namespace: float = Field(strict=True, default=80, ge=0.1, le=10_000)
     """Queries to Prometheus that the rollouts of one namespace make per second, all together. A query of one
-    gate counts as 1, each further gate as 1/4; a result of more than 60 rows counts as 1 for each 60. If they
-    request more, all their intervals grow alike, and the condition ShareExceeded of each says so. A query
-    with its decision takes about 3 ms of processor time, so 80 are a quarter of a core."""
+    gate counts as 1, each further gate as 1/4, and a result of many rows as 1 for each 120. If they request
+    more, all their intervals grow alike, and the condition ShareExceeded of each says so. A query with its
+    decision takes about 3 ms of processor time, so 80 are a quarter of a core."""
     releases_per_namespace: int = Field(strict=True, default=1000, ge=1, le=100_000)
     """Number of AgentReleases in one namespace that become Ready. Younger ones are refused, with the reason
     LimitExceeded, until older ones are deleted. A release that has its snapshot stays."""
