@@ -1,4 +1,4 @@
-"""The command line of the sandbox: `python -m sandbox build | run | shell | demo | clean`.
+"""The command line of the sandbox: `python -m sandbox build | run | node | shell | demo | clean`.
 
 `run` is what everything else goes through: it makes sure that all parts are built, while there still is a
 network, and then runs a command inside fresh namespaces.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sandbox.demo import story as demo
 from sandbox.errors import SandboxError
 from sandbox.isolation import namespace
+from sandbox.node import cgroups
 from sandbox.operator import OperatorProcess
 from sandbox.parts import cache, parts
 from sandbox.stack import Stack
@@ -41,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="build, then run a command inside a sandbox's namespaces")
     run.add_argument("command", nargs="+", help="after `--`: the program and its arguments")
     run.set_defaults(act=_run)
+    node = commands.add_parser("node", help="the same, for a command that starts a real node; needs root")
+    node.add_argument("command", nargs="+", help="after `--`: the program and its arguments")
+    node.set_defaults(act=_node)
     shell = commands.add_parser("shell", help="start the stack with the operator in it and open a shell")
     shell.set_defaults(act=_shell)
     story = commands.add_parser("demo", help="a bad release is detected and rolled back, then the fix ships")
@@ -58,6 +62,13 @@ def _build(_: argparse.Namespace) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     parts.build()
     return namespace.run(parsed.command, _without_proxies(os.environ))
+
+
+def _node(parsed: argparse.Namespace) -> int:
+    parts.build()
+    parts.build_node()
+    with cgroups.made() as name:
+        return namespace.run(parsed.command, {**_without_proxies(os.environ), cgroups.VARIABLE: name})
 
 
 def _shell(_: argparse.Namespace) -> int:

@@ -48,6 +48,7 @@ class Stack:
     api_url = controlplane.API_URL
     prometheus_url = monitoring.URL
     gateway_url = gateway.URL
+    _with_node = False
 
     def __init__(
         self, *, with_gateway: bool = True, with_gateway_api: bool = True, quiet: bool = False
@@ -265,8 +266,10 @@ class Stack:
         self._monitoring = monitoring.Monitoring(parts.prometheus(), self._data / "prometheus", self.logs)
 
     def _start_control_plane(self) -> None:
-        found = controlplane.processes(parts.control_plane(), self._credentials, self._data, self.logs)
-        self.processes = {**found, "prometheus": self._monitoring.process}
+        found = controlplane.processes(
+            parts.control_plane(), self._credentials, self._data, self.logs, with_node=self._with_node
+        )
+        self.processes |= {**found, "prometheus": self._monitoring.process}
         for process in found.values():
             process.start()
 

@@ -68,22 +68,26 @@ class _Module:
         return place
 
 
+def _kubernetes() -> str:
+    """Tells a program of Kubernetes its version, which it compares with that of the others."""
+    version = "k8s.io/component-base/version"
+    return _linked(
+        f"{version}.gitVersion=v{KUBERNETES_VERSION}",
+        f"{version}.gitMajor={_MAJOR}",
+        f"{version}.gitMinor={_MINOR}",
+    )
+
+
 def _linked(*variables: str) -> str:
     return "-ldflags=-s -w " + " ".join(f"-X {variable}" for variable in variables)
 
 
 _CONTROL_PLANE = _Module(
     name="controlplane",
-    arguments=(
-        _linked(
-            f"k8s.io/component-base/version.gitVersion=v{KUBERNETES_VERSION}",
-            f"k8s.io/component-base/version.gitMajor={_MAJOR}",
-            f"k8s.io/component-base/version.gitMinor={_MINOR}",
-        ),
-        ".",
-    ),
+    arguments=(_kubernetes(), "."),
     expected=250,
 )
+_NODE = _Module(name="node", arguments=(_kubernetes(), "."), expected=90)
 _PROMETHEUS = _Module(
     name="prometheus",
     arguments=(
@@ -153,6 +157,15 @@ def build() -> None:
     traefik()
 
 
+def build_node() -> None:
+    """Make what a real node needs beside the other parts; apart from them, because only its tests use it.
+
+    Raises:
+        SandboxError: the build failed.
+    """
+    _make(_NODE, _compile)
+
+
 def control_plane() -> ControlPlane:
     """The control plane: ours, or the binaries of envtest where `KUBEBUILDER_ASSETS` names their folder.
 
@@ -172,6 +185,15 @@ def control_plane() -> ControlPlane:
                 f"{_ASSETS} is {assets}, but {file} is not a program; correct it, or unset it"
             )
     return ControlPlane((str(etcd),), (str(apiserver),), None)
+
+
+def node() -> Path:
+    """The programs of a node: kubelet, kube-proxy and kube-scheduler are its subcommands.
+
+    Raises:
+        MissingPartError: it is not built.
+    """
+    return _NODE.find()
 
 
 def prometheus() -> Path:
@@ -253,22 +275,9 @@ def _make(module: _Module, how: Callable[[_Module, Path], None]) -> None:
 
 
 def _compile(module: _Module, target: Path) -> None:
-    command: list[str | Path] = [
-        toolchain.go(),
-        "build",
-        "-mod=readonly",
-        "-trimpath",
-        "-buildvcs=false",
-        "-o",
-        target,
-    ]
-    cache.run(
-        f"building {module.name}",
-        [*command, *module.arguments],
-        toolchain.environment(),
-        module.expected,
-        module.source,
-    )
+    flags: list[str | Path] = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-o", target]
+    command = [toolchain.go(), "build", *flags, *module.arguments]
+    cache.run(f"building {module.name}", command, toolchain.environment(), module.expected, module.source)
 
 
 def _copy_crds(module: _Module, target: Path) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import secrets
 from pathlib import Path
+from typing import Final
 
 import yaml
 
@@ -18,7 +19,9 @@ from sandbox.parts.parts import ControlPlane
 from sandbox.programs import web
 from sandbox.programs.process import Process
 
-API_URL = "https://127.0.0.1:6443"
+API_URL = f"https://{namespace.ADDRESSES[0]}:6443"
+AUDIT_LOG = "audit.log"
+"""Among the logs of a control plane with a node: each request of the operator's account, as JSON."""
 
 _ETCD_URL = "http://127.0.0.1:2379"
 _PEER_URL = "http://127.0.0.1:2380"
@@ -32,6 +35,16 @@ _CONTROLLERS = (
     "clusterrole-aggregation-controller",  # fills the built-in roles view, edit and admin
     "validatingadmissionpolicy-status-controller",  # checks the types in policies
 )
+_AUDIT_POLICY: Final = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts:agentrollouts"]},
+        {"level": "None"},
+    ],
+}
+"""What the accounts of the operator's namespace ask for: who, what, and how it was answered."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +104,9 @@ def write_kubeconfig(path: Path, credentials: Credentials, token: str, namespace
     path.chmod(0o600)
 
 
-def processes(commands: ControlPlane, credentials: Credentials, data: Path, logs: Path) -> dict[str, Process]:
+def processes(
+    commands: ControlPlane, credentials: Credentials, data: Path, logs: Path, *, with_node: bool = False
+) -> dict[str, Process]:
     """The programs in the order in which they start.
 
     Args:
@@ -99,7 +114,10 @@ def processes(commands: ControlPlane, credentials: Credentials, data: Path, logs
         credentials: from `make_credentials`.
         data: a folder for etcd, best in memory.
         logs: a folder for their logs.
+        with_node: for a cluster with a real node: pods reach the API server, all controllers run, and there
+            is an audit log.
     """
+    further = _node_flags(credentials.folder, logs) if with_node else ["--endpoint-reconciler-type=none"]
     admin = {"Authorization": f"Bearer {credentials.admin_token}"}
     ready = functools.partial(web.answers, f"{API_URL}/readyz", headers=admin, ca_file=credentials.ca_file)
     has_manager = commands.controller_manager is not None
@@ -112,7 +130,7 @@ def processes(commands: ControlPlane, credentials: Credentials, data: Path, logs
         ),
         "apiserver": Process(
             "apiserver",
-            [*commands.apiserver, *_apiserver_flags(credentials, accounts=has_manager)],
+            [*commands.apiserver, *_apiserver_flags(credentials, accounts=has_manager), *further],
             logs / "apiserver.log",
             healthy=ready,
         ),
@@ -120,7 +138,7 @@ def processes(commands: ControlPlane, credentials: Credentials, data: Path, logs
     if commands.controller_manager is not None:
         found["controller_manager"] = Process(
             "controller_manager",
-            [*commands.controller_manager, *_manager_flags(credentials)],
+            [*commands.controller_manager, *_manager_flags(credentials, with_node=with_node)],
             logs / "controller_manager.log",
             healthy=functools.partial(web.answers_tcp, "127.0.0.1", _MANAGER_PORT),
         )
@@ -149,10 +167,9 @@ def _apiserver_flags(credentials: Credentials, *, accounts: bool) -> list[str]:
     """
     flags = [
         f"--etcd-servers={_ETCD_URL}",
-        "--bind-address=127.0.0.1",
+        f"--bind-address={namespace.ADDRESSES[0]}",  # where pods of a real node reach it too
         f"--secure-port={API_URL.rpartition(':')[2]}",
         f"--advertise-address={namespace.ADDRESSES[0]}",  # else the default route's, and there is none
-        "--endpoint-reconciler-type=none",
         f"--cert-dir={credentials.folder}",
         f"--token-auth-file={credentials.token_file}",
         "--service-cluster-ip-range=10.0.0.0/24",
@@ -165,7 +182,18 @@ def _apiserver_flags(credentials: Credentials, *, accounts: bool) -> list[str]:
     return flags if accounts else [*flags, "--disable-admission-plugins=ServiceAccount"]
 
 
-def _manager_flags(credentials: Credentials) -> list[str]:
+def _node_flags(folder: Path, logs: Path) -> list[str]:
+    policy = folder / "audit.yaml"
+    policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
+    return [
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={logs / AUDIT_LOG}",
+        "--kubelet-preferred-address-types=InternalIP",  # nobody resolves the name of the node
+    ]
+
+
+def _manager_flags(credentials: Credentials, *, with_node: bool) -> list[str]:
+    controllers = ("*",) if with_node else _CONTROLLERS
     return [
         f"--kubeconfig={credentials.kubeconfig}",
         f"--authentication-kubeconfig={credentials.kubeconfig}",
@@ -176,7 +204,8 @@ def _manager_flags(credentials: Credentials) -> list[str]:
         "--bind-address=127.0.0.1",
         f"--secure-port={_MANAGER_PORT}",
         f"--cert-dir={credentials.folder / 'controller_manager'}",
-        f"--controllers={','.join(_CONTROLLERS)}",
+        f"--controllers={','.join(controllers)}",
+        f"--flex-volume-plugin-dir={credentials.folder / 'plugins'}",  # made by one of all controllers
     ]
 
 

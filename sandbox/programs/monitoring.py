@@ -11,10 +11,11 @@ from pathlib import Path
 
 import yaml
 
+from sandbox.isolation import namespace
 from sandbox.programs import web
 from sandbox.programs.process import Process
 
-URL = "http://127.0.0.1:9090"
+URL = f"http://{namespace.ADDRESSES[0]}:9090"
 SCRAPE_SECONDS = 1
 
 

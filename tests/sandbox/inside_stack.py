@@ -112,7 +112,7 @@ def test_unknown_account(stack: Stack) -> None:
 
 def test_targets(stack: Stack) -> None:
     """A target added while Prometheus runs is scraped with its labels, and no more once it is removed."""
-    stack.add_target("itself", "127.0.0.1:9090", {"job": "itself", "namespace": "support"})
+    stack.add_target("itself", "10.77.0.1:9090", {"job": "itself", "namespace": "support"})
     eventually(lambda: stack.query('up{job="itself",namespace="support"}==1') != [])
 
     stack.remove_target("itself")
@@ -122,7 +122,7 @@ def test_targets(stack: Stack) -> None:
 def test_prometheus_fails(stack: Stack) -> None:
     """Prometheus can be stopped and hung; started again it still knows its targets."""
     prometheus = stack.processes["prometheus"]
-    stack.add_target("again", "127.0.0.1:9090", {"job": "again"})
+    stack.add_target("again", "10.77.0.1:9090", {"job": "again"})
 
     prometheus.stop()
     assert not web.answers(f"{stack.prometheus_url}/-/ready")

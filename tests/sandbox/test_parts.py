@@ -50,6 +50,7 @@ def program(path: Path, *lines: str) -> Path:
     ("find", "name"),
     [
         (parts.control_plane, "controlplane"),
+        (parts.node, "node"),
         (parts.prometheus, "prometheus"),
         (parts.helm, "helm"),
         (parts.gateway_api, "gatewayapi"),
@@ -98,7 +99,8 @@ def test_built() -> None:
     major, minor, patch = parts.PROMETHEUS_VERSION.split(".")  # 3.15.0 is v0.315.0 as a module
     assert f"github.com/prometheus/prometheus v0.{major}{minor:0>2}.{patch}" in module("prometheus")
     assert f"helm.sh/helm/v4 v{parts.HELM_VERSION}" in module("helm")
-    assert f"k8s.io/kubernetes v{parts.KUBERNETES_VERSION}" in module("controlplane")
+    for name in ("controlplane", "node"):
+        assert f"k8s.io/kubernetes v{parts.KUBERNETES_VERSION}" in module(name)
 
 
 def test_envtest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ def test_logs() -> None:
 def test_failed_start() -> None:
     """A program that does not start is reported with its log, and what ran already is ended."""
     script = (
-        "import socket; taken = socket.create_server(('127.0.0.1', 6443))\n"
+        "import socket; taken = socket.create_server(('10.77.0.1', 6443))\n"
         "from sandbox.errors import ProcessError\n"
         f"stack = {PLAIN}\n"
         "try: stack.start()\n"
