@@ -6,13 +6,14 @@ INSTALLED := .venv/.installed
 JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 IMAGE ?= localhost/agentrollouts:dev
+NODE_IMAGES := .state/images.tar
 CRD_COPIES := crds charts/agentrollouts/files/crds
 GATES_PAGE := docs/gates.md
 AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
-.PHONY: bench bench-judge campaigns image image-test manifests clean clean-cache
+.PHONY: bench bench-judge campaigns image image-test node-test kind manifests clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,7 +38,7 @@ test-parts: $(INSTALLED)
 	@$(SANDBOX) run -- $(BIN)/python -m pytest $(PARTS) $(ARGS)
 
 test-units: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/image $(addprefix --ignore=,$(PARTS)) $(ARGS)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(PARTS)) $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell $(ARGS)
@@ -64,7 +65,7 @@ verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
-check: lint verify test image-test ## Run everything that CI runs
+check: lint verify test image-test node-test ## Run everything that CI runs
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
@@ -83,6 +84,18 @@ image-test: $(INSTALLED) ## Build the image on a base of Debian packages and tes
 	@image/daemon.sh sh -ec 'image/base.sh $(IMAGE)-base; $(MAKE) --no-print-directory image BASE=$(IMAGE)-base; \
 		AGENTROLLOUTS_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/image $(ARGS)' \
 		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
+
+node-test: $(INSTALLED) ## Install the chart with the image on a real node of its own and test it in pods
+	@$(BIN)/python -m sandbox.node.probe && image/daemon.sh sh -ec 'image/base.sh $(IMAGE)-base; \
+		$(MAKE) --no-print-directory image BASE=$(IMAGE)-base; image/node.sh $(IMAGE) $(NODE_IMAGES)' \
+		&& export AGENTROLLOUTS_IMAGES=$(NODE_IMAGES) \
+		&& $(SANDBOX) node -- $(BIN)/python -m pytest tests/node --ignore=tests/node/apart $(ARGS) \
+		&& $(BIN)/python -m pytest tests/node/apart $(ARGS) \
+		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
+
+kind: ## Install the chart with the image in a kind cluster and check it (needs kind and an image registry)
+	@$(MAKE) --no-print-directory image
+	@image/kind.sh $(IMAGE)
 
 manifests: $(INSTALLED) ## Render the chart as one file, install.yaml (ARGS=--set=...)
 	@$(SANDBOX) build

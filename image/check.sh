@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Checks a cluster: the chart with an image, two replicas under one Lease, a rollout, and the loss of its leader.
+# Usage: image/check.sh IMAGE, with kubectl and helm for the cluster. `make kind` and tests/node run it as it is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=agentrollouts examples=crds/examples/valid
+
+leader() { kubectl get lease "$name" --namespace "$name" --output jsonpath='{.spec.holderIdentity}'; }
+split() { kubectl get configmap triage-agent-traffic --namespace check --output jsonpath='{.data.split\.json}'; }
+within() {  # within SECONDS WHAT COMMAND...: until the command succeeds
+  local until=$((SECONDS + $1)) limit=$1 what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS > until)); then echo "not within $limit s: $what" >&2; exit 1; fi
+    sleep 0.2
+  done
+  echo "$what"
+}
+led_by_another() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$before" ]; }
+
+helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reuse-values --wait --timeout 60s \
+  --set "image.repository=${1%:*}" --set "image.tag=${1##*:}" --set image.pullPolicy=Never >/dev/null
+[ "$(kubectl get deployment "$name" --namespace "$name" --output jsonpath='{.status.readyReplicas}')" = 2 ]
+echo "the chart is installed, and two replicas are Ready"
+
+kubectl create namespace check >/dev/null
+kubectl apply --namespace check --filename "$examples/release-minimal.yaml" --filename "$examples/rollout-configmap-only.yaml" >/dev/null
+within 30 "a rollout has its traffic ConfigMap" split
+weights=$(split) before=$(leader)
+
+kubectl delete pod "$before" --namespace "$name" --wait=false >/dev/null
+within 20 "the other replica leads after the leader's pod was deleted" led_by_another
+kubectl rollout status deployment "$name" --namespace "$name" --timeout=60s >/dev/null
+[ "$(split)" = "$weights" ]
+echo "the weights are as they were"
+kubectl delete namespace check --wait=false >/dev/null

@@ -1,0 +1,111 @@
+"""The operator as an administrator has it: its chart and its image, run as pods by the node."""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.operator import CHART, OperatorProcess
+from sandbox.stack import Stack
+from tests.e2e.witness import eventually
+
+IMAGE: Final = {"repository": "localhost/agentrollouts", "tag": "dev", "pullPolicy": "Never"}
+NAMELESS: Final = {**IMAGE, "repository": "localhost/agentrollouts-nameless"}
+"""The same image without the line of its user in /etc/passwd, as others may build it."""
+READY_SECONDS: Final = 60
+"""Within which both replicas are Ready after `helm install`."""
+
+_SELECTOR: Final = "app.kubernetes.io/name=agentrollouts"
+
+
+class OperatorPods(OperatorProcess):
+    """The operator in its pods; what is inherited of a process of ours is not used.
+
+    Args:
+        stack: one with a node.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, values={"image": IMAGE})
+        self._settings = self._values["settings"]
+        self.kubectl = stack.kubectl
+        self.logs: dict[str, str] = {}
+        """What ended pods have logged, as far as it was read."""
+
+    def install(self) -> None:
+        """Install the chart or upgrade it, and wait until every replica is Ready."""
+        flags = ("--create-namespace", "--wait", f"--timeout={READY_SECONDS}s", "--values", "-")
+        self._helm("upgrade", "--install", self.name, str(CHART), *flags)
+
+    def upgrade(self, **values: object) -> None:
+        """Change values of the chart."""
+        self._values |= values
+        self.install()
+
+    def configure(self, **settings: object) -> None:
+        """Change the settings; without any they are as at first."""
+        self.upgrade(settings={**self._settings, **settings})
+
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """The pods that are not being deleted, by name."""
+        found = self.kubectl.get("pods", f"--namespace={self.namespace}", f"--selector={_SELECTOR}")["items"]
+        return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
+
+    def roles(self) -> list[dict[str, Any]]:
+        """What the chart grants to the operator."""
+        lease = self.kubectl.get(f"role/{self.name}-lease", f"--namespace={self.namespace}")
+        return [self.kubectl.get(f"clusterrole/{self.name}"), lease]
+
+    def leader(self) -> str:
+        """The pod that holds the Lease; empty while none does."""
+        lease = self.kubectl.get(f"lease/{self.name}", f"--namespace={self.namespace}")
+        return str(lease["spec"].get("holderIdentity") or "")
+
+    def leader_and_other(self) -> tuple[str, str]:
+        """The pod that leads, and the one that waits; both are Ready."""
+        eventually("two pods are Ready", lambda: len(list(filter(is_ready, self.pods().values()))) == 2, 60)
+        leader = eventually("a pod leads", lambda: self.leader() if self.leader() in self.pods() else "", 30)
+        (other,) = self.pods().keys() - {leader}
+        return leader, other
+
+    def delete(self, pod: str, *flags: str) -> None:
+        """Delete a pod without waiting for its end."""
+        self.kubectl("delete", "pod", pod, f"--namespace={self.namespace}", "--wait=false", *flags)
+
+    def send(self, pod: str, number: signal.Signals) -> None:
+        """Send a signal to the operator's process in a pod, as the kernel of its node can."""
+        os.kill(_process_of(pod), number)
+
+    def read_logs(self) -> None:
+        """Read what the pods have logged until now, also before a restart."""
+        for pod, found in self.pods().items():
+            statuses: list[Mapping[str, Any]] = found["status"].get("containerStatuses", [])
+            again = [["--previous"]] if any(status["restartCount"] for status in statuses) else []
+            for flags in ([], *again):
+                text = self.kubectl("logs", pod, f"--namespace={self.namespace}", *flags)
+                self.logs[f"{pod}{''.join(flags)}"] = text
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Whether the kubelet says that a pod is Ready."""
+    conditions = pod["status"].get("conditions", [])
+    return any(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
+
+
+def restarts(pod: Mapping[str, Any]) -> int:
+    """How often the containers of a pod were started again."""
+    return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", []))
+
+
+def _process_of(pod: str) -> int:
+    """The operator in a pod, found by what the chart puts in its environment."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue  # ended meanwhile
+        if f"POD_ID={pod}".encode() in environment and b"agentrollouts\0operator" in command:
+            return int(folder.name)
+    raise AssertionError(f"no process of pod {pod}")

@@ -1,0 +1,49 @@
+"""What the operator's pods asked of the API server in all tests of this folder; by its name it runs last."""
+
+import re
+from typing import Final
+
+import pytest
+
+from sandbox.node.cluster import Cluster
+from sandbox.programs.controlplane import AUDIT_LOG
+from tests.node.audit import Request, forbidden, requests, strangers, unused
+from tests.node.pods import OperatorPods
+
+MISTAKES: Final = re.compile(r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|routes)'")
+RARE: Final = {
+    "delete configmaps",  # a traffic ConfigMap that someone made immutable
+    "delete gateway.networking.k8s.io/httproutes",  # a rollout that no longer wants its route
+    "get agentrollouts.dev/agentreleases",  # after a conflict
+    "get agentrollouts.dev/agentrollouts",  # the same
+    "list namespaces",  # never: kopf asks only where it is given patterns of names
+    "watch namespaces",  # the same
+}
+"""What no test of this folder needs; those in tests/e2e play the moments that do."""
+
+
+@pytest.fixture(scope="module")
+def asked(stack: Cluster, operator: OperatorPods) -> list[Request]:
+    """All requests of the operator's account."""
+    found = requests(stack.logs / AUDIT_LOG)
+    assert {request.pod for request in found} >= operator.pods().keys()
+    return found
+
+
+def test_only_the_holder_of_the_lease_wrote(asked: list[Request]) -> None:
+    """At each moment at most one pod wrote: the one that had written the Lease last."""
+    assert len({request.pod for request in asked if request.is_write}) > 1
+    assert strangers(asked) == []
+
+
+def test_it_asked_for_nothing_that_it_may_not(asked: list[Request], operator: OperatorPods) -> None:
+    """The chart's roles and policies suffice, and no log has a mistake."""
+    operator.read_logs()
+    lines = [line for text in operator.logs.values() for line in text.splitlines()]
+    assert [line for line in lines if MISTAKES.search(line)] == []
+    assert forbidden(asked) == []
+
+
+def test_it_needs_what_it_may(asked: list[Request], operator: OperatorPods) -> None:
+    """No right of the chart is without use, except those for rare moments."""
+    assert unused(asked, operator.roles()) - RARE == set()
