@@ -38,16 +38,23 @@ async def test_the_loop_turns_while_the_largest_release_is_examined() -> None:
     await beside.examine(SMALL)
     late, request = [0.0], a_request({"text": "the quick brown fox " * 44_000})
 
+    seen = asyncio.Event()
+
     async def measure() -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + 0.01
             await asyncio.sleep(0.01)
             late.append(loop.time() - due)
+            seen.set()
 
-    measuring, began = asyncio.create_task(measure()), time.monotonic()
+    measuring = asyncio.create_task(measure())
+    await asyncio.sleep(0)  # it has begun
+    began = time.monotonic()
     found = await beside.examine(request)
     took = time.monotonic() - began
+    seen.clear()
+    await seen.wait()  # what is late now is measured
     measuring.cancel()
     await beside.close()
     assert isinstance(found.bundle, Bundle)
