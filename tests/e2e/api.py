@@ -16,6 +16,16 @@ RESOURCES: Final = {
     **KINDS,
     "Namespace": Resource("v1", "namespaces"),
     "Service": Resource("v1", "services"),
+    "ResourceQuota": Resource("v1", "resourcequotas"),
+    "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ClusterRole": Resource("rbac.authorization.k8s.io/v1", "clusterroles"),
+    "ValidatingAdmissionPolicy": Resource("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
+    "ValidatingAdmissionPolicyBinding": Resource(
+        "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
+    ),
+    "ValidatingWebhookConfiguration": Resource(
+        "admissionregistration.k8s.io/v1", "validatingwebhookconfigurations"
+    ),
 }
 """The kinds that tests speak of."""
 
@@ -28,14 +38,22 @@ SOMEBODY: Final = "somebody"
 
 
 class Api:
-    """Requests as the administrator of the sandbox; one connection, so one thread."""
+    """Requests as the administrator of the sandbox, or as a user; one connection, so one thread.
 
-    def __init__(self, stack: Stack) -> None:
+    Args:
+        stack: It must run.
+        user: Who to impersonate, as `kubectl --as` does.
+    """
+
+    def __init__(self, stack: Stack, user: str | None = None) -> None:
         self._url = stack.api_url
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {stack.admin_token}"
         self._session.verify = str(stack.ca_file)
+        if user is not None:
+            self._session.headers["Impersonate-User"] = user
+            self._session.headers["Impersonate-Group"] = "system:authenticated"
 
     def apply(self, *manifests: Manifest, manager: str = GIT) -> list[Manifest]:
         """Apply objects as Git would: server-side, and with force; the answer is what they are now."""
@@ -49,11 +67,27 @@ class Api:
 
     def patch(self, ref: Ref, change: Manifest) -> None:
         """Change some fields, as `kubectl edit` would."""
-        self._send("PATCH", ref.path, change, "application/merge-patch+json", fieldManager=SOMEBODY)
+        path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
+        self._send("PATCH", path, change, "application/merge-patch+json", fieldManager=SOMEBODY)
 
-    def delete(self, ref: Ref) -> None:
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object, as `kubectl create` would."""
+        path = RESOURCES[manifest["kind"]].path(manifest["metadata"].get("namespace"))
+        return self._send("POST", path, manifest)
+
+    def delete(self, ref: Ref, **options: object) -> None:
         """Delete an object, without waiting until it is gone."""
-        self._send("DELETE", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), {})
+        self._send("DELETE", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), options)
+
+    def get(self, ref: Ref) -> Manifest:
+        """The object as it is now."""
+        return self._send("GET", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), {})
+
+    def replace_status(self, manifest: Manifest) -> None:
+        """Set the status, as its controller would."""
+        metadata = manifest["metadata"]
+        path = RESOURCES[manifest["kind"]].path(metadata["namespace"], metadata["name"])
+        self._send("PATCH", f"{path}/status", {"status": manifest["status"]}, "application/merge-patch+json")
 
     def watch(self, kind: str) -> Iterator[Manifest]:
         """Watch events of a kind, from what exists on, until the API server ends the watch."""

@@ -1,0 +1,66 @@
+"""Dana: someone with the role `edit` in a namespace, and the hands of her tools."""
+
+from typing import Final
+
+from agentrollouts.adapters.cluster.resources import Ref
+from tests.e2e.api import Api, Manifest
+from tests.e2e.scene import Scene, Shop
+
+DANA: Final = "dana@example.com"
+_EDITS: Final = [
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]},
+    {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["*"]},
+    {"apiGroups": ["agentrollouts.dev"], "resources": ["agentreleases", "agentrollouts"], "verbs": ["*"]},
+]
+"""What `edit` allows of our kinds and their children, with what the chart and the Gateway API add to it.
+
+Nothing of a status.
+"""
+
+
+def dana_in(scene: Scene) -> Api:
+    """Someone who may edit what is in this namespace, and waits until the API server knows that."""
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "edits-rollouts"},
+        "rules": _EDITS,
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "dana", "namespace": scene.namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edits-rollouts"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": DANA}],
+    }
+    scene.api.apply(role, binding)
+    dana = Api(scene.stack, DANA)
+    scene.witness.wait("dana may edit", lambda: may_edit(dana, scene), 10)
+    return dana
+
+
+def may_edit(dana: Api, scene: Scene) -> bool:
+    """Whether the API server knows the role of a new binding."""
+    mark: Manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "hers", "namespace": scene.namespace},
+    }
+    try:
+        dana.apply(mark)
+    except AssertionError:
+        scene.api.apply({**mark, "metadata": {**mark["metadata"], "name": "tick"}})  # another look
+        return False
+    return True
+
+
+def request_rollback(shop: Shop) -> None:
+    """Annotate the rollout, about the attempt that it shows."""
+    value = f"{shop.attempt['number']}/{shop.asked}"
+    shop.scene.api.patch(shop.ref, {"metadata": {"annotations": {"agentrollouts.dev/roll-back": value}}})
+
+
+def metadata_of(scene: Scene, ref: Ref) -> Manifest:
+    """The metadata of the newest version of an object; empty if there is none."""
+    found: Manifest = (scene.witness.get(ref) or {}).get("metadata", {})
+    return found

@@ -1,0 +1,197 @@
+"""Input: a policy, a missing right, a quota or a webhook that refuses a rollback. Output: how loud that is.
+
+Also how soon the rollback goes through by itself once nothing refuses it.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agentrollouts.adapters.cluster.resources import Ref
+from sandbox.programs import web
+from tests.e2e.api import Manifest
+from tests.e2e.manifests import phase, routed
+from tests.e2e.neighbor import request_rollback
+from tests.e2e.scene import BACK, Scene, Shop, condition_of, now
+
+AFTER: Final = 3.0
+"""Seconds within which a rollback is on the route after its obstacle is removed."""
+ADMISSION = "admissionregistration.k8s.io/v1"
+
+
+@contextmanager
+def objects(given: Scene, *manifests: Manifest) -> Iterator[None]:
+    """Objects of the whole cluster, for as long as the context lasts."""
+    given.api.apply(*manifests)
+    try:
+        yield
+    finally:
+        for manifest in manifests:
+            given.api.delete(Ref(manifest["kind"], "", manifest["metadata"]["name"]))
+
+
+def by_policy(given: Scene) -> AbstractContextManager[None]:
+    """A policy that refuses every write of the traffic objects in this namespace."""
+    name = f"refuses-{given.namespace}"
+    groups = {
+        "apiGroups": ["", "gateway.networking.k8s.io"],
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["configmaps", "httproutes"],
+    }
+    policy = {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [groups]},
+            "validations": [
+                {
+                    "expression": f"request.namespace != '{given.namespace}' || !request.userInfo.username"
+                    ".startsWith('system:serviceaccount:')",
+                    "message": "frozen for the holidays",
+                }
+            ],
+        },
+    }
+    binding = {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }
+    return objects(given, policy, binding)
+
+
+@contextmanager
+def by_rights(given: Scene) -> Iterator[None]:
+    """The operator's role without the right to patch what moves traffic."""
+    ref = Ref("ClusterRole", "", "agentrollouts")
+    rules = given.api.get(ref)["rules"]
+    fewer = [
+        rule | {"verbs": [verb for verb in rule["verbs"] if verb != "patch"]}
+        if {"configmaps", "httproutes"} & {*rule["resources"]}
+        else rule
+        for rule in rules
+    ]
+    given.api.patch(ref, {"rules": fewer})
+    try:
+        yield
+    finally:
+        given.api.patch(ref, {"rules": rules})
+
+
+@contextmanager
+def by_webhook(given: Scene) -> Iterator[None]:
+    """A webhook on HTTPRoutes and ConfigMaps of this namespace that never answers; calls wait for 10 s."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        rules = {
+            "apiGroups": ["", "gateway.networking.k8s.io"],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": ["configmaps", "httproutes"],
+        }
+        hook = {
+            "name": "silent.example.com",
+            "clientConfig": {"url": f"https://127.0.0.1:{silent.getsockname()[1]}/"},
+            "rules": [rules],
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 10,
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": given.namespace}},
+        }
+        kind = {"apiVersion": ADMISSION, "kind": "ValidatingWebhookConfiguration"}
+        with objects(given, {**kind, "metadata": {"name": f"hangs-{given.namespace}"}, "webhooks": [hook]}):
+            yield
+
+
+def blocked_rollbacks(given: Scene) -> float:
+    """What the operator's metric says."""
+    families = text_string_to_metric_families(web.get(given.operator.metrics_url))
+    return next(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "agentrollouts_rollbacks_blocked"
+    )
+
+
+def in_canary(given: Scene, agent: str, *, by_route: bool) -> Shop:
+    """A rollout whose canary has half of the traffic."""
+    traffic = {"traffic": routed(given.namespace)} if by_route else {}
+    [shop] = given.serving(agent, phases=[phase("half", 50, 600)], **traffic)
+    shop.ships("2.0.0")
+    shop.is_counting()
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "words", "within"),
+    [
+        (by_policy, "frozen for the holidays", 5),
+        (by_rights, "cannot patch resource", 5),
+        (by_webhook, "does an admission webhook hang?", 15),
+    ],
+    ids=["policy", "rights", "webhook"],
+)
+@pytest.mark.parametrize("by_route", [True, False], ids=["HTTPRoute", "ConfigMap"])
+def test_a_refused_rollback_is_loud_and_then_goes_through(
+    given: Scene,
+    obstacle: Callable[[Scene], AbstractContextManager[None]],
+    words: str,
+    within: float,
+    *,
+    by_route: bool,
+) -> None:
+    """Ready says who keeps which share and why, Stalled is True, one Warning; the metric counts it."""
+    shop = in_canary(given, "refused", by_route=by_route)
+    with obstacle(given):
+        given.witness.holds("the API server knows the obstacle", lambda: True, 2)
+        request_rollback(shop)
+        message = given.says("AgentRollout", "refused", "Ready", "NotRolledBack", within)
+        assert message.startswith("NOT ROLLED BACK: 50% still on refused-2.0.0: ")
+        assert words in message
+        assert condition_of(shop.manifest, "Stalled")["status"] == "True"
+        assert shop.weights() == (50, 50)
+        shop.until("a Warning", lambda: "NotRolledBack" in given.events("refused"), 5)
+        assert blocked_rollbacks(given) == 1
+        given.witness.holds("it stays so", lambda: shop.weights() == (50, 50), 6)
+        assert given.events("refused").count("NotRolledBack") == 1
+    removed = now()
+    shop.is_back(AFTER + 5)
+    took = next(v.time for v in given.witness.versions(shop.traffic, removed) if v.weights == BACK) - removed
+    print(f"{obstacle.__name__}: {took:.2f} s after the obstacle was removed")  # noqa: T201 for the record
+    assert took < AFTER
+    shop.comes_to("RolledBack")
+    assert blocked_rollbacks(given) == 0
+
+
+def test_a_quota_that_refuses_the_object_again_is_loud(given: Scene) -> None:
+    """Someone deletes the traffic ConfigMap of a canary, and the quota is used up."""
+    shop = in_canary(given, "quota", by_route=False)
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "full", "namespace": given.namespace},
+        "spec": {"hard": {"count/configmaps": "1"}},
+    }
+    given.api.apply(quota)
+    given.api.replace_status(
+        quota | {"status": {"hard": {"count/configmaps": "1"}, "used": {"count/configmaps": "1"}}}
+    )
+    given.witness.holds("the API server knows the quota", lambda: True, 2)
+    given.api.delete(shop.config)
+    request_rollback(shop)
+    message = given.says("AgentRollout", "quota", "Ready", "NotRolledBack", 10)
+    assert "exceeded quota: full" in message
+    given.api.delete(given.ref("ResourceQuota", "full"))
+    removed = now()
+    shop.is_back(AFTER + 5)
+    took = given.witness.versions(shop.config, removed)[-1].time - removed
+    assert took < AFTER
