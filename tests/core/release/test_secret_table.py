@@ -1,7 +1,7 @@
 """Input: keys of the formats of 2026, made by chance, and texts that look like keys. Output: the finding.
 
-Of the formats at least 95% are found, and no harmless text is refused. Each format is written here from the
-vendor's documentation and not from the table under test. Nothing in this file is a real key.
+Of the formats at least 95% are found, and no harmless text is refused. The formats are those of public
+documentation, written beside the table under test, so unknown formats are found less often. Nothing in this file is a real key.
 """
 
 import base64
