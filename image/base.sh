@@ -4,20 +4,22 @@
 set -euo pipefail
 packages=python3,python3-venv,python3-pip,ca-certificates suite=trixie
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/agentrollouts/image
-bare=$cache/$suite-$(echo "$packages" | sha256sum | cut -c1-12).tar
+recipe=$suite-$(echo "$packages" | sha256sum | cut -c1-12)
+bare=$cache/$recipe.tar image=$1-$recipe
 mkdir -p "$cache"
 if ! [ -e "$bare" ]; then
   mmdebstrap --quiet --variant=apt --include="$packages" --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$cache/part.tar"
   mv "$cache/part.tar" "$bare"  # a rename: an interrupted run leaves nothing that looks whole
 fi
-docker import "$bare" "$1-bare" >/dev/null
+# Each import makes an image of its own, and then Docker builds everything on it again.
+docker image inspect "$image" >/dev/null 2>&1 || docker import "$bare" "$image" >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # It trusts the certificates that this machine trusts, so that pip works in it. The Dockerfile has nothing of that.
 cp /etc/ssl/certs/ca-certificates.crt "$work/"
 cat > "$work/Dockerfile" <<END
-FROM $1-bare
+FROM $image
 COPY ca-certificates.crt /etc/ssl/certs/
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 END

@@ -22,4 +22,5 @@ USER 0
 RUN sed -i /65532/d /etc/passwd /etc/group
 USER 65532:65532
 END
+mkdir -p "$(dirname "$2")"
 docker save --output "$2" "${made[@]}"
