@@ -1,7 +1,8 @@
 """Input: keys of the formats of 2026, made by chance, and texts that look like keys. Output: the finding.
 
 Of the formats at least 95% are found, and no harmless text is refused. The formats are those of public
-documentation, written beside the table under test, so unknown formats are found less often. Nothing in this file is a real key.
+documentation, written beside the table under test, so unknown formats are found less often. Nothing in this
+file is a real key.
 """
 
 import base64

@@ -18,6 +18,8 @@ GATEWAY: Final = "Gateway"
 KEPT_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 1.0
 """How long the first decision about a new Gateway waits for its class."""
+MOST: Final = 1_000
+"""Names of Gateways that are remembered; a tenant can name any number that do not exist."""
 RETRY_SECONDS: Final = 10.0
 """When a Gateway that could not be read is read again."""
 
@@ -76,8 +78,7 @@ class GatewayClasses:
         try:
             while askers := self._askers.pop(gateway, None):
                 before, value = self._known.get(gateway), await self._class_of(gateway)
-                self._known[gateway] = _Known(value, asyncio.get_running_loop().time() + KEPT_SECONDS)
-                self._tried[gateway].set()
+                self._remember(gateway, value)
                 if isinstance(value, Unread) or before is None or before.value != value:
                     for asker in askers:
                         self._mark(asker)
@@ -86,6 +87,15 @@ class GatewayClasses:
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
             del self._tasks[gateway]
+
+    def _remember(self, gateway: Ref, value: str | Unread) -> None:
+        """Take in a class. Of too many names, the one that was read longest ago is forgotten."""
+        self._known.pop(gateway, None)
+        self._known[gateway] = _Known(value, asyncio.get_running_loop().time() + KEPT_SECONDS)
+        self._tried[gateway].set()
+        if len(self._known) > MOST:
+            oldest = next(name for name in self._known if name not in self._tasks or name == gateway)
+            del self._known[oldest], self._tried[oldest]
 
     async def _class_of(self, gateway: Ref) -> str | Unread:
         known = self._known.get(gateway)
