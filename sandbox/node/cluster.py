@@ -13,7 +13,7 @@ from typing import Final
 
 import yaml
 
-from sandbox.errors import NamespaceError, ProcessError
+from sandbox.errors import MissingPartError, NamespaceError, ProcessError
 from sandbox.isolation import kernel, namespace
 from sandbox.node import files
 from sandbox.node.cgroups import VARIABLE
@@ -46,11 +46,14 @@ class Cluster(Stack):
         """Start the control plane, then the node, and wait until pods can run.
 
         Raises:
+            MissingPartError: a program is not built, or the control plane is that of envtest.
             NamespaceError: this process is not inside `python -m sandbox node`.
             ProcessError: a program did not start, or containerd cannot read the images.
         """
         if VARIABLE not in os.environ or not namespace.inside():
             raise NamespaceError("start the command as `python -m sandbox node -- COMMAND`")
+        if parts.control_plane().controller_manager is None:
+            raise MissingPartError("a node needs the sandbox's own control plane; unset KUBEBUILDER_ASSETS")
         super().start()
         try:
             self._start_node(os.environ[VARIABLE])

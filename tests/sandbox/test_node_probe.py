@@ -1,4 +1,4 @@
-"""`sandbox.node.probe`: what is said where no real node can run, and how it ends."""
+"""What is said where no real node can run, and how it ends."""
 
 import os
 import shutil
@@ -8,7 +8,11 @@ from typing import Final
 
 import pytest
 
-from sandbox.node import probe
+from sandbox.errors import MissingPartError, NamespaceError
+from sandbox.isolation import namespace
+from sandbox.node import cgroups, probe
+from sandbox.node.cluster import Cluster
+from sandbox.parts import parts
 
 Lacking = Callable[[pytest.MonkeyPatch], None]
 
@@ -63,3 +67,22 @@ def test_one_sentence_says_what_is_missing(
 
     monkeypatch.setenv("CI", "true")
     assert (probe.main(), capsys.readouterr().err) == (1, f"{sentence} CI does not skip them.\n")
+
+
+def test_a_cluster_says_how_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of `python -m sandbox node` nothing is started or mounted."""
+    monkeypatch.delenv(cgroups.VARIABLE, raising=False)
+
+    with pytest.raises(NamespaceError, match="python -m sandbox node -- COMMAND"):
+        Cluster().start()
+
+
+def test_a_node_needs_all_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The binaries of envtest lack the controllers that make pods; nothing is started with them."""
+    monkeypatch.setenv(cgroups.VARIABLE, "unused")
+    monkeypatch.setattr(namespace, "inside", lambda: True)
+    envtest = parts.ControlPlane(("etcd",), ("kube-apiserver",), None)
+    monkeypatch.setattr(parts, "control_plane", lambda: envtest)
+
+    with pytest.raises(MissingPartError, match="unset KUBEBUILDER_ASSETS"):
+        Cluster().start()
