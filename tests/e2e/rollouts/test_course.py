@@ -59,6 +59,7 @@ def test_superseded(given: Scene) -> None:
 
     shop.ships("3.0.0")
     shop.is_counting(phase="few")
+    shop.until("the new canary has its weight", lambda: shop.weights() == (80, 20))
 
     seen = [version.weights for version in given.witness.versions(shop.config)]
     assert seen[-3:] == [(50, 50), BACK, (80, 20)]
