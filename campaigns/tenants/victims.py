@@ -50,7 +50,8 @@ class Victims:
         """
         for where, agent in self.all:
             self._agents.add((where, agent))
-            await self._server.apply_all(dict(namespace(where)))
+            for found in namespace(where):  # the namespace first
+                await self._server.apply(*found)
             await self._server.apply_all(dict([release(where, agent, one) for one in (STABLE, NEXT)]))
         await self._server.apply_all(dict([rollout(where, agent, spec=spec) for where, agent in self.all]))
         await self._until(self.all, is_healthy)
