@@ -11,7 +11,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt.schedule import ramp
 from agentrollouts.core.conditions import WARNINGS
-from agentrollouts.core.effects import Manifest, Write
+from agentrollouts.core.effects import Deletion, Manifest, Patch, Write
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
@@ -32,6 +32,7 @@ def check(obs: Observation, decision: Decision) -> None:
     _check_rise(obs, before, after)
     _check_clock(obs, after)
     _check_conditions(obs, before, after)
+    check_workloads(obs, decision)
 
 
 def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
@@ -48,6 +49,23 @@ def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentR
             assert target is not None
             stable = {target.release, service_of(target.release)}
             assert all(name in stable for name, weight in weights.items() if weight), weights
+
+
+def check_workloads(obs: Observation, decision: Decision) -> None:
+    """No pods are taken from what has requests, by the status or by any route as seen, nor in an attempt."""
+    shrunk = {
+        chore.manifest["metadata"]["name"]
+        for chore in decision.chores
+        if isinstance(chore, Deletion) or (isinstance(chore, Patch) and not chore.operations[-1]["value"])
+    }
+    if not shrunk:
+        return
+    status, routes = obs.status, [found for (kind, _), found in obs.traffic.items() if kind == cluster.ROUTE]
+    serving = {record.service.name for record in (status.stable, status.canary) if record and record.service}
+    refs = [ref for found in routes for rule in found["spec"]["rules"] for ref in rule["backendRefs"]]
+    routed = {ref["name"] for ref in refs if ref.get("weight", 1)}
+    assert not shrunk & (serving | routed | obs.weighted), shrunk
+    assert status.attempt is None or status.attempt.state in {*ENDS, State.PENDING}, status.attempt
 
 
 def _is_same_attempt(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:

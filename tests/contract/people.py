@@ -13,7 +13,9 @@ GROUPS: Final = {
     "agentreleases": "/apis/agentrollouts.dev/v1alpha1",
     "agentrollouts": "/apis/agentrollouts.dev/v1alpha1",
     "configmaps": "/api/v1",
+    "deployments": "/apis/apps/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "services": "/api/v1",
 }
 """Where the API server serves a resource."""
 FORMS: Final = {"merge": "application/merge-patch+json", "apply": "application/apply-patch+yaml"}

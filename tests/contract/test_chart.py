@@ -43,6 +43,13 @@ DISCOVERY = {
 """What it may also see if it manages all namespaces."""
 
 
+WORKLOADS = {
+    ("apps", "deployments"): {"get", "create", "patch", "delete"},
+    ("", "services"): {"get", "create", "patch", "delete"},
+}
+"""What it may also do where a namespace opts in to `spec.workload`."""
+
+
 def helm(*arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run helm; whether it succeeded is for the test to say."""
     command = [str(parts.helm()), *arguments]
@@ -172,6 +179,18 @@ def test_gateways_are_read_only_where_their_class_matters(values: Mapping[str, A
 
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
+def test_the_rights_on_workloads_are_bound_by_no_one(values: Mapping[str, Any]) -> None:
+    """A ClusterRole has exactly what managed workloads need, and only a namespace's admin can bind it."""
+    objects = rendered(values)
+    name = f"{FULL_NAME}-workloads"
+
+    [role] = [found for found in of_kind(objects, "ClusterRole") if found["metadata"]["name"] == name]
+    bound = {found["roleRef"]["name"] for found in of_kind(objects, "RoleBinding", "ClusterRoleBinding")}
+    assert rights(role) == WORKLOADS
+    assert name not in bound
+
+
+@pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     """No role has a wildcard, reads Secrets or hands on rights; only routes and ConfigMaps are deleted."""
     objects = rendered(values)
@@ -197,7 +216,7 @@ def test_rights_are_for_kinds_that_the_operator_touches() -> None:
     """Each resource in the rules is one that the adapter for the cluster knows, in the same API group."""
     known = {(kind.api_version.rpartition("/")[0].removesuffix("/"), kind.plural) for kind in KINDS.values()}
 
-    assert {(group, resource.removesuffix("/status")) for group, resource in RULES} <= known
+    assert {(group, resource.removesuffix("/status")) for group, resource in RULES | WORKLOADS} <= known
 
 
 def test_crds_are_those_of_the_repository() -> None:

@@ -112,7 +112,9 @@ def everything(folder: Path) -> list[Manifest]:
     (folder / "releases.yaml").write_text(yaml.safe_dump_all([first, second]))
     rollout = yaml.safe_load((folder / "rollout.yaml").read_text())
     rollout["spec"]["traffic"] = {"routePatch": {"name": "shop", "rule": "agent"}}
-    (folder / "rollout.yaml").write_text(yaml.safe_dump(rollout) + "---" + OWN_ROUTE)
+    rollout["spec"]["workload"] = {"deploymentRef": {"name": "support-agent"}, "port": 8080}
+    template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "support-agent"}}
+    (folder / "rollout.yaml").write_text(yaml.safe_dump_all([rollout, template]) + "---" + OWN_ROUTE)
     content = yaml.safe_load((folder / "kustomization.yaml").read_text())
     content["nameSuffix"] = "-eu"
     content["configMapGenerator"] += [{"name": f"support-{name}", "literals": ["a=b"]} for name in names]

@@ -92,6 +92,43 @@ def a_route(name: str, rules: list[dict[str, Any]] | None = None, **metadata: ob
     }
 
 
+def a_deployment(name: str, namespace: str = WHERE, **metadata: object) -> dict[str, Any]:
+    """A Deployment without pods."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, **metadata},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": a_pod(labels, "agent:1")},
+    }
+
+
+def a_pod(labels: Mapping[str, str], image: str) -> dict[str, Any]:
+    """The template of a pod."""
+    return {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "agent", "image": image}]}}
+
+
+def an_image(image: str) -> dict[str, Any]:
+    """A patch of a Deployment to another image."""
+    return {"spec": {"template": {"spec": {"containers": [{"name": "agent", "image": image}]}}}}
+
+
+def a_service(name: str, **metadata: object) -> dict[str, Any]:
+    """A Service."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": WHERE, **metadata},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80}]},
+    }
+
+
+def stamp() -> dict[str, Any]:
+    """What the operator puts on the copies of a template."""
+    found = marks()
+    return {**found, "labels": {**found["labels"], "agentrollouts.dev/release": "support-1.0.0"}}
+
+
 def marks(owner: str = "support", kind: str = "AgentRollout") -> dict[str, Any]:
     """What the operator puts on its objects."""
     reference = {"apiVersion": "agentrollouts.dev/v1alpha1", "kind": kind, "name": owner, "uid": "1-2-3"}
@@ -119,6 +156,10 @@ STORED: Final = (
     a_route("someones"),
     a_route("claimed", annotations={**CLAIM, "team": "shop"}, labels={"team": "shop"}),
     a_route("support", **marks()),
+    a_deployment("shop"),
+    a_service("shop"),
+    a_deployment("support-1-0-0", **stamp()),
+    a_service("support-1-0-0", **stamp()),
 )
 """What is there before, made by the administrator."""
 
@@ -171,6 +212,20 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         for role in names
         for namespace in (WHERE, ELSEWHERE)
     ]
+    bindings += [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "workloads", "namespace": namespace},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": f"{FULL_NAME}-workloads",
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": FULL_NAME, "namespace": NAMESPACE}],
+        }
+        for namespace in (WHERE, "kube-system")
+    ]
     ours = of_kind(policies(), "ServiceAccount", "ClusterRole", "ClusterRoleBinding", POLICY, BINDING)
     stack.apply([*namespaces, *roles, *bindings, *ROLLOUTS])
     uid = Someone(stack).get(a_rollout("plain"))["metadata"]["uid"]
@@ -183,6 +238,10 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         "the operator has rights",
         lambda: operator.create(a_config_map("x-traffic", **marks())).code == CREATED,
     )
+    until(
+        "the operator stamps",
+        lambda: operator.create(a_deployment("a-1-0-0", **stamp())).code == CREATED,
+    )
     until("it is confined", lambda: operator.create(a_config_map("x")).code == FORBIDDEN)
     yield stack
     for found in reversed(ours):
@@ -194,7 +253,7 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
 def test_the_api_server_finds_no_type_error(world: Stack) -> None:
     """Each policy is checked against the schemas of its kinds, without a warning."""
     names = [found["metadata"]["name"] for found in of_kind(policies(), POLICY)]
-    assert len(names) == 4
+    assert len(names) == 5
 
     for name in names:
 
@@ -401,6 +460,37 @@ ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
         lambda us: us.patch(a_config_map("labelless-traffic"), {"metadata": {"labels": marks()["labels"]}}),
         None,
     ),
+    # Deployments and Services.
+    "stamps a Deployment": (lambda us: us.create(a_deployment("a-1-0-0", **stamp())), None),
+    "stamps a Service": (lambda us: us.create(a_service("a-1-0-0", **stamp())), None),
+    "scales a stamped Deployment": (
+        lambda us: us.patch(a_deployment("support-1-0-0"), {"spec": {"replicas": 0}}),
+        None,
+    ),
+    "changes a stamped Deployment": (
+        lambda us: us.patch(a_deployment("support-1-0-0"), an_image("evil.example/agent:1")),
+        "may change only the replicas of the Deployment support-1-0-0",
+    ),
+    "points a stamped Service elsewhere": (
+        lambda us: us.patch(a_service("support-1-0-0"), {"spec": {"selector": {"app": "bank"}}}),
+        "may change only the replicas of the Service support-1-0-0",
+    ),
+    "deletes a stamped Deployment": (lambda us: us.delete(a_deployment("support-1-0-0")), None),
+    "creates a Deployment without marks": (lambda us: us.create(a_deployment("a-1-0-0")), NOT_CREATED),
+    "creates a Service without an owner": (
+        lambda us: us.create(a_service("a-1-0-0", labels=stamp()["labels"])),
+        NOT_CREATED,
+    ),
+    "scales someone's": (lambda us: us.patch(a_deployment("shop"), {"spec": {"replicas": 0}}), NOT_CREATED),
+    "takes a Deployment of someone over": (
+        lambda us: us.patch(a_deployment("shop"), {"metadata": stamp()}),
+        NOT_CREATED,
+    ),
+    "deletes a Service of someone": (lambda us: us.delete(a_service("shop")), NOT_CREATED),
+    "stamps in kube-system": (
+        lambda us: us.create(a_deployment("a-1-0-0", "kube-system", **stamp())),
+        "namespaces that begin with kube-",
+    ),
     # HTTPRoutes of the operator.
     "creates a route": (lambda us: us.create(a_route("a", **marks("a"))), None),
     "creates a route without marks": (lambda us: us.create(a_route("a")), ONLY_WEIGHTS),
@@ -545,7 +635,8 @@ def test_policies_are_rendered_where_they_are_served() -> None:
             for found in of_kind(rendered(values, *flags), POLICY, BINDING)
         }
 
+    own = {"own-configmaps", "own-routes", "own-workloads"}
     assert names({}) == set()
-    assert names({}, served) == {"traffic-rights", "content-rights", "own-configmaps", "own-routes"}
-    assert names({"policies": {"tenants": False}}, served) == {"own-configmaps", "own-routes"}
+    assert names({}, served) == {"traffic-rights", "content-rights", *own}
+    assert names({"policies": {"tenants": False}}, served) == own
     assert names({"policies": {"operator": False}}, served) == {"traffic-rights", "content-rights"}

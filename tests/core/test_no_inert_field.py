@@ -29,7 +29,19 @@ from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.settings.settings import Settings
-from testkit.builders import NEW, OLD, START, a_rollout, an_observation, service_of
+from testkit.builders import (
+    AGENT,
+    NEW,
+    OLD,
+    OLDEST,
+    START,
+    a_ready_release,
+    a_rollout,
+    an_observation,
+    digest_of,
+    service_of,
+)
+from testkit.workloads import TEMPLATE, WORKLOAD
 from testkit.world import Behavior, a_world
 
 PACKAGE: Final = Path(agentrollouts.__file__).parent
@@ -150,6 +162,21 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
             decide(obs)
             decide(replace(obs, traffic=unreported, endpoints=dict.fromkeys(obs.endpoints, False)))
             decide(replace(obs, endpoints={service_of(NEW): False}))
+    for seen in (None, TEMPLATE):
+        managed = (
+            a_rollout(workload={**WORKLOAD, "keepWarm": 0}).asking_for(NEW).remembering(OLDEST).serving(OLD)
+        )
+        made = [
+            {"name": service_of(name), "release": name, "digest": digest_of(name)} for name in (OLDEST, NEW)
+        ]
+        pending = managed.having(workloads=made).in_state(State.PENDING)
+        obs = an_observation(pending, release=a_ready_release(NEW, service=None), endpoints_ready=False)
+        unread = decide(obs).unread
+        found = {key: seen if key == ("Deployment", AGENT) else None for key in unread}
+        obs = replace(obs, workloads=found)
+        settled = decide(obs).status
+        assert settled is not None
+        decide(replace(obs, rollout=obs.rollout.replace(status=settled)))
     decide(an_observation(a_rollout(paused=True).serving(OLD).trying(NEW)))
     healthy = a_rollout().asking_for(NEW).serving(OLD).serving(NEW).trying(NEW).having(canary=None)
     decide(an_observation(healthy.changing(state=State.HEALTHY).annotated(roll_back=f"3/{NEW}")))

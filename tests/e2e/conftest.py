@@ -22,11 +22,11 @@ from tests.e2e.witness import Witness
 
 NUMBERS = itertools.count(1)
 MISTAKES = re.compile(
-    r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|routes)'|Failed to reconcile"
+    r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|routes|workloads)'|Failed to reconcile"
 )
 """What the operator's log may never hold: a bug, or a right that the chart or its policies forgot."""
-ON_PURPOSE = re.compile(r"/refused[-.\w]*: .*cannot patch")
-"""What a test takes a right away for."""
+ON_PURPOSE = re.compile(r"/refused[-.\w]*: .*cannot patch|to permit it: kubectl create rolebinding")
+"""What a test takes a right away for, or has not granted yet."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -42,6 +42,27 @@ by owner reference. Deleted are only a route that its rollout no longer needs, a
     - create  # what happened, once a change, after the status write
 {{- end -}}
 
+{{/*
+What it takes to run a namespace's releases with `spec.workload`. Not bound: a namespace opts in with a RoleBinding
+(docs/workloads.md). Who may create pods there may read what pods may read, so no one but the namespace's admin decides that.
+*/}}
+{{- define "agentrollouts.workloadRules" -}}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs:
+    - get     # the template, and a stamped Deployment before it is scaled
+    - create  # the Deployment of a release
+    - patch   # the same, by server-side apply; its replicas, by JSON patch
+    - delete  # once the history no longer names the release, in the very version that was seen
+- apiGroups: [""]
+  resources: [services]
+  verbs:
+    - get     # whether the name is taken
+    - create  # the Service of a release
+    - patch   # the same, by server-side apply
+    - delete  # with the Deployment
+{{- end -}}
+
 {{/* What kopf needs to find out which kinds and namespaces exist; only where all namespaces are looked after. */}}
 {{- define "agentrollouts.discoveryRules" -}}
 - apiGroups: [apiextensions.k8s.io]

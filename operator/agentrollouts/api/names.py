@@ -28,6 +28,9 @@ LABEL_RELEASE: Final = f"{GROUP}/release"
 LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
 
 
+LABEL_TEMPLATE: Final = f"{GROUP}/template"
+
+
 ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
 
 

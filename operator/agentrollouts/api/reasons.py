@@ -120,6 +120,10 @@ class Reason(StrEnum):
         "ServiceShared",
         "Stable and canary name the same Service, so a route cannot distinguish them.",
     )
+    TEMPLATE_UNFIT = (
+        "TemplateUnfit",
+        "The Deployment in workload.deploymentRef cannot be copied for the release.",
+    )
     NO_READY_ENDPOINTS = "NoReadyEndpoints", "The Service of the release has no ready endpoint."
     QUARANTINED = (
         "Quarantined",

@@ -20,6 +20,7 @@ from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import Traffic
+from agentrollouts.api.workload import Workload
 
 
 class Approval(StrEnum):
@@ -129,6 +130,12 @@ class AgentRolloutSpec(ApiModel):
                 "`rollback.verify.gates` must contain only names from `gates`",
                 "rollback.verify.gates",
             ),
+            cel(
+                "!has(self.workload) || has(self.traffic.httpRoute) || has(self.traffic.routePatch)",
+                "`workload` needs `traffic.httpRoute` or `traffic.routePatch`; agents that split their "
+                "requests themselves run all releases in one Deployment",
+                "workload",
+            ),
             cel("self.agent == oldSelf.agent", "`agent` is immutable; create a new AgentRollout", "agent"),
         )
     )
@@ -176,6 +183,9 @@ class AgentRolloutSpec(ApiModel):
     """How rollbacks are done and verified."""
     traffic: Traffic = Traffic()
     """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
+    workload: Workload | None = None
+    """Deployment that the operator copies for each release without `serving`. A release with `serving` brings
+    agents of its own. If absent, every release does."""
     metrics: Metrics = Metrics()
     """Source of the metrics, and their names."""
     history_limit: Annotated[int, Field(ge=1, le=50)] = 10

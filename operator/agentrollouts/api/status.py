@@ -27,6 +27,7 @@ from agentrollouts.api.objects import Conditions
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
+from agentrollouts.api.workload import StampedWorkload
 
 
 class Outcome(StrEnum):
@@ -156,6 +157,10 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as are needed to keep
     the newest three healthy releases before stable. At most 50."""
+    workloads: Annotated[
+        tuple[StampedWorkload, ...], Field(max_length=64, json_schema_extra=list_map("name"))
+    ] = ()
+    """Deployments and Services that were made from `spec.workload`. At most 64."""
     conditions: Conditions = ()
     """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady
     give details."""

@@ -177,6 +177,10 @@ class Cache:
         found = {ref for entry in door_numbers(route) for ref in self._some(entry, Ref.of(route))}
         return [_unpacked(self._objects[key]) for key in found]
 
+    def sends_to(self, namespace: str, service: str) -> bool:
+        """Whether a known route of a namespace has a Service as a backend with a weight."""
+        return f"{namespace}/{service}" in self._index
+
     def _some(self, door: int, but: Ref) -> Iterator[Ref]:
         known = self._index.get(door, ())
         found = (known,) if isinstance(known, Ref) else known

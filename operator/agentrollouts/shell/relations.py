@@ -11,6 +11,7 @@ from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.release.snapshot import released
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.routers import table
+from agentrollouts.core.workload.use import weighted
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"
@@ -30,6 +31,7 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     yield from ((CLAIM, Ref(ROLLOUT, key.namespace, name)) for name in table.claimants(manifest))
     if key.kind == ROUTE:
         yield from door_numbers(manifest)
+        yield from {f"{key.namespace}/{name}" for name in weighted([manifest])}
         return
     yield key.kind, key.namespace, agent_of(manifest)
     if key.kind in {ROLLOUT, RELEASE}:

@@ -13,10 +13,11 @@ from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.workload.template import service_of, stamped, stamped_service
 from agentrollouts.simulation import cluster
 
 Watcher = Callable[[datetime, Manifest], None]
@@ -34,6 +35,8 @@ class ApiServer:
     """The release behind each Service."""
     traffic: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     snapshots: dict[str, ObjectMeta] = field(default_factory=dict)
+    workloads: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    """Deployments and Services; every pod of them is ready at once."""
     has_gateway_api: bool = True
     gateway_follows: bool = True
     watchers: list[Watcher] = field(default_factory=list)
@@ -63,8 +66,18 @@ class ApiServer:
         self.releases[name] = release
         if snapshot:
             self.snapshots[snapshot.name] = snapshot
-        if release.spec.serving:
-            self.services[release.spec.serving.service.name] = name
+        if service := service_of(self.rollout.spec, release):
+            self.services[service.name] = name
+
+    def stamp(self, record: ReleaseRecord, release: AgentRelease) -> None:
+        """The Deployment and the Service of a release are there."""
+        workload = self.rollout.spec.workload
+        template = self.workloads[cluster.DEPLOYMENT, workload.deployment_ref.name] if workload else {}
+        for made in (
+            stamped(self.rollout, record, release, template),
+            stamped_service(self.rollout, record),
+        ):
+            self.workloads[key_of(made)] = cluster.versioned(cluster.applied(made))
 
     def respecify(self, spec: AgentRolloutSpec) -> None:
         """A user changes the plan, or the desired release."""
@@ -85,6 +98,8 @@ class ApiServer:
     def apply(self, write: Effect) -> bool:
         """Carry out one effect; whether anything changed that the next decision sees."""
         key = kind, name = key_of(write.manifest)
+        if kind in {cluster.DEPLOYMENT, cluster.SERVICE}:
+            return self._change_workload(write, key)
         before = self.traffic.get(key)
         match write:
             case Deletion():
@@ -97,6 +112,19 @@ class ApiServer:
                 return True
             case Write(manifest, manager):
                 return self._write(manifest, manager, kind, name)
+
+    def _change_workload(self, write: Effect, key: tuple[str, str]) -> bool:
+        before = self.workloads.get(key)
+        match write:
+            case Deletion():
+                return self.workloads.pop(key, None) is not None
+            case Patch():
+                if before is None:
+                    return False
+                self.workloads[key] = cluster.versioned(cluster.after(write, before))
+            case Write(manifest):
+                self.workloads[key] = cluster.versioned(cluster.applied(manifest, before))
+        return self.workloads[key] != before
 
     def patched(self, before: Manifest, changed: Manifest) -> None:
         """Called for every patch of an object that someone else owns."""

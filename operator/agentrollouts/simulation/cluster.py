@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agentrollouts.api.names import API_VERSION, GROUP
+from agentrollouts.api.names import API_VERSION, GROUP, LABEL_TEMPLATE
 from agentrollouts.api.objects import ObjectMeta, OwnerReference
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
@@ -17,10 +17,13 @@ from agentrollouts.core.effects import Event, Manifest, Patch
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED
+from agentrollouts.core.workload.template import replicas_of, workload_name
 from agentrollouts.simulation.json_patch import patched
 
 ROUTE: Final = "HTTPRoute"
 CONFIG_MAP: Final = "ConfigMap"
+DEPLOYMENT: Final = "Deployment"
+SERVICE: Final = "Service"
 
 
 def applied(manifest: Manifest, before: Manifest | None = None) -> Manifest:
@@ -45,6 +48,31 @@ def after(patch: Patch, before: Manifest) -> Manifest:
     done = patched(before, patch.operations)
     generation = before["metadata"]["generation"] + (done["spec"] != before["spec"])
     return {**done, "metadata": {**done["metadata"], "generation": generation}}
+
+
+def workload_of(release: str, workloads: Mapping[tuple[str, str], Manifest]) -> int:
+    """Replicas behind the Service that was made for a release."""
+    name = workload_name(release)
+    deployment = workloads.get((DEPLOYMENT, name))
+    return replicas_of(deployment) if deployment and (SERVICE, name) in workloads else 0
+
+
+def template_for(name: str, namespace: str, releases: Iterable[AgentRelease]) -> Manifest:
+    """The template of `spec.workload`, which is in the cluster and fits all releases."""
+    images = {found.spec.components.runtime.image for found in releases if found.spec.components.runtime}
+    containers = [{"name": f"agent-{index}", "image": image} for index, image in enumerate(sorted(images))]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": DEPLOYMENT,
+        "metadata": {"name": name, "namespace": namespace, "labels": {LABEL_TEMPLATE: "true"}},
+        "spec": {"replicas": 0, "template": {"spec": {"containers": containers}}},
+    }
+
+
+def versioned(manifest: Manifest) -> Manifest:
+    """The object with a version of its own for every generation."""
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "resourceVersion": str(metadata["generation"])}}
 
 
 def accepted(route: Manifest) -> Manifest:

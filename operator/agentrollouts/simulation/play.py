@@ -15,9 +15,11 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord, WeightsStatus
+from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.workload.template import service_of
 from agentrollouts.simulation.agents import Agent, Drawn
-from agentrollouts.simulation.cluster import ROUTE, materialise
+from agentrollouts.simulation.cluster import DEPLOYMENT, ROUTE, materialise, template_for
 from agentrollouts.simulation.script import Behavior, Edit, Script, at
 from agentrollouts.simulation.world import Change, Metrics, World
 
@@ -60,6 +62,9 @@ def world_of(script: Script, objects: Objects) -> World:
         now=script.start,
         chance=Drawn(random.Random(script.seed)),
     )
+    if workload := rollout.spec.workload:
+        template = template_for(workload.deployment_ref.name, metadata.namespace, objects.releases)
+        world.workloads[DEPLOYMENT, workload.deployment_ref.name] = template
     for release in objects.releases:
         _make(world, release, script, objects.config_maps)
     _check_names(script, world)
@@ -119,7 +124,7 @@ def _serve_already(world: World, name: str) -> None:
         release=name,
         version=release.spec.version,
         digest=release.status.digest,
-        service=release.spec.serving.service if release.spec.serving else None,
+        service=service_of(world.rollout.spec, release),
         snapshot=release.status.snapshot.name,
         healthy_time=since,
     )
@@ -134,6 +139,10 @@ def _serve_already(world: World, name: str) -> None:
         }
     )
     status = AgentRolloutStatus(stable=record, weights=WeightsStatus(stable=100, canary=0), history=(entry,))
+    if world.rollout.spec.workload and record.service and release.spec.serving is None:
+        made = StampedWorkload(name=record.service.name, release=name, digest=record.digest)
+        status = status.replace(workloads=(made,))
+        world.stamp(record, release)
     world.rollout = world.rollout.replace(status=status)
     world.serve({name: 100}, REMEMBERED.total_seconds())
 

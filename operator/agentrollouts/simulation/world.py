@@ -6,7 +6,7 @@ the writer.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -21,6 +21,7 @@ from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent, Chance, Even
 from agentrollouts.simulation.apiserver import ApiServer
 from agentrollouts.simulation.prometheus import Prometheus
@@ -148,6 +149,10 @@ class World(ApiServer):
         """What the operator would do now."""
         obs = self.observe()
         decision = decide(obs)
+        if decision.unread:
+            found = {key: self.workloads.get(key) for key in decision.unread}
+            obs = replace(obs, workloads=found)
+            decision = decide(obs)
         self.decided(obs, decision)
         return decision
 
@@ -158,6 +163,7 @@ class World(ApiServer):
         todo: list[Callable[[], bool]] = [lambda write=write: self.apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
         if decision.status is not None:
             todo.append(lambda: self.store(decision))
+        todo += [lambda chore=chore: self.apply(chore) for chore in decision.chores]  # type: ignore[misc] # the same
         changes = [effect() for effect in todo[:effects]]
         if effects is not None and effects < len(todo):
             self.restart()
@@ -172,13 +178,19 @@ class World(ApiServer):
             now=self.now + self.skew,
             rollout=self.rollout,
             release=self.releases.get(self.rollout.spec.release_ref.name),
-            endpoints_ready=self.has_endpoints and self.rollout.spec.release_ref.name not in self.deserted,
-            endpoints={service: name not in self.deserted for service, name in self.services.items()},
+            endpoints_ready=self.has_endpoints and self._answers(self.rollout.spec.release_ref.name),
+            endpoints={service: self._answers(name) for service, name in self.services.items()},
             traffic=dict(self.traffic),
             traffic_problem=self.problem,
             snapshots=dict(self.snapshots),
             poll_result=self.poll_result,
         )
+
+    def _answers(self, release: str) -> bool:
+        """Whether a release has agents that run; some are made by the operator."""
+        found, made = self.releases.get(release), cluster.workload_of(release, self.workloads)
+        is_made = self.rollout.spec.workload is None or found is None or found.spec.serving is not None
+        return release not in self.deserted and (is_made or made > 0)
 
     def poll(self, poll: Poll) -> None:
         """What `shell.inputs.poller` would do at a tick."""

@@ -26,17 +26,20 @@ from testkit.builders import (
     CONFIG,
     NAMESPACE,
     NEW,
+    NEXT,
     OLD,
     ROUTE,
     START,
     THEIRS,
     RolloutBuilder,
+    a_backend,
     a_ready_release,
     a_rollout,
     owned_snapshots,
     service_of,
     shown,
     snapshot_of,
+    their_route,
 )
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import run
@@ -262,5 +265,26 @@ def test_an_older_rollout_of_the_agent_and_a_route_at_the_same_door_are_seen() -
         obs = await eyes.look()
         assert (obs.agent_taken_by, obs.same_door) == ("first", ("shop/x",))
         assert eyes.api.reads == []
+
+    run(scenario())
+
+
+def test_deployments_are_read_only_when_a_decision_depends_on_them() -> None:
+    """What exists, what does not, and which of them any route of the namespace sends requests to."""
+
+    async def scenario() -> None:
+        eyes = Eyes(a_rollout().serving(OLD))
+        there = {"kind": "Deployment", "metadata": {"name": service_of(NEW), "namespace": NAMESPACE}}
+        eyes.api.put(there)
+        eyes.cache.put(versioned(their_route(a_backend(service_of(NEXT), 1), a_backend(service_of(NEW), 0))))
+        unread = frozenset(("Deployment", service_of(release)) for release in (OLD, NEW, NEXT))
+        before = await eyes.look()
+        assert (before.workloads, eyes.api.reads) == ({}, [])
+
+        obs = await eyes.observer.asked_about(before, frozenset(), unread)
+
+        names = {name: found and found["metadata"]["name"] for (_, name), found in obs.workloads.items()}  # type: ignore[index]
+        assert names == {service_of(OLD): None, service_of(NEW): service_of(NEW), service_of(NEXT): None}
+        assert obs.weighted == {service_of(OLD), service_of(NEXT)}
 
     run(scenario())

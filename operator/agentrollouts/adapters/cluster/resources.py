@@ -43,11 +43,13 @@ KINDS: Final[Mapping[str, Resource]] = {
     "AgentRelease": Resource(API_VERSION, "agentreleases"),
     "AgentRollout": Resource(API_VERSION, "agentrollouts"),
     "ConfigMap": Resource("v1", "configmaps"),
+    "Deployment": Resource("apps/v1", "deployments"),
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
     "Event": Resource("v1", "events"),
     "Gateway": Resource("gateway.networking.k8s.io/v1", "gateways"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
+    "Service": Resource("v1", "services"),
 }
 
 

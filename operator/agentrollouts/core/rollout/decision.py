@@ -21,6 +21,7 @@ from agentrollouts.core.effects import Effect, Event, Write
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.checks import idle
+from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
@@ -35,11 +36,13 @@ from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
 from agentrollouts.core.traffic.state import TrafficState
+from agentrollouts.core.workload.plan import Workloads
+from agentrollouts.core.workload.template import workload_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in this order: traffic and owners, then the status once, then Events."""
+    """What to do, in this order: traffic and owners, then the status once, then Events, then chores."""
 
     writes: tuple[Effect, ...] = ()
     rests_on_status: bool = False
@@ -59,6 +62,12 @@ class Decision:
     unsure_of: frozenset[str] = frozenset()
     """Services whose endpoints this decision depends on and that have not been read: read them, and decide
     again before any effect. Empty for a rollback of an attempt, which depends on none."""
+    unread: frozenset[tuple[str, str]] = frozenset()
+    """Deployments and Services, by kind and name, that this decision depends on and that have not been read
+    yet: the same. Empty at rest, and while traffic has to be written."""
+    chores: tuple[Effect, ...] = ()
+    """What to write to Deployments and Services. It rests on the persisted status, and no traffic waits for
+    it."""
     poll: Poll | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
     wake_at: datetime | None = None
@@ -74,10 +83,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
     generation = s.obs.rollout.metadata.generation
+    pods = _workloads(s, move)
     status = bounded(
         status.copy_with(
             observed_generation=generation,
             conditions=conditions,
+            workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
         )
     )
@@ -95,8 +106,10 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         events=(*progress.events, *noticed, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
+        unread=frozenset() if writes else pods.unread(),
+        chores=() if is_due else tuple(pods.changes()),
         poll=questions,
-        wake_at=_wake_at(s, status, move),
+        wake_at=_wake_at(s, status, move, pods.until()),
     )
 
 
@@ -135,12 +148,29 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
     return frozenset()
 
 
-def _wake_at(s: Situation, status: AgentRolloutStatus, move: moves.Move) -> datetime | None:
+def _wake_at(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, then: datetime | None
+) -> datetime | None:
     """The earliest time at which the decision may be another one though nothing changed."""
     lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
     deserted = lost + endpoints.grace(s.spec) if lost else None
-    times: tuple[datetime | None, ...] = (getattr(move, "until", None), s.gateways.until, deserted)
+    times: tuple[datetime | None, ...] = (getattr(move, "until", None), s.gateways.until, deserted, then)
     return min((time for time in times if time and time > s.now), default=None)
+
+
+def _workloads(s: Situation, move: moves.Move) -> Workloads:
+    """The workloads, with what the move needs of them."""
+    record = move.record if isinstance(move, moves.Enqueue | moves.Begin) else None
+    starting = record if record and idle.awaits_pods(s, record) else None
+    target = idle.cold_target(s) if s.spec.workload and not is_progressing(s.status) else None
+    return workloads(s, starting, target)
+
+
+def _recalled(s: Situation, move: moves.Move) -> ReleaseRecord | None:
+    """The release that an earlier rollout has left as stable, if that rollout made its agents."""
+    stable = move.stable if isinstance(move, moves.Recall) else None
+    is_ours = stable and stable.service and stable.service.name == workload_name(stable.release)
+    return stable if is_ours and s.spec.workload else None
 
 
 def _raises_what_is_lost(s: Situation) -> bool:

@@ -21,6 +21,7 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_under_way
+from agentrollouts.core.workload.template import service_of
 
 
 class Standing(Enum):
@@ -108,7 +109,8 @@ def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Pro
     field = "httpRoute" if spec.traffic.http_route else "routePatch"
     return Problem(
         Reason.SERVICE_MISSING,
-        f"release {record.release} has no `serving.service`, which `spec.traffic.{field}` needs",
+        f"release {record.release} has no `serving.service`, which `spec.traffic.{field}` needs without "
+        "`spec.workload`",
     )
 
 
@@ -160,7 +162,7 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
         release=name,
         version=release.spec.version,
         digest=status.digest,
-        service=release.spec.serving.service if release.spec.serving else None,
+        service=service_of(rollout.spec, release),
         snapshot=status.snapshot.name,
     )
     return missing_service(rollout.spec, record) or record

@@ -54,6 +54,15 @@ class Observation:
     altered: frozenset[str] = frozenset()
     """Names of ConfigMaps that look like snapshots, but do not hold what their name or the status says. They
     are not among `snapshots`."""
+    workloads: Mapping[tuple[str, str], Manifest | Problem | None] = field(default_factory=dict)
+    """Deployments and Services as read for this decision, by (kind, name).
+
+    None for one that does not exist, a problem for one that could not be read.
+    """
+    weighted: frozenset[str] = frozenset()
+    """Those of these Services to which any route sends requests."""
+    workload_problem: Problem | None = None
+    """Why the last write of a Deployment or Service failed; None once one succeeded."""
     poll_result: PollResult | None = None
 
     @property

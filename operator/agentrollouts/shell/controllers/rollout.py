@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from agentrollouts.adapters.cluster.errors import NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
@@ -21,6 +22,9 @@ from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import LOOK_AGAIN_SECONDS
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
+
+ROUNDS: Final = 2
+"""How often a decision is made again with what it depends on: endpoints may lead to Deployments."""
 
 
 class RolloutController:
@@ -47,6 +51,8 @@ class RolloutController:
         self._observer = observer
         self._actor = actor
         self._writes = writes
+        self._chores = PacedWrites(actor)
+        """For Deployments and Services: no traffic waits for them, and their failure is another one."""
         self._poller = poller
         self._telemetry = telemetry
         self._blocked: set[Ref] = set()
@@ -63,11 +69,7 @@ class RolloutController:
         if rollout is None:
             self.forget(key)
             return Outcome(None, is_complete=True)
-        obs = await self._observer.observe(rollout, self._writes.problem(key))
-        decision = decide(obs)
-        if decision.unsure_of:
-            obs = await self._observer.asked_about(obs, decision.unsure_of)
-            decision = decide(obs)
+        obs, decision = await self._decide(key, rollout)
         self._note(key, is_blocked=decision.is_blocked)
         self._poller.poll(key, decision.poll)
         self._observer.follow(key, decision.services)
@@ -88,10 +90,23 @@ class RolloutController:
         if saying is None:
             self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
         await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
+        if decision.chores and is_done:
+            await self._observer.confirm(manifest)
+            await self._chores.write(key, decision.chores)
         wait = seconds_until(obs.now, decision.wake_at)
         if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
             wait = LOOK_AGAIN_SECONDS if wait is None else min(wait, LOOK_AGAIN_SECONDS)
         return Outcome.of(pause, problem, wait)
+
+    async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision]:
+        """The decision, made again where it depends on what is not watched."""
+        obs = await self._observer.observe(rollout, self._writes.problem(key), self._chores.problem(key))
+        decision = decide(obs)
+        for _ in range(ROUNDS):
+            if decision.unsure_of or decision.unread:
+                obs = await self._observer.asked_about(obs, decision.unsure_of, decision.unread)
+                decision = decide(obs)
+        return obs, decision
 
     async def settle(self, key: Ref) -> bool:
         """Settle the routes of other owners in which the rollout set weights."""
@@ -106,6 +121,7 @@ class RolloutController:
         self._note(key, is_blocked=False)
         self._follow_nothing(key)
         self._writes.forget(key)
+        self._chores.forget(key)
         self._metrics.forget(key)
 
     def is_urgent(self, manifest: Manifest) -> bool:

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, ForbiddenError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Patch, Problem
@@ -24,6 +25,7 @@ from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
 from agentrollouts.core.traffic.routers import table
+from agentrollouts.core.traffic.routers.router import Key
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
@@ -73,8 +75,16 @@ class RolloutObserver:
         if self._endpoints is not None:
             self._endpoints.follow(key, services)
 
-    async def observe(self, rollout: AgentRollout, problem: Problem | None) -> Observation:
-        """The world of a rollout. Raises `ClusterError` where endpoints could not be read."""
+    async def observe(
+        self, rollout: AgentRollout, problem: Problem | None, workload_problem: Problem | None = None
+    ) -> Observation:
+        """The world of a rollout. Raises `ClusterError` where endpoints could not be read.
+
+        Args:
+            rollout: The rollout.
+            problem: Why the last write for it failed.
+            workload_problem: Why the last write of a Deployment or Service failed.
+        """
         namespace, name, agent = rollout.metadata.namespace, rollout.metadata.name, rollout.spec.agent
         refused = None
         if self._permits is not None:
@@ -93,6 +103,7 @@ class RolloutObserver:
             rule_taken_by=self._rival(rollout),
             agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
             traffic_problem=problem,
+            workload_problem=workload_problem,
             snapshots=snapshots,
             altered=altered,
             poll_result=self._poller.newest(Ref("AgentRollout", namespace, name)),
@@ -105,15 +116,30 @@ class RolloutObserver:
         ready = await self._has_ready_endpoint(namespace, starting.service.name)
         return replace(obs, endpoints_ready=ready)
 
-    async def asked_about(self, obs: Observation, services: frozenset[str]) -> Observation:
+    async def asked_about(
+        self, obs: Observation, services: frozenset[str], unread: frozenset[Key] = frozenset()
+    ) -> Observation:
         """The same world, with what the API server says about the endpoints of these Services.
 
         None for those about which it says nothing within `ASKING_SECONDS`.
+
+        Args:
+            obs: The world as it is known.
+            services: The Services.
+            unread: Deployments and Services to read.
         """
         namespace = obs.rollout.metadata.namespace
-        found = await asyncio.gather(*(self._ask(namespace, service) for service in services))
-        answers = dict(zip(services, found, strict=True))
-        return replace(obs, now=self._clock(), endpoints={**obs.endpoints, **answers})
+        found, objects = await asyncio.gather(
+            asyncio.gather(*(self._ask(namespace, service) for service in services)),
+            asyncio.gather(*(self._read(namespace, key) for key in unread)),
+        )
+        return replace(
+            obs,
+            now=self._clock(),
+            endpoints={**obs.endpoints, **dict(zip(services, found, strict=True))},
+            workloads={**obs.workloads, **dict(zip(unread, objects, strict=True))},
+            weighted=frozenset(name for _, name in unread if self._cache.sends_to(namespace, name)),
+        )
 
     async def orphans(self, key: Ref) -> tuple[Patch, ...]:
         """What settles the routes that a rollout left behind; nothing if it is still there.
@@ -210,6 +236,18 @@ class RolloutObserver:
                 return await self._has_ready_endpoint(namespace, service)
         except (TimeoutError, ClusterError):
             return None
+
+    async def _read(self, namespace: str, key: Key) -> Manifest | Problem | None:
+        kind, name = key
+        try:
+            async with asyncio.timeout(ASKING_SECONDS):
+                return await self._cluster.get(Ref(kind, namespace, name))
+        except ForbiddenError as error:
+            return Problem(Reason.FORBIDDEN, str(error))
+        except (TimeoutError, ClusterError) as error:
+            return Problem(
+                Reason.NO_READY_ENDPOINTS, str(error) or f"{kind} {name} could not be read in time"
+            )
 
     async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
         slices = await self._cluster.list(KIND, namespace, {SERVICE_LABEL: service})

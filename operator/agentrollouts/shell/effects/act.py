@@ -32,6 +32,7 @@ from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.insist import Insistence
 from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.inputs.intake import Intake
+from agentrollouts.shell.inputs.resync import WATCHED
 from agentrollouts.shell.relations import ROUTE
 
 logger = logging.getLogger(__name__)
@@ -179,10 +180,11 @@ class Actor:
             case Write():
                 return await self._apply(effect)
             case Patch(manifest, operations):
-                self._intake.put(await self._cluster.patch(Ref.of(dict(manifest)), operations))
+                self._take_in(await self._cluster.patch(Ref.of(dict(manifest)), operations))
             case Deletion(manifest):
                 await self._cluster.delete_version(dict(manifest))
-                self._intake.drop(dict(manifest))
+                if manifest["kind"] in WATCHED:
+                    self._intake.drop(dict(manifest))
         return None
 
     async def _apply(self, write: Write) -> Problem | None:
@@ -199,8 +201,13 @@ class Actor:
         elif found is not None and not is_made_for(found, _owner_of(manifest)):
             reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is owned by someone else; rename it or the rollout")
-        self._intake.put(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
+        self._take_in(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
         return None
+
+    def _take_in(self, written: Manifest) -> None:
+        """What is not watched would stay in the cache as it is now; it is read again when it matters."""
+        if written["kind"] in WATCHED:
+            self._intake.put(written)
 
     async def _there(self, ref: Ref, manifest: Manifest) -> Manifest | None:
         """What exists under that name; read only if the watch does not show it, or not all of it."""
@@ -209,7 +216,7 @@ class Actor:
 
     async def _see(self, ref: Ref, error: ClusterError) -> None:
         """Read what refused a write and is not in the cache: without our label, no watch shows it."""
-        if not isinstance(error, REFUSALS) or self._cache.get(ref) is not None:
+        if not isinstance(error, REFUSALS) or ref.kind not in WATCHED or self._cache.get(ref) is not None:
             return
         with suppress(ClusterError, TimeoutError):
             async with asyncio.timeout(SEEING_SECONDS):

@@ -15,6 +15,7 @@ from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
+from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.rollback_target import (
@@ -203,12 +204,19 @@ def _deserted_targets(s: Situation) -> moves.Rest | None:
     cause = "as requested" if harm is None else f"though {harm[2]}"
     services = ", ".join(f"Service {r.service.name} of {r.release}" for r in found if r.service)
     verb = "has" if len(found) == 1 else "each have"
+    cure = "its pods are being started; wait" if is_managed(s, found[0]) else "start its agents"
     return moves.Rest(
         Reason.NO_HEALTHY_TARGET,
-        f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; start its "
-        f"agents, or annotate {force_back(attempt, stable.release)} to roll back anyway",
+        f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; {cure}, "
+        f"or annotate {force_back(attempt, stable.release)} to roll back anyway",
         s.now + TARGET_POLL,
     )
+
+
+def cold_target(s: Situation) -> ReleaseRecord | None:
+    """The release whose pods have to start before stable can be rolled back to it."""
+    found = candidates(s) if _deserted_targets(s) else ()
+    return found[0] if found and is_managed(s, found[0]) else None
 
 
 def stable_rolls_back_first(s: Situation) -> moves.Move | None:
@@ -229,7 +237,7 @@ def start_attempt(s: Situation) -> moves.Move | None:
     if isinstance(s.desired, Problem):
         return None
     record = s.desired.record
-    obstacle = next(_obstacles(s, record), None)
+    obstacle = next(_obstacles(s, record), None) or unanswered(s, record, is_return=_is_return(s, record))
     if obstacle:
         is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
         until = s.now + ENDPOINT_POLL if is_polled else None
@@ -241,15 +249,24 @@ def start_attempt(s: Situation) -> moves.Move | None:
     return moves.Begin(record, State.BAKING if is_returning(record, s.status) else State.CANARY)
 
 
+def awaits_pods(s: Situation, record: ReleaseRecord) -> bool:
+    """Whether nothing but its pods, which the operator makes, can be in the way of a beginning."""
+    return is_managed(s, record) and next(_obstacles(s, record), None) is None
+
+
+def _is_return(s: Situation, record: ReleaseRecord) -> bool:
+    return is_returning(record, s.status) and not s.obs.rule_taken_by
+
+
 def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
-    """What is in the way of a beginning, the most lasting first.
+    """What is in the way of a beginning before its endpoints, the most lasting first.
 
     A return to a release that was healthy is a rollback, so it needs neither a valid plan nor the end of a
     pause, only what it takes to serve the release.
     """
     if other := rival(s.obs):
         yield other
-    is_return = is_returning(record, s.status) and not s.obs.rule_taken_by
+    is_return = _is_return(s, record)
     if is_return:
         problem = missing_service(s.spec, record) or s.routing.obstacle((record,), is_return=True)
     else:
@@ -276,9 +293,4 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
             Reason.SERVICE_SHARED,
             f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
             "apart; give each release its own Service",
-        )
-    if s.obs.endpoints_ready is False and record.service:
-        yield Problem(
-            Reason.NO_READY_ENDPOINTS,
-            f"service {record.service.name} of {record.release} has no ready endpoint; start its agents",
         )

@@ -1,0 +1,22 @@
+"""A missing right on Deployments or Services, and the command that grants it to the operator."""
+
+import re
+from typing import Final
+
+from agentrollouts.core.effects import Problem
+
+_DENIED: Final = re.compile(r'User "(?:system:serviceaccount:([^:"]+):([^"]+)|[^"]*)" cannot')
+"""How the API server says who lacks a right (Kubernetes 1.36)."""
+
+
+def with_command(problem: Problem, namespace: str) -> Problem:
+    """The problem, with the command where a right is missing in the namespace."""
+    denied = _DENIED.search(problem.message)
+    if denied is None:
+        return problem
+    home, account = denied[1] or "agentrollouts", denied[2] or "agentrollouts"
+    command = (
+        f"kubectl create rolebinding agentrollouts-workloads --namespace={namespace} "
+        f"--clusterrole={account}-workloads --serviceaccount={home}:{account}"
+    )
+    return Problem(problem.reason, f"{problem.message}; to permit it: {command}")
