@@ -87,7 +87,20 @@ class _View:
             tuple((name[entry.release], was_healthy(entry.record, status)) for entry in _healthy(status)),
             tuple(self._object(self.world.traffic[key]) for key in sorted(self.world.traffic)),
             tuple(sorted(self._snapshot(found) for found in self.world.snapshots.values())),
+            self._workloads() if rollout.spec.workload else (),
         )
+
+    def _workloads(self) -> Key:
+        """Which Deployments and Services there are, and which of them the status takes to be without pods."""
+        listed = sorted(
+            (self.name[entry.release], entry.scaled_down_time is None) for entry in self.status.workloads
+        )
+        there = sorted(
+            (kind, self.name[self.world.services[name]], found["spec"].get("replicas", 0))
+            for (kind, name), found in self.world.workloads.items()
+            if name in self.world.services
+        )
+        return *listed, *there
 
     def _snapshot(self, found: ObjectMeta) -> tuple[str, bool, bool, bool]:
         """Who keeps it, and what it says of its digest; whether the operator still has to write that."""

@@ -6,7 +6,7 @@ API server has. At each decision the rules of `testkit/world.py` are asked, and 
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.equivalence import Key, key_of
-from campaigns.virtual.small_world import HAPPENINGS, Small, beginning
+from campaigns.virtual.small_world import HAPPENINGS, Small, beginning, managed_beginning
 from testkit.builders import ROUTE
 
 Moment = tuple[Key, object]
@@ -34,6 +34,7 @@ class Search:
     depth: int = 0
     """The most steps after which a state was reached first: happenings and ends of the process."""
     broken: str | None = None
+    begin: Callable[[], Small] = beginning
     left: deque[Small] = field(default_factory=deque)
     _seen: set[Key] = field(default_factory=set)
     _decided: set[Moment] = field(default_factory=set)
@@ -41,7 +42,7 @@ class Search:
 
     def run(self, limit: int | None = None) -> Iterator[int]:
         """Visit all states; yields their number from time to time."""
-        self.follow(beginning())
+        self.follow(self.begin())
         while self.left and self.broken is None and (limit is None or self.states < limit):
             world = self.left.popleft()
             self.states, self.depth = self.states + 1, len(world.trail)
@@ -74,7 +75,7 @@ class Search:
             mine.add(moment)
             self._decided.add(moment)
             decision = world.decide()
-            effects = len(decision.writes) + (decision.status is not None)
+            effects = len(decision.writes) + (decision.status is not None) + len(decision.chores)
             for done in range(1, effects + 1):
                 crashed.append(world.fork(f"crash after {done}"))
                 crashed[-1].carry_out(decision, done)
@@ -108,9 +109,9 @@ def _check(world: Small) -> None:
     assert ROUTE in world.traffic, "there is no route"  # noqa: S101 the same
 
 
-def play(choice: Choice) -> Iterator[Case]:
+def play(choice: Choice, begin: Callable[[], Small] = beginning) -> Iterator[Case]:
     """The whole search, told every few hundred states."""
-    search, told = Search(), 0
+    search, told = Search(begin=begin), 0
     for states in search.run(choice.size):
         done = f"{states:,} states, {search.transitions:,} transitions, at most {search.depth} steps deep"
         name = f"{done}, {len(search.left):,} left"
@@ -123,5 +124,19 @@ EXHAUSTIVE: Final = Campaign(
     "S1, S3-S6 in every state of a small rollout (3 phases, 2 gates, 2 new releases, a crash after every"
     " effect), and no dead end without a condition",
     play,
+    unit="states",
+)
+
+
+def play_managed(choice: Choice) -> Iterator[Case]:
+    """The same search where the operator makes the agents."""
+    return play(choice, managed_beginning)
+
+
+WORKLOADS: Final = Campaign(
+    "workloads",
+    "The same with `spec.workload`, without a warm release or a delay: no pods are taken from"
+    " what has requests",
+    play_managed,
     unit="states",
 )

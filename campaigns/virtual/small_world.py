@@ -14,8 +14,10 @@ from itertools import product
 from typing import Any, Final
 
 from agentrollouts.api.names import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTATION_ROLL_BACK
+from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollout import Approval
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
@@ -25,7 +27,21 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.virtual.equivalence import PHASE
 from campaigns.virtual.observer import Observer
-from testkit.builders import NEW, NEXT, OLD, ROUTE, START, a_rollout, settled_snapshots
+from testkit.builders import (
+    AGENT,
+    NEW,
+    NEXT,
+    OLD,
+    ROUTE,
+    START,
+    a_ready_release,
+    a_record,
+    a_rollout,
+    digest_of,
+    service_of,
+    settled_snapshots,
+)
+from testkit.workloads import TEMPLATE
 from testkit.world import World, a_world
 
 TICK: Final = timedelta(seconds=PHASE + 1)
@@ -93,6 +109,7 @@ class Small(World):
         world = copy.copy(self)
         world.trail = (*self.trail, what) if what else self.trail
         world.traffic, world.snapshots = dict(self.traffic), dict(self.snapshots)
+        world.workloads = dict(self.workloads)
         world.ever_healthy, world.ended = set(self.ever_healthy), dict(self.ended)
         world.events, world.route_weights = [], []
         world.observer = self.observer.fork()
@@ -101,7 +118,14 @@ class Small(World):
 
 
 SERVING: Final = a_rollout(**PLAN).serving(OLD).asking_for(OLD)
-SPECS: Final = {release: SERVING.asking_for(release).plan for release in RELEASES}
+REFS: Final = {release: ReleaseRef(name=release) for release in RELEASES}
+WORKLOAD: Final = {
+    "deploymentRef": {"name": AGENT},
+    "port": 8080,
+    "keepWarm": 0,
+    "scaleDownDelaySeconds": 0,
+}
+"""Pods are taken away as soon as that is allowed, so that any mistake in it shows."""
 
 Happening = Callable[[Small], bool]
 """Lets it happen; whether it makes any difference."""
@@ -118,7 +142,7 @@ def asking_for(release: str) -> Happening:
     def happen(world: Small) -> bool:
         is_other = world.rollout.spec.release_ref.name != release
         if is_other:
-            world.respecify(SPECS[release])
+            world.respecify(world.rollout.spec.copy_with(release_ref=REFS[release]))
         return is_other
 
     return happen
@@ -262,3 +286,15 @@ def beginning() -> Small:
         observer=observer,
         watchers=[observer.see],
     )
+
+
+def managed_beginning() -> Small:
+    """The same, where the operator makes the agents of every release from a template."""
+    world = beginning()
+    made = StampedWorkload(name=service_of(OLD), release=OLD, digest=digest_of(OLD))
+    world.base = a_rollout(**PLAN, workload=WORKLOAD).serving(OLD).asking_for(OLD).having(workloads=(made,))
+    world.rollout = world.base.build()
+    world.releases = {release: a_ready_release(release, service=None) for release in RELEASES}
+    world.workloads["Deployment", AGENT] = TEMPLATE
+    world.stamp(a_record(OLD), world.releases[OLD])
+    return world
