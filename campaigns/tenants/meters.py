@@ -100,8 +100,10 @@ async def _samples(session: aiohttp.ClientSession) -> list[Sample]:
 
 
 async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, reading: Reading) -> None:
+    """Probe as the kubelet does: a process that has never answered is starting, which is no failure."""
+    answered: int | None = None
     while True:
-        began = time.monotonic()
+        began, pid = time.monotonic(), operator.process.pid
         try:
             async with session.get("/healthz") as answer:
                 text, status = (await answer.text()).strip(), answer.status
@@ -109,9 +111,11 @@ async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, read
             text, status = type(error).__name__, 0
         reading.probes += 1
         reading.slowest_probe = max(reading.slowest_probe, time.monotonic() - began)
-        if status != HTTPStatus.OK:
+        if status:
+            answered = pid
+        if status != HTTPStatus.OK and pid == answered:
             reading.failed.append(text)
-        if (pid := operator.process.pid) is not None:
+        if pid is not None:
             reading.rss.append(resident_mib(pid))
         await asyncio.sleep(max(0.0, began + PROBE_SECONDS - time.monotonic()))
 
