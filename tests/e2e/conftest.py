@@ -25,8 +25,13 @@ MISTAKES = re.compile(
     r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|routes|workloads)'|Failed to reconcile"
 )
 """What the operator's log may never hold: a bug, or a right that the chart or its policies forgot."""
-ON_PURPOSE = re.compile(r"/refused[-.\w]*: .*cannot patch|to permit it: kubectl create rolebinding")
-"""What a test takes a right away for, or has not granted yet."""
+ON_PURPOSE = re.compile(
+    r"/refused[-.\w]*: .*cannot patch"
+    r"|to permit it: kubectl create rolebinding"
+    r"|/quota-traffic: .*did not create"
+)
+"""What a test takes a right away for or has not granted yet. And the plainest write of an object that a quota
+refused: without any mark it is not created."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
