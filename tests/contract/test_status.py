@@ -31,6 +31,7 @@ from agentrollouts.api.verdict import (
     StartedRuns,
     Verdict,
 )
+from agentrollouts.api.workload import StampedWorkload
 from tests.contract.server import ApiServer
 
 NOW = datetime(2026, 11, 21, 10, 53, 0, 123456, UTC)
@@ -122,6 +123,9 @@ ROLLOUT_STATUS = AgentRolloutStatus(
     canary=RECORD,
     weights=WeightsStatus(stable=95, canary=5),
     requested_weight=5,
+    workloads=(
+        StampedWorkload(name="status-1-0-0", release="status-1.0.0", digest=DIGEST, scaled_down_time=NOW),
+    ),
     attempt=Attempt(
         number=12,
         state=State.HELD,

@@ -27,6 +27,7 @@ _DROPPED: Final = frozenset(
     }
 )
 _AGENT: Final = "agent"
+_UID: Final = "agentrollouts.dev/rolled-back-uid"
 _WHY: Final = "agentrollouts.dev/rollback-message"
 _FACTS: Final = frozenset({"agentrollouts.dev/healthy", "agentrollouts.dev/quarantined"})
 """Annotations of a snapshot, whose text is JSON with the time in it."""
@@ -66,7 +67,7 @@ def _object(found: Manifest) -> dict[str, Any]:
     }
     if found["kind"] != "AgentRollout":
         annotations = metadata.get("annotations", {})
-        kept["annotations"] = {key: _annotation(key, text) for key, text in annotations.items()}
+        kept["annotations"] = {k: _annotation(k, text) for k, text in annotations.items() if k != _UID}
     else:
         kept["why"] = _unnumbered(found.get("status", {}).get("lastRollback", {}).get("message", ""))
     if found["kind"] in {"AgentRelease", "AgentRollout"}:
