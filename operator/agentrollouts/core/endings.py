@@ -103,6 +103,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.PENDING: _object("the AgentRelease is read"),
     Reason.RELEASE_NOT_FOUND: _object("create the AgentRelease, or name another one"),
     Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; see its own condition"),
+    Reason.TEMPLATE_UNFIT: _object("create or correct the Deployment in `spec.workload.deploymentRef`"),
     Reason.AGENT_MISMATCH: _person("name a release of this agent"),
     Reason.QUARANTINED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
     Reason.TIMED_OUT: _person(
