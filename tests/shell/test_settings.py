@@ -42,7 +42,7 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
             gates_per_rollout=16,
             min_interval_seconds=1,
             queries_per_second_per_namespace=80,
-            releases_per_namespace=1000,
+            releases_per_namespace=10_000,
             release_bytes_per_namespace=256 * 2**20,
         ),
         workers=32,

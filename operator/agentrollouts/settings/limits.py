@@ -21,7 +21,7 @@ class Limits(Section):
     gate counts as 1, each further gate as 1/4, and a result of many rows as 1 for each 120. If they request
     more, all their intervals grow alike, and the condition ShareExceeded of each says so. A query with its
     decision takes about 3 ms of processor time, so 80 are a quarter of a core."""
-    releases_per_namespace: int = Field(strict=True, default=1000, ge=1, le=100_000)
+    releases_per_namespace: int = Field(strict=True, default=10_000, ge=1, le=100_000)
     """Number of AgentReleases in one namespace that become Ready. Younger ones are refused, with the reason
     LimitExceeded, until older ones are deleted. A release that has its snapshot stays."""
     release_bytes_per_namespace: int = Field(strict=True, default=256 * 2**20, ge=2**20, le=2**40)
