@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_ROLLOUT
+from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest
+from agentrollouts.core.ownership import OWNERS, is_owned_by, owned_metadata
 from agentrollouts.core.traffic.latch import Latch, latch_of, read_latch
 
 Objects = Mapping[tuple[str, str], Manifest]
@@ -15,9 +16,6 @@ Objects = Mapping[tuple[str, str], Manifest]
 
 
 ROUTE_API: Final = "gateway.networking.k8s.io"
-
-
-OWNERS: Final = "ownerReferences"
 
 
 def key_of(manifest: Manifest) -> tuple[str, str]:
@@ -73,36 +71,13 @@ def is_made_for(actual: Manifest, uid: str) -> bool:
     )
 
 
-def is_owned_by(manifest: Manifest, uid: str) -> bool:
-    """Whether this very rollout made it: another one of the same name knows nothing of its attempts."""
-    owners = (manifest.get("metadata") or {}).get(OWNERS) or ()
-    return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
-
-
 def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
     return ((manifest or {}).get("metadata") or {}).get("annotations") or {}
 
 
 def metadata_of(rollout: AgentRollout, status: AgentRolloutStatus, name: str) -> dict[str, Any]:
     """Name, labels, owner and, once rolled back, the mark of a traffic object of this rollout."""
-    metadata: dict[str, Any] = {
-        "name": name,
-        "namespace": rollout.metadata.namespace,
-        "labels": {
-            LABEL_MANAGED_BY: FIELD_MANAGER,
-            LABEL_AGENT: rollout.spec.agent,
-            LABEL_ROLLOUT: rollout.metadata.name,
-        },
-        "ownerReferences": [
-            {
-                "apiVersion": API_VERSION,
-                "kind": "AgentRollout",
-                "name": rollout.metadata.name,
-                "uid": rollout.metadata.uid,
-                "controller": True,
-            }
-        ],
-    }
+    metadata = owned_metadata(rollout, name)
     if found := latch_of(status):
         metadata["annotations"] = replace(found, uid=rollout.metadata.uid).annotations
     return metadata

@@ -11,12 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from agentrollouts.api.names import (
-    API_VERSION,
-    FIELD_MANAGER,
     LABEL_AGENT,
-    LABEL_MANAGED_BY,
     LABEL_RELEASE,
-    LABEL_ROLLOUT,
     LABEL_TEMPLATE,
 )
 from agentrollouts.api.reasons import Reason
@@ -25,6 +21,7 @@ from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.workload import Workload
 from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.ownership import is_owned_by, owned_metadata
 
 DEPLOYMENT: Final = "Deployment"
 SERVICE: Final = "Service"
@@ -63,8 +60,7 @@ def is_copy(found: Manifest, rollout: AgentRollout, release: str, digest: str) -
 
     By what no one can change about a Deployment, as two releases can have one name, at once or one later.
     """
-    owners = found["metadata"].get("ownerReferences") or ()
-    is_ours = any(owner.get("uid") == rollout.metadata.uid and owner.get("controller") for owner in owners)
+    is_ours = is_owned_by(found, rollout.metadata.uid)
     spec = found.get("spec") or {}
     if found["kind"] == SERVICE:
         return is_ours and (spec.get("selector") or {}).get(LABEL_RELEASE) == release
@@ -170,25 +166,8 @@ def stamped_service(rollout: AgentRollout, record: ReleaseRecord) -> Manifest:
 
 
 def _metadata(rollout: AgentRollout, record: ReleaseRecord) -> dict[str, Any]:
-    return {
-        "name": record.service.name if record.service else "",
-        "namespace": rollout.metadata.namespace,
-        "labels": {
-            LABEL_MANAGED_BY: FIELD_MANAGER,
-            LABEL_AGENT: rollout.spec.agent,
-            LABEL_RELEASE: record.release,
-            LABEL_ROLLOUT: rollout.metadata.name,
-        },
-        "ownerReferences": [
-            {
-                "apiVersion": API_VERSION,
-                "kind": "AgentRollout",
-                "name": rollout.metadata.name,
-                "uid": rollout.metadata.uid,
-                "controller": True,
-            }
-        ],
-    }
+    name = record.service.name if record.service else ""
+    return owned_metadata(rollout, name, {LABEL_RELEASE: record.release})
 
 
 def _containers(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

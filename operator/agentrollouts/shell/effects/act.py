@@ -23,9 +23,10 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
+from agentrollouts.core.ownership import OWNERS
 from agentrollouts.core.release.snapshot import fitting
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
-from agentrollouts.core.traffic.manifests import OWNERS, is_made_for
+from agentrollouts.core.traffic.manifests import is_made_for
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender

@@ -7,8 +7,9 @@ from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Manifest, Write
+from agentrollouts.core.ownership import is_owned_by
 from agentrollouts.core.traffic.latch import Latch, without_message
-from agentrollouts.core.traffic.manifests import Objects, covers, is_ours, is_owned_by, latch
+from agentrollouts.core.traffic.manifests import Objects, covers, is_ours, latch
 from agentrollouts.core.traffic.routers.router import Change, Find, Router
 from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, is_shown_back
 

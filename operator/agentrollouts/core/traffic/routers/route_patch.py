@@ -15,9 +15,9 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import RoutePatch
 from agentrollouts.core.effects import Manifest, Patch, Problem
+from agentrollouts.core.ownership import OWNERS
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.latch import Latch, latch_of
-from agentrollouts.core.traffic.manifests import OWNERS
 from agentrollouts.core.traffic.route_claim import (
     Claim,
     Operation,
