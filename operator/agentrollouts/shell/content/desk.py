@@ -4,10 +4,10 @@ An examination takes memory and, for the largest releases, seconds. A worker tha
 roll back meanwhile; so no one waits here, and a release is looked at again when it is its turn.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.turns import Turns
 
 
 class Desk:
@@ -20,7 +20,7 @@ class Desk:
     def __init__(self, mark: Callable[[Ref], None]) -> None:
         self._mark = mark
         self._whose: Ref | None = None
-        self._waiting: OrderedDict[str, OrderedDict[Ref, None]] = OrderedDict()
+        self._waiting: Turns[Ref] = Turns()
 
     def take(self, key: Ref) -> bool:
         """Whether it is this one's turn, until it is done; if not, it is marked when it is."""
@@ -29,7 +29,7 @@ class Desk:
         if self._whose == key:
             self._drop(key)
             return True
-        self._waiting.setdefault(key.namespace, OrderedDict())[key] = None
+        self._waiting.add(key, key.namespace, is_urgent=False)
         return False
 
     def leave(self, key: Ref) -> None:
@@ -41,18 +41,10 @@ class Desk:
         """End a turn; no effect for one that has none."""
         if self._whose != key:
             return
-        self._whose = None
-        if self._waiting:
-            namespace, keys = self._waiting.popitem(last=False)
-            self._whose, _ = keys.popitem(last=False)
-            if keys:
-                self._waiting[namespace] = keys
-            self._mark(self._whose)
+        turn = self._waiting.take(lambda _namespace, _is_urgent: True)
+        self._whose = turn.item if turn else None
+        if turn is not None:
+            self._mark(turn.item)
 
     def _drop(self, key: Ref) -> None:
-        keys = self._waiting.get(key.namespace)
-        if keys is None:
-            return
-        keys.pop(key, None)
-        if not keys:
-            del self._waiting[key.namespace]
+        self._waiting.remove(key, key.namespace, is_urgent=False)
