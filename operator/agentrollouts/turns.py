@@ -6,11 +6,13 @@ with thousands of items costs it one. What is urgent goes first, but for one tur
 can make everything of its own urgent, and must not stop what is not.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+P = TypeVar("P")
 
 IN_A_ROW: Final = 4
 """How many urgent items are served while others wait, before one of those is."""
@@ -75,3 +77,32 @@ class Turns(Generic[K]):
                 self.remove(item, tenant, is_urgent=is_urgent)
                 return Turn(item, tenant, is_urgent)
         return None
+
+
+class Line(Generic[P]):
+    """Tasks that wait for a place, by turns."""
+
+    def __init__(self) -> None:
+        self._turns: Turns[asyncio.Future[P]] = Turns()
+
+    async def wait(self, tenant: Hashable, *, is_urgent: bool, give_back: Callable[[P], None]) -> P:
+        """The place, once it has been given.
+
+        Args:
+            tenant: Who waits.
+            is_urgent: The class.
+            give_back: Called with a place that was given in the moment in which this was cancelled.
+        """
+        place: asyncio.Future[P] = asyncio.get_running_loop().create_future()
+        self._turns.add(place, tenant, is_urgent=is_urgent)
+        try:
+            return await place
+        except asyncio.CancelledError:
+            self._turns.remove(place, tenant, is_urgent=is_urgent)
+            if not place.cancelled():
+                give_back(place.result())
+            raise
+
+    def take(self, may: Callable[[Hashable, bool], bool]) -> Turn[asyncio.Future[P]] | None:
+        """Whose turn it is, as of `Turns.take`; the caller gives the place as the result of the item."""
+        return self._turns.take(may, is_free=lambda place: not place.done())

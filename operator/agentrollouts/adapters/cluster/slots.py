@@ -4,7 +4,6 @@ In front of the connection pool of `client`. A call that can wait leaves some pl
 so that a rollback finds a connection while thousands of objects of others are written.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from contextvars import ContextVar
 from math import ceil
 from typing import Final, NamedTuple
 
-from agentrollouts.turns import Turns
+from agentrollouts.turns import Line
 
 PART: Final = 2 / 3
 """Part of the places that one tenant can have at a time, and that calls that can wait can have."""
@@ -38,7 +37,7 @@ class Slots:
         self._free = most
         self._free_for_all = self._of_tenant = ceil(most * PART)
         self._used: Counter[Hashable] = Counter()
-        self._waiting: Turns[asyncio.Future[None]] = Turns()
+        self._line: Line[None] = Line()
 
     @asynccontextmanager
     async def of(self, caller: Caller) -> AsyncIterator[None]:
@@ -46,28 +45,18 @@ class Slots:
         if self._may(*caller):  # a call that waits could not have it
             self._count(caller, 1)
         else:
-            await self._wait(caller)
+            # when it is there, it has been counted as ours
+            await self._line.wait(
+                caller.tenant, is_urgent=caller.is_urgent, give_back=lambda _: self._release(caller)
+            )
         try:
             yield
         finally:
             self._release(caller)
 
-    async def _wait(self, caller: Caller) -> None:
-        """Wait until the place has been counted as ours."""
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(place, caller.tenant, is_urgent=caller.is_urgent)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._release(caller)
-            else:
-                self._waiting.remove(place, caller.tenant, is_urgent=caller.is_urgent)
-            raise
-
     def _release(self, caller: Caller) -> None:
         self._count(caller, -1)
-        while (found := self._waiting.take(self._may, _still_waits)) is not None:
+        while (found := self._line.take(self._may)) is not None:
             self._count(Caller(found.tenant, found.is_urgent), 1)
             found.item.set_result(None)
 
@@ -84,8 +73,3 @@ class Slots:
         self._used[caller.tenant] += places
         if not self._used[caller.tenant]:
             del self._used[caller.tenant]
-
-
-def _still_waits(place: "asyncio.Future[None]") -> bool:
-    """A call that is being given up is about to leave the line."""
-    return not place.done()

@@ -9,13 +9,12 @@ turns by namespace.
 To wait for a turn says nothing about the server, so it has no deadline, and no error comes of it.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from agentrollouts.turns import Turns
+from agentrollouts.turns import Line
 
 SLOW_SECONDS: Final = 60.0
 """How long a namespace counts as slow after a slow query."""
@@ -56,7 +55,7 @@ class Slots:
         self._slow = 0
         """How many slots slow namespaces have now."""
         self._tenants: dict[str, _Tenant] = {}
-        self._waiting: Turns[asyncio.Future[bool]] = Turns()
+        self._line: Line[bool] = Line()
         """Urgent are the queries of quick namespaces."""
         self._answered_at = float("-inf")
 
@@ -121,7 +120,7 @@ class Slots:
         self._free += 1
         self._slow -= not is_quick
         tenant.running -= 1
-        while self._free and (turn := self._waiting.take(self._may, is_free=_is_waited_for)) is not None:
+        while self._free and (turn := self._line.take(self._may)) is not None:
             next_one = self._tenants[str(turn.tenant)]
             is_quick = turn.is_urgent and self._is_quick(next_one)
             self._begin(next_one, is_quick=is_quick)
@@ -134,23 +133,16 @@ class Slots:
     async def _wait(self, namespace: str, tenant: _Tenant, *, is_quick: bool) -> bool:
         """Wait for a slot; whether it is one of a quick namespace."""
         began, behind_own = self._clock(), tenant.running >= self._may_have(is_quick=is_quick)
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future, namespace, is_urgent=is_quick)
         tenant.waiting += 1
         try:
-            given = await future
-        except asyncio.CancelledError:
-            self._waiting.remove(future, namespace, is_urgent=is_quick)
-            if not future.cancelled():  # it came in the same moment
-                self._end(tenant, is_quick=future.result())
-            raise
+            given = await self._line.wait(
+                namespace,
+                is_urgent=is_quick,
+                give_back=lambda was_quick: self._end(tenant, is_quick=was_quick),
+            )
         finally:
             tenant.waiting -= 1
         waited = self._clock() - began
         if behind_own and waited >= CROWDED_SECONDS:
             tenant.waited, tenant.crowded_until = waited, self._clock() + REPORTED_SECONDS
         return given
-
-
-def _is_waited_for(future: asyncio.Future[bool]) -> bool:
-    return not future.done()
