@@ -28,10 +28,6 @@ class Snapshots:
         versions = self._cache.snapshots_of(namespace, agent)
         return tuple(found for entry in versions.items() if (found := self._head(*entry)))
 
-    def bytes_in(self, namespace: str) -> int:
-        """Bytes of all bundles of a namespace."""
-        return self._cache.bundle_bytes(namespace)
-
     def _head(self, key: Ref, version: int) -> Snapshot | None:
         known = self._read.get(key)
         if known is None or known[0] != version:

@@ -5,12 +5,14 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from agentrollouts.adapters.cluster.errors import NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
 from agentrollouts.shell.effects.act import Actor
 
 Model = TypeVar("Model", bound=ApiModel)
+Found = TypeVar("Found")
 
 
 class Outcome(NamedTuple):
@@ -52,6 +54,13 @@ class Controller(Protocol):
 
     def is_urgent(self, manifest: Manifest) -> bool:
         """Whether a failed pass over this object is repeated soon, however often it has failed."""
+
+
+def existing(key: Ref, found: Found | None) -> Found:
+    """What was read of an object. Raises `NotFoundError` if it is gone, and the watch has not reported it."""
+    if found is None:
+        raise NotFoundError(f"{key} is gone")
+    return found
 
 
 async def parsed(model: type[Model], manifest: Manifest, actor: Actor) -> Model | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from agentrollouts.adapters.cluster.errors import ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.errors import ConflictError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
@@ -22,7 +22,7 @@ from agentrollouts.shell.content.conclusion import Conclusion, conclusion, needs
 from agentrollouts.shell.content.desk import Desk
 from agentrollouts.shell.content.examination import Request
 from agentrollouts.shell.content.examiner import Examine, examined_here
-from agentrollouts.shell.controllers.controller import Outcome, parsed, seconds_until
+from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.permits import ReleasePermits
@@ -93,9 +93,7 @@ class ReleaseObserver:
         """
         release, snapshots = obs.release, obs.snapshots
         namespace, key = release.metadata.namespace, _key(release)
-        text = await self._cluster.text(key)
-        if text is None:
-            raise NotFoundError(f"{key} is gone")
+        text = existing(key, await self._cluster.text(key))
         kept, parent = kept_by(release, snapshots), parent_of(release, snapshots)
         texts = {
             name: await self._cluster.text(Ref(CONFIG_MAP, namespace, name))
@@ -134,10 +132,7 @@ class ReleaseController:
         if manifest["metadata"].get("deletionTimestamp"):  # it leaves nothing behind
             self.forget(key)
             return Outcome(None, is_complete=True)
-        whole = await self._observer.whole(key, manifest)
-        if whole is None:
-            raise NotFoundError(f"{key} is gone")
-        manifest = whole
+        manifest = existing(key, await self._observer.whole(key, manifest))
         release = await parsed(AgentRelease, manifest, self._actor)
         if release is None:
             self.forget(key)

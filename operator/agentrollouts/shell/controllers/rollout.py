@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from agentrollouts.adapters.cluster.errors import NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
@@ -14,7 +13,7 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, is_under_way
-from agentrollouts.shell.controllers.controller import Outcome, parsed, seconds_until
+from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
@@ -61,10 +60,7 @@ class RolloutController:
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
         """One pass over a rollout. Raises `ClusterError` if it has to be tried again."""
-        whole = await self._observer.whole(key, manifest)
-        if whole is None:
-            raise NotFoundError(f"{key} is gone")
-        manifest = whole
+        manifest = existing(key, await self._observer.whole(key, manifest))
         rollout = await parsed(AgentRollout, manifest, self._actor)
         if rollout is None:
             self.forget(key)
