@@ -14,6 +14,7 @@ from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.slots import CALLER, Caller
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.controllers.controller import Controller
+from agentrollouts.shell.effects.writes import PAUSE_ROLLBACK
 from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
 
@@ -23,8 +24,6 @@ PAUSE_FIRST: Final = 0.5
 """Seconds before the first retry; each further one waits twice as long."""
 PAUSE_LAST: Final = 30.0
 """Seconds between retries at the most."""
-PAUSE_URGENT: Final = 1.85
-"""The same while an attempt is in progress: a rollback that the API server did not take is repeated soon."""
 
 
 class Reconciler:
@@ -105,5 +104,5 @@ class Reconciler:
         failures, manifest = self._failures.get(key, 0), self._cache.get(key)
         self._failures[key] = failures + 1
         is_urgent = manifest is not None and self._controllers[key.kind].is_urgent(manifest)
-        longest = PAUSE_URGENT if is_urgent else PAUSE_LAST
+        longest = PAUSE_ROLLBACK if is_urgent else PAUSE_LAST  # an attempt in progress may have to roll back
         self._look_in(key, min(PAUSE_FIRST * 2 ** min(failures, 10), longest))

@@ -14,7 +14,8 @@ from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.pace import PAUSE_LAST, Pace
 
 PAUSE_ROLLBACK: Final = 1.85
-"""The same for a rollback: a policy that was removed can refuse for another second (Kubernetes 1.36)."""
+"""Seconds between repetitions while a rollback can be among what is repeated: a policy that was removed can
+refuse for another second (Kubernetes 1.36)."""
 
 
 class PacedWrites:
