@@ -85,7 +85,8 @@ class Operator:
         self._is_working = False
         self._tasks: list[asyncio.Task[None]] = []
         self._resync: Resync
-        self._release_permits: ReleasePermits
+        self._followers: list[Callable[[Settings], None]] = []
+        """What uses new settings, in this order."""
         self.telemetry = Telemetry()
 
     async def start(self) -> Intake:
@@ -132,21 +133,23 @@ class Operator:
         on_result = partial(queue.mark, is_urgent=True)
         poller = Poller(sources.find, on_result, telemetry.polled, limits=settings.limits)
         self._exit.callback(poller.close)
+        self._followers += [sources.replace, lambda news: poller.replace(news.limits)]
         sender = EventSender(cluster)
         actor = Actor(cluster, cache, intake, sender)
         permits = self._permits(cluster, cache, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
         rollouts = RolloutObserver(cache, cluster, poller, permits=permits, endpoints=endpoints)
+        releases = self._release_observer(cluster, cache)
         writes = PacedWrites(actor)
         metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
         telemetry.registry.register(metrics)
         controllers: dict[str, Controller] = {
             ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry, metrics),
-            RELEASE: self._releases(cluster, cache, actor, writes, queue),
+            RELEASE: ReleaseController(releases, actor, writes, Desk(queue.mark)),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
-        self._spawn(self._follow_settings(sources, poller, permits, intake), "settings")
+        self._spawn(self._follow_settings(intake), "settings")
 
         def begin() -> None:
             self._is_working = True
@@ -183,21 +186,21 @@ class Operator:
         """Take in all objects of a kind; the version from which to watch. Raises `ClusterError`."""
         return await self._resync.anew(kind, namespace)
 
-    def _releases(
-        self, cluster: WatchingCluster, cache: Cache, actor: Actor, writes: PacedWrites, queue: WorkQueue[Ref]
-    ) -> ReleaseController:
-        """The controller of releases, with the process that examines them, which is ended at the end."""
+    def _release_observer(self, cluster: WatchingCluster, cache: Cache) -> ReleaseObserver:
+        """With the process that examines releases, which is ended at the end."""
         examiner = Examiner()
         self._exit.push_async_callback(examiner.close)
-        self._release_permits = ReleasePermits(self._watcher.settings, cache)
-        observer = ReleaseObserver(cache, cluster, permits=self._release_permits, examine=examiner.examine)
-        return ReleaseController(observer, actor, writes, Desk(queue.mark))
+        permits = ReleasePermits(self._watcher.settings, cache)
+        self._followers.append(permits.replace)
+        return ReleaseObserver(cache, cluster, permits=permits, examine=examiner.examine)
 
     def _permits(self, cluster: WatchingCluster, cache: Cache, queue: WorkQueue[Ref]) -> Permits:
         """What the settings allow, with the Gateways that it reads closed at the end."""
         classes = GatewayClasses(cluster, queue.mark)
         self._exit.callback(classes.close)
-        return Permits(self._watcher.settings, cache, classes)
+        permits = Permits(self._watcher.settings, cache, classes)
+        self._followers.append(permits.replace)
+        return permits
 
     async def stop(self) -> None:
         """End the workers and close all connections. What is half done is done again by the next process.
@@ -236,18 +239,14 @@ class Operator:
             await asyncio.sleep(LAG_STEP_SECONDS)
             self.telemetry.lagged(max(0.0, loop.time() - due))
 
-    async def _follow_settings(
-        self, sources: Sources, poller: Poller, permits: Permits, intake: Intake
-    ) -> None:
+    async def _follow_settings(self, intake: Intake) -> None:
         async for news in self._watcher.changes():
             self.telemetry.settings_reloaded(ok=not isinstance(news, SettingsError))
             if isinstance(news, SettingsError):
                 logger.warning("Kept the previous settings: %s", news)
             else:
-                sources.replace(news)
-                poller.replace(news.limits)
-                permits.replace(news)
-                self._release_permits.replace(news)
+                for follow in self._followers:
+                    follow(news)
                 intake.look_at_all()
                 logger.info("Applied new settings")
 
