@@ -9,14 +9,13 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.release.permits import too_many_releases
+from agentrollouts.core.release.permits import too_many
 from agentrollouts.core.rollout.grants import Grant, grant_refusal
 from agentrollouts.core.rollout.permits import (
     attached,
     gateway_refusal,
     parents,
     too_many_gates,
-    too_many_rollouts,
     with_old_place,
 )
 from agentrollouts.core.states import is_under_way
@@ -50,13 +49,14 @@ class Permits:
     """
 
     def __init__(self, settings: Settings, cache: Cache, classes: GatewayClasses) -> None:
-        self._settings = settings
         self._cache = cache
         self._classes = classes
+        self.replace(settings)
 
     def replace(self, settings: Settings) -> None:
         """Use these settings from now on."""
         self._settings = settings
+        self._grants = [Grant(each.namespaces, each.gateways, each.hosts) for each in settings.gateways]
 
     async def prepare(self, rollout: AgentRollout) -> None:
         """Read the class of a new Gateway, unless an attempt is in progress: a rollback waits for none."""
@@ -69,19 +69,16 @@ class Permits:
         """The rollout as it may be served, and what stands against more."""
         limits, key = self._settings.limits, _key(rollout)
         route = self._route(rollout)
-        problem = self._grants(rollout) or self._gateways(rollout, route)
+        refused = grant_refusal(rollout, self._grants) if self._grants else None
+        problem = refused or self._gateways(rollout, route)
         unattached = None
         if problem is not None:
             rollout = with_old_place(rollout, route)
             unattached = problem if rollout.spec.traffic.http_route is None else None
-        if self._cache.is_beyond(key, limits.rollouts_per_namespace):
-            problem = too_many_rollouts(key.namespace, limits.rollouts_per_namespace)
+        if self._cache.is_beyond(key, most := limits.rollouts_per_namespace):
+            problem = too_many(ROLLOUT, "rolloutsPerNamespace", key.namespace, most)
         problem = too_many_gates(rollout.spec, limits.gates_per_rollout) or problem
         return Permitted(rollout, unattached or problem, unattached)
-
-    def _grants(self, rollout: AgentRollout) -> Problem | None:
-        grants = [Grant(each.namespaces, each.gateways, each.hosts) for each in self._settings.gateways]
-        return grant_refusal(rollout, grants) if grants else None
 
     def _gateways(self, rollout: AgentRollout, route: Manifest | None) -> Problem | None:
         allowed = frozenset(self._settings.gateway_classes)
@@ -119,7 +116,7 @@ class ReleasePermits:
         room = largest - self._cache.bundle_bytes(namespace)
         limit = f"limits.releaseBytesPerNamespace in the operator's settings is {largest:,}"
         if self._cache.is_beyond(Ref(RELEASE, namespace, release.metadata.name), most):
-            return too_many_releases(namespace, most), room, limit
+            return too_many(RELEASE, "releasesPerNamespace", namespace, most), room, limit
         return None, room, limit
 
 

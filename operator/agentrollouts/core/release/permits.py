@@ -7,12 +7,12 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Problem
 
 
-def too_many_releases(namespace: str, most: int) -> Problem:
-    """What to say to each release that is younger than as many as the settings permit."""
+def too_many(kind: str, setting: str, namespace: str, most: int) -> Problem:
+    """What to say to each object of a kind that is younger than as many as the settings permit."""
     return Problem(
         Reason.LIMIT_EXCEEDED,
-        f"namespace {namespace} has more than {most} AgentReleases, and {most} older ones are served "
-        "(limits.releasesPerNamespace in the operator's settings); delete one of them, or ask the "
+        f"namespace {namespace} has more than {most} {kind}s, and {most} older ones are served "
+        f"(limits.{setting} in the operator's settings); delete one of them, or ask the "
         "administrator for more",
     )
 

@@ -41,16 +41,6 @@ def too_many_gates(spec: AgentRolloutSpec, most: int) -> Problem | None:
     )
 
 
-def too_many_rollouts(namespace: str, most: int) -> Problem:
-    """What to say to each rollout that is younger than as many as the settings permit."""
-    return Problem(
-        Reason.LIMIT_EXCEEDED,
-        f"namespace {namespace} has more than {most} AgentRollouts, and {most} older ones are served "
-        "(limits.rolloutsPerNamespace in the operator's settings); delete one of them, or ask the "
-        "administrator for more",
-    )
-
-
 def gateway_refusal(
     rollout: AgentRollout,
     allowed: frozenset[str],
