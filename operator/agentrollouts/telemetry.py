@@ -33,6 +33,29 @@ _LAG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
+class _Now:
+    """What is true at the moment, in contrast to what has happened so far."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(name, text, registry=registry)
+
+        self.blocked = gauge(
+            "agentrollouts_rollbacks_blocked",
+            "Rollouts whose rollback is refused, so that the bad release keeps traffic",
+        )
+        self.depth = gauge("agentrollouts_queue_depth", "Objects that are waiting to be reconciled")
+        self.oldest = gauge(
+            "agentrollouts_queue_oldest_seconds",
+            "Time that the oldest of these objects has waited in seconds",
+        )
+        self.tasks = gauge("python_asyncio_tasks", "Tasks in the event loop")
+        self.leader = gauge(
+            "agentrollouts_leader", "1 on the replica that decides and writes, 0 on the others"
+        )
+        self.leader.set(1)
+
+
 class Telemetry:
     """Our metrics, each moved by one method; `registry` is what `/metrics` shows."""
 
@@ -68,17 +91,7 @@ class Telemetry:
         )
         self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
         self._lag = self._histogram("event_loop_lag_seconds", "Lag of the event loop in seconds", [], _LAG)
-        self._blocked = self._gauge(
-            "rollbacks_blocked",
-            "Rollouts whose rollback is refused, so that the bad release keeps traffic",
-        )
-        self._depth = self._gauge("queue_depth", "Objects that are waiting to be reconciled")
-        self._oldest = self._gauge(
-            "queue_oldest_seconds", "Time that the oldest of these objects has waited in seconds"
-        )
-        self._tasks = Gauge("python_asyncio_tasks", "Tasks in the event loop", registry=self.registry)
-        self._leader = self._gauge("leader", "1 on the replica that decides and writes, 0 on the others")
-        self._leader.set(1)
+        self._now = _Now(self.registry)
         self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
         Info("agentrollouts_build", "Version of the operator", registry=self.registry).info(
             {"version": version("agentrollouts")}
@@ -104,7 +117,7 @@ class Telemetry:
 
     def rollbacks_blocked(self, number: int) -> None:
         """So many rollbacks are refused by the API server now."""
-        self._blocked.set(number)
+        self._now.blocked.set(number)
 
     def attempt_ended(self, outcome: str) -> None:
         """An attempt reached a final state."""
@@ -128,7 +141,7 @@ class Telemetry:
 
     def watch_lease(self, is_held: Callable[[], bool]) -> None:
         """Reads this whenever the metrics are read."""
-        self._leader.set_function(is_held)
+        self._now.leader.set_function(is_held)
 
     async def rendered(self, renderer: Executor) -> bytes:
         """The metrics as text. The thread of `renderer` writes them, so that the event loop is not blocked.
@@ -137,9 +150,9 @@ class Telemetry:
         """
         if self._queue is not None:
             depth, oldest_seconds = self._queue
-            self._depth.set(depth())
-            self._oldest.set(oldest_seconds())
-        self._tasks.set(len(asyncio.all_tasks()))
+            self._now.depth.set(depth())
+            self._now.oldest.set(oldest_seconds())
+        self._now.tasks.set(len(asyncio.all_tasks()))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(renderer, generate_latest, self.registry)
 
@@ -150,9 +163,6 @@ class Telemetry:
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"agentrollouts_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"agentrollouts_{name}", text, registry=self.registry)
 
 
 def endpoint(telemetry: Telemetry, *, healthy: Probe, ready: Probe) -> web.Application:
