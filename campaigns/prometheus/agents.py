@@ -6,14 +6,9 @@ here is random, so a healthy canary fails exactly as often as stable.
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
-
-from aiohttp import web
-
-from sandbox.stack import Stack
 
 RUNS_PER_SECOND: Final = 200
 USUAL_FAILURES: Final = 0.01
@@ -56,24 +51,6 @@ class Agents:
         """By agent."""
         self.failing: dict[tuple[str, str], float] = {}
         """Share of the runs that fail, by agent and version, where it is not the usual one."""
-
-    @asynccontextmanager
-    async def scraped(self, stack: Stack) -> AsyncIterator[None]:
-        """Let Prometheus scrape them every second."""
-
-        async def metrics(_: web.Request) -> web.Response:
-            return web.Response(text="".join(f"{line}\n" for line in self.exposition()))
-
-        app = web.Application()
-        app.router.add_get("/metrics", metrics)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            stack.add_target("agents", f"127.0.0.1:{runner.addresses[0][1]}", {"job": "agents"})
-            yield
-        finally:
-            await runner.cleanup()
 
     def exposition(self) -> Iterator[str]:
         """The counters now, in the text format of Prometheus."""

@@ -20,6 +20,7 @@ from campaigns.prometheus.faults import Fault, Place
 from campaigns.prometheus.faulty_proxy import TENANT, Doors, Secrets, Sink
 from campaigns.prometheus.manifests import NAMESPACE, NEXT, STABLE, path, release, world
 from campaigns.prometheus.witness import Witness
+from campaigns.scraping import scraped
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer, Manifest
 from sandbox.programs import web
@@ -75,7 +76,7 @@ class Stage:
             server = await exits.enter_async_context(ApiServer.of(stack))
             witness = await exits.enter_async_context(Witness.looking(server))
             agents = Agents(NAMESPACE, witness.weights)
-            await exits.enter_async_context(agents.scraped(stack))
+            await exits.enter_async_context(scraped(stack, agents.exposition))
             for where, manifest in world():
                 await server.apply(where, manifest)
             yield cls(stack, server, witness, agents, doors, sink, operator, hidden)

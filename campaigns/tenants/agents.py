@@ -5,14 +5,10 @@ routes say, so that a victim is judged alike whether it is disturbed or not.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Final
 
-from aiohttp import web
-
 from campaigns.tenants.manifests import NEXT, STABLE
-from sandbox.stack import Stack
 
 RUNS_PER_SECOND: Final = 10
 
@@ -34,24 +30,6 @@ class Agents:
     def add(self, agent: Agent) -> None:
         """Count its runs from now on."""
         self._agents[agent] = None
-
-    @asynccontextmanager
-    async def scraped(self, stack: Stack) -> AsyncIterator[None]:
-        """Let Prometheus scrape them every second."""
-
-        async def metrics(_: web.Request) -> web.Response:
-            return web.Response(text="".join(f"{line}\n" for line in self.exposition()))
-
-        app = web.Application()
-        app.router.add_get("/metrics", metrics)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            stack.add_target("agents", f"127.0.0.1:{runner.addresses[0][1]}", {"job": "agents"})
-            yield
-        finally:
-            await runner.cleanup()
 
     def exposition(self) -> Iterator[str]:
         """The counters now, in the text format of Prometheus."""

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Any, Self
 
+from campaigns.scraping import scraped
 from campaigns.tenants.agents import Agents
 from campaigns.tenants.manifests import JUDGED, ROLLOUTS, ROUTES
 from campaigns.tenants.victims import Victims
@@ -60,7 +61,7 @@ class Stage:
             exits.callback(operator.stop)
             server = await exits.enter_async_context(ApiServer.of(stack))
             agents = Agents()
-            await exits.enter_async_context(agents.scraped(stack))
+            await exits.enter_async_context(scraped(stack, agents.exposition))
             routes = await exits.enter_async_context(Onlooker(server, ROUTES))
             rollouts = await exits.enter_async_context(Onlooker(server, ROLLOUTS))
             victims = Victims(server, rollouts, routes, agents, size)
