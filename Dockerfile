@@ -28,7 +28,7 @@ RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/en
       /usr/lib/python3/dist-packages/setuptools* /usr/lib/python3/dist-packages/wheel* \
       /usr/bin/apt* /usr/lib/apt /usr/lib/*/libapt* /var/lib/apt /var/cache /etc/apt \
       /usr/share/doc /usr/share/man /usr/share/locale \
-      /usr/bin/dpkg* /usr/bin/perl* /usr/lib/*/perl-base /root/.cache /tmp/* \
+      /usr/bin/dpkg* /usr/bin/perl* /usr/lib/*/perl-base \
  && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
 COPY --from=build /app /app
 # kopf reads the name of its user at startup, and raises OSError where /etc/passwd has none for the uid.
