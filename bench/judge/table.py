@@ -86,8 +86,8 @@ def at_most(column: str, shares: Sequence[float], by_traffic: Sequence[Ends]) ->
         is_chance(sum(end.minute is not None for end in ends), len(ends), share)
         for ends, share in zip(found, shares, strict=True)
     )
-    wanted = " / ".join(f"{100 * share:g}" for share in shares)
-    return Check(f"{column}: at most {wanted}%", " / ".join(map(as_share, found)) + "%", is_met)
+    targets = " / ".join(f"{100 * share:g}" for share in shares)
+    return Check(f"{column}: at most {targets}%", " / ".join(map(as_share, found)) + "%", is_met)
 
 
 def no_later(column: str, minutes: Sequence[float], by_traffic: Sequence[Ends]) -> Check:
@@ -97,8 +97,8 @@ def no_later(column: str, minutes: Sequence[float], by_traffic: Sequence[Ends]) 
         is_chance(_later(ends, max(LEEWAY * wanted, wanted + 1)), len(ends), 0.5)
         for ends, wanted in zip(found, minutes, strict=True)
     )
-    wanted = " / ".join("never" if math.isinf(minute) else f"{minute:g}" for minute in minutes)
-    return Check(f"{column}: within 20% of {wanted} min", " / ".join(map(as_minutes, found)) + " min", is_met)
+    times = " / ".join("never" if math.isinf(minute) else f"{minute:g}" for minute in minutes)
+    return Check(f"{column}: within 20% of {times} min", " / ".join(map(as_minutes, found)) + " min", is_met)
 
 
 def _later(ends: Sequence[End], minute: float) -> int:

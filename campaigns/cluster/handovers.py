@@ -133,7 +133,7 @@ class Pair:
             yield cls(site, namespace, (replicas[0], replicas[1]))
 
     async def holder(self) -> str:
-        """Who holds the Lease; empty if nobody does."""
+        """The replica that holds the Lease; empty if none does."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{_LEASE}"
         found: dict[str, Any] = await self.site.server.get(path)
         return str(found["spec"].get("holderIdentity") or "")

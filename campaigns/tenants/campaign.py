@@ -22,10 +22,10 @@ ROWS: Final[Sequence[Row]] = (
 
 
 def play(choice: Choice) -> Iterator[Case]:
-    """The rows that are wanted, each on a stack of its own; brief ones where a size is given."""
-    wanted = choice.spread([row for row in ROWS if choice.wants(row.name)])
+    """Play the selected rows, each on a stack of its own; in brief if a size is given."""
+    selected = choice.spread([row for row in ROWS if choice.wants(row.name)])
     print(HEAD, file=sys.stderr)
-    for row in wanted:
+    for row in selected:
         yield asyncio.run(played(row, is_brief=choice.size is not None))
 
 

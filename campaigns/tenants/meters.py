@@ -100,7 +100,7 @@ async def _samples(session: aiohttp.ClientSession) -> list[Sample]:
 
 
 async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, reading: Reading) -> None:
-    """Probe as the kubelet does: a process that has never answered is starting, which is no failure."""
+    """Probe as the kubelet does: until a process has responded once, it is starting, and has not failed."""
     answered: int | None = None
     while True:
         began, pid = time.monotonic(), operator.process.pid

@@ -74,7 +74,7 @@ class Ways:
 
     asked: Sequence[float]
     bare: Sequence[float]
-    """Of each that was asked for, what the API server alone took."""
+    """For each request to roll back, the seconds that the API server alone took."""
     breached: Sequence[float]
 
 

@@ -84,7 +84,7 @@ def _annotation(key: str, text: str) -> Any:  # noqa: ANN401  # any JSON
 
 
 def _unnumbered(sentence: str) -> str:
-    """What a sentence says, whoever says it and whatever was measured, with unfinished runs or without."""
+    """A sentence without speaker, numbers and unfinished runs, so that those of two runs can be compared."""
     return _UNFINISHED.sub(_finished, _NUMBER.sub("#", _QUOTED.sub(r"\1", sentence)))
 
 
