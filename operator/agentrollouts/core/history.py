@@ -3,7 +3,7 @@
 It keeps the newest ones, and those without which no rollback target would be left.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Final
 
 from agentrollouts.api.reasons import Reason
@@ -67,6 +67,24 @@ def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
 def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:
     """Whether the last that the history knows of this digest by itself is that it was healthy."""
     return newest_word(record.digest, status) is Outcome.HEALTHY
+
+
+def earlier_healthy(status: AgentRolloutStatus) -> Iterator[HistoryEntry]:
+    """Each other digest than stable's that was healthy once, the newest first."""
+    seen = {status.stable.digest} if status.stable else set()
+    for entry in status.history:
+        if entry.outcome is Outcome.HEALTHY and entry.digest not in seen:
+            seen.add(entry.digest)
+            yield entry
+
+
+def is_trusted(entry: HistoryEntry, status: AgentRolloutStatus) -> bool:
+    """Whether a release may serve again: the last known of it is good, and it is not in quarantine.
+
+    One that was rolled back later is not trusted, though a person took it out of quarantine for another try.
+    """
+    is_banned = any(entry.digest == banned.digest for banned in status.quarantined)
+    return not is_banned and was_healthy(entry.record, status)
 
 
 def is_returning(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:

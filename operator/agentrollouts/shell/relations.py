@@ -9,9 +9,9 @@ from typing import Final
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.release.snapshot import released
+from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.routers import table
-from agentrollouts.core.workload.use import weighted
 
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"

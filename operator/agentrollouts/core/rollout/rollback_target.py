@@ -4,28 +4,24 @@ An attempt in progress needs no search: it rolls back to stable, whatever is kno
 answer is never replaced by none, so the target must have a ready endpoint.
 """
 
-from collections.abc import Iterator
+from itertools import islice
 
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
-from agentrollouts.core.history import was_healthy
+from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.core.history import earlier_healthy, is_trusted
 from agentrollouts.core.rollout.desired import missing_service
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.endpoints import is_ready
 
 
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
-    """The releases that were healthy, are not in quarantine and still have their snapshot; newest first.
+    """The releases that may serve again and still have their snapshot; newest first.
 
-    One that was rolled back later is not one, though a person has let it out of quarantine to try it again.
     At most `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck.
     """
-    earlier = [*_earlier(s.status)][: s.spec.rollback.max_walk_back]
-    banned = {entry.digest for entry in s.status.quarantined}
     return tuple(
         entry.record
-        for entry in earlier
-        if entry.digest not in banned
-        and was_healthy(entry.record, s.status)
+        for entry in islice(earlier_healthy(s.status), s.spec.rollback.max_walk_back)
+        if is_trusted(entry, s.status)
         and entry.snapshot in s.obs.snapshots
         and missing_service(s.spec, entry.record) is None
     )
@@ -70,12 +66,3 @@ def unasked(s: Situation) -> frozenset[str]:
         return frozenset()
     named = (record.service.name for record in candidates(s) if record.service)
     return frozenset(name for name in named if name not in s.obs.endpoints)
-
-
-def _earlier(status: AgentRolloutStatus) -> Iterator[HistoryEntry]:
-    """Each other digest that was healthy once, the newest first."""
-    seen = {status.stable.digest} if status.stable else set()
-    for entry in status.history:
-        if entry.outcome is Outcome.HEALTHY and entry.digest not in seen:
-            seen.add(entry.digest)
-            yield entry

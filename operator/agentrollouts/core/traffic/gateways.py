@@ -16,6 +16,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import HttpRouteTraffic, RoutePatch
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.traffic.backends import backends_of_rule
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects
 from agentrollouts.core.traffic.observed import Observed
 
@@ -130,14 +131,9 @@ def _is_elsewhere(route: Manifest, wanted: HttpRouteTraffic | RoutePatch, text: 
     """
     rules = (route.get("spec") or {}).get("rules") or ()
     own = [rule for rule in rules if isinstance(wanted, HttpRouteTraffic) or rule.get("name") == wanted.rule]
-    shares = {name for rule in own for name, weight in _backends(rule) if weight}
-    others = {name for rule in rules for name, _ in _backends(rule)} - shares
+    shares = {name for rule in own for name, weight in backends_of_rule(rule) if weight}
+    others = {name for rule in rules for name, _ in backends_of_rule(rule)} - shares
     return any(names(text, name) for name in others) and not any(names(text, name) for name in shares)
-
-
-def _backends(rule: _Said) -> Iterator[tuple[str, int]]:
-    """Name and weight of each; one that names no weight has 1 (Gateway API, HTTPBackendRef)."""
-    return ((str(ref.get("name")), ref.get("weight", 1)) for ref in rule.get("backendRefs") or ())
 
 
 def _silent(route: Manifest) -> Iterator[str]:

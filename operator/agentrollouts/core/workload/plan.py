@@ -19,6 +19,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
+from agentrollouts.core.history import earlier_healthy, is_trusted
 from agentrollouts.core.states import is_pending
 from agentrollouts.core.workload.rights import with_command
 from agentrollouts.core.workload.template import (
@@ -30,7 +31,7 @@ from agentrollouts.core.workload.template import (
     stamped_service,
     unfit,
 )
-from agentrollouts.core.workload.use import left_time, names_of, past_healthy
+from agentrollouts.core.workload.use import left_time, names_of
 
 Key = tuple[str, str]
 """Kind and name of an object in the namespace of the rollout."""
@@ -79,8 +80,9 @@ class Workloads:
     def warm(self) -> frozenset[str]:
         """Names of the Deployments that keep their pods whatever is to start."""
         workload = self.rollout.spec.workload
-        past = islice(past_healthy(self.status), workload.keep_warm if workload else 0)
-        return names_of(self.status.stable, self.status.canary, *past)
+        trusted = (entry for entry in earlier_healthy(self.status) if is_trusted(entry, self.status))
+        past = islice(trusted, workload.keep_warm if workload else 0)
+        return names_of(self.status.stable, self.status.canary, *(entry.record for entry in past))
 
     @property
     def wanted(self) -> frozenset[str]:

@@ -6,8 +6,8 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_progressing
+from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.workload.plan import Workloads
-from agentrollouts.core.workload.use import weighted
 
 
 def is_managed(s: Situation, record: ReleaseRecord) -> bool:

@@ -13,6 +13,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
+from agentrollouts.core.traffic.backends import backends
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
@@ -53,17 +54,13 @@ class HttpRouteRouter(OwnedRouter):
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By the weights of its backends; None without a route, or if it sends requests nowhere."""
-        found = self._found()
-        rules = ((found or {}).get("spec") or {}).get("rules") or ()
-        refs = (ref for rule in rules for ref in rule.get("backendRefs") or ())
-        return share_of(record, ((ref.get("name"), ref.get("weight", 1)) for ref in refs))
+        return share_of(record, backends(self._found() or {}))
 
     def target(self) -> str | None:
         """The only Service with a weight in the route that splits the requests."""
         route = route_of(self.obs.rollout, self.obs.traffic) or {}
-        rules = (route.get("spec") or {}).get("rules") or ()
-        backends = [ref for rule in rules for ref in rule.get("backendRefs") or () if ref.get("weight", 1)]
-        return str(backends[0].get("name")) if len(backends) == 1 else None
+        shared = [name for name, weight in backends(route) if weight]
+        return shared[0] if len(shared) == 1 else None
 
 
 def _spec(wanted: HttpRouteTraffic, split: Split) -> dict[str, Any]:
