@@ -21,6 +21,13 @@ from tests.e2e.scene import BACK, Scene, Shop, condition_of, now
 AFTER: Final = 3.0
 """Seconds within which a rollback is on the route after its obstacle is removed."""
 ADMISSION = "admissionregistration.k8s.io/v1"
+TRAFFIC_WRITES = {
+    "apiGroups": ["", "gateway.networking.k8s.io"],
+    "apiVersions": ["*"],
+    "operations": ["CREATE", "UPDATE"],
+    "resources": ["configmaps", "httproutes"],
+}
+"""The writes of traffic objects, as policies and webhooks select them."""
 
 
 @contextmanager
@@ -37,19 +44,13 @@ def objects(given: Scene, *manifests: Manifest) -> Iterator[None]:
 def by_policy(given: Scene) -> AbstractContextManager[None]:
     """A policy that refuses every write of the traffic objects in this namespace."""
     name = f"refuses-{given.namespace}"
-    groups = {
-        "apiGroups": ["", "gateway.networking.k8s.io"],
-        "apiVersions": ["*"],
-        "operations": ["CREATE", "UPDATE"],
-        "resources": ["configmaps", "httproutes"],
-    }
     policy = {
         "apiVersion": ADMISSION,
         "kind": "ValidatingAdmissionPolicy",
         "metadata": {"name": name},
         "spec": {
             "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [groups]},
+            "matchConstraints": {"resourceRules": [TRAFFIC_WRITES]},
             "validations": [
                 {
                     "expression": f"request.namespace != '{given.namespace}' || !request.userInfo.username"
@@ -90,16 +91,10 @@ def by_rights(given: Scene) -> Iterator[None]:
 def by_webhook(given: Scene) -> Iterator[None]:
     """A webhook on HTTPRoutes and ConfigMaps of this namespace that never answers; calls wait for 10 s."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        rules = {
-            "apiGroups": ["", "gateway.networking.k8s.io"],
-            "apiVersions": ["*"],
-            "operations": ["CREATE", "UPDATE"],
-            "resources": ["configmaps", "httproutes"],
-        }
         hook = {
             "name": "silent.example.com",
             "clientConfig": {"url": f"https://127.0.0.1:{silent.getsockname()[1]}/"},
-            "rules": [rules],
+            "rules": [TRAFFIC_WRITES],
             "failurePolicy": "Fail",
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
