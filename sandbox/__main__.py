@@ -56,11 +56,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(_: argparse.Namespace) -> int:
     parts.build()
+    parts.build_test_tools()
     return 0
 
 
 def _run(parsed: argparse.Namespace) -> int:
     parts.build()
+    parts.build_test_tools()
     return namespace.run(parsed.command, _without_proxies(os.environ))
 
 

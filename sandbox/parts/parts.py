@@ -14,7 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -135,14 +135,29 @@ _GITOPS_TOOLS = _Module(
 
 
 def build() -> None:
-    """Make every part that is missing; with a warm cache this takes no time.
+    """Make every part of a stack that is missing; with a warm cache this takes no time.
 
     Raises:
         SandboxError: a build failed, or a wheel is not installed.
     """
-    programs = [_PROMETHEUS, _PROMTOOL, _HELM]
-    if not os.environ.get(_ASSETS):
-        programs.insert(0, _CONTROL_PLANE)
+    _compile_missing(([] if os.environ.get(_ASSETS) else [_CONTROL_PLANE]) + [_PROMETHEUS, _HELM])
+    _make(_GATEWAY_API, _copy_crds)
+    control_plane()
+    kubectl()
+    traefik()
+
+
+def build_test_tools() -> None:
+    """Make what only tests use beside a stack; apart from it, because the demo need not wait for them.
+
+    Raises:
+        SandboxError: a build failed.
+    """
+    _compile_missing([_PROMTOOL])
+    _make(_GITOPS_TOOLS, _copy_crds)
+
+
+def _compile_missing(programs: Sequence[_Module]) -> None:
     missing = [module for module in programs if not module.place().exists()]
     if missing:
         names = ", ".join(module.name for module in missing)
@@ -150,11 +165,6 @@ def build() -> None:
         print(f"building once, for about {seconds} s on two cores: {names}", file=sys.stderr, flush=True)
     for module in missing:
         _make(module, _compile)
-    _make(_GATEWAY_API, _copy_crds)
-    _make(_GITOPS_TOOLS, _copy_crds)
-    control_plane()
-    kubectl()
-    traefik()
 
 
 def build_node() -> None:
@@ -197,29 +207,17 @@ def node() -> Path:
 
 
 def prometheus() -> Path:
-    """The Prometheus server.
-
-    Raises:
-        MissingPartError: it is not built.
-    """
+    """The Prometheus server. Raises `MissingPartError` if it is not built."""
     return _PROMETHEUS.find()
 
 
 def promtool() -> Path:
-    """The tool that tests the alerting rules.
-
-    Raises:
-        MissingPartError: it is not built.
-    """
+    """The tool that tests the alerting rules. Raises `MissingPartError` if it is not built."""
     return _PROMTOOL.find()
 
 
 def helm() -> Path:
-    """The helm command.
-
-    Raises:
-        MissingPartError: it is not built.
-    """
+    """The helm command. Raises `MissingPartError` if it is not built."""
     return _HELM.find()
 
 

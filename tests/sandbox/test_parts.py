@@ -52,6 +52,7 @@ def program(path: Path, *lines: str) -> Path:
         (parts.control_plane, "controlplane"),
         (parts.node, "node"),
         (parts.prometheus, "prometheus"),
+        (parts.promtool, "promtool"),
         (parts.helm, "helm"),
         (parts.gateway_api, "gatewayapi"),
         (parts.gitops_tools, "gitopstools"),
