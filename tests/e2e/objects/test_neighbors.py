@@ -59,7 +59,7 @@ def test_two_routes_with_one_hostname_are_warned_about(given: Scene) -> None:
 
     assert f"{given.namespace}/other" in given.says("AgentRollout", "shop", "RouteConflict", "HostnameShared")
     given.witness.wait("a Warning", partial(events_about, given, "shop", "HostnameShared"), 10)
-    assert shop.ready["status"] == "True"
+    shop.until("still Ready", lambda: shop.ready["status"] == "True")
 
     given.api.delete(Ref("HTTPRoute", given.namespace, "other"))
     given.witness.wait("no warning", lambda: condition_of(shop.manifest, "RouteConflict") == {}, 10)
