@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local stack of real parts.")
     commands = parser.add_subparsers(required=True)
-    build = commands.add_parser("build", help="build and fetch every part that is missing")
+    build = commands.add_parser("build", help="download or build every part that is missing")
     build.set_defaults(act=_build)
     run = commands.add_parser("run", help="build, then run a command inside a sandbox's namespaces")
     run.add_argument("command", nargs="+", help="after `--`: the program and its arguments")
@@ -55,14 +55,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(_: argparse.Namespace) -> int:
-    parts.build()
-    parts.build_test_tools()
+    parts.build(with_test_tools=True)
     return 0
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    parts.build()
-    parts.build_test_tools()
+    parts.build(with_test_tools=True)
     return namespace.run(parsed.command, _without_proxies(os.environ))
 
 

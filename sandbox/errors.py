@@ -12,6 +12,10 @@ class MissingPartError(SandboxError):
     """A program that the sandbox needs is neither installed nor built."""
 
 
+class DownloadError(SandboxError):
+    """A release did not arrive, or is not what its pinned checksum promises; the part is built instead."""
+
+
 class NamespaceError(SandboxError):
     """The kernel refuses the namespaces that a sandbox lives in."""
 

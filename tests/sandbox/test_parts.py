@@ -168,7 +168,7 @@ def test_command_line(empty_cache: Path) -> None:
     }
     script = (
         "import sys; from sandbox.parts import parts; from sandbox.__main__ import main\n"
-        "parts.build = parts.control_plane\n"
+        "parts.build = lambda **_: parts.control_plane()\n"
         "sys.exit(main(['build']))"
     )
     done = run([sys.executable, "-c", script], environment)
