@@ -20,11 +20,15 @@ from sandbox.parts import cache, toolchain
 _HERE = Path(__file__).parent
 _BUILD = "run `python -m sandbox build` (about seven minutes the first time), or any target of the Makefile"
 
-_CRDS: Final[Mapping[str, str]] = {
-    "sigs.k8s.io/gateway-api": "config/crd/standard/*.yaml",
-    "github.com/argoproj/argo-cd/v3": "manifests/crds/application-crd.yaml",
-    "github.com/fluxcd/kustomize-controller": "config/crd/bases/*_kustomizations.yaml",
-    "github.com/fluxcd/source-controller": "config/crd/bases/*_gitrepositories.yaml",
+_CRDS: Final[Mapping[str, Sequence[str]]] = {
+    "sigs.k8s.io/gateway-api": ("config/crd/standard/*.yaml",),
+    "github.com/argoproj/argo-cd/v3": ("manifests/crds/application-crd.yaml",),
+    "github.com/fluxcd/kustomize-controller": ("config/crd/bases/*_kustomizations.yaml",),
+    "github.com/fluxcd/source-controller": ("config/crd/bases/*_gitrepositories.yaml",),
+    "github.com/prometheus-operator/prometheus-operator": (
+        "example/prometheus-operator-crd/*_podmonitors.yaml",
+        "example/prometheus-operator-crd/*_prometheusrules.yaml",
+    ),
 }
 """Where the CRDs that we install are in the modules that ship them."""
 
@@ -109,5 +113,6 @@ def _copy_crds(module: Module, target: Path) -> None:
     target.mkdir()
     found = json.loads("[" + answer.stdout.replace("}\n{", "},{") + "]")  # one object after the other
     for downloaded in found:
-        for file in Path(downloaded["Dir"]).glob(_CRDS[downloaded["Path"]]):
-            shutil.copyfile(file, target / file.name)
+        for pattern in _CRDS[downloaded["Path"]]:
+            for file in Path(downloaded["Dir"]).glob(pattern):
+                shutil.copyfile(file, target / file.name)

@@ -90,6 +90,9 @@ _HELM = Part(
     releases=("helm",),
 )
 _GATEWAY_API = Module(name="gatewayapi", arguments=("sigs.k8s.io/gateway-api",), expected=5)
+_MONITORING_API = Module(
+    name="monitoringapi", arguments=("github.com/prometheus-operator/prometheus-operator",), expected=5
+)
 _GITOPS_TOOLS = Module(
     name="gitopstools",
     arguments=(
@@ -115,6 +118,7 @@ def build(*, with_test_tools: bool = False) -> None:
     gomodule.copy_crds(_GATEWAY_API)
     if with_test_tools:
         gomodule.copy_crds(_GITOPS_TOOLS)
+        gomodule.copy_crds(_MONITORING_API)
     control_plane()
     kubectl()
     traefik()
@@ -184,6 +188,15 @@ def gateway_api() -> Path:
         MissingPartError: it is not there yet.
     """
     return _GATEWAY_API.find()
+
+
+def monitoring_api() -> Path:
+    """The folder that holds the Prometheus operator's CRDs that the chart uses.
+
+    Raises:
+        MissingPartError: it is not there yet.
+    """
+    return _MONITORING_API.find()
 
 
 def gitops_tools() -> Path:

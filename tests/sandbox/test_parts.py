@@ -56,6 +56,7 @@ def program(path: Path, *lines: str) -> Path:
         (parts.helm, "helm"),
         (parts.gateway_api, "gatewayapi"),
         (parts.gitops_tools, "gitopstools"),
+        (parts.monitoring_api, "monitoringapi"),
     ],
 )
 def test_not_built(find: Callable[[], object], name: str) -> None:
