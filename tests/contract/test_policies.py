@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 
 from agentrollouts.api.components import Components
 from sandbox.stack import Stack
+from tests.contract.chart.rendering import FULL_NAME, NAME, NAMESPACE, of_kind, rendered
 from tests.contract.people import Someone
 from tests.contract.server import Answer
-from tests.contract.test_chart import FULL_NAME, NAME, NAMESPACE, of_kind, rendered
 
 WHERE: Final = "policies"
 ELSEWHERE: Final = "policies-elsewhere"

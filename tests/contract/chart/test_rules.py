@@ -14,7 +14,7 @@ from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
 from sandbox.parts import parts
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 RULES: Final = ROOT / "charts" / "agentrollouts" / "files" / "rules.yaml"
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 SECTIONS: Final = ("What it means", "What customers notice", "What to look at", "What to do", "Whom to wake")

@@ -1,7 +1,6 @@
 """The chart, rendered by the real helm and judged by the real API server."""
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,14 +12,19 @@ import yaml
 from agentrollouts.adapters.cluster.resources import KINDS
 from agentrollouts.settings.load import load
 from sandbox.errors import CommandError
-from sandbox.parts import parts
 from sandbox.stack import Stack
+from tests.contract.chart.rendering import (
+    CHART,
+    FULL_NAME,
+    NAME,
+    NAMESPACE,
+    ROOT,
+    helm,
+    of_kind,
+    rendered,
+    with_values,
+)
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "agentrollouts"
-NAME = "charttest"
-FULL_NAME = f"{NAME}-agentrollouts"
-NAMESPACE = "chart"
 EVERYWHERE: Mapping[str, Any] = {}
 NAMESPACED: Mapping[str, Any] = {"namespaces": ["team-a", "team-b"]}
 
@@ -48,30 +52,6 @@ WORKLOADS = {
     ("", "services"): {"get", "create", "patch", "delete"},
 }
 """What it may also do where a namespace opts in to `spec.workload`."""
-
-
-def helm(*arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run helm; whether it succeeded is for the test to say."""
-    command = [str(parts.helm()), *arguments]
-    cluster = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
-    return subprocess.run([*command, *cluster], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
-
-
-def with_values(values: Mapping[str, Any]) -> list[str]:
-    """Values as arguments of helm."""
-    return [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
-
-
-def rendered(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[dict[str, Any]]:
-    """All objects of the chart."""
-    done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
-    assert done.returncode == 0, done.stderr
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
-
-
-def of_kind(objects: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
-    """The objects of some kinds."""
-    return [found for found in objects if found["kind"] in kinds]
 
 
 def rights(role: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:

@@ -1,0 +1,42 @@
+"""The chart as the real helm renders it."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sandbox.parts import parts
+
+ROOT: Final = Path(__file__).parents[3]
+CHART: Final = ROOT / "charts" / "agentrollouts"
+NAME: Final = "charttest"
+FULL_NAME: Final = f"{NAME}-agentrollouts"
+NAMESPACE: Final = "chart"
+NAMESPACES: Final = ("team-a", "team-b")
+
+
+def helm(*arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run helm; whether it succeeded is for the test to say."""
+    command = [str(parts.helm()), *arguments]
+    cluster = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    return subprocess.run([*command, *cluster], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
+
+
+def with_values(values: Mapping[str, Any]) -> list[str]:
+    """Values as arguments of helm."""
+    return [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def rendered(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[dict[str, Any]]:
+    """All objects of the chart."""
+    done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
+    assert done.returncode == 0, done.stderr
+    return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+
+def of_kind(objects: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    """The objects of some kinds."""
+    return [found for found in objects if found["kind"] in kinds]
