@@ -1,0 +1,60 @@
+"""Every series that the operator and its agents export, with the labels that its samples have."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.verdict import GateStatus, Severity, Verdict
+from agentrollouts.shell.rollout_metrics import RolloutMetrics
+from agentrollouts.telemetry import Telemetry
+from sandbox.agent.metrics import AgentMetrics, Identity
+from testkit.builders import NEW, OLD, START, a_rollout
+
+TARGET = {"instance", "job"}
+"""Labels that Prometheus itself gives every series."""
+
+
+def exported() -> dict[str, set[str]]:
+    """The labels of each series, by its name; those of the target among them."""
+    found: dict[str, set[str]] = {}
+    for family in (*operator(), *agents()):
+        for sample in family.samples:
+            found.setdefault(sample.name, {*TARGET}).update(sample.labels)
+    return found
+
+
+def operator() -> Iterator[Metric]:
+    """All families of an operator that has seen everything once: an attempt, a hold, an error."""
+    telemetry = Telemetry()
+    telemetry.reconciled("AgentRollout", 0.1)
+    telemetry.api_call("get", "ConfigMap", "409", 0.1)
+    telemetry.polled("default", "Answered", 0.1)
+    telemetry.rolled_back("Breach", 0.1)
+    telemetry.attempt_ended("RolledBack")
+    telemetry.restored()
+    telemetry.settings_reloaded(ok=False)
+    telemetry.lagged(0.1)
+    telemetry.registry.register(rollouts())
+    yield from telemetry.registry.collect()
+
+
+def rollouts() -> RolloutMetrics:
+    """The series of one rollout that is held, with a gate that has evidence."""
+    gate = GateStatus(
+        name="errors", verdict=Verdict.FAIL, reason="GateFailed", severity=Severity.CRITICAL, evidence="9.4"
+    )
+    held = a_rollout().serving(OLD).trying(NEW).held_for(Reason.METRICS_UNAVAILABLE).having(gates=(gate,))
+    metrics = RolloutMetrics(lambda: True, lambda: START + timedelta(seconds=90))
+    metrics.note(Ref("AgentRollout", "support", "agent"), held.build().status)
+    return metrics
+
+
+def agents() -> Iterator[Metric]:
+    """The families of the demo agent, which has every counter of the contract."""
+    metrics = AgentMetrics(Identity("support", "agent", "agent-1.0.0"))
+    metrics.create_children({})
+    yield from text_string_to_metric_families(metrics.exposition().decode())

@@ -1,0 +1,107 @@
+"""The dashboards of the chart: each query reads series that exist, and Grafana's sidecar finds them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.chart.exported import exported
+from tests.contract.chart.promql import reads
+from tests.contract.chart.rendering import CHART, FULL_NAME, of_kind, rendered
+
+FILES = sorted((CHART / "files" / "dashboards").glob("*.json"))
+RULES = CHART / "files" / "rules.yaml"
+VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*", "$rollout": ".*"}
+
+
+def queries(file: Path) -> Iterator[tuple[str, set[str]]]:
+    """Each expression of a dashboard as Prometheus sees it, with the labels that its legend shows."""
+    dashboard = json.loads(file.read_text())
+    found = [(target["expr"], target["legendFormat"]) for p in dashboard["panels"] for target in p["targets"]]
+    found += [(item["expr"], item["titleFormat"]) for item in dashboard["annotations"]["list"]]
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, _, label = variable["query"]["query"][len("label_values(") : -1].rpartition(", ")
+            found.append((selector, f"{{{{{label}}}}}"))
+    for expression, legend in found:
+        text = expression
+        for name, value in VARIABLES.items():
+            text = text.replace(name, value)
+        yield text, set(re.findall(r"{{(\w+)}}", legend))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_query_reads_series_and_labels_that_are_exported(file: Path) -> None:
+    """It parses, and its selectors, groups and legend use only what a scrape contains."""
+    known = exported()
+
+    used = [(text, name, labels) for text, shown in queries(file) for name, labels in reads(text, shown)]
+
+    assert [name for _, name, _ in used if name not in known] == []
+    wrong = [(text, labels - known[name]) for text, name, labels in used if not labels <= known[name]]
+    assert wrong == []
+
+
+def test_each_series_of_the_operator_is_looked_at() -> None:
+    """What the operator counts is in a dashboard or an alert; nothing is exported for no one."""
+    texts = [file.read_text() for file in FILES] + [RULES.read_text()]
+    counted = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in exported()}
+
+    ours = {name for name in counted if name.startswith("agentrollouts_")}
+
+    assert {name for name in ours if not any(name in text for text in texts)} == set()
+
+
+@pytest.mark.parametrize(
+    ("expression", "shown", "problem"),
+    [
+        ("sum by (kind (x)", (), "unclosed"),
+        ("sum by (kind) (x)", ("code",), "drops code"),
+        ("sum(rate(x[1m]))", ("kind",), "drops kind"),
+        ("histogram_quantile(0.99, sum by (kind) (rate(x_bucket[1m])))", (), "drops le"),
+        ('{job="a"}', (), "no series by name"),
+    ],
+)
+def test_a_wrong_query_is_found(expression: str, shown: tuple[str, ...], problem: str) -> None:
+    """A query that does not parse, or whose legend stays empty, is an error."""
+    with pytest.raises(ValueError, match=problem):
+        reads(expression, shown)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_panels_lie_beside_each_other_and_say_what_they_show(file: Path) -> None:
+    """Each panel has an id of its own, a sentence, and a place that no other panel covers."""
+    panels: list[dict[str, Any]] = json.loads(file.read_text())["panels"]
+    cells = [
+        (x, y)
+        for p in panels
+        for x in range(p["gridPos"]["x"], p["gridPos"]["x"] + p["gridPos"]["w"])
+        for y in range(p["gridPos"]["y"], p["gridPos"]["y"] + p["gridPos"]["h"])
+    ]
+
+    assert len({p["id"] for p in panels}) == len(panels)
+    assert [p["title"] for p in panels if not p["description"]] == []
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) == 23
+
+
+def test_dashboards_are_off_by_default_and_found_by_the_sidecar() -> None:
+    """If enabled, each file is in a ConfigMap with the label and the folder of the values."""
+    names = {"label": "team/grafana", "folderAnnotation": "team/folder", "folder": "Agents: all"}
+    plain = rendered({"grafana": {"dashboards": {"enabled": True}}})
+    named = rendered({"grafana": {"dashboards": {"enabled": True, **names}}})
+
+    [settings] = of_kind(rendered({}), "ConfigMap")
+    assert settings["metadata"]["name"] == f"{FULL_NAME}-settings"
+    for objects, label, annotations in (
+        (plain, "grafana_dashboard", {"grafana_folder": "Agent rollouts"}),
+        (named, "team/grafana", {"team/folder": "Agents: all"}),
+    ):
+        maps = [found for found in of_kind(objects, "ConfigMap") if label in found["metadata"]["labels"]]
+        assert [found["metadata"]["labels"][label] for found in maps] == ["1"] * len(FILES)
+        assert [found["metadata"]["annotations"] for found in maps] == [annotations] * len(FILES)
+        contents = {name: json.loads(text) for found in maps for name, text in found["data"].items()}
+        assert contents == {f"agentrollouts-{file.name}": json.loads(file.read_text()) for file in FILES}
