@@ -2,35 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract.chart.dashboards import FILES, queries
 from tests.contract.chart.exported import exported
 from tests.contract.chart.promql import reads
 from tests.contract.chart.rendering import CHART, FULL_NAME, of_kind, rendered
 
-FILES = sorted((CHART / "files" / "dashboards").glob("*.json"))
 RULES = CHART / "files" / "rules.yaml"
-VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*", "$rollout": ".*"}
-
-
-def queries(file: Path) -> Iterator[tuple[str, set[str]]]:
-    """Each expression of a dashboard as Prometheus sees it, with the labels that its legend shows."""
-    dashboard = json.loads(file.read_text())
-    found = [(target["expr"], target["legendFormat"]) for p in dashboard["panels"] for target in p["targets"]]
-    found += [(item["expr"], item["titleFormat"]) for item in dashboard["annotations"]["list"]]
-    for variable in dashboard["templating"]["list"]:
-        if variable["type"] == "query":
-            selector, _, label = variable["query"]["query"][len("label_values(") : -1].rpartition(", ")
-            found.append((selector, f"{{{{{label}}}}}"))
-    for expression, legend in found:
-        text = expression
-        for name, value in VARIABLES.items():
-            text = text.replace(name, value)
-        yield text, set(re.findall(r"{{(\w+)}}", legend))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
