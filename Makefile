@@ -7,6 +7,8 @@ JOBS ?= 3
 SANDBOX := $(BIN)/python -m sandbox
 IMAGE ?= localhost/agentrollouts:dev
 NODE_IMAGES := .state/images.tar
+MANIFEST ?= install.yaml
+POLICY_API := admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy
 CRD_COPIES := crds charts/agentrollouts/files/crds
 GATES_PAGE := docs/gates.md
 AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator
@@ -97,10 +99,11 @@ kind: ## Install the chart with the image in a kind cluster and check it (needs 
 	@$(MAKE) --no-print-directory image
 	@image/kind.sh $(IMAGE)
 
-manifests: $(INSTALLED) ## Render the chart as one file, install.yaml (ARGS=--set=...)
+manifests: $(INSTALLED) ## Render the chart and its namespace as one file, install.yaml (ARGS=--set=...)
 	@$(SANDBOX) build
-	@"$$($(BIN)/python -c 'from sandbox.parts import parts; print(parts.helm())')" template agentrollouts \
-		charts/agentrollouts --namespace agentrollouts $(ARGS) > install.yaml
+	@{ printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: agentrollouts\n'; \
+		"$$($(BIN)/python -c 'from sandbox.parts import parts; print(parts.helm())')" template agentrollouts \
+		charts/agentrollouts --namespace agentrollouts --api-versions $(POLICY_API) $(ARGS); } > $(MANIFEST)
 
 clean: ## Remove everything that was built in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
