@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,20 @@ from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 CHART: Final = Path(__file__).resolve().parent.parent / "charts" / "agentrollouts"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of the operator."""
+
+    chart: Path = CHART
+    """Its chart."""
+    source: Path | None = None
+    """The folder with its package; by default the installed one."""
+
+
+CURRENT: Final = Version()
+"""The version of this checkout."""
 
 _INSTALL_SECONDS: Final = 60
 _KINDS_SECONDS: Final = 30
@@ -37,6 +52,7 @@ class OperatorProcess:
         values: the chart's values beside the address of Prometheus, the port and the log format.
         port: of its metrics and probes.
         replica: its number, if there are several; each has the port after that of the one before.
+        version: the chart and the code.
     """
 
     name: Final = "agentrollouts"
@@ -49,12 +65,14 @@ class OperatorProcess:
         values: Mapping[str, Any] | None = None,
         port: int = 8090,
         replica: int = 0,
+        version: Version = CURRENT,
     ) -> None:
         self.namespace = namespace
         self.pod = f"{self.name}-{replica}"
         self.port = port + replica
         self.url = f"http://127.0.0.1:{self.port}"
         self._stack = stack
+        self.version = version
         prometheus = [{"name": "default", "url": stack.prometheus_url}]
         settings = {"prometheus": prometheus, "log": {"format": "console"}}
         self._values = {"port": port, **(values or {})}
@@ -88,7 +106,7 @@ class OperatorProcess:
             "upgrade",
             "--install",
             self.name,
-            str(CHART),
+            str(self.version.chart),
             "--create-namespace",
             "--take-ownership",
             "--values",
@@ -142,11 +160,13 @@ class OperatorProcess:
             "--settings",
             str(self.settings_file),
         ]
+        source = self.version.source
         return self._stack.add_process(
             self.pod,
             command,
             healthy=functools.partial(web.answers, f"{self.url}/readyz"),
-            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "POD_ID": self.pod},
+            environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "POD_ID": self.pod}
+            | ({} if source is None else {"PYTHONPATH": str(source)}),
         )
 
     def _helm(self, *arguments: str) -> None:

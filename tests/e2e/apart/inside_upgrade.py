@@ -1,0 +1,226 @@
+"""This version and the one before it take turns. Run by `test_upgrade.py` inside a sandbox of its own.
+
+The version before is the one in `tests/previous.tar.xz`: its own chart, its own CRDs and its own code.
+
+By hand: `python -m sandbox run -- python -m pytest tests/e2e/apart/inside_upgrade.py`.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.operator import CURRENT, OperatorProcess
+from sandbox.stack import Stack
+from tests.docs.pages import blocks, page, section
+from tests.e2e.manifests import FIRST, phase, routed
+from tests.e2e.scene import BACK, Scene, Shop, now
+from tests.e2e.witness import eventually
+from tests.previous import unpacked
+
+LONG = 600
+HALF = [phase("half", 50, LONG)]
+LATER = {"type": "string", "maxLength": 10}
+"""A field of a version after this one."""
+
+
+@pytest.fixture(scope="session")
+def operator(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """The version before this one, which is the first to run."""
+    version = unpacked(tmp_path_factory.mktemp("previous"))
+    process = OperatorProcess(stack, version=version, replica=1)
+    process.start()
+    yield process
+    process.stop()
+    assert "Failed to reconcile" not in process.log_text()
+
+
+@pytest.fixture(scope="session")
+def current(stack: Stack, operator: OperatorProcess) -> Iterator[OperatorProcess]:
+    """This version, neither installed nor started yet."""
+    assert operator.process.running
+    process = OperatorProcess(stack)
+    yield process
+    process.stop()
+    assert "Failed to reconcile" not in process.log_text()
+
+
+def hand_over(former: OperatorProcess, latter: OperatorProcess) -> None:
+    """As `helm upgrade` to the other chart does with one replica: end, install, start. Nothing if it runs."""
+    if latter.settings_file.exists() and latter.process.running:
+        return
+    former.stop()
+    latter.install()
+    latter.start()
+
+
+def answers(shop: Shop) -> None:
+    """See that the running operator decides on a rollout: it follows a change of the spec, there and back."""
+    shop.ships(shop.asked.removeprefix(f"{shop.agent}-"), paused=True)
+    shop.comes_to("Held")
+    shop.ships(shop.asked.removeprefix(f"{shop.agent}-"), paused=False)
+    shop.is_counting()
+
+
+def in_canary(given: Scene, *agents: str) -> list[Shop]:
+    """Rollouts whose second release has half of the traffic, for long."""
+    shops = given.serving(*agents)
+    for shop in shops:
+        shop.ships("2.0.0", phases=HALF)
+    for shop in shops:
+        shop.is_counting(phase="half")
+    return shops
+
+
+def test_they_hand_over_in_mid_canary_and_back(
+    given: Scene, operator: OperatorProcess, current: OperatorProcess
+) -> None:
+    """Each resumes the attempt of the other, with its number and clocks; no weight moves until a breach."""
+    canary, probe = in_canary(given, "canary", "probe")
+    before, since = canary.progress(), now()
+
+    for former, latter in ((operator, current), (current, operator)):
+        hand_over(former, latter)
+        answers(probe)
+        assert canary.progress() == before
+    canary.keeps_its_weights(since)
+    lease = "Waiting for the Lease"
+    assert (lease in operator.log_text(), lease in current.log_text()) == (False, True)  # two versions
+
+    breaks(canary)
+
+
+def breaks(shop: Shop) -> None:
+    """Let the canary fail, and see that it is rolled back and that nothing is written after that."""
+    shop.scene.agents.fail(shop.scene.namespace, shop.asked, 0.9)
+    shop.is_back(within=15)
+    shop.until("the status tells why", lambda: shop.attempt.get("trigger") == "Breach")
+    shop.scene.says("AgentRollout", shop.agent, "Stalled", "Quarantined")
+    shop.scene.witness.wait_for_rest(3, within=30)
+
+
+def test_crds_may_be_upgraded_first(
+    given: Scene, operator: OperatorProcess, current: OperatorProcess, stack: Stack
+) -> None:
+    """The version before continues under the new CRDs, and this one resumes what it began."""
+    hand_over(current, operator)
+    (shop,) = in_canary(given, "first")
+    apply_crds(stack, CURRENT.chart)
+    answers(shop)
+    before = shop.progress()
+    hand_over(operator, current)
+    shop.until("it is evaluated", lambda: shop.status["gates"][0]["canary"]["total"] != "0")
+
+    assert shop.progress() == before
+    breaks(shop)
+
+
+def test_crds_may_be_upgraded_last(
+    given: Scene, operator: OperatorProcess, current: OperatorProcess, stack: Stack
+) -> None:
+    """This version works under the CRDs of the one before: it continues an attempt, and rolls it back."""
+    hand_over(operator, current)
+    (shop,) = in_canary(given, "last")
+    apply_crds(stack, operator.version.chart)
+    try:
+        answers(shop)
+        breaks(shop)
+    finally:
+        apply_crds(stack, CURRENT.chart)
+
+
+def apply_crds(stack: Stack, chart: Path) -> None:
+    """Apply the CRDs of a chart by hand, as people do who keep them apart from Helm."""
+    folder = chart / "files" / "crds"
+    stack.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--field-manager=helm", f"--filename={folder}"
+    )
+
+
+@pytest.fixture
+def later(stack: Stack, operator: OperatorProcess, current: OperatorProcess) -> Iterator[None]:
+    """The CRDs of a later version, whose status has fields that this operator does not know."""
+    hand_over(operator, current)
+    names = ("agentreleases.agentrollouts.dev", "agentrollouts.agentrollouts.dev")
+    for name in names:
+        status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties"
+        paths = [f"{status}/later"] + (
+            [f"{status}/attempt/properties/later"] if name.startswith("agentrollouts.") else []
+        )
+        change = [{"op": "add", "path": path, "value": LATER} for path in paths]
+        stack.kubectl("patch", "crd", name, "--type=json", f"--patch={json.dumps(change)}")
+    yield
+    apply_crds(stack, CURRENT.chart)
+
+
+def note(scene: Scene, kind: str, name: str, status: dict[str, Any]) -> None:
+    """Write into a status what a later version would; the server knows its new schema only after a moment."""
+
+    def is_kept() -> bool:
+        ref = scene.ref(kind, name)
+        scene.api.replace_status({**scene.api.get(ref), "status": status})
+        return "later" in scene.api.get(ref)["status"]
+
+    eventually("the field is kept", is_kept, 30)
+
+
+@pytest.mark.usefixtures("later")
+def test_fields_of_a_later_version_survive(given: Scene) -> None:
+    """The status keeps them through writes of this operator; those of an attempt end with it."""
+    (shop,) = in_canary(given, "later")
+    release = f"later-{FIRST}"
+    note(given, "AgentRelease", release, {"later": "kept"})
+    note(given, "AgentRollout", "later", {"later": "kept", "attempt": {"later": "kept"}})
+    number = shop.attempt["number"]
+
+    answers(shop)
+    assert (shop.attempt["number"], shop.attempt["later"], shop.status["later"]) == (number, "kept", "kept")
+
+    shop.ships("3.0.0")
+    shop.is_counting()
+    assert (shop.attempt["number"], shop.attempt.get("later")) == (number + 1, None)
+    assert shop.status["later"] == "kept"
+    released = given.manifest("AgentRelease", release)
+    assert released is not None
+    assert released["status"]["later"] == "kept"
+
+
+def uninstall(stack: Stack, operator: OperatorProcess, commands: str) -> None:
+    """Run commands that end with `helm uninstall`; the operator's pods end with it."""
+    subprocess.run(["/bin/sh", "-ec", commands], env=stack.environment, check=True, timeout=120)  # noqa: S603 ours
+    operator.stop()
+
+
+def test_an_uninstall_moves_no_weight_and_the_commands_of_the_docs_do(
+    given: Scene, operator: OperatorProcess, current: OperatorProcess, stack: Stack
+) -> None:
+    """Alone it leaves a canary as it is, to be resumed; the commands leave stable with everything."""
+    hand_over(operator, current)
+    (calm, split) = given.serving("calm", "split")
+    (route,) = given.serving("route", traffic=routed(given.namespace, gateway="nobody", statusless=True))
+    for shop in (split, route):
+        shop.ships("2.0.0", phases=HALF)
+        shop.is_counting()
+    before, since = split.progress(), now()
+
+    uninstall(stack, current, f"helm uninstall {current.name} --namespace {current.namespace}")
+    assert [shop.weights() for shop in (calm, split, route)] == [BACK, (50, 50), (50, 50)]
+    again = OperatorProcess(stack, replica=2)  # its account is another one
+    again.start()
+    answers(route)
+    assert split.progress() == before
+    split.keeps_its_weights(since)
+
+    [commands] = blocks(section(page("operating.md"), "Uninstall"), "sh")
+    uninstall(stack, again, commands)
+    assert [shop.weights() for shop in (calm, split, route)] == [BACK] * 3
+    assert [shop.status["stable"]["release"] for shop in (calm, split, route)] == [
+        f"{shop.agent}-{FIRST}" for shop in (calm, split, route)
+    ]
+    assert calm.attempt["state"] == "Healthy"
+    left = stack.kubectl("get", "deployments,agentrollouts", "--all-namespaces", "--output=name")
+    assert f"deployment.apps/{again.name}" not in left
+    assert "agentrollout.agentrollouts.dev/split" in left
