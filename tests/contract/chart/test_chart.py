@@ -409,6 +409,7 @@ def test_install_and_uninstall(namespaces: Stack) -> None:
     where = [NAME, f"--namespace={NAMESPACE}"]
     install = helm("install", *where, str(CHART), "--take-ownership", kubeconfig=namespaces.kubeconfig)
     assert install.returncode == 0, install.stderr
+    assert "helm uninstall ends the operator and moves no weight" in install.stdout
     upgrade = helm("upgrade", *where, str(CHART), *with_values(NAMESPACED), kubeconfig=namespaces.kubeconfig)
     assert upgrade.returncode == 0, upgrade.stderr
 
