@@ -11,7 +11,7 @@ MANIFEST ?= install.yaml
 POLICY_API := admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy
 CRD_COPIES := crds charts/agentrollouts/files/crds
 GATES_PAGE := docs/gates.md
-AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md docs charts crds operator
+AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md agent docs charts crds operator
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
@@ -43,7 +43,7 @@ test-units: $(INSTALLED)
 	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(PARTS)) $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
-	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell $(ARGS)
+	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell tests/agent $(ARGS)
 
 lint: $(INSTALLED) ## Check style, spelling, types and the layers
 	$(BIN)/ruff check
@@ -111,7 +111,7 @@ clean: ## Remove everything that was built in this checkout
 clean-cache: $(INSTALLED) ## Remove the built parts of the sandbox from the user's cache folder
 	@$(SANDBOX) clean
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml agent/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' \
@@ -119,5 +119,5 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Installing Python packages into .venv"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./agent
 	@touch $@

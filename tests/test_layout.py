@@ -13,16 +13,28 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[1]
-PACKAGES: Final = ("agentrollouts", "bench", "campaigns", "sandbox", "testkit", "tests")
+PACKAGES: Final = (
+    "agentrollouts",
+    "agentrollouts_agent",
+    "bench",
+    "campaigns",
+    "sandbox",
+    "testkit",
+    "tests",
+)
+HOMES: Final = {"agentrollouts": "operator", "agentrollouts_agent": "agent"}
+"""Folders of packages that are not at the top."""
 MOST_FILES: Final = 15
 """Modules in one folder, `__init__.py` among them."""
 BANNER: Final = re.compile(r"^\s*# ?(-{3,}|={3,})", re.MULTILINE)
 
-LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > the operator"
+LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > operator | agent"
 CYCLES: Final = "no import cycle between siblings anywhere"
 ADAPTERS: Final = "adapters do not know each other"
 PLANTED: Final = (
     ("agentrollouts/shell/clock.py", "from sandbox import errors", LAYERS),
+    ("agentrollouts_agent/asgi.py", "from agentrollouts.api import names", LAYERS),
+    ("agentrollouts/shell/clock.py", "from agentrollouts_agent import load", LAYERS),
     ("sandbox/errors.py", "from testkit import gates", LAYERS),
     ("testkit/gates.py", "from campaigns import cases", LAYERS),
     ("bench/rig/report.py", "from campaigns import cases", LAYERS),
@@ -41,7 +53,7 @@ PLANTED: Final = (
 
 def folder_of(package: str) -> Path:
     """Where the modules of a package are."""
-    return ROOT / "operator" / package if package == "agentrollouts" else ROOT / package
+    return ROOT / HOMES.get(package, "") / package
 
 
 def modules() -> Iterator[tuple[str, Path]]:
