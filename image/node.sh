@@ -4,15 +4,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 made=("$1")
-variant() {  # variant NAME: reads a Dockerfile without its FROM line; its context is the folder sandbox
+variant() {  # variant NAME: reads a Dockerfile without its FROM line; its context has the demo agent
   local name=localhost/agentrollouts-$1:dev
-  { echo "FROM $image"; cat; } | docker build --quiet --tag "$name" --file - sandbox >/dev/null
+  { echo "FROM $image"; cat; } | docker build --quiet --tag "$name" --file - "$context" >/dev/null
   made+=("$name")
 }
 image=$1
+context=$(mktemp --directory)
+chmod 755 "$context"
+trap 'rm -r "$context"' EXIT
+cp --recursive sandbox agent/agentrollouts_agent "$context"
 variant pause <<<'ENTRYPOINT ["/usr/bin/sleep", "infinity"]'  # holds the namespaces of a pod, and is killed at its end
 variant demo-agent <<'END'
-COPY . /src/sandbox
+COPY . /src
 ENV PYTHONPATH=/src
 ENTRYPOINT ["python", "-m", "sandbox.agent"]
 END

@@ -1,6 +1,10 @@
 """Who answers: the identity of a release under the names of each place where it is sent."""
 
 from dataclasses import dataclass
+from typing import Final
+
+RELEASE_HEADER: Final = "agent-release"
+DIGEST_HEADER: Final = "agent-release-digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Identity:
 
     def headers(self) -> dict[str, str]:
         """Headers of every answer."""
-        return {"agent-release": self.release, "agent-release-digest": self.digest}
+        return {RELEASE_HEADER: self.release, DIGEST_HEADER: self.digest}
 
     def baggage(self) -> dict[str, str]:
         """Keys and values of W3C baggage for every call to another service.

@@ -44,7 +44,6 @@ def measure(stack: Stack, operator: OperatorProcess) -> Result:
     stack.add_gateway(_NAMESPACE)
     stack.apply(scenarios.manifest_path(scenarios.HEALTHY))
     fleet.deploy(scenarios.HEALTHY)
-    stack.add_target("canary", _CANARY, {"job": "agents"})
     stack.apply([*a_service(_NAMESPACE, "canary"), _rollout(scenarios.HEALTHY)])
     _wait(stack, "Healthy")
     plan = LoadPlan(f"{stack.gateway_url}/run", host=_HOST, rate=RATE)
@@ -145,13 +144,15 @@ def _start_agent(stack: Stack, release: str) -> None:
         "--snapshot": snapshot,
         "--listen": _CANARY,
         "--release": release,
-        "--agent": _AGENT,
     }
     if (former := stack.processes.get("canary")) is not None:
         former.stop()
+    labels = {"job": "agents", "namespace": _NAMESPACE, "agent": _AGENT, "release": release}
+    stack.add_target("canary", _CANARY, labels)
     command = [sys.executable, "-m", "sandbox.agent", *(part for flag in flags.items() for part in flag)]
     healthy = functools.partial(web.answers, f"http://{_CANARY}/healthz")
     stack.add_process("canary", command, healthy=healthy).start()
+    _until(lambda: bool(stack.query(f'up{{release="{release}"}} == 1')), f"{release} is not scraped", 30)
 
 
 def _bad_release(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Starts one demo agent for one release: `python -m sandbox.agent --bundle-file F --release NAME ...`.
+"""Starts one demo agent for one release: `python -m sandbox.agent --bundle FOLDER --release NAME ...`.
 
 The process says where it listens in one line on standard output, serves until it is told to stop (SIGTERM
-or SIGINT), and ends with code 2 and one sentence when the bundle cannot be read or served.
+or SIGINT), and ends with one sentence when the bundle cannot be verified or served.
 """
 
 import argparse
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.agent.bundle import BundleError, read_bundle
-from sandbox.agent.metrics import Identity
+from agentrollouts_agent import Bundle, load, verify
+from sandbox.agent.bundle import BundleError, read_behavior
 from sandbox.agent.service import AgentService
-from sandbox.agent.snapshot import fetch_bundle
+from sandbox.agent.snapshot import fetch_files
 
 _GRACE_SECONDS = 1.0
 """How long requests under way may take to finish after the order to stop; nearly every run takes less."""
@@ -24,8 +24,8 @@ _GRACE_SECONDS = 1.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the agent until it is stopped; return the exit code."""
     options = _parser().parse_args(arguments)
-    if options.bundle_file is None and not (options.kubeconfig and options.snapshot):
-        print("The agent needs --bundle-file, or --kubeconfig with --snapshot", file=sys.stderr)
+    if options.bundle is None and not (options.kubeconfig and options.namespace and options.snapshot):
+        print("The agent needs --bundle, or --kubeconfig, --namespace and --snapshot", file=sys.stderr)
         return 2
     try:
         asyncio.run(_serve(options))
@@ -36,10 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    identity = Identity(options.namespace, options.agent, options.release)
-    service = AgentService(
-        read_bundle(await _bundle(options)), identity, children_at_zero=options.children_at_zero
-    )
+    bundle = await _bundle(options)
+    service = AgentService(read_behavior(bundle), bundle.identity, children_at_zero=options.children_at_zero)
     host, _, port = options.listen.rpartition(":")
     runner = web.AppRunner(service.application(), access_log=None, shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
@@ -52,28 +50,23 @@ async def _serve(options: argparse.Namespace) -> None:
     await runner.cleanup()
 
 
-async def _bundle(options: argparse.Namespace) -> str:
-    if options.bundle_file is None:
-        return await fetch_bundle(options.kubeconfig, options.namespace, options.snapshot)
-    try:
-        return str(options.bundle_file.read_text())
-    except OSError as error:
-        raise BundleError(f"{options.bundle_file}: {error.strerror}") from error
+async def _bundle(options: argparse.Namespace) -> Bundle:
+    if options.bundle is not None:
+        return load(options.bundle, release=options.release)
+    files = await fetch_files(options.kubeconfig, options.namespace, options.snapshot)
+    return verify(files, f"ConfigMap {options.namespace}/{options.snapshot}", release=options.release)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.agent", description=__doc__.splitlines()[0] if __doc__ else None
     )
-    parser.add_argument("--bundle-file", type=Path, help="bundle.json, instead of a snapshot")
+    parser.add_argument("--bundle", type=Path, help="folder with both files, instead of a snapshot")
     parser.add_argument("--kubeconfig", type=Path, help="how to reach the API server that has the snapshot")
     parser.add_argument("--snapshot", help="name of the snapshot ConfigMap")
     parser.add_argument("--listen", required=True, help="address:port; port 0 takes any free one")
     parser.add_argument("--release", required=True, help="name of the AgentRelease")
-    parser.add_argument("--agent", required=True, help="name of the agent")
-    parser.add_argument(
-        "--namespace", required=True, help="namespace of the snapshot, and label of every series"
-    )
+    parser.add_argument("--namespace", help="namespace of the snapshot")
     parser.add_argument(
         "--children-at-zero", action="store_true", help="create every series at 0 from the start"
     )

@@ -1,12 +1,9 @@
-"""Reads a release bundle: the text of `bundle.json` becomes the few values that the agent's loop works with.
+"""From the components of a bundle to the few values that the agent's loop works with.
 
-The text is the canonical JSON of the release's resolved components, as the operator wrote it into the
-snapshot ConfigMap. A bundle that this agent cannot serve is refused here, at the start of the process, with
-the path of what is wrong.
+The library has verified the bundle by then. One that this agent cannot serve is refused here, at the start of
+the process, with the path of what is wrong.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,7 +19,7 @@ _DEFAULT_MAX_TOKENS = 1200
 
 
 class BundleError(Exception):
-    """The bundle cannot be read or served; the text says where and why."""
+    """The bundle cannot be fetched or served; the text says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,9 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class Behavior:
     """What makes this agent behave as it does."""
 
-    digest: str
     system: str
     """The system prompt with the examples that follow it."""
     model: str
@@ -51,18 +47,16 @@ class Bundle:
     """By tool; a tool without an entry needs nobody's approval."""
 
 
-def read_bundle(text: str) -> Bundle:
-    """Parse `bundle.json`.
+def read_behavior(components: Mapping[str, Any]) -> Behavior:
+    """Find what the loop needs.
 
     Raises:
-        BundleError: The text is no JSON object, lacks the prompt or the model, or names a model, a tool or a
-            schema keyword that this agent does not have.
+        BundleError: The bundle lacks the prompt or the model, or names a model, a tool or a schema keyword
+            that this agent does not have.
     """
-    components = _components(text)
     prompt, config = _content(components, "prompt"), _content(components, "config")
     scopes = _structured(_content(components, "permissions").get("scopes"))
-    return Bundle(
-        digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+    return Behavior(
         system="\n".join(
             [_text(prompt, "prompt.system"), *map(str, _structured(prompt.get("examples")) or ())]
         ),
@@ -72,16 +66,6 @@ def read_bundle(text: str) -> Bundle:
         scopes=None if scopes is None else frozenset(scopes),
         approvals=MappingProxyType(_approvals(components)),
     )
-
-
-def _components(text: str) -> Mapping[str, Any]:
-    try:
-        components = json.loads(text)
-    except ValueError as error:
-        raise BundleError(f"bundle.json is not JSON: {error}") from error
-    if not isinstance(components, dict):
-        raise BundleError("bundle.json must be an object of components")
-    return components
 
 
 def _content(components: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,12 +1,11 @@
 """What the agent counts, under the names that the operator's gate templates ask for.
 
-Every series carries `namespace`, `agent` and `release` as labels of its own, so a scrape target must not
-set them as well (Prometheus would rename ours to `exported_...`). Whether label children exist from the
-start is a choice: real agents do both, and the operator has to count right with either.
+The agent knows nothing of the labels `namespace`, `agent` and `release`: the scrape configuration takes them
+from the pod. Whether label children exist from the start is a choice: real agents do both, and the operator
+has to count right with either.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
@@ -16,7 +15,6 @@ from sandbox.agent.tools import Tool, ToolResult
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # and none of the second series per child
 
-_IDENTITY: Final = ("namespace", "agent", "release")
 SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56)
 """Bounds around 0.06 to 0.4 s, where nine in ten runs end, and some above for what goes wrong."""
 USD: Final = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.05)
@@ -24,24 +22,10 @@ USD: Final = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0
 _STEPS: Final = (1, 2, 3, 4, 6, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose runs are counted: the constant labels of every series."""
-
-    namespace: str
-    agent: str
-    release: str
-
-    def labels(self) -> dict[str, str]:
-        """Return the constant labels."""
-        return {"namespace": self.namespace, "agent": self.agent, "release": self.release}
-
-
 class AgentMetrics:
     """The agent's counters, in a registry of their own."""
 
-    def __init__(self, identity: Identity) -> None:
-        self._labels = identity.labels()
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._started = self._counter("agent_runs_started", "Runs begun")
         self._runs = self._counter("agent_runs", "Runs finished, by outcome", "outcome")
@@ -55,42 +39,40 @@ class AgentMetrics:
         self._steps = self._histogram("agent_run_steps", "Completions that a run used", _STEPS)
 
     def create_children(self, tools: Mapping[str, Tool]) -> None:
-        """Make every series that can ever be counted, at 0."""
-        for family in (self._started, self._seconds, self._usd, self._steps):
-            family.labels(**self._labels)
+        """Make every series that can ever be counted, at 0; those without labels of their own always are."""
         for outcome in Outcome:
-            self._runs.labels(**self._labels, outcome=outcome)
+            self._runs.labels(outcome=outcome)
         for decision in Decision:
-            self._decisions.labels(**self._labels, decision=decision)
+            self._decisions.labels(decision=decision)
         for tool in tools.values():
             for result in ToolResult:
-                self._calls.labels(**self._labels, tool=tool.name, result=result)
+                self._calls.labels(tool=tool.name, result=result)
             if tool.acts_outside:
-                self._actions.labels(**self._labels, kind=tool.name)
+                self._actions.labels(kind=tool.name)
 
     def start(self) -> None:
         """Count a run that begins; started and not finished runs are the ones under way, or hung."""
-        self._started.labels(**self._labels).inc()
+        self._started.inc()
 
     def finish(self, run: Run, seconds: float, tools: Mapping[str, Tool]) -> None:
         """Count a finished run that took `seconds` on the clock."""
-        self._runs.labels(**self._labels, outcome=run.outcome).inc()
-        self._seconds.labels(**self._labels).observe(seconds)
-        self._usd.labels(**self._labels).observe(run.cost_usd)
-        self._steps.labels(**self._labels).observe(run.steps)
+        self._runs.labels(outcome=run.outcome).inc()
+        self._seconds.observe(seconds)
+        self._usd.observe(run.cost_usd)
+        self._steps.observe(run.steps)
         if run.decision is not None:
-            self._decisions.labels(**self._labels, decision=run.decision).inc()
+            self._decisions.labels(decision=run.decision).inc()
         for answer in run.answers:
-            self._calls.labels(**self._labels, tool=answer.tool, result=answer.result).inc()
+            self._calls.labels(tool=answer.tool, result=answer.result).inc()
             if answer.result is ToolResult.OK and tools[answer.tool].acts_outside:
-                self._actions.labels(**self._labels, kind=answer.tool).inc()
+                self._actions.labels(kind=answer.tool).inc()
 
     def exposition(self) -> bytes:
         """Return all series in the Prometheus text format."""
         return generate_latest(self._registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, (*_IDENTITY, *labels), registry=self._registry)
+        return Counter(name, text, labels, registry=self._registry)
 
     def _histogram(self, name: str, text: str, buckets: Iterable[float]) -> Histogram:
-        return Histogram(name, text, _IDENTITY, buckets=tuple(buckets), registry=self._registry)
+        return Histogram(name, text, buckets=tuple(buckets), registry=self._registry)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sandbox.agent.bundle import Bundle
+from sandbox.agent.bundle import Behavior
 from sandbox.agent.model import MODELS, Completion, Conversation, complete
 from sandbox.agent.tools import Call, Order, ToolAnswer, ToolResult, call_tool
 
@@ -60,15 +60,15 @@ class Run:
     seconds: float
 
 
-def run_agent(bundle: Bundle, request: Request) -> Run:
+def run_agent(behavior: Behavior, request: Request) -> Run:
     """Let the bundle's model work on the request until it answers, fails, or has used up its steps."""
-    model, progress = MODELS[bundle.model], _Progress()
+    model, progress = MODELS[behavior.model], _Progress()
     while progress.steps < MAX_STEPS:
-        completion = complete(model, _conversation(bundle, request, progress), bundle.max_tokens)
+        completion = complete(model, _conversation(behavior, request, progress), behavior.max_tokens)
         progress.steps += 1
         progress.cost_usd += model.cost_usd(completion.input_tokens, completion.output_tokens)
         progress.seconds += completion.seconds
-        if ending := _go_on(bundle, request.order, completion, progress):
+        if ending := _go_on(behavior, request.order, completion, progress):
             return progress.end(*ending)
     return progress.end(Outcome.ABORTED, f"no answer after {MAX_STEPS} steps")
 
@@ -90,11 +90,13 @@ class _Progress:
 Ending = tuple[Outcome, str]
 
 
-def _conversation(bundle: Bundle, request: Request, progress: _Progress) -> Conversation:
-    return Conversation(bundle.system, request.user, request.message, request.order, tuple(progress.answers))
+def _conversation(behavior: Behavior, request: Request, progress: _Progress) -> Conversation:
+    return Conversation(
+        behavior.system, request.user, request.message, request.order, tuple(progress.answers)
+    )
 
 
-def _go_on(bundle: Bundle, order: Order, completion: Completion, progress: _Progress) -> Ending | None:
+def _go_on(behavior: Behavior, order: Order, completion: Completion, progress: _Progress) -> Ending | None:
     """Carry out what the model wants next; return how the run ends, or None to ask the model again."""
     if completion.call is None:
         return (
@@ -102,19 +104,19 @@ def _go_on(bundle: Bundle, order: Order, completion: Completion, progress: _Prog
             if completion.text is None
             else (Outcome.COMPLETED, completion.text)
         )
-    if ending := _ask_guardrails(bundle, order, completion.call, progress):
+    if ending := _ask_guardrails(behavior, order, completion.call, progress):
         return ending
-    answer = call_tool(bundle.tools, bundle.scopes, order, completion.call)
+    answer = call_tool(behavior.tools, behavior.scopes, order, completion.call)
     progress.answers.append(answer)
     return None if answer.result is ToolResult.OK else (Outcome.FAILED, answer.text)
 
 
-def _ask_guardrails(bundle: Bundle, order: Order, call: Call, progress: _Progress) -> Ending | None:
+def _ask_guardrails(behavior: Behavior, order: Order, call: Call, progress: _Progress) -> Ending | None:
     """Decide on a call that acts outside, before it is made; return an ending when it may not be made."""
-    tool = bundle.tools.get(call.tool)
+    tool = behavior.tools.get(call.tool)
     if tool is None or not tool.acts_outside:
         return None
-    progress.decision = decide_approval(bundle, order, call)
+    progress.decision = decide_approval(behavior, order, call)
     match progress.decision:
         case Decision.DENY:
             return Outcome.COMPLETED, f"{order.number} is too old for {call.tool}"
@@ -124,9 +126,9 @@ def _ask_guardrails(bundle: Bundle, order: Order, call: Call, progress: _Progres
             return None
 
 
-def decide_approval(bundle: Bundle, order: Order, call: Call) -> Decision:
+def decide_approval(behavior: Behavior, order: Order, call: Call) -> Decision:
     """Return what the guardrails say to a call for an order: too old is denied, too dear goes to a person."""
-    approval = bundle.approvals.get(call.tool)
+    approval = behavior.approvals.get(call.tool)
     if approval is None:
         return Decision.APPROVE
     if order.age_days > approval.window_days:

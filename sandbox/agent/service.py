@@ -1,7 +1,7 @@
 """The HTTP face of the agent: `POST /run`, `GET /metrics`, `GET /healthz`.
 
-Every answer names the release that gave it, in the header `x-agent-release` and in the body, so that a
-client can count for itself who served it. A failed run is a 500, as a customer would feel it; all other
+Every answer names the release that gave it, in the headers of the library and in the body, so that a client
+can count for itself who served it. A failed run is a 500, as a customer would feel it; all other
 outcomes are a 200.
 """
 
@@ -14,32 +14,33 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from sandbox.agent.bundle import Bundle
-from sandbox.agent.metrics import AgentMetrics, Identity
+from agentrollouts_agent.identity import Identity
+from sandbox.agent.bundle import Behavior
+from sandbox.agent.metrics import AgentMetrics
 from sandbox.agent.run import Outcome, Request, Run, run_agent
 from sandbox.agent.tools import Order
 
-RELEASE_HEADER: Final = "x-agent-release"
 OUTCOME_HEADER: Final = "x-agent-outcome"
 _WARM_UP: Final = 200
 """Runs made before the first customer and not counted, so that a fresh process is as fast as an old one."""
 
 
 class AgentService:
-    """Serves one bundle under one identity."""
+    """Serves the behavior of one release under its identity."""
 
-    def __init__(self, bundle: Bundle, identity: Identity, *, children_at_zero: bool) -> None:
-        self._bundle = bundle
+    def __init__(self, behavior: Behavior, identity: Identity, *, children_at_zero: bool) -> None:
+        self._behavior = behavior
         self._identity = identity
-        self._metrics = AgentMetrics(identity)
+        self._metrics = AgentMetrics()
         if children_at_zero:
-            self._metrics.create_children(bundle.tools)
+            self._metrics.create_children(behavior.tools)
 
     def application(self) -> web.Application:
         """Return the aiohttp application; the caller binds and runs it."""
         for number in range(_WARM_UP):
-            run_agent(self._bundle, Request("warm-up", f"refund {number}", Order("A-0", 1.0, 1)))
+            run_agent(self._behavior, Request("warm-up", f"refund {number}", Order("A-0", 1.0, 1)))
         app = web.Application()
+        app.on_response_prepare.append(self._name)
         app.add_routes(
             [
                 web.post("/run", self._run),
@@ -49,6 +50,9 @@ class AgentService:
         )
         return app
 
+    async def _name(self, _: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self._identity.headers())
+
     async def _run(self, http: web.Request) -> web.Response:
         try:
             request = parse_request(await http.read())
@@ -56,30 +60,27 @@ class AgentService:
             return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
         began = time.perf_counter()
         self._metrics.start()
-        run = run_agent(self._bundle, request)
+        run = run_agent(self._behavior, request)
         await asyncio.sleep(run.seconds)
-        self._metrics.finish(run, time.perf_counter() - began, self._bundle.tools)
+        self._metrics.finish(run, time.perf_counter() - began, self._behavior.tools)
         return self._answer(run)
 
     def _answer(self, run: Run) -> web.Response:
-        release = self._identity.release
         body = {
-            "release": release,
+            "release": self._identity.release,
             "outcome": run.outcome,
             "text": run.text,
             "decision": run.decision,
             "costUsd": run.cost_usd,
         }
         status = HTTPStatus.INTERNAL_SERVER_ERROR if run.outcome is Outcome.FAILED else HTTPStatus.OK
-        return web.json_response(
-            body, status=status, headers={RELEASE_HEADER: release, OUTCOME_HEADER: run.outcome}
-        )
+        return web.json_response(body, status=status, headers={OUTCOME_HEADER: run.outcome})
 
     async def _expose(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"release": self._identity.release, "digest": self._bundle.digest})
+        return web.json_response({"release": self._identity.release, "digest": self._identity.digest})
 
 
 def parse_request(body: bytes) -> Request:

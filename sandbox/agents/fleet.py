@@ -111,7 +111,7 @@ class Fleet:
         self.announce(release)
         address = f"{self._place(release).host}:{PORT}"
         # First of all, since Prometheus may take some seconds to discover it.
-        self._stack.add_target(release, address, {"job": "agents"})
+        self._stack.add_target(release, address, self._labels(release))
         snapshot = self._wait_for_snapshot(release, seconds)
         process = self._stack.add_process(
             release, self._command(release, snapshot, address), healthy=functools.partial(_serves, address)
@@ -140,6 +140,11 @@ class Fleet:
         """
         place = self._place(release)
         self._stack.apply(a_service(self.namespace, place.service, place.host, port=place.port, ready=ready))
+
+    def _labels(self, release: str) -> dict[str, str]:
+        """What a PodMonitor makes of the namespace and the labels of a pod (docs/agent.md)."""
+        agent = self._place(release).agent
+        return {"job": "agents", "namespace": self.namespace, "agent": agent, "release": release}
 
     def _place(self, release: str) -> _Place:
         """Where a release is served; read once, so that its agent outlives its AgentRelease."""
@@ -186,7 +191,6 @@ class Fleet:
             "--snapshot": snapshot,
             "--listen": address,
             "--release": release,
-            "--agent": self._place(release).agent,
         }
         zero = ["--children-at-zero"] if release in self._children_at_zero else []
         return [

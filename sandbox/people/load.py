@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from sandbox.agent.service import OUTCOME_HEADER, RELEASE_HEADER
+from agentrollouts_agent.identity import DIGEST_HEADER, RELEASE_HEADER
+from sandbox.agent.service import OUTCOME_HEADER
 from sandbox.people.customers import CustomerRequest, customer_request
 
 _CATCH_UP_SECONDS = 0.1
@@ -75,6 +76,8 @@ class Answer:
     """The HTTP status; 0 when there was no answer at all."""
     sent: float
     answered: float
+    digest: str = ""
+    """Of the bundle that the answer says it came from."""
 
 
 def _answered(answer: Answer) -> float:
@@ -211,16 +214,18 @@ class Load:
 
     async def _send(self, request: CustomerRequest) -> Answer:
         sent = time.monotonic()
-        release, outcome, status = "", "", 0
+        release, outcome, digest, status = "", "", "", 0
         try:
             async with self._client.post(self._plan.url, data=request.body) as response:
                 await response.read()
                 release = response.headers.get(RELEASE_HEADER, "")
                 outcome = response.headers.get(OUTCOME_HEADER, "")
+                digest = response.headers.get(DIGEST_HEADER, "")
                 status = response.status
         except (aiohttp.ClientError, OSError):
             pass  # nobody answered: the record says so by status 0
-        return Answer(request.number, request.user, release, outcome, status, sent, time.monotonic())
+        answered = time.monotonic()
+        return Answer(request.number, request.user, release, outcome, status, sent, answered, digest)
 
 
 class LoadGenerator:

@@ -11,7 +11,7 @@ NAMESPACE: Final = "support"
 AGENT: Final = "support-agent"
 PORT: Final = 8080
 
-_MOUNTED: Final = "/bundle/bundle.json"
+_MOUNTED: Final = "/bundle"
 _SECURITY: Final = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -36,13 +36,14 @@ def deploy(cluster: Cluster, release: str) -> str:
     cluster.apply(_manifests(release, service, found["status"]["snapshot"]["name"]))
     cluster.kubectl("rollout", "status", f"deployment/{service}", within, "--timeout=50s")
     (pod,) = cluster.kubectl.get("pods", within, f"--selector=release={release}")["items"]
-    cluster.add_target(release, f"{pod['status']['podIP']}:{PORT}", {"job": "agents"})
+    labels = {"job": "agents", "namespace": NAMESPACE, "agent": AGENT, "release": release}
+    cluster.add_target(release, f"{pod['status']['podIP']}:{PORT}", labels)
     return str(pod["metadata"]["name"])
 
 
 def mounted(cluster: Cluster, pod: str) -> Manifest:
     """The bundle that an agent reads, seen from inside its pod."""
-    program = f"print(open({_MOUNTED!r}).read())"
+    program = f"print(open('{_MOUNTED}/bundle.json').read())"
     text = cluster.kubectl("exec", pod, f"--namespace={NAMESPACE}", "--", "python", "-c", program)
     found: Manifest = json.loads(text)
     return found
@@ -52,11 +53,9 @@ def _manifests(release: str, service: str, snapshot: str) -> list[Manifest]:
     metadata = {"name": service, "namespace": NAMESPACE}
     labels = {"release": release}
     flags = {
-        "--bundle-file": _MOUNTED,
+        "--bundle": _MOUNTED,
         "--listen": f"0.0.0.0:{PORT}",
         "--release": release,
-        "--agent": AGENT,
-        "--namespace": NAMESPACE,
     }
     container = {
         "name": "agent",
@@ -65,7 +64,7 @@ def _manifests(release: str, service: str, snapshot: str) -> list[Manifest]:
         "args": [part for flag in flags.items() for part in flag],
         "securityContext": _SECURITY,
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "bundle", "mountPath": "/bundle", "readOnly": True}],
+        "volumeMounts": [{"name": "bundle", "mountPath": _MOUNTED, "readOnly": True}],
     }
     pod = {
         "terminationGracePeriodSeconds": 2,

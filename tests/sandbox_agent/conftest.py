@@ -10,27 +10,28 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.core.release import bundle as operator_bundle
+from agentrollouts.core.release.decide import ReleaseObservation, decide_release
+from agentrollouts_agent import Bundle, verify
 from sandbox import scenarios
-from sandbox.agent.bundle import Bundle, read_bundle
-from sandbox.agent.metrics import Identity
+from sandbox.agent.bundle import Behavior, read_behavior
 from sandbox.agent.service import AgentService
+from testkit.builders import START
 
-BundleText = Callable[[str], str]
-BundleOf = Callable[[str], Bundle]
+Files = Callable[[str], dict[str, bytes]]
+BehaviorOf = Callable[[str], Behavior]
 Serve = Callable[[str], AbstractAsyncContextManager[TestServer]]
 
 
 @pytest.fixture
-def bundle_text() -> BundleText:
-    """The text of `bundle.json` of a release of the scenarios, as the operator would write it."""
+def files_of() -> Files:
+    """The files of a release of the scenarios, as the operator would write them."""
     return resolve
 
 
 @pytest.fixture
-def bundle_of() -> BundleOf:
-    """The bundle of a release of the scenarios, as the agent reads it."""
-    return lambda name: read_bundle(resolve(name))
+def behavior_of() -> BehaviorOf:
+    """The behavior of a release of the scenarios, as the agent finds it."""
+    return lambda name: read_behavior(bundle(name))
 
 
 @pytest.fixture
@@ -39,9 +40,8 @@ def serve() -> Serve:
 
     @asynccontextmanager
     async def serving(name: str) -> AsyncIterator[TestServer]:
-        identity = Identity("support", "support-agent", name)
         service = AgentService(
-            read_bundle(resolve(name)), identity, children_at_zero=name == scenarios.HEALTHY
+            read_behavior(bundle(name)), bundle(name).identity, children_at_zero=name == scenarios.HEALTHY
         )
         server = TestServer(service.application())
         async with server:
@@ -50,8 +50,13 @@ def serve() -> Serve:
     return serving
 
 
-def resolve(name: str) -> str:
+def bundle(name: str) -> Bundle:
+    """The verified bundle of a release of the scenarios."""
+    return verify(resolve(name), name)
+
+
+def resolve(name: str) -> dict[str, bytes]:
     """Resolve a release of the scenarios; that none is refused is part of the story."""
-    resolved = operator_bundle.resolve(AgentRelease.model_validate(scenarios.load_release(name)), {})
-    assert isinstance(resolved, operator_bundle.Bundle), resolved
-    return resolved.text
+    release = AgentRelease.model_validate(scenarios.load_release(name))
+    decision = decide_release(ReleaseObservation(now=START, release=release, config_maps={}))
+    return {name: text.encode() for name, text in decision.writes[0].manifest["data"].items()}

@@ -45,11 +45,10 @@ def fleet(stack: Stack) -> Fleet:
     return fleet
 
 
-def materialise(stack: Stack, release: str, text: str) -> str:
+def materialise(stack: Stack, release: str, files: dict[str, bytes]) -> str:
     """Write a snapshot, name it in the release's status as the operator does, and return its name."""
-    digest = digest_of(text.encode())
-    name = f"support-agent-{digest[7:23]}"
-    data = {"bundle.json": text, "release.json": json.dumps({"digest": digest})}
+    name = f"support-agent-{digest_of(files['bundle.json'])[7:23]}"
+    data = {name: text.decode() for name, text in files.items()}
     stack.apply(
         {
             "apiVersion": "v1",
@@ -110,12 +109,14 @@ def test_deploy_without_snapshot(stack: Stack, fleet: Fleet) -> None:
     assert (endpoint(stack, BACKENDS[0]), fleet.instances) == ((["10.77.0.11"], False), {})
 
 
-def test_two_releases_behind_one_route(stack: Stack, fleet: Fleet, bundle_text: Callable[[str], str]) -> None:
+def test_two_releases_behind_one_route(
+    stack: Stack, fleet: Fleet, files_of: Callable[[str], dict[str, bytes]]
+) -> None:
     """Deployed agents are ready, answer through the gateway under their names, and are scraped with them."""
     releases = (scenarios.HEALTHY, scenarios.BAD_PROMPT)
     for release in releases:
         stack.apply(scenarios.manifest_path(release))
-        snapshot = materialise(stack, release, bundle_text(release))
+        snapshot = materialise(stack, release, files_of(release))
         assert fleet.deploy(release).snapshot == snapshot
     stack.apply(route())
     eventually(lambda: web.answers(f"{stack.gateway_url}/healthz", headers={"Host": HOST}))
@@ -125,6 +126,8 @@ def test_two_releases_behind_one_route(stack: Stack, fleet: Fleet, bundle_text: 
 
     assert [endpoint(stack, name) for name in BACKENDS] == [(["10.77.0.11"], True), (["10.77.0.12"], True)]
     assert ledger.counts() == Counter(dict.fromkeys(releases, 200))
+    digests = {release: digest_of(files_of(release)["bundle.json"]) for release in releases}
+    assert {(answer.release, answer.digest) for answer in ledger.answers()} == set(digests.items())
     failed = [ledger.outcomes(release)["failed"] for release in releases]
     assert failed[0] <= 8
     assert failed[1] >= 40
@@ -150,11 +153,13 @@ def test_stopped_agent(stack: Stack, fleet: Fleet) -> None:
     eventually(lambda: stack.query('up{instance="10.77.0.12:8080"}') == [])
 
 
-def test_bundle_that_was_tampered_with(stack: Stack, fleet: Fleet, bundle_text: Callable[[str], str]) -> None:
+def test_bundle_that_was_tampered_with(
+    stack: Stack, fleet: Fleet, files_of: Callable[[str], dict[str, bytes]]
+) -> None:
     """An agent does not start on a snapshot whose text has another digest than it says, and tells both."""
     release = scenarios.FIXED
     stack.apply(scenarios.manifest_path(release))
-    name = materialise(stack, release, bundle_text(release))
+    name = materialise(stack, release, files_of(release))
     stack.kubectl(
         "patch", f"configmap/{name}", "--namespace=support", "--patch", '{"data": {"bundle.json": "{}"}}'
     )

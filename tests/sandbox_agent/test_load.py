@@ -30,7 +30,7 @@ async def answering(handler: Handler) -> AsyncIterator[str]:
 
 def from_release(release: str) -> web.Response:
     """What an agent of that release answers."""
-    return web.json_response({}, headers={"x-agent-release": release, "x-agent-outcome": "completed"})
+    return web.json_response({}, headers={"agent-release": release, "x-agent-outcome": "completed"})
 
 
 def saying(release: str, status: int = 200, after: float = 0) -> Handler:
@@ -38,7 +38,7 @@ def saying(release: str, status: int = 200, after: float = 0) -> Handler:
 
     async def handler(_: web.Request) -> web.Response:
         await asyncio.sleep(after)
-        return web.Response(status=status, headers={"x-agent-release": release} if release else {})
+        return web.Response(status=status, headers={"agent-release": release} if release else {})
 
     return handler
 
