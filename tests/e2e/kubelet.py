@@ -1,11 +1,11 @@
 """What a kubelet and the controllers around it do for one namespace: Deployments become processes.
 
-The sandbox has no nodes. A container's command is the test's; its environment, its ConfigMap volume, its
-Service and what Prometheus adds to its series come from the objects that the API server has.
+The sandbox has no nodes. A container's program is the test's; its environment, its ConfigMap volume, its
+Service and the labels of its series come from the objects that the API server has.
 """
 
 import json
-from collections.abc import Sequence
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,24 +15,25 @@ from sandbox.isolation.namespace import ADDRESSES
 from sandbox.programs import web
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
+from tests.e2e.podmonitors import target_labels
 
 POD_ADDRESSES: Final = ADDRESSES[1:]
 
 
 class Kubelet:
-    """Starts one process for each Deployment of a namespace.
+    """Starts one process for each Deployment of a namespace that is not a template.
 
     Args:
         stack: It must be running.
         namespace: Where the Deployments are.
-        command: What every container runs.
+        program: The Python file that every container runs.
         folder: For mounted ConfigMaps.
     """
 
-    def __init__(self, stack: Stack, namespace: str, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, stack: Stack, namespace: str, program: Path, folder: Path) -> None:
         self._stack = stack
         self._namespace = namespace
-        self._command = command
+        self._program = program
         self._folder = folder
         self._pods: dict[str, Process] = {}
 
@@ -41,7 +42,7 @@ class Kubelet:
         services = {found["metadata"]["name"]: found for found in self._list("services")}
         for deployment in self._list("deployments"):
             name = deployment["metadata"]["name"]
-            if name in services and name not in self._pods:
+            if name in services and name not in self._pods and deployment["spec"]["replicas"]:
                 self._start(deployment, services[name])
 
     def stop(self) -> None:
@@ -59,33 +60,35 @@ class Kubelet:
         probe = container["readinessProbe"]["httpGet"]["path"]
         process = self._stack.add_process(
             f"{self._namespace}-{name}",
-            self._command,
+            [sys.executable, self._container(name, template["spec"], container)],
             healthy=partial(web.answers, f"{url}{probe}"),
-            environment=self._environment(template["spec"], container) | {"HOST": address},
+            environment={found["name"]: found["value"] for found in container["env"]} | {"HOST": address},
         )
         process.start()
         self._pods[name] = process
-        # As a scrape configuration with `__meta_kubernetes_namespace` does.
-        self._stack.add_target(name, f"{address}:{PORT}", {"namespace": self._namespace})
+        self._stack.add_target(name, f"{address}:{PORT}", self._labels(template["metadata"]["labels"]))
         self._stack.apply(self._endpoints(service, address))
 
-    def _environment(self, pod: dict[str, Any], container: dict[str, Any]) -> dict[str, str]:
-        """The variables of a container; paths below a mount lead to the folder that stands in for it."""
+    def _labels(self, pod: dict[str, str]) -> dict[str, str]:
+        """The labels of all series of a pod: the Prometheus operator adds the namespace by itself."""
+        [monitor] = self._list("podmonitors")
+        return {"namespace": self._namespace, **target_labels(monitor, pod)}
+
+    def _container(self, name: str, pod: dict[str, Any], container: dict[str, Any]) -> Path:
+        """The program of a container, in which the path of the mount is the folder that represents it."""
         [volume], [mount] = pod["volumes"], container["volumeMounts"]
         assert volume["name"] == mount["name"]
-        mounted = self._mount(volume["configMap"]["name"])
-        return {
-            found["name"]: found["value"].replace(f"{mount['mountPath']}/", f"{mounted}/")
-            for found in container["env"]
-        }
+        folder = self._folder / name
+        self._mount(volume["configMap"]["name"], folder)
+        copy = folder / self._program.name
+        copy.write_text(self._program.read_text().replace(mount["mountPath"], str(folder)))
+        return copy
 
-    def _mount(self, config_map: str) -> Path:
+    def _mount(self, config_map: str, folder: Path) -> None:
         found = self._stack.kubectl.get(f"configmap/{config_map}", f"--namespace={self._namespace}")
-        folder = self._folder / config_map
         folder.mkdir()
         for key, text in found["data"].items():
             (folder / key).write_text(text)
-        return folder
 
     def _endpoints(self, service: dict[str, Any], address: str) -> dict[str, Any]:
         """What the EndpointSlice controller makes of a Service with one ready pod."""

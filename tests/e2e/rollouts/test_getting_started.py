@@ -1,6 +1,6 @@
 """`docs/getting-started.md`, played as it is written: its files, its commands, its agent, its outputs.
 
-Replaced are the image build, the nodes (`kubelet`), and what a real scrape configuration adds to the series.
+Replaced are the image build, the nodes (`kubelet`), and the Prometheus operator (`podmonitors`).
 """
 
 import os
@@ -8,8 +8,8 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +18,19 @@ import pytest
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 from tests.docs.pages import blocks, page
+from tests.e2e import podmonitors
 from tests.e2e.kubelet import Kubelet
+from tests.inside import eventually
 
 PAGE = page("getting-started.md")
 NAMESPACE = "orders"
-LANGUAGES = ("yaml", "python", "sh")
+BEFORE, FIRST_HOUR, AFTER = re.split(r"^(?=## 1\. |## 4\. )", PAGE, flags=re.MULTILINE)
+"""Up to the empty namespace; from there to a rollback, which `tests/docs` counts; what one can do then."""
+LANGUAGES = ("yaml", "python")
 SECONDS = 240
 """For one command; the page's own `kubectl wait` gives up before."""
+LOOK_SECONDS = 0.5
+"""Between two looks at the Deployments while a command runs."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Reader:
 
     folder: Path
     environment: dict[str, str]
+    meanwhile: Callable[[], None]
+    """What the cluster does while a command runs."""
     background: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def run(self, command: str) -> str:
@@ -80,17 +88,35 @@ class Reader:
                 )
             )
             return ""
-        done = subprocess.run(  # noqa: S603 - as above
+        process = subprocess.Popen(  # noqa: S603 - as above
             shell,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=SECONDS,
-            check=False,
         )
-        return done.stdout.rstrip("\n")
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            try:
+                printed, _ = process.communicate(timeout=LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.meanwhile()
+            else:
+                self.meanwhile()
+                return printed.rstrip("\n")
+        process.kill()
+        raise TimeoutError(f"{command} still runs after {SECONDS} s")
+
+    def play(self, text: str) -> None:
+        """Run the commands of a part of the page, and compare what they print with what it shows."""
+        transcript = ""
+        for command in commands(text):
+            printed = self.run(command.text)
+            transcript += f"$ {command.text}\n{printed}\n"
+            assert command.pattern.fullmatch(printed.replace(" %", "%")), (
+                f"{transcript}\nthe page shows: {command.output}"
+            )
 
     def leave(self) -> None:
         """End what keeps running."""
@@ -100,38 +126,51 @@ class Reader:
 
 
 @pytest.fixture
-def reader(stack: Stack, tmp_path: Path) -> Iterator[Reader]:
-    """A folder with the files of the page, a kubeconfig to change, and the Gateway's address."""
+def folder(tmp_path: Path) -> Path:
+    """The files of the page."""
     for text in (found for language in LANGUAGES for found in blocks(PAGE, language)):
         (tmp_path / text.partition("\n")[0].removeprefix("# ")).write_text(text)
-    kubeconfig = tmp_path / "kubeconfig"
-    shutil.copy(stack.kubeconfig, kubeconfig)
-    settings = {"KUBECONFIG": str(kubeconfig), "GATEWAY": stack.gateway_url}
-    person = Reader(tmp_path, stack.environment | settings)
-    yield person
-    person.leave()
+    return tmp_path
 
 
 @pytest.fixture
-def kubelet(stack: Stack, tmp_path: Path) -> Iterator[Kubelet]:
+def kubelet(stack: Stack, folder: Path) -> Iterator[Kubelet]:
     """Runs the page's agent for each Deployment."""
-    command = [sys.executable, str(tmp_path / "agent.py")]
-    nodes = Kubelet(stack, NAMESPACE, command, tmp_path)
+    podmonitors.install(stack)
+    nodes = Kubelet(stack, NAMESPACE, folder / "agent.py", folder)
     yield nodes
     nodes.stop()
     stack.kubectl("delete", "agentrollouts", "--all", f"--namespace={NAMESPACE}")
 
 
+@pytest.fixture
+def reader(stack: Stack, folder: Path, kubelet: Kubelet) -> Iterator[Reader]:
+    """A person with the files of the page, a kubeconfig to change, and the Gateway's address."""
+    kubeconfig = folder / "kubeconfig"
+    shutil.copy(stack.kubeconfig, kubeconfig)
+    settings = {"KUBECONFIG": str(kubeconfig), "GATEWAY": stack.gateway_url}
+    person = Reader(folder, stack.environment | settings, kubelet.sync)
+    yield person
+    person.leave()
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page sends its requests with curl")
-def test_the_page_works_as_it_is_written(operator: OperatorProcess, reader: Reader, kubelet: Kubelet) -> None:
-    """Each command of the page prints what the page shows, apart from ages and what the page leaves out."""
+def test_the_page_works_as_it_is_written(
+    stack: Stack, operator: OperatorProcess, reader: Reader, kubelet: Kubelet
+) -> None:
+    """Each command of the page prints what the page shows, apart from ages and what the page leaves out.
+
+    After the commands of the first hour alone, and no other, the bad release is rolled back.
+    """
     assert operator.process.running
-    transcript = ""
-    for command in commands(PAGE):
-        printed = reader.run(command.text)
-        transcript += f"$ {command.text}\n{printed}\n"
-        assert command.pattern.fullmatch(printed.replace(" %", "%")), (
-            f"{transcript}\nthe page shows: {command.output}"
-        )
+    reader.play(BEFORE)
+    reader.play(FIRST_HOUR)
+
+    def is_rolled_back() -> bool:
         kubelet.sync()
+        status = stack.kubectl.get("aro/order-agent", f"--namespace={NAMESPACE}")["status"]
+        return str(status.get("lastRollback", {}).get("from")) == "order-agent-1.1.0"
+
+    eventually(is_rolled_back, 60)
+    reader.play(AFTER)
