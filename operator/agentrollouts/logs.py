@@ -46,8 +46,8 @@ class Formatter(logging.Formatter):
         super().__init__()
         self._is_json = form == "json"
         words = {word for secret in secrets if secret for word in (secret, json.dumps(secret)[1:-1])}
-        known = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-        self._secrets = re.compile(f"{known}|{_REVEALING}" if known else _REVEALING)
+        pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+        self._secrets = re.compile(f"{pattern}|{_REVEALING}" if pattern else _REVEALING)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -93,7 +93,7 @@ def _console(head: dict[str, str], fields: dict[str, Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

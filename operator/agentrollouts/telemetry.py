@@ -177,11 +177,11 @@ def endpoint(telemetry: Telemetry, *, healthy: Probe, ready: Probe) -> web.Appli
         renderer.shutdown(wait=False, cancel_futures=True)
 
     def probe(check: Probe) -> Callable[[web.Request], Any]:
-        async def answer(_: web.Request) -> web.Response:
+        async def status(_: web.Request) -> web.Response:
             problem = check()
             return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
 
-        return answer
+        return status
 
     app = web.Application()
     app.on_cleanup.append(stop)

@@ -35,10 +35,10 @@ class Reason(StrEnum):
     @classmethod
     def of(cls, word: str) -> Reason:
         """The reason with this word. Raises `ValueError` for an unknown word."""
-        found = cls._value2member_map_.get(word)
-        if not isinstance(found, Reason):
+        reason = cls._value2member_map_.get(word)
+        if not isinstance(reason, Reason):
             raise ValueError(f"{word} is not a reason")  # noqa: TRY004 the text is of the right type
-        return found
+        return reason
 
     # Why a release is Ready or not.
     MATERIALIZED = "Materialized", "The bundle is resolved and its snapshot is written."

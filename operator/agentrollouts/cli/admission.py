@@ -81,10 +81,10 @@ def _is_name(name: str) -> bool:
 @functools.cache
 def _schemas() -> Mapping[str, Mapping[str, Any]]:
     """The schema of each kind, with all of its metadata."""
-    found: dict[str, Mapping[str, Any]] = {}
+    schemas: dict[str, Mapping[str, Any]] = {}
     for crd in crds():
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         properties = {key: value for key, value in schema["properties"].items() if key != "status"}
-        known = {"apiVersion": {}, "metadata": _METADATA}
-        found[crd["spec"]["names"]["kind"]] = schema | {"properties": properties | known}
-    return found
+        object_fields = {"apiVersion": {}, "metadata": _METADATA}
+        schemas[crd["spec"]["names"]["kind"]] = schema | {"properties": properties | object_fields}
+    return schemas

@@ -56,7 +56,7 @@ def _visible(value: Any, schema: Schema) -> Any:  # noqa: ANN401 any JSON
         return value
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
     children = ((key, child, properties.get(key, others)) for key, child in value.items())
-    return {key: _visible(child, known) for key, child, known in children if known.get("type")}
+    return {key: _visible(child, subschema) for key, child, subschema in children if subschema.get("type")}
 
 
 def evaluate(expression: str, **variables: Any) -> Any:  # noqa: ANN401 any JSON
@@ -66,7 +66,7 @@ def evaluate(expression: str, **variables: Any) -> Any:  # noqa: ANN401 any JSON
         celpy.CELParseError: the expression is not CEL.
         celpy.CELEvalError: it has no value, because a field is missing, for example.
     """
-    return _program(expression).evaluate({name: json_to_cel(found) for name, found in variables.items()})
+    return _program(expression).evaluate({name: json_to_cel(value) for name, value in variables.items()})
 
 
 @functools.cache

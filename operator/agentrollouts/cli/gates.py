@@ -84,10 +84,10 @@ def resolved(name: str, template: Template) -> ResolvedGate:
     Raises:
         TypeError: The template cannot be served, which is a bug of ours.
     """
-    found = resolve(Gate(name=name, template=name), "", DEFAULT_LABELS, next(iter(template.sources)))
-    if not isinstance(found, ResolvedGate):
-        raise TypeError(found)
-    return found
+    gate = resolve(Gate(name=name, template=name), "", DEFAULT_LABELS, next(iter(template.sources)))
+    if not isinstance(gate, ResolvedGate):
+        raise TypeError(gate)
+    return gate
 
 
 def _comparison(gate: ResolvedGate) -> str:
@@ -119,16 +119,16 @@ def _limit(gate: ResolvedGate) -> str:
 
 def _series_rows(convention: MetricConvention) -> Iterator[Sequence[str]]:
     for name, template in TEMPLATES.items():
-        if found := template.sources.get(convention):
-            out_of = _code(found.total) if found.by is None else f"by {_code(found.by)}"
-            yield _code(name), _code(found.bad), out_of
+        if counted := template.sources.get(convention):
+            out_of = _code(counted.total) if counted.by is None else f"by {_code(counted.by)}"
+            yield _code(name), _code(counted.bad), out_of
 
 
 def _notes(convention: MetricConvention) -> str:
     """The counters beside the gates, and the templates that a convention cannot serve."""
     started = STARTED.get(convention)
     begun = f"Runs that began: {_code(started)}." if started else "No counter of runs that began."
-    missing = [_code(name) for name, found in TEMPLATES.items() if convention not in found.sources]
+    missing = [_code(name) for name, template in TEMPLATES.items() if convention not in template.sources]
     sentence = fill(f"No series for {', '.join(missing)}; use `source`.", WIDTH, break_on_hyphens=False)
     lacks = f"\n{sentence}\n" if missing else ""
     return f"Finished runs: {_code(RUNS[convention])}. {begun}\n{lacks}"

@@ -89,11 +89,11 @@ def answer_lines(lines: Iterable[str], out: TextIO) -> int:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        answer = _answer(line)
-        if "error" in answer:
-            answer |= {"line": number}
+        result = _answer(line)
+        if "error" in result:
+            result |= {"line": number}
             code = UNREADABLE
-        print(json.dumps(answer, allow_nan=False, ensure_ascii=False), file=out, flush=True)
+        print(json.dumps(result, allow_nan=False, ensure_ascii=False), file=out, flush=True)
     return code
 
 
@@ -129,8 +129,8 @@ def _gate(question: Question) -> ResolvedGate | str:
         return "; ".join(problems(error, "gate"))
     if (gate.template is None) == (gate.source is None):
         return "gate: must have exactly one of `template` and `source`"
-    found = resolve(gate, "gate", DEFAULT_LABELS)
-    return f"{found.field}: {found.message}" if isinstance(found, Refusal) else found
+    resolved = resolve(gate, "gate", DEFAULT_LABELS)
+    return f"{resolved.field}: {resolved.message}" if isinstance(resolved, Refusal) else resolved
 
 
 def _misfit(question: Question, gate: ResolvedGate) -> str:
@@ -141,18 +141,18 @@ def _misfit(question: Question, gate: ResolvedGate) -> str:
         return f"plannedPhases: must be at least {len(question.phases)}, the phases that have begun"
     pairs = {f"phases[{index}]": phase for index, phase in enumerate(question.phases)}
     recent = {"recent": question.recent} if question.recent else {}
-    found = [_strange_groups(field, phase, gate) for field, phase in pairs.items()]
-    found += [_too_many_bad(field, pair, gate) for field, pair in {**pairs, **recent}.items()]
-    return next(filter(None, found), "")
+    mistakes = [_strange_groups(field, phase, gate) for field, phase in pairs.items()]
+    mistakes += [_too_many_bad(field, pair, gate) for field, pair in {**pairs, **recent}.items()]
+    return next(filter(None, mistakes), "")
 
 
 def _strange_groups(field: str, phase: Phase, gate: ResolvedGate) -> str:
     """Whether the phase has bounds where the gate wants a mix, and so on."""
-    wanted = "bounds" if gate.by == BOUND_LABEL else "mix" if gate.by else ""
+    expected = "bounds" if gate.by == BOUND_LABEL else "mix" if gate.by else ""
     for name, groups in (("bounds", phase.bounds), ("mix", phase.mix)):
-        if bool(groups) != (name == wanted):
-            told = "must be given for" if name == wanted else "must not be given for"
-            return f"{field}.{name}: {told} a gate of type {gate.kind}"
+        if bool(groups) != (name == expected):
+            requirement = "must be given for" if name == expected else "must not be given for"
+            return f"{field}.{name}: {requirement} a gate of type {gate.kind}"
     for name, side in (("canary", phase.canary), ("stable", phase.stable)):
         if any(getattr(bound, name) > side.total for bound in phase.bounds):
             return f"{field}.bounds: `{name}` must be at most {field}.{name}.total"

@@ -54,14 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_plan(options: argparse.Namespace) -> int:
     """Print the forecast; 2 where the rollout or an argument is wrong."""
     try:
-        found, told = _forecast(options)
+        phases, suggestions = _forecast(options)
     except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
     if options.json:
-        print(json.dumps({"phases": [_as_json(phase) for phase in found], "advice": told}))
+        print(json.dumps({"phases": [_as_json(phase) for phase in phases], "advice": suggestions}))
     else:
-        print(_as_text(found, told, options.runs_per_hour))
+        print(_as_text(phases, suggestions, options.runs_per_hour))
     return 0
 
 
@@ -75,8 +75,8 @@ def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], t
     if wrong:  # what the operator would refuse with InvalidGate
         raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in wrong))
     usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
-    found = forecast(spec, gates, options.runs_per_hour, usual)
-    return found, advice(spec, found)
+    phases = forecast(spec, gates, options.runs_per_hour, usual)
+    return phases, advice(spec, phases)
 
 
 def _read(name: str) -> AgentRolloutSpec:
@@ -111,7 +111,7 @@ def _usual(
     return usual
 
 
-def _as_text(phases: Sequence[PhaseForecast], told: Sequence[str], runs_per_hour: float) -> str:
+def _as_text(phases: Sequence[PhaseForecast], suggestions: Sequence[str], runs_per_hour: float) -> str:
     """A block for each phase, then what to change."""
     lines = [f"At {runs_per_hour:,.6g} runs an hour:"]
     for phase in phases:
@@ -122,7 +122,7 @@ def _as_text(phases: Sequence[PhaseForecast], told: Sequence[str], runs_per_hour
             "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-    return "\n".join([*lines, "", "What to change:", *(f"- {each}" for each in told or ["nothing"])])
+    return "\n".join([*lines, "", "What to change:", *(f"- {each}" for each in suggestions or ["nothing"])])
 
 
 def _row(sight: Sight) -> tuple[str, str, str, str]:

@@ -61,8 +61,8 @@ def draw(timeline: Timeline, end: datetime, path: Path) -> None:
             left=0.07, right=0.91, top=1 - 0.75 / height, bottom=0.55 / height, hspace=0.55
         )
         heights = [2.0] + [1.0] * len(curves)
-        found = figure.subplots(1 + len(curves), 1, sharex=True, squeeze=False, height_ratios=heights)
-        share, *gates = found[:, 0]
+        grid = figure.subplots(1 + len(curves), 1, sharex=True, squeeze=False, height_ratios=heights)
+        share, *gates = grid[:, 0]
         _draw_shares(share, timeline, end)
         for axes, (name, curve) in zip(gates, curves.items(), strict=True):
             _draw_gate(axes, timeline, name, curve)
@@ -70,7 +70,7 @@ def draw(timeline: Timeline, end: datetime, path: Path) -> None:
         for axes in (share, *gates):
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(length=0)
-        _tell_time(found[-1, 0], timeline, end)
+        _tell_time(grid[-1, 0], timeline, end)
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, dpi=160, facecolor="white", metadata=metadata)
 
@@ -121,8 +121,8 @@ def _mark(axes: Axes, entry: Entry, hour: float, row: int) -> None:
     color = BAD if entry.reason == "RolledBack" else CLEAR
     height = 104 + 9 * row
     axes.plot([hour, hour], [0, height], color=color, linewidth=0.8, clip_on=False)
-    told = f" {_subject(entry.message)} {STORY[entry.reason]}"
-    axes.text(hour, height + 1, told, color=color, fontsize=8, va="center", clip_on=False)
+    label = f" {_subject(entry.message)} {STORY[entry.reason]}"
+    axes.text(hour, height + 1, label, color=color, fontsize=8, va="center", clip_on=False)
 
 
 def _version(release: str) -> str:
@@ -166,8 +166,10 @@ def _draw_gate(axes: Axes, timeline: Timeline, name: str, curve: Curve) -> None:
 
 def _stretches(curve: Curve) -> Iterator[list[Look]]:
     """Looks of one attempt that follow each other with evidence; a gap is a gap in the line."""
-    for (_, known), looks in groupby(curve.looks, key=lambda look: (look.attempt, look.evidence is not None)):
-        if known:
+    for (_, has_evidence), looks in groupby(
+        curve.looks, key=lambda look: (look.attempt, look.evidence is not None)
+    ):
+        if has_evidence:
             yield list(looks)
 
 

@@ -32,8 +32,8 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -60,10 +60,10 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
     """
     from agentrollouts.cli.admission import completed_object, is_ours, refusals  # noqa: PLC0415 slow, and the operator needs none of it
 
-    found = [each for document in read_yaml(name) for each in _items(_as_json(name, document))]
-    if not all(isinstance(each, dict) for each in found):
+    objects = [each for document in read_yaml(name) for each in _items(_as_json(name, document))]
+    if not all(isinstance(each, dict) for each in objects):
         raise WrongUseError(f"{name}: must contain Kubernetes objects")
-    ours = [each for each in found if is_ours(each)]
+    ours = [each for each in objects if is_ours(each)]
     prefix = f"{name}: " if among_others else ""
     refused = [
         f"{prefix}{refusal}" + (f" ({_title(each)})" if len(ours) > 1 else "")
@@ -72,7 +72,7 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
     ]
     if refused:
         raise WrongUseError("\n".join(refused))
-    return [completed_object(each) if is_ours(each) else each for each in found]
+    return [completed_object(each) if is_ours(each) else each for each in objects]
 
 
 def _documents(text: str) -> Iterator[Any]:

@@ -154,8 +154,8 @@ def _as_text(timeline: Timeline, world: World) -> Iterator[str]:
 
 
 def _line(start: datetime, entry: Entry) -> str:
-    told = f"{entry.reason}: {entry.message}" if entry.reason else f"({entry.message})"
-    return f"{_span((entry.time - start).total_seconds()):<12} {entry.state:<16} {entry.weight:>4}%  {told}"
+    text = f"{entry.reason}: {entry.message}" if entry.reason else f"({entry.message})"
+    return f"{_span((entry.time - start).total_seconds()):<12} {entry.state:<16} {entry.weight:>4}%  {text}"
 
 
 def _span(seconds: float) -> str:

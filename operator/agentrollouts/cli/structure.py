@@ -79,37 +79,37 @@ def _order(error: ValidationError) -> tuple[str, ...]:
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     """What is wrong, in the words of the API server, and what to do."""
-    path, value, wanted = tuple(error.absolute_path), error.instance, error.validator_value
+    path, value, expected = tuple(error.absolute_path), error.instance, error.validator_value
     where, shown = place(path), json.dumps(error.instance, ensure_ascii=True)[:80]
     match error.validator:
         case "required":
-            missing = [name for name in wanted if name not in value]
+            missing = [name for name in expected if name not in value]
             names = [name for name in missing if f"'{name}'" in error.message]
             yield from (f"{place((*path, name))}: Required value; add it" for name in names)
         case "type":
-            found = "null" if value is None else _TYPES.get(type(value), type(value).__name__)
-            yield f"{where}: Invalid value: must be of type {wanted}, not {found}; correct it"
+            actual = "null" if value is None else _TYPES.get(type(value), type(value).__name__)
+            yield f"{where}: Invalid value: must be of type {expected}, not {actual}; correct it"
         case "enum":
-            yield f"{where}: Unsupported value: {shown}; write one of {', '.join(map(str, wanted))}"
+            yield f"{where}: Unsupported value: {shown}; write one of {', '.join(map(str, expected))}"
         case "oneOf":
-            choices = [name for each in wanted for name in each.get("required", ())]
+            choices = [name for each in expected for name in each.get("required", ())]
             yield (
                 f'{where}: Invalid value: "{where}" must validate one and only one schema (oneOf); '
                 f"give exactly one of {', '.join(choices)}"
             )
         case "minItems":
-            yield f"{where}: Invalid value: {where} in body should have at least {wanted} items; add some"
+            yield f"{where}: Invalid value: {where} in body should have at least {expected} items; add some"
         case "maxItems":
-            yield f"{where}: Too many: {len(value)}; must have at most {wanted} items"
+            yield f"{where}: Too many: {len(value)}; must have at most {expected} items"
         case "maxLength":
-            yield f"{where}: Too long: {len(value)} characters; must have at most {wanted}"
+            yield f"{where}: Too long: {len(value)} characters; must have at most {expected}"
         case "pattern":
-            yield f"{where}: Invalid value: {shown}; must match {wanted}"
+            yield f"{where}: Invalid value: {shown}; must match {expected}"
         case "minimum" | "maximum":
             side = "greater" if error.validator == "minimum" else "less"
-            yield f"{where}: Invalid value: {shown}; must be {side} than or equal to {wanted}"
+            yield f"{where}: Invalid value: {shown}; must be {side} than or equal to {expected}"
         case _:
-            yield f"{where}: Invalid value: {shown}; {error.validator} must be {wanted}"
+            yield f"{where}: Invalid value: {shown}; {error.validator} must be {expected}"
 
 
 def _repetitions(value: Any, schema: Schema, path: Path) -> Iterator[str]:  # noqa: ANN401 any JSON

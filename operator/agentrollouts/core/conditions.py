@@ -52,7 +52,7 @@ def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Co
 
 def without_condition(conditions: tuple[Condition, ...], kind: str) -> tuple[Condition, ...]:
     """`conditions` without the one of that type."""
-    return tuple(found for found in conditions if found.type != kind)
+    return tuple(each for each in conditions if each.type != kind)
 
 
 def condition(

@@ -34,12 +34,12 @@ def kept(
 
 def _reachable(history: tuple[HistoryEntry, ...], most: int, banned: Container[str]) -> set[int]:
     """Numbers of the newest healthy ends, one for each digest of which nothing else is known since."""
-    status, found = AgentRolloutStatus().copy_with(history=history), dict[str, int]()
+    status, numbers = AgentRolloutStatus().copy_with(history=history), dict[str, int]()
     for entry in history:
         is_able = entry.outcome is Outcome.HEALTHY and entry.digest not in banned
-        if is_able and len(found) < most and was_healthy(entry.record, status):
-            found.setdefault(entry.digest, entry.number)
-    return set(found.values())
+        if is_able and len(numbers) < most and was_healthy(entry.record, status):
+            numbers.setdefault(entry.digest, entry.number)
+    return set(numbers.values())
 
 
 SAYS_NOTHING: Final = frozenset(
@@ -56,12 +56,12 @@ SAYS_NOTHING: Final = frozenset(
 
 def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
     """The last that the history knows of this digest by itself; None if it knows nothing of it."""
-    told = (
+    outcomes = (
         entry.outcome
         for entry in status.history
         if entry.digest == digest and (entry.outcome is Outcome.HEALTHY or entry.reason not in SAYS_NOTHING)
     )
-    return next(told, None)
+    return next(outcomes, None)
 
 
 def was_healthy(record: ReleaseRecord, status: AgentRolloutStatus) -> bool:

@@ -114,10 +114,10 @@ def _sentence(problem: ErrorDetails) -> str:
     )
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
-    known = _keys(problem["loc"][:-1])
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    keys = _keys(problem["loc"][:-1])
+    near = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)
     return f"{place}: unknown key; " + (
-        f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        f"did you mean {near[0]}?" if near else f"known here: {', '.join(keys)}"
     )
 
 

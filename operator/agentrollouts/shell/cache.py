@@ -86,34 +86,34 @@ class Cache:
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""
-        known = self._objects.get(key)
-        return None if known is None else _unpacked(known)
+        stored = self._objects.get(key)
+        return None if stored is None else _unpacked(stored)
 
     def is_outline(self, key: Ref) -> bool:
         """Whether only the outline of an object is remembered, so that it has to be read."""
-        known = self._objects.get(key)
-        return known is not None and known.is_outline
+        stored = self._objects.get(key)
+        return stored is not None and stored.is_outline
 
     def is_urgent(self, key: Ref) -> bool:
         """Whether a look at an object cannot wait; settling a rollout that is gone cannot."""
-        known = self._objects.get(key)
-        return key.kind == ROLLOUT if known is None else known.is_urgent
+        stored = self._objects.get(key)
+        return key.kind == ROLLOUT if stored is None else stored.is_urgent
 
     def wish(self, key: Ref) -> int | None:
         """What people ask of a rollout, as a number that changes with it; None if it is not known."""
-        known = self._objects.get(key)
-        return None if known is None else known.wish
+        stored = self._objects.get(key)
+        return None if stored is None else stored.wish
 
     def claim(self, key: Ref) -> object:
         """What of a rollout concerns other rollouts, for comparison; None if it is not known."""
-        known = self._objects.get(key)
-        return None if known is None else (known.claim, known.entries)
+        stored = self._objects.get(key)
+        return None if stored is None else (stored.claim, stored.entries)
 
     def put(self, manifest: Manifest) -> bool:
         """Take in an object; False if nothing has changed in it that decisions read."""
         key, version = Ref.of(manifest), version_of(manifest)
-        known = self._objects.get(key)
-        if (known is not None and known.version >= version) or self._gone.get(key, 0) >= version:
+        stored = self._objects.get(key)
+        if (stored is not None and stored.version >= version) or self._gone.get(key, 0) >= version:
             return False
         self._remove(key)
         self._gone.pop(key, None)
@@ -123,7 +123,7 @@ class Cache:
         self._bundles[key.namespace] += news.size
         for entry in news.entries:
             self._note(entry, key)
-        return known is None or news.is_outline or known.packed != news.packed
+        return stored is None or news.is_outline or stored.packed != news.packed
 
     def found(self, manifest: Manifest) -> bool:
         """Take in an object that was read by name, though the watch called it gone when it lost our label."""
@@ -135,8 +135,8 @@ class Cache:
     def drop(self, manifest: Manifest) -> bool:
         """Take in that an object is gone; False if a newer one of that name is known."""
         key, version = Ref.of(manifest), version_of(manifest)
-        known = self._objects.get(key)
-        if known is not None and known.version > version:
+        stored = self._objects.get(key)
+        if stored is not None and stored.version > version:
             return False
         self._remove(key)
         self._gone[key] = max(version, self._gone.pop(key, 0))
@@ -147,8 +147,8 @@ class Cache:
     def versions(self, kind: str, namespace: str | None) -> dict[Ref, int]:
         """The versions of all objects of a kind, in one namespace or in all."""
         return {
-            key: known.version
-            for key, known in self._objects.items()
+            key: stored.version
+            for key, stored in self._objects.items()
             if key.kind == kind and namespace in {None, key.namespace}
         }
 
@@ -165,39 +165,39 @@ class Cache:
         if manifest["kind"] != ROUTE:
             return ()
         key = Ref.of(manifest)
-        known = self._objects.get(key)
-        before = {entry for entry in (known.entries if known else ()) if isinstance(entry, int)}
+        stored = self._objects.get(key)
+        before = {entry for entry in (stored.entries if stored else ()) if isinstance(entry, int)}
         changed = before ^ (set() if is_gone else {*door_numbers(manifest)})
-        found = {ref for entry in changed for ref in self._some(entry, key)}
-        owners = (Ref(ROLLOUT, ref.namespace, ref.name) for ref in found)
+        refs = {ref for entry in changed for ref in self._some(entry, key)}
+        owners = (Ref(ROLLOUT, ref.namespace, ref.name) for ref in refs)
         return tuple(owner for owner in owners if owner in self._objects)
 
     def routes_beside(self, route: Manifest) -> list[Manifest]:
         """Other routes that may share a hostname and a parent with this one, a few for each door."""
-        found = {ref for entry in door_numbers(route) for ref in self._some(entry, Ref.of(route))}
-        return [_unpacked(self._objects[key]) for key in found]
+        keys = {ref for entry in door_numbers(route) for ref in self._some(entry, Ref.of(route))}
+        return [_unpacked(self._objects[key]) for key in keys]
 
     def sends_to(self, namespace: str, service: str) -> bool:
         """Whether a known route of a namespace has a Service as a backend with a weight."""
         return f"{namespace}/{service}" in self._index
 
     def _some(self, door: int, but: Ref) -> Iterator[Ref]:
-        known = self._index.get(door, ())
-        found = (known,) if isinstance(known, Ref) else known
-        return islice((ref for ref in found if ref != but), NEIGHBORS)
+        indexed = self._index.get(door, ())
+        refs = (indexed,) if isinstance(indexed, Ref) else indexed
+        return islice((ref for ref in refs if ref != but), NEIGHBORS)
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace, as `claim_of` has them."""
-        found = self._found(ROLLOUT, namespace, agent)
-        return [self._claim(key) for key in found if key.name != name]
+        keys = self._found(ROLLOUT, namespace, agent)
+        return [self._claim(key) for key in keys if key.name != name]
 
     def is_beyond(self, one: Ref, most: int) -> bool:
         """Whether a namespace has at least so many older objects of that kind; of one age, by name."""
-        known = self._index.get((one.kind, one.namespace), set())
-        found = {known} if isinstance(known, Ref) else known
-        if len(found) <= most:
+        indexed = self._index.get((one.kind, one.namespace), set())
+        keys = {indexed} if isinstance(indexed, Ref) else indexed
+        if len(keys) <= most:
             return False
-        ages = {key: (self._objects[key].made, key.name) for key in found}
+        ages = {key: (self._objects[key].made, key.name) for key in keys}
         return one in ages and sum(age < ages[one] for age in ages.values()) >= most
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
@@ -205,8 +205,8 @@ class Cache:
         return [self._claim(key) for key in self._found(ref)]
 
     def _claim(self, rollout: Ref) -> Manifest:
-        found: Manifest = marshal.loads(self._objects[rollout].claim)  # noqa: S302 - made by `_packed`
-        return found
+        claim: Manifest = marshal.loads(self._objects[rollout].claim)  # noqa: S302 - made by `_packed`
+        return claim
 
     def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
         """The objects of other owners in which a rollout has set something."""
@@ -221,31 +221,31 @@ class Cache:
         return self._bundles[namespace]
 
     def _remove(self, key: Ref) -> None:
-        known = self._objects.pop(key, None)
-        if known is None:
+        stored = self._objects.pop(key, None)
+        if stored is None:
             return
-        for counted, size in ((self._used, len(known.packed)), (self._bundles, known.size)):
+        for counted, size in ((self._used, len(stored.packed)), (self._bundles, stored.size)):
             counted[key.namespace] -= size
             if not counted[key.namespace]:
                 del counted[key.namespace]
-        for entry in known.entries:
-            found = self._index.get(entry)
-            if isinstance(found, set):
-                found.discard(key)
-            if not isinstance(found, set) or not found:
+        for entry in stored.entries:
+            indexed = self._index.get(entry)
+            if isinstance(indexed, set):
+                indexed.discard(key)
+            if not isinstance(indexed, set) or not indexed:
                 self._index.pop(entry, None)  # a route may name one door twice
 
     def _packed(self, key: Ref, version: int, manifest: Manifest) -> _Known:
         """What is remembered of an object, in the room that its namespace has left."""
-        made, found = str(manifest["metadata"].get("creationTimestamp") or ""), remembered(manifest)
-        _, size = contents(found) if key.kind == CONFIG_MAP else ("", 0)
-        packed, belongs = _pack(found), tuple(entries(key, found))
+        made, kept = str(manifest["metadata"].get("creationTimestamp") or ""), remembered(manifest)
+        _, size = contents(kept) if key.kind == CONFIG_MAP else ("", 0)
+        packed, belongs = _pack(kept), tuple(entries(key, kept))
         room = min(LARGE, NAMESPACE_BYTES - self._used[key.namespace])
         is_large = len(packed) > room
         return _Known(
             version,
             belongs,
-            _pack(outline(found)) if is_large else packed,
+            _pack(outline(kept)) if is_large else packed,
             made,
             is_urgent(manifest),
             wish_of(manifest),
@@ -255,20 +255,20 @@ class Cache:
         )
 
     def _note(self, entry: Hashable, key: Ref) -> None:
-        found = self._index.setdefault(entry, key)
-        if isinstance(found, set):
-            found.add(key)
-        elif found != key:
-            self._index[entry] = {found, key}
+        indexed = self._index.setdefault(entry, key)
+        if isinstance(indexed, set):
+            indexed.add(key)
+        elif indexed != key:
+            self._index[entry] = {indexed, key}
 
     def _found(self, *entry: Hashable) -> tuple[Ref, ...]:
         return self._under(entry)
 
     def _under(self, entry: Hashable) -> tuple[Ref, ...]:
-        found = self._index.get(entry)
-        if found is None:
+        indexed = self._index.get(entry)
+        if indexed is None:
             return ()
-        return (found,) if isinstance(found, Ref) else tuple(found)
+        return (indexed,) if isinstance(indexed, Ref) else tuple(indexed)
 
 
 def _pack(manifest: Manifest) -> bytes:
@@ -277,10 +277,10 @@ def _pack(manifest: Manifest) -> bytes:
     return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
 
 
-def _unpacked(known: _Known) -> Manifest:
-    manifest: Manifest = marshal.loads(zlib.decompress(known.packed))  # noqa: S302 - made by `_pack`
-    if known.version:
-        manifest["metadata"]["resourceVersion"] = str(known.version)
+def _unpacked(stored: _Known) -> Manifest:
+    manifest: Manifest = marshal.loads(zlib.decompress(stored.packed))  # noqa: S302 - made by `_pack`
+    if stored.version:
+        manifest["metadata"]["resourceVersion"] = str(stored.version)
     return manifest
 
 

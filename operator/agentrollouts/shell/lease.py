@@ -121,10 +121,10 @@ class Lease:
             return False
 
     async def _look(self) -> None:
-        found = await self._leases.get(self._place)
-        if _version(found) != _version(self._seen):
+        lease = await self._leases.get(self._place)
+        if _version(lease) != _version(self._seen):
             self._seen_at = self._clock()
-        self._seen = found
+        self._seen = lease
 
     def _holder(self) -> str:
         return _spec(self._seen).get("holderIdentity") or ""

@@ -89,8 +89,8 @@ class Permits:
         return gateway_refusal(rollout, allowed, classes, attached(rollout, route))
 
     def _route(self, rollout: AgentRollout) -> Manifest | None:
-        found = self._cache.get(_key(rollout)._replace(kind=ROUTE))
-        return found if found is not None and is_ours(found, rollout) else None
+        route = self._cache.get(_key(rollout)._replace(kind=ROUTE))
+        return route if route is not None and is_ours(route, rollout) else None
 
 
 class ReleasePermits:

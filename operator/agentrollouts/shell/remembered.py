@@ -52,17 +52,17 @@ def outline(manifest: Manifest) -> Manifest:
         if key not in {"annotations", "managedFields", "ownerReferences"}
     } | _marks(manifest["metadata"])
     spec, status = manifest.get("spec"), manifest.get("status")
-    found = {key: value for key, value in manifest.items() if key not in {"spec", "status", "data"}}
+    kept = {key: value for key, value in manifest.items() if key not in {"spec", "status", "data"}}
     if isinstance(spec, dict):
         traffic = spec.get("traffic")
         patch = traffic.get("routePatch") if isinstance(traffic, dict) else None
-        found["spec"] = {key: spec[key] for key in _OUTLINE if key in spec} | {
+        kept["spec"] = {key: spec[key] for key in _OUTLINE if key in spec} | {
             "traffic": {"routePatch": patch} if patch else {}
         }
     if isinstance(status, dict):
         state = (status.get("attempt") or {}).get("state")
-        found["status"] = {"attempt": {"state": state}} if state else {}
-    return {**found, "metadata": metadata}
+        kept["status"] = {"attempt": {"state": state}} if state else {}
+    return {**kept, "metadata": metadata}
 
 
 def _marks(metadata: Manifest) -> Manifest:
@@ -113,11 +113,11 @@ def _others(manifest: Manifest) -> list[Manifest]:
     if LABEL_RELEASE in (manifest["metadata"].get("labels") or {}):
         return []
     noted: list[Manifest] = []
-    for found in manifest["metadata"].get("managedFields") or ():
-        if found.get("subresource"):
+    for entry in manifest["metadata"].get("managedFields") or ():
+        if entry.get("subresource"):
             continue
-        if found["manager"] != FIELD_MANAGER:
-            noted.append(found)
-        elif found.get("operation") == "Apply":
+        if entry["manager"] != FIELD_MANAGER:
+            noted.append(entry)
+        elif entry.get("operation") == "Apply":
             noted.append({"manager": FIELD_MANAGER, "operation": "Apply"})
     return noted

@@ -26,14 +26,14 @@ class Snapshots:
     def of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
         """All ConfigMaps of an agent, whether or not they contain what their name says."""
         versions = self._cache.snapshots_of(namespace, agent)
-        return tuple(found for entry in versions.items() if (found := self._head(*entry)))
+        return tuple(snapshot for entry in versions.items() if (snapshot := self._head(*entry)))
 
     def _head(self, key: Ref, version: int) -> Snapshot | None:
-        known = self._read.get(key)
-        if known is None or known[0] != version:
+        cached = self._read.get(key)
+        if cached is None or cached[0] != version:
             manifest = self._cache.get(key)
-            if known is None and len(self._read) >= REMEMBERED:
+            if cached is None and len(self._read) >= REMEMBERED:
                 self._read.popitem(last=False)
-            known = version, Snapshot.read(manifest) if manifest else None
-            self._read[key] = known
-        return known[1]
+            cached = version, Snapshot.read(manifest) if manifest else None
+            self._read[key] = cached
+        return cached[1]

@@ -14,11 +14,11 @@ class Sources:
 
     def replace(self, settings: Settings) -> None:
         """Use these settings from now on; a server that did not change keeps its connections."""
-        known = {source.name: source for source in self._settings.prometheus}
+        configured = {source.name: source for source in self._settings.prometheus}
         old, self._settings = self._servers, settings
         self._servers = {
             source.name: old.pop(source.name)
-            if source.name in old and known.get(source.name) == source
+            if source.name in old and configured.get(source.name) == source
             else Prometheus(source)
             for source in settings.prometheus
         }

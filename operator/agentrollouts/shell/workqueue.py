@@ -127,14 +127,14 @@ class WorkQueue(Generic[K]):
 
     def _note(self, key: K, since: float, *, is_urgent: bool) -> None:
         """Take in that a key is dirty; one that has become urgent changes the line."""
-        known = self._dirty.get(key)
-        if known is None:
+        mark = self._dirty.get(key)
+        if mark is None:
             if not self._dirty:
                 self._moved = self._clock()
             self._dirty[key] = _Mark(since, is_urgent)
-        elif is_urgent and not known.is_urgent:
+        elif is_urgent and not mark.is_urgent:
             self._turns.remove(key, self._shares.tenant_of(key), is_urgent=False)
-            self._dirty[key] = _Mark(known.since, is_urgent)
+            self._dirty[key] = _Mark(mark.since, is_urgent)
         else:
             return
         self._turns.add(key, self._shares.tenant_of(key), is_urgent=is_urgent)

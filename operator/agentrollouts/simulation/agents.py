@@ -80,12 +80,12 @@ class Drawn:
 
     def split(self, total: float, shares: Sequence[float]) -> list[float]:
         """Of a multinomial distribution, as one binomial after the other."""
-        left, probability, found = int(total), 1.0, []
+        left, probability, counts = int(total), 1.0, []
         for share in shares[:-1]:
             taken = _binomial(self.rng, left, share / probability if probability > 0 else 0.0)
-            found.append(float(taken))
+            counts.append(float(taken))
             left, probability = left - taken, probability - share
-        return [*found, float(left)]
+        return [*counts, float(left)]
 
     def total(self, runs: float, mean: float) -> float:
         """Of a gamma distribution."""

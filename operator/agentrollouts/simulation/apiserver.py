@@ -131,9 +131,9 @@ class ApiServer:
 
     def _write(self, manifest: Manifest, manager: str, kind: str, name: str) -> bool:
         if kind == cluster.CONFIG_MAP and name in self.snapshots:
-            known = self.snapshots[name]
-            self.snapshots[name] = cluster.noted(known, manifest, manager)
-            return self.snapshots[name] != known
+            stored = self.snapshots[name]
+            self.snapshots[name] = cluster.noted(stored, manifest, manager)
+            return self.snapshots[name] != stored
         if kind == cluster.ROUTE and not self.has_gateway_api:
             missing = Problem(Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind")
             self.problem = self.problem or missing
@@ -147,9 +147,9 @@ class ApiServer:
         """The gateway takes over what it has not seen yet, if it follows at all."""
         if not self.gateway_follows:
             return
-        for (kind, _), found in tuple(self.traffic.items()):
-            if kind == cluster.ROUTE and not cluster.is_accepted(found):
-                self.put(cluster.accepted(found))
+        for (kind, _), manifest in tuple(self.traffic.items()):
+            if kind == cluster.ROUTE and not cluster.is_accepted(manifest):
+                self.put(cluster.accepted(manifest))
 
     def _followed(self, route: Manifest) -> Manifest:
         """The gateway takes the route over, if it follows at all."""
@@ -170,4 +170,4 @@ class ApiServer:
 
     def happened(self, event: Event) -> None:
         """An Event was sent."""
-        self.tell(cluster.event(event, self.rollout.metadata))
+        self.tell(cluster.event_object(event, self.rollout.metadata))

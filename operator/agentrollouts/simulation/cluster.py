@@ -29,13 +29,15 @@ SERVICE: Final = "Service"
 def applied(manifest: Manifest, before: Manifest | None = None) -> Manifest:
     """What the API server has after a server-side apply: our fields, its own, and what others put there."""
     seen = dict(before or {})
-    metadata, known = manifest["metadata"], seen.get("metadata") or {}
+    metadata, old_metadata = manifest["metadata"], seen.get("metadata") or {}
     foreign = {
-        key: text for key, text in (known.get("annotations") or {}).items() if not key.startswith(f"{GROUP}/")
+        key: text
+        for key, text in (old_metadata.get("annotations") or {}).items()
+        if not key.startswith(f"{GROUP}/")
     }
     kept = {
-        "uid": known.get("uid", f"uid-of-{metadata['name']}"),
-        "generation": known.get("generation", 0) + (manifest.get("spec") != seen.get("spec")),
+        "uid": old_metadata.get("uid", f"uid-of-{metadata['name']}"),
+        "generation": old_metadata.get("generation", 0) + (manifest.get("spec") != seen.get("spec")),
         "annotations": foreign | dict(metadata.get("annotations") or {}),
     }
     status = {"status": seen["status"]} if "status" in seen else {}
@@ -59,7 +61,9 @@ def workload_of(release: str, workloads: Mapping[tuple[str, str], Manifest]) -> 
 
 def template_for(name: str, namespace: str, releases: Iterable[AgentRelease]) -> Manifest:
     """The template of `spec.workload`, which is in the cluster and fits all releases."""
-    images = {found.spec.components.runtime.image for found in releases if found.spec.components.runtime}
+    images = {
+        release.spec.components.runtime.image for release in releases if release.spec.components.runtime
+    }
     containers = [{"name": f"agent-{index}", "image": image} for index, image in enumerate(sorted(images))]
     return {
         "apiVersion": "apps/v1",
@@ -78,12 +82,12 @@ def versioned(manifest: Manifest) -> Manifest:
 def accepted(route: Manifest) -> Manifest:
     """The route once a gateway has taken over its current generation."""
     generation = route["metadata"]["generation"]
-    told = [
+    conditions = [
         {"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": generation}
         for kind in ("Accepted", "ResolvedRefs")
     ]
     parents = [
-        {"parentRef": parent, "controllerName": "example.com/gateway", "conditions": told}
+        {"parentRef": parent, "controllerName": "example.com/gateway", "conditions": conditions}
         for parent in route["spec"]["parentRefs"]
     ]
     return {**route, "status": {"parents": parents}}
@@ -92,8 +96,10 @@ def accepted(route: Manifest) -> Manifest:
 def is_accepted(route: Manifest) -> bool:
     """Whether the gateway has taken over the current generation."""
     parents = (route.get("status") or {}).get("parents") or ()
-    told = [condition["observedGeneration"] for parent in parents for condition in parent["conditions"]]
-    return bool(told) and set(told) == {route["metadata"]["generation"]}
+    generations = [
+        condition["observedGeneration"] for parent in parents for condition in parent["conditions"]
+    ]
+    return bool(generations) and set(generations) == {route["metadata"]["generation"]}
 
 
 def weights_of_route(route: Manifest, rule: str | None = None) -> dict[str, int]:
@@ -133,19 +139,19 @@ def materialise(
     decision = decide_release(ReleaseObservation(now=now, release=release, config_maps=config_maps))
     done = release if decision.status is None else release.replace(status=decision.status)
     written: Iterable[Manifest] = (applied(write.manifest) for write in decision.writes)
-    return done, next((ObjectMeta.model_validate(found["metadata"]) for found in written), None)
+    return done, next((ObjectMeta.model_validate(manifest["metadata"]) for manifest in written), None)
 
 
-def event(told: Event, about: ObjectMeta) -> dict[str, Any]:
+def event_object(event: Event, about: ObjectMeta) -> dict[str, Any]:
     """An Event about a rollout, as far as people read it."""
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": about.name, "namespace": about.namespace},
         "involvedObject": {"apiVersion": API_VERSION, "kind": "AgentRollout", "name": about.name},
-        "reason": str(told.reason),
-        "message": told.message,
-        "type": "Warning" if told.is_warning else "Normal",
+        "reason": str(event.reason),
+        "message": event.message,
+        "type": "Warning" if event.is_warning else "Normal",
     }
 
 

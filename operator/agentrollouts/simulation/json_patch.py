@@ -15,14 +15,14 @@ class TestFailedError(Exception):
 
 def patched(document: Mapping[str, Any], operations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The document after all operations. Raises `TestFailedError`."""
-    found: dict[str, Any] = copy.deepcopy(dict(document))
+    result: dict[str, Any] = copy.deepcopy(dict(document))
     for operation in operations:
         *above, last = [_unescaped(step) for step in operation["path"].split("/")[1:]]
-        parent: Json = found
+        parent: Json = result
         for step in above:
             parent = parent[int(step) if isinstance(parent, list) else step]
         _DO[operation["op"]](parent, int(last) if isinstance(parent, list) else last, operation.get("value"))
-    return found
+    return result
 
 
 def _test(parent: Json, key: Json, value: Json) -> None:

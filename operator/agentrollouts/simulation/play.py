@@ -220,11 +220,11 @@ def _carry_out(edit: Edit, world: World) -> str:
         _meddle(world, edit.route_weight)
         return f"Someone else sets the canary's weight in the route to {edit.route_weight}%"
     if edit.approve is not None:
-        wanted = f"{rollout.status.attempt.number if rollout.status.attempt else 0}/{edit.approve}"
-        annotations = {**rollout.metadata.annotations, ANNOTATION_APPROVE: wanted}
+        approval = f"{rollout.status.attempt.number if rollout.status.attempt else 0}/{edit.approve}"
+        annotations = {**rollout.metadata.annotations, ANNOTATION_APPROVE: approval}
         metadata = rollout.metadata.replace(annotations=annotations)
         world.rollout = rollout.copy_with(metadata=metadata)
-        return f"A user approves {wanted}"
+        return f"A user approves {approval}"
     if edit.paused is not None:
         world.respecify(rollout.spec.replace(paused=edit.paused))
         return f"A user sets spec.paused to {str(edit.paused).lower()}"
@@ -234,10 +234,10 @@ def _carry_out(edit: Edit, world: World) -> str:
 
 def _meddle(world: World, weight: int) -> None:
     """Someone else sets the weights of our route."""
-    found = world.traffic.get((ROUTE, world.rollout.metadata.name))
-    if found is None:
+    route = world.traffic.get((ROUTE, world.rollout.metadata.name))
+    if route is None:
         return
-    stable, *canary = found["spec"]["rules"][0]["backendRefs"]
+    stable, *canary = route["spec"]["rules"][0]["backendRefs"]
     shares = [{**stable, "weight": 100 - weight}, *({**ref, "weight": weight} for ref in canary)]
-    rule = {**found["spec"]["rules"][0], "backendRefs": shares}
-    world.put({**found, "spec": {**found["spec"], "rules": [rule]}})
+    rule = {**route["spec"]["rules"][0], "backendRefs": shares}
+    world.put({**route, "spec": {**route["spec"], "rules": [rule]}})

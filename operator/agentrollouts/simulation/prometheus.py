@@ -93,19 +93,19 @@ class Scrapes:
 
     def first(self, after: float) -> float:
         """The first scrape later than that."""
-        found = (after // SCRAPE + 1) * SCRAPE
+        scrape = (after // SCRAPE + 1) * SCRAPE
         for begun, until in self.holes:
-            if begun < found <= until:
-                found = (until // SCRAPE + 1) * SCRAPE
-        return found
+            if begun < scrape <= until:
+                scrape = (until // SCRAPE + 1) * SCRAPE
+        return scrape
 
     def last(self, until: float) -> float:
         """The last scrape at that instant or before it."""
-        found = until // SCRAPE * SCRAPE
+        scrape = until // SCRAPE * SCRAPE
         for begun, ended in reversed(self.holes):
-            if begun < found <= ended:
-                found = begun // SCRAPE * SCRAPE
-        return found
+            if begun < scrape <= ended:
+                scrape = begun // SCRAPE * SCRAPE
+        return scrape
 
     def number(self, after: float, until: float) -> int:
         """How many there are after one instant, up to another."""
@@ -164,27 +164,27 @@ class Prometheus:
             if window < 1:
                 continue
             ended = moment - plan.shift(source, at)
-            asked = _Window(self.scrapes, ended - window, min(ended, newest), ended)
+            shifted = _Window(self.scrapes, ended - window, min(ended, newest), ended)
             present = _Window(self.scrapes, moment - window, min(moment, newest), moment)
-            found = {release: self._groups(source, release) for release in plan.subject.releases}
+            counters = {release: self._groups(source, release) for release in plan.subject.releases}
             for term in plan.terms(source):
                 if term in UNSEEN or term in UNATTRIBUTED:
                     continue  # nothing here is renamed or runs backwards, and each run has its release
-                label, seen = tag(plan, source, term), present if term in AT_PRESENT else asked
-                for release, groups in found.items():
+                label, seen = tag(plan, source, term), present if term in AT_PRESENT else shifted
+                for release, groups in counters.items():
                     yield from (Row(label, release, *row) for row in _rows(term, groups, seen))
 
     def sighted(self, census: Census, now: datetime) -> Sighted:
         """Which selectors have matched a series of any release."""
         newest = self.scrapes.last(now.timestamp())
         every = [each for series in self.counters.values() for each in series.items()]
-        known = [name for name, counter in every if newest > counter.born]
+        scraped = [name for name, counter in every if newest > counter.born]
         seen = (
             each
             for each in census.selectors
-            if any(metric == each.metric and _selects(each.matchers, labels) for metric, labels in known)
+            if any(metric == each.metric and _selects(each.matchers, labels) for metric, labels in scraped)
         )
-        return Sighted(frozenset(seen), {}, {metric: tuple(dict(labels)) for metric, labels in known})
+        return Sighted(frozenset(seen), {}, {metric: tuple(dict(labels)) for metric, labels in scraped})
 
     def history(self, plan: QueryPlan, before: datetime) -> Iterator[tuple[Mapping[str, str], Samples]]:
         """Stable's counts per minute until then: the answer to `promql.render_burst`."""
@@ -208,17 +208,17 @@ class Prometheus:
 
     def _groups(self, source: Source, release: str) -> dict[str | None, list[Counter]]:
         """The counters that the source selects, by the label that it groups by."""
-        found: dict[str | None, list[Counter]] = {}
+        groups: dict[str | None, list[Counter]] = {}
         for (metric, labels), counter in self.counters.get(release, {}).items():
             if metric == source.selector.metric and _selects(source.selector.matchers, labels):
                 group = dict(labels).get(source.by, "") if source.by else None
-                found.setdefault(group, []).append(counter)
-        return found
+                groups.setdefault(group, []).append(counter)
+        return groups
 
 
 def _selects(matchers: Iterable[Matcher], labels: Labels) -> bool:
-    known = dict(labels)
-    return all(_MATCHES[m.operator](known.get(m.label, ""), m.value) for m in matchers)
+    values = dict(labels)
+    return all(_MATCHES[m.operator](values.get(m.label, ""), m.value) for m in matchers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +233,8 @@ class _Window:
 
     def newest(self, counter: Counter, until: float, at: float) -> float | None:
         """Time of the newest sample until then that an instant selector finds at `at`."""
-        found = self.scrapes.last(until)
-        return found if found > counter.born and found > at - LOOK_BACK else None
+        scrape = self.scrapes.last(until)
+        return scrape if scrape > counter.born and scrape > at - LOOK_BACK else None
 
     def was_there(self, counter: Counter) -> bool:
         """Whether it had a sample at the beginning."""
@@ -252,12 +252,12 @@ def _rows(
     term: Term, groups: Mapping[str | None, list[Counter]], window: _Window
 ) -> Iterator[tuple[str | None, float]]:
     """Group and value of each row of a term; one without a sample is absent."""
-    counters = [counter for found in groups.values() for counter in found]
+    counters = [counter for members in groups.values() for counter in members]
     match term:
         case Term.INCREASE | Term.BIRTHS:
             value_of = _increase if term is Term.INCREASE else _birth
-            for group, found in groups.items():
-                values = [v for counter in found if (v := value_of(counter, window)) is not None]
+            for group, members in groups.items():
+                values = [v for counter in members if (v := value_of(counter, window)) is not None]
                 if values:
                     yield group, math.fsum(values)
         case Term.NEWEST | Term.VALUE:

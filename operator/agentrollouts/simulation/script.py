@@ -32,10 +32,10 @@ def _read_course(value: object) -> object:
 
 
 def _read_series(text: str) -> Selector:
-    found = parse_selector(text, field="", labels=DEFAULT_LABELS)
-    if isinstance(found, Refusal) or any(matcher.operator != "=" for matcher in found.matchers):
+    selector = parse_selector(text, field="", labels=DEFAULT_LABELS)
+    if isinstance(selector, Refusal) or any(matcher.operator != "=" for matcher in selector.matchers):
         raise ValueError('must be one metric with labels, like agent_evals_total{result="fail"}')
-    return found
+    return selector
 
 
 Span = Annotated[int, BeforeValidator(_read_span), Field(ge=0, le=LONGEST)]
@@ -173,12 +173,12 @@ class Script(_Model):
     @property
     def turns(self) -> list[int]:
         """Every second at which traffic, behavior or Prometheus may change, in order."""
-        found = {0, *self.runs_per_hour}
+        seconds = {0, *self.runs_per_hour}
         for behavior in self.releases.values():
             for name in ("failed", "escalated", "refused", "duration_seconds", "cost_usd"):
-                found.update(getattr(behavior, name))
-            found.update(*behavior.per_run.values())
+                seconds.update(getattr(behavior, name))
+            seconds.update(*behavior.per_run.values())
         spells: tuple[_Spell, ...] = (*self.outages, *self.blips)
         for spell in spells:
-            found.update({spell.start, spell.start + spell.lasts})
-        return sorted(found)
+            seconds.update({spell.start, spell.start + spell.lasts})
+        return sorted(seconds)

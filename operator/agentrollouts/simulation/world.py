@@ -150,8 +150,8 @@ class World(ApiServer):
         obs = self.observe()
         decision = decide(obs)
         if decision.unread:
-            found = {key: self.workloads.get(key) for key in decision.unread}
-            obs = replace(obs, workloads=found)
+            workloads = {key: self.workloads.get(key) for key in decision.unread}
+            obs = replace(obs, workloads=workloads)
             decision = decide(obs)
         self.decided(obs, decision)
         return decision
@@ -188,8 +188,12 @@ class World(ApiServer):
 
     def _answers(self, release: str) -> bool:
         """Whether a release has agents that run; some are made by the operator."""
-        found, made = self.releases.get(release), cluster.workload_of(release, self.workloads)
-        is_made = self.rollout.spec.workload is None or found is None or found.spec.serving is not None
+        agent_release, made = self.releases.get(release), cluster.workload_of(release, self.workloads)
+        is_made = (
+            self.rollout.spec.workload is None
+            or agent_release is None
+            or agent_release.spec.serving is not None
+        )
         return release not in self.deserted and (is_made or made > 0)
 
     def poll(self, poll: Poll) -> None:
@@ -198,14 +202,14 @@ class World(ApiServer):
         history = self._asked_history(poll)
         match self.metrics:
             case "down" | "away":
-                answer: QueryResult | Unreadable = Unreadable("Prometheus answered 503")
+                result: QueryResult | Unreadable = Unreadable("Prometheus answered 503")
             case "refused":
-                answer = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
+                result = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
             case _:
                 rows = self.prometheus.answer(poll.plan, at, self.now)
-                answer = QueryResult(at, tuple(filter(None, (self._as_told(poll.plan, row) for row in rows))))
+                result = QueryResult(at, tuple(filter(None, (self._as_told(poll.plan, row) for row in rows))))
         self.poll_result = PollResult(
-            plan=poll.plan, answer=answer, history=history, sighted=self._sighted(poll)
+            plan=poll.plan, answer=result, history=history, sighted=self._sighted(poll)
         )
 
     def _sighted(self, poll: Poll) -> Sighted | None:

@@ -65,20 +65,20 @@ def encoded(body: object) -> bytes:
         text.isascii() and "\x7f" not in text
     ):  # most of them; looking at a MiB character by character takes 50 ms
         return text.encode()
-    text = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return _HALVES.sub("\ufffd", text).encode()
 
 
-def content_of(call: Call, answer: Answer) -> Manifest:
+def content_of(call: Call, response: Answer) -> Manifest:
     """The object in a good answer.
 
     Raises:
         ClusterError: the answer is not a good one.
     """
     try:
-        content = json.loads(answer.body)
+        content = json.loads(response.body)
     except ValueError:
         content = None
-    if answer.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(content, dict):
+    if response.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(content, dict):
         return content
-    raise error_of(call.what, answer.status, content, answer.retry_after)
+    raise error_of(call.what, response.status, content, response.retry_after)

@@ -239,7 +239,7 @@ class Cluster(Lists):
         started, code = time.monotonic(), "unreachable"
         try:
             async with asyncio.timeout(self._timeout_seconds), self._slots.of(CALLER.get()):
-                answer = await self._request(call)
+                response = await self._request(call)
         except TimeoutError:
             code = "timeout"
             message = f"the API server did not respond within {self._timeout_seconds:g} s"
@@ -248,17 +248,17 @@ class Cluster(Lists):
             message = f"the API server is not reachable ({type(error).__name__})"
             raise UnavailableError(f"{call.what}: {message}") from None
         else:
-            code = str(answer.status)
-            return answer
+            code = str(response.status)
+            return response
         finally:
             self._on_call(call.verb, call.kind, code, time.monotonic() - started)
 
     async def _request(self, call: Call) -> Answer:
         token = await bearer_token(self._configuration)
-        answer = await self._exchange(call, token)
-        if answer.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
+        response = await self._exchange(call, token)
+        if response.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
             return await self._exchange(call, await bearer_token(self._configuration))
-        return answer
+        return response
 
     async def _exchange(self, call: Call, token: str | None) -> Answer:
         if call.method != "GET" and not self._may_write():  # the last thing before the wire

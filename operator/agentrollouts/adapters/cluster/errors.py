@@ -73,9 +73,9 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
         content: The parsed body, normally a `Status` object; None if it is not JSON.
         retry_after: The header of that name.
     """
-    told = content if isinstance(content, dict) and content.get("kind") == "Status" else {}
-    text = f"{what}: {_message(status, told)}"
-    if status == HTTPStatus.NOT_FOUND and not (told.get("details") or {}).get("name"):
+    api_status = content if isinstance(content, dict) and content.get("kind") == "Status" else {}
+    text = f"{what}: {_message(status, api_status)}"
+    if status == HTTPStatus.NOT_FOUND and not (api_status.get("details") or {}).get("name"):
         cure = "the API server does not serve this kind; install its CustomResourceDefinition"
         return NotServedError(f"{what}: {cure}")
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and any(words in text for words in _REFUSED_AS_500):
@@ -87,7 +87,7 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
     return InvalidError(text)
 
 
-def _message(status: int, told: dict[str, Any]) -> str:
+def _message(status: int, api_status: dict[str, Any]) -> str:
     """The API server's message; without one (a proxy's page, say) the status and nothing of the body.
 
     A redirect is answered by no API server. It is not followed: the body, a whole bundle, and the token would
@@ -95,7 +95,7 @@ def _message(status: int, told: dict[str, Any]) -> str:
     """
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return f"HTTP {status}, a redirect, is not followed; name the API server's own address, not a proxy's"
-    words = " ".join(str(told.get("message") or "").split())
+    words = " ".join(str(api_status.get("message") or "").split())
     words = writable(words, len(words))
     if not words:
         return f"HTTP {status} and no message from the API server"

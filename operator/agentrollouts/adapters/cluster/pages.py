@@ -23,12 +23,12 @@ alone is read whatever its size, which the API server bounds."""
 
 async def read_at_most(stream: StreamReader, most: int | None) -> bytes | None:
     """All of a body; None if it is longer than `most`, and then the rest is left unread."""
-    found = bytearray()
+    body = bytearray()
     async for chunk in stream.iter_any():
-        found += chunk
-        if most is not None and len(found) > most:
+        body += chunk
+        if most is not None and len(body) > most:
             return None
-    return bytes(found)
+    return bytes(body)
 
 
 class Lists(ABC):
@@ -56,18 +56,18 @@ class Lists(ABC):
         while True:
             at_most = PAGE_BYTES if limit > 1 else None
             part = replace(call, query={**query, "limit": str(limit)}, at_most=at_most)
-            answer = await self._exchanged(part)
-            if answer.is_too_long:
+            response = await self._exchanged(part)
+            if response.is_too_long:
                 limit = max(1, limit // 8)
                 continue
-            page = content_of(part, answer)
+            page = content_of(part, response)
             items = page.get("items") or []
             yield [{"apiVersion": resource.api_version, "kind": kind} | item for item in items]
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return
             query["continue"] = following
-            limit = min(PAGE, max(1, PAGE_BYTES // 2 * max(1, len(items)) // len(answer.body)))
+            limit = min(PAGE, max(1, PAGE_BYTES // 2 * max(1, len(items)) // len(response.body)))
 
     async def list(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -78,4 +78,4 @@ class Lists(ABC):
             NotServedError: the API server does not know the kind at all.
             ClusterError: any other failure.
         """
-        return [found async for page in self.pages(kind, namespace, labels) for found in page]
+        return [item async for page in self.pages(kind, namespace, labels) for item in page]

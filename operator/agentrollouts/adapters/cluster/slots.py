@@ -56,9 +56,9 @@ class Slots:
 
     def _release(self, caller: Caller) -> None:
         self._count(caller, -1)
-        while (found := self._line.take(self._may)) is not None:
-            self._count(Caller(found.tenant, found.is_urgent), 1)
-            found.item.set_result(None)
+        while (turn := self._line.take(self._may)) is not None:
+            self._count(Caller(turn.tenant, turn.is_urgent), 1)
+            turn.item.set_result(None)
 
     def _may(self, tenant: Hashable, is_urgent: bool) -> bool:  # noqa: FBT001 the signature is that of `Turns`
         """Whether a tenant may have another place."""

@@ -55,11 +55,11 @@ class WatchingCluster(Cluster):
             ClusterError: it could not be read.
         """
         call = Call("get", ref.kind, str(ref), "GET", ref.path)
-        answer = await self._exchanged(call)
-        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            return answer.body
+        response = await self._exchanged(call)
+        if response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return response.body
         with contextlib.suppress(NotFoundError):
-            content_of(call, answer)  # raises, as no good answer has such a status
+            content_of(call, response)  # raises, as no good answer has such a status
         return None
 
     async def version(self, kind: str, namespace: str | None, selector: str = "") -> str:
@@ -70,8 +70,8 @@ class WatchingCluster(Cluster):
         """
         path, target = KINDS[kind].path(namespace), f"{kind} in {namespace or 'all namespaces'}"
         query = {"limit": "1"} | ({"labelSelector": selector} if selector else {})
-        found = await self._send(Call("list", kind, target, "GET", path, query))
-        return str((found.get("metadata") or {}).get("resourceVersion") or "")
+        page = await self._send(Call("list", kind, target, "GET", path, query))
+        return str((page.get("metadata") or {}).get("resourceVersion") or "")
 
     async def listing(self, kind: str, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         """All objects of a kind that a label selector finds, and the version from which to watch on.
@@ -80,13 +80,13 @@ class WatchingCluster(Cluster):
             ClusterError: they could not be listed.
         """
         path, target = KINDS[kind].path(namespace), f"{kind} in {namespace or 'all namespaces'}"
-        query, found = {"limit": str(PAGE), "labelSelector": selector}, list[Manifest]()
+        query, items = {"limit": str(PAGE), "labelSelector": selector}, list[Manifest]()
         while True:
             page = await self._send(Call("list", kind, target, "GET", path, query))
-            found += page.get("items") or []
+            items += page.get("items") or []
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
-                return found, str(metadata.get("resourceVersion") or "")
+                return items, str(metadata.get("resourceVersion") or "")
             query["continue"] = metadata["continue"]
 
     async def changes(
@@ -136,8 +136,8 @@ class WatchingCluster(Cluster):
                 body = await response.read()
         finally:
             response.close()
-        answer = Answer(response.status, response.headers.get("Retry-After"), body)
-        content_of(call, answer)  # raises, as no good answer has such a status
+        failure = Answer(response.status, response.headers.get("Retry-After"), body)
+        content_of(call, failure)  # raises, as no good answer has such a status
         raise UnavailableError(f"{call.what}: HTTP {response.status}")
 
     async def _authorized(self, call: Call) -> aiohttp.ClientResponse:

@@ -107,8 +107,8 @@ class Prometheus:
         async with self._build_lock:  # no query is made before the answer is known
             if self._build is None and time.monotonic() >= self._build_due:
                 self._build_due = time.monotonic() + BUILD_AGAIN_SECONDS
-                found = await self._in_time(_Question("status/buildinfo", None, read_build))
-                self._build = found if isinstance(found, Build) else None
+                build = await self._in_time(_Question("status/buildinfo", None, read_build))
+                self._build = build if isinstance(build, Build) else None
         return self._build is not None and self._build.is_victoria_metrics
 
     def slot(self, namespace: str) -> AbstractAsyncContextManager[None]:

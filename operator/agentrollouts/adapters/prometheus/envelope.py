@@ -170,11 +170,13 @@ def read_matrix(body: bytes) -> Matrix | QueryError:
 def read_refusal(status: int, body: bytes) -> QueryError:
     """What an answer means that is not a success: by the API's own error type, else by the HTTP status."""
     try:
-        told = _Refusal.model_validate_json(body).error_type
+        error_type = _Refusal.model_validate_json(body).error_type
     except ValidationError:
-        told = ""
-    if told in _ERROR_TYPES:
-        return QueryError(_ERROR_TYPES[told], f"it responded with HTTP {status} with the error type {told}")
+        error_type = ""
+    if error_type in _ERROR_TYPES:
+        return QueryError(
+            _ERROR_TYPES[error_type], f"it responded with HTTP {status} with the error type {error_type}"
+        )
     return _by_status(status)
 
 
@@ -206,8 +208,8 @@ def _unexpected(form: type[_Envelope], error: ValidationError, body: bytes) -> Q
         case ("status",):
             return read_refusal(HTTPStatus.OK, body)
         case ("data", "resultType"):
-            wanted = "vector" if form is _VectorEnvelope else "matrix"
-            return _malformed(f"the result of the query is not a {wanted}")
+            expected = "vector" if form is _VectorEnvelope else "matrix"
+            return _malformed(f"the result of the query is not a {expected}")
         case place:
             return _malformed(f"it does not have the form of the HTTP API at {'.'.join(map(str, place[:4]))}")
 

@@ -92,14 +92,14 @@ class Slots:
         return tenant.waited
 
     def _tenant(self, namespace: str) -> _Tenant:
-        found = self._tenants.get(namespace)
-        if found is None:
+        tenant = self._tenants.get(namespace)
+        if tenant is None:
             if len(self._tenants) >= REMEMBERED:
                 self._tenants = {
                     name: each for name, each in self._tenants.items() if each.running or each.waiting
                 }
-            found = self._tenants[namespace] = _Tenant()
-        return found
+            tenant = self._tenants[namespace] = _Tenant()
+        return tenant
 
     def _is_quick(self, tenant: _Tenant) -> bool:
         return tenant.was_quick and self._clock() >= tenant.slow_until

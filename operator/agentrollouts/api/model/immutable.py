@@ -39,11 +39,11 @@ def kept_presence(*fields: str) -> dict[str, Any]:
 
 def together(*extras: dict[str, Any]) -> dict[str, Any]:
     """Several `json_schema_extra` in one, rules added up."""
-    found = [rule for extra in extras for rule in extra.get("x-kubernetes-validations", ())]
+    validations = [rule for extra in extras for rule in extra.get("x-kubernetes-validations", ())]
     merged: dict[str, Any] = {}
     for extra in extras:
         merged |= extra
-    return merged | rules(*found)
+    return merged | rules(*validations)
 
 
 def _rules(required: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[str]:

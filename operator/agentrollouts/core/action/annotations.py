@@ -37,8 +37,8 @@ class Order:
 
     def stale(self, rollout: AgentRollout) -> str:
         """What the annotation says instead; empty if there is none."""
-        found = rollout.metadata.annotations.get(self.annotation)
-        return "" if found is None or self.is_given(rollout) else f" (its value is {found[:80]} now)"
+        value = rollout.metadata.annotations.get(self.annotation)
+        return "" if value is None or self.is_given(rollout) else f" (its value is {value[:80]} now)"
 
 
 def approve(attempt: Attempt, phase: str | None = None) -> Order:

@@ -140,12 +140,12 @@ def analyze(obs: Observed, status: AgentRolloutStatus, *, gateway_follows: bool)
     compared = canary.judge(obs, status, gates, poll_result, result)
     alone = stable.judge(obs, status, gates, poll_result, result)
     readings = read_caps(caps, table) if table and table.plan.past_end is None else ()
-    known = stable.apply(status, spec, alone)
-    known = recovery.apply(known, table, obs.now, gateway_follows=gateway_follows)
-    known = canary.apply(with_readings(known, readings), gates, compared, obs.now)
+    next_status = stable.apply(status, spec, alone)
+    next_status = recovery.apply(next_status, table, obs.now, gateway_follows=gateway_follows)
+    next_status = canary.apply(with_readings(next_status, readings), gates, compared, obs.now)
     return Analysis(
         obs=obs,
-        status=with_outlook(known, spec, compared, poll_result),
+        status=with_outlook(next_status, spec, compared, poll_result),
         refusals=_refusals(spec, gates, (*refused_gates, *refused_caps)),
         gates=gates,
         caps=caps,
@@ -154,7 +154,7 @@ def analyze(obs: Observed, status: AgentRolloutStatus, *, gateway_follows: bool)
         table=table,
         judgments=compared or alone,
         cap_readings=readings,
-        recoveries=recovery.judge(known, spec, gates, table),
+        recoveries=recovery.judge(next_status, spec, gates, table),
     )
 
 

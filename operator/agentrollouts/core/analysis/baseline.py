@@ -23,8 +23,8 @@ def factors(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) -> d
     Gates whose factor the user set, or for which the history does not suffice, are absent.
     """
     table = _table(series)
-    asked = (gate for gate in gates if gate.burst is None and gate.traits.has_rate)
-    measured = ((gate.name, _measure(plan, gate, table)) for gate in asked)
+    due = (gate for gate in gates if gate.burst is None and gate.traits.has_rate)
+    measured = ((gate.name, _measure(plan, gate, table)) for gate in due)
     return {name: factor for name, factor in measured if factor is not None}
 
 
@@ -35,9 +35,9 @@ def baselines(plan: QueryPlan, gates: Iterable[ResolvedGate], series: Series) ->
     average; for a mean it is the sum.
     """
     table = _table(series)
-    asked = (gate for gate in gates if gate.sources.recent)
-    found = ((gate.name, _before(plan, gate, table)) for gate in asked)
-    return {name: before for name, before in found if before is not None and before.total}
+    due = (gate for gate in gates if gate.sources.recent)
+    measured = ((gate.name, _before(plan, gate, table)) for gate in due)
+    return {name: before for name, before in measured if before is not None and before.total}
 
 
 def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> Baseline | None:
@@ -53,18 +53,18 @@ def _before(plan: QueryPlan, gate: ResolvedGate, table: "_Table") -> Baseline | 
 
 
 def _before_by_bounds(gate: ResolvedGate, sums: Buckets) -> Baseline | None:
-    found = compare(sums, sums)  # only stable is queried, with the bounds that it has
-    if isinstance(found, str):
+    histogram = compare(sums, sums)  # only stable is queried, with the bounds that it has
+    if isinstance(histogram, str):
         return None
-    runs = found.segment.stable_total
+    runs = histogram.segment.stable_total
     if gate.limit is not None:
-        bound = tail_bound(found.bounds, gate.limit.value)
-        above = next((b.stable for b in found.bounds if b.le == bound), 0.0)
+        bound = tail_bound(histogram.bounds, gate.limit.value)
+        above = next((b.stable for b in histogram.bounds if b.le == bound), 0.0)
         return Baseline(bad=min(above, runs), total=runs)
-    lowest = lowest_bound(found.bounds, runs)
+    lowest = lowest_bound(histogram.bounds, runs)
     if lowest is None:
         return Baseline(total=runs)  # settled anyway, or it would be queried indefinitely
-    _, above = mean_above(found.bounds, lowest)
+    _, above = mean_above(histogram.bounds, lowest)
     return Baseline(bad=above, total=runs, bound=lowest)
 
 
@@ -91,12 +91,12 @@ def _measure(plan: QueryPlan, gate: ResolvedGate, table: _Table) -> float | None
 def _of_histogram(buckets: Mapping[str, Mapping[datetime, float]]) -> float | None:
     """The largest factor of the bounds that are judged: clusters show at some bounds and not at others."""
     runs = buckets.get("+Inf", {})
-    found = []
+    dispersions = []
     for le, below in buckets.items():
         above = {time: max(0.0, runs[time] - count) for time, count in below.items() if time in runs}
         if le != "+Inf" and math.fsum(above.values()) < ORDINARY * math.fsum(runs.values()):
-            found.append(of_counts(_joined(above, runs)))
-    return max((factor for factor in found if factor is not None), default=None)
+            dispersions.append(of_counts(_joined(above, runs)))
+    return max((factor for factor in dispersions if factor is not None), default=None)
 
 
 def _joined(bad: Mapping[datetime, float], runs: Mapping[datetime, float]) -> dict[datetime, Minute]:

@@ -165,13 +165,13 @@ def census(
     obs: Observed, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...], plan: QueryPlan
 ) -> Census | None:
     """What must be measured about the gates of this stage, besides their counts."""
-    asked = gates_at(obs.rollout.spec, status, gates)
-    return census_of(asked, status.gates, plan.subject)
+    due = gates_at(obs.rollout.spec, status, gates)
+    return census_of(due, status.gates, plan.subject)
 
 
 def _course(spec: AgentRolloutSpec, attempt: Attempt, poll_result: PollResult, now: datetime) -> PlanPosition:
-    start, answer = attempt.counting_start_time or now, poll_result.answer
-    counted = (answer.at - start).total_seconds() if isinstance(answer, QueryResult) else 0.0
+    start, result = attempt.counting_start_time or now, poll_result.answer
+    counted = (result.at - start).total_seconds() if isinstance(result, QueryResult) else 0.0
     return PlanPosition(
         phase=attempt.phase_index,
         planned_phases=len(spec.phases),
@@ -196,7 +196,7 @@ def _past(
 ) -> dict[str, GateStatus]:
     """What the status knows of the gates; what is measured on stable is measured now if it was not yet."""
     by_name = {gate.name: gate for gate in status.gates}
-    past = {gate.name: found for gate in gates if (found := known(by_name.get(gate.name), gate))}
+    past = {gate.name: persisted for gate in gates if (persisted := known(by_name.get(gate.name), gate))}
     if not poll_result.history or all(
         gate.name in past and is_measured(gate, past[gate.name]) for gate in gates
     ):
@@ -221,12 +221,14 @@ def apply(
     """
     if not judgments:
         return status
-    known = {gate.name: gate for gate in status.gates} | {j.name: to_status(j, len(gates)) for j in judgments}
+    statuses = {gate.name: gate for gate in status.gates} | {
+        j.name: to_status(j, len(gates)) for j in judgments
+    }
     names = (gate.name for gate in gates)
-    found = status.copy_with(gates=tuple(known[name] for name in names if name in known))
+    updated = status.copy_with(gates=tuple(statuses[name] for name in names if name in statuses))
     if status.attempt and any(judgment.recount for judgment in judgments):
-        found = found.copy_with(attempt=status.attempt.copy_with(counting_start_time=now))
-    return found
+        updated = updated.copy_with(attempt=status.attempt.copy_with(counting_start_time=now))
+    return updated
 
 
 def with_query(

@@ -83,11 +83,11 @@ def resolve_caps(spec: AgentRolloutSpec) -> CapResolution:
     runs, labels = RUNS[spec.metrics.convention], labels_of(spec)
     caps, refusals = [], []
     for index, cap in enumerate(spec.caps):
-        found = parse_selector(cap.metric, field=f"spec.caps[{index}].metric", labels=labels)
-        if isinstance(found, Refusal):
-            refusals.append(found)
+        selector = parse_selector(cap.metric, field=f"spec.caps[{index}].metric", labels=labels)
+        if isinstance(selector, Refusal):
+            refusals.append(selector)
         else:
-            caps.append(ResolvedCap(cap, found, runs))
+            caps.append(ResolvedCap(cap, selector, runs))
     return CapResolution(tuple(caps), tuple(refusals))
 
 
@@ -112,35 +112,38 @@ def _to_status(reading: CapReading) -> CapStatus:
     )
 
 
-def _read(asked: ResolvedCap, table: Table) -> CapReading:
-    cap, added = asked.cap, _added(asked.source, table)
+def _read(resolved: ResolvedCap, table: Table) -> CapReading:
+    cap, added = resolved.cap, _added(resolved.source, table)
     window = f"in the last {cap.per_seconds} s"
     releases = table.plan.subject.releases
-    if not any(table.counts(asked.source, release) for release in releases):
-        told = (
-            f"no series {asked.metric} of release {' or '.join(releases)} has been seen {window}; "
+    if not any(table.counts(resolved.source, release) for release in releases):
+        message = (
+            f"no series {resolved.metric} of release {' or '.join(releases)} has been seen {window}; "
             "does the agent export it, with its labels?"
         )
-        return CapReading(cap, 0.0, exceeded=False, message=told, at=table.at, is_seen=False)
-    if fallen := next((found for source in asked.sources if (found := jumps(table, source))), None):
-        told = f"unknown: {asked.metric} of {fallen[0]} fell {fallen[1]:.0f} times {window}; {CURE}"
-        return CapReading(cap, added, exceeded=False, message=told, at=table.at)
-    if any(was_just_reset(table, source) for source in asked.sources):
-        told = f"not yet known: {asked.metric} or the runs were reset {window}; the next result shows why"
-        return CapReading(cap, added, exceeded=False, message=told, at=table.at)
-    if cap.max_per_run is None or asked.runs_source is None:
-        limit = cap.max or 0.0
-        told = (
-            f"canary added {beside(added, limit)} to {asked.metric} {window}, at most {limit:,.10g} allowed"
+        return CapReading(cap, 0.0, exceeded=False, message=message, at=table.at, is_seen=False)
+    if fallen := next((jump for source in resolved.sources if (jump := jumps(table, source))), None):
+        message = f"unknown: {resolved.metric} of {fallen[0]} fell {fallen[1]:.0f} times {window}; {CURE}"
+        return CapReading(cap, added, exceeded=False, message=message, at=table.at)
+    if any(was_just_reset(table, source) for source in resolved.sources):
+        message = (
+            f"not yet known: {resolved.metric} or the runs were reset {window}; the next result shows why"
         )
-        return CapReading(cap, added, added > limit, told, table.at)
-    runs = _added(asked.runs_source, table)
+        return CapReading(cap, added, exceeded=False, message=message, at=table.at)
+    if cap.max_per_run is None or resolved.runs_source is None:
+        limit = cap.max or 0.0
+        message = (
+            f"canary added {beside(added, limit)} to {resolved.metric} {window}, "
+            f"at most {limit:,.10g} allowed"
+        )
+        return CapReading(cap, added, added > limit, message, table.at)
+    runs = _added(resolved.runs_source, table)
     value = added / max(1.0, runs)  # a run that has not ended is one
-    told = (
-        f"canary added {used(added)} to {asked.metric} in {used(runs)} runs {window}, "
+    message = (
+        f"canary added {used(added)} to {resolved.metric} in {used(runs)} runs {window}, "
         f"{beside(value, cap.max_per_run)} per run, at most {cap.max_per_run:,.10g} allowed"
     )
-    return CapReading(cap, value, value > cap.max_per_run, told, table.at)
+    return CapReading(cap, value, value > cap.max_per_run, message, table.at)
 
 
 def _added(source: Source, table: Table) -> float:

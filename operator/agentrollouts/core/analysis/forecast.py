@@ -160,8 +160,8 @@ def _fails(
     """Whether the judge fails a canary so many times worse, on expected counts of so many times the runs."""
     judged = replace(gate, burst=None) if gate.traits.is_sum else gate  # its unit is not known here
     *finished, last = (_expected(gate, usual, each, worse, times, course.phase) for each in stretches)
-    found = judge(judged, Reading(last.segment, last.bounds, _NOW), course, finished=finished)
-    return found.verdict is Verdict.FAIL
+    judgment = judge(judged, Reading(last.segment, last.bounds, _NOW), course, finished=finished)
+    return judgment.verdict is Verdict.FAIL
 
 
 def _is_sure(
@@ -190,9 +190,9 @@ def _first_fail(
 
     def is_enough(runs: float) -> bool:
         tallies = [_expected(gate, usual, each, worse, runs, course.phase) for each in once]
-        found = compare_counts(gate, tallies, course.planned_phases, gate.burst)
-        has_counts = found.total.canary_bad >= gate.min_bad and runs >= HISTOGRAM_RUNS
-        return has_counts and found.evidence >= gate.needed
+        comparison = compare_counts(gate, tallies, course.planned_phases, gate.burst)
+        has_counts = comparison.total.canary_bad >= gate.min_bad and runs >= HISTOGRAM_RUNS
+        return has_counts and comparison.evidence >= gate.needed
 
     runs = _least(is_enough, 1.0, MOST_RUNS)
     return runs if runs is not None and _fails(gate, usual, once, course, worse, runs) else math.inf

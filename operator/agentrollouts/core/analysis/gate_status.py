@@ -64,30 +64,30 @@ def to_status(judgment: Judgment, gates: int = 1) -> GateStatus:
     )
 
 
-def known(gate: GateStatus | None, asked: ResolvedGate) -> GateStatus | None:
+def known(gate: GateStatus | None, resolved: ResolvedGate) -> GateStatus | None:
     """The persisted gate, if it counted the same as now."""
-    return gate if gate and gate.source in {"", asked.counted} else None
+    return gate if gate and gate.source in {"", resolved.counted} else None
 
 
-def is_measured(asked: ResolvedGate, gate: GateStatus) -> bool:
+def is_measured(resolved: ResolvedGate, gate: GateStatus) -> bool:
     """Whether everything that must be measured on stable before the attempt is known."""
-    needs_burst = asked.traits.has_rate and asked.burst is None
-    needs_baseline = bool(asked.sources.recent)
+    needs_burst = resolved.traits.has_rate and resolved.burst is None
+    needs_baseline = bool(resolved.sources.recent)
     return not (needs_burst and gate.burst_factor is None) and not (needs_baseline and gate.baseline is None)
 
 
 def measured(
-    asked: ResolvedGate, gate: GateStatus | None, burst: float | None, baseline: Baseline | None
+    resolved: ResolvedGate, gate: GateStatus | None, burst: float | None, baseline: Baseline | None
 ) -> GateStatus:
     """The status with what was measured just now; what was frozen before stays."""
-    found = gate or GateStatus(
-        name=asked.name,
+    status = gate or GateStatus(
+        name=resolved.name,
         verdict=Verdict.INCONCLUSIVE,
         reason=Reason.COLLECTING,
-        severity=asked.severity,
+        severity=resolved.severity,
     )
-    frozen = found.burst_factor if found.burst_factor is not None else burst
-    return found.copy_with(burst_factor=frozen, baseline=found.baseline or baseline)
+    frozen = status.burst_factor if status.burst_factor is not None else burst
+    return status.copy_with(burst_factor=frozen, baseline=status.baseline or baseline)
 
 
 def finished(gate: GateStatus) -> tuple[Tally, ...]:

@@ -51,8 +51,8 @@ def with_outlook(
         return status
     gates = [replace(judgment.gate, burst=judgment.burst) for judgment in judgments]
     usual = {judgment.name: _usual(spec, judgment) for judgment in judgments}
-    told = headline(forecast_phase(spec, gates, runs_per_hour, usual, attempt.phase_index))
-    return status.copy_with(attempt=attempt.replace(outlook=told))
+    outlook = headline(forecast_phase(spec, gates, runs_per_hour, usual, attempt.phase_index))
+    return status.copy_with(attempt=attempt.replace(outlook=outlook))
 
 
 def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_seconds: float) -> float | None:
@@ -86,12 +86,14 @@ def headline(phase: PhaseForecast) -> str:
     missed = [sight for sight in seen if not sight.catches_usual]
     begins = f"about {about(phase.canary_runs)} canary runs: can catch"
     if any(_is_outcome(sight) for sight in caught) or not missed:
-        told = f"{begins} {_listed(_named(sight, sight.smallest) for sight in caught)}" if caught else begins
+        sentence = (
+            f"{begins} {_listed(_named(sight, sight.smallest) for sight in caught)}" if caught else begins
+        )
         but = f", not {_listed(_named(sight, sight.usual.worse) for sight in missed)}" if missed else ""
-        return f"{told}{but}" if caught else f"{begins} nothing, as no gate compares rates"
+        return f"{sentence}{but}" if caught else f"{begins} nothing, as no gate compares rates"
     total = any(_is_outcome(sight) and sight.smallest is not None for sight in missed)
-    found = (["total failure"] if total else []) + [_named(sight, sight.smallest) for sight in caught]
-    return f"{begins} {_listed(found)} and not much else" if found else f"{begins} nothing"
+    names = (["total failure"] if total else []) + [_named(sight, sight.smallest) for sight in caught]
+    return f"{begins} {_listed(names)} and not much else" if names else f"{begins} nothing"
 
 
 def change(sight: Sight, worse: float | None) -> str:
@@ -113,17 +115,17 @@ def advice(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> tuple[str
 
 def _too_few(spec: AgentRolloutSpec, phases: Sequence[PhaseForecast]) -> Iterator[str]:
     """Phases that cannot pass in time, for want of runs."""
-    for phase, found in zip(spec.phases, phases, strict=True):
-        wanted = max((sight.gate.min_samples for sight in found.sights), default=0)
-        if found.canary_runs >= wanted or not found.canary_runs:
+    for phase, estimate in zip(spec.phases, phases, strict=True):
+        min_samples = max((sight.gate.min_samples for sight in estimate.sights), default=0)
+        if estimate.canary_runs >= min_samples or not estimate.canary_runs:
             continue
-        names = _listed(sight.gate.name for sight in found.sights if sight.gate.min_samples == wanted)
-        is_in_time = spec.analysis.max_extensions and 2 * found.canary_runs >= wanted
+        names = _listed(sight.gate.name for sight in estimate.sights if sight.gate.min_samples == min_samples)
+        is_in_time = spec.analysis.max_extensions and 2 * estimate.canary_runs >= min_samples
         then = "extended" if is_in_time else f"extended and then {_OUTCOMES[spec.analysis.on_timeout]}"
         yield (
-            f"{phase.name}: about {about(found.canary_runs)} of the {wanted:,} canary runs that "
+            f"{phase.name}: about {about(estimate.canary_runs)} of the {min_samples:,} canary runs that "
             f"{names} needs to pass (`minSamples`), so it will be {then}. "
-            f"{_remedy(spec, phase, wanted / found.canary_runs)}"
+            f"{_remedy(spec, phase, min_samples / estimate.canary_runs)}"
         )
 
 

@@ -63,11 +63,11 @@ def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Ref
     """The names in `rollback.verify.gates` that no gate can answer to."""
     named = {gate.name: gate for gate in gates}
     for index, name in enumerate(spec.rollback.verify.gates or ()):
-        field, found = f"spec.rollback.verify.gates[{index}]", named.get(name)
-        if found is None:
+        field, named_gate = f"spec.rollback.verify.gates[{index}]", named.get(name)
+        if named_gate is None:
             yield Refusal(field, f"there is no gate {name} in spec.gates")
-        elif not found.is_share_test:
-            yield Refusal(field, f"{name} is a {found.kind}, which does not compare rates; remove it")
+        elif not named_gate.is_share_test:
+            yield Refusal(field, f"{name} is a {named_gate.kind}, which does not compare rates; remove it")
 
 
 def gates_after(
@@ -95,15 +95,15 @@ def _did_harm(status: AgentRolloutStatus) -> bool:
 def plan(obs: Observed, status: AgentRolloutStatus, gates: tuple[ResolvedGate, ...]) -> QueryPlan | None:
     """What is queried: stable now and then, and the last runs of the canary; None if nothing is verified."""
     rollout, spec, attempt = obs.rollout, obs.rollout.spec, status.attempt
-    asked = gates_after(spec, status, gates)
-    if not asked or attempt is None or status.stable is None or status.canary is None:
+    due = gates_after(spec, status, gates)
+    if not due or attempt is None or status.stable is None or status.canary is None:
         return None
     subject = Subject(
         rollout.metadata.namespace, spec.agent, status.canary.release, status.stable.release, labels_of(spec)
     )
-    start, totals = attempt.clock_start_time or attempt.start_time, [gate.sources.total for gate in asked]
-    now = [source for gate in asked for source in (gate.sources.bad, gate.sources.total)]
-    runs = _runs(asked)
+    start, totals = attempt.clock_start_time or attempt.start_time, [gate.sources.total for gate in due]
+    now = [source for gate in due for source in (gate.sources.bad, gate.sources.total)]
+    runs = _runs(due)
     return QueryPlan(
         subject,
         start,
@@ -145,21 +145,21 @@ def apply(
     )
 
 
-def _last_runs(known: LastRuns | None, table: Table) -> tuple[LastRuns | None, bool]:
+def _last_runs(persisted: LastRuns | None, table: Table) -> tuple[LastRuns | None, bool]:
     """The runs of the canary so far, and whether they are over."""
     canary = table.plan.subject.canary
     (runs,) = table.plan.standing
     value = table.value(runs, Term.VALUE, canary)
     newest, scrapes = table.value(runs, Term.NEWEST, canary), table.value(runs, Term.SCRAPES, canary)
     if value is None or newest is None or runs in table.problems:
-        return known, known is not None and value is None  # its agents are gone
+        return persisted, persisted is not None and value is None  # its agents are gone
     seen = LastRuns(
         runs=min(int(value), MOST_RUNS), time=datetime.fromtimestamp(newest, UTC), scrapes=int(scrapes or 0)
     )
-    if known is None or seen.runs > known.runs:
+    if persisted is None or seen.runs > persisted.runs:
         return seen, False
-    is_over = seen.scrapes >= known.scrapes + STILL_SCRAPES
-    return known.copy_with(runs=seen.runs), is_over  # fewer where an agent has ended
+    is_over = seen.scrapes >= persisted.scrapes + STILL_SCRAPES
+    return persisted.copy_with(runs=seen.runs), is_over  # fewer where an agent has ended
 
 
 def judge(
@@ -171,10 +171,10 @@ def judge(
     """What each gate says about the rollback; none without a readable result."""
     if table is None or table.plan.past_end is None:
         return ()
-    known = {gate.name: gate for gate in status.gates}
-    bursts = {name: gate.burst_factor for name, gate in known.items()}
+    statuses = {gate.name: gate for gate in status.gates}
+    bursts = {name: gate.burst_factor for name, gate in statuses.items()}
     return tuple(
-        _recovery(gate, table, gate.burst or bursts.get(gate.name), _last_weight(known.get(gate.name)))
+        _recovery(gate, table, gate.burst or bursts.get(gate.name), _last_weight(statuses.get(gate.name)))
         for gate in gates_after(spec, status, gates)
     )
 
@@ -192,27 +192,29 @@ def _recovery(gate: ResolvedGate, table: Table, burst: float | None, weight: int
         return Recovery(gate, VerifyOutcome.UNVERIFIED if is_optional else None, reading)
     plain = replace(gate, limit=None, for_seconds=0)
     judged = judge_gate(plain, reading, WHOLE, burst=burst)
-    found, runs = judged.finding, reading.segment.canary_total
-    told = since_rollback(gate, found) if found else judged.message
-    if found is None or runs < gate.min_samples or not reading.segment.stable_total:
-        return Recovery(gate, None, f"{told}; {gate.min_samples:,} {gate.words.total} needed")
-    matters = found.ratio < gate.margin if gate.better is Better.HIGHER else found.ratio > gate.margin
+    comparison, runs = judged.finding, reading.segment.canary_total
+    sentence = since_rollback(gate, comparison) if comparison else judged.message
+    if comparison is None or runs < gate.min_samples or not reading.segment.stable_total:
+        return Recovery(gate, None, f"{sentence}; {gate.min_samples:,} {gate.words.total} needed")
+    matters = (
+        comparison.ratio < gate.margin if gate.better is Better.HIGHER else comparison.ratio > gate.margin
+    )
     if judged.verdict is Verdict.ERROR:
         return Recovery(gate, None, judged.message)
     if judged.verdict is Verdict.FAIL:
         slow = replace(reading, segment=filled_since(reading.segment, weight))
         if judge_gate(plain, slow, WHOLE, burst=burst).verdict is not Verdict.FAIL:
-            return Recovery(gate, None, f"{told}; runs that have not ended yet might make up for it")
-        return Recovery(gate, VerifyOutcome.NOT_RECOVERED, told)
-    return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, told)
+            return Recovery(gate, None, f"{sentence}; runs that have not ended yet might make up for it")
+        return Recovery(gate, VerifyOutcome.NOT_RECOVERED, sentence)
+    return Recovery(gate, None if matters else VerifyOutcome.RECOVERED, sentence)
 
 
 def _reading(gate: ResolvedGate, table: Table) -> Reading | str:
     """Stable now, in the place of a canary, beside stable before the attempt; or why there are no counts."""
     total, bad = gate.sources.total, gate.sources.bad
     sources = (bad, total, _past(bad), _past(total))
-    if found := [table.problems[source] for source in sources if source in table.problems]:
-        return found[0]
+    if problems := [table.problems[source] for source in sources if source in table.problems]:
+        return problems[0]
     scrapes = table.value(total, Term.SCRAPES, table.plan.subject.stable or "") or 0.0
     if scrapes < MIN_SCRAPES:
         return f"{scrapes:.0f} of {MIN_SCRAPES} scrapes since the rollback"
@@ -224,8 +226,8 @@ def _reading(gate: ResolvedGate, table: Table) -> Reading | str:
     return Reading(Segment(*counts), (), table.at)
 
 
-def _read(found: Histogram, at: datetime) -> Reading:
-    return Reading(found.segment, found.bounds, at)
+def _read(histogram: Histogram, at: datetime) -> Reading:
+    return Reading(histogram.segment, histogram.bounds, at)
 
 
 def _sides(source: Source, total: Source, table: Table) -> tuple[Cell, Cell]:
@@ -233,9 +235,9 @@ def _sides(source: Source, total: Source, table: Table) -> tuple[Cell, Cell]:
     stable = table.plan.subject.stable or ""
     pairs = ((source, total), (_past(source), _past(total)))
     now, then = (
-        table.counts(asked, stable)
+        table.counts(queried, stable)
         if table.term(guard, Term.COVERED, stable)
-        else table.term(asked, Term.INCREASE, stable)
-        for asked, guard in pairs
+        else table.term(queried, Term.INCREASE, stable)
+        for queried, guard in pairs
     )
     return now, then

@@ -81,12 +81,12 @@ def plan(
     caps: tuple[ResolvedCap, ...],
 ) -> QueryPlan | None:
     """What is queried at rest; None if nothing is."""
-    spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
-    if status.stable is None or not is_watched(spec, status) or not (asked or caps):
+    spec, due = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
+    if status.stable is None or not is_watched(spec, status) or not (due or caps):
         return None
     namespace, release = obs.rollout.metadata.namespace, status.stable.release
     return plan_queries(
-        asked,
+        due,
         Subject(namespace, spec.agent, release, None, labels_of(spec), alone=True),
         counting_start=_start(status.stable, obs.now),
         warmup_seconds=0,
@@ -107,14 +107,14 @@ def judge(
     table: Result,
 ) -> tuple[Judgment, ...]:
     """The verdicts on stable by the newest result, which `table` holds; none without one."""
-    spec, asked = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
-    if poll_result is None or not asked:
+    spec, due = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
+    if poll_result is None or not due:
         return ()
     stale = spec.analysis.stale_after_seconds
-    present = read_table(table, asked, now=obs.now, stale_after_seconds=stale)
+    present = read_table(table, due, now=obs.now, stale_after_seconds=stale)
     seen = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
-    past = {gate.name: found for gate in asked if (found := known(seen.get(gate.name), gate))}
-    return judged_with(past, asked, present, ALONE, obs.now)
+    past = {gate.name: persisted for gate in due if (persisted := known(seen.get(gate.name), gate))}
+    return judged_with(past, due, present, ALONE, obs.now)
 
 
 def found_at_rest(
@@ -154,5 +154,5 @@ def apply(
     """The status with the newest verdicts on stable; without any, those that are known."""
     if not is_watched(spec, status):
         return status.copy_with(watched=()) if status.watched else status
-    told = tuple(to_status(judgment) for judgment in judgments)
-    return status.copy_with(watched=told) if told else status
+    watched = tuple(to_status(judgment) for judgment in judgments)
+    return status.copy_with(watched=watched) if watched else status

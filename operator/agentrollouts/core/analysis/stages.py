@@ -55,7 +55,7 @@ def gates_at(
 ) -> tuple[ResolvedGate, ...]:
     """The gates that are evaluated now."""
     stage = stage_of(spec, status)
-    asked = tuple(gate for gate in gates if stage in gate.during)
+    due = tuple(gate for gate in gates if stage in gate.during)
     if stage is During.FULL and status.stable is None:
-        return tuple(gate for gate in asked if speaks_alone(gate, None))
-    return asked
+        return tuple(gate for gate in due if speaks_alone(gate, None))
+    return due

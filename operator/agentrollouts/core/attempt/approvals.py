@@ -18,18 +18,20 @@ BEYOND: Final = 101
 
 
 def required(
-    spec: AgentRolloutSpec, since: int, known: Iterable[RequiredApproval] = ()
+    spec: AgentRolloutSpec, since: int, earlier: Iterable[RequiredApproval] = ()
 ) -> tuple[RequiredApproval, ...]:
     """The approvals that the phases from `since` on require, with those that are known already.
 
     Of two for phases of one name, the one at the lower weight stays: it comes first.
     """
-    found = {approval.phase_name: approval for approval in known}
+    by_phase = {approval.phase_name: approval for approval in earlier}
     for phase in spec.phases[since:]:
         if phase.approval is Approval.REQUIRED:
-            weight = min(phase.weight, found[phase.name].weight if phase.name in found else phase.weight)
-            found[phase.name] = RequiredApproval(phase_name=phase.name, weight=weight)
-    return tuple(found.values())[:MAX_APPROVALS]
+            weight = min(
+                phase.weight, by_phase[phase.name].weight if phase.name in by_phase else phase.weight
+            )
+            by_phase[phase.name] = RequiredApproval(phase_name=phase.name, weight=weight)
+    return tuple(by_phase.values())[:MAX_APPROVALS]
 
 
 def left_above(attempt: Attempt, weight: int) -> tuple[RequiredApproval, ...]:
@@ -45,8 +47,8 @@ def wanted(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, 
     else:
         is_last = attempt.phase_index + 1 >= len(spec.phases)
         following = BEYOND if is_last else steps_of(spec, attempt.phase_index + 1)[0].weight
-    bound = [found for found in attempt.approvals if found.weight < following]
-    found = [approval for approval in bound if approval.phase_name != phase.name or rises]
-    if not rises and (phase.approval is Approval.REQUIRED or len(found) < len(bound)):
-        found.append(RequiredApproval(phase_name=phase.name, weight=BEYOND - 1))
-    return tuple(sorted(found, key=lambda approval: approval.weight))
+    bound = [each for each in attempt.approvals if each.weight < following]
+    due = [approval for approval in bound if approval.phase_name != phase.name or rises]
+    if not rises and (phase.approval is Approval.REQUIRED or len(due) < len(bound)):
+        due.append(RequiredApproval(phase_name=phase.name, weight=BEYOND - 1))
+    return tuple(sorted(due, key=lambda approval: approval.weight))

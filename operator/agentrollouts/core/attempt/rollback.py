@@ -64,13 +64,13 @@ def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
         message=move.message,
         decided_time=now,
     )
-    back = progress.moved(
+    rolled_back = progress.moved(
         State.ROLLING_BACK, weight=0, trigger=move.trigger, hold=None, **progress.stopped
     ).then(last_rollback=record)
     is_told = move.trigger in PROVED or move.reason is Reason.ROUTE_MARKED
     if is_told and not move.is_unproved:
-        back = back.then(quarantined=_quarantine(status.canary, move, progress))
-    return back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
+        rolled_back = rolled_back.then(quarantined=_quarantine(status.canary, move, progress))
+    return rolled_back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)
 
 
 def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progress:
@@ -161,9 +161,9 @@ def _prove(progress: Progress, outcome: VerifyOutcome, verification: str) -> Pro
 
 def is_unproved(status: AgentRolloutStatus) -> bool:
     """Whether stable was rolled back at rest, and it is not yet known whether it was the cause."""
-    attempt, back = status.attempt, status.last_rollback
-    if attempt is None or back is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
+    attempt, rollback = status.attempt, status.last_rollback
+    if attempt is None or rollback is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
         return False
     is_at_rest = attempt.phase_name is None  # it had no phases
-    is_open = is_at_rest and attempt.state in LATCHED and back.outcome in {None, VerifyOutcome.UNVERIFIED}
+    is_open = is_at_rest and attempt.state in LATCHED and rollback.outcome in {None, VerifyOutcome.UNVERIFIED}
     return is_open and all(entry.digest != attempt.digest for entry in status.quarantined)

@@ -59,8 +59,8 @@ class AttemptChanges(ClockChanges, total=False):
 
 def next_number(status: AgentRolloutStatus) -> int:
     """Number of the attempt that would begin now."""
-    known = [entry.number for entry in status.history] + [entry.attempt for entry in status.quarantined]
-    return max(known + ([status.attempt.number] if status.attempt else []), default=0) + 1
+    numbers = [entry.number for entry in status.history] + [entry.attempt for entry in status.quarantined]
+    return max(numbers + ([status.attempt.number] if status.attempt else []), default=0) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,12 +91,12 @@ def _queue(progress: Progress, record: ReleaseRecord) -> Progress:
 def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
     others = tuple(entry for entry in progress.status.quarantined if entry.digest != record.digest)
     begun = _new_attempt(progress, record, state).then(canary=record, quarantined=others)
-    told = begun.tell(
+    started = begun.tell(
         Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is being rolled out"
     )
     if state is not State.CANARY:
-        return told.moved(state, weight=FULL)
-    bound = told.moved(state, approvals=required(progress.spec, 0))
+        return started.moved(state, weight=FULL)
+    bound = started.moved(state, approvals=required(progress.spec, 0))
     return _enter_phase(bound, 0, _first_weight(bound, 0))
 
 
@@ -252,5 +252,5 @@ def recall(progress: Progress, stable: ReleaseRecord | None, move: moves.Recall)
     done = progress.then(quarantined=move.quarantined)
     if stable is None:
         return done
-    told = f"{stable.release} was healthy before this rollout was created, and continues as stable"
-    return done.then(stable=stable, history=move.history).tell(Reason.RECALLED, told)
+    message = f"{stable.release} was healthy before this rollout was created, and continues as stable"
+    return done.then(stable=stable, history=move.history).tell(Reason.RECALLED, message)

@@ -50,12 +50,12 @@ def resolve_all(spec: AgentRolloutSpec) -> Resolution:
     if refused:
         return Resolution((), (refused,))
     convention = spec.metrics.convention
-    found = [
+    resolved = [
         resolve(gate, f"spec.gates[{index}]", labels, convention) for index, gate in enumerate(spec.gates)
     ]
     return Resolution(
-        tuple(gate for gate in found if isinstance(gate, ResolvedGate)),
-        tuple(refusal for refusal in found if isinstance(refusal, Refusal)),
+        tuple(gate for gate in resolved if isinstance(gate, ResolvedGate)),
+        tuple(refusal for refusal in resolved if isinstance(refusal, Refusal)),
     )
 
 
@@ -152,19 +152,21 @@ def _template(gate: Gate, field: str, convention: MetricConvention) -> Template 
         traits = traits_of(kind)
         margin = _default_margin(traits, better)
         return Template(kind=kind, severity=Severity.HIGH, margin=margin, better=better, words=traits.words)
-    found = TEMPLATES.get(gate.template or "")
-    if found is None:
+    template = TEMPLATES.get(gate.template or "")
+    if template is None:
         return Refusal(
             f"{field}.template", f"there is no template {gate.template}; one of: {', '.join(TEMPLATES)}"
         )
-    if gate.type not in (None, found.kind):
-        return Refusal(f"{field}.type", f"template {gate.template} is of type {found.kind}; remove the type")
-    if convention not in found.sources:
+    if gate.type not in (None, template.kind):
+        return Refusal(
+            f"{field}.type", f"template {gate.template} is of type {template.kind}; remove the type"
+        )
+    if convention not in template.sources:
         return Refusal(
             f"{field}.template",
             f"the convention {convention} has no metric for {gate.template}; use `source` instead",
         )
-    return found
+    return template
 
 
 def _own(gate: Gate, field: str, labels: LabelNames) -> Counted | Refusal:
@@ -183,5 +185,5 @@ def _own(gate: Gate, field: str, labels: LabelNames) -> Counted | Refusal:
         return Refusal(
             f"{field}.label", f"{source.label} is not an outcome label; use a label of your metric"
         )
-    found = Counted(selectors[0], selectors[-1], BOUND_LABEL if source.buckets else source.label)
-    return swapped(found.bad, found.total, traits_of(gate.type or DEFAULT), field) or found
+    counted = Counted(selectors[0], selectors[-1], BOUND_LABEL if source.buckets else source.label)
+    return swapped(counted.bad, counted.total, traits_of(gate.type or DEFAULT), field) or counted

@@ -158,7 +158,7 @@ def _parsed(text: str) -> promql_parser.Expr | str:
 
 
 def _operator(op: promql_parser.MatchOp) -> str:
-    return next(text for known, text in _OPERATORS if known == op)
+    return next(text for operator, text in _OPERATORS if operator == op)
 
 
 def _shape_problem(parsed: promql_parser.VectorSelector) -> str | None:

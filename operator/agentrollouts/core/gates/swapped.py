@@ -39,9 +39,10 @@ def more_bad_than_runs(traits: Traits, segments: Sequence[Segment]) -> str:
         ("the canary", sum(s.canary_bad for s in segments), sum(s.canary_total for s in segments)),
         ("stable", sum(s.stable_bad for s in segments), sum(s.stable_total for s in segments)),
     )
-    found = [
+    problems = [
         f"`bad` counts {used(bad)} runs of {name} and `total` only {used(total)}"
         for name, bad, total in sides
         if is_too_many(bad, total)
     ]
-    return f"{' and '.join(found)}; swap the two selectors, or let `total` count every run" if found else ""
+    cure = "swap the two selectors, or let `total` count every run"
+    return f"{' and '.join(problems)}; {cure}" if problems else ""

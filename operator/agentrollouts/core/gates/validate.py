@@ -38,8 +38,8 @@ def unserved(
         has_limit: Whether it has a limit, its own or the template's.
     """
     idle = _idle(gate, kind, has_limit=has_limit or gate.limit is not None)
-    found = next(chain(_of_other_types(gate, kind), _contradictions(gate, kind, better), idle), None)
-    return None if found is None else Refusal(f"{field}.{found[0]}", found[1])
+    conflict = next(chain(_of_other_types(gate, kind), _contradictions(gate, kind, better), idle), None)
+    return None if conflict is None else Refusal(f"{field}.{conflict[0]}", conflict[1])
 
 
 def _of_other_types(gate: Gate, kind: GateType) -> Iterator[tuple[str, str]]:
@@ -75,5 +75,5 @@ def _idle(gate: Gate, kind: GateType, *, has_limit: bool) -> Iterator[tuple[str,
         if stage is During.VERIFY:
             yield "during", f"a {kind} does not compare stable with what it was before; remove Verify"
         else:
-            wanted = "set `limit`, or remove Full" if traits.takes_limit else "remove Full"
-            yield "during", f"at 100% there is no stable to compare a {kind} with; {wanted}"
+            remedy = "set `limit`, or remove Full" if traits.takes_limit else "remove Full"
+            yield "during", f"at 100% there is no stable to compare a {kind} with; {remedy}"

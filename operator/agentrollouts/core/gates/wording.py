@@ -93,10 +93,10 @@ def _digits(value: float, digits: int) -> str:
     return f"{value:.{digits - 1 - math.floor(math.log10(value))}f}"
 
 
-def short_of(value: float, wanted: float) -> str:
+def short_of(value: float, needed: float) -> str:
     """A count below the required one, rounded down if rounding up would make it look sufficient."""
     shown = count(value)
-    if float(shown.replace(",", "")) < wanted:
+    if float(shown.replace(",", "")) < needed:
         return shown
     return count(math.floor(value)) if value >= TEN else amount(math.floor(10 * value) / 10)
 

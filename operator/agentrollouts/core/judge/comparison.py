@@ -79,18 +79,18 @@ def _of_bounds(
     """
     bounds = sorted({bound.le for tally in tallies for bound in tally.bounds})
     runs = sum(tally.segment.stable_total for tally in tallies)
-    found: list[tuple[float, float, list[Segment]]] = []
+    candidates: list[tuple[float, float, list[Segment]]] = []
     for le in bounds:
         segments = [_at(tally, le) for tally in tallies]
         if sum(s.stable_bad for s in segments) < ORDINARY * runs:
             by_phase = _by_phase(tallies, _filled(tallies, segments, factor))
-            found.append((evidence(by_phase, planned_phases=planned_phases, burst=factor), le, segments))
-    if not found:
+            candidates.append((evidence(by_phase, planned_phases=planned_phases, burst=factor), le, segments))
+    if not candidates:
         segments = [tally.segment for tally in tallies]
         return Comparison(1.0, 1.0, factor, segments, segments, gate.words.about(0.0))
-    _, le, segments = max(found, key=lambda entry: entry[0])
+    _, le, segments = max(candidates, key=lambda entry: entry[0])
     weighed = _filled(tallies, segments, factor)
-    mean = (sum(sure for sure, _, _ in found) + len(bounds) - len(found)) / len(bounds)
+    mean = (sum(sure for sure, _, _ in candidates) + len(bounds) - len(candidates)) / len(bounds)
     return Comparison(mean, bad_ratio(weighed), factor, segments, weighed, gate.words.about(le))
 
 

@@ -16,7 +16,7 @@ from agentrollouts.core.judge.judge import Judgment
 
 
 def doubted(
-    found: Judgment,
+    judgment: Judgment,
     present: Present,
     again: Callable[[Reading], Judgment],
     *,
@@ -26,69 +26,69 @@ def doubted(
     """The judgment that can be believed, with what has to be remembered of it.
 
     Args:
-        found: Result of the counts.
+        judgment: Result of the counts.
         present: The counts.
         again: Judges other counts in the same way.
         before: The gate as recorded in the status.
         sight: Whether a bad outcome could have been detected; None if that was not queried.
     """
     if not isinstance(present, Reading):
-        kept = frozenset(before.first_values_ignored) if before and not found.recount else frozenset()
-        return replace(found, ignored=kept, numerator=before.numerator if before else None)
-    found = replace(found, ignored=present.ignored)
+        kept = frozenset(before.first_values_ignored) if before and not judgment.recount else frozenset()
+        return replace(judgment, ignored=kept, numerator=before.numerator if before else None)
+    judgment = replace(judgment, ignored=present.ignored)
     if present.note:
-        found = replace(found, message=f"{found.message}; {present.note}")
+        judgment = replace(judgment, message=f"{judgment.message}; {present.note}")
     if present.lost:
-        found = _attributed(found, present, present.lost, again)
-    return found if sight is None else _seen(found, sight)
+        judgment = _attributed(judgment, present, present.lost, again)
+    return judgment if sight is None else _seen(judgment, sight)
 
 
-def _seen(found: Judgment, sight: Sight) -> Judgment:
+def _seen(judgment: Judgment, sight: Sight) -> Judgment:
     """A Pass only where a bad outcome could have been seen; what failed has been seen."""
-    found = replace(found, numerator=sight.numerator)
+    judgment = replace(judgment, numerator=sight.numerator)
     if sight.is_pending:
-        return _awaiting(found)
-    is_open = found.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE} and not _may_fail(found)
+        return _awaiting(judgment)
+    is_open = judgment.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE} and not _may_fail(judgment)
     if sight.numerator is Numerator.NEVER_SEEN and is_open:
-        return replace(found, verdict=Verdict.NO_DATA, reason=Reason.NEVER_SEEN, message=sight.message)
-    return replace(found, message=f"{found.message}; {sight.message}") if sight.message else found
+        return replace(judgment, verdict=Verdict.NO_DATA, reason=Reason.NEVER_SEEN, message=sight.message)
+    return replace(judgment, message=f"{judgment.message}; {sight.message}") if sight.message else judgment
 
 
-def _awaiting(found: Judgment) -> Judgment:
+def _awaiting(judgment: Judgment) -> Judgment:
     """The judgment while it is not known whether a bad outcome could have been seen: no Pass."""
-    if found.verdict is not Verdict.PASS:
-        return found
-    told = f"{found.message}; it is not yet known whether a bad outcome could be detected"
-    return replace(found, verdict=Verdict.INCONCLUSIVE, reason=Reason.INCONCLUSIVE, message=told)
+    if judgment.verdict is not Verdict.PASS:
+        return judgment
+    message = f"{judgment.message}; it is not yet known whether a bad outcome could be detected"
+    return replace(judgment, verdict=Verdict.INCONCLUSIVE, reason=Reason.INCONCLUSIVE, message=message)
 
 
 def _attributed(
-    found: Judgment, reading: Reading, lost: Lost, again: Callable[[Reading], Judgment]
+    judgment: Judgment, reading: Reading, lost: Lost, again: Callable[[Reading], Judgment]
 ) -> Judgment:
     """An error where the outcomes without a release would change the verdict, whosever they are."""
-    if found.verdict is Verdict.FAIL:
+    if judgment.verdict is Verdict.FAIL:
         changes = again(_with_lost(reading, lost, on_canary=False)).verdict is not Verdict.FAIL
         whose = "on stable it would not fail"
     else:
-        changes = not _may_fail(found) and _may_fail(again(_with_lost(reading, lost, on_canary=True)))
+        changes = not _may_fail(judgment) and _may_fail(again(_with_lost(reading, lost, on_canary=True)))
         whose = "on the canary it would fail"
     if not changes:
-        return found
-    told = (
-        f"{_amount(found, lost)} of this agent have no known release, and with all of them {whose}; "
-        f"label every run with its release ({found.message})"
+        return judgment
+    message = (
+        f"{_amount(judgment, lost)} of this agent have no known release, and with all of them {whose}; "
+        f"label every run with its release ({judgment.message})"
     )
-    return replace(found, verdict=Verdict.ERROR, reason=Reason.UNATTRIBUTED, message=told)
+    return replace(judgment, verdict=Verdict.ERROR, reason=Reason.UNATTRIBUTED, message=message)
 
 
-def _may_fail(found: Judgment) -> bool:
-    since = found.memory.since
-    return found.verdict is Verdict.FAIL or since.failing is not None or since.beyond is not None
+def _may_fail(judgment: Judgment) -> bool:
+    since = judgment.memory.since
+    return judgment.verdict is Verdict.FAIL or since.failing is not None or since.beyond is not None
 
 
-def _amount(found: Judgment, lost: Lost) -> str:
-    words = found.gate.words
-    if found.gate.traits.is_sum:
+def _amount(judgment: Judgment, lost: Lost) -> str:
+    words = judgment.gate.words
+    if judgment.gate.traits.is_sum:
         return f"{words.amount(lost.bad)}{words.named}"
     return f"{count(lost.bad)} {words.bad}"
 

@@ -55,12 +55,12 @@ def _compared(gate: ResolvedGate, finding: Comparison) -> str:
         return f"{used(total.canary_total)} {words.total} of the canary, {used(total.stable_total)} of stable"
     if not any(segment.canary_bad or segment.stable_bad for segment in compared):
         return _nothing_bad(finding, compared)
-    told = (
+    sides = (
         _side_by_side(gate, finding, compared[0], weighed[0])
         if len(compared) == 1
         else _expected(gate, finding, compared, weighed)
     )
-    return f"{told} = {_weighed(gate, finding)}"
+    return f"{sides} = {_weighed(gate, finding)}"
 
 
 def beyond(gate: ResolvedGate, recent: Recent, seconds: float) -> str:
@@ -192,8 +192,8 @@ def _side_by_side(gate: ResolvedGate, finding: Comparison, segment: Segment, wei
 
 
 def _rates(gate: ResolvedGate, words: Words, segment: Segment) -> str:
-    told = of_good(segment) if gate.better is Better.HIGHER else segment
-    canary, stable = told.canary_bad / told.canary_total, told.stable_bad / told.stable_total
+    counted = of_good(segment) if gate.better is Better.HIGHER else segment
+    canary, stable = counted.canary_bad / counted.canary_total, counted.stable_bad / counted.stable_total
     if gate.traits.is_sum:
         return f"{words.amount(canary)} vs {words.amount(stable)} per run"
     name = words.good if gate.better is Better.HIGHER else "rate"

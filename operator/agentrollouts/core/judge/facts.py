@@ -184,7 +184,7 @@ def _stood(memory: GateMemory, holds: tuple[bool, bool, bool], now: datetime) ->
     if not any(holds):
         return memory if old == NEVER else GateMemory(memory.baseline, NEVER, memory.looks)
     since = zip((old.failing, old.beyond, old.stray), holds, strict=True)
-    return GateMemory(memory.baseline, Streaks(*((known or now) if held else None for known, held in since)))
+    return GateMemory(memory.baseline, Streaks(*((start or now) if held else None for start, held in since)))
 
 
 def _matters(gate: ResolvedGate, finding: Comparison) -> bool:

@@ -92,7 +92,7 @@ def _merged(one: Tally, other: Tally) -> Tally:
 def _added(one: Tally, other: Tally) -> Iterator[Bound]:
     counts = [{bound.le: bound for bound in tally.bounds} for tally in (one, other)]
     for le in sorted({*counts[0], *counts[1]}):
-        both = [found[le] for found in counts if le in found]
+        both = [by_bound[le] for by_bound in counts if le in by_bound]
         yield Bound(le, sum(bound.canary for bound in both), sum(bound.stable for bound in both))
 
 
@@ -102,7 +102,7 @@ def _shares(one: Tally, other: Tally) -> Iterator[float]:
     yield from _mean((one, other), bad)
     counts = [{bound.le: (bound.canary, bound.stable) for bound in tally.bounds} for tally in (one, other)]
     for le in {*counts[0], *counts[1]}:
-        yield from _mean((one, other), [found.get(le, (0.0, 0.0)) for found in counts])
+        yield from _mean((one, other), [by_bound.get(le, (0.0, 0.0)) for by_bound in counts])
 
 
 def _mean(pair: tuple[Tally, Tally], bad: Sequence[tuple[float, float]]) -> Iterator[float]:

@@ -183,20 +183,20 @@ def _without_counts(
 
 
 def _judge_counts(case: Facts, burst: float | None) -> Judgment:
-    found = rule(case)
+    ruling = rule(case)
     return Judgment(
         gate=case.gate,
-        verdict=found.verdict,
-        reason=found.reason,
-        message=found.message,
-        severity=found.severity or case.gate.severity,
+        verdict=ruling.verdict,
+        reason=ruling.reason,
+        message=ruling.message,
+        severity=ruling.severity or case.gate.severity,
         finding=case.finding,
         burst=burst,
         memory=case.memory,
         finished=case.tallies[:-1],
         present=case.tallies[-1],
         last_sample_time=case.now,
-        note=_note(case) if found.verdict is Verdict.FAIL else "",
+        note=_note(case) if ruling.verdict is Verdict.FAIL else "",
     )
 
 

@@ -40,17 +40,17 @@ Row = Callable[[Facts], Ruling | None]
 def rule(case: Facts) -> Ruling:
     """What the counts of a gate mean."""
     for row in RULES:
-        if (found := row(case)) is not None:
-            return found
+        if (ruling := row(case)) is not None:
+            return ruling
     return _passed(case)
 
 
 def _swapped(case: Facts) -> Ruling | None:
     """More bad runs than runs: the selectors are swapped, or they count different things."""
     recent = case.reading.recent
-    told = more_bad_than_runs(case.gate.traits, [tally.segment for tally in case.tallies])
-    told = told or (more_bad_than_runs(case.gate.traits, [recent.segment]) if recent else "")
-    return Ruling(Verdict.ERROR, Reason.INVALID_GATE, told) if told else None
+    message = more_bad_than_runs(case.gate.traits, [tally.segment for tally in case.tallies])
+    message = message or (more_bad_than_runs(case.gate.traits, [recent.segment]) if recent else "")
+    return Ruling(Verdict.ERROR, Reason.INVALID_GATE, message) if message else None
 
 
 def _counted_out(case: Facts) -> Ruling | None:
@@ -78,13 +78,13 @@ def _beyond(case: Facts) -> Ruling | None:
         return None
     if case.seconds(since) < gate.limit.for_seconds or limits.never_fitted(gate, case.memory.baseline):
         return None
-    told = explain.beyond(gate, recent, case.seconds(since))
+    message = explain.beyond(gate, recent, case.seconds(since))
     if not limits.stable_is_beyond(gate, recent.segment):
         severity = gate.severity if gate.traits.needs_limit else tempered(case, gate.limit.severity)
-        return Ruling(Verdict.FAIL, Reason.GATE_FAILED, told, severity)
+        return Ruling(Verdict.FAIL, Reason.GATE_FAILED, message, severity)
     if not limits.speaks_of_agent(gate, case.memory.baseline):
         return None
-    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{told}, also above it")
+    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, f"{message}, also above it")
 
 
 def _degraded(case: Facts) -> Ruling | None:
@@ -94,8 +94,8 @@ def _degraded(case: Facts) -> Ruling | None:
         return None
     if not limits.is_degraded(case.gate, recent, case.memory.baseline, case.burst):
         return None
-    told = explain.degraded(case.gate, recent, case.memory.baseline)
-    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, told)
+    message = explain.degraded(case.gate, recent, case.memory.baseline)
+    return Ruling(Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE, message)
 
 
 def _shifted(case: Facts) -> Ruling | None:
@@ -126,8 +126,8 @@ def _pending(case: Facts) -> Ruling | None:
     elif since.stray and case.course.is_early:
         waits = f"runs take about {case.course.run_seconds:,.0f} s, so few of the canary's can have ended"
     elif since.stray:
-        wanted = max(gate.for_seconds, straying.STRAY_SECONDS)
-        waits = _waits("far from the runs that its weight gives", case.seconds(since.stray), wanted)
+        needed = max(gate.for_seconds, straying.STRAY_SECONDS)
+        waits = _waits("far from the runs that its weight gives", case.seconds(since.stray), needed)
     return _undecided(case, waits) if waits else None
 
 
@@ -141,12 +141,12 @@ def _doubtful(case: Facts) -> Ruling | None:
 
 def _passed(case: Facts) -> Ruling:
     """No reason not to: the end of the table."""
-    told = explain.describe(case)
+    message = explain.describe(case)
     if case.is_sure:
-        return Ruling(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{told}; worse but within tolerance")
+        return Ruling(Verdict.PASS, Reason.WITHIN_TOLERANCE, f"{message}; worse but within tolerance")
     if case.matters:
-        return Ruling(Verdict.PASS, Reason.PASSED, f"{told}; within noise")
-    return Ruling(Verdict.PASS, Reason.PASSED, told)
+        return Ruling(Verdict.PASS, Reason.PASSED, f"{message}; within noise")
+    return Ruling(Verdict.PASS, Reason.PASSED, message)
 
 
 PROOFS: Final[Mapping[GateType, Row]] = MappingProxyType(
@@ -183,8 +183,8 @@ def _undecided(case: Facts, note: str) -> Ruling:
     return Ruling(Verdict.INCONCLUSIVE, reason, f"{explain.describe(case)}; {note}")
 
 
-def _waits(what: str, seconds: float, wanted: float) -> str:
-    return f"{what} for {seconds:.0f} of {wanted:.0f} s"
+def _waits(what: str, seconds: float, needed: float) -> str:
+    return f"{what} for {seconds:.0f} of {needed:.0f} s"
 
 
 def _doubt(case: Facts) -> str:

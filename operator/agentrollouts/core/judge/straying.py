@@ -101,17 +101,17 @@ def stray(gate: ResolvedGate, counts: Segment, expected: Expected, *, is_only: b
     if is_less and expected.is_counted and began:
         ended = f"{used(counts.canary_total)} of the {used(runs)} {gate.words.total} that ended"
         all_begun = used(began.canary + began.stable)
-        told = f"canary began {used(began.canary)} of {all_begun} runs but has {ended}; do its runs end?"
-        return Stray(told, may_be_slow=True)
-    told = _told("finished" if of_runs else "has", gate.words.total, counts, weight)
-    return Stray(told, may_be_slow=is_less)
+        message = f"canary began {used(began.canary)} of {all_begun} runs but has {ended}; do its runs end?"
+        return Stray(message, may_be_slow=True)
+    message = _told("finished" if of_runs else "has", gate.words.total, counts, weight)
+    return Stray(message, may_be_slow=is_less)
 
 
 def _told(did: str, what: str, counts: Segment, weight: int) -> str:
     canary, runs = counts.canary_total, counts.canary_total + counts.stable_total
     is_less = 100 * canary < weight * runs
     ends = "" if did == "began" else ", and do its runs end"
-    asked = f"do requests reach it{ends}" if is_less else "is there a second way to it"
+    question = f"do requests reach it{ends}" if is_less else "is there a second way to it"
     part, whole = used(canary), used(runs)
-    told = f"canary {did} {part} of {whole} {what} ({share_of(part, whole)})"
-    return f"{told} at a weight of {weight}%; {asked}?"
+    text = f"canary {did} {part} of {whole} {what} ({share_of(part, whole)})"
+    return f"{text} at a weight of {weight}%; {question}?"

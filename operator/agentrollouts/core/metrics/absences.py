@@ -50,7 +50,7 @@ def absence(table: Table, total: Source, absent: list[str]) -> Absence | None:
     canary, stable = (0.0 if release in absent else _grown(table, total, release) for release in sides)
     if not canary and not stable:
         return None
-    cells = (found for of_source in table.cells.values() for found in of_source.items())
+    cells = (item for of_source in table.cells.values() for item in of_source.items())
     is_scraped = any(cell for (_, release), cell in cells if release in absent)
     return Absence(Segment(0.0, canary, 0.0, stable), table.at, is_scraped)
 

@@ -67,8 +67,8 @@ class Births:
     @cached_property
     def disbelieved(self) -> frozenset[Side]:
         """The releases of whose series only the increases count."""
-        found = (side for side in self._sides() if self._is_excess(side) or self._is_renamed(side))
-        return self.explains.ignored.get(self.gate.name, frozenset()) | frozenset(found)
+        sides = (side for side in self._sides() if self._is_excess(side) or self._is_renamed(side))
+        return self.explains.ignored.get(self.gate.name, frozenset()) | frozenset(sides)
 
     def segment(self, bad: Source, total: Source) -> Segment:
         """Bad outcomes and runs of both releases, without groups."""

@@ -74,7 +74,9 @@ def census_of(gates: Iterable[ResolvedGate], past: Iterable[GateStatus], subject
     return Census(subject, tuple(selectors)) if selectors else None
 
 
-def sight_of(gate: ResolvedGate, past: GateStatus | None, reading: Reading, found: Sighted | None) -> Sight:
+def sight_of(
+    gate: ResolvedGate, past: GateStatus | None, reading: Reading, sightings: Sighted | None
+) -> Sight:
     """What is known about one gate: once seen is seen for the attempt."""
     needed = witnesses(gate)
     is_alone = len(needed) == 1
@@ -85,35 +87,35 @@ def sight_of(gate: ResolvedGate, past: GateStatus | None, reading: Reading, foun
     if gate.may_be_absent:
         absent = "" if reading.saw_bad else f"no series {gate.bad} of these releases, as mayBeAbsent allows"
         return Sight(Numerator.MAY_BE_ABSENT, absent)
-    if found is None:
+    if sightings is None:
         return Sight(None, is_pending=True)
     missing = [
-        each for each in needed if each not in found.seen and not (each == gate.bad and reading.saw_bad)
+        each for each in needed if each not in sightings.seen and not (each == gate.bad and reading.saw_bad)
     ]
-    return Sight(Numerator.NEVER_SEEN, _told(missing, found)) if missing else Sight(Numerator.SEEN)
+    return Sight(Numerator.NEVER_SEEN, _told(missing, sightings)) if missing else Sight(Numerator.SEEN)
 
 
-def _told(missing: Iterable[Selector], found: Sighted) -> str:
+def _told(missing: Iterable[Selector], sightings: Sighted) -> str:
     first = next(iter(missing))
     return (
         f"no series {first} of this agent in 7 days, so no bad outcome could be detected; "
-        f"{_existing(first, found)}; correct the selector, create the series at 0 when the agent starts, "
+        f"{_existing(first, sightings)}; correct the selector, create the series at 0 when the agent starts, "
         "or set mayBeAbsent: true"
     )
 
 
-def _existing(selector: Selector, found: Sighted) -> str:
+def _existing(selector: Selector, sightings: Sighted) -> str:
     """Which values the labels have that the selector matches on."""
-    labels = found.labels.get(selector.metric)
+    labels = sightings.labels.get(selector.metric)
     if labels is None:
         return f"no series of {selector.metric} exists now"
-    told = []
+    parts = []
     for label in dict.fromkeys(matcher.label for matcher in selector.matchers):
-        values = [value for value in found.values.get((selector.metric, label), ()) if value]
-        told.append(f"{label} has {', '.join(map(_shown, values))}" if values else f"no series has {label}")
-    if any(told_of.startswith("no series") for told_of in told):
-        told.append(f"labels are {', '.join(map(_shown, labels[:SHOWN]))}")
-    return "; ".join(told) or f"{selector.metric} exists"
+        values = [value for value in sightings.values.get((selector.metric, label), ()) if value]
+        parts.append(f"{label} has {', '.join(map(_shown, values))}" if values else f"no series has {label}")
+    if any(told_of.startswith("no series") for told_of in parts):
+        parts.append(f"labels are {', '.join(map(_shown, labels[:SHOWN]))}")
+    return "; ".join(parts) or f"{selector.metric} exists"
 
 
 def _shown(value: str) -> str:
@@ -166,6 +168,6 @@ def sighted(census: Census, rows: Iterable[tuple[Mapping[str, str], float]]) -> 
         for example in by_tag.get(f"{index}.example", ()):
             names[selector.metric] = tuple(sorted(example.keys() - hidden))
         for place, label in enumerate(dict.fromkeys(matcher.label for matcher in selector.matchers)):
-            found = by_tag.get(f"{index}.values.{place}", ())
-            values[selector.metric, label] = tuple(row.get(label, "") for row in found)
+            tagged = by_tag.get(f"{index}.values.{place}", ())
+            values[selector.metric, label] = tuple(row.get(label, "") for row in tagged)
     return Sighted(frozenset(seen), values, names)

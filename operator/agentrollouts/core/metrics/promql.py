@@ -159,14 +159,14 @@ def _unattributed(subject: Subject) -> tuple[Matcher, ...]:
     might be anybody's in the namespace, and so might be ours.
     """
     labels = subject.labels
-    known = alternatives(dict.fromkeys((*subject.releases, *subject.known)))
+    releases = alternatives(dict.fromkeys((*subject.releases, *subject.known)))
     agents = alternatives((subject.agent, LOST, ""))
     return (
         Matcher(labels.namespace, "=", subject.namespace),
         Matcher(labels.agent, "=~", agents)
         if subject.by_request
         else Matcher(labels.agent, "=", subject.agent),
-        Matcher(labels.release, "!~", known),
+        Matcher(labels.release, "!~", releases),
     )
 
 

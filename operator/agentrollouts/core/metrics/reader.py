@@ -32,9 +32,9 @@ Result = Table | Unreadable | TooEarly
 NOTHING_YET: Final = TooEarly("waits for the first result of Prometheus")
 
 
-def tabulate(plan: QueryPlan, answer: QueryResult | Unreadable) -> Result:
+def tabulate(plan: QueryPlan, result: QueryResult | Unreadable) -> Result:
     """Sort the rows of an answer to the plan."""
-    table = Table.of(plan, answer) if isinstance(answer, QueryResult) else answer
+    table = Table.of(plan, result) if isinstance(result, QueryResult) else result
     return Unreadable(table) if isinstance(table, str) else table
 
 
@@ -90,8 +90,8 @@ class _Reader:
 
     def _garbled(self, gate: ResolvedGate) -> Unreadable | None:
         sources = (gate.sources.bad, gate.sources.total, *gate.sources.recent)
-        found = [self.table.problems[source] for source in sources if source in self.table.problems]
-        return Unreadable(found[0]) if found else None
+        problems = [self.table.problems[source] for source in sources if source in self.table.problems]
+        return Unreadable(problems[0]) if problems else None
 
     def _one_too_many(self, gate: ResolvedGate) -> Reading | None:
         """What may never happen has happened: no other number, and no further sample, can change that."""
@@ -107,10 +107,10 @@ class _Reader:
 
     def _counted(self, gate: ResolvedGate, newest: Mapping[str, float]) -> Present:
         last, births = _time(min(newest.values())), self._births(gate)
-        found = self._grouped(gate, last) if gate.by else self._plain(gate, last)
-        if not isinstance(found, Reading) or not births.disbelieved:
-            return found
-        return replace(found, ignored=births.disbelieved, note=births.note())
+        reading = self._grouped(gate, last) if gate.by else self._plain(gate, last)
+        if not isinstance(reading, Reading) or not births.disbelieved:
+            return reading
+        return replace(reading, ignored=births.disbelieved, note=births.note())
 
     def _grouped(self, gate: ResolvedGate, last: datetime) -> Present:
         canary, stable = self._births(gate).both(gate.sources.bad)
@@ -121,14 +121,14 @@ class _Reader:
                 return Unreadable(f"{message}; use a label with fewer", Reason.INVALID_GATE)
             runs = Segment(0.0, sum(m.canary for m in mix), 0.0, sum(m.stable for m in mix))
             return Reading(runs, (), last, mix=mix)
-        found = compare(canary, stable)
-        if isinstance(found, str):
-            return Unreadable(found, Reason.INVALID_GATE)
-        bound = tail_bound(found.bounds, gate.limit.value) if gate.limit else None
+        histogram = compare(canary, stable)
+        if isinstance(histogram, str):
+            return Unreadable(histogram, Reason.INVALID_GATE)
+        bound = tail_bound(histogram.bounds, gate.limit.value) if gate.limit else None
         if gate.limit and gate.limit_is_own and bound is None:
             message = f"no bucket bound is at or above the limit of {gate.limit.value:g}"
             return Unreadable(f"{message}; choose a lower limit or wider buckets", Reason.INVALID_GATE)
-        return Reading(found.segment, found.bounds, last, self._recent_tail(gate, bound))
+        return Reading(histogram.segment, histogram.bounds, last, self._recent_tail(gate, bound))
 
     def _plain(self, gate: ResolvedGate, last: datetime) -> Reading:
         """No row of bad outcomes is zero of them: the caller has seen that both releases are scraped."""
@@ -155,15 +155,15 @@ class _Reader:
         recent = gate.sources.recent
         if not recent or not self._is_covered(recent[0]):
             return None
-        found = compare(*self._births(gate).both(recent[0]))
-        if isinstance(found, str):
+        histogram = compare(*self._births(gate).both(recent[0]))
+        if isinstance(histogram, str):
             return None
         if gate.limit is None:
-            return Recent(found.segment, bounds=found.bounds)
-        above = [b for b in found.bounds if b.le == bound]
+            return Recent(histogram.segment, bounds=histogram.bounds)
+        above = [b for b in histogram.bounds if b.le == bound]
         if not above:
             return None
-        runs = found.segment
+        runs = histogram.segment
         segment = Segment(above[0].canary, runs.canary_total, above[0].stable, runs.stable_total)
         return Recent(segment, bound, leaving=leaving(self.table, recent[1]))
 

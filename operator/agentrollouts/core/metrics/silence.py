@@ -23,8 +23,8 @@ STALE_SCRAPES: Final = 3
 
 def newest_of(table: Table, total: Source) -> dict[str, float]:
     """Time of the newest sample of each release that has one, in seconds since 1970."""
-    found = ((release, table.value(total, Term.NEWEST, release)) for release in _releases(table))
-    return {release: seconds for release, seconds in found if seconds is not None}
+    newest = ((release, table.value(total, Term.NEWEST, release)) for release in _releases(table))
+    return {release: seconds for release, seconds in newest if seconds is not None}
 
 
 def not_begun(table: Table, total: Source) -> TooEarly | None:
@@ -81,9 +81,9 @@ def uncovered(table: Table, total: Source) -> Uncovered | None:
     window.
     """
     plan = table.plan
-    known = [plan.subject.control] if plan.subject.control else []
-    known += [plan.subject.canary] if total in plan.counted else []
-    for release in known:
+    releases = [plan.subject.control] if plan.subject.control else []
+    releases += [plan.subject.canary] if total in plan.counted else []
+    for release in releases:
         if not table.term(total, Term.COVERED, release):
             start = plan.start(total).astimezone(UTC)
             message = f"Prometheus has no sample of {release} at {start:%H:%M:%S} UTC; counting restarts"

@@ -32,10 +32,10 @@ def unsteady(table: Table, gate: ResolvedGate) -> Unreadable | Uncovered | None:
     lifetimes.
     """
     for source in dict.fromkeys((gate.sources.total, gate.sources.bad)):
-        found = jumps(table, source)
-        if found is None:
+        jump = jumps(table, source)
+        if jump is None:
             continue
-        release, resets = found
+        release, resets = jump
         if any(table.value(source, Term.STILL_RESETS, each) for each in table.plan.subject.releases):
             return Unreadable(
                 f"{source.selector} of {release} fell {resets:.0f} times in one series, more often than its "

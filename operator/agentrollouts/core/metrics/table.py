@@ -79,13 +79,13 @@ class Table:
     """What is wrong with the rows of a source."""
 
     @classmethod
-    def of(cls, plan: QueryPlan, answer: QueryResult) -> "Table | str":
+    def of(cls, plan: QueryPlan, result: QueryResult) -> "Table | str":
         """Sort the rows; a sentence instead where the answer belongs to another question."""
         tags = _tags(len(plan.sources))
         cells: dict[Source, dict[tuple[Term, str], dict[str | None, float]]]
         cells = {source: {} for source in plan.sources}
         problems: dict[Source, str] = {}
-        for row in answer.rows:
+        for row in result.rows:
             position, term = tags.get(row.src, (-1, Term.VALUE))
             releases = ("",) if term in UNATTRIBUTED else plan.subject.releases
             if position < 0 or row.release not in releases:
@@ -100,7 +100,7 @@ class Table:
                 problems[source] = f"{source.selector} of {row.release} was returned twice"
             else:
                 cell[row.group] = settled(row.value)
-        return cls(plan, answer.at, cells, problems)
+        return cls(plan, result.at, cells, problems)
 
     def term(self, source: Source, term: Term, release: str) -> Cell:
         """The values of one term for one release; empty if there is no row."""

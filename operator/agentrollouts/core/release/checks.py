@@ -73,8 +73,8 @@ def _unreadable_ranges(release: AgentRelease) -> Iterator[Refusal]:
     tools = release.spec.components.tools
     ranges = {"spec.components.tools.compatiblePrompt": tools.compatible_prompt if tools else None}
     ranges |= {f"spec.requires[{i}].versions": each.versions for i, each in enumerate(release.spec.requires)}
-    for field, wanted in ranges.items():
-        if wanted is not None and _range(wanted) is None:
+    for field, versions in ranges.items():
+        if versions is not None and _range(versions) is None:
             yield _invalid(field, "is not a version range; write it as >=3.0.0,<4.0.0")
 
 
@@ -88,11 +88,11 @@ def _unpinned_artifacts(components: Components) -> Iterator[Refusal]:
 
 
 def _tools_that_do_not_fit(components: Components) -> Iterator[Refusal]:
-    wanted, prompt = components.tools and components.tools.compatible_prompt, components.prompt.version
-    if wanted and _version(prompt) not in (_range(wanted) or ()):
+    versions, prompt = components.tools and components.tools.compatible_prompt, components.prompt.version
+    if versions and _version(prompt) not in (_range(versions) or ()):
         field = "spec.components.tools.compatiblePrompt"
         message = (
-            f"{field} accepts {wanted}, but spec.components.prompt.version is {prompt}; change one of them"
+            f"{field} accepts {versions}, but spec.components.prompt.version is {prompt}; change one of them"
         )
         yield Refusal(Reason.TOOLS_DO_NOT_FIT_PROMPT, field, message)
 
@@ -102,12 +102,12 @@ def _missing_references(components: Components, config_maps: ConfigMaps) -> Iter
         source, field = referenced(component), f"spec.components.{name}.configMapRef"
         if source is None:
             continue
-        found = config_maps.get(source)
-        if found is None:
+        config_map = config_maps.get(source)
+        if config_map is None:
             message = f"{field} names ConfigMap {source}, which is not in this namespace; create it"
             yield Refusal(Reason.REFERENCE_MISSING, field, message)
-        elif found.binary_keys:
-            keys = ", ".join(found.binary_keys)
+        elif config_map.binary_keys:
+            keys = ", ".join(config_map.binary_keys)
             problem = f"names ConfigMap {source} with binaryData ({keys}); use an artifact for it"
             yield _invalid(field, problem)
 

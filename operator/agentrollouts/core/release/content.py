@@ -65,12 +65,12 @@ def keys(value: object) -> Iterator[str]:
     """All keys of all maps in `value`, as deep as `leaves` goes."""
     stack: list[tuple[object, int]] = [(value, 0)]
     while stack:
-        found, depth = stack.pop()
-        if depth < MAX_DEPTH and isinstance(found, Mapping):
-            yield from found
-            stack.extend((child, depth + 1) for child in found.values())
-        elif depth < MAX_DEPTH and isinstance(found, list | tuple):
-            stack.extend((child, depth + 1) for child in found)
+        node, depth = stack.pop()
+        if depth < MAX_DEPTH and isinstance(node, Mapping):
+            yield from node
+            stack.extend((child, depth + 1) for child in node.values())
+        elif depth < MAX_DEPTH and isinstance(node, list | tuple):
+            stack.extend((child, depth + 1) for child in node)
 
 
 def _children(parent: Leaf) -> list[Leaf]:
@@ -121,8 +121,8 @@ def content(component: AnyComponent, config_maps: ConfigMaps) -> Mapping[str, An
     """What a component holds by value; None for an artifact, and where its ConfigMap is missing."""
     source = referenced(component)
     if source is not None:
-        found = config_maps.get(source)
-        return dict(found.data) if found else None
+        config_map = config_maps.get(source)
+        return dict(config_map.data) if config_map else None
     return None if isinstance(component, ModelComponent | ToolsComponent) else component.inline
 
 

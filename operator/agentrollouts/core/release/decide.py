@@ -162,9 +162,9 @@ def _judge(observation: ReleaseObservation, kept: Snapshot | None, examined: Exa
 def _unchanged(observation: ReleaseObservation, kept: Snapshot) -> _Progress:
     """What the status says already; the release comes to own its snapshot if it does not."""
     release, writes = observation.release, _owner_writes(observation.release, kept)
-    known = find_condition(release.status.conditions, READY)
+    ready = find_condition(release.status.conditions, READY)
     retry = bool(writes) and observation.problem is not None
-    message = known.message if known else ""
+    message = ready.message if ready else ""
     return _Progress(release.status, ConditionStatus.TRUE, Reason.MATERIALIZED, message, writes, retry)
 
 
@@ -246,9 +246,9 @@ def _reused(release: AgentRelease, bundle: Bundle, snapshot: Snapshot) -> str:
 
 def _events(release: AgentRelease, finding: _Progress) -> tuple[Event, ...]:
     """One Event for each change of the answer, none while it stays."""
-    known = find_condition(release.status.conditions, READY)
-    is_same = known is not None and (known.status, known.reason) == (finding.ready, finding.reason)
-    if is_same and (finding.reason not in UNVARYING or (known and known.message == finding.message)):
+    ready = find_condition(release.status.conditions, READY)
+    is_same = ready is not None and (ready.status, ready.reason) == (finding.ready, finding.reason)
+    if is_same and (finding.reason not in UNVARYING or (ready and ready.message == finding.message)):
         return ()
     warnings = (
         Event(Reason.LOOKS_LIKE_CREDENTIAL, text, is_warning=True) for text in finding.warnings[:WARNINGS]
@@ -259,6 +259,8 @@ def _events(release: AgentRelease, finding: _Progress) -> tuple[Event, ...]:
 
 def _pause(release: AgentRelease, now: datetime) -> timedelta:
     """As long as it has been so, within bounds: the distance between two looks doubles."""
-    told = find_condition(release.status.conditions, READY)
-    since = told.last_transition_time if told is not None and told.status is not ConditionStatus.TRUE else now
+    ready = find_condition(release.status.conditions, READY)
+    since = (
+        ready.last_transition_time if ready is not None and ready.status is not ConditionStatus.TRUE else now
+    )
     return min(max(now - since, RETRY_FIRST), RETRY_LAST)

@@ -83,9 +83,9 @@ _MIN_SIGNATURE: Final = 20
 
 def known_forms(text: str) -> Iterator[tuple[str, Likeness]]:
     """Each kind of key that a text has the form of, with how much it looks like a real one."""
-    for found in prefixed(text):
-        if (how := _judge_prefixed(found)) is not Likeness.PLACEHOLDER:
-            yield found.form.kind, how
+    for key in prefixed(text):
+        if (how := _judge_prefixed(key)) is not Likeness.PLACEHOLDER:
+            yield key.form.kind, how
     for kind, pattern in _PATTERNS.items():
         hints = _HINTS.get(kind)
         if hints and not any(hint in text for hint in hints):
@@ -101,10 +101,10 @@ def is_documented(text: str) -> bool:
     return any(part in text for part in _DOCUMENTED)
 
 
-def _judge_prefixed(found: Prefixed) -> Likeness:
-    if is_documented(found.secret) or (found.form.is_short and not looks_random(found.secret)):
+def _judge_prefixed(key: Prefixed) -> Likeness:
+    if is_documented(key.secret) or (key.form.is_short and not looks_random(key.secret)):
         return Likeness.PLACEHOLDER
-    return likeness(found.secret)
+    return likeness(key.secret)
 
 
 def _judge_key(match: re.Match[str]) -> Likeness:

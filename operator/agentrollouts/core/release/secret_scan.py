@@ -102,13 +102,13 @@ def find_credentials(value: object, path: str) -> Iterator[Suspicion]:
     A key of a map can be one too; then every path given is that of the whole, since the field's own path
     would tell it.
     """
-    named = max(filter(None, map(scan, keys(value))), key=lambda found: found[1], default=None)
+    named = max(filter(None, map(scan, keys(value))), key=lambda finding: finding[1], default=None)
     if named is not None:
         yield Suspicion(path, named[0], named[1] is Likeness.SECRET)
     for leaf in leaves(value, path):
-        found = _of_leaf(leaf)
-        if found is not None:
-            yield Suspicion(path if named else leaf.path, found[0], found[1] is Likeness.SECRET)
+        finding = _of_leaf(leaf)
+        if finding is not None:
+            yield Suspicion(path if named else leaf.path, finding[0], finding[1] is Likeness.SECRET)
 
 
 def scan(text: str) -> Finding | None:
@@ -121,7 +121,7 @@ def scan(text: str) -> Finding | None:
     """
     if len(text) < _SHORTEST:
         return None
-    return max(_findings(text), key=lambda found: found[1], default=None)
+    return max(_findings(text), key=lambda finding: finding[1], default=None)
 
 
 def _findings(text: str) -> Iterator[Finding]:
@@ -145,16 +145,16 @@ def _plain_findings(text: str) -> Iterator[Finding]:
 def _of_leaf(leaf: Leaf) -> Finding | None:
     if not isinstance(leaf.value, str):
         return None
-    found = scan(f'"auth": "{leaf.value}"' if leaf.key == "auth" else leaf.value)
-    if found is not None and found[1] is Likeness.SECRET:
-        return found
+    finding = scan(f'"auth": "{leaf.value}"' if leaf.key == "auth" else leaf.value)
+    if finding is not None and finding[1] is Likeness.SECRET:
+        return finding
     if _promises_secret(leaf.key) and looks_random(leaf.value) and len(leaf.value) >= 16:  # noqa: PLR2004
         how = _likeness_of_value(leaf.value)
         if how is not Likeness.PLACEHOLDER:
             return f"a secret, by the name {leaf.key}", how
-    if found is None and _PASSWORD.search(leaf.key) and _is_password(leaf.value):
+    if finding is None and _PASSWORD.search(leaf.key) and _is_password(leaf.value):
         return f"a password, by the name {leaf.key}", Likeness.DOUBTFUL
-    return found
+    return finding
 
 
 def _is_password(text: str) -> bool:
@@ -200,8 +200,8 @@ def _hidden(text: str) -> Iterator[str]:
     for match in _ENCODED.finditer(text):
         lines = match[0].split()
         whole = _text_of("".join(lines))
-        found = [whole] if whole is not None or len(lines) == 1 else map(_text_of, lines)
-        yield from (each for each in found if each is not None)
+        texts = [whole] if whole is not None or len(lines) == 1 else map(_text_of, lines)
+        yield from (each for each in texts if each is not None)
 
 
 def _text_of(encoded: str) -> str | None:

@@ -233,19 +233,19 @@ def prefixed(text: str) -> Iterator[Prefixed]:
     for begins in _BEGINNING.finditer(text):
         start = begins.start()
         for form, prefix, rest in _SEARCHES.get(text[start : start + 2], ()):
-            if text.startswith(prefix, start) and (found := rest.match(text, start + len(prefix))):
-                yield Prefixed(form, found[0])
+            if text.startswith(prefix, start) and (match := rest.match(text, start + len(prefix))):
+                yield Prefixed(form, match[0])
 
 
 def _searches() -> Mapping[str, Sequence[tuple[Form, str, re.Pattern[str]]]]:
     """For the first two characters of a prefix, the rows that begin with them."""
-    found: dict[str, list[tuple[Form, str, re.Pattern[str]]]] = {}
+    searches: dict[str, list[tuple[Form, str, re.Pattern[str]]]] = {}
     for form in TABLE:
         # Possessive, so that a longer text is given up at once and not tried at each shorter length.
         rest = re.compile(f"{form.alphabet}{{{form.least},{form.most}}}+(?![A-Za-z0-9])")
         for prefix in form.prefixes.split():
-            found.setdefault(prefix[:2], []).append((form, prefix, rest))
-    return found
+            searches.setdefault(prefix[:2], []).append((form, prefix, rest))
+    return searches
 
 
 _SEARCHES: Final = _searches()

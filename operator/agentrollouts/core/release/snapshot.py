@@ -47,10 +47,10 @@ class Snapshot:
     @classmethod
     def of(cls, manifest: Manifest) -> Self | None:
         """Read a ConfigMap or its head; None for one that is not a snapshot of ours."""
-        found = cls.read(manifest)
-        if found is None or (found.bundle is not None and not is_bundle(found.bundle)):
+        snapshot = cls.read(manifest)
+        if snapshot is None or (snapshot.bundle is not None and not is_bundle(snapshot.bundle)):
             return None
-        return found if found.is_marked and found.digest else None
+        return snapshot if snapshot.is_marked and snapshot.digest else None
 
     @classmethod
     def read(cls, manifest: Manifest) -> Self | None:
@@ -131,7 +131,7 @@ def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
     Labels and annotations of the release are not copied: they would carry the marks of the tool that
     applied it, and that tool would then prune what is not in Git.
     """
-    told = {
+    description = {
         "agent": release.spec.agent,
         "digest": bundle.digest,
         "name": release.metadata.name,
@@ -143,7 +143,7 @@ def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
         "labels": labels_of(release.spec.agent, release.metadata.name),
         "ownerReferences": [_reference(release)],
     }
-    data = {BUNDLE_KEY: bundle.text, RELEASE_KEY: rfc8785.dumps(told).decode()}
+    data = {BUNDLE_KEY: bundle.text, RELEASE_KEY: rfc8785.dumps(description).decode()}
     return Write(_config_map(metadata) | {"immutable": True, "data": data}, _maker(release))
 
 
@@ -158,15 +158,15 @@ def labels_of(agent: str, release: str) -> dict[str, str]:
     }
 
 
-def fitting(wanted: Manifest, found: Manifest) -> dict[str, Any] | None:
+def fitting(desired: Manifest, existing: Manifest) -> dict[str, Any] | None:
     """The first write of a snapshot where a ConfigMap of that name exists; None if it must not be adopted.
 
     What is immutable and has the same bundle is adopted. Another maker's `release.json` stays, as it must.
     """
-    there, ours = found.get("data") or {}, wanted["data"]
-    if found.get("immutable") is not True or there.get(BUNDLE_KEY) != ours[BUNDLE_KEY]:
+    there, ours = existing.get("data") or {}, desired["data"]
+    if existing.get("immutable") is not True or there.get(BUNDLE_KEY) != ours[BUNDLE_KEY]:
         return None
-    return dict(wanted) if there == ours else _config_map(wanted["metadata"])
+    return dict(desired) if there == ours else _config_map(desired["metadata"])
 
 
 def owner_write(snapshot: ObjectMeta, owner: Owner) -> Write:

@@ -29,16 +29,16 @@ def kept_by(release: AgentRelease, snapshots: Snapshots) -> Snapshot | None:
     ConfigMap that names it as an owner.
     """
     digest = release.status.digest
-    found = named(snapshot_name(release.spec.agent, digest), snapshots) if digest else None
-    return found if found is not None and found.is_immutable and found.digest == digest else None
+    snapshot = named(snapshot_name(release.spec.agent, digest), snapshots) if digest else None
+    return snapshot if snapshot is not None and snapshot.is_immutable and snapshot.digest == digest else None
 
 
 def parent_of(release: AgentRelease, snapshots: Snapshots) -> Snapshot | None:
     """The snapshot of the release that this one was derived from."""
-    wanted = release.spec.parent
-    if wanted is None:
+    parent = release.spec.parent
+    if parent is None:
         return None
-    return next((snapshot for snapshot in snapshots if wanted.name in snapshot.releases), None)
+    return next((snapshot for snapshot in snapshots if parent.name in snapshot.releases), None)
 
 
 def named(name: str, snapshots: Snapshots) -> Snapshot | None:
@@ -51,14 +51,14 @@ def is_settled(release: AgentRelease, snapshots: Snapshots) -> bool:
 
     It has its snapshot, and its conditions speak of the current spec. What is left to do is to own it.
     """
-    kept, known = kept_by(release, snapshots), find_condition(release.status.conditions, READY)
-    if kept is None or known is None:
+    kept, condition = kept_by(release, snapshots), find_condition(release.status.conditions, READY)
+    if kept is None or condition is None:
         return False
     generation, parent = release.metadata.generation, parent_of(release, snapshots)
-    is_current = generation == known.observed_generation == release.status.observed_generation
+    is_current = generation == condition.observed_generation == release.status.observed_generation
     lacks_diff = parent is not None and not release.status.diff and parent.digest != kept.digest
-    can_be_allowed = WARNING in known.message and ANNOTATION_ALLOW in release.metadata.annotations
-    return is_current and known.reason == Reason.MATERIALIZED and not lacks_diff and not can_be_allowed
+    can_be_allowed = WARNING in condition.message and ANNOTATION_ALLOW in release.metadata.annotations
+    return is_current and condition.reason == Reason.MATERIALIZED and not lacks_diff and not can_be_allowed
 
 
 def reads(release: AgentRelease, snapshots: Snapshots) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         status=with_query(s.analysis, status) if is_due else None,
         is_news=news,
         lost=_lost(s.obs, status),
-        is_blocked=any(found.reason == Reason.NOT_ROLLED_BACK for found in status.conditions),
+        is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
         events=(*progress.events, *noticed, *restorations(s.obs, s.traffic)),
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
@@ -118,8 +118,8 @@ def _conditions(
 ) -> tuple[Condition, ...]:
     """The persisted conditions, as they are now; warnings are there only while they hold."""
     conditions = status.conditions
-    for found in conditions_of(s, status, move, traffic):
-        conditions = set_condition(conditions, found)
+    for condition in conditions_of(s, status, move, traffic):
+        conditions = set_condition(conditions, condition)
     warnings = {
         ROUTE_CONFLICT: route_conflict(s.obs),
         SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
@@ -186,7 +186,7 @@ def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Writ
 
     While nothing is known to serve, nothing is given up either.
     """
-    needed = {record.snapshot for known in (obs.status, status) for record in _needed(known)}
+    needed = {record.snapshot for each in (obs.status, status) for record in _needed(each)}
     rollout = obs.rollout
     for name in sorted(needed):
         snapshot = obs.snapshots.get(name)
@@ -205,5 +205,5 @@ def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord | HistoryEntry
 
 def _lost(obs: Observation, status: AgentRolloutStatus) -> tuple[ReleaseRecord, ...]:
     seen = obs.snapshots.keys() | obs.altered
-    lost = {found.snapshot: found for found in _needed(status) if found.snapshot not in seen}
-    return tuple(found.record if isinstance(found, HistoryEntry) else found for found in lost.values())
+    lost = {entry.snapshot: entry for entry in _needed(status) if entry.snapshot not in seen}
+    return tuple(entry.record if isinstance(entry, HistoryEntry) else entry for entry in lost.values())

@@ -55,8 +55,8 @@ def desired_release(obs: Observation) -> Desired | Problem:
     A `Problem` is the answer where no digest is known: the release is missing, not ready or of another agent.
     """
     rollout, status = obs.rollout, obs.status
-    found = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
-    return found if isinstance(found, Problem) else Desired(_classify(found, rollout), found)
+    record = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
+    return record if isinstance(record, Problem) else Desired(_classify(record, rollout), record)
 
 
 def about_to_start(obs: Observation) -> ReleaseRecord | None:
@@ -96,10 +96,10 @@ def _name_of(attempt: Attempt, status: AgentRolloutStatus) -> str:
 def digests(status: AgentRolloutStatus, release: AgentRelease | None) -> dict[str, str]:
     """The digest that each snapshot must have, by its name, as far as a status says it."""
     records = (*status.history, status.canary, status.stable)
-    known = {record.snapshot: record.digest for record in records if record}
+    by_snapshot = {record.snapshot: record.digest for record in records if record}
     if release and release.status.snapshot and release.status.digest:
-        known.setdefault(release.status.snapshot.name, release.status.digest)
-    return known
+        by_snapshot.setdefault(release.status.snapshot.name, release.status.digest)
+    return by_snapshot
 
 
 def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Problem | None:

@@ -59,16 +59,17 @@ def gateway_refusal(
     unread: Problem | None = None
     for index, (place, parent) in enumerate(parents(rollout)):
         field = f"spec.traffic.httpRoute.parentRefs[{index}]"
-        found, title = classes.get(place, NOT_YET), f"Gateway {parent.name} in namespace {place[0]}"
-        if isinstance(found, str) and found not in allowed:
+        gateway_class, title = classes.get(place, NOT_YET), f"Gateway {parent.name} in namespace {place[0]}"
+        if isinstance(gateway_class, str) and gateway_class not in allowed:
             message = (
-                f"{field}: {title} is of class {found}, which the operator's settings do not permit "
+                f"{field}: {title} is of class {gateway_class}, which the operator's settings do not permit "
                 f"(gatewayClasses); name a Gateway of class {', '.join(sorted(allowed))}"
             )
             return Problem(Reason.GATEWAY_NOT_PERMITTED, message)
-        if isinstance(found, Unread) and not (found.is_pending and place in attached):
+        if isinstance(gateway_class, Unread) and not (gateway_class.is_pending and place in attached):
             message = (
-                f"{field}: {title} {found.why}, so its class is not known; nothing is attached until it is"
+                f"{field}: {title} {gateway_class.why}, so its class is not known; "
+                "nothing is attached until it is"
             )
             unread = unread or Problem(Reason.GATEWAY_UNREADABLE, message)
     return unread

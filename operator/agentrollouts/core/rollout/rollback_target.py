@@ -34,12 +34,12 @@ def find_target(s: Situation, *, forced: bool = False) -> ReleaseRecord | None:
         s: A rollout at rest.
         forced: Take the newest candidate rather than none.
     """
-    found = candidates(s)
+    targets = candidates(s)
     if not s.spec.traffic.by_route:
-        return next(iter(found), None)
-    ready = next((record for record in found if is_ready(s.obs, record)), None)
-    unknown = next((record for record in found if is_ready(s.obs, record) is None), None)
-    return ready or unknown or (found[0] if forced and found else None)
+        return next(iter(targets), None)
+    ready = next((record for record in targets if is_ready(s.obs, record)), None)
+    unknown = next((record for record in targets if is_ready(s.obs, record) is None), None)
+    return ready or unknown or (targets[0] if forced and targets else None)
 
 
 def begun_target(s: Situation) -> ReleaseRecord | None:
@@ -47,8 +47,8 @@ def begun_target(s: Situation) -> ReleaseRecord | None:
 
     Endpoints do not matter here: what was written is finished, and never moved on to a third release.
     """
-    found, shown = candidates(s), s.routing.target()
-    begun = (record for record in found if record.service and record.service.name == shown)
+    targets, shown = candidates(s), s.routing.target()
+    begun = (record for record in targets if record.service and record.service.name == shown)
     return next(begun, None) or find_target(s, forced=True)
 
 

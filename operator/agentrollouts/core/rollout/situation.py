@@ -115,10 +115,10 @@ class Situation:
     @property
     def silent_for(self) -> timedelta:
         """How long something has been wrong with the metrics, as the persisted condition says."""
-        known = find_condition(self.status.conditions, METRICS_CONDITION)
-        if known is None or known.status is not ConditionStatus.FALSE:
+        condition = find_condition(self.status.conditions, METRICS_CONDITION)
+        if condition is None or condition.status is not ConditionStatus.FALSE:
             return timedelta()
-        return self.now - known.last_transition_time
+        return self.now - condition.last_transition_time
 
 
 class Named(Protocol):
@@ -155,9 +155,9 @@ def assess(obs: Observation) -> Situation:
     )
 
 
-def sentences(found: Iterable[Named]) -> str:
+def sentences(named: Iterable[Named]) -> str:
     """What several gates, or caps, say, each by name."""
-    return "; ".join(f"{each.name}: {each.message}" for each in found)
+    return "; ".join(f"{each.name}: {each.message}" for each in named)
 
 
 def _unservable(obs: Observation, traffic: TrafficState, refusals: str) -> Problem | None:

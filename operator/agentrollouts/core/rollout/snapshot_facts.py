@@ -73,10 +73,10 @@ class Banned(ApiModel):
     @property
     def entry(self) -> Quarantined:
         """As a status lists it; the sentence is quoted once, since many people can edit a ConfigMap."""
-        told = self.message
-        if told and not told.startswith(SAYS):
-            told = f'{SAYS}"{told}"'
-        return Quarantined.model_validate(self.model_dump(exclude={"agent"}) | {"message": told})
+        message = self.message
+        if message and not message.startswith(SAYS):
+            message = f'{SAYS}"{message}"'
+        return Quarantined.model_validate(self.model_dump(exclude={"agent"}) | {"message": message})
 
 
 Fact = TypeVar("Fact", Healthy, Banned)
@@ -106,8 +106,8 @@ def with_own_facts(manifest: dict[str, Any]) -> dict[str, Any]:
     """A ConfigMap as returned by the API server, without facts that we have not written last."""
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations") or {}
-    told = {HEALTHY, QUARANTINED} & annotations.keys()
-    if manifest["kind"] != "ConfigMap" or not told:
+    facts = {HEALTHY, QUARANTINED} & annotations.keys()
+    if manifest["kind"] != "ConfigMap" or not facts:
         return manifest
     ours = {
         key.removeprefix("f:")
@@ -115,7 +115,7 @@ def with_own_facts(manifest: dict[str, Any]) -> dict[str, Any]:
         if (entry.get("manager"), entry.get("operation")) == (FACTS_MANAGER, "Apply")
         for key in ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or ()
     }
-    kept = {key: text for key, text in annotations.items() if key not in told - ours}
+    kept = {key: text for key, text in annotations.items() if key not in facts - ours}
     return {**manifest, "metadata": {**metadata, "annotations": kept}}
 
 
@@ -127,10 +127,10 @@ def fact_writes(obs: Observation) -> Iterator[Write]:
         if snapshot is None:
             continue
         annotations = snapshot.annotations
-        known = {key: annotations[key] for key in (HEALTHY, QUARANTINED) if key in annotations}
-        wanted = _wanted(obs.status, agent, digest, known)
-        if wanted != known:
-            yield _write(snapshot, wanted)
+        current = {key: annotations[key] for key in (HEALTHY, QUARANTINED) if key in annotations}
+        desired = _wanted(obs.status, agent, digest, current)
+        if desired != current:
+            yield _write(snapshot, desired)
 
 
 def _write(snapshot: ObjectMeta, annotations: Mapping[str, str]) -> Write:
@@ -151,16 +151,16 @@ def _digests(status: AgentRolloutStatus) -> tuple[str, ...]:
 
 
 def _wanted(
-    status: AgentRolloutStatus, agent: str, digest: str, known: Mapping[str, str]
+    status: AgentRolloutStatus, agent: str, digest: str, current: Mapping[str, str]
 ) -> Mapping[str, str]:
     """The annotations of a digest: what the status says of it, else what was there."""
-    wanted = dict(known)
+    desired = dict(current)
     if newest_word(digest, status) is not None or (status.stable and status.stable.digest == digest):
-        _set(wanted, HEALTHY, _healthy(status, agent, digest))
+        _set(desired, HEALTHY, _healthy(status, agent, digest))
     banned = next((entry for entry in status.quarantined if entry.digest == digest), None)
     if banned or any(record and record.digest == digest for record in (status.stable, status.canary)):
-        _set(wanted, QUARANTINED, _ban(agent, banned) if banned else None)
-    return wanted
+        _set(desired, QUARANTINED, _ban(agent, banned) if banned else None)
+    return desired
 
 
 def _set(annotations: dict[str, str], key: str, fact: Mapping[str, object] | None) -> None:
@@ -185,25 +185,25 @@ def _ban(agent: str, entry: Quarantined) -> Mapping[str, object]:
 
 def _healthy(status: AgentRolloutStatus, agent: str, digest: str) -> Mapping[str, object] | None:
     """A `Healthy` as JSON; None if the newest word about the digest is another one."""
-    stable, entry, back = status.stable, _newest_healthy(status, digest), status.last_rollback
+    stable, entry, rollback = status.stable, _newest_healthy(status, digest), status.last_rollback
     is_stable = stable is not None and stable.digest == digest
-    found = stable if is_stable else entry
-    if found is None or not (is_stable or newest_word(digest, status) is Outcome.HEALTHY):
+    record = stable if is_stable else entry
+    if record is None or not (is_stable or newest_word(digest, status) is Outcome.HEALTHY):
         return None
     times = [stable.healthy_time if stable and is_stable else None, entry and entry.end_time]
-    if is_stable and back is not None and back.to == found.release:
-        times.append(back.decided_time)  # it serves since then, after a newer one
-    known = [time for time in times if time]
-    if not known:
+    if is_stable and rollback is not None and rollback.to == record.release:
+        times.append(rollback.decided_time)  # it serves since then, after a newer one
+    moments = [time for time in times if time]
+    if not moments:
         return None
-    service = found.service
+    service = record.service
     return {
         "agent": agent,
         "attempt": entry.number if entry else 1,
         "digest": digest,
-        "release": found.release,
-        "time": _text(max(known)),
-        "version": found.version,
+        "release": record.release,
+        "time": _text(max(moments)),
+        "version": record.version,
         **({"service": {"name": service.name, "port": service.port}} if service else {}),
     }
 
@@ -213,5 +213,5 @@ def _text(time: datetime) -> str:
 
 
 def _newest_healthy(status: AgentRolloutStatus, digest: str) -> HistoryEntry | None:
-    found = (e for e in status.history if e.digest == digest and e.outcome is Outcome.HEALTHY)
-    return next(found, None)
+    entries = (e for e in status.history if e.digest == digest and e.outcome is Outcome.HEALTHY)
+    return next(entries, None)

@@ -52,8 +52,8 @@ def last_writer(manifest: Manifest) -> str | None:
 
 def _changed(obs: Observed, state: TrafficState) -> Iterator[tuple[str, str]]:
     for change in state.changes:
-        found = obs.traffic.get(key_of(change.manifest))
-        if found is None or isinstance(change, Patch) or is_ours(found, obs.rollout):
+        actual = obs.traffic.get(key_of(change.manifest))
+        if actual is None or isinstance(change, Patch) or is_ours(actual, obs.rollout):
             yield key_of(change.manifest)
 
 

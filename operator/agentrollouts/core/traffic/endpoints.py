@@ -101,9 +101,11 @@ def grace(spec: AgentRolloutSpec) -> timedelta:
     return timedelta(seconds=spec.analysis.endpoint_grace_seconds)
 
 
-def has_ready_endpoint(found: Manifest) -> bool:
+def has_ready_endpoint(endpoint_slice: Manifest) -> bool:
     """Whether an EndpointSlice has one: as its API says, unknown counts as ready unless it is terminating."""
-    return any(_is_endpoint_ready(each.get("conditions") or {}) for each in found.get("endpoints") or ())
+    return any(
+        _is_endpoint_ready(each.get("conditions") or {}) for each in endpoint_slice.get("endpoints") or ()
+    )
 
 
 def _is_endpoint_ready(conditions: Mapping[str, bool | None]) -> bool:

@@ -52,22 +52,22 @@ class Report:
 
 def read(obs: Observed) -> Report:
     """What the gateways say; of one that never writes status, and without a route, nothing is expected."""
-    wanted, route = _wanted(obs.rollout), route_of(obs.rollout, obs.traffic)
-    if wanted is None or route is None:
+    route_spec, route = _wanted(obs.rollout), route_of(obs.rollout, obs.traffic)
+    if route_spec is None or route is None:
         return Report()
     unresolved = tuple(
-        text for text in _texts(route, "ResolvedRefs", "False") if not _is_elsewhere(route, wanted, text)
+        text for text in _texts(route, "ResolvedRefs", "False") if not _is_elsewhere(route, route_spec, text)
     )
     if refused := _refusal(route, unresolved):
         return Report(refused, None, unresolved)
     silent = next(_silent(route), None)
-    if silent is None or wanted.statusless:
+    if silent is None or route_spec.statusless:
         return Report()
     since = _since(obs.status, obs.now)
     if since is not None and since + SILENCE > obs.now:
         waiting = f"HTTPRoute {route['metadata']['name']} is written; its gateway has not reported it yet"
         return Report(Problem(Reason.APPLYING, waiting), since + SILENCE)
-    return Report(Problem(Reason.NO_GATEWAY, f"{silent}{_advice(wanted)}"))
+    return Report(Problem(Reason.NO_GATEWAY, f"{silent}{_advice(route_spec)}"))
 
 
 def route_of(rollout: AgentRollout, seen: Objects) -> Manifest | None:
@@ -96,10 +96,10 @@ def _wanted(rollout: AgentRollout) -> HttpRouteTraffic | RoutePatch | None:
 
 def _since(status: AgentRolloutStatus, now: datetime) -> datetime | None:
     """Since when the weights are on their way; None once that was found to be too long."""
-    known = find_condition(status.conditions, TRAFFIC_APPLIED)
-    if known is None or known.reason not in _WAITING:
+    condition = find_condition(status.conditions, TRAFFIC_APPLIED)
+    if condition is None or condition.reason not in _WAITING:
         return now
-    return None if known.reason == Reason.NO_GATEWAY else min(known.last_transition_time, now)
+    return None if condition.reason == Reason.NO_GATEWAY else min(condition.last_transition_time, now)
 
 
 def _refusal(route: Manifest, unresolved: tuple[str, ...]) -> Problem | None:
@@ -124,13 +124,17 @@ def _texts(route: Manifest, kind: str, status: str) -> Iterator[str]:
                 yield f"{said.get('reason')}: {said.get('message')}"
 
 
-def _is_elsewhere(route: Manifest, wanted: HttpRouteTraffic | RoutePatch, text: str) -> bool:
+def _is_elsewhere(route: Manifest, route_spec: HttpRouteTraffic | RoutePatch, text: str) -> bool:
     """Whether it is about a backend without a share of our traffic: that is not our business.
 
     It may be in another rule of a shared route, or wait at weight 0 for a release that does not run yet.
     """
     rules = (route.get("spec") or {}).get("rules") or ()
-    own = [rule for rule in rules if isinstance(wanted, HttpRouteTraffic) or rule.get("name") == wanted.rule]
+    own = [
+        rule
+        for rule in rules
+        if isinstance(route_spec, HttpRouteTraffic) or rule.get("name") == route_spec.rule
+    ]
     shares = {name for rule in own for name, weight in backends_of_rule(rule) if weight}
     others = {name for rule in rules for name, _ in backends_of_rule(rule)} - shares
     return any(names(text, name) for name in others) and not any(names(text, name) for name in shares)
@@ -171,8 +175,8 @@ def _unknown(route: Manifest, parent: _Said) -> str:
     )
 
 
-def _advice(wanted: HttpRouteTraffic | RoutePatch) -> str:
-    field = "httpRoute" if isinstance(wanted, HttpRouteTraffic) else "routePatch"
+def _advice(route_spec: HttpRouteTraffic | RoutePatch) -> str:
+    field = "httpRoute" if isinstance(route_spec, HttpRouteTraffic) else "routePatch"
     return f" If it never writes the status of routes, set spec.traffic.{field}.statusless: true"
 
 
@@ -189,12 +193,12 @@ def _parents(route: Manifest) -> Iterable[_Said]:
 
 def _reports(route: Manifest, parent: _Said) -> list[_Said]:
     """The conditions that any controller reports on this parent, whatever their generation."""
-    wanted = _identity(route, parent)
+    identity = _identity(route, parent)
     return [
         condition
-        for told in (route.get("status") or {}).get("parents") or ()
-        if _identity(route, told.get("parentRef") or {}) == wanted
-        for condition in told.get("conditions") or ()
+        for parent_status in (route.get("status") or {}).get("parents") or ()
+        if _identity(route, parent_status.get("parentRef") or {}) == identity
+        for condition in parent_status.get("conditions") or ()
     ]
 
 

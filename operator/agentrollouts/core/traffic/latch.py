@@ -55,10 +55,10 @@ def is_latched(status: AgentRolloutStatus) -> bool:
 
 def latch_of(status: AgentRolloutStatus) -> Latch | None:
     """The mark that the status requires; None while the attempt was not rolled back."""
-    attempt, back = status.attempt, status.last_rollback
+    attempt, rollback = status.attempt, status.last_rollback
     if attempt is None or not is_latched(status):
         return None
-    return Latch(attempt.number, attempt.trigger or Trigger.BREACH, (back and back.message) or UNTOLD)
+    return Latch(attempt.number, attempt.trigger or Trigger.BREACH, (rollback and rollback.message) or UNTOLD)
 
 
 def read_latch(annotations: Mapping[str, str]) -> Latch | None:

@@ -23,30 +23,30 @@ def key_of(manifest: Manifest) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
 
 
-def covers(actual: object, wanted: object) -> bool:
+def covers(actual: object, desired: object) -> bool:
     """Whether `actual` has everything that is desired; additional fields do not matter.
 
     Lists are compared whole, as Gateway API's lists are atomic; only owners are merged.
     """
-    if actual == wanted:  # most of it, at no cost
+    if actual == desired:  # most of it, at no cost
         return True
-    if isinstance(wanted, Mapping):
+    if isinstance(desired, Mapping):
         return isinstance(actual, Mapping) and all(
             _has_owners(actual.get(key), value) if key == OWNERS else covers(actual.get(key), value)
-            for key, value in wanted.items()
+            for key, value in desired.items()
         )
     return (
-        isinstance(wanted, list | tuple)
+        isinstance(desired, list | tuple)
         and isinstance(actual, list | tuple)
-        and len(actual) == len(wanted)
-        and all(covers(theirs, ours) for theirs, ours in zip(actual, wanted, strict=True))
+        and len(actual) == len(desired)
+        and all(covers(theirs, ours) for theirs, ours in zip(actual, desired, strict=True))
     )
 
 
-def _has_owners(actual: object, wanted: Iterable[Mapping[str, Any]]) -> bool:
+def _has_owners(actual: object, desired: Iterable[Mapping[str, Any]]) -> bool:
     """Whether we are among the owners; that list is merged, so it can have other owners."""
     owners = actual if isinstance(actual, list | tuple) else ()
-    return all(any(covers(theirs, ours) for theirs in owners) for ours in wanted)
+    return all(any(covers(theirs, ours) for theirs in owners) for ours in desired)
 
 
 def latch(manifest: Manifest | None) -> Latch | None:
@@ -78,6 +78,6 @@ def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
 def metadata_of(rollout: AgentRollout, status: AgentRolloutStatus, name: str) -> dict[str, Any]:
     """Name, labels, owner and, once rolled back, the mark of a traffic object of this rollout."""
     metadata = owned_metadata(rollout, name)
-    if found := latch_of(status):
-        metadata["annotations"] = replace(found, uid=rollout.metadata.uid).annotations
+    if mark := latch_of(status):
+        metadata["annotations"] = replace(mark, uid=rollout.metadata.uid).annotations
     return metadata

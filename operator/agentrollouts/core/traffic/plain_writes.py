@@ -52,8 +52,8 @@ def bare_statuses(status: Mapping[str, Any], refusal: str) -> Iterator[Mapping[s
     """
     why = writable(refusal, _REASON_LENGTH).encode("ascii", "replace").decode()
     silent = _silent(status)
-    told = f"The status is written without details, since the API server refused it: {why}"
-    silent["conditions"] = [{**found, "message": told} for found in status.get("conditions") or ()]
+    message = f"The status is written without details, since the API server refused it: {why}"
+    silent["conditions"] = [{**condition, "message": message} for condition in status.get("conditions") or ()]
     yield silent
     yield {key: value for key, value in silent.items() if key not in _NUMBERS}
 

@@ -83,15 +83,15 @@ class Rule:
 def rule_of(route: Manifest, name: str) -> Rule | Problem:
     """The one rule of that name in a route."""
     rules = (route.get("spec") or {}).get("rules") or ()
-    found = [index for index, rule in enumerate(rules) if rule.get("name") == name]
-    if len(found) != 1:
-        known = ", ".join(str(rule.get("name", "one without a name")) for rule in rules) or "none"
+    matches = [index for index, rule in enumerate(rules) if rule.get("name") == name]
+    if len(matches) != 1:
+        names = ", ".join(str(rule.get("name", "one without a name")) for rule in rules) or "none"
         return Problem(
             Reason.ROUTE_UNEXPECTED,
-            f"HTTPRoute {route['metadata']['name']} must have one rule named {name}, it has {len(found)} "
-            f"(its rules: {known}); set `name: {name}` on the rule of the agent",
+            f"HTTPRoute {route['metadata']['name']} must have one rule named {name}, it has {len(matches)} "
+            f"(its rules: {names}); set `name: {name}` on the rule of the agent",
         )
-    [index] = found
+    [index] = matches
     refs, namespace = rules[index].get("backendRefs") or (), route["metadata"].get("namespace")
     is_sticky = rules[index].get("sessionPersistence") is not None
     services = tuple(_service(ref, namespace) for ref in refs)
@@ -174,9 +174,9 @@ def annotated(
         before: What its annotation says, as `claim_of` reads it.
         claim: What it has to say; None for no annotation.
     """
-    known, key, path = _annotations(route), f"{rollout}{SPLIT}", "/metadata/annotations"
+    annotations, key, path = _annotations(route), f"{rollout}{SPLIT}", "/metadata/annotations"
     text = json.dumps(claim.to_json(), sort_keys=True, separators=(",", ":")) if claim else None
-    if known.get(key) == text or (claim and _has_mark(before, claim)):
+    if annotations.get(key) == text or (claim and _has_mark(before, claim)):
         return ()
     if route["metadata"].get("annotations") is None:
         return (
@@ -187,11 +187,11 @@ def annotated(
     return ({"op": "add", "path": own, "value": text} if text else {"op": "remove", "path": own},)
 
 
-def _has_mark(known: Claim | None, wanted: Claim) -> bool:
+def _has_mark(before: Claim | None, claim: Claim) -> bool:
     """Whether the claim of a rollback is there; its sentence does not count, as it may have been refused."""
-    if known is None or wanted.rolled_back is None:
+    if before is None or claim.rolled_back is None:
         return False
-    return known == wanted.copy_with(message=known.message)
+    return before == claim.copy_with(message=before.message)
 
 
 def patch(route: Manifest, operations: tuple[Operation, ...]) -> Patch:

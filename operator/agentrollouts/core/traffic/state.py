@@ -75,23 +75,23 @@ class Routing:
 
     def obstacle(self, records: Iterable[ReleaseRecord | None], *, is_return: bool) -> Problem | None:
         """Why these releases cannot share the traffic; in a rollback, why they cannot at all."""
-        known = tuple(records)
-        found = (router.obstacle(known, is_return=is_return) for router in self._routers)
-        return next((problem for problem in found if problem), None)
+        listed = tuple(records)
+        obstacles = (router.obstacle(listed, is_return=is_return) for router in self._routers)
+        return next((problem for problem in obstacles if problem), None)
 
     def latch(self, number: int) -> Latch | None:
         """What the traffic objects say about the rollback of this attempt, if the requests go as they say.
 
         With a route, its weights count: many people can edit a ConfigMap who may not edit routes.
         """
-        found = (latch for router in self._routers for latch in router.latches(number))
-        latch = next(found, None)
+        latches = (latch for router in self._routers for latch in router.latches(number))
+        latch = next(latches, None)
         return latch if latch and is_shown_back(self._obs.status, self.share) else None
 
     def share(self, record: ReleaseRecord) -> int | None:
         """Percent of the traffic that a release has, by the objects as they are; None if that is unknown."""
-        found = (router.share(record) for router in self._routers)
-        return next((share for share in found if share is not None), None)
+        shares = (router.share(record) for router in self._routers)
+        return next((share for share in shares if share is not None), None)
 
     def target(self) -> str | None:
         """The Service that a rollback has given all traffic; None if that cannot be seen."""
@@ -99,7 +99,7 @@ class Routing:
 
     def leftovers(self) -> Iterator[Manifest]:
         """Objects of ours that the spec no longer contains."""
-        return (found for router in self._routers for found in router.leftovers())
+        return (manifest for router in self._routers for manifest in router.leftovers())
 
     def writes(
         self, status: AgentRolloutStatus, before: TrafficState, after: TrafficState, *, waits: bool

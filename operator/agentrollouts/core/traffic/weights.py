@@ -47,11 +47,11 @@ def share_of(record: ReleaseRecord, weights: Iterable[tuple[str | None, int]]) -
         record: The release.
         weights: The backends, each as its Service and its weight.
     """
-    known = tuple(weights)
-    total = sum(weight for _, weight in known)
+    backends = tuple(weights)
+    total = sum(weight for _, weight in backends)
     if record.service is None or not total:
         return None
-    return -(-FULL * sum(weight for name, weight in known if name == record.service.name) // total)
+    return -(-FULL * sum(weight for name, weight in backends if name == record.service.name) // total)
 
 
 def is_shown_back(status: AgentRolloutStatus, share: Callable[[ReleaseRecord], int | None]) -> bool:

@@ -110,16 +110,16 @@ class Workloads:
             return None
         name, missing, is_whole = record.service.name, list[str](), True
         for kind in (DEPLOYMENT, SERVICE):
-            found = self.seen.get((kind, name), UNREAD)
-            if isinstance(found, Problem):
-                return None if is_proved else self._cured(found)
-            if found is None:
+            existing = self.seen.get((kind, name), UNREAD)
+            if isinstance(existing, Problem):
+                return None if is_proved else self._cured(existing)
+            if existing is None:
                 missing.append(f"{kind} {name}")
                 is_whole = False
-            elif not is_copy(found, self.rollout, record.release, record.digest):
+            elif not is_copy(existing, self.rollout, record.release, record.digest):
                 text = f"{kind} {name} exists, and was not made for {record.release} with this content"
                 return Problem(Reason.NAME_TAKEN, f"{text}; delete it, or rename the release")
-            elif kind == DEPLOYMENT and not replicas_of(found):
+            elif kind == DEPLOYMENT and not replicas_of(existing):
                 missing.append(f"the pods of {kind} {name}")
         if not missing:
             return None
@@ -137,7 +137,7 @@ class Workloads:
         """
         if self.rollout.spec.workload is None:
             return self.status.workloads
-        entries = [entry for known in self._listed() if (entry := self._as_seen(known))]
+        entries = [entry for listed in self._listed() if (entry := self._as_seen(listed))]
         for record, time in ((self.starting, None), (recalled, self.now)):
             if record and record.service and record.service.name not in {entry.name for entry in entries}:
                 entries.append(
@@ -166,7 +166,7 @@ class Workloads:
                 yield from self._started(entry, deployment)
             elif entry.name not in self.weighted:
                 if task is Task.GONE:
-                    yield from (Deletion(found) for found in (deployment, service) if found)
+                    yield from (Deletion(manifest) for manifest in (deployment, service) if manifest)
                 elif deployment and replicas_of(deployment):
                     yield _scaled(deployment, 0)
 
@@ -175,7 +175,7 @@ class Workloads:
         waits = self.obstacle()
         tasks = [task for entry, task in self._open() if task is Task.UP or entry.name not in self.weighted]
         if waits or next(self._open(), None):
-            is_stuck = not tasks or any(isinstance(found, Problem) for found in self.seen.values())
+            is_stuck = not tasks or any(isinstance(existing, Problem) for existing in self.seen.values())
             is_stuck = is_stuck or (waits is not None and waits.reason is not Reason.NO_READY_ENDPOINTS)
             return self.now + (LATER if is_stuck else SOON)
         if self.rollout.spec.workload is None or not self.may_shrink:
@@ -187,10 +187,10 @@ class Workloads:
         """The workloads that may not be as they should be."""
         if self.rollout.spec.workload is None or self.rollout.metadata.deletion_timestamp:
             return
-        wanted, starts, status = self.wanted, names_of(self.starting), self.status
+        desired, starts, status = self.wanted, names_of(self.starting), self.status
         needed = names_of(status.stable, status.canary, self.starting, self.target)
         for entry in status.workloads:
-            if entry.name in wanted:
+            if entry.name in desired:
                 is_cold = entry.scaled_down_time is not None and (self.may_shrink or entry.name in needed)
                 if is_cold or (entry.name in starts and not self._is_warm(entry.name)):
                     yield entry, Task.UP
@@ -225,16 +225,18 @@ class Workloads:
         return left + delay if left else self.now
 
     def _ours(self, kind: str, entry: StampedWorkload) -> Manifest | None:
-        found = self.seen.get((kind, entry.name))
-        if found is None or isinstance(found, Problem):
+        existing = self.seen.get((kind, entry.name))
+        if existing is None or isinstance(existing, Problem):
             return None
-        return found if is_copy(found, self.rollout, entry.release, entry.digest) else None
+        return existing if is_copy(existing, self.rollout, entry.release, entry.digest) else None
 
     def _as_seen(self, entry: StampedWorkload) -> StampedWorkload | None:
         """The entry as its Deployment is; None once neither it nor the Service is there or needed."""
         keys, is_wanted = self._keys(entry.name, Task.GONE), entry.name in self.wanted
         read = {key: self.seen[key] for key in keys if key in self.seen}
-        if (DEPLOYMENT, entry.name) not in read or any(isinstance(found, Problem) for found in read.values()):
+        if (DEPLOYMENT, entry.name) not in read or any(
+            isinstance(existing, Problem) for existing in read.values()
+        ):
             return entry
         deployment, service = (self._ours(kind, entry) for kind in (DEPLOYMENT, SERVICE))
         is_left = deployment is not None or service is not None or len(read) < len(keys)
@@ -247,13 +249,15 @@ class Workloads:
 
     def _started(self, entry: StampedWorkload, deployment: Manifest | None) -> Iterator[Effect]:
         """What is missing for its pods; an autoscaler's number of replicas is left as it is."""
-        workload, known = self.rollout.spec.workload, (self.starting, self.target, self.status.stable)
+        workload, records = self.rollout.spec.workload, (self.starting, self.target, self.status.stable)
         if deployment and workload and not replicas_of(deployment):
             yield _scaled(deployment, workload.replicas)
-        record = next((found for found in known if found and entry.name in names_of(found)), None)
+        record = next(
+            (candidate for candidate in records if candidate and entry.name in names_of(candidate)), None
+        )
         read = {kind: self.seen.get((kind, entry.name), UNREAD) for kind in (DEPLOYMENT, SERVICE)}
-        missing = [kind for kind, found in read.items() if found is None]
-        if any(found is not None and not self._ours(kind, entry) for kind, found in read.items()):
+        missing = [kind for kind, existing in read.items() if existing is None]
+        if any(existing is not None and not self._ours(kind, entry) for kind, existing in read.items()):
             return  # one of them is unknown, or of someone else
         if workload is None or record is None or not missing or self._unfit(entry.release, entry.digest):
             return
@@ -270,16 +274,16 @@ class Workloads:
 
     def _unfit(self, release: str, digest: str) -> Problem | None:
         """Why the template cannot be copied for a release."""
-        workload, found = self.rollout.spec.workload, self.release
+        workload, desired = self.rollout.spec.workload, self.release
         if (
             workload is None
-            or found is None
-            or (found.metadata.name, found.status.digest) != (release, digest)
+            or desired is None
+            or (desired.metadata.name, desired.status.digest) != (release, digest)
         ):
             text = f"AgentRelease {release} is gone, which says what its pods run; apply it again"
             return Problem(Reason.RELEASE_NOT_FOUND, text)
         template = self.seen.get((DEPLOYMENT, workload.deployment_ref.name))
-        return self._cured(template) if isinstance(template, Problem) else unfit(template, workload, found)
+        return self._cured(template) if isinstance(template, Problem) else unfit(template, workload, desired)
 
 
 def _scaled(deployment: Manifest, replicas: int) -> Patch:

@@ -55,14 +55,14 @@ def service_of(spec: AgentRolloutSpec, release: AgentRelease) -> ServiceRef | No
     return ServiceRef(name=workload_name(release.metadata.name), port=spec.workload.port)
 
 
-def is_copy(found: Manifest, rollout: AgentRollout, release: str, digest: str) -> bool:
+def is_copy(manifest: Manifest, rollout: AgentRollout, release: str, digest: str) -> bool:
     """Whether this very rollout made an object for this very content.
 
     By what no one can change about a Deployment, as two releases can have one name, at once or one later.
     """
-    is_ours = is_owned_by(found, rollout.metadata.uid)
-    spec = found.get("spec") or {}
-    if found["kind"] == SERVICE:
+    is_ours = is_owned_by(manifest, rollout.metadata.uid)
+    spec = manifest.get("spec") or {}
+    if manifest["kind"] == SERVICE:
         return is_ours and (spec.get("selector") or {}).get(LABEL_RELEASE) == release
     selector = (spec.get("selector") or {}).get("matchLabels") or {}
     pod = (spec.get("template") or {}).get("spec") or {}
@@ -129,8 +129,10 @@ def stamped(
     spec: dict[str, Any] = json.loads(json.dumps(template["spec"]))
     pod = spec["template"]
     metadata = {key: (pod.get("metadata") or {}).get(key) or {} for key in ("labels", "annotations")}
-    told = {key: text for key, text in metadata["labels"].items() if not key.startswith("agentrollouts.dev/")}
-    pod["metadata"] = {"labels": told | labels, "annotations": metadata["annotations"]}
+    labels_left = {
+        key: text for key, text in metadata["labels"].items() if not key.startswith("agentrollouts.dev/")
+    }
+    pod["metadata"] = {"labels": labels_left | labels, "annotations": metadata["annotations"]}
     values = dict(zip(VARIABLES, (record.release, record.digest), strict=True))
     for container in _containers(pod["spec"]):
         image = _image_of(release)
@@ -171,7 +173,7 @@ def _metadata(rollout: AgentRollout, record: ReleaseRecord) -> dict[str, Any]:
 
 
 def _containers(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    return (found for key in ("initContainers", "containers") for found in pod.get(key) or ())
+    return (container for key in ("initContainers", "containers") for container in pod.get(key) or ())
 
 
 def _image_of(release: AgentRelease) -> str | None:

@@ -15,8 +15,8 @@ def left_time(status: AgentRolloutStatus, release: str) -> datetime | None:
     mine = next((entry for entry in status.history if entry.release == release), None)
     if mine is None or mine.outcome is not Outcome.HEALTHY:
         return mine.end_time if mine else None
-    back, since = status.last_rollback, mine.end_time
-    if back and back.to == release:
-        since = max(since, back.decided_time)
+    rollback, since = status.last_rollback, mine.end_time
+    if rollback and rollback.to == release:
+        since = max(since, rollback.decided_time)
     healthy = (entry.end_time for entry in status.history if entry.outcome is Outcome.HEALTHY)
     return min((time for time in healthy if time > since), default=since)

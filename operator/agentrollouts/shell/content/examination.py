@@ -57,7 +57,7 @@ def examination(request: Request) -> Examined:
         if request.kept is not None and kept is None:
             return _refused(Reason.NAME_TAKEN, "the ConfigMap of the release contains no bundle; delete it")
         maps = {name: _config_map(text) for name, text in request.config_maps.items()}
-        texts = (found.bundle if found else None for found in (kept, parent))
+        texts = (snapshot.bundle if snapshot else None for snapshot in (kept, parent))
         before, parents = texts
         return examine(Content(release=release, config_maps=maps, kept=before, parent=parents))
     except ValidationError as error:
@@ -85,8 +85,8 @@ def _snapshot(text: bytes | None) -> Snapshot | None:
 def _config_map(text: bytes | None) -> ConfigMapData | None:
     if text is None:
         return None
-    found = json.loads(text)
-    return ConfigMapData(found.get("data") or {}, tuple(found.get("binaryData") or ()))
+    manifest = json.loads(text)
+    return ConfigMapData(manifest.get("data") or {}, tuple(manifest.get("binaryData") or ()))
 
 
 def main() -> None:
@@ -97,9 +97,9 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (request := _read(source)) is not None:
-        found = examination(request)
-        answer = pickle.dumps((found, _peak_bytes() > TIRED_BYTES))
-        sink.write(len(answer).to_bytes(LENGTH, "big") + answer)
+        examined = examination(request)
+        reply = pickle.dumps((examined, _peak_bytes() > TIRED_BYTES))
+        sink.write(len(reply).to_bytes(LENGTH, "big") + reply)
         sink.flush()
 
 
@@ -116,8 +116,8 @@ def _read(source: BinaryIO) -> Request | None:
     length = source.read(LENGTH)
     if len(length) < LENGTH:
         return None
-    found: Request = pickle.loads(source.read(int.from_bytes(length, "big")))  # noqa: S301 - our own process
-    return found
+    request: Request = pickle.loads(source.read(int.from_bytes(length, "big")))  # noqa: S301 - our own process
+    return request
 
 
 if __name__ == "__main__":

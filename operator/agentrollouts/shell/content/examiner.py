@@ -91,8 +91,8 @@ class Examiner:
         process.stdin.write(len(message).to_bytes(LENGTH, "big") + message)
         await process.stdin.drain()
         length = int.from_bytes(await process.stdout.readexactly(LENGTH), "big")
-        answer: tuple[Examined, bool] = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - ours
-        found, is_tired = answer
+        reply: tuple[Examined, bool] = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - ours
+        examined, is_tired = reply
         if is_tired:
             await self.close()
-        return found
+        return examined

@@ -56,11 +56,11 @@ class Controller(Protocol):
         """Whether a failed pass over this object is repeated soon, however often it has failed."""
 
 
-def existing(key: Ref, found: Found | None) -> Found:
+def existing(key: Ref, value: Found | None) -> Found:
     """What was read of an object. Raises `NotFoundError` if it is gone, and the watch has not reported it."""
-    if found is None:
+    if value is None:
         raise NotFoundError(f"{key} is gone")
-    return found
+    return value
 
 
 async def parsed(model: type[Model], manifest: Manifest, actor: Actor) -> Model | None:

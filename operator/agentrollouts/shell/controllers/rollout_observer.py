@@ -98,7 +98,7 @@ class RolloutObserver:
             now=self._clock(),
             rollout=rollout,
             release=release,
-            traffic={(found["kind"], found["metadata"]["name"]): found for found in traffic},
+            traffic={(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in traffic},
             refused=refused,
             rule_taken_by=self._rival(rollout),
             agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
@@ -129,14 +129,14 @@ class RolloutObserver:
             unread: Deployments and Services to read.
         """
         namespace = obs.rollout.metadata.namespace
-        found, objects = await asyncio.gather(
+        readiness, objects = await asyncio.gather(
             asyncio.gather(*(self._ask(namespace, service) for service in services)),
             asyncio.gather(*(self._read(namespace, key) for key in unread)),
         )
         return replace(
             obs,
             now=self._clock(),
-            endpoints={**obs.endpoints, **dict(zip(services, found, strict=True))},
+            endpoints={**obs.endpoints, **dict(zip(services, readiness, strict=True))},
             workloads={**obs.workloads, **dict(zip(unread, objects, strict=True))},
             weighted=frozenset(name for _, name in unread if self._cache.sends_to(namespace, name)),
         )
@@ -149,8 +149,8 @@ class RolloutObserver:
         claimed = self._cache.objects_claimed_by(key)
         if not claimed:
             return ()
-        found = await self._cluster.get(key)
-        return () if found is not None else table.settle(await self._whole(claimed), key.name)
+        rollout = await self._cluster.get(key)
+        return () if rollout is not None else table.settle(await self._whole(claimed), key.name)
 
     async def confirm(self, manifest: Manifest) -> None:
         """Make sure that a rollout is still as it was seen; a watch may be late, or later than another one.
@@ -161,22 +161,22 @@ class RolloutObserver:
             ClusterError: the API server could not be read.
         """
         ref = Ref.of(manifest)
-        found = await self._cluster.get(ref)
-        if found is None:
+        current = await self._cluster.get(ref)
+        if current is None:
             raise NotFoundError(f"{ref} is gone")
-        if version_of(found) != version_of(manifest):
-            self._cache.put(found)
+        if version_of(current) != version_of(manifest):
+            self._cache.put(current)
             raise ConflictError(f"{ref} has changed since it was seen")
 
     def _found_snapshots(
         self, rollout: AgentRollout, release: AgentRelease | None
     ) -> tuple[dict[str, ObjectMeta], frozenset[str]]:
         """The snapshots that hold what they should, and the names of those that do not."""
-        agent, known = rollout.spec.agent, digests(rollout.status, release)
+        agent, recorded = rollout.spec.agent, digests(rollout.status, release)
         whole, altered = dict[str, ObjectMeta](), set[str]()
         for snapshot in self._snapshots.of(rollout.metadata.namespace, agent):
             name = snapshot.metadata.name
-            if snapshot.is_whole(agent) and known.get(name, snapshot.digest) == snapshot.digest:
+            if snapshot.is_whole(agent) and recorded.get(name, snapshot.digest) == snapshot.digest:
                 whole[name] = snapshot.metadata
             else:
                 altered.add(name)
@@ -197,8 +197,8 @@ class RolloutObserver:
         return await self._whole(dict(manifest) for manifest in (*claimed, *own))
 
     async def _whole(self, manifests: Iterable[Manifest]) -> list[Manifest]:
-        found = [await self.whole(Ref.of(manifest), manifest) for manifest in manifests]
-        return [manifest for manifest in found if manifest is not None]
+        read = [await self.whole(Ref.of(manifest), manifest) for manifest in manifests]
+        return [manifest for manifest in read if manifest is not None]
 
     def _same_door(self, obs: Observation) -> tuple[str, ...]:
         """The routes that share a hostname and a parent with the one that the operator owns."""
@@ -227,8 +227,8 @@ class RolloutObserver:
         """What is known without a read, of the Services that the attempt in progress depends on."""
         if self._endpoints is None:
             return {}
-        wanted = services(rollout.spec, rollout.status)
-        return self._endpoints.known(rollout.metadata.namespace, wanted)
+        needed = services(rollout.spec, rollout.status)
+        return self._endpoints.known(rollout.metadata.namespace, needed)
 
     async def _ask(self, namespace: str, service: str) -> bool | None:
         try:
@@ -251,4 +251,4 @@ class RolloutObserver:
 
     async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
         slices = await self._cluster.list(KIND, namespace, {SERVICE_LABEL: service})
-        return any(has_ready_endpoint(found) for found in slices)
+        return any(has_ready_endpoint(endpoint_slice) for endpoint_slice in slices)

@@ -125,8 +125,8 @@ class Actor:
         Without this, it would be decided on again as it was, and be refused again.
         """
         with suppress(ClusterError):
-            if (found := await self._cluster.get(Ref.of(manifest))) is not None:
-                self._intake.put(found)
+            if (current := await self._cluster.get(Ref.of(manifest))) is not None:
+                self._intake.put(current)
 
     async def _replace_bare_status(
         self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError
@@ -193,13 +193,13 @@ class Actor:
         ref = Ref.of(manifest)
         is_forced = write.manager in {FIELD_MANAGER, FACTS_MANAGER}  # no one else owns these fields
         is_sure = write.is_known or "uid" in manifest["metadata"]
-        found = None if is_sure else await self._there(ref, manifest)
-        if found is not None and manifest.get("immutable"):
-            adopted = fitting(manifest, found)
+        existing = None if is_sure else await self._there(ref, manifest)
+        if existing is not None and manifest.get("immutable"):
+            adopted = fitting(manifest, existing)
             if adopted is None:
                 return Problem(Reason.NAME_TAKEN, f"{ref} exists with other content; delete it")
             manifest, is_forced = adopted, True  # a label may have been taken over by another tool
-        elif found is not None and not is_made_for(found, _owner_of(manifest)):
+        elif existing is not None and not is_made_for(existing, _owner_of(manifest)):
             reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is owned by someone else; rename it or the rollout")
         self._take_in(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
@@ -212,8 +212,8 @@ class Actor:
 
     async def _there(self, ref: Ref, manifest: Manifest) -> Manifest | None:
         """What exists under that name; read only if the watch does not show it, or not all of it."""
-        known = None if manifest.get("immutable") else self._cache.get(ref)
-        return known or await self._cluster.get(ref)
+        cached = None if manifest.get("immutable") else self._cache.get(ref)
+        return cached or await self._cluster.get(ref)
 
     async def _see(self, ref: Ref, error: ClusterError) -> None:
         """Read what refused a write and is not in the cache: without our label, no watch shows it."""
@@ -221,8 +221,8 @@ class Actor:
             return
         with suppress(ClusterError, TimeoutError):
             async with asyncio.timeout(SEEING_SECONDS):
-                if found := await self._cluster.get(ref):
-                    self._intake.found(found)
+                if existing := await self._cluster.get(ref):
+                    self._intake.found(existing)
 
 
 def _target(effect: Effect) -> Ref:

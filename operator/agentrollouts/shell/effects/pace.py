@@ -65,8 +65,8 @@ def _pause_after(times: int) -> float:
 
 
 def _digest(writes: Sequence[Effect]) -> int:
-    told = [(type(write).__name__, _wanted(write.manifest), _operations(write)) for write in writes]
-    return hash(json.dumps(told, sort_keys=True, default=dict))
+    contents = [(type(write).__name__, _wanted(write.manifest), _operations(write)) for write in writes]
+    return hash(json.dumps(contents, sort_keys=True, default=dict))
 
 
 def _wanted(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -73,14 +73,14 @@ class Labels:
                 logger.info("Failed to look for %s: %s", ref, error)
 
     async def _look(self, ref: Ref, agent: str, record: ReleaseRecord) -> None:
-        found = await self._cluster.get(ref)
-        text = ((found or {}).get("data") or {}).get(BUNDLE_KEY)
-        if found is None or not isinstance(text, str) or digest_of(text.encode()) != record.digest:
+        config_map = await self._cluster.get(ref)
+        text = ((config_map or {}).get("data") or {}).get(BUNDLE_KEY)
+        if config_map is None or not isinstance(text, str) or digest_of(text.encode()) != record.digest:
             return
         metadata = {
             "name": ref.name,
             "namespace": ref.namespace,
-            "uid": found["metadata"]["uid"],
+            "uid": config_map["metadata"]["uid"],
             "labels": labels_of(agent, record.release),
         }
         manifest: Manifest = {"apiVersion": "v1", "kind": CONFIG_MAP, "metadata": metadata}

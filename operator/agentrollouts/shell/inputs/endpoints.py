@@ -112,7 +112,7 @@ class EndpointWatch:
         if place in self._streams:
             return
         scope = place.namespace if self._is_scoped else None
-        stream = next((found for found in self._open if found.has_room(scope, place)), None)
+        stream = next((candidate for candidate in self._open if candidate.has_room(scope, place)), None)
         if stream is None:
             stream = _Stream(self._cluster, scope, self._tell)
             self._open.append(stream)
@@ -149,7 +149,7 @@ class _Stream:
 
     def has_room(self, scope: str | None, place: Place) -> bool:
         """Whether one more Service can be followed by this stream."""
-        names = {place.service, *(known.service for known in self._places)}
+        names = {place.service, *(other.service for other in self._places)}
         return scope == self._scope and sum(len(name) + 3 for name in names) <= SELECTOR_MAX
 
     def enter(self, place: Place) -> None:
@@ -196,12 +196,12 @@ class _Stream:
         return f"{SERVICE_LABEL} in ({','.join(names)})"
 
     async def _list(self, selector: str) -> str:
-        asked = set(self._places)
-        found, version = await self._cluster.listing(KIND, self._scope, selector)
+        followed = set(self._places)
+        slices, version = await self._cluster.listing(KIND, self._scope, selector)
         self._slices = {}
-        for manifest in found:
+        for manifest in slices:
             self._keep(manifest)
-        self._settle(asked & self._places)
+        self._settle(followed & self._places)
         return version
 
     async def _watch_until_entered(self, selector: str, version: str) -> None:
@@ -243,8 +243,8 @@ class _Stream:
 
     def _drop(self, manifest: Manifest) -> set[Place]:
         metadata = manifest["metadata"]
-        known = self._slices.pop((metadata["namespace"], metadata["name"]), None)
-        return {known[0]} if known else set()
+        dropped = self._slices.pop((metadata["namespace"], metadata["name"]), None)
+        return {dropped[0]} if dropped else set()
 
     def _settle(self, touched: Iterable[Place]) -> None:
         """Find out again whether these Services have a ready endpoint, and tell where that is news."""

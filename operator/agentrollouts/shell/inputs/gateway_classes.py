@@ -54,11 +54,11 @@ class GatewayClasses:
 
     def find(self, gateway: Ref, asker: Ref) -> str | Unread:
         """The class as last read; where that is out of date, it is read, and a change marks the asker."""
-        known, now = self._known.get(gateway), asyncio.get_running_loop().time()
+        cached, now = self._known.get(gateway), asyncio.get_running_loop().time()
         self._askers[gateway].add(asker)
-        if gateway not in self._tasks and (known is None or known.due <= now):
+        if gateway not in self._tasks and (cached is None or cached.due <= now):
             self._tasks[gateway] = asyncio.create_task(self._read(gateway), name=f"class of {gateway}")
-        return NOT_YET if known is None else known.value
+        return NOT_YET if cached is None else cached.value
 
     async def first(self, gateways: Iterable[Ref], asker: Ref) -> None:
         """Wait until each has been tried once, or for as long as a decision may wait."""
@@ -98,13 +98,13 @@ class GatewayClasses:
             del self._known[oldest], self._tried[oldest]
 
     async def _class_of(self, gateway: Ref) -> str | Unread:
-        known = self._known.get(gateway)
+        cached = self._known.get(gateway)
         try:
-            found = await self._cluster.get(gateway)
+            manifest = await self._cluster.get(gateway)
         except ClusterError as error:
-            if known is not None and isinstance(known.value, str):
-                return known.value  # an API server that does not answer says nothing about the class
+            if cached is not None and isinstance(cached.value, str):
+                return cached.value  # an API server that does not answer says nothing about the class
             return Unread(f"cannot be read ({error})")
-        if found is None:
+        if manifest is None:
             return Unread("does not exist")
-        return str((found.get("spec") or {}).get("gatewayClassName") or "")
+        return str((manifest.get("spec") or {}).get("gatewayClassName") or "")

@@ -25,8 +25,8 @@ class Intake:
         key = Ref.of(manifest)
         beside, wish, claim = self._cache.beside(manifest), self._cache.wish(key), self._cache.claim(key)
         if self._cache.put(manifest):
-            asked = key if wish is not None and wish != self._cache.wish(key) else None
-            self._mark(manifest, beside, asked, is_claim_new=claim != self._cache.claim(key))
+            urgent = key if wish is not None and wish != self._cache.wish(key) else None
+            self._mark(manifest, beside, urgent, is_claim_new=claim != self._cache.claim(key))
 
     def found(self, manifest: Manifest) -> None:
         """An object was read by name that the watch does not show, as it has lost our label."""
@@ -49,10 +49,10 @@ class Intake:
         self,
         manifest: Manifest,
         beside: Iterable[Ref],
-        asked: Ref | None = None,
+        urgent: Ref | None = None,
         *,
         is_claim_new: bool = True,
     ) -> None:
         """Mark everything that is touched; a rollout of which a person wants something new is urgent."""
         for key in (*self._cache.touched_by(manifest, is_claim_new=is_claim_new), *beside):
-            self._queue.mark(key, is_urgent=key == asked)
+            self._queue.mark(key, is_urgent=key == urgent)

@@ -122,21 +122,21 @@ class Questions:
         births = not await server.counts_births()
         plan = for_namespace(poll.plan, server.namespace_label, births=births)
         question = self._counts(server, namespace, topic, plan)
-        history, found = None, None
+        history, sightings = None, None
         if poll.history_before is not None or poll.census is not None:
-            history, found, answer = await asyncio.gather(
+            history, sightings, result = await asyncio.gather(
                 self._history(server, namespace, topic), self._sighted(server, namespace, topic), question
             )
         else:
-            answer = await question
+            result = await question
             topic.forget()
-        if answer is None:
+        if result is None:
             return False
         topic.newest = PollResult(
             plan=poll.plan,
-            answer=answer,
+            answer=result,
             history=history,
-            sighted=found,
+            sighted=sightings,
             namespace_label=server.namespace_label,
             counts_births=not births,
             interval_seconds=topic.actual_seconds,
@@ -159,16 +159,16 @@ class Questions:
             if text is None:
                 return None
             started = asyncio.get_running_loop().time()
-            found = await server.query(text, at, namespace=namespace)
-            outcome = found.kind.value if isinstance(found, QueryError) else "Answered"
+            response = await server.query(text, at, namespace=namespace)
+            outcome = response.kind.value if isinstance(response, QueryError) else "Answered"
             self._polled(poll.source, outcome, asyncio.get_running_loop().time() - started)
-            if not isinstance(found, QueryError):
-                topic.timeouts, topic.rows = 0, len(found.rows)
-                return to_result(poll.plan, at, found.rows)
-        if found.was_sent:
-            topic.timeouts = topic.timeouts + 1 if found.kind is QueryErrorKind.TIMEOUT else 0
-        is_refused = found.kind is QueryErrorKind.REFUSED
-        return Unreadable(found.message, Reason.INVALID_GATE if is_refused else Reason.METRICS_UNAVAILABLE)
+            if not isinstance(response, QueryError):
+                topic.timeouts, topic.rows = 0, len(response.rows)
+                return to_result(poll.plan, at, response.rows)
+        if response.was_sent:
+            topic.timeouts = topic.timeouts + 1 if response.kind is QueryErrorKind.TIMEOUT else 0
+        is_refused = response.kind is QueryErrorKind.REFUSED
+        return Unreadable(response.message, Reason.INVALID_GATE if is_refused else Reason.METRICS_UNAVAILABLE)
 
     async def _sighted(self, server: Server, namespace: str, topic: Topic) -> Sighted | None:
         """Which selectors have ever matched: queried once, and from then on for new series.
@@ -176,21 +176,21 @@ class Questions:
         A selector that has matched once stays so; only missing ones are queried again, with the series that
         exist by then.
         """
-        poll, at, known = topic.poll, self._clock(), topic.sighted
+        poll, at, earlier = topic.poll, self._clock(), topic.sighted
         census = poll.census
         if census is None:
             return None
-        is_first = known is None or not topic.looked_for.issuperset(census.selectors)
+        is_first = earlier is None or not topic.looked_for.issuperset(census.selectors)
         if not is_first and topic.sighted_at and at < topic.sighted_at + SIGHTED_AGAIN:
-            return known
+            return earlier
         of = replace(census, subject=for_namespace(poll.plan, server.namespace_label).subject)
         await self._shares.wait(namespace)
         async with server.slot(namespace):
-            found = await server.query(render_census(of, first=is_first), at, namespace=namespace)
-        if isinstance(found, QueryError):
-            return None if is_first else known
-        news = sighted(of, found.rows)
-        seen = news.seen if is_first or known is None else news.seen | known.seen
+            response = await server.query(render_census(of, first=is_first), at, namespace=namespace)
+        if isinstance(response, QueryError):
+            return None if is_first else earlier
+        news = sighted(of, response.rows)
+        seen = news.seen if is_first or earlier is None else news.seen | earlier.seen
         topic.looked_for, topic.sighted_at = topic.looked_for.union(census.selectors), at
         topic.sighted = replace(news, seen=seen)
         return topic.sighted
@@ -205,8 +205,8 @@ class Questions:
             await self._shares.wait(namespace)
             start = before - BURST_HISTORY
             async with server.slot(namespace):
-                found = await server.query_range(text, start, before, BURST_STEP, namespace=namespace)
-            if isinstance(found, QueryError):
+                response = await server.query_range(text, start, before, BURST_STEP, namespace=namespace)
+            if isinstance(response, QueryError):
                 return None
-            topic.history_before, topic.history = before, found.series
+            topic.history_before, topic.history = before, response.series
         return topic.history

@@ -85,11 +85,11 @@ class Resync:
         Raises:
             ClusterError: it could not be listed.
         """
-        known = self._versions.pop((kind, namespace), None)
-        if known is None:
+        version = self._versions.pop((kind, namespace), None)
+        if version is None:
             await self._take_in(kind, namespace, WATCHED[kind])
-            known = self._versions.pop((kind, namespace), "")
-        return known
+            version = self._versions.pop((kind, namespace), "")
+        return version
 
     async def _once(self) -> bool:
         try:
@@ -102,8 +102,8 @@ class Resync:
         return True
 
     async def _take_in(self, kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> None:
-        known = self._cache.versions(kind, namespace)
-        unseen = set(known)
+        versions = self._cache.versions(kind, namespace)
+        unseen = set(versions)
         try:
             version = await self._cluster.version(kind, namespace)
             async for page in self._cluster.pages(kind, namespace, labels):
@@ -117,5 +117,5 @@ class Resync:
             logger.info("The cluster has no Gateway API; rollouts that split by ConfigMap are served")
         for key in unseen:
             gone = self._cache.get(key)
-            if gone is not None and version_of(gone) == known[key]:  # no news since the question
+            if gone is not None and version_of(gone) == versions[key]:  # no news since the question
                 self._intake.drop(gone)

@@ -25,11 +25,11 @@ def register(registry: kopf.OperatorRegistry, intake: Intake, list_anew: ListAne
     """Watch our kinds and our children; all handlers feed `intake`, and `list_anew` makes kopf's lists."""
 
     async def log_in_to_list(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 as for `log_in`
-        found = await log_in(**given)
-        if found is None:
+        logged_in = await log_in(**given)
+        if logged_in is None:
             return None
-        session = ListingSession(found.aiohttp_session, found.server, frozenset(WATCHED), list_anew)
-        return replace(found, aiohttp_session=cast("aiohttp.ClientSession", session))
+        session = ListingSession(logged_in.aiohttp_session, logged_in.server, frozenset(WATCHED), list_anew)
+        return replace(logged_in, aiohttp_session=cast("aiohttp.ClientSession", session))
 
     kopf.on.login(registry=registry, id="log-in")(log_in_to_list)
     for kind in WATCHED:

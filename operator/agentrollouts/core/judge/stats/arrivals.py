@@ -91,8 +91,8 @@ def begun(recent: Segment, leaving: float, expected: Expected, burst: float) -> 
     """
     if expected.weight == 100:  # noqa: PLR2004 percent
         return recent.canary_total + leaving if leaving else 0.0
-    found = filled(recent, expected, burst).canary_total
-    return found if found > recent.canary_total else 0.0
+    estimate = filled(recent, expected, burst).canary_total
+    return estimate if estimate > recent.canary_total else 0.0
 
 
 def _by_chance(segment: Segment, share: float, burst: float) -> float:

@@ -50,8 +50,8 @@ def of_counts(minutes: Mapping[datetime, Minute]) -> float | None:
     With p = (bad + 0.5) / (runs + 1) of the half hour, a minute adds (x - n p)^2 / (n p (1 - p)); the sum is
     divided by the degrees of freedom, the minutes that had runs less one.
     """
-    found = [_dispersion(block) for block in _full_blocks(minutes)]
-    return max(1.0, median(found)) if found else None
+    dispersions = [_dispersion(block) for block in _full_blocks(minutes)]
+    return max(1.0, median(dispersions)) if dispersions else None
 
 
 def of_sums(minutes: Mapping[datetime, Minute]) -> float | None:

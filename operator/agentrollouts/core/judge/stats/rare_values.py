@@ -56,7 +56,7 @@ def rarest(values: Sequence[Mix], runs: Segment, least: float) -> Rare | None:
         together = (_named(values), sum(v.canary for v in values), sum(v.stable for v in values))
         cells.append(together)
     share = runs.canary_total / (runs.canary_total + runs.stable_total)
-    found = [
+    candidates = [
         Rare(
             min(1.0, chance_of(canary, stable, share) * len(cells) / RARE_SHARE),
             where,
@@ -65,7 +65,9 @@ def rarest(values: Sequence[Mix], runs: Segment, least: float) -> Rare | None:
         )
         for where, canary, stable in cells
     ]
-    return min((rare for rare in found if rare.effect >= least), key=lambda rare: rare.chance, default=None)
+    return min(
+        (rare for rare in candidates if rare.effect >= least), key=lambda rare: rare.chance, default=None
+    )
 
 
 def chance_of(canary: float, stable: float, share: float) -> float:

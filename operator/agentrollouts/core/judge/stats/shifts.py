@@ -63,10 +63,10 @@ def of_mix(mix: Sequence[Mix], burst: float) -> Shift | None:
         shares, key=lambda entry: (round(abs(entry[1] - entry[2]), 9), _is_new(entry[0]))
     )
     rare, cells = _cells(counts, runs)
-    chance, found = chi_squared_tail(_statistic(cells, runs), len(cells) - 1), rarest(rare, runs, EFFECT)
+    chance, value = chi_squared_tail(_statistic(cells, runs), len(cells) - 1), rarest(rare, runs, EFFECT)
     one_sided = tuple(sorted(filter(_is_one_sided, mix), key=lambda m: -m.canary - m.stable))
-    if found is not None and found.chance < chance:
-        return Shift(found.chance, found.effect, found.where, found.canary, found.stable, one_sided)
+    if value is not None and value.chance < chance:
+        return Shift(value.chance, value.effect, value.where, value.canary, value.stable, one_sided)
     effect = sum(abs(c - s) for _, c, s in shares) / 2
     return Shift(chance, effect, most.group, canary, stable, one_sided)
 
@@ -88,8 +88,8 @@ def of_histogram(bounds: Sequence[Bound], runs: Segment, burst: float) -> Shift 
     canary, stable = runs.canary_total / burst, runs.stable_total / burst
     if canary < HISTOGRAM_RUNS or not stable or not bounds:
         return None
-    found = [(b, b.canary / runs.canary_total, b.stable / runs.stable_total) for b in bounds]
-    most, above, stable_above = max(found, key=lambda entry: abs(entry[1] - entry[2]))
+    differences = [(b, b.canary / runs.canary_total, b.stable / runs.stable_total) for b in bounds]
+    most, above, stable_above = max(differences, key=lambda entry: abs(entry[1] - entry[2]))
     distance = abs(above - stable_above)
     root = math.sqrt(canary * stable / (canary + stable))
     chance = kolmogorov_tail((root + 0.12 + 0.11 / root) * distance)

@@ -50,11 +50,11 @@ def _hold(message: str) -> moves.Hold:
 
 
 def _absence(s: Situation) -> str:
-    told = next(endpoints.unresolved(s.obs, s.status, s.gateways), None)
-    found = f"{_service(s.status.canary)} has had no ready endpoint"
-    if told is None or endpoints.is_ready(s.obs, s.status.canary) is False:
-        return found
-    return f"the gateway has not found {_service(s.status.canary)} ({told})"
+    unresolved = next(endpoints.unresolved(s.obs, s.status, s.gateways), None)
+    absence = f"{_service(s.status.canary)} has had no ready endpoint"
+    if unresolved is None or endpoints.is_ready(s.obs, s.status.canary) is False:
+        return absence
+    return f"the gateway has not found {_service(s.status.canary)} ({unresolved})"
 
 
 def _service(record: ReleaseRecord | None) -> str:

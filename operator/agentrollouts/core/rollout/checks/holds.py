@@ -18,17 +18,17 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     A pause has no time limit, and without a stable release there is no rollback. A return to an earlier
     release has no limit either, since its end would serve again what was rolled back.
     """
-    known = s.attempt.hold
-    since = known.since if known and known.reason == reason else s.now
+    current = s.attempt.hold
+    since = current.since if current and current.reason == reason else s.now
     limit = s.spec.rollback.after_hold_seconds
     is_return = is_returning(s.status.canary, s.status)
     has_way_back = s.status.stable is not None and not is_return
     gives_up = limit is not None and reason is not Reason.PAUSED and has_way_back
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
     if until is not None and until <= s.now:
-        told = (
+        sentence = (
             f"Held for {limit} s, the limit of spec.rollback.afterHoldSeconds; not "
             f"quarantined, since nothing was proved against the release: {message}"
         )
-        return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
+        return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, sentence)
     return moves.Hold(reason, with_way_out(reason, message), until)

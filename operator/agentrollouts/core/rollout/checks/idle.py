@@ -36,14 +36,14 @@ TARGET_POLL: Final = timedelta(seconds=10)
 
 def rollback_latched(s: Situation) -> moves.Move | None:
     """A rollback was begun, and the process ended before the status recorded it."""
-    found, stable = s.routing.latch(next_number(s.status)), s.status.stable
-    target = begun_target(s) if found and stable else None
-    if found is None or stable is None or target is None:
+    latch, stable = s.routing.latch(next_number(s.status)), s.status.stable
+    target = begun_target(s) if latch and stable else None
+    if latch is None or stable is None or target is None:
         return None
-    if found.trigger is not Trigger.ACTION:
-        return moves.RollBackStable(target, found.trigger, REASONS[found.trigger], quoted(found))
+    if latch.trigger is not Trigger.ACTION:
+        return moves.RollBackStable(target, latch.trigger, REASONS[latch.trigger], quoted(latch))
     if not _is_rollback_requested(s):  # the request itself would prove it, and nothing else does
-        return moves.RollBackStable(target, Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(found))
+        return moves.RollBackStable(target, Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(latch))
     return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, _requested(stable))
 
 
@@ -63,9 +63,9 @@ def _requested(stable: ReleaseRecord) -> str:
 
 def stable_failed(s: Situation) -> moves.RollBackStable | None:
     """Stable exceeds a limit or a cap by itself, long after it was healthy."""
-    found = _harm(s)
-    target = find_target(s) if found and not _led_here(s.status) else None
-    return moves.RollBackStable(target, *found) if found and target else None
+    harm = _harm(s)
+    target = find_target(s) if harm and not _led_here(s.status) else None
+    return moves.RollBackStable(target, *harm) if harm and target else None
 
 
 def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
@@ -84,9 +84,9 @@ def _led_here(status: AgentRolloutStatus) -> bool:
 
     The failure may be elsewhere then, and one healthy release after the other would be thrown away.
     """
-    back, stable = status.last_rollback, status.stable
-    is_target = back is not None and stable is not None and back.to == stable.release
-    return is_target and back is not None and back.outcome is not VerifyOutcome.RECOVERED
+    rollback, stable = status.last_rollback, status.stable
+    is_target = rollback is not None and stable is not None and rollback.to == stable.release
+    return is_target and rollback is not None and rollback.outcome is not VerifyOutcome.RECOVERED
 
 
 def _is_rollback_requested(s: Situation) -> bool:
@@ -187,24 +187,24 @@ def _stuck(s: Situation) -> moves.Rest | None:
 
 def _worried(s: Situation) -> moves.Rest | None:
     """A gate or a cap has found stable degraded, and the only consequence is a report."""
-    found = s.analysis.found_against_stable({OnFail.HOLD})
-    if found is None or s.status.stable is None:
+    fault = s.analysis.found_against_stable({OnFail.HOLD})
+    if fault is None or s.status.stable is None:
         return None
     serves = "serves all traffic" if s.applied else "is stable"
-    told = f"{s.status.stable.release} {serves}, but {found.message}"
-    return moves.Rest(found.reason, told)
+    message = f"{s.status.stable.release} {serves}, but {fault.message}"
+    return moves.Rest(fault.reason, message)
 
 
 def _deserted_targets(s: Situation) -> moves.Rest | None:
     """Stable should be rolled back, but no target has a ready endpoint."""
-    stable, attempt, found, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
+    stable, attempt, targets, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
     is_due = _is_rollback_requested(s) or (harm is not None and not _led_here(s.status))
-    if stable is None or attempt is None or not is_due or not found or find_target(s):
+    if stable is None or attempt is None or not is_due or not targets or find_target(s):
         return None
     cause = "as requested" if harm is None else f"though {harm[2]}"
-    services = ", ".join(f"Service {r.service.name} of {r.release}" for r in found if r.service)
-    verb = "has" if len(found) == 1 else "each have"
-    cure = "its pods are being started; wait" if is_managed(s, found[0]) else "start its agents"
+    services = ", ".join(f"Service {r.service.name} of {r.release}" for r in targets if r.service)
+    verb = "has" if len(targets) == 1 else "each have"
+    cure = "its pods are being started; wait" if is_managed(s, targets[0]) else "start its agents"
     return moves.Rest(
         Reason.NO_HEALTHY_TARGET,
         f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; {cure}, "
@@ -215,14 +215,18 @@ def _deserted_targets(s: Situation) -> moves.Rest | None:
 
 def cold_target(s: Situation) -> ReleaseRecord | None:
     """The release whose pods have to start before stable can be rolled back to it."""
-    found = candidates(s) if _deserted_targets(s) else ()
-    return found[0] if found and is_managed(s, found[0]) else None
+    targets = candidates(s) if _deserted_targets(s) else ()
+    return targets[0] if targets and is_managed(s, targets[0]) else None
 
 
 def stable_rolls_back_first(s: Situation) -> moves.Move | None:
     """Stable must be rolled back, so the pending attempt ends; its release is tried again after that."""
-    back = rollback_requested(s) or stable_failed(s)
-    return moves.Supersede(f"Rolling back to {back.target.release} first. {back.message}") if back else None
+    rollback = rollback_requested(s) or stable_failed(s)
+    return (
+        moves.Supersede(f"Rolling back to {rollback.target.release} first. {rollback.message}")
+        if rollback
+        else None
+    )
 
 
 def superseded(s: Situation) -> moves.Move | None:

@@ -48,13 +48,13 @@ def _writing(s: Situation) -> moves.Move:
 
 def _latch_on_traffic(s: Situation) -> moves.Move | None:
     """The traffic was rolled back, and the process ended before the status recorded it."""
-    found = s.routing.latch(s.attempt.number)
-    if found is None or s.status.stable is None or s.status.canary is None:
+    latch = s.routing.latch(s.attempt.number)
+    if latch is None or s.status.stable is None or s.status.canary is None:
         return None
-    if found.trigger is Trigger.ACTION:  # the request itself proves it, and nothing else
-        unproved = moves.RollBack(Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(found))
+    if latch.trigger is Trigger.ACTION:  # the request itself proves it, and nothing else
+        unproved = moves.RollBack(Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(latch))
         return _requested(s) or unproved
-    return moves.RollBack(found.trigger, _reason_of(found.trigger, s), quoted(found))
+    return moves.RollBack(latch.trigger, _reason_of(latch.trigger, s), quoted(latch))
 
 
 def _reason_of(trigger: Trigger, s: Situation) -> Reason:
@@ -260,8 +260,8 @@ def _inconclusive(s: Situation) -> moves.Move | None:
         return moves.Extend(message)
     match s.spec.analysis.on_timeout:
         case OnTimeout.ROLL_BACK if not is_returning(s.status.canary, s.status):
-            told = f"Undecided when the phase was over, so not quarantined: {message}"
-            return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, told)
+            sentence = f"Undecided when the phase was over, so not quarantined: {message}"
+            return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, sentence)
         case OnTimeout.PROMOTE:
             return None
         case _:
@@ -272,10 +272,10 @@ def awaiting_approval(s: Situation) -> moves.Move | None:
     """The plan, or the one that the attempt began with, requires that a person agrees."""
     if s.base is State.BAKING:
         return None
-    wanted = approvals.wanted(s.spec, s.attempt)
+    needed = approvals.wanted(s.spec, s.attempt)
     if request := approval.request(s.obs.rollout, s.attempt):
         return moves.AskApproval(request) if s.base is State.CANARY else moves.Wait(request)
-    return moves.NoteApproval(wanted[0].phase_name) if len(wanted) > 1 else None
+    return moves.NoteApproval(needed[0].phase_name) if len(needed) > 1 else None
 
 
 def next_phase(s: Situation) -> moves.Move:

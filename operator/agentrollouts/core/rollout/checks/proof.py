@@ -28,16 +28,16 @@ CALM: Final = frozenset({Verdict.PASS, Verdict.INCONCLUSIVE})
 
 def proved(s: Situation) -> moves.Move | None:
     """What serves since the rollback exceeds the limits too, or has kept them for a whole window."""
-    back = s.status.last_rollback
-    if back is None or not is_unproved(s.status) or not _serves_since(s, back):
+    rollback = s.status.last_rollback
+    if rollback is None or not is_unproved(s.status) or not _serves_since(s, rollback):
         return None
     if harm := _harm(s):
-        message = f"{back.to} exceeds the limits as well, so {ELSEWHERE}. {harm}"
+        message = f"{rollback.to} exceeds the limits as well, so {ELSEWHERE}. {harm}"
         return moves.Prove(VerifyOutcome.NOT_RECOVERED, message)
-    keeps = _keeps(s, back)
+    keeps = _keeps(s, rollback)
     if not keeps:
         return None
-    message = f"{back.to} stays within the limits that {back.from_} exceeded: {keeps}"
+    message = f"{rollback.to} stays within the limits that {rollback.from_} exceeded: {keeps}"
     return moves.Prove(VerifyOutcome.RECOVERED, message)
 
 
@@ -47,22 +47,22 @@ def _harm(s: Situation) -> str:
     return sentences(failing) or sentences(s.analysis.exceeded(OnFail.ROLL_BACK))
 
 
-def _serves_since(s: Situation, back: LastRollback) -> bool:
-    return s.status.stable is not None and s.status.stable.release == back.to
+def _serves_since(s: Situation, rollback: LastRollback) -> bool:
+    return s.status.stable is not None and s.status.stable.release == rollback.to
 
 
-def _keeps(s: Situation, back: LastRollback) -> str:
+def _keeps(s: Situation, rollback: LastRollback) -> str:
     """By which numbers the limits are kept; empty while that is not known for the whole window."""
-    asked = s.analysis.gates_at_rest
-    if back.trigger is Trigger.CAP:
+    due = s.analysis.gates_at_rest
+    if rollback.trigger is Trigger.CAP:
         seconds = max((cap.cap.per_seconds for cap in s.analysis.caps), default=0)
-        known = tuple(found for found in s.analysis.cap_readings if found.is_seen)
-        is_known, text = bool(known) and len(known) == len(s.analysis.caps), sentences(known)
+        readings = tuple(reading for reading in s.analysis.cap_readings if reading.is_seen)
+        is_known, text = bool(readings) and len(readings) == len(s.analysis.caps), sentences(readings)
     else:
-        seconds = max((_needed_seconds_of(gate) for gate in asked), default=0)
+        seconds = max((_needed_seconds_of(gate) for gate in due), default=0)
         is_known = bool(s.analysis.judgments) and all(j.verdict is Verdict.PASS for j in s.analysis.judgments)
         text = sentences(s.analysis.judgments)
-    since = back.routed_time or back.decided_time
+    since = rollback.routed_time or rollback.decided_time
     return text if is_known and s.now - since >= timedelta(seconds=seconds) else ""
 
 
@@ -74,7 +74,7 @@ def given_up(s: Situation) -> moves.Move | None:
     """It was rolled back without proof, and no one has requested a retry."""
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.GIVEN_UP:
         return None
-    release, back = s.desired.record.release, s.status.last_rollback
+    release, rollback = s.desired.record.release, s.status.last_rollback
     if s.attempt.trigger is Trigger.TIMEOUT:
         why, reason = "after waiting, not because anything was proved against it", Reason.TIMED_OUT
     else:
@@ -82,20 +82,24 @@ def given_up(s: Situation) -> moves.Move | None:
     message = (
         f"{release} was rolled back {why}; it is not in quarantine and is not tried again without an action. "
         f"Annotate {retry_of(s.attempt, release)}, change the plan, or roll out another release. "
-        f"{back.message if back else ''}"
+        f"{rollback.message if rollback else ''}"
     )
     return rest(s, reason, message.rstrip())
 
 
 def shared_cause(s: Situation) -> moves.Move | None:
     """The desired release was cleared of a fault that affects all releases, and that is not over."""
-    back = s.status.last_rollback
-    if back is None or back.outcome is not VerifyOutcome.NOT_RECOVERED or not isinstance(s.desired, Desired):
+    rollback = s.status.last_rollback
+    if (
+        rollback is None
+        or rollback.outcome is not VerifyOutcome.NOT_RECOVERED
+        or not isinstance(s.desired, Desired)
+    ):
         return None
-    is_cleared = s.desired.standing is Standing.KNOWN_HEALTHY and s.desired.record.release == back.from_
-    if not is_cleared or not _serves_since(s, back) or not _lasts(s):
+    is_cleared = s.desired.standing is Standing.KNOWN_HEALTHY and s.desired.record.release == rollback.from_
+    if not is_cleared or not _serves_since(s, rollback) or not _lasts(s):
         return None
-    message = f"{back.from_} returns once {back.to} stays within the limits; {back.verification}"
+    message = f"{rollback.from_} returns once {rollback.to} stays within the limits; {rollback.verification}"
     return moves.Rest(Reason.SHARED_CAUSE, message)
 
 

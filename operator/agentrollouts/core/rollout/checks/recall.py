@@ -38,11 +38,13 @@ def _desired_is_banned(s: Situation) -> moves.Move | None:
 def _all_that_is_known(s: Situation) -> moves.Move | None:
     """Nothing serves, as far as the status knows: the newest healthy release serves on."""
     agent, snapshots = s.spec.agent, s.obs.snapshots.values()
-    bans = [ban.entry for found in snapshots if (ban := ban_of(found, agent))]
-    known = {entry.digest for entry in s.status.quarantined}
-    quarantined = _newest((*s.status.quarantined, *(entry for entry in bans if entry.digest not in known)))
+    bans = [ban.entry for snapshot in snapshots if (ban := ban_of(snapshot, agent))]
+    recorded = {entry.digest for entry in s.status.quarantined}
+    quarantined = _newest((*s.status.quarantined, *(entry for entry in bans if entry.digest not in recorded)))
     banned = {entry.digest for entry in quarantined} | {entry.digest for entry in bans}
-    facts = [fact for found in snapshots if (fact := healthy_of(found, agent)) and fact.digest not in banned]
+    facts = [
+        fact for snapshot in snapshots if (fact := healthy_of(snapshot, agent)) and fact.digest not in banned
+    ]
     history = _history(facts)
     able = (entry for entry in history if missing_service(s.spec, entry.record) is None)
     newest = next(able, None)

@@ -51,14 +51,16 @@ def _by_the_gates(s: Situation, rollback: LastRollback) -> moves.Move:
     """In this order: did the traffic move, is stable as it was, or is it still worse?"""
     verify, stable = s.spec.rollback.verify, rollback.to
     is_late = s.clock >= verify.within_seconds
-    worse = [found for found in s.analysis.recoveries if found.outcome is VerifyOutcome.NOT_RECOVERED]
+    worse = [
+        recovery for recovery in s.analysis.recoveries if recovery.outcome is VerifyOutcome.NOT_RECOVERED
+    ]
     if worse and is_late:
-        told = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; no further rollback."
-        return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{told} {sentences(worse)}")
+        summary = f"{stable} is still worse than before the attempt, so {ELSEWHERE}; no further rollback."
+        return moves.Conclude(VerifyOutcome.NOT_RECOVERED, f"{summary} {sentences(worse)}")
     doubt = _doubt(s, rollback, is_late=is_late)
     if not doubt:
-        told = f"{stable} is as it was before the attempt."
-        return moves.Conclude(VerifyOutcome.RECOVERED, f"{told} {sentences(s.analysis.recoveries)}")
+        summary = f"{stable} is as it was before the attempt."
+        return moves.Conclude(VerifyOutcome.RECOVERED, f"{summary} {sentences(s.analysis.recoveries)}")
     if s.clock >= verify.watch_seconds:
         return moves.Conclude(VerifyOutcome.UNVERIFIED, f"It is unknown whether that helped: {doubt}")
     seconds = verify.watch_seconds if is_late else min(verify.within_seconds, verify.watch_seconds)
@@ -78,6 +80,6 @@ def _doubt(s: Situation, rollback: LastRollback, *, is_late: bool) -> str:
     recoveries = s.analysis.recoveries
     if not recoveries:
         return "Prometheus has not responded"
-    missing = [found for found in recoveries if found.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
-    is_empty = all(found.outcome is VerifyOutcome.UNVERIFIED for found in recoveries)
+    missing = [recovery for recovery in recoveries if recovery.outcome in {None, VerifyOutcome.NOT_RECOVERED}]
+    is_empty = all(recovery.outcome is VerifyOutcome.UNVERIFIED for recovery in recoveries)
     return sentences(recoveries if is_empty else missing)

@@ -44,9 +44,9 @@ def unanswered(s: Situation, record: ReleaseRecord, *, is_return: bool) -> Probl
     is_ours, service = is_managed(s, record), record.service
     if is_ours:
         is_proved = is_return and s.obs.endpoints_ready is True
-        found = workloads(s, record).obstacle(is_proved=is_proved)
-        if found:
-            return found
+        obstacle = workloads(s, record).obstacle(is_proved=is_proved)
+        if obstacle:
+            return obstacle
     if s.obs.endpoints_ready is not False or service is None:
         return None
     where = f"--namespace={s.obs.rollout.metadata.namespace} --selector={LABEL_RELEASE}={record.release}"

@@ -144,7 +144,7 @@ def _sentence(
     A share is claimed only where the gateways confirm it.
     """
     subject = status.canary.release if status.canary else ""
-    back = status.last_rollback
+    rollback = status.last_rollback
     match attempt.state:
         case State.HELD if attempt.hold:
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
@@ -155,18 +155,20 @@ def _sentence(
             return (
                 f"{share(status, attempt, doubt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
             )
-        case _ if back and is_latched(status):
-            return _way_back(attempt, back, move)
+        case _ if rollback and is_latched(status):
+            return _way_back(attempt, rollback, move)
         case _:
             return ""
 
 
-def _way_back(attempt: Attempt, back: LastRollback, move: moves.Move) -> str:
+def _way_back(attempt: Attempt, rollback: LastRollback, move: moves.Move) -> str:
     """From where to where and why; once the traffic is there, whether that helped stands first."""
-    verified = back.verification or (getattr(move, "message", "") if attempt.state is State.VERIFYING else "")
+    verified = rollback.verification or (
+        getattr(move, "message", "") if attempt.state is State.VERIFYING else ""
+    )
     if not verified:
-        return f"Rolling back from {back.from_} to {back.to}: {back.message}"
-    return f"Rolled back from {back.from_} to {back.to}. {verified} Cause: {back.message}"
+        return f"Rolling back from {rollback.from_} to {rollback.to}: {rollback.message}"
+    return f"Rolled back from {rollback.from_} to {rollback.to}. {verified} Cause: {rollback.message}"
 
 
 def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
@@ -178,8 +180,10 @@ def _missing(s: Situation, status: AgentRolloutStatus, metrics: _Word) -> str:
         judgments = s.analysis.judgments
         awaited = sentences(j for j in judgments if j.reason is Reason.COLLECTING and not j.present)
         return awaited if is_progressing(status) else ""
-    known = find_condition(s.status.conditions, METRICS_CONDITION)
-    since = known.last_transition_time if known and known.status is ConditionStatus.FALSE else s.now
+    persisted = find_condition(s.status.conditions, METRICS_CONDITION)
+    since = (
+        persisted.last_transition_time if persisted and persisted.status is ConditionStatus.FALSE else s.now
+    )
     grace = ERROR_GRACE if reason is Reason.METRICS_UNAVAILABLE else SILENCE_GRACE
     return f"{message}; if this lasts, it is held at {utc(min(since, s.now) + grace)}"
 
@@ -204,26 +208,26 @@ def _by_gateways(report: gateways.Report, traffic: TrafficState) -> _Word:
 
 def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
     """What to say of a rollback that has spent its budget and is not on the route yet."""
-    back, budget = status.last_rollback, s.spec.rollback.budget_seconds
+    rollback, budget = status.last_rollback, s.spec.rollback.budget_seconds
     rolling = status.attempt is not None and status.attempt.state is State.ROLLING_BACK
-    if not rolling or back is None or s.now < back.decided_time + timedelta(seconds=budget):
+    if not rolling or rollback is None or s.now < rollback.decided_time + timedelta(seconds=budget):
         return None
     cause = s.obs.traffic_problem.message if s.obs.traffic_problem else "the route does not show it yet"
-    return f"The rollback decided at {back.decided_time:%H:%M:%S} UTC is over its {budget} s: {cause}"
+    return f"The rollback decided at {rollback.decided_time:%H:%M:%S} UTC is over its {budget} s: {cause}"
 
 
 def _metrics(s: Situation, status: AgentRolloutStatus) -> _Word:
     """Of the gates; a cap without a metric stops nothing, but must not look like one that is kept."""
-    unseen = sentences(found for found in s.analysis.cap_readings if not found.is_seen)
+    unseen = sentences(reading for reading in s.analysis.cap_readings if not reading.is_seen)
     if not s.analysis.is_gated(status):
         return None, Reason.METRICS_NOT_NEEDED, unseen
     if s.silence:
         return False, s.silence.reason, s.silence.message
     if s.analysis.judgments:
         return True, Reason.METRICS_AVAILABLE, unseen
-    known = find_condition(status.conditions, METRICS_CONDITION)
-    if known and known.status is not ConditionStatus.UNKNOWN:
-        return known.status is ConditionStatus.TRUE, _word(known.reason), known.message
+    persisted = find_condition(status.conditions, METRICS_CONDITION)
+    if persisted and persisted.status is not ConditionStatus.UNKNOWN:
+        return persisted.status is ConditionStatus.TRUE, _word(persisted.reason), persisted.message
     return None, Reason.METRICS_UNKNOWN, ""
 
 

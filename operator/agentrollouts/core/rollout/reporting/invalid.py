@@ -30,7 +30,7 @@ def invalid_status(
 ) -> dict[str, Any] | None:
     """The status with `Ready` False and `Stalled` True, each problem by its field; None if it says so."""
     status = dict(manifest.get("status") or {})
-    known = after = _conditions(status.get("conditions"))
+    before = after = _conditions(status.get("conditions"))
     generation, message = manifest["metadata"].get("generation", 0), problems(error)
     for kind, holds, reason, text in (
         (READY, ConditionStatus.FALSE, Reason.INVALID_SPEC, message),
@@ -39,11 +39,11 @@ def invalid_status(
     ):
         after = set_condition(after, condition(kind, holds, reason, text, generation=generation, now=now))
     seen = status.get("observedGeneration") == generation
-    if after == known and seen:
+    if after == before and seen:
         return None
     return status | {
         "observedGeneration": generation,
-        "conditions": [found.to_json() for found in after],
+        "conditions": [each.to_json() for each in after],
     }
 
 
@@ -63,8 +63,8 @@ def problems(error: ValidationError) -> str:
     )
 
 
-def _conditions(found: object) -> tuple[Condition, ...]:
+def _conditions(conditions: object) -> tuple[Condition, ...]:
     try:
-        return _CONDITIONS.validate_python(found or ())
+        return _CONDITIONS.validate_python(conditions or ())
     except ValidationError:
         return ()

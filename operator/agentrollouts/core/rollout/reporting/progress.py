@@ -57,8 +57,8 @@ def until(spec: AgentRolloutSpec, attempt: Attempt) -> str:
 
 def how_to_approve(rollout: AgentRollout, attempt: Attempt) -> str:
     """The command that lets the attempt leave the phase that passed; empty if it waits for no approval."""
-    found = approval.request(rollout, attempt) if attempt.state is State.AWAITING_APPROVAL else ""
-    return f". {found}" if found else ""
+    command = approval.request(rollout, attempt) if attempt.state is State.AWAITING_APPROVAL else ""
+    return f". {command}" if command else ""
 
 
 def findings(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> Iterator[str]:
@@ -81,7 +81,7 @@ def findings(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> Iterator[str
 
 def with_measured(message: str, *sentences: str) -> str:
     """The message, and behind `MEASURED` those of the sentences that it does not contain."""
-    more = "; ".join(found for found in sentences if found and found not in message)
+    more = "; ".join(sentence for sentence in sentences if sentence and sentence not in message)
     return f"{message}{MEASURED}{more}" if more else message
 
 

@@ -46,14 +46,14 @@ def _at_rest(s: Situation, status: AgentRolloutStatus, stable: ReleaseRecord) ->
 def _unreachable(s: Situation, status: AgentRolloutStatus) -> tuple[ReleaseRecord, ...]:
     """The releases that could be rolled back to, if their snapshots were there."""
     banned = {entry.digest for entry in status.quarantined} | {status.stable and status.stable.digest}
-    found = {
+    by_digest = {
         entry.digest: entry.record
         for entry in reversed(status.history)
         if entry.outcome is Outcome.HEALTHY and entry.digest not in banned
     }
     return tuple(
         record
-        for record in reversed(found.values())
+        for record in reversed(by_digest.values())
         if was_healthy(record, status) and record.snapshot not in s.obs.snapshots
     )
 

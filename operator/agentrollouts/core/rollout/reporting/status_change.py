@@ -40,8 +40,8 @@ def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
     result = obs.poll_result
     tick = max(obs.rollout.spec.analysis.interval_seconds, (result and result.interval_seconds) or 0.0)
     pause = timedelta(seconds=NUMBERS_TICKS * tick)
-    shown, known = _newest_sample(old), _newest_sample(status)
-    return known is not None and (shown is None or known - shown >= pause)
+    shown, newest = _newest_sample(old), _newest_sample(status)
+    return newest is not None and (shown is None or newest - shown >= pause)
 
 
 def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
@@ -52,15 +52,15 @@ def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
 def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
     """The status without what changes at every answer of Prometheus."""
     gates, watched = (
-        tuple(_gate_without_numbers(gate) for gate in found) for found in (status.gates, status.watched)
+        tuple(_gate_without_numbers(gate) for gate in statuses) for statuses in (status.gates, status.watched)
     )
     caps = tuple(cap.copy_with(value=0.0, message="", time=_NO_TIME) for cap in status.caps)
     attempt = status.attempt
     if attempt and attempt.hold and attempt.hold.reason not in UNVARYING:
         attempt = attempt.copy_with(hold=attempt.hold.copy_with(message=""))
     conditions = tuple(
-        found.copy_with(message=steady(found.message) if found.reason in UNVARYING else "")
-        for found in status.conditions
+        condition.copy_with(message=steady(condition.message) if condition.reason in UNVARYING else "")
+        for condition in status.conditions
     )
     return status.copy_with(
         gates=gates,

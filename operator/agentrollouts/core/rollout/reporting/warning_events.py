@@ -37,16 +37,16 @@ _Word = tuple[Reason, str]
 
 def notices(s: Situation, status: AgentRolloutStatus, reported: Iterable[Event]) -> Iterator[Event]:
     """What the new status says and the persisted one did not, as far as no Event of this decision says it."""
-    known = list(reported)
+    events = list(reported)
     for event in chain(_gates(s), _caps(s), _words(s.obs.status, status)):
-        if not any(_repeats(event, found) for found in known):
-            known.append(event)
+        if not any(_repeats(event, earlier) for earlier in events):
+            events.append(event)
             yield event
 
 
-def _repeats(event: Event, known: Event) -> bool:
-    is_same_cause = event.reason is known.reason and event.reason not in UNVARYING
-    return event.message in known.message or (is_same_cause and known.message in event.message)
+def _repeats(event: Event, earlier: Event) -> bool:
+    is_same_cause = event.reason is earlier.reason and event.reason not in UNVARYING
+    return event.message in earlier.message or (is_same_cause and earlier.message in event.message)
 
 
 def _gates(s: Situation) -> Iterator[Event]:
@@ -60,18 +60,18 @@ def _gates(s: Situation) -> Iterator[Event]:
 
 
 def _caps(s: Situation) -> Iterator[Event]:
-    known = {cap.name for cap in exceeded_caps(s.obs.status)}
+    exceeded = {cap.name for cap in exceeded_caps(s.obs.status)}
     for reading in s.analysis.cap_readings:
-        if reading.exceeded and reading.name not in known:
+        if reading.exceeded and reading.name not in exceeded:
             yield Event(Reason.CAP_EXCEEDED, f"{reading.name}: {reading.message}", is_warning=True)
 
 
 def _words(old: AgentRolloutStatus, new: AgentRolloutStatus) -> Iterator[Event]:
     """What a condition, or the hold, came to say."""
-    known = {_key(word) for word in _wrong(old)}
+    keys = {_key(word) for word in _wrong(old)}
     for word in _wrong(new):
-        if _key(word) not in known:
-            known.add(_key(word))
+        if _key(word) not in keys:
+            keys.add(_key(word))
             yield Event(*word, is_warning=True)
 
 
@@ -80,19 +80,22 @@ def _key(word: _Word) -> _Word:
     return (reason, message if reason in UNVARYING else "")
 
 
-def _is_altered(found: Condition) -> bool:
+def _is_altered(condition: Condition) -> bool:
     """Whether a rollback is possible though a snapshot was altered."""
-    return found.status is ConditionStatus.TRUE and found.reason == Reason.SNAPSHOT_ALTERED
+    return condition.status is ConditionStatus.TRUE and condition.reason == Reason.SNAPSHOT_ALTERED
 
 
 def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
     """Everything that a status says is wrong."""
     words = [
-        (found.reason, found.message)
-        for found in status.conditions
-        if found.type not in {RECONCILING, STALLED}
-        and (found.status is ConditionStatus.TRUE) is (found.type in WARNINGS or _is_altered(found))
-        and not (found.type == METRICS_CONDITION and found.reason in AWAITED and is_progressing(status))
+        (condition.reason, condition.message)
+        for condition in status.conditions
+        if condition.type not in {RECONCILING, STALLED}
+        and (condition.status is ConditionStatus.TRUE)
+        is (condition.type in WARNINGS or _is_altered(condition))
+        and not (
+            condition.type == METRICS_CONDITION and condition.reason in AWAITED and is_progressing(status)
+        )
     ]
     hold = status.attempt.hold if status.attempt else None
     if hold is not None:

@@ -37,8 +37,8 @@ class ConfigMapRouter(OwnedRouter):
 
     def obstacle(self, records: Iterable[ReleaseRecord | None], *, is_return: bool) -> Problem | None:  # noqa: ARG002 it is the same for all
         """Someone made it immutable; a rollback replaces it."""
-        found = self._found()
-        if is_return or not _is_frozen(found):
+        current = self._found()
+        if is_return or not _is_frozen(current):
             return None
         namespace, name = self.obs.rollout.metadata.namespace, self.name(self.obs.rollout)
         message = (
@@ -49,23 +49,23 @@ class ConfigMapRouter(OwnedRouter):
 
     def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Change]:
         """One that cannot be changed is deleted first, but not for the number of a generation."""
-        found, due = self._found(), tuple(super().changes(split, is_blocked=is_blocked))
-        if found is None or not _is_frozen(found):
+        current, due = self._found(), tuple(super().changes(split, is_blocked=is_blocked))
+        if current is None or not _is_frozen(current):
             yield from due
             return
         for write in due:
-            kept = {**write.manifest, "data": found.get("data")}
-            if _sides(found) == _sides(write.manifest):
-                if not self.shows(found, kept):
+            kept = {**write.manifest, "data": current.get("data")}
+            if _sides(current) == _sides(write.manifest):
+                if not self.shows(current, kept):
                     yield Write(kept, FIELD_MANAGER)
             elif not is_blocked:
-                yield from (Deletion(found), write)
+                yield from (Deletion(current), write)
 
     def share(self, record: ReleaseRecord) -> int | None:
         """As `split.json` says."""
         sides = _sides(self._found())
-        found = (weight for digest, weight in sides or () if digest == record.digest)
-        return None if sides is None else next(found, 0)
+        weights = (weight for digest, weight in sides or () if digest == record.digest)
+        return None if sides is None else next(weights, 0)
 
     @classmethod
     def render(cls, rollout: AgentRollout, split: Split, seen: Objects) -> Manifest:  # noqa: ARG003 it depends on no other
@@ -89,8 +89,8 @@ class ConfigMapRouter(OwnedRouter):
         }
 
 
-def _is_frozen(found: Manifest | None) -> bool:
-    return found is not None and found.get("immutable") is True
+def _is_frozen(manifest: Manifest | None) -> bool:
+    return manifest is not None and manifest.get("immutable") is True
 
 
 def _sides(manifest: Manifest | None) -> tuple[tuple[str, int], ...] | None:

@@ -29,8 +29,8 @@ class HttpRouteRouter(OwnedRouter):
     @classmethod
     def render(cls, rollout: AgentRollout, split: Split, seen: Objects) -> Manifest | None:
         """The whole route; None if the spec has none, or a release has no Service."""
-        wanted = rollout.spec.traffic.http_route or _left_route(rollout, seen)
-        if wanted is None:
+        route_spec = rollout.spec.traffic.http_route or _left_route(rollout, seen)
+        if route_spec is None:
             return None
         if any(weight and not (record and record.service) for record, weight in split.sides):
             return None  # a route without one of the two would send its share to the other
@@ -38,19 +38,19 @@ class HttpRouteRouter(OwnedRouter):
             "apiVersion": f"{ROUTE_API}/v1",
             "kind": "HTTPRoute",
             "metadata": metadata_of(rollout, split.status, rollout.metadata.name),
-            "spec": _spec(wanted, split),
+            "spec": _spec(route_spec, split),
         }
 
     @classmethod
-    def shows(cls, found: Manifest | None, desired: Manifest) -> bool:
+    def shows(cls, current: Manifest | None, desired: Manifest) -> bool:
         """Whether the route is as it has to be, and keeps no user with a canary at weight 0."""
-        return super().shows(found, desired) and not _is_sticky(found)
+        return super().shows(current, desired) and not _is_sticky(current)
 
     def leftovers(self) -> Iterator[Manifest]:
         """The route, once `spec` no longer needs it."""
-        found = _unwanted_route(self.obs.rollout, self.obs.traffic)
-        if found is not None:
-            yield found
+        route = _unwanted_route(self.obs.rollout, self.obs.traffic)
+        if route is not None:
+            yield route
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By the weights of its backends; None without a route, or if it sends requests nowhere."""
@@ -63,10 +63,10 @@ class HttpRouteRouter(OwnedRouter):
         return shared[0] if len(shared) == 1 else None
 
 
-def _spec(wanted: HttpRouteTraffic, split: Split) -> dict[str, Any]:
+def _spec(route_spec: HttpRouteTraffic, split: Split) -> dict[str, Any]:
     parents = [
         {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
-        for parent in wanted.parent_refs
+        for parent in route_spec.parent_refs
     ]
     backends = [
         {"group": "", "kind": "Service", "weight": weight} | record.service.model_dump(by_alias=True)
@@ -75,29 +75,29 @@ def _spec(wanted: HttpRouteTraffic, split: Split) -> dict[str, Any]:
     ]
     rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
     spec: dict[str, Any] = {"parentRefs": parents, "rules": [rule]}
-    if wanted.hostnames:
-        spec["hostnames"] = list(wanted.hostnames)
+    if route_spec.hostnames:
+        spec["hostnames"] = list(route_spec.hostnames)
     return spec
 
 
-def _is_sticky(found: Manifest | None) -> bool:
+def _is_sticky(route: Manifest | None) -> bool:
     """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
-    rules = ((found or {}).get("spec") or {}).get("rules") or ()
+    rules = ((route or {}).get("spec") or {}).get("rules") or ()
     return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
 
 
 def _unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
     """A route of ours that `spec` no longer needs."""
-    found = seen.get(("HTTPRoute", rollout.metadata.name))
-    if rollout.spec.traffic.http_route or found is None or not is_ours(found, rollout):
+    route = seen.get(("HTTPRoute", rollout.metadata.name))
+    if rollout.spec.traffic.http_route or route is None or not is_ours(route, rollout):
         return None
-    return found
+    return route
 
 
 def _left_route(rollout: AgentRollout, seen: Objects) -> HttpRouteTraffic | None:
     """An unwanted route moves requests until it is deleted, so it is kept right."""
-    found = _unwanted_route(rollout, seen)
+    route = _unwanted_route(rollout, seen)
     try:
-        return HttpRouteTraffic.model_validate(found.get("spec")) if found else None
+        return HttpRouteTraffic.model_validate(route.get("spec")) if route else None
     except ValidationError:  # someone replaced it by another route
         return None

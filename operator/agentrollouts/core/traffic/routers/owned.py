@@ -34,12 +34,12 @@ class OwnedRouter(Router):
         """
 
     @classmethod
-    def shows(cls, found: Manifest | None, desired: Manifest) -> bool:
+    def shows(cls, current: Manifest | None, desired: Manifest) -> bool:
         """Whether an object is as it has to be.
 
         The sentence beside a latch does not count: the API server may have refused it.
         """
-        return covers(found, without_message(desired))
+        return covers(current, without_message(desired))
 
     def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Change]:  # noqa: ARG002 an object of ours blocks nothing
         """The whole object, if it is not as it has to be."""
@@ -49,17 +49,17 @@ class OwnedRouter(Router):
 
     def latches(self, number: int) -> Iterator[Latch]:
         """The mark on the object, if this very rollout made both and the traffic is as it says."""
-        found, uid = self._found(), self.obs.rollout.metadata.uid
-        mark = latch(found) if found and is_owned_by(found, uid) else None
+        current, uid = self._found(), self.obs.rollout.metadata.uid
+        mark = latch(current) if current and is_owned_by(current, uid) else None
         if mark and (mark.number, mark.uid) == (number, uid) and is_shown_back(self.obs.status, self.share):
             yield mark
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By comparison: if the object is as it must be after a rollback of the canary."""
-        status, found = self.obs.status, self._found()
-        back = self.render(self.obs.rollout, Split(status, ALL_STABLE), self.obs.traffic)
-        content = {key: value for key, value in (back or {}).items() if key != "metadata"}
-        if not content or not covers(found, content) or record not in {status.stable, status.canary}:
+        status, current = self.obs.status, self._found()
+        rolled_back = self.render(self.obs.rollout, Split(status, ALL_STABLE), self.obs.traffic)
+        content = {key: value for key, value in (rolled_back or {}).items() if key != "metadata"}
+        if not content or not covers(current, content) or record not in {status.stable, status.canary}:
             return None
         return 0 if record == status.canary else FULL
 
@@ -72,9 +72,9 @@ class OwnedRouter(Router):
     @classmethod
     def find(cls, rollout: AgentRollout, find: Find) -> Iterator[Manifest]:
         """The object, if we made it."""
-        found = find(cls.kind, cls.name(rollout))
-        if found is not None and is_ours(found, rollout):
-            yield found
+        manifest = find(cls.kind, cls.name(rollout))
+        if manifest is not None and is_ours(manifest, rollout):
+            yield manifest
 
     def _found(self) -> Manifest | None:
         return self.obs.traffic.get((self.kind, self.name(self.obs.rollout)))

@@ -93,9 +93,9 @@ class RoutePatchRouter(Router):
     def find(cls, rollout: AgentRollout, find: Find) -> Iterator[Manifest]:
         """The route that the spec names."""
         desired = rollout.spec.traffic.route_patch
-        found = find(ROUTE, desired.name) if desired else None
-        if found is not None:
-            yield found
+        route = find(ROUTE, desired.name) if desired else None
+        if route is not None:
+            yield route
 
     @classmethod
     def named(cls, traffic: Mapping[str, Any]) -> Iterator[Key]:
@@ -164,11 +164,11 @@ class RoutePatchRouter(Router):
         """The Services of this rollout's releases: recorded in its status, set before, or desired now."""
         status, spec, release = self.obs.status, self.obs.rollout.spec, self.obs.release
         records = (status.stable, status.canary, *status.history)
-        known = {record.service.name for record in records if record and record.service}
+        names = {record.service.name for record in records if record and record.service}
         if release and release.spec.serving and release.spec.agent == spec.agent:
-            known.add(release.spec.serving.service.name)
+            names.add(release.spec.serving.service.name)
         claim = self._claims.get(self._desired.name) if self._desired else None
-        return frozenset(known | set(claim.services if claim else ()))
+        return frozenset(names | set(claim.services if claim else ()))
 
     def _due(self, name: str, route: Manifest, split: Split | None) -> tuple[Operation, ...]:
         rollout, desired, claim = self.obs.rollout.metadata.name, self._desired, self._claims[name]
@@ -257,6 +257,6 @@ def _claim(uid: str, status: AgentRolloutStatus, rule: str, services: Iterable[s
 
 
 def _names_the_same(other: Manifest, rollout: AgentRollout) -> bool:
-    found = ((other.get("spec") or {}).get("traffic") or {}).get("routePatch") or {}
+    theirs = ((other.get("spec") or {}).get("traffic") or {}).get("routePatch") or {}
     desired = rollout.spec.traffic.route_patch
-    return desired is not None and (found.get("name"), found.get("rule")) == (desired.name, desired.rule)
+    return desired is not None and (theirs.get("name"), theirs.get("rule")) == (desired.name, desired.rule)

@@ -20,7 +20,7 @@ ROUTERS: Final[tuple[type[Router], ...]] = (
 
 def find(rollout: AgentRollout, find: Find) -> Iterator[Manifest]:
     """The objects of a rollout; those that it has claimed before are found by `claimants`."""
-    return (found for router in ROUTERS for found in router.find(rollout, find))
+    return (manifest for router in ROUTERS for manifest in router.find(rollout, find))
 
 
 def named(traffic: Mapping[str, Any]) -> Iterator[Key]:
@@ -52,8 +52,8 @@ def taken_by(rollout: AgentRollout, others: Iterable[Manifest]) -> str | None:
         rollout: The rollout that is decided on.
         others: Rollouts of its namespace that name the same object.
     """
-    known = tuple(others)
-    return next((name for router in ROUTERS if (name := router.taken_by(rollout, known))), None)
+    rollouts = tuple(others)
+    return next((name for router in ROUTERS if (name := router.taken_by(rollout, rollouts))), None)
 
 
 def managed_path(kind: str) -> tuple[str, ...]:
