@@ -159,7 +159,7 @@ def answering(strict: str, mild: str) -> Happening:
         is_early = all(poll.plan.window(source, world.now) < 1 for source in poll.plan.sources)
         world.words = ("nothing to count yet",) if is_early else (strict, mild)
         world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
-        world.poll_result = PollResult(plan=poll.plan, answer=QueryResult(world.now, rows))
+        world.poll_result = PollResult(plan=poll.plan, result=QueryResult(world.now, rows))
         return True
 
     return happen
@@ -177,7 +177,7 @@ def answering_late(word: str) -> Happening:
         rows = tuple(_rows(earlier, world.now, {"strict": word, "mild": word}))
         world.words = ("late", word)
         world.observer.looked(sent, answered=True)
-        world.poll_result = PollResult(plan=earlier, answer=QueryResult(world.now, rows))
+        world.poll_result = PollResult(plan=earlier, result=QueryResult(world.now, rows))
         return True
 
     return happen

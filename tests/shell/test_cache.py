@@ -324,7 +324,7 @@ def test_an_object_that_lost_our_label_can_be_taken_in_again() -> None:
     cache.put(manifest)
     cache.drop(manifest)
     assert not cache.put(manifest)
-    assert cache.found(manifest)
+    assert cache.put_unseen(manifest)
     assert cache.get(Ref.of(manifest)) is not None
 
 

@@ -118,7 +118,7 @@ def _answer(line: str) -> dict[str, Any]:
         return {"error": "; ".join(problems(error))}
     gate = _gate(question)
     problem = gate if isinstance(gate, str) else _misfit(question, gate)
-    return {"error": problem} if problem or isinstance(gate, str) else _told(_judge(question, gate))
+    return {"error": problem} if problem or isinstance(gate, str) else _as_json(_judge(question, gate))
 
 
 def _gate(question: Question) -> ResolvedGate | str:
@@ -211,7 +211,7 @@ def _memory(question: Question, gate: ResolvedGate) -> GateMemory:
     return GateMemory(baseline, Streaks(failing=stood, beyond=stood, stray=stood))
 
 
-def _told(judgment: Judgment) -> dict[str, Any]:
+def _as_json(judgment: Judgment) -> dict[str, Any]:
     finding = judgment.finding
     return {
         "verdict": judgment.verdict,

@@ -52,7 +52,7 @@ _FASTEST: Final = 1
 """zlib's level: nearly as small as the default, in half the time."""
 
 
-class _Known(NamedTuple):
+class _Stored(NamedTuple):
     version: int
     entries: tuple[Hashable, ...]
     """Its keys in the index."""
@@ -75,7 +75,7 @@ class Cache:
     """Objects by key, with an index of what belongs together."""
 
     def __init__(self) -> None:
-        self._objects: dict[Ref, _Known] = {}
+        self._objects: dict[Ref, _Stored] = {}
         self._gone: OrderedDict[Ref, int] = OrderedDict()
         self._index: dict[Hashable, Ref | set[Ref]] = {}
         """A set only where there are several: ten thousand sets of one are two megabytes."""
@@ -125,7 +125,7 @@ class Cache:
             self._note(entry, key)
         return stored is None or news.is_outline or stored.packed != news.packed
 
-    def found(self, manifest: Manifest) -> bool:
+    def put_unseen(self, manifest: Manifest) -> bool:
         """Take in an object that was read by name, though the watch called it gone when it lost our label."""
         key = Ref.of(manifest)
         if self._gone.get(key) == version_of(manifest):
@@ -154,7 +154,7 @@ class Cache:
 
     def touched_by(self, manifest: Manifest, *, is_claim_new: bool = True) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
-        yield from touched(manifest, self._found, is_claim_new=is_claim_new)
+        yield from touched(manifest, self._keys_of, is_claim_new=is_claim_new)
         ref = Ref.of(manifest)
         for name in table.made_for(ref.kind, ref.name):  # whatever its labels say by now
             if (owner := Ref(ROLLOUT, ref.namespace, name)) in self._objects:
@@ -188,7 +188,7 @@ class Cache:
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace, as `claim_of` has them."""
-        keys = self._found(ROLLOUT, namespace, agent)
+        keys = self._keys_of(ROLLOUT, namespace, agent)
         return [self._claim(key) for key in keys if key.name != name]
 
     def is_beyond(self, one: Ref, most: int) -> bool:
@@ -202,7 +202,7 @@ class Cache:
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
         """The rollouts that set weights in an object of another owner, as `claim_of` has them."""
-        return [self._claim(key) for key in self._found(ref)]
+        return [self._claim(key) for key in self._keys_of(ref)]
 
     def _claim(self, rollout: Ref) -> Manifest:
         claim: Manifest = marshal.loads(self._objects[rollout].claim)  # noqa: S302 - made by `_packed`
@@ -210,11 +210,11 @@ class Cache:
 
     def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
         """The objects of other owners in which a rollout has set something."""
-        return [_unpacked(self._objects[key]) for key in self._found(CLAIM, rollout)]
+        return [_unpacked(self._objects[key]) for key in self._keys_of(CLAIM, rollout)]
 
     def snapshots_of(self, namespace: str, agent: str) -> dict[Ref, int]:
         """The versions of the snapshot ConfigMaps of an agent."""
-        return {key: self._objects[key].version for key in self._found(CONFIG_MAP, namespace, agent)}
+        return {key: self._objects[key].version for key in self._keys_of(CONFIG_MAP, namespace, agent)}
 
     def bundle_bytes(self, namespace: str) -> int:
         """Bytes of all bundles of a namespace."""
@@ -235,14 +235,14 @@ class Cache:
             if not isinstance(indexed, set) or not indexed:
                 self._index.pop(entry, None)  # a route may name one door twice
 
-    def _packed(self, key: Ref, version: int, manifest: Manifest) -> _Known:
+    def _packed(self, key: Ref, version: int, manifest: Manifest) -> _Stored:
         """What is remembered of an object, in the room that its namespace has left."""
         made, kept = str(manifest["metadata"].get("creationTimestamp") or ""), remembered(manifest)
         _, size = contents(kept) if key.kind == CONFIG_MAP else ("", 0)
         packed, belongs = _pack(kept), tuple(entries(key, kept))
         room = min(LARGE, NAMESPACE_BYTES - self._used[key.namespace])
         is_large = len(packed) > room
-        return _Known(
+        return _Stored(
             version,
             belongs,
             _pack(outline(kept)) if is_large else packed,
@@ -261,7 +261,7 @@ class Cache:
         elif indexed != key:
             self._index[entry] = {indexed, key}
 
-    def _found(self, *entry: Hashable) -> tuple[Ref, ...]:
+    def _keys_of(self, *entry: Hashable) -> tuple[Ref, ...]:
         return self._under(entry)
 
     def _under(self, entry: Hashable) -> tuple[Ref, ...]:
@@ -277,7 +277,7 @@ def _pack(manifest: Manifest) -> bytes:
     return zlib.compress(marshal.dumps({**manifest, "metadata": metadata}), _FASTEST)
 
 
-def _unpacked(stored: _Known) -> Manifest:
+def _unpacked(stored: _Stored) -> Manifest:
     manifest: Manifest = marshal.loads(zlib.decompress(stored.packed))  # noqa: S302 - made by `_pack`
     if stored.version:
         manifest["metadata"]["resourceVersion"] = str(stored.version)

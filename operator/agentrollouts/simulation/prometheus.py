@@ -150,7 +150,7 @@ class Prometheus:
             if metric == "agent_runs_total" and (outcome is None or ("outcome", outcome) in labels)
         )
 
-    def answer(self, plan: QueryPlan, at: datetime, now: datetime) -> Iterator[Row]:
+    def query(self, plan: QueryPlan, at: datetime, now: datetime) -> Iterator[Row]:
         """The rows of an instant query.
 
         Args:

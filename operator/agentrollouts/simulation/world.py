@@ -199,17 +199,19 @@ class World(ApiServer):
     def poll(self, poll: Poll) -> None:
         """What `shell.inputs.poller` would do at a tick."""
         self.polled, at = self.now, self.now + self.skew
-        history = self._asked_history(poll)
+        history = self._history_before(poll)
         match self.metrics:
             case "down" | "away":
                 result: QueryResult | Unreadable = Unreadable("Prometheus answered 503")
             case "refused":
                 result = Unreadable("Prometheus refused the query: parse error", Reason.INVALID_GATE)
             case _:
-                rows = self.prometheus.answer(poll.plan, at, self.now)
-                result = QueryResult(at, tuple(filter(None, (self._as_told(poll.plan, row) for row in rows))))
+                rows = self.prometheus.query(poll.plan, at, self.now)
+                result = QueryResult(
+                    at, tuple(filter(None, (self._reported(poll.plan, row) for row in rows)))
+                )
         self.poll_result = PollResult(
-            plan=poll.plan, answer=result, history=history, sighted=self._sighted(poll)
+            plan=poll.plan, result=result, history=history, sighted=self._sighted(poll)
         )
 
     def _sighted(self, poll: Poll) -> Sighted | None:
@@ -217,12 +219,12 @@ class World(ApiServer):
             return None
         return self.prometheus.sighted(poll.census, self.now)
 
-    def _as_told(self, plan: QueryPlan, row: Row) -> Row | None:
+    def _reported(self, plan: QueryPlan, row: Row) -> Row | None:
         if self.metrics == "silent" and row.release == plan.subject.canary:
             return None
         return Row(row.src, row.release, row.group, float("nan")) if self.metrics == "garbled" else row
 
-    def _asked_history(self, poll: Poll) -> Series | None:
+    def _history_before(self, poll: Poll) -> Series | None:
         before = poll.history_before
         if before is None or not self.remembers or self.metrics != "up":
             return None

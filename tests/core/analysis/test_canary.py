@@ -112,7 +112,7 @@ def counting(found: AgentRollout, counted: Counted) -> PollResult:
                 if t in plan.terms(source)
             ]
     return PollResult(
-        plan=plan, answer=QueryResult(AT, tuple(row for row in rows if row.release in plan.subject.releases))
+        plan=plan, result=QueryResult(AT, tuple(row for row in rows if row.release in plan.subject.releases))
     )
 
 
@@ -313,10 +313,10 @@ def test_a_reset_is_examined_by_the_next_query() -> None:
     found = rollout(gates=[ERRORS])
     usual, first = decide(observed(found)).poll, counting(found, BROKEN)
     assert usual is not None
-    assert isinstance(first.answer, QueryResult)
+    assert isinstance(first.result, QueryResult)
     (total,) = usual.plan.totals
     reset = Row(tag(usual.plan, total, Term.RESETS), STABLE, None, 1.0)
-    with_reset = replace(first, answer=replace(first.answer, rows=(*first.answer.rows, reset)))
+    with_reset = replace(first, result=replace(first.result, rows=(*first.result.rows, reset)))
 
     waiting = decide(observed(found, with_reset))
     examined = waiting.poll
@@ -332,7 +332,7 @@ def test_a_reset_is_examined_by_the_next_query() -> None:
 def test_a_hold_by_a_cap_waits_for_an_answer() -> None:
     """After a restart nothing is known yet, and the cause may still be there."""
     held = after(capped := rollout(caps=[SPEND | {"action": "Hold"}]), decided(capped, DEAR))
-    silent = decide(observed(held, PollResult(plan=counting(held, DEAR).plan, answer=Unreadable("down"))))
+    silent = decide(observed(held, PollResult(plan=counting(held, DEAR).plan, result=Unreadable("down"))))
     cheap = decided(held)
 
     assert silent.status is None or state_of(silent)[0] is State.HELD
@@ -475,7 +475,7 @@ def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
     assert plan is not None
 
     decision = decide(
-        observed(found, PollResult(plan=plan.plan, answer=Unreadable("no such source", reason)))
+        observed(found, PollResult(plan=plan.plan, result=Unreadable("no such source", reason)))
     )
 
     assert state_of(decision) == (State.HELD, reason)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Baseline, GateStatus, Severity, Verdict
-from agentrollouts.core.analysis.gate_status import known, memory_of, to_status
+from agentrollouts.core.analysis.gate_status import comparable, memory_of, to_status
 from agentrollouts.core.attempt.segments import freeze, fresh
 from agentrollouts.core.gates.counts import Bound, Recent, Segment, Tally
 from agentrollouts.core.gates.gate import ResolvedGate
@@ -441,8 +441,8 @@ def test_the_status_remembers_what_judging_needs() -> None:
     assert stored == to_status(judged)
     assert memory_of(stored) == judged.memory == memory
     assert stored.source == 'agent_runs_total{outcome="failed"} of agent_runs_total'
-    assert known(stored, PATIENT) == stored
-    assert known(stored, VIOLATIONS) is None
+    assert comparable(stored, PATIENT) == stored
+    assert comparable(stored, VIOLATIONS) is None
     assert memory_of(freeze(stored)) == memory
 
 
@@ -450,8 +450,8 @@ def test_what_was_above_one_limit_says_nothing_about_another() -> None:
     """With another limit, stable is measured anew."""
     stored = to_status(judge(LATENCY, reading(), RUNNING))
 
-    assert known(stored, LATENCY) == stored
-    assert known(stored, a_gate(template="latency", limit={"value": "5"})) is None
+    assert comparable(stored, LATENCY) == stored
+    assert comparable(stored, a_gate(template="latency", limit={"value": "5"})) is None
 
 
 def test_another_plan_keeps_only_what_was_measured_on_stable() -> None:

@@ -211,7 +211,7 @@ def heard(found: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: AN
                 for term, number in terms.items()
                 if value is not None and number is not None and term in plan.terms(source)
             ]
-    return PollResult(plan=plan, answer=QueryResult(at, tuple(rows)))
+    return PollResult(plan=plan, result=QueryResult(at, tuple(rows)))
 
 
 def decided(counted: Counted, *ats: float, **spec: Any) -> Decision:  # noqa: ANN401 fields of a spec

@@ -149,7 +149,7 @@ def test_an_answer_to_another_question_is_none() -> None:
     other = decide(an_observation(earlier)).poll
     assert other is not None
     poll_result = [
-        PollResult(plan=plan, answer=Unreadable("Prometheus answered 503"))
+        PollResult(plan=plan, result=Unreadable("Prometheus answered 503"))
         for plan in (poll.plan, other.plan)
     ]
     gates = [

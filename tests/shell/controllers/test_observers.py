@@ -281,7 +281,7 @@ def test_deployments_are_read_only_when_a_decision_depends_on_them() -> None:
         before = await eyes.look()
         assert (before.workloads, eyes.api.reads) == ({}, [])
 
-        obs = await eyes.observer.asked_about(before, frozenset(), unread)
+        obs = await eyes.observer.with_reads(before, frozenset(), unread)
 
         names = {name: found and found["metadata"]["name"] for (_, name), found in obs.workloads.items()}  # type: ignore[index]
         assert names == {service_of(OLD): None, service_of(NEW): service_of(NEW), service_of(NEXT): None}

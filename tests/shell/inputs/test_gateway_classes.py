@@ -32,7 +32,7 @@ async def test_of_invented_names_only_so_many_are_remembered() -> None:
     classes = GatewayClasses(Gateways(), nothing)
     for number in range(MOST + 10):
         assert await seen(classes, f"gateway-{number}") == "public"
-    assert len(classes._known) <= MOST  # noqa: SLF001 memory is what this is about
+    assert len(classes._cached) <= MOST  # noqa: SLF001 memory is what this is about
     assert len(classes._tried) <= MOST + 1  # noqa: SLF001
     assert await seen(classes, "gateway-0") == "public"
     classes.close()

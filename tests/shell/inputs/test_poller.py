@@ -89,7 +89,7 @@ def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> 
         text, at = server.asked[-1]
         assert (text, desk.poller.newest(KEY)) == (
             render(PLAN, at),
-            PollResult(plan=PLAN, answer=to_result(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
+            PollResult(plan=PLAN, result=to_result(PLAN, at, [({"src": "0.increase", "release": NEW}, 7.0)])),
         )
         assert near(desk.gaps(), 10)
         assert set(desk.polled) == {("default", "Answered")}
@@ -277,7 +277,7 @@ def test_a_failure_is_heard_like_an_answer(kind: QueryErrorKind, reason: Reason)
         desk = Desk(default=FakePrometheus(QueryError(kind, "no")))
         desk.poller.poll(KEY, ASKING)
         await pass_time(FIRST)
-        poll_result = PollResult(plan=PLAN, answer=Unreadable("no", reason))
+        poll_result = PollResult(plan=PLAN, result=Unreadable("no", reason))
         assert (desk.poller.newest(KEY), desk.polled) == (poll_result, [("default", str(kind))])
 
     run(scenario())
@@ -295,9 +295,9 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
         await pass_time(11)
         found = desk.poller.newest(KEY)
         message = "spec.metrics.source: the settings have no source default for this namespace"
-        assert missing == PollResult(plan=PLAN, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
+        assert missing == PollResult(plan=PLAN, result=Unreadable(message, Reason.SOURCE_UNKNOWN))
         assert found == PollResult(
-            plan=PLAN, answer=to_result(PLAN, START + timedelta(seconds=desk.poll_result[-1][1]), [])
+            plan=PLAN, result=to_result(PLAN, START + timedelta(seconds=desk.poll_result[-1][1]), [])
         )
 
     run(scenario())

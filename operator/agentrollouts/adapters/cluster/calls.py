@@ -18,7 +18,7 @@ _ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HALVES: Final = re.compile(r"[\ud800-\udfff]")
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """Status, header and body as they came."""
 
     status: int
@@ -69,7 +69,7 @@ def encoded(body: object) -> bytes:
     return _HALVES.sub("\ufffd", text).encode()
 
 
-def content_of(call: Call, response: Answer) -> Manifest:
+def content_of(call: Call, response: Response) -> Manifest:
     """The object in a good answer.
 
     Raises:

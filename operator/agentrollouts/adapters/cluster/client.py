@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio.client import Configuration
 
-from agentrollouts.adapters.cluster.calls import Answer, Call, content_of
+from agentrollouts.adapters.cluster.calls import Call, Response, content_of
 from agentrollouts.adapters.cluster.credentials import bearer_token, read_credentials, transport_of
 from agentrollouts.adapters.cluster.errors import (
     ConflictError,
@@ -234,7 +234,7 @@ class Cluster(Lists):
         """What the API server answers. Raises `ClusterError` where that is not a good answer."""
         return content_of(call, await self._exchanged(call))
 
-    async def _exchanged(self, call: Call) -> Answer:
+    async def _exchanged(self, call: Call) -> Response:
         """The one place where calls are made: bounded in time, counted, the network's errors translated."""
         started, code = time.monotonic(), "unreachable"
         try:
@@ -253,14 +253,14 @@ class Cluster(Lists):
         finally:
             self._on_call(call.verb, call.kind, code, time.monotonic() - started)
 
-    async def _request(self, call: Call) -> Answer:
+    async def _request(self, call: Call) -> Response:
         token = await bearer_token(self._configuration)
         response = await self._exchange(call, token)
         if response.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
             return await self._exchange(call, await bearer_token(self._configuration))
         return response
 
-    async def _exchange(self, call: Call, token: str | None) -> Answer:
+    async def _exchange(self, call: Call, token: str | None) -> Response:
         if call.method != "GET" and not self._may_write():  # the last thing before the wire
             raise UnavailableError(f"{call.what}: this replica does not hold the Lease")
         headers = {"Content-Type": call.content_type, "Accept": "application/json"}
@@ -270,7 +270,7 @@ class Cluster(Lists):
             call.method, url, headers=headers, data=call.content, allow_redirects=False, **self._route
         ) as response:
             body = await read_at_most(response.content, call.at_most)
-            return Answer(response.status, response.headers.get("Retry-After"), body or b"", body is None)
+            return Response(response.status, response.headers.get("Retry-After"), body or b"", body is None)
 
     async def _renew(self, refused: str | None) -> bool:
         """Reads the credentials again after a 401; says whether it is worth another try."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import StreamReader
 
-from agentrollouts.adapters.cluster.calls import Answer, Call, content_of
+from agentrollouts.adapters.cluster.calls import Call, Response, content_of
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest, selector_of
 
 PAGE: Final = 50
@@ -35,7 +35,7 @@ class Lists(ABC):
     """The lists of a connection."""
 
     @abstractmethod
-    async def _exchanged(self, call: Call) -> Answer:
+    async def _exchanged(self, call: Call) -> Response:
         """Put a request on the wire. Raises `ClusterError` if no answer comes."""
 
     async def pages(

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from agentrollouts.adapters.cluster.calls import Answer, Call, content_of
+from agentrollouts.adapters.cluster.calls import Call, Response, content_of
 from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.credentials import bearer_token, transport_of
 from agentrollouts.adapters.cluster.errors import NotFoundError, UnavailableError, error_of
@@ -136,20 +136,20 @@ class WatchingCluster(Cluster):
                 body = await response.read()
         finally:
             response.close()
-        failure = Answer(response.status, response.headers.get("Retry-After"), body)
+        failure = Response(response.status, response.headers.get("Retry-After"), body)
         content_of(call, failure)  # raises, as no good answer has such a status
         raise UnavailableError(f"{call.what}: HTTP {response.status}")
 
     async def _authorized(self, call: Call) -> aiohttp.ClientResponse:
         """The answer; a token that has expired is renewed once."""
         token = await bearer_token(self._configuration)
-        response = await self._ask(call, token)
+        response = await self._opened(call, token)
         if response.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
             response.close()
-            response = await self._ask(call, await bearer_token(self._configuration))
+            response = await self._opened(call, await bearer_token(self._configuration))
         return response
 
-    async def _ask(self, call: Call, token: str | None) -> aiohttp.ClientResponse:
+    async def _opened(self, call: Call, token: str | None) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json"} | ({"Authorization": token} if token else {})
         url = f"{self._configuration.host}{call.path}?{urlencode(call.query or {})}"
         async with asyncio.timeout(self._timeout_seconds):

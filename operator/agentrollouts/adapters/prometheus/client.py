@@ -140,16 +140,16 @@ class Prometheus:
             server does raises.
         """
         form = {"query": text, "time": _seconds(at)}
-        return await self._ask(namespace, _Question("query", form, lambda body: read_vector(body, at)))
+        return await self._query(namespace, _Question("query", form, lambda body: read_vector(body, at)))
 
     async def query_range(
         self, text: str, start: datetime, end: datetime, step: timedelta, *, namespace: str = ""
     ) -> Matrix | QueryError:
         """A range query: the values of `text` at `start`, `start + step` ... `end`; otherwise as `query`."""
         times = {"start": _seconds(start), "end": _seconds(end), "step": f"{step.total_seconds():.3f}"}
-        return await self._ask(namespace, _Question("query_range", {"query": text, **times}, read_matrix))
+        return await self._query(namespace, _Question("query_range", {"query": text, **times}, read_matrix))
 
-    async def _ask(self, namespace: str, question: _Question[A]) -> A | QueryError:
+    async def _query(self, namespace: str, question: _Question[A]) -> A | QueryError:
         started = time.monotonic()
         outcome: A | QueryError | None = self._breakers.refusal(namespace, started)
         if outcome is None:

@@ -93,9 +93,9 @@ class Analysis:
         """Whether stable is judged by itself."""
         return stable.is_watched(self.spec, self.status)
 
-    def found_against_stable(self, actions: Collection[OnFail]) -> Problem | None:
+    def failure_of_stable(self, actions: Collection[OnFail]) -> Problem | None:
         """What was found against stable whose consequence is one of `actions`, as persisted."""
-        return stable.found_at_rest(self.spec, self.status, self.gates, actions)
+        return stable.failed_at_rest(self.spec, self.status, self.gates, actions)
 
     @property
     def awaits_result(self) -> bool:
@@ -135,7 +135,7 @@ def analyze(obs: Observed, status: AgentRolloutStatus, *, gateway_follows: bool)
     caps, refused_caps = resolve_caps(spec)
     plan = _plan(obs, status, gates, caps)
     poll_result = obs.poll_result if obs.poll_result and obs.poll_result.plan == plan else None
-    result = tabulate(poll_result.plan, poll_result.answer) if poll_result else NOTHING_YET
+    result = tabulate(poll_result.plan, poll_result.result) if poll_result else NOTHING_YET
     table = result if isinstance(result, Table) else None
     compared = canary.judge(obs, status, gates, poll_result, result)
     alone = stable.judge(obs, status, gates, poll_result, result)

@@ -15,7 +15,7 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.verdict import GateStatus, QueryStatus, Verdict
 from agentrollouts.core.analysis.baseline import baselines, factors
 from agentrollouts.core.analysis.caps import ResolvedCap
-from agentrollouts.core.analysis.gate_status import is_measured, judged_with, known, measured, to_status
+from agentrollouts.core.analysis.gate_status import comparable, is_measured, judged_with, measured, to_status
 from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.analysis.stages import FULL, gates_at
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds, warmup_left
@@ -170,7 +170,7 @@ def census(
 
 
 def _course(spec: AgentRolloutSpec, attempt: Attempt, poll_result: PollResult, now: datetime) -> PlanPosition:
-    start, result = attempt.counting_start_time or now, poll_result.answer
+    start, result = attempt.counting_start_time or now, poll_result.result
     counted = (result.at - start).total_seconds() if isinstance(result, QueryResult) else 0.0
     return PlanPosition(
         phase=attempt.phase_index,
@@ -196,7 +196,7 @@ def _past(
 ) -> dict[str, GateStatus]:
     """What the status knows of the gates; what is measured on stable is measured now if it was not yet."""
     by_name = {gate.name: gate for gate in status.gates}
-    past = {gate.name: persisted for gate in gates if (persisted := known(by_name.get(gate.name), gate))}
+    past = {gate.name: persisted for gate in gates if (persisted := comparable(by_name.get(gate.name), gate))}
     if not poll_result.history or all(
         gate.name in past and is_measured(gate, past[gate.name]) for gate in gates
     ):
@@ -235,16 +235,16 @@ def with_query(
     status: AgentRolloutStatus, poll_result: PollResult | None, judgments: tuple[Judgment, ...]
 ) -> AgentRolloutStatus:
     """The status with the query of the gate that matters most, for people; computed only if it is written."""
-    if poll_result is None or not judgments or not isinstance(poll_result.answer, QueryResult):
+    if poll_result is None or not judgments or not isinstance(poll_result.result, QueryResult):
         return status
     gate = next((j.gate for j in judgments if j.verdict is not Verdict.PASS), judgments[0].gate)
     text = render_gate(
         for_namespace(poll_result.plan, poll_result.namespace_label, births=not poll_result.counts_births),
         gate,
-        poll_result.answer.at,
+        poll_result.result.at,
     )
     fits = text is not None and len(text) <= QUERY_LENGTH
-    shown = QueryStatus(gate=gate.name, time=poll_result.answer.at, text=text) if text and fits else None
+    shown = QueryStatus(gate=gate.name, time=poll_result.result.at, text=text) if text and fits else None
     return status.copy_with(query=shown)
 
 

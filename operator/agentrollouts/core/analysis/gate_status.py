@@ -64,7 +64,7 @@ def to_status(judgment: Judgment, gates: int = 1) -> GateStatus:
     )
 
 
-def known(gate: GateStatus | None, resolved: ResolvedGate) -> GateStatus | None:
+def comparable(gate: GateStatus | None, resolved: ResolvedGate) -> GateStatus | None:
     """The persisted gate, if it counted the same as now."""
     return gate if gate and gate.source in {"", resolved.counted} else None
 

@@ -59,9 +59,9 @@ def _traffic(judgments: Iterable[Judgment], poll_result: PollResult, phase_secon
     """Runs per hour of both releases; None while too few were counted."""
     for judgment in judgments:
         gate, present = judgment.gate, judgment.present
-        if present is None or not gate.counts_runs or not isinstance(poll_result.answer, QueryResult):
+        if present is None or not gate.counts_runs or not isinstance(poll_result.result, QueryResult):
             continue
-        seconds = poll_result.plan.window(gate.sources.total, poll_result.answer.at)
+        seconds = poll_result.plan.window(gate.sources.total, poll_result.result.at)
         runs = present.segment.canary_total + present.segment.stable_total
         if runs >= ENOUGH_RUNS and seconds >= min(ENOUGH_SECONDS, phase_seconds / 10):
             return HOUR * runs / seconds

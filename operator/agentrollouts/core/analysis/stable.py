@@ -15,7 +15,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.verdict import Severity, Verdict
 from agentrollouts.core.analysis.caps import ResolvedCap, current_caps
-from agentrollouts.core.analysis.gate_status import judged_with, known, to_status
+from agentrollouts.core.analysis.gate_status import comparable, judged_with, to_status
 from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.attempt.segments import fresh
 from agentrollouts.core.effects import Problem
@@ -113,11 +113,11 @@ def judge(
     stale = spec.analysis.stale_after_seconds
     present = read_table(table, due, now=obs.now, stale_after_seconds=stale)
     seen = {gate.name: fresh(gate) for gate in status.gates} | {gate.name: gate for gate in status.watched}
-    past = {gate.name: persisted for gate in due if (persisted := known(seen.get(gate.name), gate))}
+    past = {gate.name: persisted for gate in due if (persisted := comparable(seen.get(gate.name), gate))}
     return judged_with(past, due, present, ALONE, obs.now)
 
 
-def found_at_rest(
+def failed_at_rest(
     spec: AgentRolloutSpec,
     status: AgentRolloutStatus,
     gates: Iterable[ResolvedGate],

@@ -39,7 +39,7 @@ def left_above(attempt: Attempt, weight: int) -> tuple[RequiredApproval, ...]:
     return tuple(approval for approval in attempt.approvals if approval.weight >= weight)
 
 
-def wanted(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, ...]:
+def needed(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, ...]:
     """The approvals without which the canary does not get its next weight, the lowest weight first."""
     rises, phase = rises_left(spec, attempt), spec.phases[attempt.phase_index]
     if rises:

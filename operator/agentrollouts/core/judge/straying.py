@@ -91,7 +91,7 @@ def stray(gate: ResolvedGate, counts: Segment, expected: Expected, *, is_only: b
     if began and began.share is not None:
         begun = Segment(0.0, began.canary, 0.0, began.stable)
         if has_strayed(gate, begun, share):
-            return Stray(_told("began", "runs", begun, weight), may_be_slow=False)
+            return Stray(_sentence("began", "runs", begun, weight), may_be_slow=False)
         share = min(max(began.share, 1e-6), 1 - 1e-6)
     of_runs = gate.counts_runs
     if not (of_runs or is_only) or not has_strayed(gate, counts, share, of_runs=of_runs):
@@ -103,11 +103,11 @@ def stray(gate: ResolvedGate, counts: Segment, expected: Expected, *, is_only: b
         all_begun = used(began.canary + began.stable)
         message = f"canary began {used(began.canary)} of {all_begun} runs but has {ended}; do its runs end?"
         return Stray(message, may_be_slow=True)
-    message = _told("finished" if of_runs else "has", gate.words.total, counts, weight)
+    message = _sentence("finished" if of_runs else "has", gate.words.total, counts, weight)
     return Stray(message, may_be_slow=is_less)
 
 
-def _told(did: str, what: str, counts: Segment, weight: int) -> str:
+def _sentence(did: str, what: str, counts: Segment, weight: int) -> str:
     canary, runs = counts.canary_total, counts.canary_total + counts.stable_total
     is_less = 100 * canary < weight * runs
     ends = "" if did == "began" else ", and do its runs end"

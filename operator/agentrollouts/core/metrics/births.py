@@ -114,9 +114,9 @@ class Births:
 
     def note(self) -> str:
         """What is left out, for people; empty if nothing is."""
-        return "; ".join(map(self._told, sorted(self.disbelieved)))
+        return "; ".join(map(self._sentence, sorted(self.disbelieved)))
 
-    def _told(self, side: Side) -> str:
+    def _sentence(self, side: Side) -> str:
         born, most = self._born(self.total, self._release(side)), self._explained(side)
         why = (
             "they continue series that vanished"

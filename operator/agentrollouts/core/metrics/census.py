@@ -92,10 +92,10 @@ def sight_of(
     missing = [
         each for each in needed if each not in sightings.seen and not (each == gate.bad and reading.saw_bad)
     ]
-    return Sight(Numerator.NEVER_SEEN, _told(missing, sightings)) if missing else Sight(Numerator.SEEN)
+    return Sight(Numerator.NEVER_SEEN, _never_seen(missing, sightings)) if missing else Sight(Numerator.SEEN)
 
 
-def _told(missing: Iterable[Selector], sightings: Sighted) -> str:
+def _never_seen(missing: Iterable[Selector], sightings: Sighted) -> str:
     first = next(iter(missing))
     return (
         f"no series {first} of this agent in 7 days, so no bad outcome could be detected; "
@@ -113,7 +113,7 @@ def _existing(selector: Selector, sightings: Sighted) -> str:
     for label in dict.fromkeys(matcher.label for matcher in selector.matchers):
         values = [value for value in sightings.values.get((selector.metric, label), ()) if value]
         parts.append(f"{label} has {', '.join(map(_shown, values))}" if values else f"no series has {label}")
-    if any(told_of.startswith("no series") for told_of in parts):
+    if any(part.startswith("no series") for part in parts):
         parts.append(f"labels are {', '.join(map(_shown, labels[:SHOWN]))}")
     return "; ".join(parts) or f"{selector.metric} exists"
 

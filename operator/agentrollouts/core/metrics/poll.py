@@ -41,7 +41,7 @@ class PollResult:
     """The newest result of Prometheus, with the plan that was queried."""
 
     plan: QueryPlan
-    answer: QueryResult | Unreadable
+    result: QueryResult | Unreadable
     history: Series | None = None
     """Stable's counts per minute before the attempt; None while that is not known."""
     sighted: Sighted | None = None

@@ -49,7 +49,7 @@ def for_namespace(plan: QueryPlan, namespace_label: str, *, births: bool = True)
 
 def render(plan: QueryPlan, at: datetime) -> str | None:
     """The query text, to be evaluated at `at`; None while no source has begun to count."""
-    terms = _asked(plan, plan.sources, at)
+    terms = _terms(plan, plan.sources, at)
     return " or ".join(_tagged(text, tag(plan, source, term)) for source, term, text in terms) or None
 
 
@@ -58,13 +58,13 @@ def render_gate(plan: QueryPlan, gate: ResolvedGate, at: datetime) -> str | None
     sources = {gate.sources.bad: "bad", gate.sources.total: "total"}
     terms = (
         _tagged(text, f"{sources[source]}.{term}")
-        for source, term, text in _asked(plan, sources, at)
+        for source, term, text in _terms(plan, sources, at)
         if term in COUNTED
     )
     return " or ".join(terms) or None
 
 
-def _asked(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator[tuple[Source, Term, str]]:
+def _terms(plan: QueryPlan, sources: Iterable[Source], at: datetime) -> Iterator[tuple[Source, Term, str]]:
     """The terms of these sources; none of one that does not count yet."""
     enforced, strange = _enforced(plan.subject, plan.subject.releases), _unattributed(plan.subject)
     for source in sources:

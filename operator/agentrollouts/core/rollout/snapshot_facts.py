@@ -128,7 +128,7 @@ def fact_writes(obs: Observation) -> Iterator[Write]:
             continue
         annotations = snapshot.annotations
         current = {key: annotations[key] for key in (HEALTHY, QUARANTINED) if key in annotations}
-        desired = _wanted(obs.status, agent, digest, current)
+        desired = _desired(obs.status, agent, digest, current)
         if desired != current:
             yield _write(snapshot, desired)
 
@@ -150,7 +150,7 @@ def _digests(status: AgentRolloutStatus) -> tuple[str, ...]:
     return tuple(dict.fromkeys(record.digest for record in records if record))
 
 
-def _wanted(
+def _desired(
     status: AgentRolloutStatus, agent: str, digest: str, current: Mapping[str, str]
 ) -> Mapping[str, str]:
     """The annotations of a digest: what the status says of it, else what was there."""

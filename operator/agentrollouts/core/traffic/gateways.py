@@ -52,7 +52,7 @@ class Report:
 
 def read(obs: Observed) -> Report:
     """What the gateways say; of one that never writes status, and without a route, nothing is expected."""
-    route_spec, route = _wanted(obs.rollout), route_of(obs.rollout, obs.traffic)
+    route_spec, route = _route_spec(obs.rollout), route_of(obs.rollout, obs.traffic)
     if route_spec is None or route is None:
         return Report()
     unresolved = tuple(
@@ -90,7 +90,7 @@ def names(text: str, service: str) -> bool:
     return re.search(rf"(?<![-a-z0-9.]){re.escape(service)}(?![-a-z0-9/]|\.[a-z0-9])", text) is not None
 
 
-def _wanted(rollout: AgentRollout) -> HttpRouteTraffic | RoutePatch | None:
+def _route_spec(rollout: AgentRollout) -> HttpRouteTraffic | RoutePatch | None:
     return rollout.spec.traffic.http_route or rollout.spec.traffic.route_patch
 
 

@@ -85,7 +85,7 @@ class Workloads:
         return names_of(self.status.stable, self.status.canary, *(entry.record for entry in past))
 
     @property
-    def wanted(self) -> frozenset[str]:
+    def desired(self) -> frozenset[str]:
         """Names of the Deployments that must have pods."""
         attempt = self.status.attempt
         pending = attempt.digest if attempt and is_pending(self.status) else None
@@ -187,7 +187,7 @@ class Workloads:
         """The workloads that may not be as they should be."""
         if self.rollout.spec.workload is None or self.rollout.metadata.deletion_timestamp:
             return
-        desired, starts, status = self.wanted, names_of(self.starting), self.status
+        desired, starts, status = self.desired, names_of(self.starting), self.status
         needed = names_of(status.stable, status.canary, self.starting, self.target)
         for entry in status.workloads:
             if entry.name in desired:
@@ -200,7 +200,7 @@ class Workloads:
     def _will_end(self, entry: StampedWorkload) -> bool:
         """Whether it loses its pods or its objects once it is due."""
         is_running = entry.scaled_down_time is None
-        return entry.name not in self.wanted and (is_running or not self._is_kept(entry))
+        return entry.name not in self.desired and (is_running or not self._is_kept(entry))
 
     def _is_kept(self, entry: StampedWorkload) -> bool:
         """Whether its objects stay: a release of the history may serve again."""
@@ -232,7 +232,7 @@ class Workloads:
 
     def _as_seen(self, entry: StampedWorkload) -> StampedWorkload | None:
         """The entry as its Deployment is; None once neither it nor the Service is there or needed."""
-        keys, is_wanted = self._keys(entry.name, Task.GONE), entry.name in self.wanted
+        keys, is_desired = self._keys(entry.name, Task.GONE), entry.name in self.desired
         read = {key: self.seen[key] for key in keys if key in self.seen}
         if (DEPLOYMENT, entry.name) not in read or any(
             isinstance(existing, Problem) for existing in read.values()
@@ -240,11 +240,11 @@ class Workloads:
             return entry
         deployment, service = (self._ours(kind, entry) for kind in (DEPLOYMENT, SERVICE))
         is_left = deployment is not None or service is not None or len(read) < len(keys)
-        if not (is_wanted or is_left or self._is_kept(entry)):
+        if not (is_desired or is_left or self._is_kept(entry)):
             return None
         if deployment and replicas_of(deployment):
             return entry.copy_with(scaled_down_time=None)
-        is_news = not is_wanted and entry.scaled_down_time is None
+        is_news = not is_desired and entry.scaled_down_time is None
         return entry.copy_with(scaled_down_time=self.now) if is_news else entry
 
     def _started(self, entry: StampedWorkload, deployment: Manifest | None) -> Iterator[Effect]:

@@ -48,7 +48,7 @@ class Examiner:
             self._wake()
             try:
                 async with asyncio.timeout(SECONDS):
-                    return await self._ask(pickle.dumps(request))
+                    return await self._exchange(pickle.dumps(request))
             except TimeoutError:
                 await self.close()
                 return too_much(f"more than {SECONDS:g} s")
@@ -80,7 +80,7 @@ class Examiner:
             self._rest.cancel()
             self._rest = None
 
-    async def _ask(self, message: bytes) -> Examined:
+    async def _exchange(self, message: bytes) -> Examined:
         process = self._process
         if process is None or process.returncode is not None:
             process = self._process = await asyncio.create_subprocess_exec(

@@ -102,7 +102,7 @@ class RolloutController:
         decision = decide(obs)
         for _ in range(ROUNDS):
             if decision.unsure_of or decision.unread:
-                obs = await self._observer.asked_about(obs, decision.unsure_of, decision.unread)
+                obs = await self._observer.with_reads(obs, decision.unsure_of, decision.unread)
                 decision = decide(obs)
         return obs, decision
 

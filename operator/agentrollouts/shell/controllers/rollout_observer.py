@@ -92,7 +92,7 @@ class RolloutObserver:
             rollout, refused, unattached = self._permits.examine(rollout)
             problem = unattached or problem
         release = await self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
-        snapshots, altered = self._found_snapshots(rollout, release)
+        snapshots, altered = self._intact_snapshots(rollout, release)
         traffic = await self._traffic(rollout)
         obs = Observation(
             now=self._clock(),
@@ -116,7 +116,7 @@ class RolloutObserver:
         ready = await self._has_ready_endpoint(namespace, starting.service.name)
         return replace(obs, endpoints_ready=ready)
 
-    async def asked_about(
+    async def with_reads(
         self, obs: Observation, services: frozenset[str], unread: frozenset[Key] = frozenset()
     ) -> Observation:
         """The same world, with what the API server says about the endpoints of these Services.
@@ -130,7 +130,7 @@ class RolloutObserver:
         """
         namespace = obs.rollout.metadata.namespace
         readiness, objects = await asyncio.gather(
-            asyncio.gather(*(self._ask(namespace, service) for service in services)),
+            asyncio.gather(*(self._readiness(namespace, service) for service in services)),
             asyncio.gather(*(self._read(namespace, key) for key in unread)),
         )
         return replace(
@@ -168,7 +168,7 @@ class RolloutObserver:
             self._cache.put(current)
             raise ConflictError(f"{ref} has changed since it was seen")
 
-    def _found_snapshots(
+    def _intact_snapshots(
         self, rollout: AgentRollout, release: AgentRelease | None
     ) -> tuple[dict[str, ObjectMeta], frozenset[str]]:
         """The snapshots that hold what they should, and the names of those that do not."""
@@ -230,7 +230,7 @@ class RolloutObserver:
         needed = services(rollout.spec, rollout.status)
         return self._endpoints.known(rollout.metadata.namespace, needed)
 
-    async def _ask(self, namespace: str, service: str) -> bool | None:
+    async def _readiness(self, namespace: str, service: str) -> bool | None:
         try:
             async with asyncio.timeout(ASKING_SECONDS):
                 return await self._has_ready_endpoint(namespace, service)

@@ -222,7 +222,7 @@ class Actor:
         with suppress(ClusterError, TimeoutError):
             async with asyncio.timeout(SEEING_SECONDS):
                 if existing := await self._cluster.get(ref):
-                    self._intake.found(existing)
+                    self._intake.put_unseen(existing)
 
 
 def _target(effect: Effect) -> Ref:

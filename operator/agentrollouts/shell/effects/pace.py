@@ -65,11 +65,11 @@ def _pause_after(times: int) -> float:
 
 
 def _digest(writes: Sequence[Effect]) -> int:
-    contents = [(type(write).__name__, _wanted(write.manifest), _operations(write)) for write in writes]
+    contents = [(type(write).__name__, _any_version(write.manifest), _operations(write)) for write in writes]
     return hash(json.dumps(contents, sort_keys=True, default=dict))
 
 
-def _wanted(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+def _any_version(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     """The desired object, on any version: a writer that keeps changing it creates a new version each time."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
     return {**manifest, "metadata": metadata}

@@ -31,7 +31,7 @@ class Reader(Protocol):
         """The object, or None when there is none. Raises `ClusterError`."""
 
 
-class _Known(NamedTuple):
+class _Cached(NamedTuple):
     value: str | Unread
     due: float
 
@@ -47,14 +47,14 @@ class GatewayClasses:
     def __init__(self, cluster: Reader, mark: Callable[[Ref], None]) -> None:
         self._cluster = cluster
         self._mark = mark
-        self._known: dict[Ref, _Known] = {}
+        self._cached: dict[Ref, _Cached] = {}
         self._askers: defaultdict[Ref, set[Ref]] = defaultdict(set)
         self._tried: defaultdict[Ref, asyncio.Event] = defaultdict(asyncio.Event)
         self._tasks: dict[Ref, asyncio.Task[None]] = {}
 
     def find(self, gateway: Ref, asker: Ref) -> str | Unread:
         """The class as last read; where that is out of date, it is read, and a change marks the asker."""
-        cached, now = self._known.get(gateway), asyncio.get_running_loop().time()
+        cached, now = self._cached.get(gateway), asyncio.get_running_loop().time()
         self._askers[gateway].add(asker)
         if gateway not in self._tasks and (cached is None or cached.due <= now):
             self._tasks[gateway] = asyncio.create_task(self._read(gateway), name=f"class of {gateway}")
@@ -77,7 +77,7 @@ class GatewayClasses:
         """Read until there is a result, for as long as a rollout needs it."""
         try:
             while askers := self._askers.pop(gateway, None):
-                before, value = self._known.get(gateway), await self._class_of(gateway)
+                before, value = self._cached.get(gateway), await self._class_of(gateway)
                 self._remember(gateway, value)
                 if isinstance(value, Unread) or before is None or before.value != value:
                     for asker in askers:
@@ -90,15 +90,15 @@ class GatewayClasses:
 
     def _remember(self, gateway: Ref, value: str | Unread) -> None:
         """Take in a class. Of too many names, the one that was read longest ago is forgotten."""
-        self._known.pop(gateway, None)
-        self._known[gateway] = _Known(value, asyncio.get_running_loop().time() + KEPT_SECONDS)
+        self._cached.pop(gateway, None)
+        self._cached[gateway] = _Cached(value, asyncio.get_running_loop().time() + KEPT_SECONDS)
         self._tried[gateway].set()
-        if len(self._known) > MOST:
-            oldest = next(name for name in self._known if name not in self._tasks or name == gateway)
-            del self._known[oldest], self._tried[oldest]
+        if len(self._cached) > MOST:
+            oldest = next(name for name in self._cached if name not in self._tasks or name == gateway)
+            del self._cached[oldest], self._tried[oldest]
 
     async def _class_of(self, gateway: Ref) -> str | Unread:
-        cached = self._known.get(gateway)
+        cached = self._cached.get(gateway)
         try:
             manifest = await self._cluster.get(gateway)
         except ClusterError as error:

@@ -28,9 +28,9 @@ class Intake:
             urgent = key if wish is not None and wish != self._cache.wish(key) else None
             self._mark(manifest, beside, urgent, is_claim_new=claim != self._cache.claim(key))
 
-    def found(self, manifest: Manifest) -> None:
+    def put_unseen(self, manifest: Manifest) -> None:
         """An object was read by name that the watch does not show, as it has lost our label."""
-        if self._cache.found(manifest):
+        if self._cache.put_unseen(manifest):
             self._mark(manifest, ())
 
     def drop(self, manifest: Manifest) -> None:

@@ -115,7 +115,7 @@ class Poller:
             topic.actual_seconds = started - before if before is not None else None
             before = started
             try:
-                if await self._questions.ask(key, topic):
+                if await self._questions.query(key, topic):
                     self._on_result(key)
             except Exception:  # a bug; the rollout sees its data grow old, and the next tick may fare better
                 logger.exception("Failed to query Prometheus for %s", key)

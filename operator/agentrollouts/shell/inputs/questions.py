@@ -109,7 +109,7 @@ class Questions:
         self._polled = polled
         self._clock = clock
 
-    async def ask(self, key: Ref, topic: Topic) -> bool:
+    async def query(self, key: Ref, topic: Topic) -> bool:
         """One tick; False if there was nothing to query yet."""
         poll, namespace = topic.poll, key.namespace
         if not poll.plan.has_begun(self._clock()):
@@ -117,7 +117,7 @@ class Questions:
         server = self._find_server(poll.source, namespace)
         if server is None:
             message = f"spec.metrics.source: the settings have no source {poll.source} for this namespace"
-            topic.newest = PollResult(plan=poll.plan, answer=Unreadable(message, Reason.SOURCE_UNKNOWN))
+            topic.newest = PollResult(plan=poll.plan, result=Unreadable(message, Reason.SOURCE_UNKNOWN))
             return True
         births = not await server.counts_births()
         plan = for_namespace(poll.plan, server.namespace_label, births=births)
@@ -134,7 +134,7 @@ class Questions:
             return False
         topic.newest = PollResult(
             plan=poll.plan,
-            answer=result,
+            result=result,
             history=history,
             sighted=sightings,
             namespace_label=server.namespace_label,

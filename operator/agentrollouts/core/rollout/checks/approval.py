@@ -3,12 +3,12 @@
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.core.action.annotations import approve
-from agentrollouts.core.attempt.approvals import wanted
+from agentrollouts.core.attempt.approvals import needed
 
 
 def request(rollout: AgentRollout, attempt: Attempt) -> str:
     """What needs approval; empty if nothing is missing, or if it was given."""
-    missing = next(iter(wanted(rollout.spec, attempt)), None)
+    missing = next(iter(needed(rollout.spec, attempt)), None)
     if missing is None:
         return ""
     order = approve(attempt, missing.phase_name)

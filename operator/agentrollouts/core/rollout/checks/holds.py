@@ -22,8 +22,8 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
     since = current.since if current and current.reason == reason else s.now
     limit = s.spec.rollback.after_hold_seconds
     is_return = is_returning(s.status.canary, s.status)
-    has_way_back = s.status.stable is not None and not is_return
-    gives_up = limit is not None and reason is not Reason.PAUSED and has_way_back
+    has_target = s.status.stable is not None and not is_return
+    gives_up = limit is not None and reason is not Reason.PAUSED and has_target
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
     if until is not None and until <= s.now:
         sentence = (

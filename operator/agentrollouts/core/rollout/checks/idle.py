@@ -108,7 +108,7 @@ def unsure_of(s: Situation) -> frozenset[str]:
 def agent_taken(s: Situation) -> moves.Rest | None:
     """Another rollout ships the agent: two would quarrel over what serves."""
     problem = rival(s.obs)
-    return moves.Rest(*_told(s, problem.reason, problem.message)) if problem else None
+    return moves.Rest(*_with_cause(s, problem.reason, problem.message)) if problem else None
 
 
 def release_unknown(s: Situation) -> moves.Move | None:
@@ -125,7 +125,7 @@ def not_permitted(s: Situation) -> moves.Move | None:
         return None  # the route is attached as it was: at rest there is nothing to raise an alarm about
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
-    return moves.Rest(*_told(s, problem.reason, problem.message))
+    return moves.Rest(*_with_cause(s, problem.reason, problem.message))
 
 
 def healthy(s: Situation) -> moves.Move | None:
@@ -152,10 +152,10 @@ def quarantined(s: Situation) -> moves.Move | None:
 def rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
     """Nothing begins, and why; what is wrong with what serves meanwhile comes first."""
     stuck = _stuck(s)
-    return moves.Rest(*_told(s, reason, message), stuck.until if stuck else None)
+    return moves.Rest(*_with_cause(s, reason, message), stuck.until if stuck else None)
 
 
-def _told(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
+def _with_cause(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
     """Why the desired release is not tried, preceded by what is wrong with the release that serves now."""
     stuck = _stuck(s)
     return (stuck.reason, f"{stuck.message}. {message}") if stuck else (reason, message)
@@ -175,7 +175,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
             "it "
             "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
         )
-    if harm := s.analysis.found_against_stable({OnFail.ROLL_BACK}):
+    if harm := s.analysis.failure_of_stable({OnFail.ROLL_BACK}):
         led_here = "the last rollback led to this release and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
@@ -187,7 +187,7 @@ def _stuck(s: Situation) -> moves.Rest | None:
 
 def _worried(s: Situation) -> moves.Rest | None:
     """A gate or a cap has found stable degraded, and the only consequence is a report."""
-    fault = s.analysis.found_against_stable({OnFail.HOLD})
+    fault = s.analysis.failure_of_stable({OnFail.HOLD})
     if fault is None or s.status.stable is None:
         return None
     serves = "serves all traffic" if s.applied else "is stable"
@@ -247,7 +247,7 @@ def start_attempt(s: Situation) -> moves.Move | None:
         until = s.now + ENDPOINT_POLL if is_polled else None
         stuck = _stuck(s)
         until = until or (stuck.until if stuck else None)
-        return moves.Enqueue(record, *_told(s, obstacle.reason, obstacle.message), until)
+        return moves.Enqueue(record, *_with_cause(s, obstacle.reason, obstacle.message), until)
     if s.status.stable is None:
         return moves.Begin(record, State.INITIAL)
     return moves.Begin(record, State.BAKING if is_returning(record, s.status) else State.CANARY)

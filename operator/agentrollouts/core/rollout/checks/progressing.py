@@ -272,7 +272,7 @@ def awaiting_approval(s: Situation) -> moves.Move | None:
     """The plan, or the one that the attempt began with, requires that a person agrees."""
     if s.base is State.BAKING:
         return None
-    needed = approvals.wanted(s.spec, s.attempt)
+    needed = approvals.needed(s.spec, s.attempt)
     if request := approval.request(s.obs.rollout, s.attempt):
         return moves.AskApproval(request) if s.base is State.CANARY else moves.Wait(request)
     return moves.NoteApproval(needed[0].phase_name) if len(needed) > 1 else None

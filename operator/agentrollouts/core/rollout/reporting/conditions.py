@@ -156,12 +156,12 @@ def _sentence(
                 f"{share(status, attempt, doubt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
             )
         case _ if rollback and is_latched(status):
-            return _way_back(attempt, rollback, move)
+            return _rollback_sentence(attempt, rollback, move)
         case _:
             return ""
 
 
-def _way_back(attempt: Attempt, rollback: LastRollback, move: moves.Move) -> str:
+def _rollback_sentence(attempt: Attempt, rollback: LastRollback, move: moves.Move) -> str:
     """From where to where and why; once the traffic is there, whether that helped stands first."""
     verified = rollback.verification or (
         getattr(move, "message", "") if attempt.state is State.VERIFYING else ""

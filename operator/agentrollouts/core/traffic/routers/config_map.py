@@ -37,7 +37,7 @@ class ConfigMapRouter(OwnedRouter):
 
     def obstacle(self, records: Iterable[ReleaseRecord | None], *, is_return: bool) -> Problem | None:  # noqa: ARG002 it is the same for all
         """Someone made it immutable; a rollback replaces it."""
-        current = self._found()
+        current = self._current()
         if is_return or not _is_frozen(current):
             return None
         namespace, name = self.obs.rollout.metadata.namespace, self.name(self.obs.rollout)
@@ -49,7 +49,7 @@ class ConfigMapRouter(OwnedRouter):
 
     def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Change]:
         """One that cannot be changed is deleted first, but not for the number of a generation."""
-        current, due = self._found(), tuple(super().changes(split, is_blocked=is_blocked))
+        current, due = self._current(), tuple(super().changes(split, is_blocked=is_blocked))
         if current is None or not _is_frozen(current):
             yield from due
             return
@@ -63,7 +63,7 @@ class ConfigMapRouter(OwnedRouter):
 
     def share(self, record: ReleaseRecord) -> int | None:
         """As `split.json` says."""
-        sides = _sides(self._found())
+        sides = _sides(self._current())
         weights = (weight for digest, weight in sides or () if digest == record.digest)
         return None if sides is None else next(weights, 0)
 

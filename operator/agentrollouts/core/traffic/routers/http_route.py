@@ -54,7 +54,7 @@ class HttpRouteRouter(OwnedRouter):
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By the weights of its backends; None without a route, or if it sends requests nowhere."""
-        return share_of(record, backends(self._found() or {}))
+        return share_of(record, backends(self._current() or {}))
 
     def target(self) -> str | None:
         """The only Service with a weight in the route that splits the requests."""

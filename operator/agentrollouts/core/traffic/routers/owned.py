@@ -44,19 +44,19 @@ class OwnedRouter(Router):
     def changes(self, split: Split | None, *, is_blocked: bool) -> Iterator[Change]:  # noqa: ARG002 an object of ours blocks nothing
         """The whole object, if it is not as it has to be."""
         desired = self.render(self.obs.rollout, split, self.obs.traffic) if split else None
-        if desired is not None and not self.shows(self._found(), desired):
+        if desired is not None and not self.shows(self._current(), desired):
             yield Write(desired, FIELD_MANAGER)
 
     def latches(self, number: int) -> Iterator[Latch]:
         """The mark on the object, if this very rollout made both and the traffic is as it says."""
-        current, uid = self._found(), self.obs.rollout.metadata.uid
+        current, uid = self._current(), self.obs.rollout.metadata.uid
         mark = latch(current) if current and is_owned_by(current, uid) else None
         if mark and (mark.number, mark.uid) == (number, uid) and is_shown_back(self.obs.status, self.share):
             yield mark
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By comparison: if the object is as it must be after a rollback of the canary."""
-        status, current = self.obs.status, self._found()
+        status, current = self.obs.status, self._current()
         rolled_back = self.render(self.obs.rollout, Split(status, ALL_STABLE), self.obs.traffic)
         content = {key: value for key, value in (rolled_back or {}).items() if key != "metadata"}
         if not content or not covers(current, content) or record not in {status.stable, status.canary}:
@@ -76,5 +76,5 @@ class OwnedRouter(Router):
         if manifest is not None and is_ours(manifest, rollout):
             yield manifest
 
-    def _found(self) -> Manifest | None:
+    def _current(self) -> Manifest | None:
         return self.obs.traffic.get((self.kind, self.name(self.obs.rollout)))
