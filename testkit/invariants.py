@@ -17,9 +17,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.cluster import weights_of_config as weights_of
-from testkit.builders import (
-    service_of,
-)
+from testkit.builders.names import service_of
 
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable", "RollbackReady")
 

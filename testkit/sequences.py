@@ -14,24 +14,10 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
-from testkit.builders import (
-    BY_PATCH,
-    CONFIG,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    PLAN,
-    ROUTE,
-    THEIRS,
-    a_backend,
-    a_ready_release,
-    a_rollout,
-    a_shop,
-    not_ready,
-    service_of,
-    their_route,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
+from testkit.builders.releases import a_ready_release, not_ready
+from testkit.builders.rollouts import PLAN, a_rollout
+from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS, a_backend, a_shop, their_route
 from testkit.world import Behavior, World, a_world
 
 RELEASES: Final = (OLDEST, OLD, NEW, NEXT)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from testkit.builders import AGENT, NAMESPACE
+from testkit.builders.names import AGENT, NAMESPACE
 
 DELAY: Final = 600
 WORKLOAD: Final = {

@@ -18,18 +18,11 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent
 from agentrollouts.simulation.world import World as Simulated
-from testkit.builders import (
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    ROUTE,
-    START,
-    RolloutBuilder,
-    a_ready_release,
-    owned_snapshots,
-    service_of,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
+from testkit.builders.observations import owned_snapshots
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import RolloutBuilder
+from testkit.builders.routes import ROUTE
 from testkit.invariants import check, check_patch
 
 

@@ -31,7 +31,7 @@ from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
-from testkit.builders import snapshot_of
+from testkit.builders.names import snapshot_of
 
 PHASE: Final = 300
 """Seconds of a phase, of the bake, and of what is waited for while a metric is missing; twice that is the

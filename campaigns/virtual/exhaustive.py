@@ -15,7 +15,7 @@ from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.equivalence import Key, key_of
 from campaigns.virtual.small_world import HAPPENINGS, Small, beginning, managed_beginning
-from testkit.builders import ROUTE
+from testkit.builders.routes import ROUTE
 
 Moment = tuple[Key, object]
 """What a decision can depend on, with what was just heard of Prometheus."""

@@ -27,20 +27,11 @@ from agentrollouts.core.states import is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.virtual.equivalence import PHASE
 from campaigns.virtual.observer import Observer
-from testkit.builders import (
-    AGENT,
-    NEW,
-    NEXT,
-    OLD,
-    ROUTE,
-    START,
-    a_ready_release,
-    a_record,
-    a_rollout,
-    digest_of,
-    service_of,
-    settled_snapshots,
-)
+from testkit.builders.names import AGENT, NEW, NEXT, OLD, START, digest_of, service_of
+from testkit.builders.observations import settled_snapshots
+from testkit.builders.releases import a_ready_release, a_record
+from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import ROUTE
 from testkit.workloads import TEMPLATE
 from testkit.world import World, a_world
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.model.text import within_bytes, writable
 from agentrollouts.api.objects import Condition
-from testkit.builders import START
+from testkit.builders.names import START
 
 ANY_TEXT = st.text(st.characters(), max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]))
 """All of Unicode as Python knows it, halves of surrogate pairs included."""

@@ -5,7 +5,7 @@ import random
 from campaigns.virtual.equivalence import Key, key_of
 from campaigns.virtual.exhaustive import Search
 from campaigns.virtual.small_world import HAPPENINGS, Small, beginning
-from testkit.builders import NEW
+from testkit.builders.names import NEW
 
 WALKS, STEPS, TWINS = 40, 24, 30
 GOOD = ("answers pass, pass", "time passes", "approve")

@@ -11,7 +11,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.endings import ENDINGS, NEEDS_A_PERSON, EndedBy, Kstatus, with_way_out
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.reporting.conditions import stalled_by
-from testkit.builders import NEW, OLD, a_rollout, an_observation
+from testkit.builders.names import NEW, OLD
+from testkit.builders.observations import an_observation
+from testkit.builders.rollouts import a_rollout
 from tests.gitops_tools import kstatus
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "states.md"

@@ -29,18 +29,10 @@ from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.settings.settings import Settings
-from testkit.builders import (
-    AGENT,
-    NEW,
-    OLD,
-    OLDEST,
-    START,
-    a_ready_release,
-    a_rollout,
-    an_observation,
-    digest_of,
-    service_of,
-)
+from testkit.builders.names import AGENT, NEW, OLD, OLDEST, START, digest_of, service_of
+from testkit.builders.observations import an_observation
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import a_rollout
 from testkit.workloads import TEMPLATE, WORKLOAD
 from testkit.world import Behavior, a_world
 

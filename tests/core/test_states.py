@@ -17,7 +17,8 @@ from agentrollouts.core.states import (
     check_move,
     is_under_way,
 )
-from testkit.builders import NEW, OLD, a_rollout
+from testkit.builders.names import NEW, OLD
+from testkit.builders.rollouts import a_rollout
 
 UNDER_WAY = [state for state in State if state not in ENDS]
 

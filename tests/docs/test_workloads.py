@@ -11,7 +11,8 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.workload.plan import Workloads
 from agentrollouts.core.workload.template import service_of, stamped, unfit
-from testkit.builders import START, a_record
+from testkit.builders.names import START
+from testkit.builders.releases import a_record
 from tests.docs.pages import blocks, page
 
 PAGE = page("workloads.md")

@@ -5,7 +5,10 @@ import pytest
 from agentrollouts.adapters.cluster.errors import UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.settings.settings import Settings
-from testkit.builders import AGENT, BY_ROUTE, NAMESPACE, NEW, OLD, a_ready_release, a_rollout
+from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import BY_ROUTE
 from tests.shell.test_reconcile import ROLLOUT, ROUTE, Shell, a_shell
 from tests.shell.virtual import pass_time, run
 

@@ -47,20 +47,11 @@ from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
-from testkit.builders import (
-    AGENT,
-    BY_PATCH,
-    NAMESPACE,
-    NEW,
-    OLD,
-    START,
-    THEIRS,
-    RolloutBuilder,
-    a_ready_release,
-    a_rollout,
-    service_of,
-    shown,
-)
+from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD, START, service_of
+from testkit.builders.observations import shown
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, THEIRS
 from tests.shell.fakes import Effect, FakeApiServer, FakePrometheus, failing
 from tests.shell.virtual import now, pass_time, run
 

@@ -10,7 +10,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
-from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 
 KEY = Ref("AgentRollout", "support", "agent")
 

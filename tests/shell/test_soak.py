@@ -5,7 +5,7 @@ import gc
 from collections import Counter
 from collections.abc import Collection
 
-from testkit.builders import NEW, OLD
+from testkit.builders.names import NEW, OLD
 from tests.shell.test_reconcile import IN_CANARY, ROLLOUT, Shell, a_shell
 from tests.shell.virtual import pass_time, run
 

@@ -15,21 +15,11 @@ from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS, TRANSITIONS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
-from testkit.builders import (
-    AGENT,
-    CONFIG,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    PLAN,
-    ROUTE,
-    RolloutBuilder,
-    a_ready_release,
-    a_rollout,
-    an_observation,
-    not_ready,
-)
+from testkit.builders.names import AGENT, NEW, NEXT, OLD, OLDEST
+from testkit.builders.observations import an_observation
+from testkit.builders.releases import a_ready_release, not_ready
+from testkit.builders.rollouts import PLAN, RolloutBuilder, a_rollout
+from testkit.builders.routes import CONFIG, ROUTE
 from testkit.world import Behavior, World, a_world
 
 BAD = Behavior(failed=0.3)

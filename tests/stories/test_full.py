@@ -24,7 +24,8 @@ from agentrollouts.core.judge.limits import speaks_alone
 from agentrollouts.core.metrics.queries import Subject, Term, plan_queries, tag
 from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decide import decide
-from testkit.builders import NEW, OLD, OLDEST, START, a_rollout
+from testkit.builders.names import NEW, OLD, OLDEST, START
+from testkit.builders.rollouts import a_rollout
 from testkit.gates import a_gate, read_all
 from testkit.properties import usually
 from testkit.world import Behavior, World, a_world

@@ -12,16 +12,10 @@ from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import ENDS
-from testkit.builders import (
-    NEW,
-    OLD,
-    START,
-    RolloutBuilder,
-    a_ready_release,
-    a_rollout,
-    an_observation,
-    not_ready,
-)
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.observations import an_observation
+from testkit.builders.releases import a_ready_release, not_ready
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.world import Behavior, World, a_world
 from tests.gitops_tools import ARGO_CD, FLUX, flux, health, kstatus
 

@@ -13,22 +13,9 @@ from agentrollouts.api.status import Outcome
 from agentrollouts.core.action.annotations import roll_back
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.traffic.manifests import key_of
-from testkit.builders import (
-    BY_PATCH,
-    BY_ROUTE,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    ROUTE,
-    START,
-    THEIRS,
-    RolloutBuilder,
-    a_backend,
-    a_rollout,
-    service_of,
-    their_route,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, BY_ROUTE, ROUTE, THEIRS, a_backend, their_route
 from testkit.world import Behavior, World, a_world
 
 BAD = Behavior(failed=0.3)

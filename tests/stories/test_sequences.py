@@ -12,7 +12,8 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.route_claim import is_claimed
 from agentrollouts.core.traffic.state import Routing
-from testkit.builders import BY_PATCH, CONFIG, PLAN, ROUTE, THEIRS
+from testkit.builders.rollouts import PLAN
+from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS
 from testkit.invariants import snapshots_needed
 from testkit.properties import usually
 from testkit.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting, spec

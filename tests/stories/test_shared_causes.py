@@ -23,7 +23,8 @@ from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import Term, plan_queries, tag
 from agentrollouts.core.metrics.table import to_result
 from agentrollouts.simulation.agents import Agent
-from testkit.builders import NEW, OLD, a_rollout
+from testkit.builders.names import NEW, OLD
+from testkit.builders.rollouts import a_rollout
 from testkit.gates import CANARY, SHOP, STABLE, a_gate, read_all
 from testkit.world import World, a_world
 

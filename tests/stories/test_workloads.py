@@ -10,18 +10,10 @@ from typing import Any, Final
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.rollout.observation import Observation
-from testkit.builders import (
-    AGENT,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    RolloutBuilder,
-    a_ready_release,
-    a_rollout,
-    owned_snapshots,
-    service_of,
-)
+from testkit.builders.names import AGENT, NEW, NEXT, OLD, OLDEST, service_of
+from testkit.builders.observations import owned_snapshots
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.workloads import DELAY, TEMPLATE, WORKLOAD
 from testkit.world import Behavior, World, a_world
 

@@ -27,7 +27,7 @@ from agentrollouts.core.metrics.table import QueryResult, Row, Table
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
-from testkit.builders import shown
+from testkit.builders.observations import shown
 from testkit.gates import CANARY, SHOP, STABLE
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

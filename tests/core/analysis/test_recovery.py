@@ -18,7 +18,9 @@ from agentrollouts.core.metrics.promql import render
 from agentrollouts.core.metrics.queries import COUNTED, WATCHED, Term
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
-from testkit.builders import CONFIG, NEW, NEXT, OLD, ROUTE, START, a_rollout
+from testkit.builders.names import NEW, NEXT, OLD, START
+from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import CONFIG, ROUTE
 from testkit.properties import usually
 from testkit.world import Behavior, World, a_world
 

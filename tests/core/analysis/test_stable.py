@@ -6,7 +6,8 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide
-from testkit.builders import NEXT, OLD, OLDEST, a_rollout
+from testkit.builders.names import NEXT, OLD, OLDEST
+from testkit.builders.rollouts import a_rollout
 from testkit.world import Behavior, World, a_world
 
 BAD = Behavior(failed=0.4)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
-from testkit.builders import NEW, NEXT, OLD, a_rollout
+from testkit.builders.names import NEW, NEXT, OLD
+from testkit.builders.rollouts import a_rollout
 from testkit.world import World, a_world
 
 BEGAN = "approval was required by the plan when the attempt began"

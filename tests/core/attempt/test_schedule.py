@@ -22,7 +22,8 @@ from agentrollouts.core.attempt.schedule import (
     step_at,
     steps_of,
 )
-from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 
 
 def tried(builder: RolloutBuilder | None = None) -> Attempt:

@@ -16,18 +16,9 @@ from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.effects import Event
 from agentrollouts.core.states import IllegalMoveError
-from testkit.builders import (
-    AGENT,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    START,
-    RolloutBuilder,
-    a_record,
-    a_rollout,
-    digest_of,
-)
+from testkit.builders.names import AGENT, NEW, NEXT, OLD, OLDEST, START, digest_of
+from testkit.builders.releases import a_record
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 
 LATER = START + timedelta(seconds=90)
 TRYING = a_rollout().serving(OLD).trying(NEW)

@@ -22,7 +22,7 @@ from agentrollouts.core.judge import rules
 from agentrollouts.core.judge.facts import Facts, PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.rules import PROOFS, Ruling
-from testkit.builders import START
+from testkit.builders.names import START
 
 CORE: Final = Path(agentrollouts.__file__).parent / "core"
 NAMES_TYPES: Final = {"gates/kinds.py", "gates/templates.py", "judge/rules.py"}

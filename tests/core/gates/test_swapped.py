@@ -16,7 +16,7 @@ from agentrollouts.core.gates.swapped import EXTRAPOLATED, FEW
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.histograms import Buckets, Histogram, compare
-from testkit.builders import START
+from testkit.builders.names import START
 from testkit.gates import a_gate, resolution
 
 ERRORS, COMPLETION, COST = (

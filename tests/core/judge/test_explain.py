@@ -16,7 +16,7 @@ from agentrollouts.core.gates.selector import BOUND_LABEL
 from agentrollouts.core.judge.explain import since_rollback
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
-from testkit.builders import START
+from testkit.builders.names import START
 from testkit.gates import a_gate
 
 NUMBER: Final = r"\$?([\d,]+(?:\.\d+)?)"

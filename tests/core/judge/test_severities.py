@@ -11,7 +11,8 @@ from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import judge
-from testkit.builders import NEW, OLD, START, a_rollout
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.rollouts import a_rollout
 from testkit.gates import a_gate
 from testkit.world import Behavior, a_world
 

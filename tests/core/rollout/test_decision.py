@@ -15,17 +15,9 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.manifests import key_of
-from testkit.builders import (
-    NEW,
-    OLD,
-    START,
-    UID,
-    RolloutBuilder,
-    a_rollout,
-    an_observation,
-    owned_snapshots,
-    snapshot_of,
-)
+from testkit.builders.names import NEW, OLD, START, UID, snapshot_of
+from testkit.builders.observations import an_observation, owned_snapshots
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.invariants import CONDITIONS, check
 
 UNDER_WAY = [state for state in State if state not in ENDS]

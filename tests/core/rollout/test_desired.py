@@ -7,19 +7,11 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.desired import Desired, Standing, desired_release
-from testkit.builders import (
-    BY_ROUTE,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    RolloutBuilder,
-    a_ready_release,
-    a_record,
-    a_rollout,
-    an_observation,
-    not_ready,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST
+from testkit.builders.observations import an_observation
+from testkit.builders.releases import a_ready_release, a_record, not_ready
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_ROUTE
 
 KNOWING = a_rollout().remembering(OLDEST).serving(OLD).trying(NEW)
 

@@ -4,7 +4,8 @@ import pytest
 
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.rollout.grants import Grant, grant_refusal
-from testkit.builders import NAMESPACE, a_rollout
+from testkit.builders.names import NAMESPACE
+from testkit.builders.rollouts import a_rollout
 
 GRANTS = (
     Grant((NAMESPACE, "billing-*"), ("infra/public",), ("*.support.example.com", "help.example.com")),

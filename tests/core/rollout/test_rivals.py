@@ -14,7 +14,10 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
-from testkit.builders import BY_PATCH, NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.observations import an_observation
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH
 
 OLDER, NOW, YOUNGER = "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"
 

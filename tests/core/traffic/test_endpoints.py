@@ -16,22 +16,10 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint
-from testkit.builders import (
-    BY_PATCH,
-    CONFIG,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    ROUTE,
-    START,
-    THEIRS,
-    RolloutBuilder,
-    a_rollout,
-    an_observation,
-    service_of,
-    shown,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS
 from testkit.world import a_world
 
 GRACE: Final = 10

@@ -20,21 +20,10 @@ from agentrollouts.core.rollout.rollback_target import begun_target
 from agentrollouts.core.rollout.situation import assess
 from agentrollouts.core.traffic.gateways import SILENCE, follow, names, read
 from agentrollouts.simulation.cluster import accepted
-from testkit.builders import (
-    BY_PATCH,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    ROUTE,
-    START,
-    THEIRS,
-    RolloutBuilder,
-    a_rollout,
-    an_observation,
-    service_of,
-    shown,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, ROUTE, THEIRS
 
 TRYING: Final = a_rollout().serving(OLD).trying(NEW)
 PARENT: Final = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public"}

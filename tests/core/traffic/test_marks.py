@@ -22,22 +22,11 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.core.traffic.plain_writes import bare_forms
 from agentrollouts.core.traffic.state import Routing
-from testkit.builders import (
-    BY_PATCH,
-    CONFIG,
-    NEW,
-    OLD,
-    OLDEST,
-    ROUTE,
-    START,
-    THEIRS,
-    UID,
-    RolloutBuilder,
-    a_record,
-    a_rollout,
-    an_observation,
-    shown,
-)
+from testkit.builders.names import NEW, OLD, OLDEST, START, UID
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.releases import a_record
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS
 
 AT_REST = a_rollout().serving(OLD).asking_for(OLD)
 TRYING = a_rollout().serving(OLD).trying(NEW).in_phase(1)

@@ -25,7 +25,10 @@ from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.core.traffic.state import Routing
 from agentrollouts.simulation.cluster import after, applied
-from testkit.builders import BY_PATCH, BY_ROUTE, NEW, OLD, START, a_rollout, an_observation
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.observations import an_observation
+from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import BY_PATCH, BY_ROUTE
 
 ANY_TEXT = st.text(st.characters(), max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]))
 ANNOTATIONS_BYTES = 256 * 1024

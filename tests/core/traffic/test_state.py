@@ -12,7 +12,9 @@ from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.traffic import state, weights
 from agentrollouts.core.traffic.route_claim import Claim, claim_of
 from agentrollouts.core.traffic.routers import route_patch
-from testkit.builders import BY_PATCH, BY_ROUTE, NEW, NEXT, OLD, OLDEST, THEIRS, a_rollout, a_shop
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST
+from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import BY_PATCH, BY_ROUTE, THEIRS, a_shop
 from testkit.world import Behavior, World, a_world
 
 

@@ -16,23 +16,10 @@ from agentrollouts.core.effects import Patch, Problem, Write
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import is_progressing
 from agentrollouts.core.workload.plan import SOON, Workloads
-from testkit.builders import (
-    AGENT,
-    NAMESPACE,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    START,
-    UID,
-    RolloutBuilder,
-    a_ready_release,
-    a_record,
-    a_rollout,
-    an_observation,
-    digest_of,
-    service_of,
-)
+from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, OLDEST, START, UID, digest_of, service_of
+from testkit.builders.observations import an_observation
+from testkit.builders.releases import a_ready_release, a_record
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.invariants import check_workloads
 from testkit.workloads import TEMPLATE, WORKLOAD
 

@@ -12,7 +12,9 @@ from agentrollouts.api.model.base import DNS_SUBDOMAIN
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.workload.template import stamped, unfit, workload_name
-from testkit.builders import AGENT, NEW, a_ready_release, a_record, a_rollout, digest_of, snapshot_of
+from testkit.builders.names import AGENT, NEW, digest_of, snapshot_of
+from testkit.builders.releases import a_ready_release, a_record
+from testkit.builders.rollouts import a_rollout
 from testkit.workloads import TEMPLATE, WORKLOAD
 
 ROLLOUT = a_rollout(workload=WORKLOAD).build()

@@ -20,27 +20,11 @@ from agentrollouts.shell.controllers.release import ReleaseObserver
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.poller import Poller
-from testkit.builders import (
-    AGENT,
-    BY_PATCH,
-    CONFIG,
-    NAMESPACE,
-    NEW,
-    NEXT,
-    OLD,
-    ROUTE,
-    START,
-    THEIRS,
-    RolloutBuilder,
-    a_backend,
-    a_ready_release,
-    a_rollout,
-    owned_snapshots,
-    service_of,
-    shown,
-    snapshot_of,
-    their_route,
-)
+from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, START, service_of, snapshot_of
+from testkit.builders.observations import owned_snapshots, shown
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS, a_backend, their_route
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import run
 

@@ -8,7 +8,8 @@ import pytest
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.settings.settings import Settings
-from testkit.builders import AGENT, NAMESPACE, a_ready_release
+from testkit.builders.names import AGENT, NAMESPACE
+from testkit.builders.releases import a_ready_release
 from tests.shell.test_reconcile import Shell, a_shell
 from tests.shell.virtual import pass_time, run
 

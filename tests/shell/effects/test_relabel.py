@@ -8,7 +8,8 @@ from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.relabel import EVERY_SECONDS, Labels
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.workqueue import WorkQueue
-from testkit.builders import AGENT, NAMESPACE, OLD, a_record
+from testkit.builders.names import AGENT, NAMESPACE, OLD
+from testkit.builders.releases import a_record
 from tests.shell.fakes import FakeApiServer
 from tests.shell.virtual import now, pass_time, run
 

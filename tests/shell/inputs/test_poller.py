@@ -21,7 +21,8 @@ from agentrollouts.core.metrics.table import to_result
 from agentrollouts.shell.inputs.poller import JITTER, STEP, Poller
 from agentrollouts.shell.inputs.questions import SIGHTED_AGAIN
 from agentrollouts.shell.inputs.shares import FIRST_APART
-from testkit.builders import AGENT, NAMESPACE, NEW, OLD, START, a_rollout
+from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD, START
+from testkit.builders.rollouts import a_rollout
 from tests.shell.fakes import FakePrometheus
 from tests.shell.virtual import now, pass_time, run
 

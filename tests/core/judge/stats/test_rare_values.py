@@ -16,7 +16,7 @@ from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.judge.stats.rare_values import binomial_tail, chance_of
 from agentrollouts.core.judge.stats.shifts import Shift, of_histogram, of_mix
-from testkit.builders import START
+from testkit.builders.names import START
 from testkit.gates import a_gate
 
 MODEL = a_gate(

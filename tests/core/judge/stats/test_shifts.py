@@ -23,7 +23,8 @@ from agentrollouts.core.judge.stats.shifts import (
     of_histogram,
     of_mix,
 )
-from testkit.builders import NEW, OLD, START, a_rollout
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.rollouts import a_rollout
 from testkit.gates import a_gate
 
 DECISIONS, LENGTHS = (a_gate(name=name, template=name) for name in ("decision-mix", "output-length"))

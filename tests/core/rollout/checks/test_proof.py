@@ -6,7 +6,8 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.core.rollout.decide import decide
-from testkit.builders import NEW, NEXT, OLD, OLDEST, a_rollout
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST
+from testkit.builders.rollouts import a_rollout
 from testkit.world import Behavior, World, a_world
 
 BAD = Behavior(failed=0.4)

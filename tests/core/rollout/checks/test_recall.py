@@ -18,22 +18,11 @@ from agentrollouts.core.rollout.snapshot_facts import (
     ban_of,
     healthy_of,
 )
-from testkit.builders import (
-    AGENT,
-    BY_PATCH,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    START,
-    THEIRS,
-    a_ready_release,
-    a_rollout,
-    a_shop,
-    digest_of,
-    owned_snapshots,
-    snapshot_of,
-)
+from testkit.builders.names import AGENT, NEW, NEXT, OLD, OLDEST, START, digest_of, snapshot_of
+from testkit.builders.observations import owned_snapshots
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import BY_PATCH, THEIRS, a_shop
 from testkit.world import Behavior, World, a_world
 
 BAD = Behavior(failed=0.3)

@@ -10,19 +10,10 @@ from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Deletion
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
-from testkit.builders import (
-    BY_PATCH,
-    CONFIG,
-    NEW,
-    OLD,
-    ROUTE,
-    START,
-    RolloutBuilder,
-    a_rollout,
-    an_observation,
-    service_of,
-    shown,
-)
+from testkit.builders.names import NEW, OLD, START, service_of
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE
 
 AT_REST = a_rollout().serving(OLD)
 TRYING = AT_REST.trying(NEW).in_phase(1)

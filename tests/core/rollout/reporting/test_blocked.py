@@ -7,15 +7,10 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
-from testkit.builders import (
-    BY_PATCH,
-    NEW,
-    OLD,
-    RolloutBuilder,
-    a_rollout,
-    an_observation,
-    shown,
-)
+from testkit.builders.names import NEW, OLD
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH
 
 REFUSED = Problem(Reason.FORBIDDEN, "Failed to apply HTTPRoute support/support-agent: denied by policy")
 

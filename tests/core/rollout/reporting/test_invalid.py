@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.rollout.reporting.invalid import invalid_events, invalid_status
-from testkit.builders import NEW, OLD, START, a_rollout
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.rollouts import a_rollout
 from tests.gitops_tools import kstatus
 
 

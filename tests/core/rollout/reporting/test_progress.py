@@ -8,7 +8,9 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
-from testkit.builders import NEW, OLD, START, RolloutBuilder, a_rollout, an_observation
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.observations import an_observation
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.world import Behavior, World, a_world
 
 

@@ -7,7 +7,10 @@ from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import HistoryEntry, Outcome
 from agentrollouts.core.history import kept
-from testkit.builders import NEW, NEXT, OLD, OLDEST, UID, a_record, a_rollout, owned_snapshots, snapshot_of
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, UID, snapshot_of
+from testkit.builders.observations import owned_snapshots
+from testkit.builders.releases import a_record
+from testkit.builders.rollouts import a_rollout
 from testkit.world import Behavior, World, a_world
 
 BAD = Behavior(failed=0.3)

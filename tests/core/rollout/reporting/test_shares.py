@@ -8,7 +8,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import SHARE_EXCEEDED, find_condition
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.rollout.reporting.status_change import NUMBERS_TICKS
-from testkit.builders import NEW, OLD, a_rollout
+from testkit.builders.names import NEW, OLD
+from testkit.builders.rollouts import a_rollout
 from testkit.world import World, a_world
 
 

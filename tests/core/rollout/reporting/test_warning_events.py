@@ -22,19 +22,10 @@ from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
 from agentrollouts.core.states import is_progressing
-from testkit.builders import (
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    START,
-    RolloutBuilder,
-    a_ready_release,
-    a_rollout,
-    an_observation,
-    not_ready,
-    owned_snapshots,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START
+from testkit.builders.observations import an_observation, owned_snapshots
+from testkit.builders.releases import a_ready_release, not_ready
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 
 GATE: Final = {"name": "errors", "template": "error-rate"}
 CAP: Final = {"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "5", "perSeconds": 600}

@@ -17,7 +17,9 @@ from agentrollouts.core.traffic.manifests import Objects, latch, metadata_of
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
 from agentrollouts.core.traffic.weights import Split
-from testkit.builders import AGENT, NEW, OLD, a_rollout, an_observation, service_of, shown
+from testkit.builders.names import AGENT, NEW, OLD, service_of
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.rollouts import a_rollout
 from testkit.world import Behavior, World, a_world
 
 MESH = ("TrafficSplit", AGENT)

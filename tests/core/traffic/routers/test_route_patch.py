@@ -18,26 +18,11 @@ from agentrollouts.core.traffic.routers.table import claimants, settle, taken_by
 from agentrollouts.core.traffic.state import Routing, TrafficState
 from agentrollouts.simulation.cluster import after
 from agentrollouts.simulation.json_patch import TestFailedError, patched
-from testkit.builders import (
-    BY_PATCH,
-    BY_ROUTE,
-    NEW,
-    NEXT,
-    OLD,
-    OLDEST,
-    ROUTE,
-    START,
-    THEIRS,
-    RolloutBuilder,
-    a_backend,
-    a_ready_release,
-    a_rollout,
-    a_shop,
-    an_observation,
-    service_of,
-    shown,
-    their_route,
-)
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.releases import a_ready_release
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import BY_PATCH, BY_ROUTE, ROUTE, THEIRS, a_backend, a_shop, their_route
 from testkit.invariants import check_patch
 from testkit.world import Behavior, World, a_world
 

@@ -14,19 +14,11 @@ from agentrollouts.core.traffic.manifests import Objects, covers, latch
 from agentrollouts.core.traffic.state import Routing
 from agentrollouts.core.traffic.weights import Weights, desired_weights
 from agentrollouts.simulation.cluster import applied
-from testkit.builders import (
-    NEW,
-    OLD,
-    ROUTE,
-    UID,
-    RolloutBuilder,
-    a_record,
-    a_rollout,
-    an_observation,
-    digest_of,
-    shown,
-    snapshot_of,
-)
+from testkit.builders.names import NEW, OLD, UID, digest_of, snapshot_of
+from testkit.builders.observations import an_observation, shown
+from testkit.builders.releases import a_record
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
+from testkit.builders.routes import ROUTE
 
 TRYING = a_rollout().serving(OLD).trying(NEW)
 

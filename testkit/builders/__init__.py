@@ -1,0 +1,1 @@
+"""What tests of the decision need: rollouts, releases, traffic objects and whole observations."""
