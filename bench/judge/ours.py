@@ -51,6 +51,7 @@ PLAN: Final = plan_queries(
     tuple(GATES.values()), Subject("bench", "a", "canary", "stable"), counting_start=NOW, warmup_seconds=0
 )
 EMPTY: Final = Segment(0.0, 0.0, 0.0, 0.0)
+NONE_BEGAN: Final = Started(0.0, 0.0)
 TIMES: Final = tuple(NOW - timedelta(minutes=minutes) for minutes in range(240, 0, -1))
 
 
@@ -115,42 +116,75 @@ def first_fail(
         screened: Whether not to ask where `may_fail` says no.
         knows: What the judge is told besides the runs that ended.
     """
-    past, counts, window = Past((), burst), EMPTY, deque[Segment](maxlen=_window(gate))
-    phase, left, started = 0, PHASES[0][1], Started(0.0, 0.0)
+    attempt = _Attempt(gate, knows, Past((), burst), deque(maxlen=_window(gate)))
     for minute, outcomes in enumerate(minutes, start=1):
-        window.append(Segment(*outcomes))
-        counts = Segment.sum((counts, window[-1]))
-        recent = Segment.sum(window) if gate.limit else EMPTY
-        left -= 1
-        if knows.began:
-            canary, stable = knows.began[minute - 1]
-            started = Started(started.canary + canary, started.stable + stable)
-        course = PlanPosition(
-            phase,
-            len(PHASES),
-            time_over=left == 0,
-            weight=PHASES[phase][0] if knows.weight else None,
-            started=started if knows.began else None,
-            counted_seconds=60.0 * (PHASES[phase][1] - left),
-            run_seconds=knows.run_seconds,
-        )
-        present = Tally(phase, counts, (), course.expected)
+        attempt.count(minute, outcomes)
+        course, past, recent = attempt.course(), attempt.past, attempt.recent()
+        present = Tally(attempt.phase, attempt.counts, (), course.expected)
         memory = NOTHING
         if (
             not screened
             or may_fail(gate, (*past.finished, present), burst or 1.0)
             or may_be_beyond(gate, recent)
         ):
-            reading = Reading(counts, (), NOW + timedelta(minutes=minute), Recent(recent))
-            found = judge_of(gate, reading, course, past)
-            if found.verdict is Verdict.FAIL:
+            reading = Reading(attempt.counts, (), NOW + timedelta(minutes=minute), Recent(recent))
+            judgment = judge_of(gate, reading, course, past)
+            if judgment.verdict is Verdict.FAIL:
                 return minute
-            memory = found.memory
-        past = replace(past, memory=memory)
-        if left == 0 and phase + 1 < len(PHASES):
-            past = replace(past, finished=(*past.finished, present))
-            phase, left, counts, started = phase + 1, PHASES[phase + 1][1], EMPTY, Started(0.0, 0.0)
+            memory = judgment.memory
+        attempt.end_minute(present, memory)
     return None
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """An attempt on its way through the phases, as the judge sees it."""
+
+    gate: ResolvedGate
+    knows: Known
+    past: Past
+    window: deque[Segment]
+    """The newest minutes, as many as an absolute limit looks at."""
+    phase: int = 0
+    left: int = PHASES[0][1]
+    """Minutes of the phase that are left."""
+    counts: Segment = EMPTY
+    """Of the phase so far."""
+    started: Started = NONE_BEGAN
+
+    def count(self, minute: int, outcomes: Minute) -> None:
+        """Add the outcomes of a minute, from 1."""
+        self.window.append(Segment(*outcomes))
+        self.counts = Segment.sum((self.counts, self.window[-1]))
+        self.left -= 1
+        if self.knows.began:
+            canary, stable = self.knows.began[minute - 1]
+            self.started = Started(self.started.canary + canary, self.started.stable + stable)
+
+    def course(self) -> PlanPosition:
+        """Where in the plan the attempt is."""
+        weight, length = PHASES[self.phase]
+        return PlanPosition(
+            self.phase,
+            len(PHASES),
+            time_over=self.left == 0,
+            weight=weight if self.knows.weight else None,
+            started=self.started if self.knows.began else None,
+            counted_seconds=60.0 * (length - self.left),
+            run_seconds=self.knows.run_seconds,
+        )
+
+    def recent(self) -> Segment:
+        """What an absolute limit is compared with."""
+        return Segment.sum(self.window) if self.gate.limit else EMPTY
+
+    def end_minute(self, present: Tally, memory: GateMemory) -> None:
+        """Take over what the judge remembers; the next phase begins where this one is over."""
+        self.past = replace(self.past, memory=memory)
+        if self.left == 0 and self.phase + 1 < len(PHASES):
+            self.past = replace(self.past, finished=(*self.past.finished, present))
+            self.phase += 1
+            self.left, self.counts, self.started = PHASES[self.phase][1], EMPTY, NONE_BEGAN
 
 
 def _window(gate: ResolvedGate) -> int:
