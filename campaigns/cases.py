@@ -29,11 +29,11 @@ class Choice:
         """Whether this case is to be played."""
         return self.only in {None, case}
 
-    def spread(self, found: Sequence[_T]) -> Sequence[_T]:
+    def spread(self, items: Sequence[_T]) -> Sequence[_T]:
         """As many as are wanted, spread over all of them."""
-        if self.size is None or self.size >= len(found):
-            return found
-        return [found[index * len(found) // self.size] for index in range(self.size)]
+        if self.size is None or self.size >= len(items):
+            return items
+        return [items[index * len(items) // self.size] for index in range(self.size)]
 
 
 @dataclass(frozen=True, slots=True)

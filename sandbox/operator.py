@@ -113,8 +113,10 @@ class OperatorProcess:
             "-",
         )
         self._wait_for_kinds()
-        found = self._stack.kubectl.get(f"configmap/{self.name}-settings", f"--namespace={self.namespace}")
-        settings = yaml.safe_load(found["data"]["settings.yaml"])
+        config_map = self._stack.kubectl.get(
+            f"configmap/{self.name}-settings", f"--namespace={self.namespace}"
+        )
+        settings = yaml.safe_load(config_map["data"]["settings.yaml"])
         settings["serve"]["port"] = self.port
         self.settings_file.write_text(yaml.safe_dump(settings))
 

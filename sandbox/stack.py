@@ -211,9 +211,9 @@ class Stack:
         Raises:
             OSError: no answer, or an expression that Prometheus does not take.
         """
-        wanted = urllib.parse.quote(expression)
-        answer = web.get(f"{self.prometheus_url}/api/v1/query?query={wanted}", seconds=seconds)
-        rows: list[dict[str, Any]] = json.loads(answer)["data"]["result"]
+        quoted = urllib.parse.quote(expression)
+        body = web.get(f"{self.prometheus_url}/api/v1/query?query={quoted}", seconds=seconds)
+        rows: list[dict[str, Any]] = json.loads(body)["data"]["result"]
         return rows
 
     def account_kubeconfig(self, namespace: str, account: str) -> Path:
@@ -266,11 +266,11 @@ class Stack:
         self._monitoring = monitoring.Monitoring(parts.prometheus(), self._data / "prometheus", self.logs)
 
     def _start_control_plane(self) -> None:
-        found = controlplane.processes(
+        processes = controlplane.processes(
             parts.control_plane(), self._credentials, self._data, self.logs, with_node=self._with_node
         )
-        self.processes |= {**found, "prometheus": self._monitoring.process}
-        for process in found.values():
+        self.processes |= {**processes, "prometheus": self._monitoring.process}
+        for process in processes.values():
             process.start()
 
     def _say(self, what: str, began: float) -> None:

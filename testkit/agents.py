@@ -64,7 +64,7 @@ class Agents:
         with self._lock:
             self._namespaces.discard(namespace)
             for counts in (self._runs, self._failed):
-                for release in [found for found in counts if found[0] == namespace]:
+                for release in [key for key in counts if key[0] == namespace]:
                     del counts[release]
 
     def fail(self, namespace: str, release: str, share: float) -> None:
@@ -92,9 +92,9 @@ class Agents:
                     self._failed[release] += runs * share
 
     def _splits(self, namespace: str) -> Iterator[dict[str, Any]]:
-        for found in self._witness.all("ConfigMap", namespace):
-            if found["metadata"]["name"].endswith(TRAFFIC) and "split.json" in found.get("data", {}):
-                yield json.loads(found["data"]["split.json"])
+        for manifest in self._witness.all("ConfigMap", namespace):
+            if manifest["metadata"]["name"].endswith(TRAFFIC) and "split.json" in manifest.get("data", {}):
+                yield json.loads(manifest["data"]["split.json"])
 
     def _lines(self) -> Iterator[str]:
         yield "# TYPE agent_runs_total counter"

@@ -30,20 +30,20 @@ def resolution(*gates: dict[str, Any], **spec: Any) -> Resolution:  # noqa: ANN4
 
 def a_gate(**fields: Any) -> ResolvedGate:  # noqa: ANN401 fields of a gate
     """The one gate that these fields resolve to."""
-    found = resolution(fields)
-    assert found.refusals == ()
-    return found.gates[0]
+    resolved = resolution(fields)
+    assert resolved.refusals == ()
+    return resolved.gates[0]
 
 
 def read_all(
     plan: QueryPlan,
-    answer: QueryResult | Unreadable | None,
+    result: QueryResult | Unreadable | None,
     gates: Iterable[ResolvedGate],
     *,
     now: datetime,
     stale_after_seconds: float,
     explains: Explains = NOTHING_KNOWN,
 ) -> dict[str, Present]:
-    """Read an answer for every gate, by name; None stands for the time before the first answer."""
-    table, stale = NOTHING_YET if answer is None else tabulate(plan, answer), stale_after_seconds
+    """Read a result for every gate, by name; None stands for the time before the first result."""
+    table, stale = NOTHING_YET if result is None else tabulate(plan, result), stale_after_seconds
     return read_table(table, gates, now=now, stale_after_seconds=stale, explains=explains)

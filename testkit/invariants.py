@@ -58,9 +58,9 @@ def check_workloads(obs: Observation, decision: Decision) -> None:
     }
     if not shrunk:
         return
-    status, routes = obs.status, [found for (kind, _), found in obs.traffic.items() if kind == cluster.ROUTE]
+    status, routes = obs.status, [route for (kind, _), route in obs.traffic.items() if kind == cluster.ROUTE]
     serving = {record.service.name for record in (status.stable, status.canary) if record and record.service}
-    refs = [ref for found in routes for rule in found["spec"]["rules"] for ref in rule["backendRefs"]]
+    refs = [ref for route in routes for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
     routed = {ref["name"] for ref in refs if ref.get("weight", 1)}
     assert not shrunk & (serving | routed | obs.weighted), shrunk
     assert status.attempt is None or status.attempt.state in {*ENDS, State.PENDING}, status.attempt
@@ -132,26 +132,26 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
     if risen <= 0 and not promoted:
         return
     if begun:
-        known = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
-        allowed = {100, _steps(obs)[0]} if new.digest in known else {_steps(obs)[0]}
+        healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
+        allowed = {100, _steps(obs)[0]} if new.digest in healthy else {_steps(obs)[0]}
         assert new.weight in allowed, (new.weight, allowed)
         return
     assert old is not None
     if risen > 0:
         higher = [weight for weight in _steps(obs) if weight > old.weight]
         assert new.weight == higher[0], (old.weight, new.weight, higher)
-    asked = _asked(obs, before)
-    if asked and spec.analysis.on_timeout is not OnTimeout.PROMOTE:
+    due = _due(obs, before)
+    if due and spec.analysis.on_timeout is not OnTimeout.PROMOTE:
         said = {gate.name: gate.verdict for gate in after.gates}
-        assert asked <= said.keys()
-        assert all(_lets_pass(obs, name, said[name]) for name in asked), after.gates
+        assert due <= said.keys()
+        assert all(_lets_pass(obs, name, said[name]) for name in due), after.gates
         assert obs.poll_result is not None
         assert obs.poll_result.plan.counting_start == old.counting_start_time, (
             "an answer about another segment"
         )
 
 
-def _asked(obs: Observation, status: AgentRolloutStatus) -> set[str]:
+def _due(obs: Observation, status: AgentRolloutStatus) -> set[str]:
     """Gates that must be asked: all beside stable; at 100%, if it is watched, those that limit a share."""
     attempt, spec = status.attempt, obs.rollout.spec
     assert attempt is not None
@@ -192,16 +192,17 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
     """All five, with words that we know, and times that move with the status only."""
     if after is before:
         return
-    assert tuple(found.type for found in after.conditions if found.type not in WARNINGS) == CONDITIONS
+    types = tuple(condition.type for condition in after.conditions)
+    assert tuple(kind for kind in types if kind not in WARNINGS) == CONDITIONS
     words = set(Reason)
-    old = {found.type: found for found in before.conditions}
-    for found in after.conditions:
-        assert found.reason in words, found
-        assert found.observed_generation == obs.rollout.metadata.generation
-        known = old.get(found.type)
-        same = known is not None and known.status is found.status
-        since = min(known.last_transition_time, obs.now) if same and known else obs.now
-        assert found.last_transition_time == since, found
+    old = {condition.type: condition for condition in before.conditions}
+    for condition in after.conditions:
+        assert condition.reason in words, condition
+        assert condition.observed_generation == obs.rollout.metadata.generation
+        earlier = old.get(condition.type)
+        same = earlier is not None and earlier.status is condition.status
+        since = min(earlier.last_transition_time, obs.now) if same and earlier else obs.now
+        assert condition.last_transition_time == since, condition
     ready, reconciling, stalled = after.conditions[:3]
     assert [ready.status, reconciling.status, stalled.status].count(ConditionStatus.TRUE) == 1, (
         after.conditions

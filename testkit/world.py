@@ -67,7 +67,7 @@ class World(Simulated):
 
     def ready_reason(self) -> str:
         """The reason of the summary condition."""
-        return next(found.reason for found in self.status.conditions if found.type == "Ready")
+        return next(condition.reason for condition in self.status.conditions if condition.type == "Ready")
 
     def told(self, reason: Reason) -> list[str]:
         """The Events with that reason."""

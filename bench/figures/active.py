@@ -109,7 +109,7 @@ def _result(
     spent = _Reading(*((b - a) / (after.at - before.at) for a, b in zip(before, after, strict=True)))
     per_tick = spent.queries * INTERVAL_SECONDS / load.attempts
     cpu = 60 * spent.operator
-    found = [
+    checks = [
         Check(
             f"≤ {load.cpu_seconds_per_minute:g} CPU s a minute",
             f"{cpu:.1f}",
@@ -122,7 +122,7 @@ def _result(
         (load.writes_per_second, "API writes/s", spent.writes),
         (load.queries_per_second, "queries/s", spent.queries),
     )
-    found += [
+    checks += [
         Check(f"≤ {most:g} {what}", f"{value:.1f}", value <= most) for most, what, value in bounds if most
     ]
     return Result(
@@ -131,7 +131,7 @@ def _result(
             Series("processor time of the operator", "s a minute", (shares,)),
             Series("memory of the operator", "MiB", (memory,)),
         ),
-        tuple(found),
+        tuple(checks),
         (
             f"{spent.writes:.1f} API writes/s and {spent.queries:.1f} queries/s.",
             f"Prometheus itself took {60 * spent.prometheus:.1f} CPU s a minute.",
@@ -141,8 +141,8 @@ def _result(
 
 async def _judged(server: ApiServer, load: Load) -> int:
     """How many attempts have counts for every gate."""
-    found = await server.get(ROLLOUTS)
-    every = [one["status"].get("gates", ()) for one in found["items"]]
+    rollouts = await server.get(ROLLOUTS)
+    every = [one["status"].get("gates", ()) for one in rollouts["items"]]
     return sum(len(gates) == load.gates and all(gate.get("present") for gate in gates) for gates in every)
 
 

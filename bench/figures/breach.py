@@ -48,8 +48,8 @@ def measure(stack: Stack, operator: OperatorProcess) -> Result:
     _wait(stack, "Healthy")
     plan = LoadPlan(f"{stack.gateway_url}/run", host=_HOST, rate=RATE)
     with LoadGenerator(plan) as ledger:
-        found = [_attempt(stack, ledger, f"{_AGENT}-4.2.0-bench-{number}") for number in range(ATTEMPTS)]
-    failing, breaching, requests = zip(*found, strict=True)
+        attempts = [_attempt(stack, ledger, f"{_AGENT}-4.2.0-bench-{number}") for number in range(ATTEMPTS)]
+    failing, breaching, requests = zip(*attempts, strict=True)
     return Result(
         f"Breach in a scraped sample → the canary's last request; {RATE} requests/s, {WEIGHT}% canary",
         (
@@ -121,8 +121,8 @@ def _wait(stack: Stack, state: str, digest_of: str | None = None, seconds: float
 
 
 def _status(stack: Stack) -> dict[str, Any]:
-    found: dict[str, Any] = stack.kubectl.get(f"aro/{_AGENT}", f"--namespace={_NAMESPACE}").get("status", {})
-    return found
+    status: dict[str, Any] = stack.kubectl.get(f"aro/{_AGENT}", f"--namespace={_NAMESPACE}").get("status", {})
+    return status
 
 
 def _until(is_so: Callable[[], bool], otherwise: str, seconds: float) -> None:

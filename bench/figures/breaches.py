@@ -46,11 +46,11 @@ async def measure(stack: Stack, server: ApiServer) -> Result:
         (one, many),
         tuple(
             Check(
-                f"{found.what}: median ≤ {MEDIAN_SECONDS} s",
-                f"{found.median:.2f} s",
-                found.median <= MEDIAN_SECONDS,
+                f"{series.what}: median ≤ {MEDIAN_SECONDS} s",
+                f"{series.median:.2f} s",
+                series.median <= MEDIAN_SECONDS,
             )
-            for found in (one, many)
+            for series in (one, many)
         ),
     )
 

@@ -86,11 +86,11 @@ async def _sample(server: ApiServer, routes: Onlooker, crowd: Crowd, name: str) 
 
 
 async def _timed(
-    ask: Callable[[], Awaitable[None]], routes: Onlooker, namespace: str, name: str
+    request: Callable[[], Awaitable[None]], routes: Onlooker, namespace: str, name: str
 ) -> tuple[float, float, float]:
     """When the wish was sent, when it was answered, and when the route was seen to follow it."""
     sent = time.monotonic()
-    await ask()
+    await request()
     answered = time.monotonic()
     return sent, answered, await routes.until(namespace, name, is_back, since=sent, seconds=30)
 

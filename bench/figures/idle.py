@@ -76,9 +76,12 @@ def _result(size: int, ours: _Found, theirs: _Found, writes: float) -> Result:
     return Result(
         f"At rest, {size} idle rollouts",
         (
-            *(Series(f"{name}: all seen", "s", ((found.seen_seconds,),)) for name, found in named),
-            *(Series(f"{name}: memory", "MiB", ((found.memory_mib,),)) for name, found in named),
-            *(Series(f"{name}: memory at its peak", "MiB", ((found.peak_mib,),)) for name, found in named),
+            *(Series(f"{name}: all seen", "s", ((figures.seen_seconds,),)) for name, figures in named),
+            *(Series(f"{name}: memory", "MiB", ((figures.memory_mib,),)) for name, figures in named),
+            *(
+                Series(f"{name}: memory at its peak", "MiB", ((figures.peak_mib,),))
+                for name, figures in named
+            ),
         ),
         (
             Check(f"0 API writes in {SECONDS} s", f"{writes:.0f}", writes == 0),
@@ -116,14 +119,14 @@ def _is_at_rest(operator: OperatorProcess, size: int) -> bool:
         metrics = web.get(operator.metrics_url)
     except OSError:
         return False
-    found = {
+    samples = {
         sample.name: sample.value
         for family in text_string_to_metric_families(metrics)
         for sample in family.samples
         if sample.labels in ({}, {"kind": "AgentRollout"})
     }
-    looked = found.get("agentrollouts_reconcile_duration_seconds_count", 0)
-    return looked >= size and not found["agentrollouts_queue_depth"]
+    looked = samples.get("agentrollouts_reconcile_duration_seconds_count", 0)
+    return looked >= size and not samples["agentrollouts_queue_depth"]
 
 
 def _rollouts(size: int) -> Iterator[Manifest]:

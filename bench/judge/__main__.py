@@ -125,7 +125,7 @@ def _mixed(
         as_minutes,
         [
             *(at_most(name, [share] * len(TRAFFIC), ends) for name, ends, share in harmless),
-            *(no_later(name, wanted, ends) for name, ends, wanted in worse),
+            *(no_later(name, target, ends) for name, ends, target in worse),
         ],
     )
 
@@ -135,8 +135,8 @@ def _runner(each: Callable[[Sequence[AnyTask]], list[Ends]]) -> Run:
 
     def run(tasks: Sequence[AnyTask]) -> list[list[Ends]]:
         chunks = [_chunks(task) for task in tasks]
-        found = iter(each([chunk for parts in chunks for chunk in parts]))
-        cells = [merged([next(found) for _ in parts]) for parts in chunks]
+        ends = iter(each([chunk for parts in chunks for chunk in parts]))
+        cells = [merged([next(ends) for _ in parts]) for parts in chunks]
         return [cells[i : i + len(TRAFFIC)] for i in range(0, len(cells), len(TRAFFIC))]
 
     return run
@@ -163,21 +163,21 @@ def main() -> int:
     fewer = min(repetitions, FULL_SLOW)
     if options.full:
         with multiprocessing.Pool() as pool:
-            found = tables(
+            results = tables(
                 _runner(lambda tasks: pool.map(Task.run, tasks, 1)), repetitions, fewer, options.seed
             )
     else:
-        found = tables(_runner(lambda tasks: [*map(Task.run, tasks)]), repetitions, fewer, options.seed)
+        results = tables(_runner(lambda tasks: [*map(Task.run, tasks)]), repetitions, fewer, options.seed)
     title = f"{repetitions} repetitions ({fewer} of latency, cost and labels), seed {options.seed}"
     fast = speed.check()
     if options.json:
-        parts = {"tables": [table.as_json() for table in found], "speed": asdict(fast)}
+        parts = {"tables": [table.as_json() for table in results], "speed": asdict(fast)}
         print(json.dumps({"title": title, **parts}))
     else:
         intro = "Cells: 1,000 / 10,000 / 100,000 runs per hour; 5% for 60 min, then 25% for 240 min."
-        print(f"# The judge\n\n{title}. {intro}", *(table.as_markdown() for table in found), sep="\n\n")
+        print(f"# The judge\n\n{title}. {intro}", *(table.as_markdown() for table in results), sep="\n\n")
         print(f"\n## Speed\n\n{fast.as_markdown()}")
-    return 0 if fast.is_met and all(check.is_met for table in found for check in table.checks) else 1
+    return 0 if fast.is_met and all(check.is_met for table in results for check in table.checks) else 1
 
 
 if __name__ == "__main__":

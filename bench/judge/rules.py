@@ -33,11 +33,11 @@ class Limits:
     min_good_ratio: float = 0.95
     """Where `max_ratio` is None."""
 
-    def is_worse(self, found: Minute) -> bool:
+    def is_worse(self, minute: Minute) -> bool:
         """Whether the playbooks' ratio is beyond its margin."""
-        if not (found.canary_total and found.stable_total):
+        if not (minute.canary_total and minute.stable_total):
             return False
-        canary, stable = found.canary_bad / found.canary_total, found.stable_bad / found.stable_total
+        canary, stable = minute.canary_bad / minute.canary_total, minute.stable_bad / minute.stable_total
         if self.max_ratio is not None:
             return canary > self.max_ratio * stable
         return 1 - canary < self.min_good_ratio * (1 - stable)
@@ -115,8 +115,8 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 
 
-def _fails(found: Minute, limits: Limits) -> bool:
-    return not found.canary_total or found.canary_bad / found.canary_total > limits.most_bad
+def _fails(minute: Minute, limits: Limits) -> bool:
+    return not minute.canary_total or minute.canary_bad / minute.canary_total > limits.most_bad
 
 
 def _nth(count: int, minutes: Iterator[int]) -> int | None:

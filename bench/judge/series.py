@@ -61,14 +61,14 @@ def rows(plan: QueryPlan, series: list[Series], start: int, minute: int) -> Iter
         kept = [each for each in series if each.is_bad or not source.selector.matchers]
         for release in plan.subject.releases:
             ours = [each for each in kept if each.release == release and each.born <= minute]
-            found = _terms(
+            values = _terms(
                 [each for each in ours if each.has(begun) or each.born > begun], begun, minute, now
             )
-            asked = plan.terms(source)
+            terms = plan.terms(source)
             yield from (
                 Row(tag(plan, source, term), release, None, value)
-                for term, value in found.items()
-                if term in asked
+                for term, value in values.items()
+                if term in terms
             )
         yield from _lost(plan, source, kept, begun)
 
@@ -78,7 +78,7 @@ def _terms(series: list[Series], start: int, minute: int, now: float) -> dict[Te
     born = [each for each in series if not each.has(start)]
     falls = max((each.over(start)[1] for each in series), default=0)
     lately = max((each.over(minute - STEADY_SECONDS // 60)[1] for each in present), default=0)
-    found = {
+    values = {
         Term.INCREASE: sum(each.over(start)[0] for each in series),
         Term.BIRTHS: sum(each.samples[0] for each in born),
         Term.COVERED: float(sum(each.has(start) for each in series)),
@@ -90,7 +90,7 @@ def _terms(series: list[Series], start: int, minute: int, now: float) -> dict[Te
         Term.STILL_RESETS: float(lately),
     }
     always = {Term.INCREASE} if series else set()
-    return {term: value for term, value in found.items() if value or term in always}
+    return {term: value for term, value in values.items() if value or term in always}
 
 
 def _lost(plan: QueryPlan, source: Source, series: list[Series], start: int) -> Iterator[Row]:

@@ -81,7 +81,7 @@ DURATIONS: Final = (
 )
 
 
-def found(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
+def minutes_of_cost(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
     """The minutes of one plan at which stable is found to be worse than by itself."""
     gate, usual, runs = GATES["cost"], Lognormal(0.02, row.sigma), runs_per_hour / 60
 
@@ -101,7 +101,7 @@ def found(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
     return minutes
 
 
-def found_slow(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
+def minutes_of_durations(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]:
     """The same for how long runs take, on the buckets of `latency`."""
     gate, runs = replace(GATES["latency"], limit=None), runs_per_hour / 60
     before = tuple(latency.stable_before(gate, runs, chance))
@@ -120,7 +120,7 @@ def found_slow(row: Row, runs_per_hour: int, chance: random.Random) -> list[int]
     return minutes
 
 
-def told(row: Row, plans: Sequence[Sequence[int]]) -> str:
+def cell(row: Row, plans: Sequence[Sequence[int]]) -> str:
     """Plans with a finding, and how long it stood; of an incident, how many minutes until it was found."""
     share = 100 * sum(map(bool, plans)) / len(plans)
     if row.factor(INCIDENT) < TWICE:
@@ -136,7 +136,10 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
-    for title, rows, search in (("cost per run", ROWS, found), ("durations", DURATIONS, found_slow)):
+    for title, rows, search in (
+        ("cost per run", ROWS, minutes_of_cost),
+        ("durations", DURATIONS, minutes_of_durations),
+    ):
         print(f"\n| stable's {title} | {' | '.join(f'{runs:,} runs/h' for runs in TRAFFIC)} |\n|---|---|---|")
         for row in rows:
             cells = []
@@ -144,7 +147,7 @@ def main() -> None:
                 chances = (
                     random.Random(f"{options.seed}/{row.name}/{runs}/{i}") for i in range(options.repetitions)
                 )
-                cells.append(told(row, [search(row, runs, chance) for chance in chances]))
+                cells.append(cell(row, [search(row, runs, chance) for chance in chances]))
             print(f"| {row.name} | {' | '.join(cells)} |")
 
 

@@ -46,7 +46,7 @@ class Table:
             "title": self.title,
             "checks": [asdict(check) for check in self.checks],
             "columns": {
-                column: [{judge: _numbers(found) for judge, found in ends.items()} for ends in by_traffic]
+                column: [{judge: _numbers(numbers) for judge, numbers in ends.items()} for ends in by_traffic]
                 for column, by_traffic in zip(self.columns, self.cells, strict=True)
             },
         }
@@ -81,24 +81,24 @@ def as_minutes_and_harm(ends: Sequence[End]) -> str:
 
 def at_most(column: str, shares: Sequence[float], by_traffic: Sequence[Ends]) -> Check:
     """Harmless attempts that may be rolled back, by traffic."""
-    found = [ends[OURS] for ends in by_traffic]
+    ours = [ends[OURS] for ends in by_traffic]
     is_met = all(
         is_chance(sum(end.minute is not None for end in ends), len(ends), share)
-        for ends, share in zip(found, shares, strict=True)
+        for ends, share in zip(ours, shares, strict=True)
     )
     targets = " / ".join(f"{100 * share:g}" for share in shares)
-    return Check(f"{column}: at most {targets}%", " / ".join(map(as_share, found)) + "%", is_met)
+    return Check(f"{column}: at most {targets}%", " / ".join(map(as_share, ours)) + "%", is_met)
 
 
 def no_later(column: str, minutes: Sequence[float], by_traffic: Sequence[Ends]) -> Check:
     """Medians of the specification, by traffic; infinite where it finds too few to have one."""
-    found = [ends[OURS] for ends in by_traffic]
+    ours = [ends[OURS] for ends in by_traffic]
     is_met = all(
-        is_chance(_later(ends, max(LEEWAY * wanted, wanted + 1)), len(ends), 0.5)
-        for ends, wanted in zip(found, minutes, strict=True)
+        is_chance(_later(ends, max(LEEWAY * target, target + 1)), len(ends), 0.5)
+        for ends, target in zip(ours, minutes, strict=True)
     )
     times = " / ".join("never" if math.isinf(minute) else f"{minute:g}" for minute in minutes)
-    return Check(f"{column}: within 20% of {times} min", " / ".join(map(as_minutes, found)) + " min", is_met)
+    return Check(f"{column}: within 20% of {times} min", " / ".join(map(as_minutes, ours)) + " min", is_met)
 
 
 def _later(ends: Sequence[End], minute: float) -> int:

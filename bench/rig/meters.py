@@ -59,11 +59,11 @@ def queries(metrics: str) -> float:
     return _sum(metrics, "prometheus_http_requests", lambda labels: labels.get("handler") in _QUERIES)
 
 
-def _sum(metrics: str, counter: str, wanted: Callable[[Mapping[str, str]], bool]) -> float:
+def _sum(metrics: str, counter: str, selects: Callable[[Mapping[str, str]], bool]) -> float:
     return sum(
         sample.value
         for family in text_string_to_metric_families(metrics)
         if family.name == counter
         for sample in family.samples
-        if sample.name == f"{counter}_total" and wanted(sample.labels)
+        if sample.name == f"{counter}_total" and selects(sample.labels)
     )

@@ -49,11 +49,11 @@ class Crash(Network):
         if self._how is How.BEFORE:
             self._lane.kill()
             raise Severed
-        answer = await send()
+        response = await send()
         if self._how is How.UNTOLD:
             self._lane.kill()
             raise Severed
-        return Answer(answer.status, answer.body, answer.headers, then=self._lane.kill)
+        return Answer(response.status, response.body, response.headers, then=self._lane.kill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ def play(choice: Choice) -> Iterator[Case]:
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     """The campaign on a stack that runs."""
-    wanted = [course for course in COURSES if (choice.only or course.name).startswith(course.name)]
+    chosen = [course for course in COURSES if (choice.only or course.name).startswith(course.name)]
     async with lanes_on(site, LANES) as lanes:
-        calm = await played_calm(lanes, wanted, tell)
+        calm = await played_calm(lanes, chosen, tell)
         await share(lanes, [partial(_crash, point, calm, tell) for point in _chosen(calm, choice)])
 
 

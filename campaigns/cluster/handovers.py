@@ -135,8 +135,8 @@ class Pair:
     async def holder(self) -> str:
         """The replica that holds the Lease; empty if none does."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{_LEASE}"
-        found: dict[str, Any] = await self.site.server.get(path)
-        return str(found["spec"].get("holderIdentity") or "")
+        lease: dict[str, Any] = await self.site.server.get(path)
+        return str(lease["spec"].get("holderIdentity") or "")
 
     async def play(self, name: str, kind: str) -> Case:
         """One handover, from a healthy release to the end of its successor."""
@@ -206,7 +206,7 @@ def cases_of(choice: Choice) -> list[tuple[str, str]]:
     kinds = [KINDS[number % len(KINDS)] for number in range(HANDOVERS)]
     random.Random(choice.seed).shuffle(kinds)
     named = [(f"{number}-{kind}", kind) for number, kind in enumerate(kinds)]
-    return [found for found in choice.spread(named) if choice.wants(found[0])]
+    return [case for case in choice.spread(named) if choice.wants(case[0])]
 
 
 def play(choice: Choice) -> Iterator[Case]:

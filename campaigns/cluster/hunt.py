@@ -38,14 +38,14 @@ def _killed_on_the_way_back(lane: Lane, calm: Played, *, how: How) -> Network:
 
 def _hunts(choice: Choice) -> Mapping[str, Sequence[Trial]]:
     """Trials by the bug that they are to find."""
-    back = [
+    rollback = [
         Trial(f"killed {how} the way back", course_named("breach"), partial(_killed_on_the_way_back, how=how))
         for how in (How.AFTER, How.UNTOLD)
     ]
     judged = [Trial("calm", course_named("held"), _calm)]
     return {
         "weights-first": [Trial("calm", course_named("promote"), _calm)],
-        "no-latch": back * 4,
+        "no-latch": rollback * 4,
         "stale-read": [
             trial
             for trial in watches.trials_of(choice)
@@ -63,19 +63,19 @@ def play(choice: Choice) -> Iterator[Case]:
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     """The campaign on a stack that runs."""
-    hunts = {bug: found for bug, found in _hunts(choice).items() if choice.wants(bug)}
+    hunts = {bug: trials for bug, trials in _hunts(choice).items() if choice.wants(bug)}
     courses: dict[str, Course] = {
-        trial.course.name: trial.course for found in hunts.values() for trial in found
+        trial.course.name: trial.course for trials in hunts.values() for trial in trials
     }
     async with lanes_on(site, min(4, len(courses))) as lanes:
         calm = await played_calm(lanes, courses.values(), tell)
-    for bug, found in hunts.items():
+    for bug, trials in hunts.items():
         async with lanes_on(
-            site, min(4, len(found)), ("-m", "campaigns.cluster.buggy_operator", bug)
+            site, min(4, len(trials)), ("-m", "campaigns.cluster.buggy_operator", bug)
         ) as lanes:
             caught = _Caught(BY[bug])
-            await share(lanes, [partial(_try, trial, calm, caught) for trial in found])
-        tell(Case(bug, None if caught.by else f"not found by {len(found)} trials"))
+            await share(lanes, [partial(_try, trial, calm, caught) for trial in trials])
+        tell(Case(bug, None if caught.by else f"not found by {len(trials)} trials"))
 
 
 class _Caught:
@@ -87,16 +87,16 @@ class _Caught:
 
     def look(self, trial: Trial, played: Played) -> None:
         """Take in how a trial went."""
-        found = [text for text in played.broken if text.startswith(self._invariant)]
-        if found and self.by is None:
-            self.by = f"{trial.name}: {found[0]}"
+        violations = [text for text in played.broken if text.startswith(self._invariant)]
+        if violations and self.by is None:
+            self.by = f"{trial.name}: {violations[0]}"
             print(f"  found by {self.by[:300]}", file=sys.stderr)
 
 
 async def _try(trial: Trial, calm: Mapping[str, Played], caught: _Caught, lane: Lane) -> None:
     if caught.by is None:
-        known = calm[trial.course.name]
-        caught.look(trial, await lane.play(trial.course, trial.disturb(lane, known), known.end))
+        undisturbed = calm[trial.course.name]
+        caught.look(trial, await lane.play(trial.course, trial.disturb(lane, undisturbed), undisturbed.end))
 
 
 CAMPAIGN: Final = Campaign(

@@ -53,8 +53,8 @@ class Rival:
         began = time.monotonic()
 
         def is_right() -> bool:
-            found = scene.observer.get("HTTPRoute", scene.namespace, scene.agent)
-            return found is not None and shares(found) == right
+            manifest = scene.observer.get("HTTPRoute", scene.namespace, scene.agent)
+            return manifest is not None and shares(manifest) == right
 
         await scene.observer.until(is_right, 10 * BOUND_SECONDS)
         self.wrong_for = time.monotonic() - began
@@ -99,18 +99,18 @@ def play(choice: Choice) -> Iterator[Case]:
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     """The campaign on a stack that runs."""
-    wanted = {
+    cases = {
         f"{who}-{state}": (times, state)
         for who, times in (("tool", SECONDS), ("person", 1))
         for state in _states()
         if choice.wants(f"{who}-{state}")
     }
-    courses = {state: _states()[state][0] for _, state in wanted.values()}
-    async with lanes_on(site, min(LANES, len(wanted))) as lanes:
+    courses = {state: _states()[state][0] for _, state in cases.values()}
+    async with lanes_on(site, min(LANES, len(cases))) as lanes:
         calm = await played_calm(lanes, courses.values(), tell)
         jobs: list[Job] = [
             partial(_rivalry, name=name, times=times, calm=calm, tell=tell, state=state)
-            for name, (times, state) in wanted.items()
+            for name, (times, state) in cases.items()
         ]
         await share(lanes, jobs)
 

@@ -131,7 +131,9 @@ def a_course(lane: Lane, drawn: Sequence[tuple[str, float]], restless: list[str]
     async def rest(scene: Scene) -> None:
         if not await lane.is_quiet(REST_SECONDS):
             restless.append(f"L2: still writing: {lane.proxy.writes[-3:]}")
-        if not any(found["type"] == "Ready" and found["message"] for found in scene.status["conditions"]):
+        if not any(
+            condition["type"] == "Ready" and condition["message"] for condition in scene.status["conditions"]
+        ):
             restless.append(f"L1: nothing says what it waits for: {scene.status}")
 
     async def mend(scene: Scene) -> None:

@@ -88,12 +88,12 @@ def _lagging(lane: Lane, calm: Played, *, seed: str) -> Network:
 
 def trials_of(choice: Choice) -> list[Trial]:
     """So many seeds: each draws a course, and two of its writes."""
-    found = []
+    drawn = []
     for number in range(SEEDS):
         course = random.Random(f"{choice.seed}-{number}").choice(_COURSES)
         make = partial(_lagging, seed=f"{choice.seed}-{number}-{course}")
-        found.append(Trial(f"{number}-{course}", course_named(course), make))
-    return found
+        drawn.append(Trial(f"{number}-{course}", course_named(course), make))
+    return drawn
 
 
 def play(choice: Choice) -> Iterator[Case]:

@@ -45,6 +45,6 @@ def course_named(name: str) -> Course:
 
 
 async def _try(trial: Trial, calm: Mapping[str, Played], tell: Tell, lane: Lane) -> None:
-    known = calm[trial.course.name]
-    played = await lane.play(trial.course, trial.disturb(lane, known), known.end)
+    undisturbed = calm[trial.course.name]
+    played = await lane.play(trial.course, trial.disturb(lane, undisturbed), undisturbed.end)
     tell(Case(trial.name, "; ".join(played.broken) or None))

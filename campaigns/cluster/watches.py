@@ -71,10 +71,10 @@ async def _twice(dice: random.Random, events: Events) -> Events:
 
 async def _older(dice: random.Random, events: Events) -> Events:
     """After an event, an older one of the object is told again: the one before, or any."""
-    told: dict[str, list[Event]] = defaultdict(list)
+    delivered: dict[str, list[Event]] = defaultdict(list)
     async for event in events:
         yield event
-        older = told[_name(event)]
+        older = delivered[_name(event)]
         if event["type"] != "BOOKMARK" and older:
             yield older[-1] if dice.random() < 0.5 else dice.choice(older)  # noqa: PLR2004 every other
         older.append(event)
@@ -171,15 +171,15 @@ def _watches(_: Lane, __: Played, *, tamper: Tamper, seed: str) -> Network:
 
 def trials_of(choice: Choice) -> list[Trial]:
     """Every manner with so many seeds, each on a course of its own choosing."""
-    found = []
+    drawn = []
     for name, tamper in TAMPERS.items():
         for number in range(STALLS if tamper is _stalled else SEEDS):
             dice = random.Random(f"{choice.seed}-{name}-{number}")
             course = "delete" if tamper is _deleted_in_a_gap else dice.choice(_COURSES)
             seed = f"{choice.seed}-{name}-{number}-{course}"
             make = partial(_watches, tamper=tamper, seed=seed)
-            found.append(Trial(f"{name}-{number}-{course}", course_named(course), make))
-    return found
+            drawn.append(Trial(f"{name}-{number}-{course}", course_named(course), make))
+    return drawn
 
 
 def play(choice: Choice) -> Iterator[Case]:

@@ -63,8 +63,8 @@ class Agents:
             failed = self._failed[agent, version]
             labels = f'namespace="{self._namespace}",agent="{agent}",release="{agent}-{version}"'
             for outcome, value in (("completed", runs - failed), ("failed", failed)):
-                told = "NaN" if ailment is Ailment.NAN else f"{value:.3f}"
-                yield f'agent_runs_total{{{labels},outcome="{outcome}"}} {told}'
+                sample = "NaN" if ailment is Ailment.NAN else f"{value:.3f}"
+                yield f'agent_runs_total{{{labels},outcome="{outcome}"}} {sample}'
 
     def _count(self) -> None:
         now = time.monotonic()

@@ -29,8 +29,8 @@ class BareLoop:
         try:
             yield
         finally:
-            told, _ = await process.communicate(b"")  # without input its stdin would stay open
-            self.worst = float(told)
+            output, _ = await process.communicate(b"")  # without input its stdin would stay open
+            self.worst = float(output)
 
 
 async def _worst_until_stdin_ends() -> float:

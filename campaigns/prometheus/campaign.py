@@ -86,7 +86,7 @@ def play(choice: Choice) -> Iterator[Case]:
         chosen = rounds[:1]
     with Stack(with_gateway=False, quiet=True) as stack:
         cases = asyncio.run(
-            _played(stack, [found for found in chosen if found], is_brief=choice.size is not None)
+            _played(stack, [each for each in chosen if each], is_brief=choice.size is not None)
         )
     yield from (case for case in cases if choice.wants(case.name))
 
@@ -130,26 +130,28 @@ class Round:
     async def play(self) -> list[Case]:
         """Break, look, heal, judge."""
         await self._stage.serve([*self._victim_rollouts(), *self._bystander_rollouts()])
-        asked = now()
+        shipped = now()
         await self._stage.ship(victim.name for victim in self._victims)
         ready = now()
         print(
-            f"  {len(self._victims)} canaries judged {ready - asked:.0f} s after they were asked for",
+            f"  {len(self._victims)} canaries judged {ready - shipped:.0f} s after they were asked for",
             file=sys.stderr,
         )
-        if ready - asked > self._phase - BEGIN_SECONDS:
-            raise RuntimeError(f"the canaries took {ready - asked:.0f} s to begin: this machine is too slow")
+        if ready - shipped > self._phase - BEGIN_SECONDS:
+            raise RuntimeError(
+                f"the canaries took {ready - shipped:.0f} s to begin: this machine is too slow"
+            )
         await self._stage.break_down(self._faults, {victim.name: victim.fault for victim in self._victims})
         broken = now()
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(self._beside(index)) for index in self._bystanders]
             await asyncio.sleep(self._seconds)
-        told = {victim: self._told(victim) for victim in self._victims}
+        messages = {victim: self._told(victim) for victim in self._victims}
         healed = now()
         await self._stage.heal(self._faults)
         await self._recovered()
         times = Times(broken, healed)
-        cases = [Case(v.case, self._judged(v, times, told[v])) for v in self._victims]
+        cases = [Case(v.case, self._judged(v, times, messages[v])) for v in self._victims]
         return cases + [case for task in beside for case in task.result()]
 
     def _victim_rollouts(self) -> Iterator[dict[str, object]]:
@@ -228,20 +230,20 @@ class Round:
         )
         return f"{metrics.get('reason')}: {metrics.get('message')}; {ready.get('message')}"
 
-    def _judged(self, victim: Victim, times: Times, told: str) -> str | None:
+    def _judged(self, victim: Victim, times: Times, message: str) -> str | None:
         """What did not hold; None if everything did."""
         during = self._witness.canaries(victim.name, times.broken, times.healed)
         after = self._witness.canaries(victim.name, times.healed, math.inf)
         if victim.fault.effect is Effect.HARMLESS:
             is_fine = min(during + after) >= WEIGHT and after[-1] > WEIGHT
-            return None if is_fine else f"it had {during}, then {after}, though nothing was wrong: {told}"
+            return None if is_fine else f"it had {during}, then {after}, though nothing was wrong: {message}"
         if victim.goes_back:
             went = during[0] == max(during) == WEIGHT and during[-1] == 0
-            return None if went else f"it had {during}, and was to go back: {told}"
+            return None if went else f"it had {during}, and was to go back: {message}"
         if set(during) != {WEIGHT}:
-            return f"it had {during} while the fault lasted: {told}"
-        if victim.fault.told not in told:
-            return f"it says {told!r}, not {victim.fault.told!r}"
+            return f"it had {during} while the fault lasted: {message}"
+        if victim.fault.told not in message:
+            return f"it says {message!r}, not {victim.fault.told!r}"
         return None if after[-1] > WEIGHT and 0 not in after else f"it had {after} afterwards"
 
 
@@ -262,19 +264,19 @@ async def _never_blocked(stage: Stage, bare: BareLoop) -> list[Case]:
     """The event loop was always there, as the operator's own metric says; none where nobody's loop was."""
     lags = _lags((await stage.texts())["its metrics"])
     worst = min(bound for bound, count in lags.items() if count == max(lags.values()))
-    told = f"the event loop was late by at most {worst:g} s, one that does nothing by {bare.worst:.3f} s"
-    print(f"  {told}", file=sys.stderr)
+    sentence = f"the event loop was late by at most {worst:g} s, one that does nothing by {bare.worst:.3f} s"
+    print(f"  {sentence}", file=sys.stderr)
     if worst > LAG_SECONDS and bare.worst > LAG_SECONDS / 2:
         print("  not judged: this machine is too busy to tell", file=sys.stderr)
         return []
-    return [Case("event-loop", told if worst > LAG_SECONDS else None)]
+    return [Case("event-loop", sentence if worst > LAG_SECONDS else None)]
 
 
 def _lags(text: str) -> Mapping[float, float]:
     """How often the loop was late by at most so many seconds."""
     return {
-        float(found.labels["le"]): found.value
+        float(each.labels["le"]): each.value
         for family in text_string_to_metric_families(text)
-        for found in family.samples
-        if found.name == "agentrollouts_event_loop_lag_seconds_bucket"
+        for each in family.samples
+        if each.name == "agentrollouts_event_loop_lag_seconds_bucket"
     }

@@ -164,17 +164,17 @@ class Door:
             return web.Response(status=401)
         form = await request.read()
 
-        async def ask() -> bytes:
+        async def forward() -> bytes:
             headers = {"Content-Type": request.content_type}
             async with self._doors.session.post(
                 f"{self._doors.upstream}{request.path}", data=form, headers=headers
-            ) as answer:
-                return await answer.read()
+            ) as response:
+                return await response.read()
 
         try:
             if self._is_broken and self._fault.manner is not None:
-                return await self._fault.manner(Visit(request, ask, self._doors.sink))
-            return web.Response(body=await ask(), content_type="application/json")
+                return await self._fault.manner(Visit(request, forward, self._doors.sink))
+            return web.Response(body=await forward(), content_type="application/json")
         except ClientError:  # Prometheus itself is away
             return web.Response(status=502)
 

@@ -28,7 +28,7 @@ class Visit:
     """One request of the operator."""
 
     request: web.Request
-    ask: Callable[[], Awaitable[bytes]]
+    forward: Callable[[], Awaitable[bytes]]
     """What the real Prometheus answers to it."""
     sink: str
     """Address of a server that nobody may connect to."""
@@ -68,7 +68,7 @@ async def hang_in_body(visit: Visit) -> web.StreamResponse:
 async def slow(visit: Visit) -> web.StreamResponse:
     """The right answer, half a minute late."""
     await asyncio.sleep(SLOW_SECONDS)
-    return web.Response(body=await visit.ask())
+    return web.Response(body=await visit.forward())
 
 
 async def drip_head(visit: Visit) -> web.StreamResponse:
@@ -78,7 +78,7 @@ async def drip_head(visit: Visit) -> web.StreamResponse:
 
 async def drip_body(visit: Visit) -> web.StreamResponse:
     """The whole head, and then a byte of the right answer each second."""
-    body = await visit.ask()
+    body = await visit.forward()
     visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
     return await _drip(visit, body)
 
@@ -97,7 +97,7 @@ async def vanish(visit: Visit) -> web.StreamResponse:
 
 async def break_off(visit: Visit) -> web.StreamResponse:
     """The connection is closed in the middle of the body."""
-    body = await visit.ask()
+    body = await visit.forward()
     visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
     return visit.cut()
 
@@ -130,56 +130,56 @@ _BOMB: Final = gzip.compress(b" " * LARGE, compresslevel=1)
 def says(status: int, body: str = "") -> Manner:
     """This status and body, with the request's credentials after them."""
 
-    async def answer(visit: Visit) -> web.StreamResponse:
+    async def respond(visit: Visit) -> web.StreamResponse:
         return web.Response(status=status, text=f"{body}{visit.secrets}" if status != 204 else None)  # noqa: PLR2004 no content
 
-    return answer
+    return respond
 
 
 def fails(status: int, error_type: str) -> Manner:
     """An error in the form of the HTTP API, whose text repeats the credentials."""
 
-    async def answer(visit: Visit) -> web.StreamResponse:
+    async def respond(visit: Visit) -> web.StreamResponse:
         document = {"status": "error", "errorType": error_type, "error": visit.secrets}
         return web.json_response(document, status=status)
 
-    return answer
+    return respond
 
 
 def redirects(status: int) -> Manner:
     """To a server that must not hear of it."""
 
-    async def answer(visit: Visit) -> web.StreamResponse:
+    async def respond(visit: Visit) -> web.StreamResponse:
         return web.Response(status=status, headers={"Location": f"{visit.sink}/api/v1/query"})
 
-    return answer
+    return respond
 
 
 def text(body: str) -> Manner:
     """This body with 200."""
 
-    async def answer(_: Visit) -> web.StreamResponse:
+    async def respond(_: Visit) -> web.StreamResponse:
         return web.Response(text=body, content_type="application/json")
 
-    return answer
+    return respond
 
 
 async def cut_json(visit: Visit) -> web.StreamResponse:
     """Half of the right answer, as if it were all."""
-    body = await visit.ask()
+    body = await visit.forward()
     return web.Response(body=body[: len(body) // 2], content_type="application/json")
 
 
 def altered(change: Callable[[Document], None]) -> Manner:
     """The right answer to an instant query with one thing changed; other questions are answered rightly."""
 
-    async def answer(visit: Visit) -> web.StreamResponse:
-        document = json.loads(await visit.ask())
+    async def respond(visit: Visit) -> web.StreamResponse:
+        document = json.loads(await visit.forward())
         if document.get("data", {}).get("resultType") == "vector":
             change(document)
         return web.json_response(document)
 
-    return answer
+    return respond
 
 
 def result(kind: str, *, empty: bool = False) -> Manner:
@@ -188,8 +188,8 @@ def result(kind: str, *, empty: bool = False) -> Manner:
     def change(document: Document) -> None:
         instant = next((row["value"] for row in document["data"]["result"]), [0, "0"])
         series = [{"metric": row["metric"], "values": [row["value"]]} for row in document["data"]["result"]]
-        found = series if kind == "matrix" else instant
-        document["data"] = {"resultType": kind, "result": [] if empty else found}
+        rows = series if kind == "matrix" else instant
+        document["data"] = {"resultType": kind, "result": [] if empty else rows}
 
     return altered(change)
 

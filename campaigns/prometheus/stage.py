@@ -168,8 +168,8 @@ class Stage:
     async def _agents_known(self) -> int:
         """How many agents Prometheus has seen."""
         count = "count(count by (agent) (agent_runs_total))"
-        found = await asyncio.to_thread(self.stack.query, count, seconds=10)
-        return int(found[0]["value"][1]) if found else 0
+        rows = await asyncio.to_thread(self.stack.query, count, seconds=10)
+        return int(rows[0]["value"][1]) if rows else 0
 
 
 def _make_secrets(folder: Path) -> Secrets:

@@ -84,7 +84,7 @@ class Witness:
     def condition(self, name: str, kind: str) -> Mapping[str, str]:
         """One condition of a rollout; empty if it has none."""
         conditions = self.status(name).get("conditions", [])
-        return next((found for found in conditions if found["type"] == kind), {})
+        return next((condition for condition in conditions if condition["type"] == kind), {})
 
     async def until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until something is true of what was seen.
@@ -101,20 +101,20 @@ class Witness:
     async def _look(self, path: str) -> None:
         while True:
             with suppress(aiohttp.ClientError):
-                async for at, found in self._server.watch(path):
-                    self._note(path, at, found)
+                async for at, manifest in self._server.watch(path):
+                    self._note(path, at, manifest)
                     async with self._changed:
                         self._changed.notify_all()
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    def _note(self, path: str, at: float, found: Manifest) -> None:
-        name = found.get("metadata", {}).get("name")
+    def _note(self, path: str, at: float, manifest: Manifest) -> None:
+        name = manifest.get("metadata", {}).get("name")
         if name is None:  # the end of a watch
             return
         if path == ROLLOUTS:
-            self.rollouts[name] = found
+            self.rollouts[name] = manifest
             return
-        version = Version(at, _weights(found))
+        version = Version(at, _weights(manifest))
         if not self.routes[name] or self.routes[name][-1].weights != version.weights:
             self.routes[name].append(version)
 

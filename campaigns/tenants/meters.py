@@ -73,30 +73,30 @@ def open_files(pid: int) -> int:
 
 def sockets(pid: int) -> int:
     """How many of these are connections, or wait for some."""
-    found = 0
+    count = 0
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):  # closed meanwhile
-            found += str(file.readlink()).startswith("socket:")
-    return found
+            count += str(file.readlink()).startswith("socket:")
+    return count
 
 
 async def metrics_of(operator: OperatorProcess) -> dict[str, float]:
     """The operator's metrics that have no labels, by name."""
     async with aiohttp.ClientSession(operator.url) as session:
-        found = await _samples(session)
-    return {sample.name: sample.value for sample in found if not sample.labels}
+        samples = await _samples(session)
+    return {sample.name: sample.value for sample in samples if not sample.labels}
 
 
 async def lags(session: aiohttp.ClientSession) -> dict[float, float]:
     """How often the event loop was late by at most so many seconds, since the operator started."""
-    found = await _samples(session)
-    return {float(sample.labels["le"]): sample.value for sample in found if sample.name == _LAG}
+    samples = await _samples(session)
+    return {float(sample.labels["le"]): sample.value for sample in samples if sample.name == _LAG}
 
 
 async def _samples(session: aiohttp.ClientSession) -> list[Sample]:
-    async with session.get("/metrics") as answer:
-        text = await answer.text()
-    return [found for family in text_string_to_metric_families(text) for found in family.samples]
+    async with session.get("/metrics") as response:
+        text = await response.text()
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
 async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, reading: Reading) -> None:
@@ -105,8 +105,8 @@ async def _probe(session: aiohttp.ClientSession, operator: OperatorProcess, read
     while True:
         began, pid = time.monotonic(), operator.process.pid
         try:
-            async with session.get("/healthz") as answer:
-                text, status = (await answer.text()).strip(), answer.status
+            async with session.get("/healthz") as response:
+                text, status = (await response.text()).strip(), response.status
         except (aiohttp.ClientError, TimeoutError) as error:
             text, status = type(error).__name__, 0
         reading.probes += 1

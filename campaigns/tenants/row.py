@@ -80,10 +80,10 @@ class Ways:
 
 async def played(row: Row, *, is_brief: bool) -> Case:
     """Play a row on a stack of its own, print its line of the table, and judge it."""
-    asked, breached = (BRIEF_ASKED, BRIEF_BREACHED) if is_brief else (ASKED, BREACHED)
-    size = asked + 2 * breached
+    requested, breached = (BRIEF_ASKED, BRIEF_BREACHED) if is_brief else (ASKED, BREACHED)
+    size = requested + 2 * breached
     async with Stage.set_up(size, row.settings, source=row.source, is_brief=is_brief) as stage:
-        askers, calm, others = _parts(stage.victims.all, asked, breached)
+        askers, calm, others = _parts(stage.victims.all, requested, breached)
         await stage.victims.begin_canaries([*askers, *calm])
         before = await _ways(stage, askers, calm)
         await stage.victims.at_rest(askers)
@@ -96,21 +96,21 @@ async def played(row: Row, *, is_brief: bool) -> Case:
     return Case(row.name, "; ".join(problems) or None)
 
 
-def _parts(victims: Sequence[Agent], asked: int, breached: int) -> tuple[Sequence[Agent], ...]:
-    return victims[:asked], victims[asked : asked + breached], victims[asked + breached :]
+def _parts(victims: Sequence[Agent], requested: int, breached: int) -> tuple[Sequence[Agent], ...]:
+    return victims[:requested], victims[requested : requested + breached], victims[requested + breached :]
 
 
 async def _ways(stage: Stage, askers: Sequence[Agent], breaching: Sequence[Agent]) -> Ways:
     """One way back after the other, breaches spread among the requests."""
-    asked, breached, every = [], [], max(1, len(askers) // len(breaching))
+    requested, breached, every = [], [], max(1, len(askers) // len(breaching))
     waiting, began = list(breaching), len(stage.victims.bare)
     for index, victim in enumerate(askers):
-        asked.append(await stage.victims.ask_back(victim))
+        requested.append(await stage.victims.ask_back(victim))
         await asyncio.sleep(PAUSE_SECONDS)
         if waiting and index % every == 0:
             breached.append(await stage.victims.breach(waiting.pop()))
     breached += [await stage.victims.breach(victim) for victim in waiting]
-    return Ways(asked, stage.victims.bare[began:], breached)
+    return Ways(requested, stage.victims.bare[began:], breached)
 
 
 def p99(samples: Sequence[float]) -> float:
@@ -150,17 +150,17 @@ def _lenient(during: Ways, reading: Reading) -> list[str]:
 
 def _problems(bars: Bars, before: Ways, during: Ways, reading: Reading) -> list[str]:
     """Every bar that was missed, with its number."""
-    asked, breached = (
+    requested, breached = (
         statistics.median(now) / statistics.median(then)
         for then, now in ((before.asked, during.asked), (before.breached, during.breached))
     )
     over = p99([way - bare for way, bare in zip(during.asked, during.bare, strict=True)])
-    found = (
+    bounds = (
         ("p99 from asking to the route in s", min(p99(during.asked), over), bars.ask_p99),
-        ("ratio from asking to the route", asked, bars.ask_ratio),
+        ("ratio from asking to the route", requested, bars.ask_ratio),
         ("ratio from a breach to the route", breached, bars.breach_ratio),
         ("lag of the event loop in s", reading.lag, bars.lag),
         ("memory in MiB", reading.peak_mib, bars.rss),
     )
-    problems = [f"{what}: {value:.3g}, not {bar:g}" for what, value, bar in found if bar and value > bar]
+    problems = [f"{what}: {value:.3g}, not {bar:g}" for what, value, bar in bounds if bar and value > bar]
     return problems + [f"a probe failed: {text}" for text in sorted(set(reading.failed))]

@@ -29,9 +29,9 @@ async def slow_for(stack: Stack, prefix: str) -> AsyncIterator[dict[str, Any]]:
             try:
                 async with session.request(
                     request.method, request.path_qs, data=form, headers={"Content-Type": request.content_type}
-                ) as found:
+                ) as response:
                     return web.Response(
-                        body=await found.read(), status=found.status, content_type=found.content_type
+                        body=await response.read(), status=response.status, content_type=response.content_type
                     )
             except ClientError:  # Prometheus itself is away
                 return web.Response(status=502)

@@ -66,34 +66,34 @@ def play(choice: Choice) -> Iterator[Case]:
 
 async def _played(rollouts: int, rounds: int) -> list[Mapping[str, float]]:
     """What was counted after each round."""
-    found: list[Mapping[str, float]] = []
+    readings: list[Mapping[str, float]] = []
     async with Stage.set_up(rollouts, spec=_SPEC) as stage:
-        asked = dict.fromkeys(stage.victims.all, STABLE)
+        desired = dict.fromkeys(stage.victims.all, STABLE)
         began = time.monotonic()
         for number in range(rounds):
-            await _round(stage, asked, set(stage.victims.all[number % 2 :: 2]))
-            found.append(await _reading(stage))
-            cells = ", ".join(f"{what} {value:.0f}" for what, value in found[-1].items())
+            await _round(stage, desired, set(stage.victims.all[number % 2 :: 2]))
+            readings.append(await _reading(stage))
+            cells = ", ".join(f"{what} {value:.0f}" for what, value in readings[-1].items())
             attempts = (number + 1) * rollouts
             print(f"  {attempts} attempts in {time.monotonic() - began:.0f} s: {cells}", file=sys.stderr)
-    return found
+    return readings
 
 
-async def _round(stage: Stage, asked: dict[Agent, str], unlucky: AbstractSet[Agent]) -> None:
+async def _round(stage: Stage, desired: dict[Agent, str], unlucky: AbstractSet[Agent]) -> None:
     """An attempt of each: an unlucky one's next release is rolled back as soon as it has traffic.
 
     One that has the next release already returns to the first one, which needs no canary.
     """
     victims = stage.victims
-    for agent, version in tuple(asked.items()):
-        asked[agent] = NEXT if version == STABLE else STABLE
-        await victims.ask(agent, asked[agent])
+    for agent, version in tuple(desired.items()):
+        desired[agent] = NEXT if version == STABLE else STABLE
+        await victims.ask(agent, desired[agent])
     async with asyncio.TaskGroup() as group:
         for agent in unlucky:
-            if asked[agent] == NEXT:
+            if desired[agent] == NEXT:
                 group.create_task(_roll_back(stage, agent))
-                asked[agent] = STABLE
-    await victims.at_rest(tuple(asked), asked)
+                desired[agent] = STABLE
+    await victims.at_rest(tuple(desired), desired)
     await asyncio.sleep(QUIET_SECONDS)
 
 
@@ -125,8 +125,8 @@ async def _reading(stage: Stage) -> Mapping[str, float]:
 
 async def _count(server: ApiServer, path: str) -> float:
     """How many objects a list has."""
-    found: dict[str, Any] = await server.get(f"{path}?limit=1")
-    return len(found["items"]) + float(found["metadata"].get("remainingItemCount") or 0)
+    page: dict[str, Any] = await server.get(f"{path}?limit=1")
+    return len(page["items"]) + float(page["metadata"].get("remainingItemCount") or 0)
 
 
 CAMPAIGN: Final = Campaign(

@@ -70,10 +70,10 @@ class Stage:
 
     async def make(self, manifests: Iterable[tuple[str, Manifest]]) -> None:
         """Apply many objects, some at a time, in any order."""
-        found = dict(manifests)
-        spaces = {path: one for path, one in found.items() if one["kind"] == "Namespace"}
+        by_path = dict(manifests)
+        spaces = {path: one for path, one in by_path.items() if one["kind"] == "Namespace"}
         await self.server.apply_all(spaces)  # nothing can be in them before
-        await self.server.apply_all({path: one for path, one in found.items() if path not in spaces})
+        await self.server.apply_all({path: one for path, one in by_path.items() if path not in spaces})
 
 
 def _started() -> Stack:

@@ -50,8 +50,8 @@ class Victims:
         """
         for where, agent in self.all:
             self._agents.add((where, agent))
-            for found in namespace(where):  # the namespace first
-                await self._server.apply(*found)
+            for item in namespace(where):  # the namespace first
+                await self._server.apply(*item)
             await self._server.apply_all(dict([release(where, agent, one) for one in (STABLE, NEXT)]))
         await self._server.apply_all(dict([rollout(where, agent, spec=spec) for where, agent in self.all]))
         await self._until(self.all, is_healthy)
@@ -117,33 +117,33 @@ def is_back(route: Manifest) -> bool:
     return first == 100 and not any(others)  # noqa: PLR2004 all of it
 
 
-def asks_for(version: str, found: Manifest) -> bool:
+def asks_for(version: str, manifest: Manifest) -> bool:
     """Whether a rollout names a version."""
-    return str(found["spec"]["releaseRef"]["name"]).endswith(f"-{version}")
+    return str(manifest["spec"]["releaseRef"]["name"]).endswith(f"-{version}")
 
 
-def is_healthy(found: Manifest) -> bool:
+def is_healthy(manifest: Manifest) -> bool:
     """Whether a rollout's last attempt has ended well."""
-    return _attempt(found).get("state") == "Healthy"
+    return _attempt(manifest).get("state") == "Healthy"
 
 
-def in_canary(found: Manifest) -> bool:
+def in_canary(manifest: Manifest) -> bool:
     """Whether a rollout's canary is seen to have its share."""
-    weights = found.get("status", {}).get("weights") or {}
-    return _attempt(found).get("state") == "Canary" and bool(weights.get("canary"))
+    weights = manifest.get("status", {}).get("weights") or {}
+    return _attempt(manifest).get("state") == "Canary" and bool(weights.get("canary"))
 
 
-def serves(version: str, found: Manifest) -> bool:
+def serves(version: str, manifest: Manifest) -> bool:
     """Whether a rollout has come to rest with a version as its stable release."""
-    stable = (found.get("status", {}).get("stable") or {}).get("release") or ""
-    return is_over(found) and stable.endswith(f"-{version}")
+    stable = (manifest.get("status", {}).get("stable") or {}).get("release") or ""
+    return is_over(manifest) and stable.endswith(f"-{version}")
 
 
-def is_over(found: Manifest) -> bool:
+def is_over(manifest: Manifest) -> bool:
     """Whether a rollout's last attempt has ended."""
-    return _attempt(found).get("state") in {"Healthy", "RolledBack", "Superseded"}
+    return _attempt(manifest).get("state") in {"Healthy", "RolledBack", "Superseded"}
 
 
-def _attempt(found: Manifest) -> dict[str, Any]:
-    attempt: dict[str, Any] = found.get("status", {}).get("attempt") or {}
+def _attempt(manifest: Manifest) -> dict[str, Any]:
+    attempt: dict[str, Any] = manifest.get("status", {}).get("attempt") or {}
     return attempt

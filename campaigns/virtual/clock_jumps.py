@@ -78,15 +78,15 @@ def _play(world: Disturbed, off: tuple[float, float], place: float, end: State) 
     set_clock(world, world.observer, timedelta())
     world.run(QUIET)
     world.observer.at_rest(world.now)
-    found = world.status.attempt.state if world.status.attempt else None
-    world.observer.check(found is end, "L1", f"{CANARY} is {found}, not {end}", world.now)
+    state = world.status.attempt.state if world.status.attempt else None
+    world.observer.check(state is end, "L1", f"{CANARY} is {state}, not {end}", world.now)
 
 
 def play(choice: Choice) -> Iterator[Case]:
     """Each jump at each place of a good release's course, and early in that of a bad one."""
     good = [(off, place, False) for off in OFF for place in PLACES]
-    found = [*good, *((off, next(iter(PLACES)), True) for off in OFF)]
-    for off, place, bad in choice.spread(found):
+    cases = [*good, *((off, next(iter(PLACES)), True) for off in OFF)]
+    for off, place, bad in choice.spread(cases):
         name = f"{off}, {place}{', of a bad release' if bad else ''}"
         if choice.wants(name):
             yield Case(name, play_case(off, place, bad=bad))

@@ -52,9 +52,9 @@ def _parts(world: World) -> dict[str, int]:
     """Each release by its role: stable, canary, desired, earlier healthy, quarantined."""
     status = world.status
     present = [r.release for r in (status.stable, status.canary) if r]
-    asked, healthy = world.rollout.spec.release_ref.name, [entry.release for entry in _healthy(status)]
+    desired, healthy = world.rollout.spec.release_ref.name, [entry.release for entry in _healthy(status)]
     banned = [entry.release for entry in status.quarantined]
-    parts = dict.fromkeys([*present, asked, *healthy, *banned, *world.releases])
+    parts = dict.fromkeys([*present, desired, *healthy, *banned, *world.releases])
     return {release: part for part, release in enumerate(parts)}
 
 
@@ -82,11 +82,11 @@ class _View:
             attempt and self._attempt(attempt),
             self._gates(),
             self._silence(),
-            self._way_back(),
+            self._rollback(),
             tuple(sorted(name[entry.release] for entry in status.quarantined)),
             tuple((name[entry.release], was_healthy(entry.record, status)) for entry in _healthy(status)),
             tuple(self._object(self.world.traffic[key]) for key in sorted(self.world.traffic)),
-            tuple(sorted(self._snapshot(found) for found in self.world.snapshots.values())),
+            tuple(sorted(self._snapshot(metadata) for metadata in self.world.snapshots.values())),
             self._workloads() if rollout.spec.workload else (),
         )
 
@@ -96,21 +96,21 @@ class _View:
             (self.name[entry.release], entry.scaled_down_time is None) for entry in self.status.workloads
         )
         there = sorted(
-            (kind, self.name[self.world.services[name]], found["spec"].get("replicas", 0))
-            for (kind, name), found in self.world.workloads.items()
+            (kind, self.name[self.world.services[name]], manifest["spec"].get("replicas", 0))
+            for (kind, name), manifest in self.world.workloads.items()
             if name in self.world.services
         )
         return *listed, *there
 
-    def _snapshot(self, found: ObjectMeta) -> tuple[str, bool, bool, bool]:
+    def _snapshot(self, metadata: ObjectMeta) -> tuple[str, bool, bool, bool]:
         """Who keeps it, and what it says of its digest; whether the operator still has to write that."""
-        uids = {owner.uid for owner in found.owner_references}
-        part = {snapshot_of(release): str(part) for release, part in self.name.items()}[found.name]
+        uids = {owner.uid for owner in metadata.owner_references}
+        part = {snapshot_of(release): str(part) for release, part in self.name.items()}[metadata.name]
         return (
             part,
             self.rollout.metadata.uid in uids,
-            HEALTHY in found.annotations,
-            QUARANTINED in found.annotations,
+            HEALTHY in metadata.annotations,
+            QUARANTINED in metadata.annotations,
         )
 
     def _orders(self) -> Key:
@@ -166,33 +166,35 @@ class _View:
 
     def _silence(self) -> int | None:
         """How long Prometheus has failed; no matter in a hold, which stays until it answers again."""
-        attempt, known = self.status.attempt, find_condition(self.status.conditions, "MetricsAvailable")
+        attempt, condition = self.status.attempt, find_condition(self.status.conditions, "MetricsAvailable")
         is_asked = attempt is not None and attempt.state in JUDGED - {State.HELD}
-        is_silent = known is not None and known.status == "False"
-        return self._since(known.last_transition_time, 2) if known and is_silent and is_asked else None
-
-    def _way_back(self) -> Key:
-        """What the verification of a rollback looks at."""
-        back, attempt = self.status.last_rollback, self.status.attempt
-        if back is None or attempt is None or attempt.state not in GOING_BACK:
-            return ()
+        is_silent = condition is not None and condition.status == "False"
         return (
-            back.trigger,
-            self.name[back.from_],
-            back.to and self.name[back.to],
-            back.observed_time is not None,
+            self._since(condition.last_transition_time, 2) if condition and is_silent and is_asked else None
         )
 
-    def _object(self, found: Manifest) -> Key:
+    def _rollback(self) -> Key:
+        """What the verification of a rollback looks at."""
+        rollback, attempt = self.status.last_rollback, self.status.attempt
+        if rollback is None or attempt is None or attempt.state not in GOING_BACK:
+            return ()
+        return (
+            rollback.trigger,
+            self.name[rollback.from_],
+            rollback.to and self.name[rollback.to],
+            rollback.observed_time is not None,
+        )
+
+    def _object(self, manifest: Manifest) -> Key:
         """The weights, and which attempt it says was taken back."""
-        name, annotations = self.name, found["metadata"].get("annotations") or {}
+        name, annotations = self.name, manifest["metadata"].get("annotations") or {}
         latch = annotations.get(ANNOTATION_ROLLED_BACK)
         now = self.status.attempt.number if self.status.attempt else 0
         latched = latch and (max(-1, int(latch) - now), annotations.get(ANNOTATION_ROLLBACK_TRIGGER))
-        if found["kind"] == cluster.ROUTE:
-            services = cluster.weights_of_route(found).items()
+        if manifest["kind"] == cluster.ROUTE:
+            services = cluster.weights_of_route(manifest).items()
             return latched, *((name[self.world.services[service]], weight) for service, weight in services)
-        return latched, _split(found["data"]["split.json"], now, self.rollout.metadata.generation, name)
+        return latched, _split(manifest["data"]["split.json"], now, self.rollout.metadata.generation, name)
 
 
 def _split(text: str, attempt: int, generation: int, name: Mapping[str, int]) -> Key:
@@ -204,8 +206,8 @@ def _split(text: str, attempt: int, generation: int, name: Mapping[str, int]) ->
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(text)
-    return found
+    content: Mapping[str, Any] = json.loads(text)
+    return content
 
 
 def _ticks(seconds: float, most: int) -> int:
@@ -224,5 +226,5 @@ def _healthy(status: AgentRolloutStatus) -> list[HistoryEntry]:
 def _gate(gate: GateStatus) -> Key:
     """The counts that are frozen, and whether it failed last: a rollback after harm is verified."""
     frozen = tuple((s.phase_index, s.canary.bad, s.canary.total, s.stable.total) for s in gate.segments)
-    known = gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen
-    return (gate.name, *known) if any(known) else ()
+    measured = gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen
+    return (gate.name, *measured) if any(measured) else ()

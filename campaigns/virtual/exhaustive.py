@@ -99,24 +99,27 @@ class Search:
 def _check(world: Small) -> None:
     """No dead end without a condition: what is not over is waited for, by name; and the route shows it."""
     world.check_round_trip()
-    attempt, conditions = world.status.attempt, {found.type: found for found in world.status.conditions}
+    attempt, conditions = (
+        world.status.attempt,
+        {condition.type: condition for condition in world.status.conditions},
+    )
     if attempt is None or attempt.state in ENDS:
         assert world.canary_weight == 0, f"canary at {world.canary_weight}% though nothing is under way"  # noqa: S101 the same
         return
     waits = [conditions["Reconciling"], conditions["Stalled"]]
-    assert any(found.status == "True" for found in waits), "a dead end without a condition"  # noqa: S101 the same
+    assert any(condition.status == "True" for condition in waits), "a dead end without a condition"  # noqa: S101 the same
     assert world.canary_weight == attempt.weight, "the route does not show the weight"  # noqa: S101 the same
     assert ROUTE in world.traffic, "there is no route"  # noqa: S101 the same
 
 
 def play(choice: Choice, begin: Callable[[], Small] = beginning) -> Iterator[Case]:
     """The whole search, told every few hundred states."""
-    search, told = Search(begin=begin), 0
+    search, reported = Search(begin=begin), 0
     for states in search.run(choice.size):
         done = f"{states:,} states, {search.transitions:,} transitions, at most {search.depth} steps deep"
         name = f"{done}, {len(search.left):,} left"
-        yield Case(name, search.broken, counts=states - told)
-        told = states
+        yield Case(name, search.broken, counts=states - reported)
+        reported = states
 
 
 EXHAUSTIVE: Final = Campaign(

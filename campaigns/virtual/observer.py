@@ -82,8 +82,8 @@ class Observer:
     @property
     def attempt(self) -> Manifest:
         """The attempt of the newest status."""
-        found: Manifest = self._status.get("attempt") or {}
-        return found
+        attempt: Manifest = self._status.get("attempt") or {}
+        return attempt
 
     def _see_route(self, time: datetime, route: Manifest) -> None:
         weights = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
@@ -103,7 +103,7 @@ class Observer:
         latch = int(route["metadata"].get("annotations", {}).get(LATCH, 0))
         self._latched = max(self._latched, latch)
         serving = {self.services.get(name, name): weight for name, weight in weights.items() if weight}
-        number, asked = self.attempt.get("number", 0), self.attempt.get("weight", 0)
+        number, desired = self.attempt.get("number", 0), self.attempt.get("weight", 0)
         if latch > number:  # stable itself is taken back, and the status is still to say so
             self._shown = None
             self.check(serving.keys() <= self.healthy, "S5", f"went back to {sorted(serving)}", time)
@@ -112,7 +112,7 @@ class Observer:
         canary = sum(weight for release, weight in serving.items() if release != stable)
         if number <= self._latched and self.attempt.get("state") != "Healthy":
             self.check(not canary or stable is None, "S4", f"canary at {canary}% after the way back", time)
-        self.check(canary <= asked, "S3", f"canary at {canary}%, the status asks for {asked}%", time)
+        self.check(canary <= desired, "S3", f"canary at {canary}%, the status asks for {desired}%", time)
         self._shown = number, canary
         self._since.setdefault(self._shown, time)
 
@@ -131,8 +131,8 @@ class Observer:
         if phase != self._phase[0]:
             self._phase = phase, time
         stable = (self._status.get("stable") or {}).get("release")
-        known = (before.get("stable") or {}).get("release")
-        if known is not None and stable != known:
+        earlier = (before.get("stable") or {}).get("release")
+        if earlier is not None and stable != earlier:
             self.check(stable not in self.bad, "truth", f"{stable}, a bad one, is stable", time)
         if stable:
             self.healthy.add(stable)
@@ -144,73 +144,75 @@ class Observer:
         """An end is an end, the way back is latched, and the next attempt has the next number."""
         if not old or not new:
             return
-        told = f"attempt {old['number']} {old['state']} became {new['number']} {new['state']}"
+        change = f"attempt {old['number']} {old['state']} became {new['number']} {new['state']}"
         if old["number"] != new["number"]:
             is_over = old["state"] in ENDS
-            self.check(is_over and new["number"] == old["number"] + 1, "S6", told, time)
+            self.check(is_over and new["number"] == old["number"] + 1, "S6", change, time)
             return
         if old["state"] in ENDS:
-            self.check(new["state"] == old["state"], "S6", told, time)
+            self.check(new["state"] == old["state"], "S6", change, time)
         if old["state"] in LATCHED:
             index = LATCHED.index(old["state"])
-            self.check(new["state"] in LATCHED[index:], "S4", told, time)
-            self.check(new.get("weight", 0) == 0, "S4", f"{told} with weight {new.get('weight')}", time)
+            self.check(new["state"] in LATCHED[index:], "S4", change, time)
+            self.check(new.get("weight", 0) == 0, "S4", f"{change} with weight {new.get('weight')}", time)
 
     def _check_history(self, time: datetime) -> None:
         numbers = [entry["number"] for entry in self._status.get("history", ())]
         self.check(len(numbers) == len(set(numbers)), "S6", f"attempts ended twice: {numbers}", time)
         for entry in self._status.get("history", ()):
-            known = self._ends.setdefault(entry["number"], entry["outcome"])
-            told = f"attempt {entry['number']} ended {known}, then {entry['outcome']}"
-            self.check(known == entry["outcome"], "S6", told, time)
+            recorded = self._ends.setdefault(entry["number"], entry["outcome"])
+            change = f"attempt {entry['number']} ended {recorded}, then {entry['outcome']}"
+            self.check(recorded == entry["outcome"], "S6", change, time)
 
     def _check_rise(self, time: datetime, old: Manifest, new: Manifest, spec: Manifest) -> None:
         """Up only by the next step, with every gate Pass, on a look at this weight, after its time."""
         if "stable" not in self._status:
             return
-        told = f"from {old['weight']}% to {new['weight']}%"
+        rise = f"from {old['weight']}% to {new['weight']}%"
         steps = list(_steps(spec))
         following = next((step for step in steps if step > old["weight"]), None)
-        self.check(new["weight"] == following, "S3", f"{told}, the plan's next step is {following}", time)
+        self.check(new["weight"] == following, "S3", f"{rise}, the plan's next step is {following}", time)
         if not spec.get("gates") or old["weight"] == 100:  # noqa: PLR2004 percent
             return
         said = {gate["name"]: gate["verdict"] for gate in self._status.get("gates", ())}
         passed = all(said.get(gate["name"]) == "Pass" for gate in spec["gates"])
-        self.check(passed, "S3", f"{told} though the gates say {said}", time)
-        asked, look = (old["number"], old["weight"]), self._look
-        self.check(self._shown == asked, "S3", f"{told} while the route shows {self._shown}", time)
-        since = self._since.get(asked)
+        self.check(passed, "S3", f"{rise} though the gates say {said}", time)
+        desired, look = (old["number"], old["weight"]), self._look
+        self.check(self._shown == desired, "S3", f"{rise} while the route shows {self._shown}", time)
+        since = self._since.get(desired)
         if since is None or look is None:
             return
-        self.check(look[1], "S3", f"{told} though Prometheus gave no numbers", time)
-        self.check(look[0] > since, "S3", f"{told} on a look at an earlier weight", time)
+        self.check(look[1], "S3", f"{rise} though Prometheus gave no numbers", time)
+        self.check(look[0] > since, "S3", f"{rise} on a look at an earlier weight", time)
         _, entered = self._phase
         if entered is not None and old.get("phaseName") != new.get("phaseName"):
             seconds = spec["phases"][old["phaseIndex"]]["durationSeconds"]
             waited = time - entered + self.tolerance
             self.check(
-                waited >= timedelta(seconds=seconds), "S3", f"{told} after {waited} of {seconds} s", time
+                waited >= timedelta(seconds=seconds), "S3", f"{rise} after {waited} of {seconds} s", time
             )
 
     def _check_rollback(self, time: datetime) -> None:
-        back = self._status.get("lastRollback")
-        if back and "to" in back:
-            is_known = back["to"] in self.healthy
-            self.check(is_known, "S5", f"went back to {back['to']}, never found healthy", time)
-            self.check(back["to"] != back["from"], "S5", f"went back to {back['to']}, which failed", time)
-            ends = (entry for entry in self._status.get("history", ()) if entry["release"] == back["to"])
+        rollback = self._status.get("lastRollback")
+        if rollback and "to" in rollback:
+            is_known = rollback["to"] in self.healthy
+            self.check(is_known, "S5", f"went back to {rollback['to']}, never found healthy", time)
+            self.check(
+                rollback["to"] != rollback["from"], "S5", f"went back to {rollback['to']}, which failed", time
+            )
+            ends = (entry for entry in self._status.get("history", ()) if entry["release"] == rollback["to"])
             last = next((entry for entry in ends if entry["reason"] not in UNTRIED), None)
             is_good = last is None or last["outcome"] == "Healthy"
-            self.check(is_good, "S5", f"went back to {back['to']}, taken back before", time)
+            self.check(is_good, "S5", f"went back to {rollback['to']}, taken back before", time)
 
     def _check_conditions(self, time: datetime) -> None:
         """L1: what is not over says why, and since when."""
-        conditions = {found["type"]: found for found in self._status.get("conditions", ())}
+        conditions = {condition["type"]: condition for condition in self._status.get("conditions", ())}
         state = self.attempt.get("state")
-        told = f"in state {state} nothing says what is waited for: {sorted(conditions)}"
+        sentence = f"in state {state} nothing says what is waited for: {sorted(conditions)}"
         waits = [conditions[kind] for kind in ("Reconciling", "Stalled") if kind in conditions]
-        is_told = any(found["status"] == "True" and found["reason"] for found in waits)
-        self.check(state is None or state in ENDS or is_told, "L1", told, time)
+        is_told = any(condition["status"] == "True" and condition["reason"] for condition in waits)
+        self.check(state is None or state in ENDS or is_told, "L1", sentence, time)
         hold = self.attempt.get("hold")
         if state == "Held":
             is_explained = bool(hold and hold["reason"] and hold["message"] and hold["since"])
@@ -219,7 +221,7 @@ class Observer:
     def at_rest(self, time: datetime) -> None:
         """Nothing is disturbed any more, for long: the rollout is over, or it says what it waits for."""
         state = self.attempt.get("state")
-        conditions = {found["type"]: found for found in self._status.get("conditions", ())}
+        conditions = {condition["type"]: condition for condition in self._status.get("conditions", ())}
         stalled = conditions.get("Stalled", {}).get("status") == "True"
         held_for = self.attempt.get("hold", {}).get("reason") if state == "Held" else None
         needs = state == "AwaitingApproval" or stalled or held_for in MAY_LAST

@@ -69,9 +69,9 @@ def planted(patches: Patches) -> Iterator[None]:
     undo: list[Callable[[], object]] = []
     try:
         for target, name, value in patches:
-            found = patch.object(target, name, value)
-            found.start()
-            undo.append(found.stop)
+            patched = patch.object(target, name, value)
+            patched.start()
+            undo.append(patched.stop)
         yield
     finally:
         for each in reversed(undo):
@@ -86,8 +86,8 @@ def caught(bug: str, finder: str, seed: int) -> str | None:
     """
     look, size = FINDERS[finder]
     with planted(BUGS[bug]):
-        found = (case.broken for case in look(Choice(seed, size)) if case.broken)
-        return next(filter(RULE.search, found), None)
+        reports = (case.broken for case in look(Choice(seed, size)) if case.broken)
+        return next(filter(RULE.search, reports), None)
 
 
 def play(choice: Choice) -> Iterator[Case]:

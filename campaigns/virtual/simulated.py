@@ -239,14 +239,14 @@ def _approve(world: World) -> None:
 
 def _meddle(world: World, weight: int) -> None:
     """Somebody else sets the weights of the route, under a name of their own."""
-    found = world.traffic.get((ROUTE, AGENT))
-    if found is None:
+    route = world.traffic.get((ROUTE, AGENT))
+    if route is None:
         return
-    stable, *canary = found["spec"]["rules"][0]["backendRefs"]
+    stable, *canary = route["spec"]["rules"][0]["backendRefs"]
     refs = [{**stable, "weight": 100 - weight}, *({**ref, "weight": weight} for ref in canary)]
-    rules = [{**found["spec"]["rules"][0], "backendRefs": refs}]
-    metadata = {**found["metadata"], "managedFields": [{"manager": "somebody"}]}
-    world.put({**found, "metadata": metadata, "spec": {**found["spec"], "rules": rules}})
+    rules = [{**route["spec"]["rules"][0], "backendRefs": refs}]
+    metadata = {**route["metadata"], "managedFields": [{"manager": "somebody"}]}
+    world.put({**route, "metadata": metadata, "spec": {**route["spec"], "rules": rules}})
 
 
 def set_clock(world: World, observer: Observer, off: timedelta) -> None:

@@ -223,8 +223,8 @@ def _take_back(world: Small) -> bool:
 
 def _retry(world: Small) -> bool:
     """What is asked for and in quarantine."""
-    asked = world.rollout.spec.release_ref.name
-    entry = next((entry for entry in world.status.quarantined if entry.release == asked), None)
+    desired = world.rollout.spec.release_ref.name
+    entry = next((entry for entry in world.status.quarantined if entry.release == desired), None)
     return entry is not None and _annotate(world, ANNOTATION_RETRY, f"{entry.attempt}/{entry.release}")
 
 

@@ -47,9 +47,9 @@ def a_service(
 
 def by_path(namespace: str, names: Iterable[str]) -> dict[str, Manifest]:
     """Services whose endpoints are said to be ready though nobody answers there, by where they are kept."""
-    found = {}
+    manifests = {}
     for name in names:
         service, endpoints = a_service(namespace, name)
-        found[f"/api/v1/namespaces/{namespace}/services/{name}"] = service
-        found[f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}"] = endpoints
-    return found
+        manifests[f"/api/v1/namespaces/{namespace}/services/{name}"] = service
+        manifests[f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}"] = endpoints
+    return manifests

@@ -72,14 +72,14 @@ class Audience:
     @property
     def status(self) -> Mapping[str, Any]:
         """What the operator says now."""
-        found: Mapping[str, Any] = self.rollout.latest.get("status", {})
-        return found
+        status: Mapping[str, Any] = self.rollout.latest.get("status", {})
+        return status
 
     @property
     def attempt(self) -> Mapping[str, Any]:
         """What the operator says of the attempt under way, or the last one."""
-        found: Mapping[str, Any] = self.status.get("attempt") or {}
-        return found
+        attempt: Mapping[str, Any] = self.status.get("attempt") or {}
+        return attempt
 
     def see(self, what: str, expected: str, look: Callable[[], str | None], seconds: float) -> None:
         """Wait until something is seen.
@@ -112,7 +112,7 @@ class Audience:
 
         None while the route never had it, requests are too few, or the share does not fit.
         """
-        had = [found for found in self.stretches if found.weights.get(version, 0) == weight]
+        had = [stretch for stretch in self.stretches if stretch.weights.get(version, 0) == weight]
         if not had:
             return None
         answers = self._answers(had[-1])
@@ -126,19 +126,21 @@ class Audience:
     def deviation(self) -> str | None:
         """How far any share was from its weight; None if too far, or if weights did not sum to 100."""
         compared = [
-            (found, answers) for found in self.stretches if len(answers := self._answers(found)) >= ENOUGH
+            (stretch, answers)
+            for stretch in self.stretches
+            if len(answers := self._answers(stretch)) >= ENOUGH
         ]
         off = max(
             abs(_share(answers, version) - weight / 100)
-            for found, answers in compared
-            for version, weight in found.weights.items()
+            for stretch, answers in compared
+            for version, weight in stretch.weights.items()
         )
-        if off > TOLERANCE or any(sum(found.weights.values()) != _WHOLE for found in self.stretches):
+        if off > TOLERANCE or any(sum(stretch.weights.values()) != _WHOLE for stretch in self.stretches):
             return None
         return f"{len(compared)} splits of 100%; each share within {off * 100:.1f} points of its weight"
 
-    def _answers(self, found: Stretch) -> list[Answer]:
-        return self.sent(found.start + SETTLE_SECONDS, found.end)
+    def _answers(self, stretch: Stretch) -> list[Answer]:
+        return self.sent(stretch.start + SETTLE_SECONDS, stretch.end)
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -147,8 +149,8 @@ class Audience:
 
     def condition(self, kind: str) -> Mapping[str, Any]:
         """A condition of the rollout; empty if it has none."""
-        told = self.status.get("conditions", [])
-        return next((found for found in told if found["type"] == kind), {})
+        conditions = self.status.get("conditions", [])
+        return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def _show(self) -> None:
         """Print what is new, and bring the living line up to date."""

@@ -208,13 +208,13 @@ class _Story:
     def _timeline(self, audience: Audience) -> str:
         """From the first bad run to the last request, as customers, Prometheus and API server saw it."""
         answers = _answers_of(audience, "4.2.0")
-        failed = [found.answered for found in answers if found.outcome == "failed"]
+        failed = [answer.answered for answer in answers if answer.outcome == "failed"]
         decided = datetime.fromisoformat(audience.status["lastRollback"]["decidedTime"])
         moments = {
             "a customer got the first failed run": failed[0],
             "Prometheus scraped it": self._first_failure_scraped(),
             "the operator decided": _monotonic(decided.timestamp()),
-            "the last request to 4.2.0 was sent": max(found.sent for found in answers),
+            "the last request to 4.2.0 was sent": max(answer.sent for answer in answers),
             "the route showed 100/0": audience.stretches[-1].start,
         }
         lines = [
@@ -227,7 +227,7 @@ class _Story:
         """When Prometheus got the first sample that counts a failed run of 4.2.0, on the monotonic clock."""
         failed = f'agent_runs_total{{release="{scenarios.BAD_PROMPT}",outcome="failed"}}[3m]'
         series = self._stack.query(failed)
-        return _monotonic(min(at for found in series for at, count in found["values"] if float(count) > 0))
+        return _monotonic(min(at for row in series for at, count in row["values"] if float(count) > 0))
 
 
 def _ready(audience: Audience, version: str) -> str | None:
@@ -240,30 +240,32 @@ def _ready(audience: Audience, version: str) -> str | None:
 
 def _is_left_alone(audience: Audience) -> str | None:
     """When 4.2.0 got its last request, once it got none for a while after that."""
-    back = audience.stretches[-1].start
-    quiet = time.monotonic() - back - _LATE_SECONDS
-    after = audience.sent(back + _LATE_SECONDS)
-    if quiet < _QUIET_SECONDS or not after or any(version_of(found.release) == "4.2.0" for found in after):
+    routed = audience.stretches[-1].start
+    quiet = time.monotonic() - routed - _LATE_SECONDS
+    after = audience.sent(routed + _LATE_SECONDS)
+    if quiet < _QUIET_SECONDS or not after or any(version_of(answer.release) == "4.2.0" for answer in after):
         return None
-    last = max(found.sent for found in _answers_of(audience, "4.2.0")) - back
+    last = max(answer.sent for answer in _answers_of(audience, "4.2.0")) - routed
     when = f"{abs(last):.2f} s {'after' if last > 0 else 'before'} 100/0 was seen on the route"
     return f"the last request to 4.2.0 was sent {when}"
 
 
 def _recovered(audience: Audience) -> str | None:
     """What the operator measured of stable, since the rollback and before the attempt."""
-    told = audience.status["lastRollback"]
-    return f"{told['outcome']}: {told['verification']}" if told.get("outcome") == "Recovered" else None
+    rollback = audience.status["lastRollback"]
+    if rollback.get("outcome") != "Recovered":
+        return None
+    return f"{rollback['outcome']}: {rollback['verification']}"
 
 
 def _rise(audience: Audience, version: str, since: float) -> str | None:
     """All weights that the route had; None if one of them was lower than the one before."""
-    weights = [found.weights.get(version, 0) for found in audience.stretches if found.start > since]
+    weights = [stretch.weights.get(version, 0) for stretch in audience.stretches if stretch.start > since]
     return " ".join(map(str, weights)) if weights == sorted(weights) else None
 
 
 def _answers_of(audience: Audience, version: str) -> list[Answer]:
-    return [found for found in audience.ledger.answers() if version_of(found.release) == version]
+    return [answer for answer in audience.ledger.answers() if version_of(answer.release) == version]
 
 
 def _monotonic(timestamp: float) -> float:

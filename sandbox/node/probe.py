@@ -25,11 +25,11 @@ def missing() -> str | None:
 
 def main() -> int:
     """Print what is missing and return the exit code."""
-    found = missing()
-    if found is None:
+    problem = missing()
+    if problem is None:
         return 0
     is_ci = bool(os.environ.get("CI"))
-    print(f"{found} {'CI does not skip them.' if is_ci else 'Skipped.'}", file=sys.stderr)
+    print(f"{problem} {'CI does not skip them.' if is_ci else 'Skipped.'}", file=sys.stderr)
     return 1 if is_ci else SKIP
 
 

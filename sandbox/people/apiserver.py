@@ -44,19 +44,19 @@ class ApiServer:
 
     async def get(self, path: str) -> Manifest:
         """An object or a list."""
-        async with self._session.get(path) as answer:
-            found: Manifest = await answer.json()
-            return found
+        async with self._session.get(path) as response:
+            manifest: Manifest = await response.json()
+            return manifest
 
     async def is_served(self, path: str) -> bool:
         """Whether there is such a list or object."""
-        async with self._session.get(path, raise_for_status=False) as answer:
-            return answer.ok
+        async with self._session.get(path, raise_for_status=False) as response:
+            return response.ok
 
     async def text(self, path: str) -> str:
         """What is not JSON, such as /metrics."""
-        async with self._session.get(path) as answer:
-            return await answer.text()
+        async with self._session.get(path) as response:
+            return await response.text()
 
     async def merge(self, path: str, patch: Mapping[str, Any]) -> None:
         """Change some fields, as `kubectl patch` does."""
@@ -80,25 +80,25 @@ class ApiServer:
 
     async def delete(self, path: str) -> None:
         """Delete an object, without waiting until it is gone; fine where there is none."""
-        async with self._session.delete(path, raise_for_status=False) as answer:
-            await answer.read()
+        async with self._session.delete(path, raise_for_status=False) as response:
+            await response.read()
 
     async def watch(self, path: str) -> AsyncIterator[tuple[float, Manifest]]:
         """Objects of a list as they are and as they change, each with its `time.monotonic()` of arrival."""
-        async for _, found in self.events(path):
-            yield time.monotonic(), found
+        async for _, manifest in self.events(path):
+            yield time.monotonic(), manifest
 
     async def events(self, path: str) -> AsyncIterator[tuple[str, Manifest]]:
         """What a watch of a list tells: ADDED, MODIFIED, DELETED or ERROR, and the object."""
-        async with self._session.get(f"{path}?watch=true") as answer:
-            async for line in answer.content:
+        async with self._session.get(f"{path}?watch=true") as response:
+            async for line in response.content:
                 event = json.loads(line)
                 yield event["type"], event["object"]
 
     async def _patch(self, path: str, body: Mapping[str, Any], kind: str) -> None:
         data = json.dumps(body)
-        async with self._session.patch(path, data=data, headers={"Content-Type": kind}) as answer:
-            await answer.read()
+        async with self._session.patch(path, data=data, headers={"Content-Type": kind}) as response:
+            await response.read()
 
 
 class Onlooker:
@@ -145,9 +145,9 @@ class Onlooker:
         try:
             async with asyncio.timeout(seconds), self._changed:
                 while True:
-                    found = self._newest.get(key)
-                    if found is not None and found[0] >= since and looks(found[1]):
-                        return found[0]
+                    newest = self._newest.get(key)
+                    if newest is not None and newest[0] >= since and looks(newest[1]):
+                        return newest[0]
                     await self._changed.wait()
         except TimeoutError:
             state = self._newest.get(key, (0.0, {}))[1].get("status")
@@ -161,9 +161,9 @@ class Onlooker:
                     pass
 
     async def _look(self) -> None:
-        async for arrived, found in self._server.watch(self._path):
-            metadata = found["metadata"]
-            self._newest[metadata["namespace"], metadata["name"]] = arrived, found
+        async for arrived, manifest in self._server.watch(self._path):
+            metadata = manifest["metadata"]
+            self._newest[metadata["namespace"], metadata["name"]] = arrived, manifest
             async with self._changed:
                 self._changed.notify_all()
 

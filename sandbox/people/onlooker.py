@@ -89,9 +89,9 @@ class Follower:
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 for manifest in self._events():
-                    found = Seen(time.monotonic(), manifest)
-                    if not self._versions or self._versions[-1].resource_version != found.resource_version:
-                        self._versions.append(found)
+                    seen = Seen(time.monotonic(), manifest)
+                    if not self._versions or self._versions[-1].resource_version != seen.resource_version:
+                        self._versions.append(seen)
             time.sleep(_RECONNECT_SECONDS)
 
     def _events(self) -> Iterator[Mapping[str, Any]]:
@@ -115,15 +115,15 @@ class Stretch:
 
 def stretches(route: Iterable[Seen]) -> list[Stretch]:
     """The times of constant weights in the versions of a route, oldest first."""
-    found: list[Stretch] = []
+    spans: list[Stretch] = []
     for seen in route:
         weights = {version: weight for version, weight in weights_of(seen.manifest).items() if weight}
-        if found and found[-1].weights == weights:
+        if spans and spans[-1].weights == weights:
             continue
-        if found:
-            found[-1] = replace(found[-1], end=seen.at)
-        found.append(Stretch(weights, seen.at, math.inf))
-    return found
+        if spans:
+            spans[-1] = replace(spans[-1], end=seen.at)
+        spans.append(Stretch(weights, seen.at, math.inf))
+    return spans
 
 
 def weights_of(route: Mapping[str, Any]) -> Weights:

@@ -121,7 +121,7 @@ def processes(
     admin = {"Authorization": f"Bearer {credentials.admin_token}"}
     ready = functools.partial(web.answers, f"{API_URL}/readyz", headers=admin, ca_file=credentials.ca_file)
     has_manager = commands.controller_manager is not None
-    found = {
+    by_name = {
         "etcd": Process(
             "etcd",
             [*commands.etcd, *_etcd_flags(data / "etcd")],
@@ -136,13 +136,13 @@ def processes(
         ),
     }
     if commands.controller_manager is not None:
-        found["controller_manager"] = Process(
+        by_name["controller_manager"] = Process(
             "controller_manager",
             [*commands.controller_manager, *_manager_flags(credentials, with_node=with_node)],
             logs / "controller_manager.log",
             healthy=functools.partial(web.answers_tcp, "127.0.0.1", _MANAGER_PORT),
         )
-    return found
+    return by_name
 
 
 def _etcd_flags(data: Path) -> list[str]:

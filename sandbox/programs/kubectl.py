@@ -86,8 +86,8 @@ class Kubectl:
         Raises:
             CommandError: it is not there, or kubectl failed otherwise.
         """
-        found: dict[str, Any] = json.loads(self("get", *arguments, "--output=json"))
-        return found
+        manifest: dict[str, Any] = json.loads(self("get", *arguments, "--output=json"))
+        return manifest
 
     def apply(self, manifests: Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
         """Apply a file, a folder, or objects, by server-side apply.

@@ -30,8 +30,8 @@ def get(
         handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(ca_file))))
     request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310  # addresses are our own
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
-            return str(answer.read().decode())
+        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as response:
+            return str(response.read().decode())
     except http.client.HTTPException as error:
         raise OSError(f"{url}: {error!r}") from error
 

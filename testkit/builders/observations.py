@@ -39,12 +39,12 @@ def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:
     """The traffic objects as the status asks for them, confirmed by a gateway."""
     theirs = {THEIRS: a_shop(OLDEST, OLD, NEW, NEXT)} if rollout.spec.traffic.route_patch else {}
     obs = Observation(now=START, rollout=rollout, traffic=theirs)
-    found: dict[tuple[str, str], Manifest] = {}
+    objects: dict[tuple[str, str], Manifest] = {}
     for change in Routing(obs).state(rollout.status).changes:
         key = key_of(change.manifest)
-        found[key] = after(change, theirs[key]) if isinstance(change, Patch) else applied(change.manifest)
-    found = theirs | found
-    return found | {key: accepted(route) for key, route in found.items() if key in {ROUTE, THEIRS}}
+        objects[key] = after(change, theirs[key]) if isinstance(change, Patch) else applied(change.manifest)
+    objects = theirs | objects
+    return objects | {key: accepted(route) for key, route in objects.items() if key in {ROUTE, THEIRS}}
 
 
 def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, ObjectMeta]:
@@ -65,10 +65,10 @@ def settled_snapshots(rollout: AgentRollout, releases: Iterable[str]) -> dict[st
     """Metadata of the releases' snapshots as they are once the operator has written what it has to."""
     status = rollout.status
     healthy = [entry for entry in status.history if entry.outcome is Outcome.HEALTHY]
-    needed = {found.snapshot for found in (status.stable, status.canary, *healthy) if found}
+    needed = {record.snapshot for record in (status.stable, status.canary, *healthy) if record}
     snapshots = owned_snapshots(releases, uid="uid-of-its-release")
     ours = owned_snapshots(releases)
-    snapshots = {name: ours[name] if name in needed else found for name, found in snapshots.items()}
+    snapshots = {name: ours[name] if name in needed else metadata for name, metadata in snapshots.items()}
     for write in fact_writes(Observation(now=START, rollout=rollout, snapshots=snapshots)):
         name = write.manifest["metadata"]["name"]
         snapshots[name] = noted(snapshots[name], write.manifest, write.manager)

@@ -112,12 +112,12 @@ class _Counters:
                 )
 
     def _scrape(self, release: str, minute: int, value: float, *, is_bad: bool) -> None:
-        found = self.shown.get((release, is_bad))
-        if found is None:
+        series = self.shown.get((release, is_bad))
+        if series is None:
             name = LOST if self.trouble.loses and is_bad else release
-            found = self.shown[release, is_bad] = Series(name, is_bad, minute)
-            self.series.append(found)
-        found.scraped(value)
+            series = self.shown[release, is_bad] = Series(name, is_bad, minute)
+            self.series.append(series)
+        series.scraped(value)
 
 
 class BelievedTask(Task[Trouble]):
@@ -145,23 +145,23 @@ class _Attempt:
         self.counters.pass_minute(0, self.runs)
         minute, ends = 0, [PHASES[0][1], PHASES[0][1] + PHASES[1][1]]
         for phase, end in enumerate(ends):
-            found = None
+            judgment = None
             while minute < end - 1:
                 minute += 1
                 self.counters.pass_minute(minute, self.runs)
                 if minute % EVERY and minute != end - 1:
                     continue
-                found = self._look(phase, minute, is_last=minute == end - 1)
-                if found.verdict is Verdict.FAIL:
+                judgment = self._look(phase, minute, is_last=minute == end - 1)
+                if judgment.verdict is Verdict.FAIL:
                     return minute
-            if found is not None and found.verdict is not Verdict.PASS:
-                return minute if self.trouble.is_worse and found.reason in RIGHT else None
-            self._enter(found, minute)
+            if judgment is not None and judgment.verdict is not Verdict.PASS:
+                return minute if self.trouble.is_worse and judgment.reason in RIGHT else None
+            self._enter(judgment, minute)
         return None
 
-    def _enter(self, found: Judgment | None, minute: int) -> None:
-        if found is not None and found.present is not None:
-            self.finished = (*self.finished, found.present)
+    def _enter(self, judgment: Judgment | None, minute: int) -> None:
+        if judgment is not None and judgment.present is not None:
+            self.finished = (*self.finished, judgment.present)
         self.start, self.ignored, self.memory = minute, frozenset(), NOTHING
 
     def _look(self, phase: int, minute: int, *, is_last: bool) -> Judgment:
@@ -174,9 +174,9 @@ class _Attempt:
         )
         plan = replace(plan, closer=plan.steady)  # as at any look after the first reset
         at = NOW + timedelta(minutes=minute)
-        answer = QueryResult(at, tuple(rows(plan, self.counters.series, self.start, minute)))
+        result = QueryResult(at, tuple(rows(plan, self.counters.series, self.start, minute)))
         explains = Explains(weight_at(minute), {gate.name: self.ignored})
-        present = read_all(plan, answer, [gate], now=at, stale_after_seconds=120, explains=explains)[
+        present = read_all(plan, result, [gate], now=at, stale_after_seconds=120, explains=explains)[
             gate.name
         ]
         course = PlanPosition(phase, len(PHASES), time_over=is_last)
@@ -186,13 +186,13 @@ class _Attempt:
 
         return self._kept(doubted(on(present), present, on), present, minute)
 
-    def _kept(self, found: Judgment, present: Present, minute: int) -> Judgment:
-        self.memory = found.memory
+    def _kept(self, judgment: Judgment, present: Present, minute: int) -> Judgment:
+        self.memory = judgment.memory
         if isinstance(present, Reading):
-            self.ignored = found.ignored
+            self.ignored = judgment.ignored
         if isinstance(present, Uncovered):
             self.start, self.ignored = minute, frozenset()
-        return found
+        return judgment
 
 
 def stopped(column: str, by_traffic: Sequence[Ends]) -> Check:

@@ -63,10 +63,10 @@ def _spent(price: Lognormal, runs: float, chance: random.Random) -> tuple[float,
     return price.total(chance, count), count
 
 
-def _is_dearer(found: Minute) -> bool:
-    if not (found.canary_total and found.stable_total):
+def _is_dearer(minute: Minute) -> bool:
+    if not (minute.canary_total and minute.stable_total):
         return False
-    return found.canary_bad / found.canary_total > _TIMES * found.stable_bad / found.stable_total
+    return minute.canary_bad / minute.canary_total > _TIMES * minute.stable_bad / minute.stable_total
 
 
 def _often(minutes: Minutes) -> int | None:

@@ -79,10 +79,10 @@ def first_fail(gate: ResolvedGate, minutes: Sequence[Pair]) -> int | None:
                 weight=weight,
                 run_seconds=RUN_SECONDS,
             )
-            found = shipped(gate, reading, course, past)
-            if found.verdict is Verdict.FAIL:
+            judgment = shipped(gate, reading, course, past)
+            if judgment.verdict is Verdict.FAIL:
                 return begun + minute
-            past = replace(past, memory=found.memory)
+            past = replace(past, memory=judgment.memory)
         total = Segment(0.0, 0.0, 0.0, 0.0)
         past = replace(past, finished=(*past.finished, Tally(phase, total)), memory=NOTHING)
         begun += length
@@ -94,8 +94,8 @@ def _every_minute(minutes: Sequence[Pair]) -> int | None:
     begun, sums = 0, _Sums(minutes)
     for _, length in PHASES:
         for minute in range(1, length + 1):
-            found = of_mix(sums.between(begun, begun + minute), 1.0)
-            if found is not None and found.chance < _ALPHA:
+            shift = of_mix(sums.between(begun, begun + minute), 1.0)
+            if shift is not None and shift.chance < _ALPHA:
                 return begun + minute
         begun += length
     return None

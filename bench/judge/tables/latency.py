@@ -205,8 +205,8 @@ def _window(minutes: Sequence[Pair], start: int, stop: int) -> tuple[float, floa
     return p99([sum(c) for c in zip(*canary, strict=True)]), p99([sum(s) for s in zip(*stable, strict=True)])
 
 
-def _is_slower(found: tuple[float, float]) -> bool:
-    return found[0] > _MAX_P99_RATIO * found[1]
+def _is_slower(pair: tuple[float, float]) -> bool:
+    return pair[0] > _MAX_P99_RATIO * pair[1]
 
 
 def _ratio_often(minutes: Sequence[Pair]) -> int | None:

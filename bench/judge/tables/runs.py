@@ -32,8 +32,8 @@ class RunTask(Task[Column]):
         """With the harm that was done until the rollback."""
         before = history(self.column, self.runs_per_hour, chance)
         minutes = Minutes(list(attempt(self.column, self.runs_per_hour, chance)))
-        found = self._minutes(before, minutes)
-        return {judge: End(minute, harm(self, minutes.all, minute)) for judge, minute in found.items()}
+        fails = self._minutes(before, minutes)
+        return {judge: End(minute, harm(self, minutes.all, minute)) for judge, minute in fails.items()}
 
     def _minutes(self, before: Sequence[tuple[float, float]], minutes: Minutes) -> Mapping[str, int | None]:
         """The minute of each judge's rollback."""

@@ -57,13 +57,13 @@ class SlowTask(Task[Duration]):
         burst = burst_of(gate, _before(self.column, runs, chance))
         began, minutes = zip(*_attempt(self.column, runs, chance), strict=True)
         seen, limits = Minutes(minutes), LIMITS[self.column.gate]
-        found = {name: RULES[name](seen, limits) for name in SOME} | {
+        fails = {name: RULES[name](seen, limits) for name in SOME} | {
             FINISHED: first_fail(gate, minutes, burst, knows=Known(weight=False)),
             STARTED: first_fail(gate, minutes, burst, knows=Known(began=began)),
             TIMED: first_fail(gate, minutes, burst, knows=Known(run_seconds=_mean_seconds(self.column))),
             OURS: first_fail(gate, minutes, burst, knows=Known()),
         }
-        return {judge: End(minute) for judge, minute in found.items()}
+        return {judge: End(minute) for judge, minute in fails.items()}
 
 
 def _mean_seconds(column: Duration) -> float:

@@ -181,11 +181,11 @@ class ApiProxy:
             self._open.discard(connection)
 
     async def _exchange(self, call: Call, request: web.Request) -> web.StreamResponse:
-        answer = await self.network.carry(call, lambda: self.send(call))
-        response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        upstream = await self.network.carry(call, lambda: self.send(call))
+        response = web.Response(status=upstream.status, body=upstream.body, headers=upstream.headers)
         await response.prepare(request)
         await response.write_eof()
-        answer.then()
+        upstream.then()
         return response
 
     async def send(self, call: Call) -> Answer:
@@ -193,27 +193,29 @@ class ApiProxy:
         url = f"{self._upstream}{call.path}"
         async with self._session.request(
             call.method, url, data=call.body or None, headers=call.headers
-        ) as answer:
+        ) as response:
             kept = {
-                name: answer.headers[name]
+                name: response.headers[name]
                 for name in ("Content-Type", "Retry-After")
-                if name in answer.headers
+                if name in response.headers
             }
-            return Answer(answer.status, await answer.read(), kept)
+            return Answer(response.status, await response.read(), kept)
 
     async def _watch(self, call: Call, request: web.Request) -> web.StreamResponse:
         url = f"{self._upstream}{call.path}"
-        async with self._session.get(url, headers=call.headers) as answer:
-            response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
-            if answer.status != HTTPStatus.OK:
-                return web.Response(status=answer.status, body=await answer.read())
+        async with self._session.get(url, headers=call.headers) as upstream:
+            response = web.StreamResponse(
+                status=upstream.status, headers={"Content-Type": "application/json"}
+            )
+            if upstream.status != HTTPStatus.OK:
+                return web.Response(status=upstream.status, body=await upstream.read())
             await response.prepare(request)
-            async for event in self.network.tell(call, _events(answer)):
+            async for event in self.network.tell(call, _events(upstream)):
                 await response.write(json.dumps(event).encode() + b"\n")
             await response.write_eof()
             return response
 
 
-async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[Event]:
-    async for line in answer.content:
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
+    async for line in response.content:
         yield json.loads(line)

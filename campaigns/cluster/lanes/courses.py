@@ -56,8 +56,8 @@ class Scene:
 
     def is_ready(self, version: str) -> bool:
         """Whether a release has all traffic and nothing is under way."""
-        told = {found["type"]: found for found in self.status.get("conditions", ())}
-        return told.get("Ready", {}).get("status") == "True" and self.serves(version, 100)
+        conditions = {condition["type"]: condition for condition in self.status.get("conditions", ())}
+        return conditions.get("Ready", {}).get("status") == "True" and self.serves(version, 100)
 
     def is_over(self, state: str, version: str) -> bool:
         """Whether the last attempt ended so, and who serves then."""
@@ -85,8 +85,8 @@ class Scene:
 
     async def approve(self) -> None:
         """Agree to the phase that has passed."""
-        wanted = f"{self.attempt['number']}/{self.attempt['phaseName']}"
-        change = {"metadata": {"annotations": {f"{GROUP}/approve": wanted}}}
+        approval = f"{self.attempt['number']}/{self.attempt['phaseName']}"
+        change = {"metadata": {"annotations": {f"{GROUP}/approve": approval}}}
         await self.server.merge(self.path("agentrollouts", self.agent), change)
 
     async def delete(self) -> None:

@@ -40,10 +40,10 @@ class _World:
 
 def broken(versions: Iterable[Version]) -> list[str]:
     """Everything that does not hold, each named by its invariant and the version that shows it."""
-    world, found = _World(), []
+    world, violations = _World(), []
     for version in versions:
-        found += [f"{text} (version {version.number})" for text in _look(world, version)]
-    return found
+        violations += [f"{text} (version {version.number})" for text in _look(world, version)]
+    return violations
 
 
 def _look(world: _World, version: Version) -> Iterator[str]:
@@ -114,8 +114,8 @@ def _share(world: _World, kind: str, share: int) -> Iterator[str]:
     world.last_share[kind] = share
     if share > before:
         if share != world.attempt.get("weight", 0) or world.attempt.get("state") in _ENDS:
-            asked = f"{world.attempt.get('weight')} in state {world.attempt.get('state')}"
-            yield f"S3: {kind} gives the canary {share}, stored is {asked}"
+            stored = f"{world.attempt.get('weight')} in state {world.attempt.get('state')}"
+            yield f"S3: {kind} gives the canary {share}, stored is {stored}"
         if number in world.taken_back:
             yield f"S4: {kind} gives the canary {share} after attempt {number} was taken back"
     elif share < before and share == 0 and world.status.get("canary"):
@@ -163,7 +163,7 @@ def _remembered(status: Manifest) -> Iterator[str]:
     numbers = [entry["number"] for entry in history]
     if len(numbers) != len(set(numbers)):
         yield f"S6: the history has attempts {numbers}"
-    back = status.get("lastRollback")
+    rollback = status.get("lastRollback")
     healthy = {entry["release"] for entry in history if entry["outcome"] == "Healthy"}
-    if back and (back["to"] not in healthy or back["to"] == back["from"]):
-        yield f"S5: {back['from']} went back to {back['to']}, healthy were {sorted(healthy)}"
+    if rollback and (rollback["to"] not in healthy or rollback["to"] == rollback["from"]):
+        yield f"S5: {rollback['from']} went back to {rollback['to']}, healthy were {sorted(healthy)}"

@@ -43,9 +43,9 @@ _UNFINISHED: Final = re.compile(
 
 def normal(objects: Iterable[Manifest], agent: str) -> str:
     """All objects of an agent as text, each part on a line of its own."""
-    kept = [_object(found) for found in objects]
+    kept = [_object(manifest) for manifest in objects]
     text = json.dumps(
-        sorted(kept, key=lambda found: (found["kind"], found["name"])), indent=1, sort_keys=True
+        sorted(kept, key=lambda manifest: (manifest["kind"], manifest["name"])), indent=1, sort_keys=True
     )
     return text.replace(agent, _AGENT)
 
@@ -58,22 +58,22 @@ def difference(one: str, other: str) -> str:
     return " ".join([*only[:6], *also[:6]]) or "the same lines in another order"
 
 
-def _object(found: Manifest) -> dict[str, Any]:
-    metadata = found["metadata"]
+def _object(manifest: Manifest) -> dict[str, Any]:
+    metadata = manifest["metadata"]
     kept: dict[str, Any] = {
-        "kind": found["kind"],
+        "kind": manifest["kind"],
         "name": metadata["name"],
         "owners": sorted(f"{owner['kind']}/{owner['name']}" for owner in metadata.get("ownerReferences", ())),
     }
-    if found["kind"] != "AgentRollout":
+    if manifest["kind"] != "AgentRollout":
         annotations = metadata.get("annotations", {})
         kept["annotations"] = {k: _annotation(k, text) for k, text in annotations.items() if k != _UID}
     else:
-        kept["why"] = _unnumbered(found.get("status", {}).get("lastRollback", {}).get("message", ""))
-    if found["kind"] in {"AgentRelease", "AgentRollout"}:
-        kept["status"] = _plain(found.get("status", {}))
+        kept["why"] = _unnumbered(manifest.get("status", {}).get("lastRollback", {}).get("message", ""))
+    if manifest["kind"] in {"AgentRelease", "AgentRollout"}:
+        kept["status"] = _plain(manifest.get("status", {}))
     else:
-        kept["content"] = _plain(found.get("data") or found["spec"])
+        kept["content"] = _plain(manifest.get("data") or manifest["spec"])
     return kept
 
 

@@ -50,14 +50,14 @@ class Version:
 
 def status_of(rollout: Manifest) -> Manifest:
     """What the operator says of a rollout; empty before it says anything."""
-    found: Manifest = rollout.get("status") or {}
-    return found
+    status: Manifest = rollout.get("status") or {}
+    return status
 
 
 def attempt_of(rollout: Manifest) -> Manifest:
     """The attempt of its status; empty before the first."""
-    found: Manifest = status_of(rollout).get("attempt") or {}
-    return found
+    attempt: Manifest = status_of(rollout).get("attempt") or {}
+    return attempt
 
 
 Key = tuple[str, str]
@@ -87,18 +87,20 @@ class Observer:
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """The newest version of an object; None if there is none."""
-        found = self._newest.get((kind, namespace, name))
-        return None if found is None or found.is_gone else found.manifest
+        version = self._newest.get((kind, namespace, name))
+        return None if version is None or version.is_gone else version.manifest
 
     def all(self, kind: str, namespace: str) -> list[Manifest]:
         """The newest versions of all objects of a kind in a namespace; may be asked by other threads."""
-        found = list(self._newest.values())
-        return [v.manifest for v in found if v.kind == kind and not v.is_gone and _place(v)[0] == namespace]
+        versions = list(self._newest.values())
+        return [
+            v.manifest for v in versions if v.kind == kind and not v.is_gone and _place(v)[0] == namespace
+        ]
 
     def objects(self, namespace: str, agent: str) -> list[Manifest]:
         """The newest versions of everything that belongs to an agent."""
         names = {(version.kind, version.name) for version in self._seen[namespace, agent]}
-        return [found for kind, name in sorted(names) if (found := self.get(kind, namespace, name))]
+        return [manifest for kind, name in sorted(names) if (manifest := self.get(kind, namespace, name))]
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until a condition holds, asked again at each change; whether it came to hold in time."""

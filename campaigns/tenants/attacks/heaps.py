@@ -72,8 +72,8 @@ async def are_refused_by_name(stage: Stage) -> Sequence[str]:
 
 async def _reasons(stage: Stage) -> list[str]:
     """What each release says of itself; empty for one that was not looked at yet."""
-    found = await stage.server.get(f"{GROUP}/namespaces/{ATTACKER}/agentreleases")
-    conditions = [one.get("status", {}).get("conditions", ()) for one in found["items"]]
+    releases = await stage.server.get(f"{GROUP}/namespaces/{ATTACKER}/agentreleases")
+    conditions = [one.get("status", {}).get("conditions", ()) for one in releases["items"]]
     return [next((each["reason"] for each in of if each["type"] == "Ready"), "") for of in conditions]
 
 

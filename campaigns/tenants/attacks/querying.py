@@ -96,22 +96,22 @@ async def attackers_are_told(stage: Stage) -> Sequence[str]:
     """
     if stage.is_brief:
         return ()
-    found = (await stage.server.get(ROLLOUTS))["items"]
+    rollouts = (await stage.server.get(ROLLOUTS))["items"]
     problems = []
     for is_attacker in (True, False):
-        told = [
+        warned = [
             _is_told(each)
-            for each in found
+            for each in rollouts
             if each["metadata"]["namespace"].startswith(ATTACKER) is is_attacker
         ]
-        if not told or sum(told) != len(told) * is_attacker:
+        if not warned or sum(warned) != len(warned) * is_attacker:
             who = "attackers'" if is_attacker else "victims'"
-            problems.append(f"{sum(told)} of {len(told)} {who} rollouts have the condition {CONDITION}")
+            problems.append(f"{sum(warned)} of {len(warned)} {who} rollouts have the condition {CONDITION}")
     return problems
 
 
-def _is_told(found: Mapping[str, Any]) -> bool:
-    conditions = (found.get("status") or {}).get("conditions") or ()
+def _is_told(manifest: Mapping[str, Any]) -> bool:
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
     return any(each["type"] == CONDITION and each["status"] == "True" for each in conditions)
 
 
