@@ -21,7 +21,7 @@ from agentrollouts.simulation.world import World as Simulated
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
 from testkit.builders.observations import owned_snapshots
 from testkit.builders.releases import a_ready_release
-from testkit.builders.rollouts import RolloutBuilder
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.builders.routes import ROUTE
 from testkit.invariants import check, check_patch
 
@@ -161,4 +161,16 @@ def a_world(builder: RolloutBuilder, *releases: str, kind: type[World] = World) 
     if stable is not None:
         world.agents.setdefault(stable.release, Behavior())
         world.serve({stable.release: 100}, seconds=86400)
+    return world
+
+
+def a_world_at_rest(*releases: str, **spec: object) -> World:
+    """The last of these serves, those before it did; the attempt that brought it there is over."""
+    builder = a_rollout(**spec).asking_for(releases[-1])
+    for release in releases:
+        builder = builder.serving(release)
+    history = builder.status.history
+    done = builder.trying(releases[-1]).changing(number=len(history), state=State.HEALTHY, weight=100)
+    world = a_world(done.having(canary=None, history=history), *releases)
+    world.ever_healthy.update(releases)
     return world

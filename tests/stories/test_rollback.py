@@ -16,7 +16,7 @@ from agentrollouts.core.traffic.manifests import key_of
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.builders.routes import BY_PATCH, BY_ROUTE, ROUTE, THEIRS, a_backend, their_route
-from testkit.world import Behavior, World, a_world
+from testkit.world import Behavior, World, a_world, a_world_at_rest
 
 BAD = Behavior(failed=0.3)
 
@@ -31,13 +31,7 @@ def an_attempt(**spec: object) -> World:
 
 def at_rest(*releases: str, **spec: object) -> World:
     """The last of these serves, those before it did; the attempt that brought it there is over."""
-    builder = a_rollout(**spec).asking_for(releases[-1])
-    for release in releases:
-        builder = builder.serving(release)
-    history = tuple(builder.status.history)
-    done = builder.trying(releases[-1]).changing(number=len(history), state=State.HEALTHY, weight=100)
-    world = a_world(done.having(canary=None, history=history), *releases)
-    world.ever_healthy.update(releases)
+    world = a_world_at_rest(*releases, **spec)
     world.settle()
     return world
 

@@ -8,7 +8,7 @@ from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST
 from testkit.builders.rollouts import a_rollout
-from testkit.world import Behavior, World, a_world
+from testkit.world import Behavior, World, a_world, a_world_at_rest
 
 BAD = Behavior(failed=0.4)
 WATCH = {"intervalSeconds": 60}
@@ -16,13 +16,7 @@ WATCH = {"intervalSeconds": 60}
 
 def at_rest(*releases: str, **spec: object) -> World:
     """The last of these serves, those before it did; stable is watched."""
-    builder = a_rollout(**({"watch": WATCH} | spec)).asking_for(releases[-1])
-    for release in releases:
-        builder = builder.serving(release)
-    history = builder.status.history
-    done = builder.trying(releases[-1]).changing(number=len(history), state=State.HEALTHY, weight=100)
-    world = a_world(done.having(canary=None, history=history), *releases)
-    world.ever_healthy.update(releases)
+    world = a_world_at_rest(*releases, **({"watch": WATCH} | spec))
     world.run(600)
     return world
 
