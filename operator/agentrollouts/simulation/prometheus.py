@@ -40,10 +40,10 @@ AT_PRESENT: Final = frozenset({Term.NEWEST, Term.SCRAPES, Term.VALUE})
 """The time of the query, even if the counts are of an earlier segment."""
 
 _MATCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "=": lambda value, wanted: value == wanted,
-    "!=": lambda value, wanted: value != wanted,
-    "=~": lambda value, wanted: re.fullmatch(wanted, value) is not None,
-    "!~": lambda value, wanted: re.fullmatch(wanted, value) is None,
+    "=": lambda value, expected: value == expected,
+    "!=": lambda value, expected: value != expected,
+    "=~": lambda value, expected: re.fullmatch(expected, value) is not None,
+    "!~": lambda value, expected: re.fullmatch(expected, value) is None,
 }
 
 Samples = list[tuple[datetime, float]]

@@ -102,7 +102,7 @@ def test_they_are_counted_by_rows_without_a_release() -> None:
 
 def test_older_releases_are_known() -> None:
     """One that still drains is not taken for runs without a release; the plan stays the same."""
-    subject = Subject(SHOP.namespace, SHOP.agent, CANARY, STABLE, known=("support-3.9.0",))
+    subject = Subject(SHOP.namespace, SHOP.agent, CANARY, STABLE, known_releases=("support-3.9.0",))
     plan = plan_queries([ERRORS], subject, counting_start=START, warmup_seconds=0)
 
     text = render(plan, AT) or ""

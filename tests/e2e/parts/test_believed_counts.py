@@ -117,7 +117,7 @@ def answers(stack: Stack) -> Iterator[Scraped]:
 
 def read(found: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
     """Query one agent as an attempt of it would, the second time with a closer look at what is suspicious."""
-    subject = Subject("shop", agent, CANARY, STABLE, known=(OLDER,))
+    subject = Subject("shop", agent, CANARY, STABLE, known_releases=(OLDER,))
     plan = plan_queries([gate], subject, counting_start=found.start, warmup_seconds=0)
     result = tabulate(plan, found.ask(plan))
     plan = replace(plan, closer=closer_look(result, [gate]) if isinstance(result, Table) else frozenset())

@@ -128,7 +128,7 @@ class Desk:
 
     def known(self, *services: str, namespace: str = "support") -> dict[str, bool | None]:
         """What an observation would hold."""
-        return self.watch.known(namespace, services)
+        return self.watch.readiness(namespace, services)
 
 
 @asynccontextmanager

@@ -86,7 +86,7 @@ def _subject(obs: Observed, status: AgentRolloutStatus, canary: ReleaseRecord, *
         status.stable.release if status.stable else None,
         labels_of(spec),
         alone=alone,
-        known=obs.known_releases,
+        known_releases=obs.known_releases,
         by_request=spec.metrics.convention is MetricConvention.LITE_LLM,
     )
 

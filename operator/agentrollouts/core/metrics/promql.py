@@ -159,7 +159,7 @@ def _unattributed(subject: Subject) -> tuple[Matcher, ...]:
     might be anybody's in the namespace, and so might be ours.
     """
     labels = subject.labels
-    releases = alternatives(dict.fromkeys((*subject.releases, *subject.known)))
+    releases = alternatives(dict.fromkeys((*subject.releases, *subject.known_releases)))
     agents = alternatives((subject.agent, LOST, ""))
     return (
         Matcher(labels.namespace, "=", subject.namespace),

@@ -71,7 +71,7 @@ class Subject:
     labels: LabelNames = DEFAULT_LABELS
     alone: bool = False
     """Whether the canary has all the traffic, so that gates do not look at stable."""
-    known: tuple[str, ...] = field(default=(), compare=False)
+    known_releases: tuple[str, ...] = field(default=(), compare=False)
     """Further releases of the agent, whose series are theirs, such as one that still drains."""
     by_request: bool = False
     """Whether a proxy takes agent and release from each request, so that a failed one may lose both."""

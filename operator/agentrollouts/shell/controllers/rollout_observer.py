@@ -228,7 +228,7 @@ class RolloutObserver:
         if self._endpoints is None:
             return {}
         needed = services(rollout.spec, rollout.status)
-        return self._endpoints.known(rollout.metadata.namespace, needed)
+        return self._endpoints.readiness(rollout.metadata.namespace, needed)
 
     async def _readiness(self, namespace: str, service: str) -> bool | None:
         try:

@@ -79,7 +79,7 @@ class EndpointWatch:
         self._streams: dict[Place, _Stream] = {}
         self._open: list[_Stream] = []
 
-    def known(self, namespace: str, services: Iterable[str]) -> dict[str, bool | None]:
+    def readiness(self, namespace: str, services: Iterable[str]) -> dict[str, bool | None]:
         """What is known of these Services; without those that were not listed yet."""
         places = (Place(namespace, service) for service in services)
         return {
