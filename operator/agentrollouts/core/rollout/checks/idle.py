@@ -222,11 +222,9 @@ def cold_target(s: Situation) -> ReleaseRecord | None:
 def stable_rolls_back_first(s: Situation) -> moves.Move | None:
     """Stable must be rolled back, so the pending attempt ends; its release is tried again after that."""
     rollback = rollback_requested(s) or stable_failed(s)
-    return (
-        moves.Supersede(f"Rolling back to {rollback.target.release} first. {rollback.message}")
-        if rollback
-        else None
-    )
+    if rollback is None:
+        return None
+    return moves.Supersede(f"Rolling back to {rollback.target.release} first. {rollback.message}")
 
 
 def superseded(s: Situation) -> moves.Move | None:

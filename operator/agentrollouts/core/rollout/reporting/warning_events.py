@@ -85,18 +85,20 @@ def _is_altered(condition: Condition) -> bool:
     return condition.status is ConditionStatus.TRUE and condition.reason == Reason.SNAPSHOT_ALTERED
 
 
+def _is_wrong(condition: Condition, status: AgentRolloutStatus) -> bool:
+    """Whether a condition says that something is wrong; by its type, that is True or False."""
+    if condition.type in {RECONCILING, STALLED}:
+        return False
+    if condition.type == METRICS_CONDITION and condition.reason in AWAITED and is_progressing(status):
+        return False
+    is_true = condition.status is ConditionStatus.TRUE
+    return is_true is (condition.type in WARNINGS or _is_altered(condition))
+
+
 def _wrong(status: AgentRolloutStatus) -> Iterator[_Word]:
     """Everything that a status says is wrong."""
-    words = [
-        (condition.reason, condition.message)
-        for condition in status.conditions
-        if condition.type not in {RECONCILING, STALLED}
-        and (condition.status is ConditionStatus.TRUE)
-        is (condition.type in WARNINGS or _is_altered(condition))
-        and not (
-            condition.type == METRICS_CONDITION and condition.reason in AWAITED and is_progressing(status)
-        )
-    ]
+    conditions = (condition for condition in status.conditions if _is_wrong(condition, status))
+    words = [(condition.reason, condition.message) for condition in conditions]
     hold = status.attempt.hold if status.attempt else None
     if hold is not None:
         words.append((hold.reason, hold.message))
