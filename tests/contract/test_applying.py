@@ -271,7 +271,7 @@ def test_two_managers_share_a_plan(kubectl: Kubectl) -> None:
 
     stored = kubectl(("apply", "--server-side"), rollout)
 
-    assert [(found["name"], found["approval"]) for found in stored["spec"]["phases"]] == [
+    assert [(phase["name"], phase["approval"]) for phase in stored["spec"]["phases"]] == [
         ("a", "NotRequired"),
         ("b", "Required"),
     ]
@@ -281,7 +281,7 @@ def test_two_managers_share_a_plan(kubectl: Kubectl) -> None:
 def _only_phases(rollout: Manifest, theirs: Manifest) -> Manifest:
     """What the second manager applies: required fields of the item go with it."""
     [item] = theirs["spec"]["phases"]
-    mine = next(found for found in rollout["spec"]["phases"] if found["name"] == item["name"])
+    mine = next(phase for phase in rollout["spec"]["phases"] if phase["name"] == item["name"])
     spec = {key: rollout["spec"][key] for key in ("agent", "releaseRef")}
     return {**theirs, "spec": spec | {"phases": [mine | item]}}
 

@@ -388,11 +388,11 @@ def test_the_policies_of_some_namespaces_leave_the_others_alone(world: Stack) ->
     elsewhere["metadata"]["namespace"] = ELSEWHERE
     wide = [
         {
-            **found,
-            "metadata": {"name": found["metadata"]["name"], "labels": found["metadata"].get("labels", {})},
+            **item,
+            "metadata": {"name": item["metadata"]["name"], "labels": item["metadata"].get("labels", {})},
         }
-        for found in world.kubectl.get(BINDING)["items"]  # other tests may have installed the chart too
-        if found["metadata"]["name"].endswith("-rights")
+        for item in world.kubectl.get(BINDING)["items"]  # other tests may have installed the chart too
+        if item["metadata"]["name"].endswith("-rights")
     ]
     for found in wide:
         world.kubectl("delete", BINDING, found["metadata"]["name"])

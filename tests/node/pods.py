@@ -90,7 +90,7 @@ class OperatorPods(OperatorProcess):
 def is_ready(pod: Mapping[str, Any]) -> bool:
     """Whether the kubelet says that a pod is Ready."""
     conditions = pod["status"].get("conditions", [])
-    return any(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def restarts(pod: Mapping[str, Any]) -> int:

@@ -141,7 +141,7 @@ class Shell:
 
     def ready(self, ref: Ref = ROLLOUT) -> tuple[str, str] | None:
         """Status and reason of the summary condition."""
-        conditions = {found["type"]: found for found in self.status(ref).get("conditions", ())}
+        conditions = {condition["type"]: condition for condition in self.status(ref).get("conditions", ())}
         found = conditions.get("Ready")
         return found and (found["status"], found["reason"])
 
@@ -338,7 +338,7 @@ def test_what_cannot_be_written_is_a_condition_and_heals_by_itself() -> None:
             shell.release(NEW)
             shell.make(a_rollout(bake={"durationSeconds": 0}))
             await pass_time(30)
-            conditions = {found["type"]: found for found in shell.status()["conditions"]}
+            conditions = {condition["type"]: condition for condition in shell.status()["conditions"]}
             applied = conditions["TrafficApplied"]
             assert (applied["status"], applied["reason"], applied["message"]) == (
                 "False",
@@ -514,8 +514,8 @@ def test_a_release_is_materialised_once_and_ready_only_with_its_snapshot() -> No
             await pass_time(3600)
             snapshots = [found for ref, found in shell.api.objects.items() if ref.kind == "ConfigMap"]
             assert (failed, shell.ready(release)) == (("False", "WriteFailed"), ("True", "Materialized"))
-            assert [found["metadata"]["labels"][LABEL_AGENT] for found in snapshots] == [AGENT]
-            assert all(Snapshot.of(found) for found in snapshots)
+            assert [snapshot["metadata"]["labels"][LABEL_AGENT] for snapshot in snapshots] == [AGENT]
+            assert all(Snapshot.of(snapshot) for snapshot in snapshots)
             assert snapshots[0]["metadata"]["labels"][LABEL_MANAGED_BY] == "agentrollouts"
             assert len(shell.api.effects) == done
             told = [event["reason"] for event in shell.api.events]

@@ -607,4 +607,4 @@ def test_a_clock_that_was_put_back_blinds_nobody(jump: timedelta) -> None:
     world.run(180)
 
     assert (world.state, world.shares()) == (State.ROLLED_BACK, {OLD: 100})
-    assert all(found.last_transition_time <= world.now for found in world.status.conditions)
+    assert all(condition.last_transition_time <= world.now for condition in world.status.conditions)

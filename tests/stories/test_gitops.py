@@ -76,7 +76,7 @@ def test_every_reason_of_a_hold(reason: Reason) -> None:
     status = decide(an_observation(held)).status
     assert status is not None
     kept = held.having(**dict(status)).having(attempt=held.status.attempt)
-    conditions = {found.type: found for found in kept.status.conditions}
+    conditions = {condition.type: condition for condition in kept.status.conditions}
     is_bad = reason in NEEDS_A_PERSON
     stalled = conditions["Stalled"].replace(status=ConditionStatus.TRUE if is_bad else ConditionStatus.FALSE)
     reconciling = conditions["Reconciling"].replace(

@@ -480,7 +480,7 @@ def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
 
     assert state_of(decision) == (State.HELD, reason)
     assert decision.status is not None
-    stalled = next(found for found in decision.status.conditions if found.type == "Stalled")
+    stalled = next(condition for condition in decision.status.conditions if condition.type == "Stalled")
     assert (stalled.status, stalled.reason) == ("True", "Held")
 
 

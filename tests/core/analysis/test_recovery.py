@@ -131,7 +131,7 @@ def test_a_rollback_that_cannot_be_measured_ends_unverified() -> None:
         None,
     )
     assert rollback.verification == "It is unknown whether that helped: Prometheus has not responded"
-    assert [found.is_warning for found in world.events if found.reason is Reason.UNVERIFIED] == [False]
+    assert [event.is_warning for event in world.events if event.reason is Reason.UNVERIFIED] == [False]
 
 
 def test_a_stable_without_a_past_ends_unverified() -> None:

@@ -30,7 +30,9 @@ def decided(obs: Observation) -> AgentRolloutStatus:
 
 def conditions(obs: Observation) -> dict[str, tuple[str, str]]:
     """Status and reason of each condition."""
-    return {found.type: (found.status.value, found.reason) for found in decided(obs).conditions}
+    return {
+        condition.type: (condition.status.value, condition.reason) for condition in decided(obs).conditions
+    }
 
 
 @pytest.mark.parametrize("state", UNDER_WAY)
@@ -77,7 +79,7 @@ def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     later = START + timedelta(seconds=30)
     held = decided(an_observation(seen.planning(paused=True), now=later))
 
-    assert {found.type: found.last_transition_time for found in held.conditions} == dict.fromkeys(
+    assert {condition.type: condition.last_transition_time for condition in held.conditions} == dict.fromkeys(
         CONDITIONS, START
     )
     assert held.conditions[0].reason == "Held"

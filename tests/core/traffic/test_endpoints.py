@@ -271,7 +271,10 @@ def _unresolved(obs: Observation, name: str, key: tuple[str, str] = ROUTE) -> Ob
         "message": f"Service {name} not found",
     }
     [parent] = route["status"]["parents"]
-    conditions = [*(found for found in parent["conditions"] if found["type"] != "ResolvedRefs"), said]
+    conditions = [
+        *(condition for condition in parent["conditions"] if condition["type"] != "ResolvedRefs"),
+        said,
+    ]
     status = {"parents": [{**parent, "conditions": conditions}]}
     return replace(obs, traffic={**obs.traffic, key: {**route, "status": status}})
 

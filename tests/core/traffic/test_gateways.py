@@ -131,7 +131,7 @@ def test_silence_is_a_missing_gateway_after_30_s() -> None:
 
 def _conditions(status: AgentRolloutStatus) -> tuple[Condition, Condition]:
     """Ready and TrafficApplied."""
-    by_type = {found.type: found for found in status.conditions}
+    by_type = {condition.type: condition for condition in status.conditions}
     return by_type["Ready"], by_type["TrafficApplied"]
 
 

@@ -145,7 +145,7 @@ def test_a_bare_status_keeps_what_an_attempt_needs() -> None:
         assert back.attempt == status.attempt
         assert (back.stable, back.canary, back.weights) == (status.stable, status.canary, status.weights)
         assert "runs failed" not in json.dumps(plain)
-        assert {found["message"] for found in plain["conditions"]} <= {
+        assert {condition["message"] for condition in plain["conditions"]} <= {
             "The status is written without details, since the API server refused it: status.gates: Too long ?"
         }
     assert "gates" not in barest

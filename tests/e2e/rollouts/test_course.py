@@ -117,7 +117,7 @@ def test_deletion(given: Scene) -> None:
 
     given.witness.holds("gone", lambda: all(given.witness.get(ref) is None for ref in children), 3)
     releases = given.witness.all("AgentRelease", given.namespace)
-    assert [found["metadata"]["name"] for found in releases] == [f"gone-{FIRST}", "gone-2.0.0"]
+    assert [release["metadata"]["name"] for release in releases] == [f"gone-{FIRST}", "gone-2.0.0"]
 
 
 def test_deletion_of_the_namespace(given: Scene) -> None:

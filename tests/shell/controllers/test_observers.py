@@ -46,7 +46,7 @@ class Eyes:
     def has_endpoints(self, *conditions: dict[str, Any], service: str = service_of(NEW)) -> None:
         """The endpoints of a service."""
         metadata = {"name": service, "namespace": NAMESPACE, "labels": {SERVICE_LABEL: service}}
-        endpoints = [{"addresses": ["10.77.0.11"], "conditions": found} for found in conditions]
+        endpoints = [{"addresses": ["10.77.0.11"], "conditions": condition} for condition in conditions]
         self.api.put({"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints})
 
     async def look(self, problem: Problem | None = None) -> Observation:

@@ -38,7 +38,7 @@ def reasons(shell: Shell, end: int, first: int = 0) -> list[str]:
 
 def message(shell: Shell, number: int) -> str:
     """The sentence of its summary."""
-    conditions = {found["type"]: found for found in shell.status(ref(number))["conditions"]}
+    conditions = {condition["type"]: condition for condition in shell.status(ref(number))["conditions"]}
     return str(conditions["Ready"]["message"])
 
 

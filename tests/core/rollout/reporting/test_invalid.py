@@ -35,7 +35,9 @@ def test_each_problem_is_named_by_its_field() -> None:
     assert status is not None
     ready = status["conditions"][0]
     assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "InvalidSpec")
-    words = {found["type"]: (found["status"], found["reason"]) for found in status["conditions"]}
+    words = {
+        condition["type"]: (condition["status"], condition["reason"]) for condition in status["conditions"]
+    }
     assert (words["Reconciling"], words["Stalled"]) == (("False", "Settled"), ("True", "InvalidSpec"))
     assert "spec.paused: " in ready["message"]
     assert "spec.phases.0.weight: " in ready["message"]

@@ -29,7 +29,7 @@ def at_rest(*releases: str, **spec: object) -> World:
 
 def condition(world: World) -> Condition:
     """RollbackReady."""
-    return next(found for found in world.status.conditions if found.type == "RollbackReady")
+    return next(condition for condition in world.status.conditions if condition.type == "RollbackReady")
 
 
 def word(world: World) -> tuple[str, str]:

@@ -114,7 +114,9 @@ class Course:
     @property
     def conditions(self) -> str:
         """Everything that the conditions say."""
-        return " ".join(f"{found.reason} {found.message}" for found in self.builder.status.conditions)
+        return " ".join(
+            f"{condition.reason} {condition.message}" for condition in self.builder.status.conditions
+        )
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -304,9 +304,9 @@ def test_a_canary_alone_in_its_rule_is_not_turned_off() -> None:
 
     assert due(TRYING.rolling_back(), route) == route
     assert decision.status is not None
-    assert {found.type: found.reason for found in decision.status.conditions}["TrafficApplied"] == (
-        Reason.ROUTE_UNEXPECTED
-    )
+    assert {condition.type: condition.reason for condition in decision.status.conditions}[
+        "TrafficApplied"
+    ] == (Reason.ROUTE_UNEXPECTED)
 
 
 def other(name: str, created: str, **fields: object) -> Manifest:
