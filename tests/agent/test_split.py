@@ -16,7 +16,8 @@ from agentrollouts.core.traffic.weights import Split as Shares
 from agentrollouts.core.traffic.weights import Weights
 from agentrollouts_agent import StartError
 from agentrollouts_agent.split import Choice, Split
-from testkit.builders import NEW, OLD, a_rollout, snapshot_of
+from testkit.builders.names import NEW, OLD, snapshot_of
+from testkit.builders.rollouts import a_rollout
 
 ALONE, TRYING = a_rollout().serving(OLD).build(), a_rollout().serving(OLD).trying(NEW).build()
 USERS = [f"user-{number}" for number in range(20_000)]

@@ -15,7 +15,7 @@ from agentrollouts_agent import Bundle, verify
 from sandbox import scenarios
 from sandbox.agent.bundle import Behavior, read_behavior
 from sandbox.agent.service import AgentService
-from testkit.builders import START
+from testkit.builders.names import START
 
 Files = Callable[[str], dict[str, bytes]]
 BehaviorOf = Callable[[str], Behavior]

@@ -11,19 +11,22 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
-from sandbox.agent.metrics import AgentMetrics, Identity
-from testkit.builders import NEW, OLD, START, a_rollout
+from sandbox.agent.metrics import AgentMetrics
+from testkit.builders.names import NEW, OLD, START
+from testkit.builders.rollouts import a_rollout
 
 TARGET = {"instance", "job"}
 """Labels that Prometheus itself gives every series."""
+POD = {"namespace", "agent", "release"}
+"""Labels that the scrape configuration takes from an agent's pod."""
 
 
 def exported() -> dict[str, set[str]]:
     """The labels of each series, by its name; those of the target among them."""
     found: dict[str, set[str]] = {}
-    for family in (*operator(), *agents()):
-        for sample in family.samples:
-            found.setdefault(sample.name, {*TARGET}).update(sample.labels)
+    for families, given in ((operator(), TARGET), (agents(), TARGET | POD)):
+        for sample in (sample for family in families for sample in family.samples):
+            found.setdefault(sample.name, {*given}).update(sample.labels)
     return found
 
 
@@ -55,6 +58,6 @@ def rollouts() -> RolloutMetrics:
 
 def agents() -> Iterator[Metric]:
     """The families of the demo agent, which has every counter of the contract."""
-    metrics = AgentMetrics(Identity("support", "agent", "agent-1.0.0"))
+    metrics = AgentMetrics()
     metrics.create_children({})
     yield from text_string_to_metric_families(metrics.exposition().decode())
