@@ -40,7 +40,8 @@ test-parts: $(INSTALLED)
 	@$(SANDBOX) run -- $(BIN)/python -m pytest $(PARTS) $(ARGS)
 
 test-units: $(INSTALLED)
-	@$(SANDBOX) run -- $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(PARTS)) $(ARGS)
+	@$(SANDBOX) run -- $(BIN)/python -m pytest --numprocesses=auto \
+		--ignore=tests/e2e --ignore=tests/image --ignore=tests/node $(addprefix --ignore=,$(PARTS)) $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no sandbox
 	@$(BIN)/python -m pytest tests/core tests/stories tests/api tests/shell tests/agent $(ARGS)

@@ -40,7 +40,7 @@ def test_one_move_takes_the_canary_away(state: State) -> None:
     assert TRANSITIONS[state] & {State.ROLLING_BACK, State.SUPERSEDED}
 
 
-@pytest.mark.parametrize("state", LATCHED)
+@pytest.mark.parametrize("state", sorted(LATCHED))
 def test_a_latched_attempt_stays_latched(state: State) -> None:
     """Once on its way back, no move gives the canary traffic again."""
     assert TRANSITIONS[state] <= LATCHED
@@ -77,7 +77,7 @@ def test_an_attempt_is_under_way_until_it_ends(state: State) -> None:
     assert is_under_way(a_rollout().in_state(state).status)
 
 
-@pytest.mark.parametrize("state", ENDS)
+@pytest.mark.parametrize("state", sorted(ENDS))
 def test_nothing_is_under_way_after_an_end_or_before_the_first_attempt(state: State) -> None:
     """What is past is remembered and not under way."""
     past = a_rollout().serving(OLD).trying(NEW).changing(state=state)
