@@ -14,8 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
-from agentrollouts.api.verdict import GateStatus
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.states import is_under_way
 from agentrollouts.shell.clock import Clock, utc_now
 
@@ -28,10 +27,12 @@ NAMES: Final = ("namespace", "rollout")
 
 
 class _Shown(NamedTuple):
-    """What is shown of one rollout."""
+    """What is shown of one rollout: values of its status, without the status, which is ten times as large."""
 
-    weights: WeightsStatus | None
-    gates: tuple[GateStatus, ...]
+    weights: tuple[int, int] | None
+    """Of stable and canary."""
+    gates: tuple[tuple[str, str, float | None], ...]
+    """Name, verdict and evidence of each."""
     held: tuple[str, datetime] | None
     until: datetime | None
     """Time after which it is only counted; None while an attempt is in progress."""
@@ -60,9 +61,10 @@ class RolloutMetrics(Collector):
             self._shown.pop(key, None)
             return
         hold = attempt.hold if attempt else None
+        weights = status.weights
         self._shown[key] = _Shown(
-            status.weights,
-            status.gates,
+            (weights.stable, weights.canary) if weights else None,
+            tuple((gate.name, str(gate.verdict), gate.evidence) for gate in status.gates),
             (str(hold.reason), hold.since) if hold else None,
             None if is_under_way(status) else until,
         )
@@ -95,9 +97,8 @@ def _weights(shown: list[tuple[Ref, _Shown]]) -> Metric:
         labels=[*NAMES, "role"],
     )
     for key, rollout in shown:
-        if rollout.weights is not None:
-            family.add_metric([key.namespace, key.name, "stable"], rollout.weights.stable)
-            family.add_metric([key.namespace, key.name, "canary"], rollout.weights.canary)
+        for role, weight in zip(("stable", "canary"), rollout.weights or (), strict=False):
+            family.add_metric([key.namespace, key.name, role], weight)
     return family
 
 
@@ -111,10 +112,10 @@ def _gates(shown: list[tuple[Ref, _Shown]]) -> Iterator[Metric]:
         "agentrollouts_gate_verdict", "1 for the last verdict of a gate", labels=[*NAMES, "gate", "verdict"]
     )
     for key, rollout in shown:
-        for gate in rollout.gates:
-            verdict.add_metric([key.namespace, key.name, gate.name, str(gate.verdict)], 1)
-            if gate.evidence is not None:
-                evidence.add_metric([key.namespace, key.name, gate.name], float(gate.evidence))
+        for gate, seen, odds in rollout.gates:
+            verdict.add_metric([key.namespace, key.name, gate, seen], 1)
+            if odds is not None:
+                evidence.add_metric([key.namespace, key.name, gate], odds)
     yield evidence
     yield verdict
 
