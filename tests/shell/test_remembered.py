@@ -21,7 +21,6 @@ from agentrollouts.core.release.snapshot import BUNDLE_KEY, Snapshot, snapshot_n
 from agentrollouts.core.traffic.manifests import is_made_for
 from agentrollouts.shell.cache import LARGE, NAMESPACE_BYTES, Cache
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
-from agentrollouts.shell.snapshots import Snapshots
 
 BIG = 880 * 1024
 HEAD_BYTES = 2048
@@ -144,7 +143,7 @@ def test_a_snapshot_is_hashed_as_it_comes_in() -> None:
         manifest["metadata"]["resourceVersion"] = str(version)
         cache.put(manifest)
         content = manifest["data"][BUNDLE_KEY]
-        (found,) = Snapshots(cache).of("n", "s")
+        (found,) = cache.snapshots_of("n", "s")
         whole = Snapshot.read(manifest)
         assert whole is not None
         assert (found.digest, found.size, found.is_immutable) == (whole.digest, whole.size, True)

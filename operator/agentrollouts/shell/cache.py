@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.core.release.snapshot import contents
+from agentrollouts.core.release.snapshot import Snapshot, contents
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.relations import (
@@ -34,6 +34,7 @@ from agentrollouts.shell.relations import (
     touched,
 )
 from agentrollouts.shell.remembered import outline, remembered
+from agentrollouts.shell.snapshots import Heads
 from agentrollouts.shell.urgency import is_urgent, wish_of
 
 TOMBSTONES: Final = 10_000
@@ -83,6 +84,7 @@ class Cache:
         """Packed bytes by namespace."""
         self._bundles: Counter[str] = Counter()
         """Bytes of all bundles by namespace."""
+        self._heads = Heads(self.get)
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""
@@ -212,9 +214,10 @@ class Cache:
         """The objects of other owners in which a rollout has set something."""
         return [_unpacked(self._objects[key]) for key in self._keys_of(CLAIM, rollout)]
 
-    def snapshots_of(self, namespace: str, agent: str) -> dict[Ref, int]:
-        """The versions of the snapshot ConfigMaps of an agent."""
-        return {key: self._objects[key].version for key in self._keys_of(CONFIG_MAP, namespace, agent)}
+    def snapshots_of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
+        """All snapshot ConfigMaps of an agent, whether or not they contain what their name says."""
+        keys = self._keys_of(CONFIG_MAP, namespace, agent)
+        return tuple(self._heads.of({key: self._objects[key].version for key in keys}))
 
     def bundle_bytes(self, namespace: str) -> int:
         """Bytes of all bundles of a namespace."""

@@ -1,37 +1,42 @@
 """The snapshots of an agent, read once for each version of them.
 
-Between the cache and the observers: a decision about an agent with a thousand old releases reads a thousand
-heads.
+Part of the cache. A decision about an agent with a thousand old releases reads a thousand heads, whether it
+is about the rollout or about one of the releases.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.release.snapshot import Snapshot
-from agentrollouts.shell.cache import Cache
 
 REMEMBERED: Final = 4096
-"""Snapshots that are kept as read, of 2 KiB each."""
+"""Snapshots that are kept as read, of 4 KiB each."""
 
 
-class Snapshots:
-    """Heads of the snapshots in a cache."""
+class Heads:
+    """The newest version of each snapshot, as read.
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
+    Args:
+        manifest_of: The manifest of an object; None if there is none.
+    """
+
+    def __init__(self, manifest_of: Callable[[Ref], Manifest | None]) -> None:
+        self._manifest_of = manifest_of
         self._read: OrderedDict[Ref, tuple[int, Snapshot | None]] = OrderedDict()
-        """The newest version of each, as read."""
 
-    def of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
-        """All ConfigMaps of an agent, whether or not they contain what their name says."""
-        versions = self._cache.snapshots_of(namespace, agent)
-        return tuple(snapshot for entry in versions.items() if (snapshot := self._head(*entry)))
+    def of(self, versions: Mapping[Ref, int]) -> Iterator[Snapshot]:
+        """Those of these ConfigMaps, each with its version, that can be read as snapshots."""
+        for key, version in versions.items():
+            snapshot = self._head(key, version)
+            if snapshot is not None:
+                yield snapshot
 
     def _head(self, key: Ref, version: int) -> Snapshot | None:
         cached = self._read.get(key)
         if cached is None or cached[0] != version:
-            manifest = self._cache.get(key)
+            manifest = self._manifest_of(key)
             if cached is None and len(self._read) >= REMEMBERED:
                 self._read.popitem(last=False)
             cached = version, Snapshot.read(manifest) if manifest else None

@@ -29,7 +29,6 @@ from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.permits import ReleasePermits
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE
 from agentrollouts.shell.remembered import remembered
-from agentrollouts.shell.snapshots import Snapshots
 
 
 class Reader(Protocol):
@@ -63,7 +62,6 @@ class ReleaseObserver:
         self._clock = clock
         self._permits = permits
         self._examine = examine
-        self._snapshots = Snapshots(cache)
 
     async def whole(self, key: Ref, manifest: Manifest) -> Manifest | None:
         """A release without its content, read where only its outline is remembered; None if it is gone.
@@ -77,7 +75,7 @@ class ReleaseObserver:
 
     def observe(self, release: AgentRelease, problem: Problem | None) -> ReleaseObservation:
         """The world of a release, without any content."""
-        found = self._snapshots.of(release.metadata.namespace, release.spec.agent)
+        found = self._cache.snapshots_of(release.metadata.namespace, release.spec.agent)
         snapshots = tuple(snapshot for snapshot in found if snapshot.is_marked and snapshot.digest)
         obs = ReleaseObservation(now=self._clock(), release=release, snapshots=snapshots, problem=problem)
         if self._permits is None or kept_by(release, snapshots) is not None:

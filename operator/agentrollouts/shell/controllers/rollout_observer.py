@@ -32,7 +32,6 @@ from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWa
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
-from agentrollouts.shell.snapshots import Snapshots
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""
@@ -68,7 +67,6 @@ class RolloutObserver:
         self._poller = poller
         self._clock = clock
         self._endpoints = endpoints
-        self._snapshots = Snapshots(cache)
 
     def follow(self, key: Ref, services: frozenset[str]) -> None:
         """See the endpoints of these Services from now on, on behalf of a rollout."""
@@ -174,7 +172,7 @@ class RolloutObserver:
         """The snapshots that hold what they should, and the names of those that do not."""
         agent, recorded = rollout.spec.agent, digests(rollout.status, release)
         whole, altered = dict[str, ObjectMeta](), set[str]()
-        for snapshot in self._snapshots.of(rollout.metadata.namespace, agent):
+        for snapshot in self._cache.snapshots_of(rollout.metadata.namespace, agent):
             name = snapshot.metadata.name
             if snapshot.is_whole(agent) and recorded.get(name, snapshot.digest) == snapshot.digest:
                 whole[name] = snapshot.metadata
