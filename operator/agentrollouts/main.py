@@ -15,11 +15,6 @@ import kopf
 
 from agentrollouts.adapters.cluster.errors import ClusterError
 from agentrollouts.cli.arguments import Command, parse
-from agentrollouts.cli.crds import write_crds
-from agentrollouts.cli.gates import run_gates
-from agentrollouts.cli.judge import run_judge
-from agentrollouts.cli.plan import run_plan
-from agentrollouts.cli.simulate import run_simulate
 from agentrollouts.logs import set_up_logging
 from agentrollouts.settings.load import SettingsError, Watcher
 from agentrollouts.shell.inputs import watch
@@ -56,19 +51,29 @@ async def stop(memo: Any, **_: object) -> None:  # noqa: ANN401 kopf's own type
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name; the exit code is its own, or 2 where it was used wrongly."""
     command, options = parse(arguments)
-    match command:
+    match command:  # each imported where it runs: the operator does not wait for the others
         case Command.OPERATOR:
             return _run_operator(options.settings)
         case Command.CRDS:
+            from agentrollouts.cli.crds import write_crds
+
             write_crds(options.directory)
             return 0
         case Command.GATES:
+            from agentrollouts.cli.gates import run_gates
+
             return run_gates(options.page)
         case Command.JUDGE:
+            from agentrollouts.cli.judge import run_judge
+
             return run_judge()
         case Command.PLAN:
+            from agentrollouts.cli.plan import run_plan
+
             return run_plan(options)
         case Command.SIMULATE:
+            from agentrollouts.cli.simulate import run_simulate
+
             return run_simulate(options)
 
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.cli.judge import HELP, answer_lines
+from agentrollouts.cli.arguments import JUDGE_HELP
+from agentrollouts.cli.judge import answer_lines
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.judge.facts import PlanPosition
@@ -279,7 +280,7 @@ def test_each_line_is_answered_before_the_next_is_read() -> None:
 
 def test_the_help_shows_questions_that_can_be_asked() -> None:
     """The examples of the help are answered as it says."""
-    text = " ".join(HELP.split())
+    text = " ".join(JUDGE_HELP.split())
     first = text[text.index('{"gate"') : text.index(' {"verdict"')]
     bounds = text[text.index('{"canary": {"total": 50}') :]
     histogram = bounds[: bounds.index(' {"canary"', 1)]

@@ -1,11 +1,13 @@
-"""The command line of `agentrollouts`: its subcommands, their arguments and their help."""
+"""The command line of `agentrollouts`: its subcommands, their arguments and their help.
+
+Without the commands themselves, most of which the operator neither needs nor waits for.
+"""
 
 import argparse
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-
-from agentrollouts.cli import judge, plan, simulate
+from typing import Final
 
 
 class Command(StrEnum):
@@ -48,18 +50,16 @@ def parser() -> argparse.ArgumentParser:
     gates.add_argument(
         "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part is replaced"
     )
-    _described(commands, Command.JUDGE, "judge given counts by a gate, one JSON object per line", judge.HELP)
-    plan.add_arguments(
+    _described(commands, Command.JUDGE, "judge given counts by a gate, one JSON object per line", JUDGE_HELP)
+    _add_plan(
         _described(
             commands,
             Command.PLAN,
             "show which regressions a rollout can detect at a given traffic, and what to change",
-            plan.HELP,
+            PLAN_HELP,
         )
     )
-    simulate.add_arguments(
-        _described(commands, Command.SIMULATE, "simulate a rollout in virtual time", simulate.HELP)
-    )
+    _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
     return root
 
 
@@ -70,3 +70,89 @@ def _described(
     return commands.add_parser(
         name, help=summary, description=page, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `plan`."""
+    parser.add_argument("file", metavar="FILE", help="YAML file with an AgentRollout, or -")
+    parser.add_argument(
+        "--runs-per-hour",
+        type=float,
+        required=True,
+        metavar="N",
+        help="number of runs of both releases together",
+    )
+    parser.add_argument(
+        "--rate",
+        action="append",
+        default=[],
+        metavar="GATE=SHARE",
+        help="usual rate of stable, as the gate counts it: errors=0.02, completion=0.9; can be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `simulate`."""
+    parser.add_argument("files", metavar="FILE", nargs="+", help="YAML files with the objects")
+    parser.add_argument("--world", metavar="FILE", required=True, help="YAML file with the world")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed to use instead of that in the world file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, as .png or .svg")
+
+
+JUDGE_HELP: Final = """\
+Judge counts by a gate, as the operator does, without a cluster. Read one JSON object per line from
+standard input, and write one per line to standard output:
+
+  {"gate": {"name": "errors", "template": "error-rate"}, "plannedPhases": 3, "burstFactor": 1.0,
+   "phases": [{"canary": {"bad": 8, "total": 50}, "stable": {"bad": 11, "total": 950}}]}
+
+  {"verdict": "Fail", "reason": "GateFailed", "evidence": 5991.4, "ratio": 13.8, "message": "..."}
+
+gate           a gate as in an AgentRollout: `template` or `source`, and any field that differs from its
+               default
+phases         the counts of each phase that has begun, in order; for a gate of type Mean, `bad` is the sum
+plannedPhases  the number of phases in the plan (default: the number of phases given)
+burstFactor    how strongly bad outcomes cluster, for type Mean in the unit of the sum (default: `burstFactor`
+               of the gate; without one, the value that the operator uses if stable has no history)
+timeOver       whether the time of the last phase is over, so that the gate can pass (default: true)
+
+A phase can also have the `weight` of the canary, in percent, or the number of runs that `started` for each
+release. Runs that began and have not ended count as good, since failures are often instant and successes
+take minutes. Runs that do not follow the weight at all are a TrafficMismatch:
+
+  {"weight": 5, "canary": {"bad": 3, "total": 9}, "stable": {"bad": 11, "total": 950}}
+  {"weight": 5, "started": {"canary": 52, "stable": 990}, "canary": {"bad": 3, "total": 9}, ...}
+
+For a gate of type Histogram, each phase has the number of runs above each bound, instead of `bad`. For
+type Shift on a label, it has the number of runs with each value:
+
+  {"canary": {"total": 50}, "stable": {"total": 950}, "bounds": [{"le": "0.8", "canary": 3, "stable": 10}]}
+  {"canary": {"total": 50}, "stable": {"total": 950}, "mix": [{"value": "ok", "canary": 9, "stable": 427}]}
+
+An absolute limit is judged if `recent` has the counts of its window, as if they had lasted for
+`forSeconds`. A shared cause is judged if `before` also has the counts of stable before the attempt. For a
+Histogram, `bad` is the number of runs above its limit; without a limit, above a bound that fewer than half
+of stable's runs exceed, averaged over these bounds:
+
+  "recent": {"canary": {"bad": 9, "total": 30}, "stable": {"bad": 1, "total": 570}},
+  "before": {"bad": 12, "total": 1000}
+
+`ratio` is null if no bad outcome was expected but one occurred. A line that cannot be read results in
+{"error": "<field>: <problem>", "line": <number>}. The other lines are still judged, and the exit code is
+1."""
+
+PLAN_HELP: Final = """\
+Show, for each phase of an AgentRollout, the expected number of canary runs, the regressions that each gate
+can and cannot detect with that number, and what to change. A regression of the size that is shown is
+detected in about half of the cases, and a slightly larger one in nearly all.
+
+Stable is assumed to have the usual rates of each template, unless --rate gives yours."""
+
+SIMULATE_HELP: Final = """\
+Simulate an AgentRollout in virtual time with the decisions of the operator: a day in seconds.
+
+The files contain the AgentRollout, its AgentReleases and the ConfigMaps that they refer to, as you would
+apply them. The world file defines the traffic, the behavior of each release, the outages of Prometheus and
+the actions of users. docs/simulate.md describes its fields. The same seed gives the same result."""

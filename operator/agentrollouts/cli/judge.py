@@ -31,48 +31,6 @@ from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.judge.straying import STRAY_SECONDS
 from agentrollouts.core.metrics.histograms import lowest_bound
 
-HELP: Final = """\
-Judge counts by a gate, as the operator does, without a cluster. Read one JSON object per line from
-standard input, and write one per line to standard output:
-
-  {"gate": {"name": "errors", "template": "error-rate"}, "plannedPhases": 3, "burstFactor": 1.0,
-   "phases": [{"canary": {"bad": 8, "total": 50}, "stable": {"bad": 11, "total": 950}}]}
-
-  {"verdict": "Fail", "reason": "GateFailed", "evidence": 5991.4, "ratio": 13.8, "message": "..."}
-
-gate           a gate as in an AgentRollout: `template` or `source`, and any field that differs from its
-               default
-phases         the counts of each phase that has begun, in order; for a gate of type Mean, `bad` is the sum
-plannedPhases  the number of phases in the plan (default: the number of phases given)
-burstFactor    how strongly bad outcomes cluster, for type Mean in the unit of the sum (default: `burstFactor`
-               of the gate; without one, the value that the operator uses if stable has no history)
-timeOver       whether the time of the last phase is over, so that the gate can pass (default: true)
-
-A phase can also have the `weight` of the canary, in percent, or the number of runs that `started` for each
-release. Runs that began and have not ended count as good, since failures are often instant and successes
-take minutes. Runs that do not follow the weight at all are a TrafficMismatch:
-
-  {"weight": 5, "canary": {"bad": 3, "total": 9}, "stable": {"bad": 11, "total": 950}}
-  {"weight": 5, "started": {"canary": 52, "stable": 990}, "canary": {"bad": 3, "total": 9}, ...}
-
-For a gate of type Histogram, each phase has the number of runs above each bound, instead of `bad`. For
-type Shift on a label, it has the number of runs with each value:
-
-  {"canary": {"total": 50}, "stable": {"total": 950}, "bounds": [{"le": "0.8", "canary": 3, "stable": 10}]}
-  {"canary": {"total": 50}, "stable": {"total": 950}, "mix": [{"value": "ok", "canary": 9, "stable": 427}]}
-
-An absolute limit is judged if `recent` has the counts of its window, as if they had lasted for
-`forSeconds`. A shared cause is judged if `before` also has the counts of stable before the attempt. For a
-Histogram, `bad` is the number of runs above its limit; without a limit, above a bound that fewer than half
-of stable's runs exceed, averaged over these bounds:
-
-  "recent": {"canary": {"bad": 9, "total": 30}, "stable": {"bad": 1, "total": 570}},
-  "before": {"bad": 12, "total": 1000}
-
-`ratio` is null if no bad outcome was expected but one occurred. A line that cannot be read results in
-{"error": "<field>: <problem>", "line": <number>}. The other lines are still judged, and the exit code is
-1."""
-
 UNREADABLE: Final = 1
 
 _NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)

@@ -21,34 +21,7 @@ from agentrollouts.core.analysis.recovery import check
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 
-HELP: Final = """\
-Show, for each phase of an AgentRollout, the expected number of canary runs, the regressions that each gate
-can and cannot detect with that number, and what to change. A regression of the size that is shown is
-detected in about half of the cases, and a slightly larger one in nearly all.
-
-Stable is assumed to have the usual rates of each template, unless --rate gives yours."""
-
 WRONG_USE: Final = 2
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `plan`."""
-    parser.add_argument("file", metavar="FILE", help="YAML file with an AgentRollout, or -")
-    parser.add_argument(
-        "--runs-per-hour",
-        type=float,
-        required=True,
-        metavar="N",
-        help="number of runs of both releases together",
-    )
-    parser.add_argument(
-        "--rate",
-        action="append",
-        default=[],
-        metavar="GATE=SHARE",
-        help="usual rate of stable, as the gate counts it: errors=0.02, completion=0.9; can be repeated",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run_plan(options: argparse.Namespace) -> int:

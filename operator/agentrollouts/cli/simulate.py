@@ -20,25 +20,9 @@ from agentrollouts.simulation.script import Script
 from agentrollouts.simulation.timeline import Entry, Timeline
 from agentrollouts.simulation.world import World
 
-HELP: Final = """\
-Simulate an AgentRollout in virtual time with the decisions of the operator: a day in seconds.
-
-The files contain the AgentRollout, its AgentReleases and the ConfigMaps that they refer to, as you would
-apply them. The world file defines the traffic, the behavior of each release, the outages of Prometheus and
-the actions of users. docs/simulate.md describes its fields. The same seed gives the same result."""
-
 WRONG_USE: Final = 2
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `simulate`."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="YAML files with the objects")
-    parser.add_argument("--world", metavar="FILE", required=True, help="YAML file with the world")
-    parser.add_argument("--seed", type=int, metavar="N", help="seed to use instead of that in the world file")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, as .png or .svg")
 
 
 def run_simulate(options: argparse.Namespace) -> int:
