@@ -140,6 +140,7 @@ class Onlooker:
 
         Raises:
             TimeoutError: it did not come to look so in time.
+            RuntimeError: the watch has ended.
         """
         key = namespace, name
         try:
@@ -148,6 +149,8 @@ class Onlooker:
                     newest = self._newest.get(key)
                     if newest is not None and newest[0] >= since and looks(newest[1]):
                         return newest[0]
+                    if self._task.done():
+                        raise RuntimeError(f"The watch of {self._path} has ended") from self._task.exception()
                     await self._changed.wait()
         except TimeoutError:
             state = self._newest.get(key, (0.0, {}))[1].get("status")
@@ -161,9 +164,13 @@ class Onlooker:
                     pass
 
     async def _look(self) -> None:
-        async for arrived, manifest in self._server.watch(self._path):
-            metadata = manifest["metadata"]
-            self._newest[metadata["namespace"], metadata["name"]] = arrived, manifest
+        try:
+            async for arrived, manifest in self._server.watch(self._path):
+                metadata = manifest["metadata"]
+                self._newest[metadata["namespace"], metadata["name"]] = arrived, manifest
+                async with self._changed:
+                    self._changed.notify_all()
+        finally:
             async with self._changed:
                 self._changed.notify_all()
 
