@@ -51,30 +51,35 @@ async def stop(memo: Any, **_: object) -> None:  # noqa: ANN401 kopf's own type
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name; the exit code is its own, or 2 where it was used wrongly."""
     command, options = parse(arguments)
+    code = 0
     match command:  # each imported where it runs: the operator does not wait for the others
         case Command.OPERATOR:
-            return _run_operator(options.settings)
+            code = _run_operator(options.settings)
         case Command.CRDS:
             from agentrollouts.cli.crds import write_crds
 
             write_crds(options.directory)
-            return 0
         case Command.GATES:
             from agentrollouts.cli.gates import run_gates
 
-            return run_gates(options.page)
+            code = run_gates(options.page)
         case Command.JUDGE:
             from agentrollouts.cli.judge import run_judge
 
-            return run_judge()
+            code = run_judge()
         case Command.PLAN:
             from agentrollouts.cli.plan import run_plan
 
-            return run_plan(options)
+            code = run_plan(options)
+        case Command.ROLL_BACK_ALL:
+            from agentrollouts.cli.online.roll_back_all import run_roll_back_all
+
+            code = run_roll_back_all(options)
         case Command.SIMULATE:
             from agentrollouts.cli.simulate import run_simulate
 
-            return run_simulate(options)
+            code = run_simulate(options)
+    return code
 
 
 def _run_operator(settings: Path | None) -> int:

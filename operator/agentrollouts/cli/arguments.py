@@ -18,6 +18,7 @@ class Command(StrEnum):
     GATES = "gates"
     JUDGE = "judge"
     PLAN = "plan"
+    ROLL_BACK_ALL = "roll-back-all"
     SIMULATE = "simulate"
 
 
@@ -50,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
     gates.add_argument(
         "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part is replaced"
     )
+    _add_described(commands)
+    return root
+
+
+def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommands whose help is a page of text."""
     _described(commands, Command.JUDGE, "judge given counts by a gate, one JSON object per line", JUDGE_HELP)
     _add_plan(
         _described(
@@ -59,8 +66,15 @@ def parser() -> argparse.ArgumentParser:
             PLAN_HELP,
         )
     )
+    _add_roll_back_all(
+        _described(
+            commands,
+            Command.ROLL_BACK_ALL,
+            "roll back every canary in progress, for example before an uninstall",
+            ROLL_BACK_ALL_HELP,
+        )
+    )
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
-    return root
 
 
 def _described(
@@ -90,6 +104,29 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         help="usual rate of stable, as the gate counts it: errors=0.02, completion=0.9; can be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_roll_back_all(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `roll-back-all`."""
+    parser.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="namespace of the rollouts; can be repeated (default: all namespaces)",
+    )
+    parser.add_argument(
+        "--timeout", type=_seconds, default=60, metavar="SECONDS", help="how long to wait (default: 60)"
+    )
+    parser.add_argument(
+        "--best-effort", action="store_true", help="exit with 0 even if stable does not have all traffic"
+    )
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a number of seconds, at least 1")
+    return int(text)
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
@@ -149,6 +186,13 @@ can and cannot detect with that number, and what to change. A regression of the 
 detected in about half of the cases, and a slightly larger one in nearly all.
 
 Stable is assumed to have the usual rates of each template, unless --rate gives yours."""
+
+ROLL_BACK_ALL_HELP: Final = """\
+Roll back every canary in progress, and wait until stable has all traffic. A release that is rolled back is in
+quarantine. To start it again, use the annotation agentrollouts.dev/retry.
+
+The operator must run: it does the rollback. The exit code is 0 if stable has all traffic everywhere, also if
+nothing was in progress. Otherwise it is 1, unless --best-effort is set."""
 
 SIMULATE_HELP: Final = """\
 Simulate an AgentRollout in virtual time with the decisions of the operator: a day in seconds.

@@ -22,9 +22,14 @@ class Order:
     name: str
     """The phase or the release that it speaks of."""
 
+    @property
+    def value(self) -> str:
+        """The value of the annotation."""
+        return f"{self.number}/{self.name}"
+
     def __str__(self) -> str:
         """As `kubectl annotate` takes it."""
-        return f"{self.annotation}={self.number}/{self.name}"
+        return f"{self.annotation}={self.value}"
 
     def command(self, rollout: AgentRollout) -> str:
         """The command that sets it, to be copied as it is."""
@@ -33,7 +38,7 @@ class Order:
 
     def is_given(self, rollout: AgentRollout) -> bool:
         """Whether the rollout carries it."""
-        return rollout.metadata.annotations.get(self.annotation) == f"{self.number}/{self.name}"
+        return rollout.metadata.annotations.get(self.annotation) == self.value
 
     def stale(self, rollout: AgentRollout) -> str:
         """What the annotation says instead; empty if there is none."""
