@@ -104,7 +104,7 @@ manifests: $(INSTALLED) ## Render the chart and its namespace as one file, insta
 	@$(SANDBOX) build
 	@{ printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: agentrollouts\n'; \
 		"$$($(BIN)/python -c 'from sandbox.parts import parts; print(parts.helm())')" template agentrollouts \
-		charts/agentrollouts --namespace agentrollouts --api-versions $(POLICY_API) $(ARGS); } > $(MANIFEST)
+		charts/agentrollouts --no-hooks --namespace agentrollouts --api-versions $(POLICY_API) $(ARGS); } > $(MANIFEST)
 
 clean: ## Remove everything that was built in this checkout
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

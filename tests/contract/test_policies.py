@@ -253,7 +253,7 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
 def test_the_api_server_finds_no_type_error(world: Stack) -> None:
     """Each policy is checked against the schemas of its kinds, without a warning."""
     names = [found["metadata"]["name"] for found in of_kind(policies(), POLICY)]
-    assert len(names) == 5
+    assert len(names) == 6
 
     for name in names:
 
@@ -642,7 +642,7 @@ def test_policies_are_rendered_where_they_are_served() -> None:
             for found in of_kind(rendered(values, *flags), POLICY, BINDING)
         }
 
-    own = {"own-configmaps", "own-routes", "own-workloads"}
+    own = {"own-configmaps", "own-routes", "own-workloads", "uninstall"}
     assert names({}) == set()
     assert names({}, served) == {"traffic-rights", "content-rights", *own}
     assert names({"policies": {"tenants": False}}, served) == own

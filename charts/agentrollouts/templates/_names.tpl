@@ -37,3 +37,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
+
+{{/* Name of what exists only during an uninstall; as the name of a Job, at most 63 characters. */}}
+{{- define "agentrollouts.uninstallName" -}}
+{{- printf "%s-uninstall" (include "agentrollouts.fullname" . | trunc 53 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* Labels of the same. Its pod is none of those that the Deployment, the PodMonitor and the budget select. */}}
+{{- define "agentrollouts.uninstallLabels" -}}
+{{- include "agentrollouts.labels" . | replace "component: operator" "component: uninstall" | replace (printf "/name: %s" .Chart.Name) (printf "/name: %s-uninstall" .Chart.Name) -}}
+{{- end -}}
+
+{{/* Annotations of a hook; the argument is its weight. */}}
+{{- define "agentrollouts.uninstallHook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}

@@ -31,7 +31,17 @@ def with_values(values: Mapping[str, Any]) -> list[str]:
 
 
 def rendered(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[dict[str, Any]]:
-    """All objects of the chart."""
+    """All objects of an installed chart."""
+    return _template(values, "--no-hooks", *flags, name=name)
+
+
+def hooks(values: Mapping[str, Any], *, name: str = NAME) -> list[dict[str, Any]]:
+    """The objects that exist only during an uninstall."""
+    found = _template(values, name=name)
+    return [each for each in found if "helm.sh/hook" in each["metadata"].get("annotations", {})]
+
+
+def _template(values: Mapping[str, Any], *flags: str, name: str) -> list[dict[str, Any]]:
     done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
     assert done.returncode == 0, done.stderr
     return [found for found in yaml.safe_load_all(done.stdout) if found]

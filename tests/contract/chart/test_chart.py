@@ -20,6 +20,7 @@ from tests.contract.chart.rendering import (
     NAMESPACE,
     ROOT,
     helm,
+    hooks,
     of_kind,
     rendered,
     with_values,
@@ -173,7 +174,7 @@ def test_the_rights_on_workloads_are_bound_by_no_one(values: Mapping[str, Any]) 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     """No role has a wildcard, reads Secrets or hands on rights; only routes and ConfigMaps are deleted."""
-    objects = rendered(values)
+    objects = [*rendered(values), *hooks(values)]
     named = {
         text
         for role in of_kind(objects, "Role", "ClusterRole")
@@ -255,6 +256,7 @@ def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
         ({"image": {"repository": ""}}, "repository"),
         ({"image": {"digest": "latest"}}, "digest"),
         ({"policies": {"people": True}}, "policies"),
+        ({"uninstall": {"timeoutSeconds": 0}}, "timeoutSeconds"),
     ],
 )
 def test_wrong_values_are_refused(values: Mapping[str, Any], field: str) -> None:
@@ -409,11 +411,12 @@ def test_install_and_uninstall(namespaces: Stack) -> None:
     where = [NAME, f"--namespace={NAMESPACE}"]
     install = helm("install", *where, str(CHART), "--take-ownership", kubeconfig=namespaces.kubeconfig)
     assert install.returncode == 0, install.stderr
-    assert "helm uninstall ends the operator and moves no weight" in install.stdout
+    assert "helm uninstall first rolls back every canary in progress" in install.stdout
     upgrade = helm("upgrade", *where, str(CHART), *with_values(NAMESPACED), kubeconfig=namespaces.kubeconfig)
     assert upgrade.returncode == 0, upgrade.stderr
 
-    uninstall = helm("uninstall", *where, kubeconfig=namespaces.kubeconfig)
+    # No node runs the Job of the hook here; tests/node uninstalls with it.
+    uninstall = helm("uninstall", *where, "--no-hooks", kubeconfig=namespaces.kubeconfig)
 
     assert uninstall.returncode == 0, uninstall.stderr
     kept = namespaces.kubectl("get", "agentreleases,agentrollouts", where[1], "--output=name")

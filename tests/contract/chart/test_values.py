@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.parts import parts
 from sandbox.stack import Stack
-from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, rendered
+from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, hooks, rendered
 
 VALUES: Final = CHART / "values.yaml"
 OPAQUE: Final = {"settings", "resources"}
@@ -19,7 +19,11 @@ URL: Final = "https://prometheus.example"
 MATRIX: Final[dict[str, Mapping[str, Any]]] = {
     "defaults": {},
     "one replica": {"replicas": 1, "crds": {"install": False}, "policies": {"tenants": False}},
-    "namespaces": {"namespaces": ["team-a", "team-b"], "settings": {"gatewayClasses": ["public"]}},
+    "namespaces": {
+        "namespaces": ["team-a", "team-b"],
+        "settings": {"gatewayClasses": ["public"]},
+        "uninstall": {"timeoutSeconds": 30},
+    },
     "monitoring": {
         "podMonitor": {"enabled": True, "labels": {"team": "sre"}},
         "alerts": {"enabled": True, "labels": {"team": "sre"}, "runbooks": "https://runbooks.example"},
@@ -33,6 +37,7 @@ MATRIX: Final[dict[str, Mapping[str, Any]]] = {
         "serviceAccount": {"create": False, "name": "own"},
         "rbac": {"create": False, "aggregate": False},
         "imagePullSecrets": [{"name": "registry"}],
+        "uninstall": {"rollBack": False},
     },
     "pods": {
         "image": {"digest": "sha256:" + "ab" * 32},
@@ -117,7 +122,7 @@ def test_the_api_server_accepts_each_row(stack: Stack, row: str) -> None:
     for name in (NAMESPACE, *NAMESPACES):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     policies = "--api-versions=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
-    objects = rendered(MATRIX[row], policies)
+    objects = [*rendered(MATRIX[row], policies), *hooks(MATRIX[row])]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
 
     done = stack.kubectl(
