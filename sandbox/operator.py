@@ -171,7 +171,8 @@ class OperatorProcess:
             | ({} if source is None else {"PYTHONPATH": str(source)}),
         )
 
-    def _helm(self, *arguments: str) -> None:
+    def _helm(self, *arguments: str) -> str:
+        """Run helm in the operator's namespace, with the values as its input; what it printed."""
         done = subprocess.run(
             [parts.helm(), *arguments, f"--namespace={self.namespace}"],
             input=yaml.safe_dump(self._values),
@@ -183,3 +184,4 @@ class OperatorProcess:
         )
         if done.returncode != 0:
             raise CommandError(f"helm {' '.join(arguments)}: {done.stderr.strip()}")
+        return f"{done.stdout}{done.stderr}"

@@ -18,12 +18,16 @@ from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 from testkit.agents import Agents
 from tests.e2e.api import Api, Manifest
-from tests.e2e.manifests import FIRST, a_release, a_rollout, service_of
+from tests.e2e.manifests import FIRST, a_release, a_rollout, phase, service_of
 from tests.e2e.prometheus import runs_seen
 from tests.e2e.witness import Witness, eventually
 
 BACK: Final = (100, 0)
 FULL: Final = 100
+SECOND: Final = "2.0.0"
+"""The version of an agent's second release."""
+HALF: Final = [phase("half", 50, 600)]
+"""A plan that lasts longer than any test."""
 PATIENCE: Final = 30.0
 """Seconds for what takes as long as a busy machine needs; what has to be quick names its own limit."""
 
@@ -54,6 +58,15 @@ class Scene:
             shop.comes_to("Healthy")
         for agent in agents:
             eventually(f"runs of {agent}", partial(self.runs_seen, f"{agent}-{FIRST}"), PATIENCE)
+        return shops
+
+    def in_canary(self, *agents: str, **spec: object) -> list["Shop"]:
+        """Rollouts whose second release has half of the traffic, for longer than any test lasts."""
+        shops = self.serving(*agents, **spec)
+        for shop in shops:
+            shop.ships(SECOND, phases=HALF)
+        for shop in shops:
+            shop.is_counting(phase="half")
         return shops
 
     def runs_seen(self, release: str, outcome: str = ".*") -> float:

@@ -38,6 +38,10 @@ class OperatorPods(OperatorProcess):
         flags = ("--create-namespace", "--wait", f"--timeout={READY_SECONDS}s", "--values", "-")
         self._helm("upgrade", "--install", self.name, str(CHART), *flags)
 
+    def uninstall(self) -> str:
+        """Uninstall the chart; what helm printed."""
+        return self._helm("uninstall", self.name)
+
     def upgrade(self, **values: object) -> None:
         """Change values of the chart."""
         self._values |= values

@@ -3,22 +3,12 @@
 import signal
 from typing import Final
 
-from tests.e2e.manifests import phase
 from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.witness import eventually
 from tests.node.pods import NAMELESS, OperatorPods, is_ready, restarts
 
-LONG: Final = 300
 TAKEOVER_SECONDS: Final = 20
 """From the death of the holder until the other replica has rolled back: 15 s of the Lease, a look, a pass."""
-
-
-def in_canary(given: Scene, agent: str) -> Shop:
-    """A rollout whose second release has half of the runs, for longer than any test lasts."""
-    (shop,) = given.serving(agent)
-    shop.ships("2.0.0", phases=[phase("half", 50, LONG)])
-    shop.is_counting(phase="half")
-    return shop
 
 
 def breaks(given: Scene, shop: Shop) -> None:
@@ -53,7 +43,7 @@ def test_changed_settings_take_effect_without_a_restart(given: Scene, operator: 
 
 def test_an_attempt_outlives_the_pod_that_led_it(given: Scene, operator: OperatorPods) -> None:
     """When the leader's pod is deleted in mid-canary, the other one goes on where it was."""
-    shop = in_canary(given, "lasting")
+    (shop,) = given.in_canary("lasting")
     progress, deleted = shop.progress(), now()
     leader, other = operator.leader_and_other()
 
@@ -74,7 +64,7 @@ def test_a_breach_is_rolled_back_though_the_leader_crashed(
     given: Scene, operator: OperatorPods, figures: dict[str, float]
 ) -> None:
     """Kill -9 of the leader in its container: the kubelet starts it again, and the breach is rolled back."""
-    shop = in_canary(given, "crashed")
+    (shop,) = given.in_canary("crashed")
     leader, _ = operator.leader_and_other()
 
     operator.send(leader, signal.SIGKILL)
@@ -92,7 +82,7 @@ def test_a_breach_is_rolled_back_though_the_leader_is_gone(
     given: Scene, operator: OperatorPods, figures: dict[str, float]
 ) -> None:
     """A leader that hangs and is removed by force gives up no Lease; the other one takes it."""
-    shop = in_canary(given, "orphan")
+    (shop,) = given.in_canary("orphan")
     leader, other = operator.leader_and_other()
 
     operator.send(leader, signal.SIGSTOP)
@@ -108,7 +98,7 @@ def test_a_breach_is_rolled_back_though_the_leader_is_gone(
 
 def test_an_upgrade_to_an_image_whose_user_has_no_name(given: Scene, operator: OperatorPods) -> None:
     """Both pods are replaced in mid-canary, and no weight changes; kopf needs no line in /etc/passwd."""
-    shop = in_canary(given, "upgraded")
+    (shop,) = given.in_canary("upgraded")
     before, began = set(operator.pods()), now()
 
     operator.upgrade(image=NAMELESS)

@@ -1,4 +1,4 @@
-"""What the operator's pods asked of the API server in all tests of this folder; by its name it runs last."""
+"""What the operator's pods asked of the API server in the tests of this folder that come before by name."""
 
 import re
 from typing import Final

@@ -6,7 +6,9 @@ By hand: `python -m sandbox run -- python -m pytest tests/e2e/apart/inside_upgra
 """
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,12 @@ import pytest
 from sandbox.operator import CURRENT, OperatorProcess
 from sandbox.stack import Stack
 from tests.docs.pages import blocks, page, section
-from tests.e2e.manifests import FIRST, phase, routed
+from tests.e2e import hook
+from tests.e2e.manifests import FIRST, routed
 from tests.e2e.scene import BACK, Scene, Shop, now
 from tests.e2e.witness import eventually
 from tests.previous import unpacked
 
-LONG = 600
-HALF = [phase("half", 50, LONG)]
 LATER = {"type": "string", "maxLength": 10}
 """A field of a version after this one."""
 
@@ -65,21 +66,11 @@ def answers(shop: Shop) -> None:
     shop.is_counting()
 
 
-def in_canary(given: Scene, *agents: str) -> list[Shop]:
-    """Rollouts whose second release has half of the traffic, for long."""
-    shops = given.serving(*agents)
-    for shop in shops:
-        shop.ships("2.0.0", phases=HALF)
-    for shop in shops:
-        shop.is_counting(phase="half")
-    return shops
-
-
 def test_they_hand_over_in_mid_canary_and_back(
     given: Scene, operator: OperatorProcess, current: OperatorProcess
 ) -> None:
     """Each resumes the attempt of the other, with its number and clocks; no weight moves until a breach."""
-    canary, probe = in_canary(given, "canary", "probe")
+    canary, probe = given.in_canary("canary", "probe")
     before, since = canary.progress(), now()
 
     for former, latter in ((operator, current), (current, operator)):
@@ -107,7 +98,7 @@ def test_crds_may_be_upgraded_first(
 ) -> None:
     """The version before continues under the new CRDs, and this one resumes what it began."""
     hand_over(current, operator)
-    (shop,) = in_canary(given, "first")
+    (shop,) = given.in_canary("first")
     apply_crds(stack, CURRENT.chart)
     answers(shop)
     before = shop.progress()
@@ -123,7 +114,7 @@ def test_crds_may_be_upgraded_last(
 ) -> None:
     """This version works under the CRDs of the one before: it continues an attempt, and rolls it back."""
     hand_over(operator, current)
-    (shop,) = in_canary(given, "last")
+    (shop,) = given.in_canary("last")
     apply_crds(stack, operator.version.chart)
     try:
         answers(shop)
@@ -170,7 +161,7 @@ def note(scene: Scene, kind: str, name: str, status: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("later")
 def test_fields_of_a_later_version_survive(given: Scene) -> None:
     """The status keeps them through writes of this operator; those of an attempt end with it."""
-    (shop,) = in_canary(given, "later")
+    (shop,) = given.in_canary("later")
     release = f"later-{FIRST}"
     note(given, "AgentRelease", release, {"later": "kept"})
     note(given, "AgentRollout", "later", {"later": "kept", "attempt": {"later": "kept"}})
@@ -190,36 +181,40 @@ def test_fields_of_a_later_version_survive(given: Scene) -> None:
 
 def uninstall(stack: Stack, operator: OperatorProcess, commands: str) -> None:
     """Run commands that end with `helm uninstall`; the operator's pods end with it."""
-    subprocess.run(["/bin/sh", "-ec", commands], env=stack.environment, check=True, timeout=120)  # noqa: S603 ours
+    path = f"{Path(sys.executable).parent}{os.pathsep}{stack.environment['PATH']}"
+    environment = stack.environment | {"PATH": path}
+    subprocess.run(["/bin/sh", "-ec", commands], env=environment, check=True, timeout=120)  # noqa: S603 ours
     operator.stop()
 
 
-def test_an_uninstall_moves_no_weight_and_the_commands_of_the_docs_do(
+def test_an_uninstall_rolls_back_unless_it_is_skipped(
     given: Scene, operator: OperatorProcess, current: OperatorProcess, stack: Stack
 ) -> None:
-    """Alone it leaves a canary as it is, to be resumed; the commands leave stable with everything."""
-    hand_over(operator, current)
-    (calm, split) = given.serving("calm", "split")
-    (route,) = given.serving("route", traffic=routed(given.namespace, gateway="nobody", statusless=True))
-    for shop in (split, route):
-        shop.ships("2.0.0", phases=HALF)
-        shop.is_counting()
-    before, since = split.progress(), now()
+    """Without hooks a canary stays as it is, to be resumed; with the hook's command stable has everything.
 
-    uninstall(stack, current, f"helm uninstall {current.name} --namespace {current.namespace}")
-    assert [shop.weights() for shop in (calm, split, route)] == [BACK, (50, 50), (50, 50)]
+    No node is there to run the pod of the hook's Job, so its command runs as a process, with its account.
+    `tests/node` plays `helm uninstall` with the hook.
+    """
+    hand_over(operator, current)
+    (calm,) = given.serving("calm")
+    (split,) = given.in_canary("split")
+    (route,) = given.in_canary("route", traffic=routed(given.namespace, gateway="nobody", statusless=True))
+    shops, before, since = (calm, split, route), split.progress(), now()
+
+    uninstall(stack, current, f"helm uninstall {current.name} --namespace {current.namespace} --no-hooks")
+    assert [shop.weights() for shop in shops] == [BACK, (50, 50), (50, 50)]
     again = OperatorProcess(stack, replica=2)  # its account is another one
     again.start()
     answers(route)
     assert split.progress() == before
     split.keeps_its_weights(since)
 
+    done = hook.run(hook.account(stack, again), hook.arguments(stack, again))
+    assert (done.returncode, done.stderr) == (0, "")
     [commands] = blocks(section(page("operating.md"), "Uninstall"), "sh")
-    uninstall(stack, again, commands)
-    assert [shop.weights() for shop in (calm, split, route)] == [BACK] * 3
-    assert [shop.status["stable"]["release"] for shop in (calm, split, route)] == [
-        f"{shop.agent}-{FIRST}" for shop in (calm, split, route)
-    ]
+    uninstall(stack, again, commands)  # with nothing left to roll back
+    assert [shop.weights() for shop in shops] == [BACK] * 3
+    assert [shop.status["stable"]["release"] for shop in shops] == [f"{shop.agent}-{FIRST}" for shop in shops]
     assert calm.attempt["state"] == "Healthy"
     left = stack.kubectl("get", "deployments,agentrollouts", "--all-namespaces", "--output=name")
     assert f"deployment.apps/{again.name}" not in left

@@ -1,0 +1,66 @@
+"""The Job that `helm uninstall` runs first, run here as a process: there is no node for its pod."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sandbox.errors import CommandError
+from sandbox.operator import OperatorProcess
+from sandbox.parts import parts
+from sandbox.stack import Stack
+from tests.e2e.witness import eventually
+
+NAME: Final = "agentrollouts-uninstall"
+RIGHTS: Final = frozenset({"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
+
+Done = subprocess.CompletedProcess[str]
+
+
+def hooks(stack: Stack, operator: OperatorProcess) -> list[dict[str, Any]]:
+    """The objects that Helm keeps for the uninstall of the chart as it is installed."""
+    command = [str(parts.helm()), "get", "hooks", operator.name, f"--namespace={operator.namespace}"]
+    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, check=True)  # noqa: S603 ours
+    return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+
+def account(stack: Stack, operator: OperatorProcess) -> Path:
+    """Create the account of the Job and its rights, as Helm does before it; the kubeconfig of the account."""
+    stack.apply([found for found in hooks(stack, operator) if found["kind"] in RIGHTS])
+    user = f"--as=system:serviceaccount:{operator.namespace}:{NAME}"
+
+    def may_patch() -> bool:
+        try:
+            stack.kubectl(
+                "auth", "can-i", "patch", "agentrollouts.agentrollouts.dev", "--all-namespaces", user
+            )
+        except CommandError:  # kubectl says no by its exit code
+            return False
+        return True
+
+    eventually("the account has its rights", may_patch, 30)
+    return stack.account_kubeconfig(operator.namespace, NAME)
+
+
+def arguments(stack: Stack, operator: OperatorProcess) -> list[str]:
+    """The arguments of the Job's container."""
+    (job,) = (found for found in hooks(stack, operator) if found["kind"] == "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["agentrollouts"]
+    return list(container["args"])
+
+
+def run(kubeconfig: Path, arguments: Sequence[str], seconds: float = 60) -> Done:
+    """Run `agentrollouts` with the credentials of someone."""
+    return subprocess.run(  # noqa: S603 ours
+        [sys.executable, "-m", "agentrollouts.main", *arguments],
+        env=os.environ | {"KUBECONFIG": str(kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
