@@ -21,7 +21,8 @@ from agentrollouts.api.status import WeightsStatus
 from agentrollouts.cli.online.roll_back_all import Recall
 from agentrollouts.core.states import TRANSITIONS
 from agentrollouts.main import main
-from testkit.builders import AGENT, NAMESPACE, NEW, OLD, RolloutBuilder, a_rollout
+from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from tests.shell.fakes import FakeApiServer, failing
 
 REF: Final = Ref("AgentRollout", NAMESPACE, AGENT)
