@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentrollouts.api.objects import Condition, ConditionStatus
@@ -458,8 +458,12 @@ def test_new_generation_is_told() -> None:
     ),
     components=st.sampled_from([SMALL, REFERRING, with_part("knowledge", artifact={"uri": "s3://kb"})]),
 )
+@example(steps=["fail", "change content"], components=REFERRING)  # the name belongs to the first content
 def test_fixed_point_and_a_digest_that_stays(steps: list[str], components: dict[str, Any]) -> None:
-    """After any disturbances two more looks leave nothing to do, and a digest once told never changes."""
+    """After any disturbances two more looks leave nothing to do, and a digest once told never changes.
+
+    Nor is there a second one: a snapshot that was written before anything was told keeps the name.
+    """
     world = ReleaseObservation(now=NOW, release=a_release(components), config_maps=RULES)
     told: set[str] = set()
     for step in [*steps, "look", "look"]:
@@ -469,8 +473,8 @@ def test_fixed_point_and_a_digest_that_stays(steps: list[str], components: dict[
 
     end = decide_release(world)
 
-    assert (end.writes, end.status, end.events, len(told) <= 1) == ((), None, (), True)
-    assert all(shot.digest in told for shot in world.snapshots)
+    assert (end.writes, end.status, end.events) == ((), None, ())
+    assert len(told | {snapshot.digest for snapshot in world.snapshots}) <= 1
 
 
 def disturbed(world: ReleaseObservation, step: str) -> ReleaseObservation:
