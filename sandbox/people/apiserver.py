@@ -140,7 +140,7 @@ class Onlooker:
 
         Raises:
             TimeoutError: it did not come to look so in time.
-            RuntimeError: the watch has ended.
+            RuntimeError: the watch has failed.
         """
         key = namespace, name
         try:
@@ -150,7 +150,8 @@ class Onlooker:
                     if newest is not None and newest[0] >= since and looks(newest[1]):
                         return newest[0]
                     if self._task.done():
-                        raise RuntimeError(f"The watch of {self._path} has ended") from self._task.exception()
+                        cause = self._task.exception()
+                        raise RuntimeError(f"The watch of {self._path} has failed") from cause
                     await self._changed.wait()
         except TimeoutError:
             state = self._newest.get(key, (0.0, {}))[1].get("status")
@@ -165,11 +166,12 @@ class Onlooker:
 
     async def _look(self) -> None:
         try:
-            async for arrived, manifest in self._server.watch(self._path):
-                metadata = manifest["metadata"]
-                self._newest[metadata["namespace"], metadata["name"]] = arrived, manifest
-                async with self._changed:
-                    self._changed.notify_all()
+            while True:  # an API server ends a watch now and then, and that of whoever reads too slowly
+                async for arrived, manifest in self._server.watch(self._path):
+                    metadata = manifest["metadata"]
+                    self._newest[metadata["namespace"], metadata["name"]] = arrived, manifest
+                    async with self._changed:
+                        self._changed.notify_all()
         finally:
             async with self._changed:
                 self._changed.notify_all()
