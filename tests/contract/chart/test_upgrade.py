@@ -1,6 +1,7 @@
 """From the version before this one to this one and back, as Helm does it on the real API server."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,16 @@ def test_an_upgrade_keeps_every_object(installed: Stack) -> None:
     assert {name: upgraded.get(name) for name in before} == before
     assert {name for name in upgraded if "Lease" in name or name.endswith("-lease")} != set()
     assert uids(installed) == before
+
+
+def test_values_of_the_version_before_alone_are_refused(tmp_path: Path, previous: Version) -> None:
+    """As `helm upgrade --reuse-values` has them: what they lack is named, and no template trips over it."""
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    shutil.copyfile(previous.chart / "values.yaml", chart / "values.yaml")
+
+    done = helm("template", NAME, str(chart))
+
+    assert done.returncode != 0
+    assert "missing propert" in done.stderr
+    assert "'uninstall'" in done.stderr
