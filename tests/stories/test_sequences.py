@@ -13,7 +13,7 @@ from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.route_claim import is_claimed
 from agentrollouts.core.traffic.state import Routing
 from testkit.builders.rollouts import PLAN
-from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS
+from testkit.builders.routes import BY_PATCH, BY_ROUTE, CONFIG, ROUTE, THEIRS
 from testkit.invariants import snapshots_needed
 from testkit.properties import usually
 from testkit.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting, spec
@@ -44,6 +44,7 @@ def test_the_same_observation_gives_the_same_decision(sequence: list[tuple[Edit,
 
 @few
 @example([(spec(traffic=BY_PATCH), 70.0), (spec(traffic={}), 70.0)])
+@example([(spec(traffic=BY_PATCH), 70.0), (spec(traffic=BY_ROUTE), 70.0)])
 @given(sequences)
 def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit, float]]) -> None:
     """`releaseRef` set to the stable release, whatever is wrong: the very next decision writes 100/0."""
@@ -75,8 +76,8 @@ def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit
         assert first or not served
         if served:
             assert key_of(first[0].manifest) in _first_to_move(back)
-        is_left = not back.builder.build().spec.traffic.by_route and THEIRS in _first_to_move(back)
-        back.step(2 if is_left else 1)  # a route that was given up comes first, then the ConfigMap
+        is_left = back.rollout.spec.traffic.route_patch is None and THEIRS in _first_to_move(back)
+        back.step(2 if is_left else 1)  # a route that was given up comes first, then what replaces it
         assert back.canary_weight == 0
         event(f"back from {attempt.state}")
 
