@@ -50,7 +50,7 @@ def test_it_is_the_chart_with_its_policies_and_a_namespace(file: Path) -> None:
 def test_it_applies_to_a_cluster(stack: Stack, file: Path) -> None:
     """`kubectl apply` creates every object, and applied once more it replaces none."""
     apply = ("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={file}")
-    kept = [found for found in objects(file) if found["kind"] != "CustomResourceDefinition"]
+    remove(stack, file)  # an operator of another test has the same names
     try:
         done = stack.kubectl(*apply)
         before = uids(stack, file)
@@ -59,5 +59,12 @@ def test_it_applies_to_a_cluster(stack: Stack, file: Path) -> None:
         assert len(done.splitlines()) == len(objects(file)) == len(before)
         assert uids(stack, file) == before
     finally:
-        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": kept})
-        stack.kubectl("delete", "--filename=-", "--wait=false", "--ignore-not-found", stdin=listed)
+        remove(stack, file)
+
+
+def remove(stack: Stack, file: Path) -> None:
+    """Delete its objects, except the CRDs and the namespace, which other tests need."""
+    kept = {"CustomResourceDefinition", "Namespace"}
+    items = [found for found in objects(file) if found["kind"] not in kept]
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    stack.kubectl("delete", "--filename=-", "--ignore-not-found", stdin=listed)
