@@ -97,4 +97,4 @@ def test_waits(given: Scene) -> None:
 
     given.stack.kubectl("wait", "--for=condition=Stalled", "aro/awaited", *where)
 
-    assert shop.ready["reason"] == "Quarantined"
+    shop.until("Quarantined", lambda: shop.ready["reason"] == "Quarantined")
