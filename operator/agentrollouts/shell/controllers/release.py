@@ -11,8 +11,7 @@ from typing import Protocol
 
 from agentrollouts.adapters.cluster.errors import ConflictError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.model.unknown import with_unknown
-from agentrollouts.api.release import AgentRelease, AgentReleaseStatus
+from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation, decide_release
 from agentrollouts.core.release.snapshot import Snapshot
@@ -155,8 +154,7 @@ class ReleaseController:
         pause = await self._writes.write(key, decision.writes)
         problem = self._writes.problem(key)
         if decision.status is not None and (problem is None or before is not None):
-            noted = with_unknown(AgentReleaseStatus, manifest.get("status") or {}, decision.status.to_json())
-            await self._actor.replace_status(manifest, noted)
+            await self._actor.replace_status(manifest, decision.status.to_json())
             self._actor.send_events(manifest, decision.events)
         self._conclude(key, obs, decision)
         return Outcome.of(pause, problem, seconds_until(obs.now, decision.wake_at))

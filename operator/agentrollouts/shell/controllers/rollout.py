@@ -1,12 +1,10 @@
 """AgentRollout: observe, decide, act."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.attempt import Attempt
-from agentrollouts.api.model.unknown import with_unknown
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
@@ -137,7 +135,7 @@ class RolloutController:
 
     async def _persist(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
         if decision.status is not None:
-            status = with_fields_of_others(manifest.get("status") or {}, decision.status.to_json())
+            status = decision.status.to_json()
             await self._actor.replace_status(manifest, status, is_news=decision.is_news)
             self._measure(obs.status, decision.status)
 
@@ -159,12 +157,3 @@ class RolloutController:
         for _ in [event for event in true if event.reason is Reason.ROUTE_RESTORED]:
             self._telemetry.restored()
         return true
-
-
-def with_fields_of_others(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """A status with what another version of the operator noted in it, and in the same attempt."""
-    status = with_unknown(AgentRolloutStatus, before, after)
-    old, new = before.get("attempt"), after.get("attempt")
-    if old and new and old.get("number") == new["number"]:
-        status["attempt"] = with_unknown(Attempt, old, new)
-    return status

@@ -31,6 +31,7 @@ from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.insist import Insistence
+from agentrollouts.shell.effects.other_versions import with_fields_of_others
 from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
@@ -103,15 +104,16 @@ class Actor:
 
         Args:
             manifest: The object that was decided on.
-            status: The status.
+            status: The status; what another version of the operator has noted beside it stays.
             is_news: Whether to look at the object again when it is written.
 
         Raises:
             ConflictError: it has changed; observe and decide again.
             ClusterError: it could not be written.
         """
+        status = with_fields_of_others(manifest["kind"], manifest.get("status") or {}, status)
         try:
-            written = await self._cluster.replace_status({**manifest, "status": dict(status)})
+            written = await self._cluster.replace_status({**manifest, "status": status})
         except REFUSALS as error:
             written = await self._replace_bare_status(manifest, status, error)
         except ConflictError:
