@@ -97,8 +97,10 @@ def _weights(shown: list[tuple[Ref, _Shown]]) -> Metric:
         labels=[*NAMES, "role"],
     )
     for key, rollout in shown:
-        for role, weight in zip(("stable", "canary"), rollout.weights or (), strict=False):
-            family.add_metric([key.namespace, key.name, role], weight)
+        if rollout.weights is not None:
+            stable, canary = rollout.weights
+            family.add_metric([key.namespace, key.name, "stable"], stable)
+            family.add_metric([key.namespace, key.name, "canary"], canary)
     return family
 
 
