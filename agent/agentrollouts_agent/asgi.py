@@ -28,15 +28,15 @@ class Release:
     def __init__(self, app: Application, identity: Identity) -> None:
         self._app = app
         self._headers = [(name.encode(), text.encode()) for name, text in identity.headers().items()]
+        self._names = {name for name, _ in self._headers}
         self._baggage = identity.baggage()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or keep one WebSocket open."""
-        names = {name for name, _ in self._headers}
 
         async def send_named(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.accept"}:
-                others = [pair for pair in message.get("headers", ()) if pair[0].lower() not in names]
+                others = [pair for pair in message.get("headers", ()) if pair[0].lower() not in self._names]
                 message = {**message, "headers": [*others, *self._headers]}
             await send(message)
 
