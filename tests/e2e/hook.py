@@ -11,8 +11,8 @@ import yaml
 
 from sandbox.errors import CommandError
 from sandbox.operator import OperatorProcess
-from sandbox.parts import parts
 from sandbox.stack import Stack
+from tests.contract.chart.rendering import helm
 from tests.e2e.witness import eventually
 
 NAME: Final = "agentrollouts-uninstall"
@@ -23,8 +23,9 @@ Done = subprocess.CompletedProcess[str]
 
 def hooks(stack: Stack, operator: OperatorProcess) -> list[dict[str, Any]]:
     """The objects that Helm keeps for the uninstall of the chart as it is installed."""
-    command = [str(parts.helm()), "get", "hooks", operator.name, f"--namespace={operator.namespace}"]
-    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, check=True)  # noqa: S603 ours
+    where = (operator.name, f"--namespace={operator.namespace}")
+    done = helm("get", "hooks", *where, kubeconfig=stack.kubeconfig)
+    assert done.returncode == 0, done.stderr
     return [found for found in yaml.safe_load_all(done.stdout) if found]
 
 

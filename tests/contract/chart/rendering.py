@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 from sandbox.parts import parts
+from sandbox.stack import Stack
 
 ROOT: Final = Path(__file__).parents[3]
 CHART: Final = ROOT / "charts" / "agentrollouts"
@@ -45,6 +46,18 @@ def _template(values: Mapping[str, Any], *flags: str, name: str) -> list[dict[st
     done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
     assert done.returncode == 0, done.stderr
     return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+
+def dry_run(stack: Stack, objects: list[dict[str, Any]]) -> str:
+    """Have the API server validate and admit objects; what kubectl says, a line for each.
+
+    Raises:
+        CommandError: it refused one.
+    """
+    flags = ("--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "--filename=-")
+    return stack.kubectl(
+        "apply", *flags, stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    )
 
 
 def of_kind(objects: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:

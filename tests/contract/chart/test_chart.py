@@ -19,6 +19,7 @@ from tests.contract.chart.rendering import (
     NAME,
     NAMESPACE,
     ROOT,
+    dry_run,
     helm,
     hooks,
     of_kind,
@@ -328,18 +329,7 @@ def namespaces(stack: Stack) -> Iterator[Stack]:
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_api_server_accepts_all_of_it(namespaces: Stack, values: Mapping[str, Any]) -> None:
     """Every rendered object passes the validation and admission of the real API server."""
-    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": rendered(values)})
-
-    done = namespaces.kubectl(
-        "apply",
-        "--server-side",
-        "--dry-run=server",
-        "--validate=strict",
-        "--force-conflicts",
-        "-f",
-        "-",
-        stdin=objects,
-    )
+    done = dry_run(namespaces, rendered(values))
 
     assert "agentrollouts.agentrollouts.dev serverside-applied (server dry run)" in done
 

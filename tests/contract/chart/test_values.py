@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.parts import parts
 from sandbox.stack import Stack
-from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, hooks, rendered
+from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, dry_run, hooks, rendered
 
 VALUES: Final = CHART / "values.yaml"
 OPAQUE: Final = {"settings", "resources"}
@@ -123,18 +123,8 @@ def test_the_api_server_accepts_each_row(stack: Stack, row: str) -> None:
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     policies = "--api-versions=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
     objects = [*rendered(MATRIX[row], policies), *hooks(MATRIX[row])]
-    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
 
-    done = stack.kubectl(
-        "apply",
-        "--server-side",
-        "--dry-run=server",
-        "--validate=strict",
-        "--force-conflicts",
-        "-f",
-        "-",
-        stdin=listed,
-    )
+    done = dry_run(stack, objects)
 
     assert len(done.splitlines()) == len(objects)
     assert f"deployment.apps/{NAME}-agentrollouts serverside-applied (server dry run)" in done
