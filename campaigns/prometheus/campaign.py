@@ -134,7 +134,7 @@ class Round:
         await self._stage.ship(victim.name for victim in self._victims)
         ready = now()
         print(
-            f"  {len(self._victims)} canaries judged {ready - shipped:.0f} s after they were asked for",
+            f"  {len(self._victims)} canaries judged {ready - shipped:.0f} s after they were requested",
             file=sys.stderr,
         )
         if ready - shipped > self._phase - BEGIN_SECONDS:

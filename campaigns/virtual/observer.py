@@ -104,9 +104,9 @@ class Observer:
         self._latched = max(self._latched, latch)
         serving = {self.services.get(name, name): weight for name, weight in weights.items() if weight}
         number, desired = self.attempt.get("number", 0), self.attempt.get("weight", 0)
-        if latch > number:  # stable itself is taken back, and the status is still to say so
+        if latch > number:  # stable itself is rolled back, and the status is still to say so
             self._shown = None
-            self.check(serving.keys() <= self.healthy, "S5", f"went back to {sorted(serving)}", time)
+            self.check(serving.keys() <= self.healthy, "S5", f"rolled back to {sorted(serving)}", time)
             return
         stable = (self._status.get("stable") or {}).get("release")
         canary = sum(weight for release, weight in serving.items() if release != stable)
@@ -196,14 +196,17 @@ class Observer:
         rollback = self._status.get("lastRollback")
         if rollback and "to" in rollback:
             is_known = rollback["to"] in self.healthy
-            self.check(is_known, "S5", f"went back to {rollback['to']}, never found healthy", time)
+            self.check(is_known, "S5", f"rolled back to {rollback['to']}, never found healthy", time)
             self.check(
-                rollback["to"] != rollback["from"], "S5", f"went back to {rollback['to']}, which failed", time
+                rollback["to"] != rollback["from"],
+                "S5",
+                f"rolled back to {rollback['to']}, which failed",
+                time,
             )
             ends = (entry for entry in self._status.get("history", ()) if entry["release"] == rollback["to"])
             last = next((entry for entry in ends if entry["reason"] not in UNTRIED), None)
             is_good = last is None or last["outcome"] == "Healthy"
-            self.check(is_good, "S5", f"went back to {rollback['to']}, taken back before", time)
+            self.check(is_good, "S5", f"rolled back to {rollback['to']}, itself rolled back", time)
 
     def _check_conditions(self, time: datetime) -> None:
         """L1: what is not over says why, and since when."""

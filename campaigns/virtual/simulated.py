@@ -238,14 +238,14 @@ def _approve(world: World) -> None:
 
 
 def _meddle(world: World, weight: int) -> None:
-    """Somebody else sets the weights of the route, under a name of their own."""
+    """Someone else sets the weights of the route, under a name of their own."""
     route = world.traffic.get((ROUTE, AGENT))
     if route is None:
         return
     stable, *canary = route["spec"]["rules"][0]["backendRefs"]
     refs = [{**stable, "weight": 100 - weight}, *({**ref, "weight": weight} for ref in canary)]
     rules = [{**route["spec"]["rules"][0], "backendRefs": refs}]
-    metadata = {**route["metadata"], "managedFields": [{"manager": "somebody"}]}
+    metadata = {**route["metadata"], "managedFields": [{"manager": "someone-else"}]}
     world.put({**route, "metadata": metadata, "spec": {**route["spec"], "rules": rules}})
 
 

@@ -166,4 +166,4 @@ def _remembered(status: Manifest) -> Iterator[str]:
     rollback = status.get("lastRollback")
     healthy = {entry["release"] for entry in history if entry["outcome"] == "Healthy"}
     if rollback and (rollback["to"] not in healthy or rollback["to"] == rollback["from"]):
-        yield f"S5: {rollback['from']} went back to {rollback['to']}, healthy were {sorted(healthy)}"
+        yield f"S5: {rollback['from']} was rolled back to {rollback['to']}, healthy were {sorted(healthy)}"
