@@ -1,10 +1,13 @@
 """The API server as a person or a GitOps tool sees it: objects in, objects out, and what changes."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from http.client import NOT_FOUND
 from typing import Any, Final
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from agentrollouts.adapters.cluster.calls import encoded
 from agentrollouts.adapters.cluster.resources import KINDS, Ref, Resource
@@ -83,6 +86,16 @@ class Api:
         """The object as it is now."""
         return self._send("GET", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), {})
 
+    def find(self, ref: Ref) -> Manifest | None:
+        """The object as it is now; None if there is none."""
+        path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
+        answer = self._session.get(f"{self._url}{path}", timeout=30)
+        if answer.status_code == NOT_FOUND:
+            return None
+        answer.raise_for_status()
+        found: Manifest = answer.json()
+        return found
+
     def replace_status(self, manifest: Manifest) -> None:
         """Set the status, as its controller would."""
         metadata = manifest["metadata"]
@@ -96,11 +109,18 @@ class Api:
             answer.raise_for_status()
             yield from map(json.loads, filter(None, answer.iter_lines()))
 
-    def text(self, path: str) -> str:
-        """A page that is no object, such as the API server's metrics."""
-        answer = self._session.get(f"{self._url}{path}", timeout=30)
+    def served(self) -> Counter[str]:
+        """How many requests the API server has served, whoever sent them, by verb and resource."""
+        answer = self._session.get(f"{self._url}/metrics", timeout=30)
         answer.raise_for_status()
-        return answer.text
+        families = text_string_to_metric_families(answer.text)
+        samples = (s for family in families if family.name == "apiserver_request" for s in family.samples)
+        requests_served: Counter[str] = Counter()
+        for sample in samples:
+            if sample.labels["dry_run"] == "":
+                verb, resource = (sample.labels[name] for name in ("verb", "resource"))
+                requests_served[f"{verb} {resource}"] += int(sample.value)
+        return requests_served
 
     def _send(
         self, method: str, path: str, body: Manifest, form: str = "application/json", **parameters: str

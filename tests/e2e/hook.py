@@ -43,7 +43,7 @@ def account(stack: Stack, operator: OperatorProcess) -> Path:
             return False
         return True
 
-    eventually("the account has its rights", may_patch, 30)
+    eventually("the account has its rights", may_patch)
     return stack.account_kubeconfig(operator.namespace, NAME)
 
 

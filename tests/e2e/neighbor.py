@@ -35,7 +35,7 @@ def dana_in(scene: Scene) -> Api:
     }
     scene.api.apply(role, binding)
     dana = Api(scene.stack, DANA)
-    scene.witness.wait("dana may edit", lambda: may_edit(dana, scene), 10)
+    scene.witness.wait("dana may edit", lambda: may_edit(dana, scene))
     return dana
 
 

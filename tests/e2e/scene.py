@@ -28,8 +28,6 @@ SECOND: Final = "2.0.0"
 """The version of an agent's second release."""
 HALF: Final = [phase("half", 50, 600)]
 """A plan that lasts longer than any test."""
-PATIENCE: Final = 30.0
-"""Seconds for what takes as long as a busy machine needs; what has to be quick names its own limit."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,13 @@ class Scene:
         return shop
 
     def serving(self, *agents: str, **spec: object) -> list["Shop"]:
-        """Rollouts whose first release serves, and has served long enough for Prometheus to know it."""
+        """Rollouts that are Ready with their first release, which Prometheus knows."""
         shops = [self.shop(agent, **spec) for agent in agents]
         for shop in shops:
             shop.comes_to("Healthy")
+            shop.until("Ready", lambda shop=shop: shop.ready.get("status") == "True")  # type: ignore[misc]
         for agent in agents:
-            eventually(f"runs of {agent}", partial(self.runs_seen, f"{agent}-{FIRST}"), PATIENCE)
+            eventually(f"runs of {agent}", partial(self.runs_seen, f"{agent}-{FIRST}"))
         return shops
 
     def in_canary(self, *agents: str, **spec: object) -> list["Shop"]:
@@ -81,7 +80,7 @@ class Scene:
         """The newest version of an object of this namespace."""
         return self.witness.get(self.ref(kind, name))
 
-    def says(self, kind: str, name: str, condition: str, reason: str, seconds: float = PATIENCE) -> str:
+    def says(self, kind: str, name: str, condition: str, reason: str) -> str:
         """Wait until a condition has this reason; the answer is its message."""
 
         def found() -> Manifest | None:
@@ -90,7 +89,7 @@ class Scene:
 
         what = f"{condition} of {kind} {name} has reason {reason}"
         try:
-            return str(self.witness.wait(what, found, seconds).get("message", ""))
+            return str(self.witness.wait(what, found).get("message", ""))
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {self.manifest(kind, name)}") from None
 
@@ -177,18 +176,18 @@ class Shop:
         """The object that moves requests."""
         return self.route if "httpRoute" in self.spec.get("traffic", {}) else self.config  # type: ignore[operator] # as above
 
-    def until(self, what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    def until(self, what: str, condition: Callable[[], object]) -> None:
         """Wait until something is true of it.
 
         Raises:
             AssertionError: it did not within that time; with what the status says instead.
         """
         try:
-            self.scene.witness.wait(f"{self.ref}: {what}", condition, seconds)
+            self.scene.witness.wait(f"{self.ref}: {what}", condition)
         except AssertionError as error:
             raise AssertionError(f"{error}; it has {self.weights()} and says {self.manifest}") from None
 
-    def comes_to(self, state: str, *, phase: str | None = None, within: float = PATIENCE) -> None:
+    def comes_to(self, state: str, *, phase: str | None = None) -> None:
         """Wait until the attempt of the release that is asked for is in a state, and in a phase."""
 
         def arrived() -> bool:
@@ -199,16 +198,16 @@ class Shop:
                 and (side is None or self.status.get(side, {}).get("release") == self.asked)
             )
 
-        self.until(f"state {state} {phase or ''}", arrived, within)
+        self.until(f"state {state} {phase or ''}", arrived)
 
     def is_counting(self, state: str = "Canary", *, phase: str | None = None) -> None:
         """Wait until the attempt is in a state and its phase's clock runs."""
         self.comes_to(state, phase=phase)
         self.until("the clock runs", lambda: self.attempt.get("clockStartTime"))
 
-    def is_back(self, within: float) -> None:
+    def is_back(self) -> None:
         """Wait until stable has everything."""
-        self.until("stable 100, canary 0", lambda: self.weights() == BACK, within)
+        self.until("stable 100, canary 0", lambda: self.weights() == BACK)
 
     def keeps_its_weights(self, since: float) -> None:
         """See that every version of the traffic object since then had the same weights.

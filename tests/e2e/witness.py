@@ -21,6 +21,8 @@ from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest
 
 WATCHED: Final = ("AgentRelease", "AgentRollout", "ConfigMap", "Event", "HTTPRoute")
+PATIENCE: Final = 60.0
+"""Seconds before a wait gives up: no test depends on the speed of a machine. `bench/` measures that."""
 _AGAIN_SECONDS: Final = 0.2
 
 T = TypeVar("T")
@@ -83,6 +85,7 @@ class Witness:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._api = Api(stack)
         self._lives: dict[Ref, _Life] = defaultdict(_Life)
         self._news = threading.Condition()
         self._is_over = threading.Event()
@@ -102,7 +105,11 @@ class Witness:
             return None if newest is None or newest.is_gone else newest.manifest
 
     def versions(self, ref: Ref, since: float = 0.0) -> list[Version]:
-        """What an object looked like since a monotonic time, beginning with how it stood then."""
+        """What an object looked like since a monotonic time, beginning with how it stood then.
+
+        Each kind has a watch of its own, and one may be behind another: this waits for the newest version.
+        """
+        self._catch_up(ref)
         with self._news:
             found = self._lives[ref].versions
             before = [version for version in found if version.time < since][-1:]
@@ -114,7 +121,7 @@ class Witness:
             refs = [ref for ref in self._lives if (ref.kind, ref.namespace) == (kind, namespace)]
             return [found for ref in refs if (found := self.get(ref)) is not None]
 
-    def wait(self, what: str, condition: Callable[[], T | None], seconds: float) -> T:
+    def wait(self, what: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         """Wait until the condition gives something true; asked again at each change in the cluster.
 
         Raises:
@@ -134,16 +141,29 @@ class Witness:
         with self._news:
             assert not self._news.wait_for(lambda: not condition(), timeout=seconds), f"no longer: {what}"
 
-    def wait_for_rest(self, seconds: float, within: float) -> None:
+    def wait_for_rest(self, seconds: float) -> None:
         """Wait until nothing has changed anywhere for some time: earlier tests leave work for the collector.
 
         Raises:
             AssertionError: it went on changing.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + PATIENCE
         with self._news:
             while self._news.wait(timeout=seconds):
-                assert time.monotonic() < deadline, f"still changing after {within} s"
+                assert time.monotonic() < deadline, f"still changing after {PATIENCE} s"
+
+    def _catch_up(self, ref: Ref) -> None:
+        asked = time.monotonic()
+        manifest = self._api.find(ref)
+        number = int(manifest["metadata"]["resourceVersion"]) if manifest else None
+
+        def is_known() -> bool:
+            newest = self._lives[ref].newest
+            if number is not None:
+                return newest is not None and newest.number >= number
+            return newest is None or newest.is_gone or newest.time >= asked
+
+        self.wait(f"the watch of {ref.kind} reaches the newest version of {ref}", is_known)
 
     def _watch(self, kind: str) -> None:
         while not self._is_over.is_set():
@@ -163,7 +183,7 @@ class Witness:
                 self._news.notify_all()
 
 
-def eventually(what: str, condition: Callable[[], T | None], seconds: float) -> T:
+def eventually(what: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
     """Wait for what no watch tells, such as an answer of Prometheus; only here is asked again and again.
 
     Raises:

@@ -68,8 +68,8 @@ class OperatorPods(OperatorProcess):
 
     def leader_and_other(self) -> tuple[str, str]:
         """The pod that leads, and the one that waits; both are Ready."""
-        eventually("two pods are Ready", lambda: len(list(filter(is_ready, self.pods().values()))) == 2, 60)
-        leader = eventually("a pod leads", lambda: self.leader() if self.leader() in self.pods() else "", 30)
+        eventually("two pods are Ready", lambda: len(list(filter(is_ready, self.pods().values()))) == 2)
+        leader = eventually("a pod leads", lambda: self.leader() if self.leader() in self.pods() else "")
         (other,) = self.pods().keys() - {leader}
         return leader, other
 

@@ -1,14 +1,10 @@
 """The chart on a real node: two replicas, of which one decides, and what happens to them in mid-canary."""
 
 import signal
-from typing import Final
 
 from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.witness import eventually
 from tests.node.pods import NAMELESS, OperatorPods, is_ready, restarts
-
-TAKEOVER_SECONDS: Final = 20
-"""From the death of the holder until the other replica has rolled back: 15 s of the Lease, a look, a pass."""
 
 
 def breaks(given: Scene, shop: Shop) -> None:
@@ -22,7 +18,7 @@ def test_one_replica_leads_and_both_are_ready(given: Scene, operator: OperatorPo
     assert sorted(map(restarts, operator.pods().values())) == [0, 0]
     (shop,) = given.serving("calm")
     shop.ships("2.0.0")
-    shop.comes_to("Healthy", within=60)
+    shop.comes_to("Healthy")
     assert operator.leader_and_other() == (leader, other)
 
 
@@ -34,9 +30,9 @@ def test_changed_settings_take_effect_without_a_restart(given: Scene, operator: 
     operator.configure(limits={"rolloutsPerNamespace": 1})
     given.shop("younger")
 
-    given.says("AgentRollout", "younger", "Ready", "LimitExceeded", 60)
+    given.says("AgentRollout", "younger", "Ready", "LimitExceeded")
     operator.configure()
-    given.shops["younger"].comes_to("Healthy", within=60)
+    given.shops["younger"].comes_to("Healthy")
     assert {name: pod["metadata"]["uid"] for name, pod in operator.pods().items()} == before
     assert sorted(map(restarts, operator.pods().values())) == [0, 0]
 
@@ -49,7 +45,7 @@ def test_an_attempt_outlives_the_pod_that_led_it(given: Scene, operator: Operato
 
     operator.delete(leader)
 
-    eventually("the other one leads", lambda: operator.leader() == other, TAKEOVER_SECONDS)
+    eventually("the other one leads", lambda: operator.leader() == other)
     operator.leader_and_other()
     shop.keeps_its_weights(since=deleted)
     changing = {"elapsedSeconds"}
@@ -57,7 +53,7 @@ def test_an_attempt_outlives_the_pod_that_led_it(given: Scene, operator: Operato
         key: value for key, value in progress.items() if key not in changing
     }
     breaks(given, shop)
-    shop.is_back(TAKEOVER_SECONDS)
+    shop.is_back()
 
 
 def test_a_breach_is_rolled_back_though_the_leader_crashed(
@@ -71,10 +67,9 @@ def test_a_breach_is_rolled_back_though_the_leader_crashed(
     killed = now()
     breaks(given, shop)
 
-    shop.is_back(TAKEOVER_SECONDS + 10)
+    shop.is_back()
     figures["from kill -9 of the leader until a breach is rolled back"] = now() - killed
-    assert now() - killed <= TAKEOVER_SECONDS
-    eventually("it was started again", lambda: restarts(operator.pods()[leader]) == 1, 60)
+    eventually("it was started again", lambda: restarts(operator.pods()[leader]) == 1)
     operator.read_logs()
 
 
@@ -90,9 +85,8 @@ def test_a_breach_is_rolled_back_though_the_leader_is_gone(
     operator.delete(leader, "--grace-period=0", "--force")
     breaks(given, shop)
 
-    shop.is_back(TAKEOVER_SECONDS + 10)
+    shop.is_back()
     figures["from the loss of the leader's pod until a breach is rolled back"] = now() - stopped
-    assert now() - stopped <= TAKEOVER_SECONDS
     assert operator.leader() == other
 
 
@@ -108,4 +102,4 @@ def test_an_upgrade_to_an_image_whose_user_has_no_name(given: Scene, operator: O
     operator.leader_and_other()
     shop.keeps_its_weights(since=began)
     breaks(given, shop)
-    shop.is_back(TAKEOVER_SECONDS)
+    shop.is_back()

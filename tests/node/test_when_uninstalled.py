@@ -16,7 +16,7 @@ def test_an_uninstall_in_mid_canary_leaves_all_traffic_with_stable(
     printed = operator.uninstall()
 
     figures["until helm uninstall in mid-canary returns, rollback included"] = now() - began
-    shop.is_back(within=1)
+    shop.is_back()
     name, stable = f"{given.namespace}/{shop.agent}", f"{shop.agent}-{FIRST}"
     both = f"{stable} has 50%, {shop.agent}-{SECOND} has 50%"
     assert (

@@ -67,11 +67,11 @@ def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProc
     shop.is_counting()
     change(operator, gateways=[{"gateways": ["default/public"], "hosts": ["*.support.example.com"]}])
     try:
-        given.says("AgentRollout", "open", "Ready", "Held", 30)
+        given.says("AgentRollout", "open", "Ready", "Held")
         assert shop.attempt["hold"]["reason"] == "HostNotPermitted"
         assert shop.weights() == (50, 50)
         shop.asks_for(FIRST)
-        shop.is_back(within=10)
+        shop.is_back()
 
         closed = given.shop("closed", traffic=routed(given.namespace))
         message = given.says("AgentRollout", "closed", "Ready", "HostNotPermitted")
@@ -93,10 +93,10 @@ def test_limits_follow_the_settings_file(given: Scene, operator: OperatorProcess
     assert condition_of(young.manifest, "Stalled")["status"] == "True"
 
     given.api.delete(given.ref("AgentRollout", "agent-0"))
-    young.comes_to("Healthy", within=30)
+    young.comes_to("Healthy")
 
     gates = [{"name": name, "template": "error-rate"} for name in ("a", "b")]
     young.asks_for(FIRST, gates=gates)
     change(operator, limits={**SETTINGS["limits"], "gatesPerRollout": 1})
-    message = given.says("AgentRollout", "young", "Ready", "LimitExceeded", 30)
+    message = given.says("AgentRollout", "young", "Ready", "LimitExceeded")
     assert message.startswith("spec.gates: has 2 gates, and the operator's settings permit 1")

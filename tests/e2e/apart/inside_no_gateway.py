@@ -41,9 +41,9 @@ def test_the_gateway_api_comes_later(given: Scene) -> None:
     found = given.witness.get(wanting.route)
     assert found is not None
     given.api.patch(wanting.route, {"spec": {"hostnames": ["elsewhere.example.com"]}})
-    given.witness.wait("our edit", lambda: not is_ours(given.manifest("HTTPRoute", "wanting") or found), 10)
+    given.witness.wait("our edit", lambda: not is_ours(given.manifest("HTTPRoute", "wanting") or found))
     given.witness.wait(
-        "the route is watched now", lambda: is_ours(given.manifest("HTTPRoute", "wanting") or {}), 10
+        "the route is watched now", lambda: is_ours(given.manifest("HTTPRoute", "wanting") or {})
     )
     assert (wanting.weights(), split.weights()) == ((50, 50), (50, 50))
     assert given.operator.process.pid == pid

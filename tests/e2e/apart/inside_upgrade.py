@@ -87,10 +87,10 @@ def test_they_hand_over_in_mid_canary_and_back(
 def breaks(shop: Shop) -> None:
     """Let the canary fail, and see that it is rolled back and that nothing is written after that."""
     shop.scene.agents.fail(shop.scene.namespace, shop.asked, 0.9)
-    shop.is_back(within=15)
+    shop.is_back()
     shop.until("the status tells why", lambda: shop.attempt.get("trigger") == "Breach")
     shop.scene.says("AgentRollout", shop.agent, "Stalled", "Quarantined")
-    shop.scene.witness.wait_for_rest(3, within=30)
+    shop.scene.witness.wait_for_rest(3)
 
 
 def test_crds_may_be_upgraded_first(
@@ -155,7 +155,7 @@ def note(scene: Scene, kind: str, name: str, status: dict[str, Any]) -> None:
         scene.api.replace_status({**scene.api.get(ref), "status": status})
         return "later" in scene.api.get(ref)["status"]
 
-    eventually("the field is kept", is_kept, 30)
+    eventually("the field is kept", is_kept)
 
 
 @pytest.mark.usefixtures("later")

@@ -72,7 +72,7 @@ def test_nothing_is_tried_in_haste(bad: Bad) -> None:
     """With all mistakes in place nobody writes a status, and the API server is asked little."""
     for mistake in MISTAKES:
         bad.scene.says(mistake.on, mistake.told_on, mistake.condition, mistake.reason)
-    bad.scene.witness.wait_for_rest(2, within=20)
+    bad.scene.witness.wait_for_rest(2)
     before, since = calls(bad.scene), now()
 
     bad.scene.witness.holds("", lambda: True, QUIET_SECONDS)
@@ -115,7 +115,7 @@ def test_a_name_is_not_used_for_other_content(given: Scene) -> None:
     since = now()
     ref = given.ref("AgentRelease", f"reused-{FIRST}")
     given.api.delete(ref)
-    given.witness.wait("it is gone", lambda: given.witness.get(ref) is None, 10)
+    given.witness.wait("it is gone", lambda: given.witness.get(ref) is None)
     other = a_release(given.namespace, "reused")
     other["spec"]["components"]["prompt"]["inline"] = {"system": "You are somebody else."}
 
@@ -136,7 +136,7 @@ def test_all_valid_examples_are_taken(given: Scene) -> None:
         example["metadata"] |= {"namespace": given.namespace}
         (applied,) = given.api.apply(example)
 
-        given.witness.wait(f"{file.name} is answered", partial(is_answered, given, applied), 10)
+        given.witness.wait(f"{file.name} is answered", partial(is_answered, given, applied))
 
     assert given.operator.process.pid == pid
 

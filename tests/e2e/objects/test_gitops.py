@@ -122,7 +122,7 @@ def test_the_course_as_git_tools_see_it(given: Scene) -> None:
     [shop] = given.serving("agent", phases=[phase("half", 50, 3)])
     shop.ships(SECOND)
     shop.comes_to("Healthy")
-    given.witness.wait("Ready", lambda: shop.ready.get("status") == "True", 10)
+    shop.until("Ready", lambda: shop.ready.get("status") == "True")
 
     seen = [version.manifest for version in given.witness.versions(shop.ref, began)]
     asked = [manifest for manifest in seen if manifest["spec"]["releaseRef"]["name"] == f"agent-{SECOND}"]

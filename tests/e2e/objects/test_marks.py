@@ -13,8 +13,6 @@ from tests.e2e.neighbor import DANA, dana_in, metadata_of, request_rollback
 from tests.e2e.scene import BACK, Scene, Shop, condition_of, now
 
 HALF = [phase("half", 50, 600)]
-SOON = 5.0
-"""Seconds within which a rollback is on the route."""
 LABEL = "app.kubernetes.io/managed-by"
 HELM = {"metadata": {"labels": {LABEL: "Helm"}}}
 
@@ -42,13 +40,13 @@ def test_a_label_of_a_tool_is_put_back_and_stops_no_rollback(given: Scene, *, by
     for ref in {shop.config, shop.traffic}:
         dana.patch(ref, HELM)
     for ref in {shop.config, shop.traffic}:
-        shop.until(f"the label of {ref} is back", partial(is_labeled, given, ref), SOON)
+        shop.until(f"the label of {ref} is back", partial(is_labeled, given, ref))
     writes = len(given.witness.versions(shop.config))
 
     for ref in {shop.config, shop.traffic}:
         dana.patch(ref, {"metadata": {"labels": None, "annotations": {"note": "hers"}}})
     request_rollback(shop)
-    shop.is_back(SOON)
+    shop.is_back()
     shop.comes_to("RolledBack")
     assert metadata_of(given, shop.config)["labels"][LABEL] == "agentrollouts"
     assert len(given.witness.versions(shop.config)) - writes < 20
@@ -63,20 +61,20 @@ def test_a_rollout_that_a_finalizer_keeps_gives_stable_all_traffic(given: Scene,
     began = now()
     dana.delete(shop.ref, propagationPolicy=policy)
     try:
-        told = given.says("AgentRollout", "terminating", "Ready", "Terminating", SOON)
+        told = given.says("AgentRollout", "terminating", "Ready", "Terminating")
         assert "waits for finalizer" in told
         if policy == "Background":
-            shop.is_back(SOON)
+            shop.is_back()
             shop.comes_to("RolledBack")
         else:  # the garbage collector may have deleted the ConfigMap
-            shop.until("the canary has nothing", lambda: shop.weights() in {BACK, None}, SOON)
+            shop.until("the canary has nothing", lambda: shop.weights() in {BACK, None})
             given.witness.holds("it stays so", lambda: shop.weights() in {BACK, None}, 5)
         assert not shop.status.get("quarantined")
         weights = {version.weights for version in given.witness.versions(shop.config, began)[1:]}
         assert weights <= {BACK, (50, 50)}
     finally:
         dana.patch(shop.ref, {"metadata": {"finalizers": []}})
-    given.witness.wait("it is gone", lambda: given.witness.get(shop.ref) is None, 10)
+    given.witness.wait("it is gone", lambda: given.witness.get(shop.ref) is None)
 
 
 def test_an_immutable_config_map_is_noticed_before_an_attempt_begins(given: Scene) -> None:
@@ -106,7 +104,7 @@ def test_an_immutable_config_map_is_replaced_by_a_rollback(given: Scene, label: 
     assert shop.attempt["hold"]["reason"] == "TrafficImmutable"
 
     request_rollback(shop)
-    shop.is_back(SOON)
+    shop.is_back()
     shop.comes_to("RolledBack")
     assert metadata_of(given, shop.config)["uid"] != uid
     assert not (given.witness.get(shop.config) or {}).get("immutable")
@@ -171,15 +169,15 @@ def test_an_altered_snapshot_is_not_rolled_back_to(given: Scene) -> None:
     forged = json.dumps({"prompt": {"version": "6.6.6", "inline": {"system": "obey"}}})
     release = given.ref("AgentRelease", "altered-2.0.0")
     given.api.delete(release)  # else it would write its snapshot again
-    given.witness.wait("no release", lambda: given.witness.get(release) is None, 10)
+    given.witness.wait("no release", lambda: given.witness.get(release) is None)
     dana.delete(ref)
-    given.witness.wait("no snapshot", lambda: given.witness.get(ref) is None, 10)
+    given.witness.wait("no snapshot", lambda: given.witness.get(ref) is None)
     dana.create(whole | {"metadata": kept, "data": whole["data"] | {"bundle.json": forged}})
 
     message = given.says("AgentRollout", "altered", "RollbackReady", "SnapshotAltered")
     assert f"ConfigMap {ref.name}" in message
     assert f"altered-{FIRST} is available" in message
-    given.witness.wait("a Warning", lambda: "SnapshotAltered" in given.events("altered"), 10)
+    given.witness.wait("a Warning", lambda: "SnapshotAltered" in given.events("altered"))
     request_rollback(shop)
     shop.until("the first one serves", lambda: shop.status["stable"]["release"] == f"altered-{FIRST}")
 

@@ -27,7 +27,7 @@ def test_the_younger_rollout_of_an_agent_waits_for_the_older_one(given: Scene) -
 
     assert "AgentRollout shared" in given.says("AgentRollout", "second", "Ready", "AgentTaken")
     assert condition_of(given.manifest("AgentRollout", "second"), "Stalled")["status"] == "True"
-    given.witness.wait("a Warning", partial(events_about, given, "second", "AgentTaken"), 10)
+    given.witness.wait("a Warning", partial(events_about, given, "second", "AgentTaken"))
     [event] = events_about(given, "second", "AgentTaken")
     assert event["type"] == "Warning"
     assert re.fullmatch(r"[-0-9]+T[:0-9]+\.\d{6}Z", event["eventTime"])
@@ -58,11 +58,11 @@ def test_two_routes_with_one_hostname_are_warned_about(given: Scene) -> None:
     given.api.apply(other)
 
     assert f"{given.namespace}/other" in given.says("AgentRollout", "shop", "RouteConflict", "HostnameShared")
-    given.witness.wait("a Warning", partial(events_about, given, "shop", "HostnameShared"), 10)
+    given.witness.wait("a Warning", partial(events_about, given, "shop", "HostnameShared"))
     shop.until("still Ready", lambda: shop.ready["status"] == "True")
 
     given.api.delete(Ref("HTTPRoute", given.namespace, "other"))
-    given.witness.wait("no warning", lambda: condition_of(shop.manifest, "RouteConflict") == {}, 10)
+    given.witness.wait("no warning", lambda: condition_of(shop.manifest, "RouteConflict") == {})
 
 
 def test_a_release_that_is_refused_and_the_rollout_that_wants_it_send_warnings(given: Scene) -> None:
@@ -72,5 +72,5 @@ def test_a_release_that_is_refused_and_the_rollout_that_wants_it_send_warnings(g
     given.api.apply(unpinned, a_rollout(given.namespace, "bad", f"bad-{FIRST}"))
 
     for name, reason in ((f"bad-{FIRST}", "ArtifactWithoutDigest"), ("bad", "ReleaseNotReady")):
-        given.witness.wait(f"a Warning about {name}", partial(events_about, given, name, reason), 10)
+        given.witness.wait(f"a Warning about {name}", partial(events_about, given, name, reason))
         assert {event["type"] for event in events_about(given, name, reason)} == {"Warning"}

@@ -1,12 +1,11 @@
 """Input: a policy, a missing right, a quota or a webhook that refuses a rollback. Output: how loud that is.
 
-Also how soon the rollback goes through by itself once nothing refuses it.
+Once nothing refuses it, the rollback goes through by itself.
 """
 
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,10 +15,8 @@ from sandbox.programs import web
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import phase, routed
 from tests.e2e.neighbor import request_rollback
-from tests.e2e.scene import BACK, Scene, Shop, condition_of, now
+from tests.e2e.scene import Scene, Shop, condition_of
 
-AFTER: Final = 3.0
-"""Seconds within which a rollback is on the route after its obstacle is removed."""
 ADMISSION = "admissionregistration.k8s.io/v1"
 TRAFFIC_WRITES = {
     "apiGroups": ["", "gateway.networking.k8s.io"],
@@ -127,11 +124,11 @@ def in_canary(given: Scene, agent: str, *, by_route: bool) -> Shop:
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "words", "within"),
+    ("obstacle", "words"),
     [
-        (by_policy, "frozen for the holidays", 5),
-        (by_rights, "cannot patch resource", 5),
-        (by_webhook, "does an admission webhook hang?", 15),
+        (by_policy, "frozen for the holidays"),
+        (by_rights, "cannot patch resource"),
+        (by_webhook, "does an admission webhook hang?"),
     ],
     ids=["policy", "rights", "webhook"],
 )
@@ -140,7 +137,6 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
     given: Scene,
     obstacle: Callable[[Scene], AbstractContextManager[None]],
     words: str,
-    within: float,
     *,
     by_route: bool,
 ) -> None:
@@ -149,20 +145,16 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
     with obstacle(given):
         given.witness.holds("the API server knows the obstacle", lambda: True, 2)
         request_rollback(shop)
-        message = given.says("AgentRollout", "refused", "Ready", "NotRolledBack", within)
+        message = given.says("AgentRollout", "refused", "Ready", "NotRolledBack")
         assert message.startswith("NOT ROLLED BACK: 50% still on refused-2.0.0: ")
         assert words in message
         assert condition_of(shop.manifest, "Stalled")["status"] == "True"
         assert shop.weights() == (50, 50)
-        shop.until("a Warning", lambda: "NotRolledBack" in given.events("refused"), 5)
+        shop.until("a Warning", lambda: "NotRolledBack" in given.events("refused"))
         assert blocked_rollbacks(given) == 1
         given.witness.holds("it stays so", lambda: shop.weights() == (50, 50), 6)
         assert given.events("refused").count("NotRolledBack") == 1
-    removed = now()
-    shop.is_back(AFTER + 5)
-    took = next(v.time for v in given.witness.versions(shop.traffic, removed) if v.weights == BACK) - removed
-    print(f"{obstacle.__name__}: {took:.2f} s after the obstacle was removed")  # noqa: T201 for the record
-    assert took < AFTER
+    shop.is_back()
     shop.comes_to("RolledBack")
     assert blocked_rollbacks(given) == 0
 
@@ -183,10 +175,7 @@ def test_a_quota_that_refuses_the_object_again_is_loud(given: Scene) -> None:
     given.witness.holds("the API server knows the quota", lambda: True, 2)
     given.api.delete(shop.config)
     request_rollback(shop)
-    message = given.says("AgentRollout", "quota", "Ready", "NotRolledBack", 10)
+    message = given.says("AgentRollout", "quota", "Ready", "NotRolledBack")
     assert "exceeded quota: full" in message
     given.api.delete(given.ref("ResourceQuota", "full"))
-    removed = now()
-    shop.is_back(AFTER + 5)
-    took = given.witness.versions(shop.config, removed)[-1].time - removed
-    assert took < AFTER
+    shop.is_back()

@@ -63,7 +63,7 @@ def comes_to_shares(scene: Scene, **expected: int) -> None:
     wanted = {
         service_of(f"agent-{key.strip('v').replace('_', '.')}"): weight for key, weight in expected.items()
     }
-    scene.witness.wait(f"{wanted}", lambda: shares_of(scene) == wanted, 30)
+    scene.witness.wait(f"{wanted}", lambda: shares_of(scene) == wanted)
 
 
 def test_the_course_of_a_release_on_a_route_of_somebody_else(given: Scene) -> None:
@@ -123,16 +123,16 @@ def test_a_git_loop_that_sets_its_own_weights_is_put_back_and_named(given: Scene
     began = now()
     for weight in (90, 10, 70):
         given.api.apply(shop_route(given.namespace, backend(first, 100 - weight), backend(second, weight)))
-        given.witness.wait("their weights", partial(seen_with, given, began, second, weight), 10)
+        given.witness.wait("their weights", partial(seen_with, given, began, second, weight))
         comes_to_shares(given, v1_0_0=50, v2_0_0=50)
 
     assert team.progress() == progress
-    given.witness.wait("an Event", lambda: "RouteRestored" in given.events("agent"), 10)
+    given.witness.wait("an Event", lambda: "RouteRestored" in given.events("agent"))
     [event] = [
         found for found in given.witness.all("Event", given.namespace) if found["reason"] == "RouteRestored"
     ]
     assert event["message"] == "HTTPRoute shop was changed by git; the operator restored it"
-    eventually("all three are counted", lambda: restored(given) == before + 3, 10)
+    eventually("all three are counted", lambda: restored(given) == before + 3)
     versions = [
         shares(found.manifest)[service_of(second)] for found in given.witness.versions(shop(given), began)
     ]
@@ -154,7 +154,7 @@ def test_a_rollout_that_is_deleted_leaves_nothing_split(given: Scene) -> None:
 
     given.api.delete(team.ref)
 
-    given.witness.wait("gone", lambda: given.witness.get(team.ref) is None, 10)
+    given.witness.wait("gone", lambda: given.witness.get(team.ref) is None)
     comes_to_shares(given, v1_0_0=100, v2_0_0=0)
     assert claims(given.witness.get(shop(given))) == []
 
@@ -164,7 +164,7 @@ def test_a_rollout_that_is_deleted_while_the_operator_is_away_is_settled_at_its_
     team = with_a_canary(given)
     given.operator.kill()
     given.api.delete(team.ref)
-    given.witness.wait("gone", lambda: given.witness.get(team.ref) is None, 10)
+    given.witness.wait("gone", lambda: given.witness.get(team.ref) is None)
     assert set(shares_of(given).values()) == {50}
 
     given.operator.start()
@@ -206,10 +206,10 @@ def test_from_a_route_of_the_operator_to_a_route_of_the_team_and_back(given: Sce
     assert given.witness.get(own) is not None
 
     team.asks_for(FIRST, traffic=BY_PATCH)
-    given.witness.wait("the operator's route is gone", lambda: given.witness.get(own) is None, 20)
+    given.witness.wait("the operator's route is gone", lambda: given.witness.get(own) is None)
     assert shares_of(given) == {service_of(first): 100}
 
     team.asks_for(FIRST, traffic=by_route)
-    given.witness.wait("the operator's route is back", lambda: given.witness.get(own) is not None, 20)
-    given.witness.wait("no trace", lambda: claims(given.witness.get(shop(given))) == [], 20)
+    given.witness.wait("the operator's route is back", lambda: given.witness.get(own) is not None)
+    given.witness.wait("no trace", lambda: claims(given.witness.get(shop(given))) == [])
     assert shares_of(given) == {service_of(first): 100}

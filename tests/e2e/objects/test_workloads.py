@@ -100,7 +100,7 @@ def shop(given: Scene) -> Shop:
 
 def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     """From a missing right to a promotion: each step waits for pods, and the one before keeps its own."""
-    shop.until("a Deployment", lambda: replicas(given, "1.0.0") == 2, 45)
+    shop.until("a Deployment", lambda: replicas(given, "1.0.0") == 2)
     assert shop.attempt["state"] == "Pending"
     service = found(given, "1.0.0", "Service")
     assert service is not None
@@ -140,7 +140,7 @@ def test_a_rollback_at_rest_waits_for_the_pods_of_a_cold_release(given: Scene, s
     for version in ("1.0.0", "2.0.0"):
         if version != "1.0.0":
             ships(shop, version)
-        shop.until("a Deployment", lambda version=version: replicas(given, version) == 2, 45)  # type: ignore[misc]
+        shop.until("a Deployment", lambda version=version: replicas(given, version) == 2)  # type: ignore[misc]
         are_ready(given, version)
         if version != "1.0.0":
             shop.comes_to("AwaitingApproval")

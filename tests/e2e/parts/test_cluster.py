@@ -1,10 +1,8 @@
 """The adapter against a real API server. Inputs: its state. Outputs: what is returned, raised and stored."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -20,6 +18,8 @@ from agentrollouts.adapters.cluster.errors import (
 )
 from agentrollouts.adapters.cluster.resources import KINDS, Manifest, Ref, Resource
 from sandbox.stack import Stack
+from tests.e2e.api import Api
+from tests.e2e.witness import PATIENCE
 
 NAMESPACE = "adapter-cluster"
 
@@ -215,31 +215,31 @@ async def test_a_frozen_api_server_ends_a_call_at_its_deadline(stack: Stack) -> 
     server = stack.processes["apiserver"]
     server.pause()
     try:
-        started = time.monotonic()
         calls = [connected.get(Ref("ConfigMap", "default", "absent")) for _ in range(5)]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        took = time.monotonic() - started
+        async with asyncio.timeout(PATIENCE):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
     finally:
         server.resume()
     assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 5
-    assert took < 1.5
     patient = await Cluster.connect(stack.kubeconfig)
     assert await patient.get(Ref("ConfigMap", "default", "absent")) is None
     await patient.close()
     await connected.close()
 
 
-async def test_a_route_write_is_one_round_trip(cluster: Cluster) -> None:
-    """Changing weights costs little more than reading an object: no handshake, no discovery, no models."""
+async def test_a_route_write_is_one_request(cluster: Cluster, stack: Stack) -> None:
+    """Changing weights reads no object and asks for no discovery; `bench/` says how long it takes."""
     await cluster.apply(route(0))
-    writes = [await _seconds(cluster.apply(route(canary % 100))) for canary in range(1, 60)]
-    assert median(writes) < 0.05, f"median {median(writes) * 1000:.1f} ms"
+    api = Api(stack)
+    before = api.served()
 
+    for canary in range(1, 11):
+        await cluster.apply(route(canary))
 
-async def _seconds(call: Any) -> float:  # noqa: ANN401 - any awaitable
-    started = time.monotonic()
-    await call
-    return time.monotonic() - started
+    calls = api.served() - before
+    assert {call: count for call, count in calls.items() if call.endswith((" httproutes", " "))} == {
+        "APPLY httproutes": 10
+    }
 
 
 def weighing(weight: int, refs: object) -> list[dict[str, object]]:

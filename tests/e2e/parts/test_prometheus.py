@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from agentrollouts.adapters.prometheus.client import Prometheus
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, QueryErrorKind, Row, Vector
 from agentrollouts.settings.sources import PrometheusSource
 from sandbox.stack import Stack
+from tests.e2e.witness import PATIENCE
 
 
 async def asked(url: str, text: str, ca_file: Path | None = None) -> tuple[Vector | QueryError, datetime]:
@@ -61,13 +61,11 @@ async def test_a_frozen_prometheus_is_a_timeout_and_then_works_again(stack: Stac
     server = stack.processes["prometheus"]
     server.pause()
     try:
-        started = time.monotonic()
-        outcome, _ = await asked(stack.prometheus_url, "vector(1)")
-        took = time.monotonic() - started
+        async with asyncio.timeout(PATIENCE):
+            outcome, _ = await asked(stack.prometheus_url, "vector(1)")
     finally:
         server.resume()
     assert outcome == QueryError(QueryErrorKind.TIMEOUT, "Prometheus source default: no response within 2 s")
-    assert took < 3
     again, at = await asked(stack.prometheus_url, "vector(1)")
     assert again == Vector(at, (Row({}, 1.0),))
 
@@ -88,7 +86,7 @@ async def test_tls_is_checked_and_its_connections_can_be_cut(stack: Stack) -> No
     try:
         hung = await client.query("up", datetime.now(UTC))
         client.close()
-        await asyncio.wait_for(asyncio.to_thread(_join, "prometheus-tls"), 1)
+        await asyncio.wait_for(asyncio.to_thread(_join, "prometheus-tls"), PATIENCE)
     finally:
         server.resume()
     assert isinstance(hung, QueryError)

@@ -1,7 +1,7 @@
 """Where no canary runs beside stable: a first release that fails, and stable after a rollback."""
 
 from tests.e2e.manifests import FIRST, phase
-from tests.e2e.scene import BACK, PATIENCE, Scene, Shop, condition_of, seconds_between
+from tests.e2e.scene import BACK, Scene, Shop, condition_of, seconds_between
 
 AT_ONCE = {"value": "0.15", "forSeconds": 2, "windowSeconds": 10}
 PATIENT = {"verify": {"withinSeconds": 8, "watchSeconds": 40}}
@@ -10,7 +10,7 @@ PATIENT = {"verify": {"withinSeconds": 8, "watchSeconds": 40}}
 def taken_back(given: Scene, agent: str) -> Shop:
     """A rollout whose bad release has just lost its traffic; Prometheus knows stable from before."""
     (shop,) = given.serving(agent, rollback=PATIENT)
-    given.witness.wait("a past", lambda: given.runs_seen(f"{agent}-{FIRST}") > 1500, 30)
+    given.witness.wait("a past", lambda: given.runs_seen(f"{agent}-{FIRST}") > 1500)
     shop.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 60)])
     shop.until("taken back", lambda: shop.attempt.get("state") in {"RollingBack", "Verifying"})
     return shop
@@ -46,7 +46,7 @@ def test_recovered(given: Scene) -> None:
     assert told["lastRuns"]["runs"] > 0
     assert 0 <= seconds_between(told["routedTime"], told["observedTime"]) < 8
     assert told["observedTime"] == shop.status["affectedWindow"]["endTime"]
-    given.witness.wait("an Event", lambda: "Recovered" in given.events("better"), PATIENCE)
+    given.witness.wait("an Event", lambda: "Recovered" in given.events("better"))
 
 
 def test_not_recovered(given: Scene) -> None:
@@ -59,6 +59,6 @@ def test_not_recovered(given: Scene) -> None:
     assert told["outcome"] == "NotRecovered", told
     assert "so the cause is elsewhere: in a dependency" in told["verification"]
     assert seconds_between(told["routedTime"], told["verifiedTime"]) >= 8
-    given.witness.wait("an Event", lambda: "NotRecovered" in given.events("worse"), PATIENCE)
+    given.witness.wait("an Event", lambda: "NotRecovered" in given.events("worse"))
     given.witness.holds("no further rollback", lambda: shop.weights() == BACK, 3)
     assert [entry["release"] for entry in shop.status["quarantined"]] == ["worse-2.0.0"]

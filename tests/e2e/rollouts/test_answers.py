@@ -46,13 +46,13 @@ def test_each_answer_names_a_release_that_had_weight_then(given: Scene) -> None:
     fleet.prepare()
     try:
         good = ships(given, fleet, scenarios.HEALTHY)
-        given.witness.wait("a route", lambda: given.witness.versions(route), 30)
+        given.witness.wait("a route", lambda: given.witness.versions(route))
         host = given.witness.versions(route)[-1].manifest["spec"]["hostnames"][0]
         with LoadGenerator(LoadPlan(f"{given.stack.gateway_url}/run", host=host, rate=100)) as ledger:
-            given.says("AgentRollout", AGENT, "Ready", "Healthy", 60)
+            given.says("AgentRollout", AGENT, "Ready", "Healthy")
             bad = ships(given, fleet, scenarios.BAD_PROMPT)
             assert ledger.wait_until(lambda: ledger.counts()[scenarios.BAD_PROMPT] > 0, 60)
-            given.witness.wait("100/0", lambda: given.witness.versions(route)[-1].weights == BACK, 60)
+            given.witness.wait("100/0", lambda: given.witness.versions(route)[-1].weights == BACK)
             assert ledger.wait_until(lambda: ledger.counts().total() >= REQUESTS, 60)
     finally:
         for release in list(fleet.instances):

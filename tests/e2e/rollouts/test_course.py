@@ -9,11 +9,11 @@ from tests.e2e.scene import BACK, Scene, is_ours
 def test_a_first_release_and_a_good_one(given: Scene) -> None:
     """The first release gets everything at once, the next one step by step, and is then the stable one."""
     (shop,) = given.serving("steps")
-    shop.is_back(within=2)
+    shop.is_back()
     first = [version.weights for version in given.witness.versions(shop.config)]
     shop.ships("2.0.0", phases=[phase("few", 10, 5), phase("ramp", 12, 6, rampSeconds=2)])
     shop.comes_to("Healthy")
-    shop.is_back(within=2)
+    shop.is_back()
 
     seen = [version.weights for version in given.witness.versions(shop.config)]
     assert (first, list(dict.fromkeys(seen))) == (
@@ -101,7 +101,7 @@ def test_a_foreign_edit(given: Scene, traffic: str) -> None:
         edited = [not is_ours(seen.manifest) for seen in given.witness.versions(ref)]
         return any(edited) and not edited[-1]
 
-    given.witness.wait("put back", put_back, 5)
+    given.witness.wait("put back", put_back)
     assert given.witness.versions(ref)[-1].weights == (50, 50)
 
 
@@ -113,7 +113,7 @@ def test_deletion(given: Scene) -> None:
 
     given.api.delete(shop.ref)
     children = (shop.ref, shop.route, shop.config)
-    given.witness.wait("all gone", lambda: all(given.witness.get(ref) is None for ref in children), 15)
+    given.witness.wait("all gone", lambda: all(given.witness.get(ref) is None for ref in children))
 
     given.witness.holds("gone", lambda: all(given.witness.get(ref) is None for ref in children), 3)
     releases = given.witness.all("AgentRelease", given.namespace)

@@ -18,8 +18,6 @@ from tests.e2e.scene import BACK, Scene, now, seconds_between
 from tests.e2e.witness import eventually
 
 LONG = 120
-INTERVAL = 1.0
-SLACK = 1.0
 
 
 @contextmanager
@@ -64,33 +62,33 @@ def test_killed_in_every_phase(given: Scene) -> None:
 
 
 def test_the_clock_runs_on_while_nobody_watches(given: Scene) -> None:
-    """A phase that began before the crash ends when it would have ended without it."""
+    """A phase whose time passed during the crash ends at once, and not after its time once more."""
+    seconds = 20
     (shop,) = given.serving("clock")
-    shop.ships("2.0.0", phases=[phase("half", 50, 12), phase("most", 90, LONG)])
+    shop.ships("2.0.0", phases=[phase("half", 50, seconds), phase("most", 90, LONG)])
     shop.is_counting(phase="half")
     began = shop.attempt["phaseStartTime"]
 
     with without_operator(given):
-        pass
+        given.witness.holds("half", lambda: shop.weights() == (50, 50), seconds)
+    ready = now()
     shop.is_counting(phase="most")
 
-    assert 12 <= seconds_between(began, shop.attempt["phaseStartTime"]) < 12 + 2 * INTERVAL + SLACK
+    assert now() - ready < seconds
+    assert seconds_between(began, shop.attempt["phaseStartTime"]) >= seconds
 
 
 def test_a_breach_while_nobody_watched(given: Scene) -> None:
-    """What went wrong during the crash is acted on within one interval of the new process's being ready."""
+    """What went wrong during the crash is acted on by the new process."""
     (shop,) = given.serving("breach")
     shop.ships("2.0.0", phases=[phase("half", 50, LONG)])
     shop.is_counting(phase="half")
 
     with without_operator(given):
         given.agents.fail(given.namespace, "breach-2.0.0", 0.9)
-        eventually("Prometheus knows", lambda: given.runs_seen("breach-2.0.0", "failed") > 200, 20)
+        eventually("Prometheus knows", lambda: given.runs_seen("breach-2.0.0", "failed") > 200)
         assert shop.weights() == (50, 50)
-    ready = now()
-    shop.is_back(within=INTERVAL + SLACK)
-
-    assert now() - ready < INTERVAL + SLACK
+    shop.is_back()
     shop.until("the status tells why", lambda: shop.attempt.get("trigger") == "Breach")
 
 

@@ -20,7 +20,6 @@ def test_stable_release_deleted(given: Scene) -> None:
     given.witness.wait(
         "the collector has looked at the snapshots and struck the lost owners",
         lambda: not any(owners_of(given, snapshot) & uids for snapshot in snapshots),
-        30,
     )
     breaks, reverted = shops
     given.agents.fail(given.namespace, "breaks-2.0.0", 0.9)

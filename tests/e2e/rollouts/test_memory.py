@@ -15,7 +15,7 @@ def recreate(shop: Shop) -> float:
     scene = shop.scene
     uid = uid_of(scene, shop.ref)
     scene.api.delete(shop.ref)
-    scene.witness.wait("the rollout is gone", lambda: scene.witness.get(shop.ref) is None, 30)
+    scene.witness.wait("the rollout is gone", lambda: scene.witness.get(shop.ref) is None)
     began = now()
     scene.api.apply(shop.manifest_as_written())
     shop.until("another rollout", lambda: shop.manifest.get("metadata", {}).get("uid", uid) != uid)
@@ -34,7 +34,7 @@ def test_what_is_in_quarantine_stays_out(given: Scene) -> None:
     shop.ships(SECOND, failing=0.9)
     shop.comes_to("RolledBack")
     given.says("AgentRollout", "banned", "Stalled", "Quarantined")
-    given.witness.wait("no more runs", lambda: shop.weights() == BACK, 30)
+    given.witness.wait("no more runs", lambda: shop.weights() == BACK)
     began = recreate(shop)
 
     given.says("AgentRollout", "banned", "Ready", "Quarantined")
@@ -77,9 +77,8 @@ def test_the_snapshot_of_stable_is_deleted(given: Scene, *, is_trying: bool) -> 
     given.witness.wait(
         "the snapshot is there again",
         lambda: (found := given.witness.get(snapshot)) is not None and found["metadata"]["uid"] != before,
-        30,
     )
-    given.witness.wait("the rollout keeps it", lambda: rollout in owners_of(given, snapshot), 30)
+    given.witness.wait("the rollout keeps it", lambda: rollout in owners_of(given, snapshot))
 
     given.api.delete(given.ref("AgentRelease", f"{agent}-{FIRST}"))
     given.api.delete(snapshot)

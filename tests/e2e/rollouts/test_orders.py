@@ -17,7 +17,7 @@ def test_taken_back_tried_again_and_taken_back_days_later(given: Scene) -> None:
     shop.ships("2.0.0")
     shop.is_counting()
     orders(shop, "roll-back", second)
-    shop.is_back(within=5)
+    shop.is_back()
     shop.until("Quarantined", lambda: shop.ready.get("reason") == "Quarantined")
 
     shop.asks_for("2.0.0", phases=[phase("half", 50, 5)])
@@ -27,7 +27,7 @@ def test_taken_back_tried_again_and_taken_back_days_later(given: Scene) -> None:
     orders(shop, "roll-back", second)
     shop.until("the first one serves", lambda: shop.status["stable"]["release"] == first)
     shop.until("Quarantined", lambda: shop.ready.get("reason") == "Quarantined")
-    shop.is_back(within=5)
+    shop.is_back()
     outcomes = [(entry["release"], entry["outcome"]) for entry in shop.status["history"]]
     assert outcomes == [
         (second, "RolledBack"),

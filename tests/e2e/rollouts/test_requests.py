@@ -10,18 +10,14 @@ from sandbox.agents.fleet import Fleet
 from sandbox.people.load import Answer, Ledger, LoadGenerator, LoadPlan
 from tests.e2e.manifests import phase, routed
 from tests.e2e.prometheus import hanging
-from tests.e2e.scene import PATIENCE, Scene, Shop, now
+from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.shop_route import BY_PATCH, backend, shop_route
-from tests.e2e.witness import eventually
+from tests.e2e.witness import PATIENCE, eventually
 
 STABLE, CANARY, BROKEN = scenarios.HEALTHY, scenarios.FIXED, scenarios.BAD_PROMPT
 AGENT = "support-agent"
-ROUTE_SECONDS = 1.0
-LAST_SECONDS = 2.0
-"""From asking to the canary's last request: the route, and up to a third of a second of the gateway."""
-BREACH_SECONDS = 6.0
-"""From the first scraped failure to the canary's last request: the four scrapes without which no verdict is
-given, an interval of 1 s, the gateway, and a busy machine. How fast it usually is, the bench says."""
+QUIET_SECONDS = 2.0
+"""Without a request to a release, at a rate of 60/s: it gets none any more."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def front(given: Scene, request: pytest.FixtureRequest) -> Iterator[Storefront]:
         backends = map(backend, (STABLE, CANARY, BROKEN))
         given.api.apply(shop_route(given.namespace, *backends))
         traffic = BY_PATCH
-    shop = Shop(given, AGENT, {"traffic": traffic, "phases": [phase("half", 50, 60)]})
+    shop = Shop(given, AGENT, {"traffic": traffic, "phases": [phase("half", 50, 600)]})
     given.shops[AGENT] = shop
     front = Storefront(shop, fleet)
     front.ships(STABLE)
@@ -77,10 +73,13 @@ def gets_requests(ledger: Ledger, release: str) -> None:
     assert ledger.wait_until(lambda: ledger.counts()[release] >= 20, seconds=PATIENCE), ledger.counts()
 
 
-def last_request(ledger: Ledger, release: str) -> float:
-    """When a release answered for the last time, seen over some seconds in which only others did."""
-    ledger.wait_until(lambda: now() - (ledger.last_seen(release) or 0) > LAST_SECONDS, seconds=PATIENCE)
-    return ledger.last_seen(release) or 0.0
+def gets_no_more_requests(ledger: Ledger, release: str) -> None:
+    """Wait until a release has answered no request for some time in which others did."""
+
+    def is_over() -> bool:
+        return now() - (ledger.last_seen(release) or 0) > QUIET_SECONDS
+
+    assert ledger.wait_until(is_over, seconds=PATIENCE), ledger.counts()
 
 
 def unanswered(ledger: Ledger, since: float) -> list[Answer]:
@@ -89,7 +88,7 @@ def unanswered(ledger: Ledger, since: float) -> list[Answer]:
 
 
 def test_asked_to_go_back_while_prometheus_hangs(given: Scene, front: Storefront) -> None:
-    """The canary's last customer is served within seconds of a person's word, without any metric."""
+    """A person's word takes the canary out of the traffic without any metric; nobody is refused."""
     with customers(given) as ledger:
         gets_requests(ledger, STABLE)
         settled = now()
@@ -97,26 +96,22 @@ def test_asked_to_go_back_while_prometheus_hangs(given: Scene, front: Storefront
         gets_requests(ledger, CANARY)
 
         with hanging(given.stack):
-            asked = now()
             front.shop.asks_for(version_of(STABLE))
-            front.shop.is_back(within=ROUTE_SECONDS)
-            took = last_request(ledger, CANARY) - asked
+            front.shop.is_back()
+            gets_no_more_requests(ledger, CANARY)
 
-    assert took < LAST_SECONDS, f"{took:.2f} s"
     assert unanswered(ledger, settled) == []
 
 
 def test_a_breach_takes_the_canary_out_of_the_traffic(given: Scene, front: Storefront) -> None:
-    """A bundle that fails is out of the traffic within seconds of its first failures; nobody is refused."""
+    """A bundle that fails is taken out of the traffic in mid-phase; nobody is refused."""
     with customers(given) as ledger:
         gets_requests(ledger, STABLE)
-        eventually("stable is scraped", lambda: given.runs_seen(STABLE), PATIENCE)
+        eventually("stable is scraped", lambda: given.runs_seen(STABLE))
         settled = now()
         front.ships(BROKEN)
-        eventually("failures are scraped", lambda: given.runs_seen(BROKEN, "failed"), PATIENCE)
-        known = now()
         front.shop.comes_to("RolledBack")
-        took = last_request(ledger, BROKEN) - known
+        gets_no_more_requests(ledger, BROKEN)
 
-    assert took < BREACH_SECONDS, f"{took:.2f} s"
+    assert front.shop.attempt["trigger"] == "Breach"
     assert unanswered(ledger, settled) == []

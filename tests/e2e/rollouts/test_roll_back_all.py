@@ -30,7 +30,7 @@ def test_stable_has_all_traffic_when_the_job_ends(
 
     assert (done.returncode, done.stderr) == (0, "")
     for shop in (split, route):
-        shop.is_back(within=1)
+        shop.is_back()
         name = f"{given.namespace}/{shop.agent}"
         both = f"{shop.agent}-{FIRST} has 50%, {shop.agent}-{SECOND} has 50%"
         assert f"{name}: the rollback of {shop.agent}-{SECOND} is requested: {both}\n" in done.stdout
@@ -78,7 +78,7 @@ def test_without_an_operator_it_ends_in_time_and_says_what_to_do(
     assert (strict.returncode, strict.stderr) == (1, sentence)
     assert (lenient.returncode, lenient.stderr.startswith(sentence)) == (0, True)
     assert "because of --best-effort" in lenient.stderr
-    shop.is_back(within=30)  # the request stays, and an operator that starts again obeys it
+    shop.is_back()  # the request stays, and an operator that starts again obeys it
 
 
 def test_without_rights_it_is_one_sentence(given: Scene, stack: Stack) -> None:
