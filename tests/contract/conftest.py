@@ -16,5 +16,5 @@ NAMES = [f"crd/{crd['metadata']['name']}" for crd in crds()]
 def api_server(stack: Stack) -> ApiServer:
     """The sandbox's API server, with our two kinds established."""
     stack.apply(CRDS)
-    stack.kubectl("wait", *NAMES, "--for=condition=Established", "--timeout=30s")
+    stack.kubectl("wait", *NAMES, "--for=condition=Established", "--timeout=60s")
     return ApiServer(stack.api_url, stack.admin_token, stack.ca_file)

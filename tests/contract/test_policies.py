@@ -23,7 +23,7 @@ ELSEWHERE: Final = "policies-elsewhere"
 ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 OK, CREATED, FORBIDDEN = 200, 201, 403
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds until the API server knows a new policy or role at the latest."""
 RULES: Final = {
     "route-makers": {"resources": ["httproutes"], "verbs": ["create"]},

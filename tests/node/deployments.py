@@ -30,7 +30,7 @@ def deploy(cluster: Cluster, release: str) -> str:
     within = f"--namespace={NAMESPACE}"
     cluster.apply(scenarios.manifest_path(release))
     path = "{.status.snapshot.name}"
-    cluster.kubectl("wait", f"agentrelease/{release}", within, f"--for=jsonpath={path}", "--timeout=30s")
+    cluster.kubectl("wait", f"agentrelease/{release}", within, f"--for=jsonpath={path}", "--timeout=60s")
     found = cluster.kubectl.get(f"agentrelease/{release}", within)
     service = found["spec"]["serving"]["service"]["name"]
     cluster.apply(_manifests(release, service, found["status"]["snapshot"]["name"]))

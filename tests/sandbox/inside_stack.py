@@ -74,14 +74,14 @@ def test_garbage_collection(stack: Stack) -> None:
 
     stack.kubectl("delete", "configmap/owner")
 
-    stack.kubectl("wait", "configmap/owned", "--for=delete", "--timeout=20s")
+    stack.kubectl("wait", "configmap/owned", "--for=delete", "--timeout=60s")
 
 
 def test_namespace_ends(stack: Stack) -> None:
     """A deleted namespace really goes."""
     stack.kubectl("create", "namespace", "short-lived")
 
-    stack.kubectl("delete", "namespace", "short-lived", "--timeout=30s")
+    stack.kubectl("delete", "namespace", "short-lived", "--timeout=60s")
 
     assert "short-lived" not in stack.kubectl("get", "namespaces")
 

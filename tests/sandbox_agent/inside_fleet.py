@@ -32,7 +32,7 @@ def stack() -> Iterator[Stack]:
     with Stack(quiet=True) as started:
         started.apply(list(manifest.crds()))
         started.kubectl(
-            "wait", "crd/agentreleases.agentrollouts.dev", "--for=condition=Established", "--timeout=30s"
+            "wait", "crd/agentreleases.agentrollouts.dev", "--for=condition=Established", "--timeout=60s"
         )
         yield started
 
@@ -122,7 +122,7 @@ def test_two_releases_behind_one_route(
     eventually(lambda: web.answers(f"{stack.gateway_url}/healthz", headers={"Host": HOST}))
 
     with LoadGenerator(LoadPlan(f"{stack.gateway_url}/run", host=HOST, rate=None, limit=400)) as ledger:
-        assert ledger.wait_until(lambda: ledger.counts().total() == 400, seconds=30)
+        assert ledger.wait_until(lambda: ledger.counts().total() == 400, seconds=60)
 
     assert [endpoint(stack, name) for name in BACKENDS] == [(["10.77.0.11"], True), (["10.77.0.12"], True)]
     assert ledger.counts() == Counter(dict.fromkeys(releases, 200))

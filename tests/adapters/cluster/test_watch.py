@@ -125,7 +125,7 @@ def test_a_stream_that_breaks_or_stalls_is_an_error(tmp_path: Path, monkeypatch:
                 started = time.monotonic()
                 with pytest.raises(UnavailableError):
                     await changes(cluster, seconds=0)
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 30, "a stalled stream never ends by itself"
 
     asyncio.run(scenario())
 

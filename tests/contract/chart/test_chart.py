@@ -388,7 +388,7 @@ def test_what_the_account_may_do(namespaces: Stack, values: Mapping[str, Any], e
         "secrets": "no",
         "elsewhere": elsewhere,
     }
-    deadline = time.monotonic() + 10  # the authorizer hears of new roles by a watch of its own
+    deadline = time.monotonic() + 60  # the authorizer hears of new roles by a watch of its own
     while (heard := answers()) != expected and time.monotonic() < deadline:
         pass
 

@@ -118,7 +118,7 @@ def test_the_matrix_has_all_values() -> None:
 def test_the_api_server_accepts_each_row(stack: Stack, row: str) -> None:
     """Each object of each row passes the server's validation, those of the Prometheus operator too."""
     stack.apply(parts.monitoring_api())
-    stack.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    stack.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
     for name in (NAMESPACE, *NAMESPACES):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     policies = "--api-versions=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"

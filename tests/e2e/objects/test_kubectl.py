@@ -88,7 +88,7 @@ def test_explain(given: Scene, field: str, words: list[str]) -> None:
 
 def test_waits(given: Scene) -> None:
     """`kubectl wait` returns for Ready when a rollout is healthy, and for Stalled after a quarantine."""
-    where = (f"--namespace={given.namespace}", "--timeout=20s")
+    where = (f"--namespace={given.namespace}", "--timeout=60s")
     shop = given.shop("awaited")
     given.stack.kubectl("wait", "--for=condition=Ready", "aro/awaited", *where)
     given.stack.kubectl("wait", "--for=condition=Ready", f"arel/awaited-{FIRST}", *where)

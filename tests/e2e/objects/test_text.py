@@ -42,7 +42,7 @@ async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
     """A connection as administrator, and a namespace to work in."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     stack.apply(Path("crds"))
-    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=30)
+    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=60)
     connected = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     yield connected
     await connected.close()

@@ -46,7 +46,7 @@ def test_nothing_in_progress_writes_nothing(given: Scene, account: Path) -> None
     (shop,) = given.serving("quiet")
     before = given.api.get(shop.ref)["metadata"]["resourceVersion"]
 
-    done = hook.run(account, ["roll-back-all", f"--namespace={given.namespace}"], seconds=10)
+    done = hook.run(account, ["roll-back-all", f"--namespace={given.namespace}"], seconds=60)
 
     assert (done.returncode, done.stderr, done.stdout) == (
         0,
@@ -64,8 +64,8 @@ def test_without_an_operator_it_ends_in_time_and_says_what_to_do(
     operator.stop()
     try:
         command = ["roll-back-all", f"--namespace={given.namespace}", "--timeout=2"]
-        strict = hook.run(account, command, seconds=20)
-        lenient = hook.run(account, [*command, "--best-effort"], seconds=20)
+        strict = hook.run(account, command, seconds=60)
+        lenient = hook.run(account, [*command, "--best-effort"], seconds=60)
         assert shop.weights() == (50, 50)
     finally:
         operator.start()
@@ -87,7 +87,7 @@ def test_without_rights_it_is_one_sentence(given: Scene, stack: Stack) -> None:
     stack.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name})
     kubeconfig = stack.account_kubeconfig(given.namespace, "nobody")
 
-    done = hook.run(kubeconfig, ["roll-back-all"], seconds=20)
+    done = hook.run(kubeconfig, ["roll-back-all"], seconds=60)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Failed to list AgentRollout in all namespaces: ")
