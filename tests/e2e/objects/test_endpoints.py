@@ -98,7 +98,7 @@ def test_a_canary_whose_endpoint_comes_back_goes_on_across_a_restart(given: Scen
     regain(given, "2.0.0")
 
     shop.until("50/50", lambda: shop.weights() == (50, 50))
-    assert "endpointsLostTime" not in shop.attempt
+    shop.until("the loss is forgotten", lambda: "endpointsLostTime" not in shop.attempt)
 
 
 def test_a_canary_whose_service_is_deleted_is_rolled_back(given: Scene) -> None:

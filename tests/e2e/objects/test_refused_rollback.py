@@ -16,6 +16,7 @@ from tests.e2e.api import Manifest
 from tests.e2e.manifests import phase, routed
 from tests.e2e.neighbor import request_rollback
 from tests.e2e.scene import Scene, Shop, condition_of
+from tests.e2e.witness import eventually
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 TRAFFIC_WRITES = {
@@ -151,12 +152,12 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
         assert condition_of(shop.manifest, "Stalled")["status"] == "True"
         assert shop.weights() == (50, 50)
         shop.until("a Warning", lambda: "NotRolledBack" in given.events("refused"))
-        assert blocked_rollbacks(given) == 1
+        eventually("the metric counts it", lambda: blocked_rollbacks(given) == 1)
         given.witness.holds("it stays so", lambda: shop.weights() == (50, 50), 6)
         assert given.events("refused").count("NotRolledBack") == 1
     shop.is_back()
     shop.comes_to("RolledBack")
-    assert blocked_rollbacks(given) == 0
+    eventually("nothing is blocked", lambda: blocked_rollbacks(given) == 0)
 
 
 def test_a_quota_that_refuses_the_object_again_is_loud(given: Scene) -> None:

@@ -48,9 +48,11 @@ def serving(scene: Scene, **spec: object) -> Shop:
     return found
 
 
-def git_adds(scene: Scene, *backends: Manifest) -> None:
-    """The team writes its route anew, with backends for what comes."""
+def git_adds(scene: Scene, *backends: Manifest) -> float:
+    """The team writes its route again, with backends for what comes; when the witness has seen that."""
     scene.api.apply(shop_route(scene.namespace, *backends))
+    scene.witness.versions(shop(scene))
+    return now()
 
 
 def shares_of(scene: Scene) -> dict[str, int]:
@@ -81,24 +83,18 @@ def test_the_course_of_a_release_on_a_route_of_somebody_else(given: Scene) -> No
     told = given.says("AgentRollout", "agent", "Ready", "RouteUnexpected")
     assert f"add {{name: {service_of(second)}, port: 8080, weight: 0}}" in told
 
-    added = now()
-    git_adds(given, backend(first, 100), backend(second))
+    added = git_adds(given, backend(first, 100), backend(second))
     team.is_counting("Canary")
     comes_to_shares(given, v1_0_0=50, v2_0_0=50)
     team.comes_to("Healthy")
     comes_to_shares(given, v1_0_0=0, v2_0_0=100)
-    assert (
-        len({rest_of(version.manifest) for version in given.witness.versions(shop(given), added + 0.5)}) == 1
-    )
+    assert len({rest_of(version.manifest) for version in given.witness.versions(shop(given), added)}) == 1
 
-    git_adds(given, backend(second, 100), backend(third))
-    added = now()
+    added = git_adds(given, backend(second, 100), backend(third))
     team.ships(THIRD, failing=0.9)
     team.comes_to("RolledBack")
     comes_to_shares(given, v2_0_0=100, v3_0_0=0)
-    assert (
-        len({rest_of(version.manifest) for version in given.witness.versions(shop(given), added + 0.5)}) == 1
-    )
+    assert len({rest_of(version.manifest) for version in given.witness.versions(shop(given), added)}) == 1
     [route] = [version.manifest for version in given.witness.versions(shop(given))][-1:]
     assert '"rolledBack":3' in route["metadata"]["annotations"]["agent.agentrollouts.dev/split"]
 
@@ -203,7 +199,7 @@ def test_from_a_route_of_the_operator_to_a_route_of_the_team_and_back(given: Sce
     by_route = {"httpRoute": {"parentRefs": parents, "hostnames": [f"own-{given.namespace}.example.com"]}}
     [team] = given.serving("agent", traffic=by_route)
     own = Ref("HTTPRoute", given.namespace, "agent")
-    assert given.witness.get(own) is not None
+    given.witness.wait("the operator's route", lambda: given.witness.get(own) is not None)
 
     team.asks_for(FIRST, traffic=BY_PATCH)
     given.witness.wait("the operator's route is gone", lambda: given.witness.get(own) is None)

@@ -11,7 +11,7 @@ from tests.e2e.witness import Version
 
 AGENT: Final = "support-agent"
 REQUESTS: Final = 1000
-LAG_SECONDS: Final = 5.0
+LAG_SECONDS: Final = 10.0
 """Between a version of the route and the moment when the gateway, and the witness, know it."""
 PLAN: Final[dict[str, Any]] = {
     "phases": [phase("half", 50, 120)],
