@@ -5,7 +5,10 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
+
+import yaml
 
 from bench.figures import active, breach, breaches, going_back, idle, rest
 from bench.rig import meters
@@ -16,6 +19,9 @@ from sandbox.people.apiserver import ApiServer
 from sandbox.stack import Stack
 
 SIZE: Final = 1_000
+
+Install = Callable[[Stack], OperatorProcess]
+"""Installs the operator that is measured, without starting it."""
 
 
 def main() -> int:
@@ -29,13 +35,19 @@ def main() -> int:
         help=f"of {', '.join(FIGURES)}; all by default",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
+    parser.add_argument(
+        "--without-lease",
+        action="store_true",
+        help="measure an operator that is the only one and has no Lease",
+    )
     options = parser.parse_args()
-    where, results = machine(), []
+    install = partial(_installed, has_lease=not options.without_lease)
+    where, results = machine() + ", without a Lease" * options.without_lease, []
     if not options.json:
         print(f"# Figures\n\nMachine: {where} at the start")
     for name in options.figures or FIGURES:
         print(f"bench: {name}", file=sys.stderr)
-        results.append(FIGURES[name]())
+        results.append(FIGURES[name](install))
         if not options.json:
             print(f"\n{as_markdown(results[-1])}\n\nMeasured at {load()}", flush=True)
     if options.json:
@@ -43,7 +55,19 @@ def main() -> int:
     return int(not all(check.is_met for result in results for check in result.checks))
 
 
-def _on_a_stack(measure: Callable[[Stack, ApiServer, OperatorProcess], Awaitable[Result]]) -> Result:
+def _installed(stack: Stack, *, has_lease: bool) -> OperatorProcess:
+    operator = OperatorProcess(stack)
+    operator.install()
+    if not has_lease:
+        settings = yaml.safe_load(operator.settings_file.read_text())
+        del settings["lease"]
+        operator.settings_file.write_text(yaml.safe_dump(settings))
+    return operator
+
+
+def _on_a_stack(
+    install: Install, measure: Callable[[Stack, ApiServer, OperatorProcess], Awaitable[Result]]
+) -> Result:
     """Measure an operator on a stack of its own, where no agent runs and nothing is routed."""
 
     async def connected(stack: Stack, operator: OperatorProcess) -> Result:
@@ -51,47 +75,49 @@ def _on_a_stack(measure: Callable[[Stack, ApiServer, OperatorProcess], Awaitable
             return await measure(stack, server, operator)
 
     with Stack(with_gateway=False, quiet=True) as stack:
-        operator = OperatorProcess(stack)
+        operator = install(stack)
         operator.start()
         return asyncio.run(connected(stack, operator))
 
 
-def _rest() -> Result:
+def _rest(install: Install) -> Result:
     async def measure(_: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
         await Crowd(server, SIZE).settle(seconds=600)
         return await rest.measure(server, meters.pid_of(operator.process), SIZE)
 
-    return _on_a_stack(measure)
+    return _on_a_stack(install, measure)
 
 
-def _going_back() -> Result:
+def _going_back(install: Install) -> Result:
     async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
         crowd = Crowd(server, SIZE)
         await crowd.settle(seconds=600)
         return await going_back.measure(stack, server, crowd)
 
-    return _on_a_stack(measure)
+    return _on_a_stack(install, measure)
 
 
-def _active(burden: active.Load) -> Callable[[], Result]:
+def _active(burden: active.Load) -> Callable[[Install], Result]:
     async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
         return await active.measure(stack, server, meters.pid_of(operator.process), burden)
 
-    return lambda: _on_a_stack(measure)
+    return lambda install: _on_a_stack(install, measure)
 
 
-def _breach() -> Result:
+def _breach(install: Install) -> Result:
     with Stack(quiet=True) as stack:
-        return breach.measure(stack, OperatorProcess(stack))
+        return breach.measure(stack, install(stack))
 
 
-FIGURES: Final[Mapping[str, Callable[[], Result]]] = {
+FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "rest": _rest,
-    "idle": lambda: _on_a_stack(idle.measure),
+    "idle": lambda install: _on_a_stack(install, idle.measure),
     "going-back": _going_back,
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
-    "breaches": lambda: _on_a_stack(lambda stack, server, _: breaches.measure(stack, server)),
+    "breaches": lambda install: _on_a_stack(
+        install, lambda stack, server, _: breaches.measure(stack, server)
+    ),
     "breach": _breach,
 }
 
