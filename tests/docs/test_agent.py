@@ -97,10 +97,22 @@ def test_the_example_of_the_split_runs(tmp_path: Path) -> None:
     flags = tmp_path / "flags.json"
     flags.write_text(blocks(section(page("files.md"), "flags.json"), "json")[0])
     names: dict[str, Any] = {}
-    exec(blocks(PAGE, "python")[2].replace("/etc/agent-traffic/flags.json", str(flags)), names)  # noqa: S102 as above
+    [example] = blocks(section(PAGE, "Split inside the agent"), "python")
+    exec(example.replace("/etc/agent-traffic/flags.json", str(flags)), names)  # noqa: S102 as above
 
     assert names["choice"].release.startswith("support-agent-4.")
     assert names["choice"].snapshot.startswith("support-agent-")
+
+
+@pytest.mark.parametrize("example", blocks(section(PAGE, "With a framework"), "python"))
+def test_an_example_with_a_framework_takes_all_from_the_bundle(example: str) -> None:
+    """Prompt and model, the baggage of its calls, and the names of its traces, by methods that exist."""
+    identity = verify(snapshot(), "here").identity
+    methods = set(re.findall(r"bundle\.identity\.(\w+)\(\)", example))
+
+    assert methods == {"call_headers", "log_fields"}
+    assert all(getattr(identity, name)() for name in methods)
+    assert set(re.findall(r'bundle\["(\w+)"\]', example)) == {"prompt", "model"}
 
 
 @pytest.mark.parametrize("example", blocks(PAGE, "python"))
