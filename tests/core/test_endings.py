@@ -110,14 +110,14 @@ def test_a_hold_is_seen_as_its_row_says(reason: Reason) -> None:
         )
         for kind, holds in (("Ready", False), ("Reconciling", stuck is None), ("Stalled", stuck is not None))
     )
-    seen = held.having(conditions=conditions, observed_generation=held.generation).build().to_json()
-    assert kstatus(seen) == ENDINGS[reason].kstatus
+    manifest = held.having(conditions=conditions, observed_generation=held.generation).build().to_json()
+    assert kstatus(manifest) == ENDINGS[reason].kstatus
 
 
 def test_a_hold_states_what_releases_it() -> None:
     """A measured hold says in its message how it ends; nothing is added to one that says it."""
-    told = with_way_out(Reason.INCONCLUSIVE, "errors: 3 of 100 runs needed")
-    assert told.startswith("errors: 3 of 100 runs needed; resumes once the gates pass")
+    message = with_way_out(Reason.INCONCLUSIVE, "errors: 3 of 100 runs needed")
+    assert message.startswith("errors: 3 of 100 runs needed; resumes once the gates pass")
     paused = decide(an_observation(a_rollout(paused=True).in_state(State.CANARY))).status
     assert paused is not None
     assert paused.attempt is not None

@@ -26,9 +26,11 @@ def folders() -> Iterator[Path]:
 
 def test_the_core_is_four_levels_of_a_few_chapters() -> None:
     """Who looks for something has at most twenty names to choose from, each at one of four heights."""
-    found = measure("agentrollouts.core")
+    figures = measure("agentrollouts.core")
 
-    assert (found.entries <= 20, found.levels <= 4, found.imports <= 45) == (True, True, True), str(found)
+    assert (figures.entries <= 20, figures.levels <= 4, figures.imports <= 45) == (True, True, True), str(
+        figures
+    )
 
 
 def test_no_folder_of_the_core_has_more_than_fifteen_files() -> None:
@@ -91,9 +93,9 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_contracts_hold(copied: Path) -> None:
     """Without a planted import nothing is reported."""
-    found = lint(copied)
+    report = lint(copied)
 
-    assert found.returncode == 0, found.stdout
+    assert report.returncode == 0, report.stdout
 
 
 @pytest.mark.parametrize(("file", "line"), PLANTED)
@@ -104,7 +106,7 @@ def test_an_import_that_does_not_belong_there_is_reported(copied: Path, file: st
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"{before or ''}\n{line}\n")
     try:
-        found = lint(copied)
+        report = lint(copied)
     finally:
         if before is None:
             shutil.rmtree(path.parent)
@@ -112,4 +114,4 @@ def test_an_import_that_does_not_belong_there_is_reported(copied: Path, file: st
             path.write_text(before)
 
     name = path.parent.name if path.stem == "__init__" else path.stem
-    assert (found.returncode, f".{name}" in found.stdout) == (1, True), found.stdout
+    assert (report.returncode, f".{name}" in report.stdout) == (1, True), report.stdout

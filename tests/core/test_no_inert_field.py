@@ -71,29 +71,29 @@ def models(annotation: object) -> Iterator[type[BaseModel]]:
 
 def fields(model: type[BaseModel]) -> dict[Field, str]:
     """Every field of a model and of all models in it, with its description."""
-    found: dict[Field, str] = {}
+    descriptions: dict[Field, str] = {}
     for name, field in model.model_fields.items():
-        found[model.__name__, name] = field.description or ""
+        descriptions[model.__name__, name] = field.description or ""
         for inner in models(field.annotation):
-            found |= fields(inner)
-    return found
+            descriptions |= fields(inner)
+    return descriptions
 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> set[Field]:
     """The fields that the operator's modules read while the test runs; what models do is left out."""
-    seen: set[Field] = set()
+    fields_read: set[Field] = set()
     original = ApiModel.__getattribute__
 
     def watched(self: ApiModel, name: str) -> Any:  # noqa: ANN401 any field
         if not name.startswith("_") and name in type(self).model_fields:
             caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 nothing else knows the caller
             if caller.startswith(("agentrollouts.core", "agentrollouts.shell")):
-                seen.add((type(self).__name__, name))
+                fields_read.add((type(self).__name__, name))
         return original(self, name)
 
     monkeypatch.setattr(ApiModel, "__getattribute__", watched)
-    return seen
+    return fields_read
 
 
 SOURCES: Final = (
@@ -150,11 +150,11 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
     ):
         for state in State:
             obs = an_observation(a_rollout(**FULL, traffic=traffic).in_state(state))
-            unreported = {key: {**found, "status": {}} for key, found in obs.traffic.items()}
+            unreported = {key: {**manifest, "status": {}} for key, manifest in obs.traffic.items()}
             decide(obs)
             decide(replace(obs, traffic=unreported, endpoints=dict.fromkeys(obs.endpoints, False)))
             decide(replace(obs, endpoints={service_of(NEW): False}))
-    for seen in (None, TEMPLATE):
+    for template in (None, TEMPLATE):
         managed = (
             a_rollout(workload={**WORKLOAD, "keepWarm": 0}).asking_for(NEW).remembering(OLDEST).serving(OLD)
         )
@@ -164,8 +164,8 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         pending = managed.having(workloads=made).in_state(State.PENDING)
         obs = an_observation(pending, release=a_ready_release(NEW, service=None), endpoints_ready=False)
         unread = decide(obs).unread
-        found = {key: seen if key == ("Deployment", AGENT) else None for key in unread}
-        obs = replace(obs, workloads=found)
+        workloads = {key: template if key == ("Deployment", AGENT) else None for key in unread}
+        obs = replace(obs, workloads=workloads)
         settled = decide(obs).status
         assert settled is not None
         decide(replace(obs, rollout=obs.rollout.replace(status=settled)))

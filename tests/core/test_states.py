@@ -50,7 +50,7 @@ def test_a_latched_attempt_stays_latched(state: State) -> None:
 def test_every_state_has_a_way_to_an_end(state: State) -> None:
     """There is no state, and no circle of states, that an attempt cannot leave."""
     reached = {state}
-    while more := {after for known in reached for after in TRANSITIONS[known]} - reached:
+    while more := {after for before in reached for after in TRANSITIONS[before]} - reached:
         reached |= more
 
     assert reached & ENDS

@@ -85,17 +85,17 @@ def rollout(state: State = State.CANARY, *, stable: str | None = STABLE, **spec:
     return AgentRollout(metadata=metadata, spec=plan, status=status)
 
 
-def observed(found: AgentRollout, poll_result: PollResult | None = None) -> Observation:
+def observed(world: AgentRollout, poll_result: PollResult | None = None) -> Observation:
     """The world with the traffic as the status asks for it."""
     snapshots = {name: ObjectMeta(name=name) for name in map("{}-snapshot".format, (CANARY, STABLE))}
     return Observation(
-        now=AT, rollout=found, traffic=shown(found), snapshots=snapshots, poll_result=poll_result
+        now=AT, rollout=world, traffic=shown(world), snapshots=snapshots, poll_result=poll_result
     )
 
 
-def counting(found: AgentRollout, counted: Counted) -> PollResult:
+def counting(world: AgentRollout, counted: Counted) -> PollResult:
     """The answer of Prometheus to what the rollout asks: the same counts in every window."""
-    poll = decide(observed(found)).poll
+    poll = decide(observed(world)).poll
     assert poll is not None
     plan, rows = poll.plan, []
     for source in plan.sources:
@@ -116,14 +116,14 @@ def counting(found: AgentRollout, counted: Counted) -> PollResult:
     )
 
 
-def decided(found: AgentRollout, counted: Counted = HEALTHY) -> Decision:
+def decided(world: AgentRollout, counted: Counted = HEALTHY) -> Decision:
     """What follows from these counts."""
-    return decide(observed(found, counting(found, counted)))
+    return decide(observed(world, counting(world, counted)))
 
 
-def after(found: AgentRollout, decision: Decision) -> AgentRollout:
+def after(world: AgentRollout, decision: Decision) -> AgentRollout:
     """The rollout with the status that was decided."""
-    return found.replace(status=decision.status or found.status)
+    return world.replace(status=decision.status or world.status)
 
 
 def state_of(decision: Decision) -> tuple[State, str | None]:
@@ -170,9 +170,11 @@ def test_a_warning_is_told_once() -> None:
     second = after(first, decided(first, BROKEN))
     healthy = after(second, decided(second))
 
-    told = [[event.reason for event in decided(world, BROKEN).events] for world in (first, second, healthy)]
+    reasons = [
+        [event.reason for event in decided(world, BROKEN).events] for world in (first, second, healthy)
+    ]
 
-    assert told == [[Reason.GATE_WARNED], [], [Reason.GATE_WARNED]]
+    assert reasons == [[Reason.GATE_WARNED], [], [Reason.GATE_WARNED]]
     assert second.status.gates[0].verdict is Verdict.FAIL
 
 
@@ -194,9 +196,9 @@ def test_another_plan_keeps_the_burst_factor() -> None:
     """What was measured on stable before the attempt is still so; counts and evidence start anew."""
     gates = [{"name": "errors", "template": "error-rate"}]
     world = after(rollout(gates=gates), decided(rollout(gates=gates)))
-    known = world.status.gates[0].replace(burst_factor=2.5, baseline=Baseline(bad=48, total=4000))
+    measured = world.status.gates[0].replace(burst_factor=2.5, baseline=Baseline(bad=48, total=4000))
     edited = world.replace(
-        status=world.status.replace(gates=(known,)),
+        status=world.status.replace(gates=(measured,)),
         spec=world.spec.replace(gates=(world.spec.gates[0].replace(min_samples=20),)),
     )
 
@@ -204,7 +206,7 @@ def test_another_plan_keeps_the_burst_factor() -> None:
 
     assert decision.status is not None
     (kept,) = decision.status.gates
-    assert (kept.burst_factor, kept.baseline, kept.segments) == (2.5, known.baseline, ())
+    assert (kept.burst_factor, kept.baseline, kept.segments) == (2.5, measured.baseline, ())
 
 
 def test_the_query_behind_a_gate_can_be_pasted() -> None:
@@ -310,22 +312,22 @@ def test_a_cap_is_asked_without_gates_and_at_all_of_the_traffic() -> None:
 
 def test_a_reset_is_examined_by_the_next_query() -> None:
     """The next poll counts the same and yet differs from the last one; with its result the gate is judged."""
-    found = rollout(gates=[ERRORS])
-    usual, first = decide(observed(found)).poll, counting(found, BROKEN)
+    world = rollout(gates=[ERRORS])
+    usual, first = decide(observed(world)).poll, counting(world, BROKEN)
     assert usual is not None
     assert isinstance(first.result, QueryResult)
     (total,) = usual.plan.totals
     reset = Row(tag(usual.plan, total, Term.RESETS), STABLE, None, 1.0)
     with_reset = replace(first, result=replace(first.result, rows=(*first.result.rows, reset)))
 
-    waiting = decide(observed(found, with_reset))
+    waiting = decide(observed(world, with_reset))
     examined = waiting.poll
     assert examined is not None
     assert (examined.plan.closer, examined.plan == usual.plan) == (frozenset({total}), True)
     assert examined != usual
     assert waiting.status is not None
     assert waiting.status.gates[0].verdict is Verdict.INCONCLUSIVE
-    judged = decide(observed(found, replace(with_reset, plan=examined.plan)))
+    judged = decide(observed(world, replace(with_reset, plan=examined.plan)))
     assert state_of(judged) == (State.ROLLING_BACK, None)
 
 
@@ -387,13 +389,13 @@ def test_births_count_against_a_cap_where_prometheus_looked(
         for term, value in values.items()
     ]
 
-    (found,) = read_caps([cap], table_of(plan, QueryResult(AT, tuple(rows))))
+    (reading,) = read_caps([cap], table_of(plan, QueryResult(AT, tuple(rows))))
 
-    assert found.value == expected
+    assert reading.value == expected
 
 
 @pytest.mark.parametrize(
-    ("more", "value", "told"),
+    ("more", "value", "message"),
     [
         ({}, 60.0, "canary added 60"),
         ({Term.VANISHED: 52.0}, 7.0, "canary added 7"),
@@ -401,7 +403,7 @@ def test_births_count_against_a_cap_where_prometheus_looked(
     ],
 )
 def test_a_cap_is_not_exceeded_by_counts_that_cannot_be_believed(
-    more: dict[Term, float], value: float, told: str
+    more: dict[Term, float], value: float, message: str
 ) -> None:
     """Dollars that continue series under another name were counted before; those that fall are no count."""
     cap = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": [SPEND]})).caps[0]
@@ -409,10 +411,10 @@ def test_a_cap_is_not_exceeded_by_counts_that_cannot_be_believed(
     terms = {Term.INCREASE: 7.0, Term.BIRTHS: 53.0, **more}
     rows = tuple(Row(tag(plan, cap.source, term), CANARY, None, each) for term, each in terms.items())
 
-    (found,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), QueryResult(AT, rows)))
+    (reading,) = read_caps([cap], table_of(replace(plan, closer=plan.steady), QueryResult(AT, rows)))
 
-    assert (found.value, found.exceeded) == (value, not more)
-    assert found.message.startswith(told)
+    assert (reading.value, reading.exceeded) == (value, not more)
+    assert reading.message.startswith(message)
 
 
 def test_a_cap_waits_until_it_is_known_why_a_counter_fell() -> None:
@@ -438,15 +440,15 @@ def table_of(plan: QueryPlan, answer: QueryResult) -> Table:
 
 def test_a_cap_whose_numbers_are_none_says_nothing() -> None:
     """NaN is no reason to roll back, and none to be calm; the others are read."""
-    asked = [SPEND, {"name": "jobs", "metric": "jobs_total", "max": "1"}]
-    caps = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": asked})).caps
+    specs = [SPEND, {"name": "jobs", "metric": "jobs_total", "max": "1"}]
+    caps = resolve_caps(AgentRolloutSpec.model_validate(PLAN | {"caps": specs})).caps
     sources = [source for cap in caps for source in cap.sources]
     plan = plan_queries((), SHOP, counting_start=START, warmup_seconds=0, caps=sources)
     rows = (Row("0.increase", CANARY, None, float("nan")), Row("1.increase", CANARY, None, 2.0))
 
-    found = read_caps(caps, table_of(plan, QueryResult(AT, rows)))
+    readings = read_caps(caps, table_of(plan, QueryResult(AT, rows)))
 
-    assert [(reading.cap.name, reading.exceeded) for reading in found] == [("jobs", True)]
+    assert [(reading.cap.name, reading.exceeded) for reading in readings] == [("jobs", True)]
 
 
 def test_a_cap_that_cannot_be_asked_is_refused_by_field() -> None:
@@ -470,12 +472,12 @@ def test_a_cap_that_cannot_be_asked_is_refused_by_field() -> None:
 @pytest.mark.parametrize("reason", [Reason.INVALID_GATE, Reason.SOURCE_UNKNOWN])
 def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
     """A source that the settings do not have is a matter for a person, by its own name, like a bad query."""
-    found = rollout()
-    plan = decide(observed(found)).poll
+    world = rollout()
+    plan = decide(observed(world)).poll
     assert plan is not None
 
     decision = decide(
-        observed(found, PollResult(plan=plan.plan, result=Unreadable("no such source", reason)))
+        observed(world, PollResult(plan=plan.plan, result=Unreadable("no such source", reason)))
     )
 
     assert state_of(decision) == (State.HELD, reason)
@@ -486,24 +488,24 @@ def test_what_waiting_does_not_cure_is_held_at_once(reason: Reason) -> None:
 
 def test_a_cap_on_a_metric_that_nobody_exports_says_so() -> None:
     """It stops nothing, as zero would not either, but it does not look like a cap that is kept."""
-    found = rollout(caps=[SPEND | {"metric": "agent_run_cost_total"}])
-    told = after(found, decided(found)).status
+    world = rollout(caps=[SPEND | {"metric": "agent_run_cost_total"}])
+    status = after(world, decided(world)).status
 
-    assert [(cap.value, cap.exceeded) for cap in told.caps] == [(0.0, False)]
-    assert told.caps[0].message == (
+    assert [(cap.value, cap.exceeded) for cap in status.caps] == [(0.0, False)]
+    assert status.caps[0].message == (
         f"no series agent_run_cost_total of release {CANARY} or {STABLE} has been seen in the last 3600 s; "
         "does the agent export it, with its labels?"
     )
-    metrics = next(each for each in told.conditions if each.type == "MetricsAvailable")
-    assert (metrics.status, metrics.message) == ("True", f"spend: {told.caps[0].message}")
+    metrics = next(each for each in status.conditions if each.type == "MetricsAvailable")
+    assert (metrics.status, metrics.message) == ("True", f"spend: {status.caps[0].message}")
 
 
 def test_a_canary_that_has_spent_nothing_yet_is_within_its_cap() -> None:
     """The metric exists, since stable has it."""
-    found = rollout(caps=[SPEND])
-    plan = decide(observed(found)).poll
+    world = rollout(caps=[SPEND])
+    plan = decide(observed(world)).poll
     assert plan is not None
-    caps = resolve_caps(found.spec).caps
+    caps = resolve_caps(world.spec).caps
     row = Row(tag(plan.plan, caps[0].source, Term.INCREASE), STABLE, None, 80.0)
 
     (reading,) = read_caps(caps, table_of(plan.plan, QueryResult(AT, (row,))))
@@ -512,24 +514,24 @@ def test_a_canary_that_has_spent_nothing_yet_is_within_its_cap() -> None:
     assert reading.message.startswith("canary added 0 to agent_run_cost_usd_sum")
 
 
-def outlook_of(found: AgentRollout) -> str | None:
+def outlook_of(world: AgentRollout) -> str | None:
     """What the status says that the phase can catch."""
-    return found.status.attempt.outlook if found.status.attempt else None
+    return world.status.attempt.outlook if world.status.attempt else None
 
 
 def test_a_phase_says_what_it_can_catch_once_its_traffic_is_known() -> None:
     """950 runs of stable and 50 of the canary in 400 s are 450 canary runs in the hour of the phase."""
-    found = after(rollout(), decided(rollout()))
+    world = after(rollout(), decided(rollout()))
 
-    assert outlook_of(found) == "about 450 canary runs: can catch errors 1.2% to 3.5%"
-    ready = next(each for each in found.status.conditions if each.type == "Ready")
+    assert outlook_of(world) == "about 450 canary runs: can catch errors 1.2% to 3.5%"
+    ready = next(each for each in world.status.conditions if each.type == "Ready")
     ends = "phase five ends at 2026-11-21 11:00:00 UTC if its gates pass"
-    assert ready.message == f"{CANARY} has 5% in phase five; {outlook_of(found)}; {ends}"
+    assert ready.message == f"{CANARY} has 5% in phase five; {outlook_of(world)}; {ends}"
 
 
 def test_the_outlook_speaks_of_this_agent() -> None:
     """Stable's own rate and clusters, where they were measured, say what shows in so many runs."""
-    seen = GateStatus(
+    gate = GateStatus(
         name="errors",
         verdict=Verdict.INCONCLUSIVE,
         reason=Reason.COLLECTING,
@@ -538,7 +540,7 @@ def test_the_outlook_speaks_of_this_agent() -> None:
         baseline=Baseline(bad=100, total=1000),
     )
     plain = rollout(gates=[ERRORS | {"burstFactor": "Auto"}])
-    measured = plain.replace(status=plain.status.replace(gates=(seen,)))
+    measured = plain.replace(status=plain.status.replace(gates=(gate,)))
 
     assert outlook_of(after(measured, decided(measured))) == (
         "about 450 canary runs: can catch errors 10% to 21%"
@@ -556,11 +558,11 @@ def test_the_outlook_waits_for_runs_and_time() -> None:
 
 def test_the_outlook_is_said_once_a_phase() -> None:
     """More runs do not change the sentence; the next phase, or another plan, has one of its own."""
-    found = after(rollout(), decided(rollout()))
+    world = after(rollout(), decided(rollout()))
     double = {metric: (2 * canary, 2 * stable) for metric, (canary, stable) in HEALTHY.items()}
-    other = found.replace(spec=found.spec.replace(bake=Bake(duration_seconds=60)))
+    other = world.replace(spec=world.spec.replace(bake=Bake(duration_seconds=60)))
 
-    assert outlook_of(after(found, decided(found, double))) == outlook_of(found)
+    assert outlook_of(after(world, decided(world, double))) == outlook_of(world)
     assert outlook_of(after(other, decide(observed(other)))) is None
 
 

@@ -54,12 +54,14 @@ def test_runs_needed_are_those_of_the_specification(
 ) -> None:
     """Three planned phases, 100:1: the canary runs of the table within 4%."""
     usual = Usual(stable, canary / stable)
-    found = [
+    runs_needed = [
         sight(GATES[gate], usual, [Stretch(weight, 1000 / weight)], 0, 3).runs_needed
         for weight in (0.05, 0.1, 0.25, 0.5)
     ]
 
-    assert [math.ceil(needed or 0) for needed in found] == [pytest.approx(each, rel=0.04) for each in runs]
+    assert [math.ceil(needed or 0) for needed in runs_needed] == [
+        pytest.approx(each, rel=0.04) for each in runs
+    ]
 
 
 def first_phase(runs_per_hour: float, spec: AgentRolloutSpec = SPEC) -> PhaseForecast:
@@ -69,9 +71,9 @@ def first_phase(runs_per_hour: float, spec: AgentRolloutSpec = SPEC) -> PhaseFor
 
 def test_phases_count_the_canary_runs_of_their_weights() -> None:
     """5% for an hour, 25% for four, and a ramp from 34 to 95% in its ten steps."""
-    found = forecast(SPEC, list(GATES.values()), 1000)
+    phases = forecast(SPEC, list(GATES.values()), 1000)
 
-    assert [phase.canary_runs for phase in found] == [
+    assert [phase.canary_runs for phase in phases] == [
         pytest.approx(50),
         pytest.approx(1000),
         pytest.approx(
@@ -91,12 +93,12 @@ def test_latency_and_cost_have_no_runs_of_the_warm_up() -> None:
 def test_at_100_percent_there_is_nothing_to_compare_with() -> None:
     """A phase without a control group catches nothing and promises nothing."""
     spec = a_spec(phases=[{"name": "all", "weight": 100, "durationSeconds": 3600}])
-    found = first_phase(1000, spec)
+    phase = first_phase(1000, spec)
 
-    assert found.canary_runs == 0
-    assert {each.smallest for each in found.sights} == {None}
-    assert headline(found) == "about 0 canary runs: can catch nothing"
-    assert advice(spec, [found]) == ()
+    assert phase.canary_runs == 0
+    assert {each.smallest for each in phase.sights} == {None}
+    assert headline(phase) == "about 0 canary runs: can catch nothing"
+    assert advice(spec, [phase]) == ()
 
 
 def test_fifty_runs_catch_total_failure_and_not_much_else() -> None:
@@ -130,9 +132,9 @@ def test_the_sentence_grows_with_the_traffic(runs_per_hour: float, sentence: str
 
 def test_gates_that_compare_no_rates_are_not_forecast() -> None:
     """A count needs no statistics, so nothing is said of it."""
-    [found] = [each for each in first_phase(1000).sights if each.gate.name == "violations"]
+    [violations] = [each for each in first_phase(1000).sights if each.gate.name == "violations"]
 
-    assert (found.is_served, found.smallest, found.runs_needed) == (False, None, None)
+    assert (violations.is_served, violations.smallest, violations.runs_needed) == (False, None, None)
     assert "violations" not in headline(first_phase(1000))
 
 

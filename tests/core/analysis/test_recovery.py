@@ -295,8 +295,8 @@ def test_a_stable_in_trouble_is_told_with_the_rollback() -> None:
     world.ship(NEW)
     world.run(400)
     (gate,) = world.status.gates
-    known = gate.replace(baseline=Baseline(bad=240, total=12000))
-    world.edit(lambda builder: builder.having(gates=(known,)))
+    measured = gate.replace(baseline=Baseline(bad=240, total=12000))
+    world.edit(lambda builder: builder.having(gates=(measured,)))
     world.agents |= {OLD: Behavior(failed=0.12), NEW: Behavior(failed=0.9)}
     world.run_until(State.VERIFYING)
 
@@ -364,11 +364,11 @@ def test_what_is_known_survives_a_restart() -> None:
     """The same observation without an answer changes nothing that was seen."""
     world = a_rollback()
     world.run(40)
-    known = rollback_of(world)
+    before = rollback_of(world)
     restarted = replace(world.observe(), poll_result=None)
     decision = decide(restarted)
 
     after = (decision.status or world.status).last_rollback
     assert after is not None
-    assert (after.last_runs, after.observed_time) == (known.last_runs, known.observed_time)
+    assert (after.last_runs, after.observed_time) == (before.last_runs, before.observed_time)
     assert {key_of(write.manifest) for write in decision.writes} <= {ROUTE, CONFIG}

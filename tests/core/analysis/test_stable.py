@@ -65,18 +65,18 @@ def test_an_incident_elsewhere_does_not_throw_away_one_release_after_the_other()
 
 
 @pytest.mark.parametrize(
-    ("asked", "more"),
+    ("release", "more"),
     [
         (OLD, ""),
         ("nobody-1.0.0", ". spec.releaseRef: no AgentRelease nobody-1.0.0"),
     ],
 )
-def test_what_serves_is_told_of_before_what_is_asked_for(asked: str, more: str) -> None:
+def test_what_serves_is_told_of_before_what_is_asked_for(release: str, more: str) -> None:
     """Git may still name what was taken back, or nothing; that the release that serves fails comes first."""
     world = at_rest(OLDEST, OLD, NEXT)
     world.agents[NEXT] = world.agents[OLD] = BAD
     world.run(3600)
-    world.ask_for(asked)
+    world.ask_for(release)
     world.settle()
 
     (ready, *_) = world.status.conditions
@@ -168,16 +168,16 @@ def test_a_person_takes_stable_back_while_the_next_release_stands_in_line() -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "more"), [(NEXT, "spec.paused is true"), ("nobody-1.0.0", "no AgentRelease")]
+    ("release", "more"), [(NEXT, "spec.paused is true"), ("nobody-1.0.0", "no AgentRelease")]
 )
-def test_while_a_release_stands_in_line_what_serves_is_told_of_first(asked: str, more: str) -> None:
+def test_while_a_release_stands_in_line_what_serves_is_told_of_first(release: str, more: str) -> None:
     """Nothing is left to go back to, so the attempt goes on waiting, but the failure is not hidden."""
     world = at_rest(OLD, paused=True)
     world.ship(NEXT)
     world.settle()
     world.agents[OLD] = BAD
     world.run(900)
-    world.ask_for(asked)
+    world.ask_for(release)
     world.settle()
 
     (ready, *_) = world.status.conditions

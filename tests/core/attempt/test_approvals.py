@@ -152,10 +152,10 @@ def test_no_series_of_edits_lifts_one(first: list[Any], edits: list[list[Any]]) 
             phase(
                 f"p{index}",
                 weight,
-                approval="Required" if asked else "NotRequired",
+                approval="Required" if is_required else "NotRequired",
                 **({"rampSeconds": ramp} if ramp else {}),
             )
-            for index, (weight, asked, ramp) in enumerate(sorted(plan))
+            for index, (weight, is_required, ramp) in enumerate(sorted(plan))
         ]
 
     world = an_attempt(phases(first))
@@ -164,7 +164,7 @@ def test_no_series_of_edits_lifts_one(first: list[Any], edits: list[list[Any]]) 
         world.run(250)
     world.run(2400)
 
-    bound = [weight for weight, asked, _ in first if asked]
+    bound = [weight for weight, is_required, _ in first if is_required]
     assert max(world.route_weights) <= min(bound, default=100)
     if bound:
         assert world.state not in {State.BAKING, State.HEALTHY}

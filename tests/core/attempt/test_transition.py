@@ -66,18 +66,23 @@ def test_what_stood_in_line_keeps_its_number_and_gets_the_present_plan() -> None
 @pytest.mark.parametrize("move", [moves.EnterPhase(1), moves.Rise(25)])
 def test_a_new_weight_freezes_the_counts_of_the_old_one(move: moves.Move) -> None:
     """What was counted at one weight is never mixed with another."""
-    found = after(TRYING.having(gates=(GATE,)), move)
+    progress = after(TRYING.having(gates=(GATE,)), move)
 
-    assert [(gate.segments, gate.present) for gate in found.status.gates] == [((SEGMENT,), None)]
-    assert (found.attempt.weight, found.attempt.counting_start_time) == (25, None)
+    assert [(gate.segments, gate.present) for gate in progress.status.gates] == [((SEGMENT,), None)]
+    assert (progress.attempt.weight, progress.attempt.counting_start_time) == (25, None)
 
 
 def test_a_ramp_step_keeps_the_clock_of_its_phase() -> None:
     """The steps are due on one clock."""
     ramping = TRYING.in_phase(2)
-    found = after(ramping, moves.Rise(39)).attempt
+    attempt = after(ramping, moves.Rise(39)).attempt
 
-    assert (found.step, found.weight, found.clock_start_time, found.phase_start_time) == (1, 39, START, START)
+    assert (attempt.step, attempt.weight, attempt.clock_start_time, attempt.phase_start_time) == (
+        1,
+        39,
+        START,
+        START,
+    )
 
 
 def test_a_hold_stops_the_clock_and_resuming_starts_it() -> None:
@@ -97,28 +102,32 @@ def test_a_hold_stops_the_clock_and_resuming_starts_it() -> None:
 def test_a_hold_for_the_same_reason_is_told_once() -> None:
     """Its sentence is kept up to date, however long it is; since when, and what it resumes, stays."""
     held = TRYING.held_for(Reason.GATE_FAILED)
-    found = after(held, moves.Hold(Reason.GATE_FAILED, "x" * 5000))
+    progress = after(held, moves.Hold(Reason.GATE_FAILED, "x" * 5000))
 
-    assert found.attempt.hold is not None
-    assert (found.events, found.attempt.hold.since, len(found.attempt.hold.message)) == ((), START, 1024)
+    assert progress.attempt.hold is not None
+    assert (progress.events, progress.attempt.hold.since, len(progress.attempt.hold.message)) == (
+        (),
+        START,
+        1024,
+    )
 
 
 def test_another_cause_of_a_hold_resumes_the_same_state() -> None:
     """A hold within a hold does not forget where the attempt was."""
-    found = after(
+    progress = after(
         a_rollout().in_state(State.BAKING).held_for(Reason.PAUSED), moves.Hold(Reason.METRICS_STALE, "old")
     )
 
-    assert found.attempt.hold is not None
-    assert (found.attempt.hold.resumes, found.attempt.hold.since) == (State.BAKING, LATER)
+    assert progress.attempt.hold is not None
+    assert (progress.attempt.hold.resumes, progress.attempt.hold.since) == (State.BAKING, LATER)
 
 
 def test_promotion_makes_the_canary_stable_and_remembers_it() -> None:
     """Once, with everything that is needed to serve it again."""
-    found = after(a_rollout().in_state(State.BAKING), moves.Promote()).status
+    status = after(a_rollout().in_state(State.BAKING), moves.Promote()).status
 
-    assert (found.stable, found.canary) == (a_record(NEW, healthy_time=LATER), None)
-    assert next((entry.number, entry.release, entry.outcome) for entry in found.history) == (
+    assert (status.stable, status.canary) == (a_record(NEW, healthy_time=LATER), None)
+    assert next((entry.number, entry.release, entry.outcome) for entry in status.history) == (
         2,
         NEW,
         Outcome.HEALTHY,
@@ -160,9 +169,9 @@ def test_the_reason_of_a_newer_version_survives_its_conclusion() -> None:
     assert record is not None
     strange = rolling.having(last_rollback=record.replace(reason="NotInventedYet"))
 
-    found = after(strange, moves.Conclude(VerifyOutcome.UNVERIFIED))
+    progress = after(strange, moves.Conclude(VerifyOutcome.UNVERIFIED))
 
-    assert found.status.history[0].reason == "NotInventedYet"
+    assert progress.status.history[0].reason == "NotInventedYet"
 
 
 def test_who_reverts_quarantines_nothing() -> None:
@@ -176,20 +185,20 @@ def test_the_newest_quarantined_digests_are_kept_each_once() -> None:
     """As many as the CRD can hold."""
     full = TRYING.quarantining(NEW, *(f"{AGENT}-1.{minor}.0" for minor in range(QUARANTINE_LIMIT - 1)))
     others = TRYING.quarantining(*(f"{AGENT}-1.{minor}.0" for minor in range(QUARANTINE_LIMIT)))
-    found = [
+    quarantined = [
         [entry.release for entry in after(builder, BREACH).status.quarantined] for builder in (full, others)
     ]
 
-    assert [len(names) for names in found] == [QUARANTINE_LIMIT] * 2
-    assert [(names[0], names.count(NEW)) for names in found] == [(NEW, 1)] * 2
+    assert [len(names) for names in quarantined] == [QUARANTINE_LIMIT] * 2
+    assert [(names[0], names.count(NEW)) for names in quarantined] == [(NEW, 1)] * 2
 
 
 def test_what_stood_in_line_leaves_no_trace_in_the_history() -> None:
     """It never served."""
     waiting = a_rollout().in_state(State.PENDING)
-    found = after(waiting, moves.Supersede("another one is asked for")).status
+    status = after(waiting, moves.Supersede("another one is asked for")).status
 
-    assert (found.history, found.canary) == (waiting.status.history, None)
+    assert (status.history, status.canary) == (waiting.status.history, None)
 
 
 def test_a_move_that_the_table_does_not_have_raises() -> None:
@@ -202,8 +211,8 @@ def test_a_changed_plan_keeps_the_weight() -> None:
     """Whether the new plan would have had more or less by now."""
     plans = [{"name": "one", "weight": weight, "durationSeconds": 60} for weight in (1, 90)]
     at_25 = TRYING.in_phase(1).remembering(OLDEST)
-    found = [after(at_25.planning(phases=[phase]), moves.Replan(0)).attempt for phase in plans]
+    attempts = [after(at_25.planning(phases=[phase]), moves.Replan(0)).attempt for phase in plans]
 
-    assert [(attempt.weight, attempt.phase_name, attempt.elapsed_seconds) for attempt in found] == [
+    assert [(attempt.weight, attempt.phase_name, attempt.elapsed_seconds) for attempt in attempts] == [
         (25, "one", 0)
     ] * 2

@@ -114,9 +114,9 @@ def test_another_type_is_one_row_and_one_rule(
     gate = _resolved(one_sided)
     assert isinstance(gate, ResolvedGate)
 
-    found = judge(gate, Reading(counts, (), START), PlanPosition(0, 1, time_over=True))
+    judgment = judge(gate, Reading(counts, (), START), PlanPosition(0, 1, time_over=True))
 
-    assert (found.verdict, found.message) == (verdict, message)
+    assert (judgment.verdict, judgment.message) == (verdict, message)
 
 
 def test_another_type_refuses_fields_that_its_row_does_not_take(one_sided: GateType) -> None:

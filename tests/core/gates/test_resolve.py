@@ -21,10 +21,10 @@ SOURCE = {"bad": 'jobs_total{state="lost"}', "total": "jobs_total"}
 
 def test_the_default_gates_resolve() -> None:
     """A rollout that names no gates gets four that can be asked."""
-    found = resolve_all(AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}}))
+    resolved = resolve_all(AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}}))
 
-    assert found.refusals == ()
-    assert [(gate.name, gate.kind) for gate in found.gates] == [
+    assert resolved.refusals == ()
+    assert [(gate.name, gate.kind) for gate in resolved.gates] == [
         ("errors", GateType.RATIO),
         ("completion", GateType.RATIO),
         ("latency", GateType.HISTOGRAM),
@@ -57,7 +57,7 @@ def test_a_template_answers_every_question() -> None:
 
 def test_a_user_overrides_every_answer() -> None:
     """What the user writes goes before the template."""
-    found = a_gate(
+    gate = a_gate(
         template="error-rate",
         severity="Medium",
         action="Warn",
@@ -69,10 +69,10 @@ def test_a_user_overrides_every_answer() -> None:
         noData="Ignore",
     )
 
-    assert (found.severity, found.no_data) == (Severity.MEDIUM, NoDataPolicy.IGNORE)
-    assert [found.action_at(severity) for severity in Severity] == [OnFail.WARN] * 4
-    assert (found.margin, found.confidence, found.min_samples) == (1.5, 0.999, 20)
-    assert (found.min_bad, found.burst) == (5.0, 2.5)
+    assert (gate.severity, gate.no_data) == (Severity.MEDIUM, NoDataPolicy.IGNORE)
+    assert [gate.action_at(severity) for severity in Severity] == [OnFail.WARN] * 4
+    assert (gate.margin, gate.confidence, gate.min_samples) == (1.5, 0.999, 20)
+    assert (gate.min_bad, gate.burst) == (5.0, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_a_user_overrides_every_answer() -> None:
 )
 def test_severity_decides_what_follows_and_how_sure(severity: str, action: OnFail, needed: float) -> None:
     """Critical and High roll back, Medium holds, Low warns; what is critical is stopped sooner."""
-    found = a_gate(template="error-rate", severity=severity)
+    gate = a_gate(template="error-rate", severity=severity)
 
-    assert found.action_at(found.severity) is action
-    assert found.limit is not None
-    assert found.limit.severity is found.severity
-    assert found.needed == pytest.approx(needed)
+    assert gate.action_at(gate.severity) is action
+    assert gate.limit is not None
+    assert gate.limit.severity is gate.severity
+    assert gate.needed == pytest.approx(needed)
 
 
 OURS, OTEL, LITELLM = MetricConvention
@@ -130,10 +130,10 @@ def test_the_catalogue_is_the_specifications() -> None:
 @pytest.mark.parametrize(("name", "convention"), EVERY)
 def test_every_template_resolves_to_selectors_that_parse(name: str, convention: MetricConvention) -> None:
     """A row of the table is enough for a gate."""
-    found = resolution({"template": name}, metrics={"convention": convention})
+    resolved = resolution({"template": name}, metrics={"convention": convention})
 
-    assert found.refusals == ()
-    (gate,) = found.gates
+    assert resolved.refusals == ()
+    (gate,) = resolved.gates
     assert isinstance(promql_parser.parse(str(gate.bad)), promql_parser.VectorSelector)
     assert isinstance(promql_parser.parse(str(gate.total)), promql_parser.VectorSelector)
     assert (gate.margin < 1) == (gate.better is Better.HIGHER)
@@ -146,9 +146,9 @@ def test_a_template_without_a_metric_in_the_convention_is_refused(
     """It is named, with its convention, and nothing is judged in its place."""
     message = f"the convention {convention} has no metric for {name}; use `source` instead"
 
-    found = resolution({"template": name}, metrics={"convention": convention})
+    resolved = resolution({"template": name}, metrics={"convention": convention})
 
-    assert found == Resolution((), (Refusal("spec.gates[0].template", message),))
+    assert resolved == Resolution((), (Refusal("spec.gates[0].template", message),))
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_a_shift_of_ones_own_has_a_label_or_buckets() -> None:
 
 def test_a_source_of_ones_own_is_a_ratio_by_default() -> None:
     """Two counters are a gate."""
-    found = a_gate(source=SOURCE)
+    gate = a_gate(source=SOURCE)
 
-    assert (found.kind, found.margin, found.severity) == (GateType.RATIO, 1.10, Severity.HIGH)
-    assert found.bad == Selector("jobs_total", (Matcher("state", "=", "lost"),))
-    assert found.total == Selector("jobs_total")
-    assert found.words == Words("runs", "bad runs")
+    assert (gate.kind, gate.margin, gate.severity) == (GateType.RATIO, 1.10, Severity.HIGH)
+    assert gate.bad == Selector("jobs_total", (Matcher("state", "=", "lost"),))
+    assert gate.total == Selector("jobs_total")
+    assert gate.words == Words("runs", "bad runs")
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,14 @@ def test_defaults_follow_type_and_direction(
     gate: dict[str, Any], kind: GateType, better: Better, margin: float, min_bad: float
 ) -> None:
     """What the user leaves out fits what the user wrote."""
-    found = a_gate(**gate)
+    resolved = a_gate(**gate)
 
-    assert (found.kind, found.better, found.margin, found.min_bad) == (kind, better, margin, min_bad)
+    assert (resolved.kind, resolved.better, resolved.margin, resolved.min_bad) == (
+        kind,
+        better,
+        margin,
+        min_bad,
+    )
 
 
 def test_the_burst_factor_of_a_sum_is_in_the_unit_of_the_sum() -> None:
@@ -232,9 +237,9 @@ def test_the_burst_factor_of_a_sum_is_in_the_unit_of_the_sum() -> None:
 
 def test_a_histogram_counts_runs_in_its_own_buckets() -> None:
     """Bad and total are the same series."""
-    found = a_gate(type="Histogram", source={"buckets": 't_bucket{kind="chat"}'})
+    gate = a_gate(type="Histogram", source={"buckets": 't_bucket{kind="chat"}'})
 
-    assert found.bad == found.total == Selector("t_bucket", (Matcher("kind", "=", "chat"),))
+    assert gate.bad == gate.total == Selector("t_bucket", (Matcher("kind", "=", "chat"),))
 
 
 REFUSED = {
@@ -382,15 +387,15 @@ def test_saying_what_is_the_case_anyway_is_no_request_for_more() -> None:
 
 def test_every_refused_gate_is_listed() -> None:
     """A user sees everything that is wrong at once, each by its place in the list."""
-    found = resolution(
+    resolved = resolution(
         {"name": "a", "template": "x"}, {"name": "b", "template": "latency"}, {"name": "c", "template": "y"}
     )
 
-    assert [refusal.field for refusal in found.refusals] == [
+    assert [refusal.field for refusal in resolved.refusals] == [
         "spec.gates[0].template",
         "spec.gates[2].template",
     ]
-    assert [gate.name for gate in found.gates] == ["b"]
+    assert [gate.name for gate in resolved.gates] == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,10 @@ def test_the_labels_that_the_user_named_are_ours_too() -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_answered_with_a_value(text: str) -> None:
     """No text of a tenant makes the parser raise; what is accepted is one plain metric with plain labels."""
-    found = parse(text)
+    parsed = parse(text)
 
-    if isinstance(found, Selector):
-        assert re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", found.metric)
+    if isinstance(parsed, Selector):
+        assert re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", parsed.metric)
 
 
 @given(st.text())

@@ -43,42 +43,42 @@ SWAPPED = {
 @pytest.mark.parametrize("gate", [ERRORS, COMPLETION, LIMIT], ids=["errors", "completion", "limit"])
 def test_more_bad_runs_than_runs_is_an_invalid_gate(gate: ResolvedGate, segment: Segment, name: str) -> None:
     """Counts that contradict each other are an error of the gate, and the message names the release."""
-    found = judge(gate, Reading(segment, (), START), RUNNING)
+    judgment = judge(gate, Reading(segment, (), START), RUNNING)
 
-    assert (found.verdict, found.reason) == (Verdict.ERROR, Reason.INVALID_GATE)
-    assert f"runs of {name} and `total` only" in found.message
-    assert not found.lets_pass
+    assert (judgment.verdict, judgment.reason) == (Verdict.ERROR, Reason.INVALID_GATE)
+    assert f"runs of {name} and `total` only" in judgment.message
+    assert not judgment.lets_pass
 
 
 def test_the_sentence_says_what_was_counted() -> None:
     """A person sees the two numbers and what to do."""
-    found = judge(ERRORS, Reading(Segment(50, 4, 11, 950), (), START), RUNNING)
+    judgment = judge(ERRORS, Reading(Segment(50, 4, 11, 950), (), START), RUNNING)
 
-    assert found.message == MESSAGE.format(bad=50, name="the canary", total=4)
+    assert judgment.message == MESSAGE.format(bad=50, name="the canary", total=4)
 
 
 def test_a_window_that_is_swapped_does_not_breach_a_limit() -> None:
     """The absolute limit does not roll back on such counts either, after any time."""
     recent = Recent(Segment(40, 2, 950, 11))
-    known = GateMemory(Baseline(bad=11, total=950), Streaks(beyond=START.replace(year=2000)))
+    memory = GateMemory(Baseline(bad=11, total=950), Streaks(beyond=START.replace(year=2000)))
 
-    found = judge(ERRORS, Reading(Segment(2, 50, 11, 950), (), START, recent), RUNNING, memory=known)
+    judgment = judge(ERRORS, Reading(Segment(2, 50, 11, 950), (), START, recent), RUNNING, memory=memory)
 
-    assert (found.verdict, found.reason) == (Verdict.ERROR, Reason.INVALID_GATE)
+    assert (judgment.verdict, judgment.reason) == (Verdict.ERROR, Reason.INVALID_GATE)
 
 
 def test_a_total_failure_rolls_back_whatever_the_scrapes_lack() -> None:
     """Every run failed, and two counters that were scraped apart say a few more: that is a Fail."""
-    found = judge(ERRORS, Reading(Segment(63, 50, 11, 950), (), START), RUNNING)
+    judgment = judge(ERRORS, Reading(Segment(63, 50, 11, 950), (), START), RUNNING)
 
-    assert found.verdict is Verdict.FAIL
+    assert judgment.verdict is Verdict.FAIL
 
 
 def test_a_sum_may_be_larger_than_its_runs() -> None:
     """Dollars, and tool calls, are no share of the runs."""
-    found = judge(COST, Reading(Segment(5000, 100, 50_000, 1900), (), START), RUNNING)
+    judgment = judge(COST, Reading(Segment(5000, 100, 50_000, 1900), (), START), RUNNING)
 
-    assert found.verdict is Verdict.INCONCLUSIVE
+    assert judgment.verdict is Verdict.INCONCLUSIVE
 
 
 counts = st.floats(0, 1e6)
@@ -92,9 +92,9 @@ def test_impossible_counts_never_roll_back(
     swapped = Segment(EXTRAPOLATED * (a + b) + FEW + 1, b, c, d)
     before = (Tally(0, Segment(a, a, c, c)),)
 
-    found = judge(ERRORS, Reading(swapped, (), START), course, finished=before)
+    judgment = judge(ERRORS, Reading(swapped, (), START), course, finished=before)
 
-    assert found.verdict is Verdict.ERROR
+    assert judgment.verdict is Verdict.ERROR
 
 
 def test_a_bucket_above_all_runs_is_no_histogram() -> None:
@@ -132,9 +132,9 @@ def test_selectors_that_are_surely_swapped_are_refused(
     source: dict[str, str], message: str, fields: dict[str, object]
 ) -> None:
     """Where `total` selects only part of what `bad` selects, no count is needed to know."""
-    found = resolution({"source": source, **fields})
+    resolved = resolution({"source": source, **fields})
 
-    assert found.refusals == (Refusal("spec.gates[0].source.bad", message),)
+    assert resolved.refusals == (Refusal("spec.gates[0].source.bad", message),)
 
 
 def test_a_mean_may_sum_what_it_counts() -> None:

@@ -82,12 +82,12 @@ def test_odds(evidence: float, needed: float, expected: str) -> None:
 
 
 @given(st.integers(1, 10**6), st.floats(0, 1, exclude_max=True))
-def test_a_count_that_is_too_small_never_seems_enough(wanted: float, part: float) -> None:
+def test_a_count_that_is_too_small_never_seems_enough(needed: float, part: float) -> None:
     """A reader sees that something is missing."""
-    value = wanted * part
-    assume(value < wanted)
+    value = needed * part
+    assume(value < needed)
 
-    assert float(short_of(value, wanted).replace(",", "")) < wanted
+    assert float(short_of(value, needed).replace(",", "")) < needed
 
 
 @given(st.floats(1e-9, 999_999), st.sampled_from([20.0, 100.0, 1000.0, 10_000.0]))

@@ -45,10 +45,10 @@ def judged(
 
 def test_failures_without_a_release_stop_a_pass_that_they_could_turn() -> None:
     """LiteLLM counts failed requests under the release `None`: the canary seems to have none."""
-    found = judged(ERRORS, Segment(0, 500, 4, 9500), Lost(bad=60, total=60))
+    judgment = judged(ERRORS, Segment(0, 500, 4, 9500), Lost(bad=60, total=60))
 
-    assert (found.verdict, found.reason) == (Verdict.ERROR, Reason.UNATTRIBUTED)
-    assert found.message.startswith(
+    assert (judgment.verdict, judgment.reason) == (Verdict.ERROR, Reason.UNATTRIBUTED)
+    assert judgment.message.startswith(
         "60 failures of this agent have no known release, and with all of them on the canary it would "
     )
 
@@ -93,10 +93,10 @@ def test_they_are_counted_by_rows_without_a_release() -> None:
     assert isinstance(read(answer(rows)), TooEarly)
     total = answer(rows | {(f"{PLAN.positions[ERRORS.sources.total]}.unknown", ""): 12.0})
     plan = replace(PLAN, closer=frozenset({ERRORS.sources.total}))
-    found = read_all(plan, total, [ERRORS], now=NOW, stale_after_seconds=120)["g"]
+    reading = read_all(plan, total, [ERRORS], now=NOW, stale_after_seconds=120)["g"]
 
-    assert isinstance(found, Reading)
-    assert found.lost == Lost(9.0, 12.0)
+    assert isinstance(reading, Reading)
+    assert reading.lost == Lost(9.0, 12.0)
     assert not isinstance(read(answer(HEALTHY | {(f"{failures}.unknown", CANARY): 7.0})), Reading)
 
 
@@ -123,10 +123,10 @@ def test_where_labels_come_with_the_request_the_agent_is_lost_too(by_request: bo
 def test_nothing_is_lost_without_a_row() -> None:
     """The usual case costs no row."""
     rows = tuple(Row(src, release, None, value) for (src, release), value in HEALTHY.items())
-    found = read_all(PLAN, QueryResult(AT, rows), [ERRORS], now=NOW + timedelta(0), stale_after_seconds=120)[
-        "g"
-    ]
+    reading = read_all(
+        PLAN, QueryResult(AT, rows), [ERRORS], now=NOW + timedelta(0), stale_after_seconds=120
+    )["g"]
 
-    assert isinstance(found, Reading)
-    assert found.lost is None
+    assert isinstance(reading, Reading)
+    assert reading.lost is None
     assert Term.UNKNOWN in PLAN.terms(ERRORS.sources.bad)

@@ -49,24 +49,24 @@ def discrepancies(sentence: str) -> list[str]:
     """The parts of a sentence that do not add up."""
     wrong = []
     for pattern in (PARTS, RATES):
-        for found in pattern.finditer(sentence):
-            part, whole, over, percent = found.groups()
+        for match in pattern.finditer(sentence):
+            part, whole, over, percent = match.groups()
             share = 100 * (value(part) / value(whole)) if value(whole) else 0.0
             is_right = share > value(percent) if over else abs(share - value(percent)) <= precision(percent)
             if not is_right or (share in {0, 100}) != (value(percent) in {0, 100}):
-                wrong.append(f"{found.group()}: it is {share}")
-    for found in MEANS.finditer(sentence):
-        total, runs, mean = found.groups()
+                wrong.append(f"{match.group()}: it is {share}")
+    for match in MEANS.finditer(sentence):
+        total, runs, mean = match.groups()
         if abs(value(total) / value(runs) - value(mean)) > precision(mean):
-            wrong.append(f"{found.group()}: it is {value(total) / value(runs)}")
+            wrong.append(f"{match.group()}: it is {value(total) / value(runs)}")
     for pattern in TIMES:
-        for found in pattern.finditer(sentence):
-            more, less, ratio = found.groups()
+        for match in pattern.finditer(sentence):
+            more, less, ratio = match.groups()
             low = (value(more) - precision(more)) / (value(less) + precision(less))
             rest = value(less) - precision(less)
             high = (value(more) + precision(more)) / rest if rest > 0 else float("inf")
             if not low - precision(ratio) <= value(ratio) <= high + precision(ratio):
-                wrong.append(f"{found.group()}: it is between {low} and {high}")
+                wrong.append(f"{match.group()}: it is between {low} and {high}")
     return wrong
 
 
@@ -104,7 +104,7 @@ COURSES: Final = st.builds(
 
 def reading(counts: Segment, above: list[tuple[float, float]], recent: Segment | None) -> Reading:
     """Counts with bounds and a mix made of the same shares."""
-    found = tuple(
+    bounds_above = tuple(
         Bound(10.0**index, counts.canary_total * canary, counts.stable_total * stable)
         for index, (canary, stable) in enumerate(above)
     )
@@ -112,7 +112,7 @@ def reading(counts: Segment, above: list[tuple[float, float]], recent: Segment |
         Mix("a", counts.canary_bad, counts.stable_bad),
         Mix("b", counts.canary_total - counts.canary_bad, counts.stable_total - counts.stable_bad),
     )
-    return Reading(counts, found, START, Recent(recent, 10.0) if recent else None, mix)
+    return Reading(counts, bounds_above, START, Recent(recent, 10.0) if recent else None, mix)
 
 
 @given(
@@ -142,7 +142,7 @@ def test_the_numbers_of_a_verdict_add_up(
         counts = Segment(0.0, counts.canary_total, 0.0, counts.stable_total)
         before = [Segment(0.0, each.canary_total, 0.0, each.stable_total) for each in before]
 
-    found = judge(
+    judgment = judge(
         gate,
         reading(counts, above, recent),
         course,
@@ -150,7 +150,7 @@ def test_the_numbers_of_a_verdict_add_up(
         memory=memory,
     )
 
-    assert discrepancies(f"{found.message} {found.note}") == []
+    assert discrepancies(f"{judgment.message} {judgment.note}") == []
 
 
 @given(st.sampled_from(GATES[:5]), segments)
@@ -159,20 +159,20 @@ def test_the_numbers_of_a_verification_add_up(gate: ResolvedGate, counts: Segmen
     if gate.by == BOUND_LABEL:
         counts = Segment(0.0, counts.canary_total, 0.0, counts.stable_total)
 
-    found = judge(gate, reading(counts, [], None), PlanPosition(0, 1, time_over=True)).finding
+    comparison = judge(gate, reading(counts, [], None), PlanPosition(0, 1, time_over=True)).finding
 
-    assert found is not None
-    assert discrepancies(since_rollback(gate, found)) == []
+    assert comparison is not None
+    assert discrepancies(since_rollback(gate, comparison)) == []
 
 
 def test_parts_of_a_run_are_shown() -> None:
     """Prometheus extrapolates, so counts have fractions, and a share is the share of what is shown."""
     course = PlanPosition(0, 1, time_over=True)
 
-    found = judge(GATES[0], reading(Segment(10.4, 40, 5.3, 760), [], None), course)
+    judgment = judge(GATES[0], reading(Segment(10.4, 40, 5.3, 760), [], None), course)
 
-    assert found.verdict is Verdict.FAIL
-    assert "had 10.4 of 15.7 failures (66%)" in found.message
+    assert judgment.verdict is Verdict.FAIL
+    assert "had 10.4 of 15.7 failures (66%)" in judgment.message
 
 
 @pytest.mark.parametrize(

@@ -126,12 +126,12 @@ def test_situations_without_counts(
     present: Present, expected: tuple[Verdict, Reason], course: PlanPosition
 ) -> None:
     """What cannot be counted is told apart, carries its sentence, and never passes nor fails."""
-    found = judge(ERRORS, present, course)
+    judgment = judge(ERRORS, present, course)
 
-    assert answer(found) == expected
-    assert found.message == getattr(present, "message", None)
-    assert found.recount == isinstance(present, Uncovered)
-    assert not found.lets_pass
+    assert answer(judgment) == expected
+    assert judgment.message == getattr(present, "message", None)
+    assert judgment.recount == isinstance(present, Uncovered)
+    assert not judgment.lets_pass
 
 
 @pytest.mark.parametrize(
@@ -153,35 +153,37 @@ def test_no_data_means_what_the_user_asked_for(
     """Hold blocks, Ignore lets pass, and only an explicit Fail fails, on a metric that does not exist."""
     gate = replace(ERRORS, no_data=policy)
 
-    found = judge(gate, NoData("no series", is_stale=is_stale), OVER)
+    judgment = judge(gate, NoData("no series", is_stale=is_stale), OVER)
 
-    assert (found.verdict, found.lets_pass) == (verdict, lets_pass)
+    assert (judgment.verdict, judgment.lets_pass) == (verdict, lets_pass)
 
 
 def test_an_ignored_gate_still_fails_on_counts() -> None:
     """`noData: Ignore` is about silence, not about what is heard."""
-    found = judge(replace(ERRORS, no_data=NoDataPolicy.IGNORE), reading(8, 50, 11, 950), RUNNING)
+    judgment = judge(replace(ERRORS, no_data=NoDataPolicy.IGNORE), reading(8, 50, 11, 950), RUNNING)
 
-    assert answer(found) == FAIL
+    assert answer(judgment) == FAIL
 
 
 def test_a_failure_carries_its_consequence() -> None:
     """What follows from a verdict is the gate's own affair."""
-    found = judge(COST, reading(30, 300, 30, 900), RUNNING)
+    judgment = judge(COST, reading(30, 300, 30, 900), RUNNING)
 
-    assert (found.name, found.severity, found.action) == ("cost", Severity.MEDIUM, OnFail.HOLD)
+    assert (judgment.name, judgment.severity, judgment.action) == ("cost", Severity.MEDIUM, OnFail.HOLD)
 
 
 def test_evidence_is_carried_over_phases() -> None:
     """11 errors at 5% and 30 at 25% are sure together (the specification's last reference value)."""
     before = (Tally(0, Segment(2, 50, 11, 950)),)
 
-    found = judge(ERRORS, reading(30, 1000, 36, 3000), PlanPosition(1, 3, time_over=False), finished=before)
+    judgment = judge(
+        ERRORS, reading(30, 1000, 36, 3000), PlanPosition(1, 3, time_over=False), finished=before
+    )
 
-    assert answer(found) == FAIL
-    assert found.finding is not None
-    assert found.finding.evidence == pytest.approx(162.6, abs=0.1)
-    assert found.message == (
+    assert answer(judgment) == FAIL
+    assert judgment.finding is not None
+    assert judgment.finding.evidence == pytest.approx(162.6, abs=0.1)
+    assert judgment.message == (
         "canary had 32 failures in 1,050 runs where stable's rate gives 12.6 = 2.54x, limit 1.1x; "
         "evidence 163:1, needed 100:1"
     )
@@ -209,10 +211,10 @@ SLOW = reading(0, 1000, 0, 3000, Bound(0.1, 1000, 2990), Bound(12.8, 60, 40), Bo
 
 def test_latency_is_judged_over_all_bounds() -> None:
     """The evidence is the mean over the bounds; one that most of stable's runs exceed counts as 1."""
-    found = judge(LATENCY, SLOW, RUNNING)
+    judgment = judge(LATENCY, SLOW, RUNNING)
 
-    assert answer(found) == FAIL
-    assert found.message == (
+    assert answer(judgment) == FAIL
+    assert judgment.message == (
         "canary served 25% of 4,000 runs but had 60 of 100 runs slower than 12.8 s (60%); "
         "rate 6.0% vs 1.3% = 4.5x, limit 1.25x; evidence over 1,000,000:1, needed 100:1"
     )
@@ -233,18 +235,18 @@ def test_a_bound_below_the_ordinary_run_counts_as_one() -> None:
 @pytest.mark.parametrize(("runs", "expected"), [(9, COLLECTING), (10, FAIL)])
 def test_latency_needs_ten_canary_runs(runs: float, expected: tuple[Verdict, Reason]) -> None:
     """A handful of slow runs is how every release starts."""
-    found = judge(LATENCY, reading(0, runs, 0, 9000, Bound(12.8, 8, 10)), RUNNING)
+    judgment = judge(LATENCY, reading(0, runs, 0, 9000, Bound(12.8, 8, 10)), RUNNING)
 
-    assert answer(found) == expected
+    assert answer(judgment) == expected
 
 
 def test_latency_without_any_usable_bound_says_so() -> None:
     """Where all bounds lie below the ordinary run there is no evidence, and no ratio."""
-    found = judge(LATENCY, reading(0, 300, 0, 900, Bound(0.1, 300, 900)), OVER)
+    judgment = judge(LATENCY, reading(0, 300, 0, 900, Bound(0.1, 300, 900)), OVER)
 
-    assert answer(found) == PASS
-    assert found.finding is not None
-    assert (found.finding.evidence, found.finding.ratio) == (1.0, 1.0)
+    assert answer(judgment) == PASS
+    assert judgment.finding is not None
+    assert (judgment.finding.evidence, judgment.finding.ratio) == (1.0, 1.0)
 
 
 SENTENCES = {
@@ -328,9 +330,9 @@ def test_sentences(gate: ResolvedGate, course: PlanPosition, present: Present, e
 
 def test_the_tolerance_is_told() -> None:
     """A pass of what is surely worse says so."""
-    found = judge(TOLERANT, reading(58_000, 500_000, 50_000, 500_000), OVER)
+    judgment = judge(TOLERANT, reading(58_000, 500_000, 50_000, 500_000), OVER)
 
-    assert found.message.endswith("; worse but within tolerance")
+    assert judgment.message.endswith("; worse but within tolerance")
 
 
 def test_a_status_holds_all_that_a_restart_needs() -> None:
@@ -391,27 +393,27 @@ def test_only_time_runs_and_counts_pass(
     gate: ResolvedGate, present: Present, course: PlanPosition, before: list[Tally], burst: float | None
 ) -> None:
     """Never forward on doubt: a Pass has counts, its time, enough canary runs, and stable beside them."""
-    found = judge(gate, present, course, finished=before, burst=burst)
+    judgment = judge(gate, present, course, finished=before, burst=burst)
 
-    if found.verdict is Verdict.PASS:
+    if judgment.verdict is Verdict.PASS:
         in_phase = [
-            tally.segment for tally in (*before, found.present) if tally and tally.phase == course.phase
+            tally.segment for tally in (*before, judgment.present) if tally and tally.phase == course.phase
         ]
         assert course.time_over
         assert sum(segment.canary_total for segment in in_phase) >= gate.min_samples
         assert any(segment.stable_total for segment in in_phase)
-    assert found == judge(gate, present, course, finished=before, burst=burst)
+    assert judgment == judge(gate, present, course, finished=before, burst=burst)
 
 
 @given(segments, courses)
 def test_a_fail_is_sure_and_matters(segment: Segment, course: PlanPosition) -> None:
     """Both keys, and enough bad outcomes, whatever the counts."""
-    found = judge(ERRORS, Reading(segment, (), LAST), course)
+    judgment = judge(ERRORS, Reading(segment, (), LAST), course)
 
-    if found.verdict is Verdict.FAIL:
-        assert found.finding is not None
-        assert found.finding.evidence >= 99.99
-        assert found.finding.ratio > 1.1
+    if judgment.verdict is Verdict.FAIL:
+        assert judgment.finding is not None
+        assert judgment.finding.evidence >= 99.99
+        assert judgment.finding.ratio > 1.1
         assert segment.canary_bad >= 3
 
 
@@ -435,8 +437,8 @@ def test_no_persisted_number_makes_judging_fail(
     )
 
     for gate in (ERRORS, COMPLETION, COST):
-        found = judge(gate, reading(1, 50, 3, 950), course, finished=finished(stored), burst=burst)
+        judgment = judge(gate, reading(1, 50, 3, 950), course, finished=finished(stored), burst=burst)
 
-        assert found.finding is not None
-        assert 0 <= found.finding.evidence < 1e305
-        assert to_status(found).message == found.message
+        assert judgment.finding is not None
+        assert 0 <= judgment.finding.evidence < 1e305
+        assert to_status(judgment).message == judgment.message

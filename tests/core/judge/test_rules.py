@@ -49,11 +49,11 @@ def reading(
     bound: float | None = None,
 ) -> Reading:
     """Counts of the current segment and of the last minutes, `seconds` after `NOW`."""
-    found = Recent(Segment(*recent), bound) if recent else None
-    return Reading(Segment(*counts), (), NOW + timedelta(seconds=seconds), found)
+    last_minutes = Recent(Segment(*recent), bound) if recent else None
+    return Reading(Segment(*counts), (), NOW + timedelta(seconds=seconds), last_minutes)
 
 
-def told(judgment: Judgment) -> tuple[Verdict, Reason]:
+def ruling_of(judgment: Judgment) -> tuple[Verdict, Reason]:
     """The verdict in two words."""
     return judgment.verdict, judgment.reason
 
@@ -92,10 +92,10 @@ def test_the_lower_wilson_bound(bad: float, total: float) -> None:
 @given(st.floats(0, 1e12), st.floats(1e-9, 1e12), st.floats(1, 1e6))
 def test_the_bound_lies_below_the_share(bad: float, total: float, burst: float) -> None:
     """It never claims more than was seen."""
-    found = surely_above(bad, total, burst)
+    bound = surely_above(bad, total, burst)
 
-    assert 0 <= found <= min(1.0, bad / total) * (1 + 1e-9) + 1e-12
-    assert math.isfinite(found)
+    assert 0 <= bound <= min(1.0, bad / total) * (1 + 1e-9) + 1e-12
+    assert math.isfinite(bound)
 
 
 LIMITS = {
@@ -129,20 +129,20 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize(("asked", "recent", "memory", "expected"), LIMITS.values(), ids=list(LIMITS))
+@pytest.mark.parametrize(("gate", "recent", "memory", "expected"), LIMITS.values(), ids=list(LIMITS))
 def test_limits(
-    asked: ResolvedGate, recent: tuple[float, ...], memory: GateMemory, expected: tuple[Verdict, Reason]
+    gate: ResolvedGate, recent: tuple[float, ...], memory: GateMemory, expected: tuple[Verdict, Reason]
 ) -> None:
     """A limit fails for certain, for long enough, and not if stable is beyond it too."""
-    assert told(judge(asked, reading(recent=recent), OVER, memory=memory)) == expected
+    assert ruling_of(judge(gate, reading(recent=recent), OVER, memory=memory)) == expected
 
 
 def test_a_limit_explains_itself() -> None:
     """How many, in which window, against what, for how long, and what stable did."""
-    found = judge(ERRORS, reading(recent=BAD_ALONE), RUNNING, memory=beyond_since(130))
+    judgment = judge(ERRORS, reading(recent=BAD_ALONE), RUNNING, memory=beyond_since(130))
 
-    assert (found.severity, found.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
-    assert found.message == (
+    assert (judgment.severity, judgment.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
+    assert judgment.message == (
         "canary had 25 failures in 60 runs of the last 300 s (42%), above the limit of 15% "
         "for 130 s; stable 1.2%"
     )
@@ -154,16 +154,16 @@ def test_the_99th_percentile_is_a_share_of_runs() -> None:
     bounds = (Bound(10.0, 9.0, 20.0),)
     slow = replace(slow, bounds=bounds, segment=Segment(0.0, 200.0, 0.0, 2000.0))
 
-    found = judge(LATENCY, slow, RUNNING, memory=beyond_since(120))
+    judgment = judge(LATENCY, slow, RUNNING, memory=beyond_since(120))
     few = judge(LATENCY, replace(slow, recent=Recent(Segment(3.0, 100.0, 2.0, 900.0), 10.0)), OVER)
 
-    assert told(found) == FAIL
-    assert found.severity is Severity.HIGH
-    assert found.message == (
+    assert ruling_of(judgment) == FAIL
+    assert judgment.severity is Severity.HIGH
+    assert judgment.message == (
         "canary had 9 runs slower than 10 s in 100 runs of the last 300 s (9.0%), above the limit "
         "of 99% within 10 for 120 s; stable 0.2%"
     )
-    assert told(few) == PASS
+    assert ruling_of(few) == PASS
 
 
 @pytest.mark.parametrize(
@@ -186,18 +186,23 @@ def test_a_stable_that_is_worse_than_before_is_a_shared_cause(
     recent: tuple[float, ...] | None, baseline: Baseline | None, expected: tuple[Verdict, Reason]
 ) -> None:
     """Whatever hits stable is no fault of the canary, and no time to promote one."""
-    assert told(judge(ERRORS, reading(recent=recent), OVER, memory=GateMemory(baseline=baseline))) == expected
+    assert (
+        ruling_of(judge(ERRORS, reading(recent=recent), OVER, memory=GateMemory(baseline=baseline)))
+        == expected
+    )
 
 
 def test_a_shared_cause_explains_itself() -> None:
     """Stable now, stable before, and what follows from it."""
-    found = judge(ERRORS, reading(recent=(2.0, 50.0, 180.0, 900.0)), OVER, memory=GateMemory(baseline=KEPT))
+    judgment = judge(
+        ERRORS, reading(recent=(2.0, 50.0, 180.0, 900.0)), OVER, memory=GateMemory(baseline=KEPT)
+    )
 
-    assert found.message == (
+    assert judgment.message == (
         "stable itself has 180 failures in 900 runs of the last 300 s (20%) and had 1.2% before the "
         "attempt, so the cause is not the canary"
     )
-    assert not found.lets_pass
+    assert not judgment.lets_pass
 
 
 SPENT = Baseline(bad=80, total=4000)
@@ -229,7 +234,7 @@ def test_a_stable_that_is_dearer_than_before_is_a_shared_cause(
     recent: tuple[float, float] | None, baseline: Baseline | None, expected: tuple[Verdict, Reason]
 ) -> None:
     """A sum must surely be twice what it was: what a run costs moves with the hour."""
-    assert told(paid(recent, baseline)) == expected
+    assert ruling_of(paid(recent, baseline)) == expected
 
 
 def test_a_shared_cause_of_a_sum_is_told_per_run() -> None:
@@ -244,10 +249,10 @@ def test_a_canary_dearer_than_a_dear_stable_is_rolled_back() -> None:
     """With a word about stable, since going back may not be enough."""
     dear = reading((100.0, 100.0, 80.0, 1000.0), (0.0, 0.0, 16.0, 200.0))
 
-    found = judge(COST, dear, OVER, burst=0.13, memory=GateMemory(baseline=SPENT))
+    judgment = judge(COST, dear, OVER, burst=0.13, memory=GateMemory(baseline=SPENT))
 
-    assert told(found) == FAIL
-    assert found.note == (
+    assert ruling_of(judgment) == FAIL
+    assert judgment.note == (
         "stable itself has $0.080 per run and had $0.020 per run before the attempt, so a rollback might not "
         "be enough"
     )
@@ -263,7 +268,7 @@ def test_no_sum_that_at_most_doubled_is_a_shared_cause(
     """Whatever the amounts and their unit, up to twice the cost per run is the time of day."""
     recent, baseline = (was * unit * more * now, float(now)), Baseline(bad=was * unit * before, total=before)
 
-    assert told(paid(recent, baseline, burst * unit)) != SHARED
+    assert ruling_of(paid(recent, baseline, burst * unit)) != SHARED
 
 
 @given(spent, st.floats(0.01, 1e4), st.integers(1, 10**6))
@@ -273,19 +278,19 @@ def test_a_shared_cause_of_a_sum_has_no_unit(dollars: float, cents: float, runs:
 
     same = paid((dollars * cents, float(runs)), other, 0.13 * cents)
 
-    assert told(same) == told(paid((dollars, float(runs))))
+    assert ruling_of(same) == ruling_of(paid((dollars, float(runs))))
 
 
 def test_harm_is_proven_also_in_a_bad_hour() -> None:
     """A canary that is worse than a degraded stable is rolled back: that would help."""
-    found = judge(
+    judgment = judge(
         ERRORS,
         reading((60.0, 100.0, 200.0, 1000.0), (30.0, 50.0, 180.0, 900.0)),
         OVER,
         memory=GateMemory(baseline=KEPT),
     )
 
-    assert told(found) == FAIL
+    assert ruling_of(judgment) == FAIL
 
 
 STRAY = GateMemory(since=Streaks(stray=NOW - timedelta(seconds=120)))
@@ -312,14 +317,14 @@ def test_runs_that_do_not_follow_the_weight_are_a_mismatch(
     counts: tuple[float, ...], course: PlanPosition, memory: GateMemory, expected: tuple[Verdict, Reason]
 ) -> None:
     """Less than half of its share, or thrice as much, surely and for two minutes, holds the rollout."""
-    assert told(judge(ERRORS, reading(counts), course, memory=memory)) == expected
+    assert ruling_of(judge(ERRORS, reading(counts), course, memory=memory)) == expected
 
 
 def test_a_mismatch_explains_itself() -> None:
     """What it finished, at which weight, and where to look."""
-    found = judge(ERRORS, reading((0.0, 20.0, 20.0, 4000.0)), AT_5, memory=STRAY)
+    judgment = judge(ERRORS, reading((0.0, 20.0, 20.0, 4000.0)), AT_5, memory=STRAY)
 
-    assert found.message == (
+    assert judgment.message == (
         "canary finished 20 of 4,020 runs (0.5%) at a weight of 5%; "
         "do requests reach it, and do its runs end?"
     )
@@ -327,9 +332,9 @@ def test_a_mismatch_explains_itself() -> None:
 
 def test_a_canary_with_too_much_traffic_explains_itself() -> None:
     """More is at risk than was asked for, and where that may come from."""
-    found = judge(ERRORS, reading((10.0, 2000.0, 10.0, 2000.0)), AT_5, memory=STRAY)
+    judgment = judge(ERRORS, reading((10.0, 2000.0, 10.0, 2000.0)), AT_5, memory=STRAY)
 
-    assert found.message == (
+    assert judgment.message == (
         "canary finished 2,000 of 4,000 runs (50%) at a weight of 5%; is there a second way to it?"
     )
 
@@ -339,17 +344,17 @@ def test_what_is_not_run_by_run_has_no_share_to_follow() -> None:
     calls = a_gate(template="tool-errors")
 
     counted = replace(AT_5, counts_runs=True)
-    assert told(judge(calls, reading((0.0, 20.0, 20.0, 4000.0)), counted, memory=STRAY)) == UNDECIDED
-    assert told(judge(calls, reading((0.0, 100.0, 20.0, 4000.0)), AT_5, memory=STRAY)) == PASS
+    assert ruling_of(judge(calls, reading((0.0, 20.0, 20.0, 4000.0)), counted, memory=STRAY)) == UNDECIDED
+    assert ruling_of(judge(calls, reading((0.0, 100.0, 20.0, 4000.0)), AT_5, memory=STRAY)) == PASS
 
 
 def test_one_violation_fails_at_once() -> None:
     """No statistics, no waiting, no comparison."""
-    found = judge(VIOLATIONS, reading((1.0, 4.0, 0.0, 0.0)), RUNNING)
+    judgment = judge(VIOLATIONS, reading((1.0, 4.0, 0.0, 0.0)), RUNNING)
 
-    assert told(found) == FAIL
-    assert (found.severity, found.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
-    assert found.message == "1 violations in 4 runs of the canary, 0 allowed"
+    assert ruling_of(judgment) == FAIL
+    assert (judgment.severity, judgment.action) == (Severity.CRITICAL, OnFail.ROLL_BACK)
+    assert judgment.message == "1 violations in 4 runs of the canary, 0 allowed"
 
 
 @pytest.mark.parametrize(
@@ -364,20 +369,20 @@ def test_one_violation_fails_at_once() -> None:
 )
 def test_a_count_allows_what_it_says(allowed: int, bad: float, expected: tuple[Verdict, Reason]) -> None:
     """Zero means none; above it Prometheus' extrapolation is allowed for."""
-    asked = a_gate(template="violations", maxCount=allowed)
+    gate = a_gate(template="violations", maxCount=allowed)
 
-    assert told(judge(asked, reading((bad, 200.0, 0.0, 1000.0)), OVER)) == expected
+    assert ruling_of(judge(gate, reading((bad, 200.0, 0.0, 1000.0)), OVER)) == expected
 
 
 def test_a_count_needs_runs_to_pass_and_counts_over_phases() -> None:
     """A phase without runs has proven nothing; violations of the whole attempt add up."""
-    asked = a_gate(template="violations", maxCount=1)
+    gate = a_gate(template="violations", maxCount=1)
     before = (Tally(0, Segment(1.0, 500.0, 0.0, 900.0)),)
     second = PlanPosition(1, 3, time_over=True)
 
-    assert told(judge(asked, reading((0.0, 99.0, 0.0, 0.0)), OVER)) == UNDECIDED
-    assert told(judge(asked, reading((0.0, 100.0, 0.0, 0.0)), OVER)) == PASS
-    assert told(judge(asked, reading((1.0, 100.0, 0.0, 0.0)), second, finished=before)) == FAIL
+    assert ruling_of(judge(gate, reading((0.0, 99.0, 0.0, 0.0)), OVER)) == UNDECIDED
+    assert ruling_of(judge(gate, reading((0.0, 100.0, 0.0, 0.0)), OVER)) == PASS
+    assert ruling_of(judge(gate, reading((1.0, 100.0, 0.0, 0.0)), second, finished=before)) == FAIL
 
 
 WORSE = (20.0, 100.0, 50.0, 1000.0)
@@ -389,9 +394,9 @@ def test_a_fail_waits_for_as_long_as_the_user_wants(seconds: int, expected: tupl
     first = judge(PATIENT, reading(WORSE), RUNNING)
     later = judge(PATIENT, reading(WORSE, seconds=seconds), RUNNING, memory=first.memory)
 
-    assert told(first) == COLLECTING
+    assert ruling_of(first) == COLLECTING
     assert first.memory.since.failing == NOW
-    assert told(later) == expected
+    assert ruling_of(later) == expected
 
 
 @pytest.mark.parametrize("between", [reading(seconds=30), TooEarly("waits")])
@@ -402,7 +407,7 @@ def test_a_wait_begins_anew_after_a_check_that_did_not_find_it(between: Present)
     third = judge(PATIENT, reading(WORSE, seconds=60), RUNNING, memory=second.memory)
 
     assert second.memory.since == Streaks()
-    assert told(third) == COLLECTING
+    assert ruling_of(third) == COLLECTING
 
 
 def test_what_is_critical_does_not_wait() -> None:
@@ -410,25 +415,25 @@ def test_what_is_critical_does_not_wait() -> None:
     completion = a_gate(template="task-completion", forSeconds=600)
     collapse, decline = (60.0, 100.0, 160.0, 1000.0), (300.0, 1000.0, 1600.0, 10_000.0)
 
-    assert told(judge(completion, reading(collapse), RUNNING)) == FAIL
-    assert told(judge(completion, reading(decline), RUNNING)) == COLLECTING
+    assert ruling_of(judge(completion, reading(collapse), RUNNING)) == FAIL
+    assert ruling_of(judge(completion, reading(decline), RUNNING)) == COLLECTING
 
 
 def test_a_pending_fail_does_not_pass() -> None:
     """The time of the phase may be over before the wait is."""
-    found = judge(PATIENT, reading(WORSE), OVER)
+    judgment = judge(PATIENT, reading(WORSE), OVER)
 
-    assert told(found) == UNDECIDED
-    assert found.message.endswith("; worse for 0 of 60 s")
+    assert ruling_of(judgment) == UNDECIDED
+    assert judgment.message.endswith("; worse for 0 of 60 s")
 
 
 def test_a_warning_stops_nothing() -> None:
     """Low severity tells people and lets pass."""
-    found = judge(a_gate(template="error-rate", severity="Low"), reading(WORSE), RUNNING)
+    judgment = judge(a_gate(template="error-rate", severity="Low"), reading(WORSE), RUNNING)
 
-    assert told(found) == FAIL
-    assert found.action is OnFail.WARN
-    assert found.lets_pass
+    assert ruling_of(judgment) == FAIL
+    assert judgment.action is OnFail.WARN
+    assert judgment.lets_pass
 
 
 def test_the_status_remembers_what_judging_needs() -> None:

@@ -50,10 +50,10 @@ def test_a_cost_is_critical_where_it_matters_to_the_whole(
     share: float, times: float, severity: Severity
 ) -> None:
     """Four times as much at 5% raises the bill by 15%, as a cold cache does; at 25% by 75%."""
-    found = judge(COST, cost(share, times), WARM)
+    judgment = judge(COST, cost(share, times), WARM)
 
-    assert (found.verdict, found.severity) == (Verdict.FAIL, severity)
-    assert found.action is (OnFail.HOLD if severity is Severity.MEDIUM else OnFail.ROLL_BACK)
+    assert (judgment.verdict, judgment.severity) == (Verdict.FAIL, severity)
+    assert judgment.action is (OnFail.HOLD if severity is Severity.MEDIUM else OnFail.ROLL_BACK)
 
 
 @pytest.mark.parametrize(

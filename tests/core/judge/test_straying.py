@@ -35,10 +35,10 @@ STRAY = GateMemory(since=Streaks(stray=NOW - timedelta(seconds=120)))
 MISMATCH, UNDECIDED = Verdict.TRAFFIC_MISMATCH, Verdict.INCONCLUSIVE
 
 
-def told(counts: Segment, expected: Expected, **fields: Any) -> str:  # noqa: ANN401 arguments of `stray`
+def explain_traffic(counts: Segment, expected: Expected, **fields: Any) -> str:  # noqa: ANN401 arguments of `stray`
     """What is said of the traffic of a gate that counts runs."""
-    found = stray(fields.get("gate", ERRORS), counts, expected, is_only=True)
-    return found.message if found else ""
+    mismatch = stray(fields.get("gate", ERRORS), counts, expected, is_only=True)
+    return mismatch.message if mismatch else ""
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_what_need_not_be_runs_tells_of_traffic_only_in_the_extreme(
 
 def test_all_traffic_for_the_canary_is_a_mismatch_at_any_weight() -> None:
     """At 40% it cannot have three times its share, but stable has far less than its own."""
-    assert told(Segment(0, 4000, 0, 0), Expected(weight=40)) == (
+    assert explain_traffic(Segment(0, 4000, 0, 0), Expected(weight=40)) == (
         "canary finished 4,000 of 4,000 runs (100%) at a weight of 40%; is there a second way to it?"
     )
-    assert told(Segment(0, 2000, 0, 2000), Expected(weight=40)) == ""
+    assert explain_traffic(Segment(0, 2000, 0, 2000), Expected(weight=40)) == ""
 
 
 def test_runs_that_begin_and_never_end_are_told_apart_from_lost_ones() -> None:
@@ -82,10 +82,10 @@ def test_runs_that_begin_and_never_end_are_told_apart_from_lost_ones() -> None:
     hung = Expected(5, Started(100, 1900))
     lost = Expected(5, Started(2, 1998))
 
-    assert told(Segment(0, 3, 10, 1900), hung) == (
+    assert explain_traffic(Segment(0, 3, 10, 1900), hung) == (
         "canary began 100 of 2,000 runs but has 3 of the 1,903 runs that ended; do its runs end?"
     )
-    assert told(Segment(0, 2, 10, 1900), lost) == (
+    assert explain_traffic(Segment(0, 2, 10, 1900), lost) == (
         "canary began 2 of 2,000 runs (0.1%) at a weight of 5%; do requests reach it?"
     )
 
@@ -94,10 +94,10 @@ def test_a_hung_canary_is_found_by_an_own_source_too() -> None:
     """Also where it calls half as many tools as stable, none at all is too few for the runs that began."""
     began = Expected(5, Started(100, 1900))
 
-    assert told(Segment(0, 0, 10, 1900), began, gate=OWN).startswith(
+    assert explain_traffic(Segment(0, 0, 10, 1900), began, gate=OWN).startswith(
         "canary began 100 of 2,000 runs but has 0"
     )
-    assert told(Segment(0, 40, 10, 1900), began, gate=OWN) == ""
+    assert explain_traffic(Segment(0, 40, 10, 1900), began, gate=OWN) == ""
 
 
 def test_slow_runs_are_not_hung_ones() -> None:
@@ -140,7 +140,7 @@ def test_runs_that_take_long_delay_the_word_of_their_absence() -> None:
     slow = replace(AT_5, run_seconds=900, counted_seconds=400)
     few, many = (Reading(Segment(0, n, 20, 4000 - n), (), NOW) for n in (20, 2000))
 
-    verdicts = [judge(ERRORS, found, slow, memory=STRAY).verdict for found in (few, many)]
+    verdicts = [judge(ERRORS, counted, slow, memory=STRAY).verdict for counted in (few, many)]
 
     assert verdicts == [UNDECIDED, MISMATCH]
     assert judge(ERRORS, absent(is_scraped=True), slow, memory=STRAY).verdict is Verdict.NO_DATA
@@ -183,18 +183,18 @@ def test_a_canary_of_which_nothing_arrives_may_lack_its_labels() -> None:
 )
 def test_what_is_optional_may_be_absent(gate: Any, policy: NoDataPolicy, expected: Verdict) -> None:  # noqa: ANN401
     """A count of runs is never optional where stable has many."""
-    asked = replace(gate, no_data=policy)
+    with_policy = replace(gate, no_data=policy)
 
-    assert judge(asked, absent(is_scraped=True), AT_5, memory=STRAY).verdict is expected
+    assert judge(with_policy, absent(is_scraped=True), AT_5, memory=STRAY).verdict is expected
 
 
 Counted = Mapping[str, tuple[float | None, float | None]]
 """What canary and stable counted by metric; None if a release has no such series."""
 
 
-def heard(found: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: ANN401 a rollout
+def heard(world: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: ANN401 a rollout
     """The answer of Prometheus to what the rollout asks."""
-    poll = decide(replace(observed(found), now=at)).poll
+    poll = decide(replace(observed(world), now=at)).poll
     assert poll is not None
     plan, rows = poll.plan, []
     for source in plan.sources:
@@ -216,11 +216,11 @@ def heard(found: Any, counted: Counted, at: datetime) -> PollResult:  # noqa: AN
 
 def decided(counted: Counted, *ats: float, **spec: Any) -> Decision:  # noqa: ANN401 fields of a spec
     """What follows from the same counts at several instants, in seconds after the attempt began."""
-    found = rollout(**spec)
+    world = rollout(**spec)
     for seconds in ats:
         at = START + timedelta(seconds=seconds)
-        decision = decide(replace(observed(found, heard(found, counted, at)), now=at))
-        found = after(found, decision)
+        decision = decide(replace(observed(world, heard(world, counted, at)), now=at))
+        world = after(world, decision)
     return decision
 
 

@@ -29,19 +29,19 @@ Cells = dict[tuple[Source, Term, str, str | None], float]
 def cells() -> Cells:
     """Ten minutes of stable's 1,900 runs and the canary's 100, all scraped, nothing born."""
     runs, costs, slow = ERRORS.sources.total, COST.sources.total, LATENCY.sources.total
-    found: Cells = {}
+    counts: Cells = {}
     for release, n in ((CANARY, 100.0), (STABLE, 1900.0)):
         for source in (runs, costs):
-            found[source, Term.INCREASE, release, None] = n
-        found[COST.sources.bad, Term.INCREASE, release, None] = 0.1 * n
-        found[ERRORS.sources.bad, Term.INCREASE, release, None] = 0.05 * n
+            counts[source, Term.INCREASE, release, None] = n
+        counts[COST.sources.bad, Term.INCREASE, release, None] = 0.1 * n
+        counts[ERRORS.sources.bad, Term.INCREASE, release, None] = 0.05 * n
         for le, part in (("1.0", 0.5), ("+Inf", 1.0)):
-            found[slow, Term.INCREASE, release, le] = part * n
+            counts[slow, Term.INCREASE, release, le] = part * n
         for source in (runs, costs, slow):
-            found[source, Term.NEWEST, release, None] = AT.timestamp() - 3
-            found[source, Term.SCRAPES, release, None] = 40.0
-            found[source, Term.COVERED, release, None] = 4.0
-    return found
+            counts[source, Term.NEWEST, release, None] = AT.timestamp() - 3
+            counts[source, Term.SCRAPES, release, None] = 40.0
+            counts[source, Term.COVERED, release, None] = 4.0
+    return counts
 
 
 def read(changed: Cells, gate: str = "g", explains: Explains = FIVE) -> Reading:
@@ -50,11 +50,11 @@ def read(changed: Cells, gate: str = "g", explains: Explains = FIVE) -> Reading:
         Row(tag(PLAN, source, term), release, group, value)
         for (source, term, release, group), value in (cells() | changed).items()
     )
-    found = read_all(PLAN, QueryResult(AT, rows), GATES, now=NOW, stale_after_seconds=120, explains=explains)[
-        gate
-    ]
-    assert isinstance(found, Reading), found
-    return found
+    reading = read_all(
+        PLAN, QueryResult(AT, rows), GATES, now=NOW, stale_after_seconds=120, explains=explains
+    )[gate]
+    assert isinstance(reading, Reading), reading
+    return reading
 
 
 def born(release: str, runs: float, bad: float = 0.0) -> Cells:
@@ -71,26 +71,26 @@ def born(release: str, runs: float, bad: float = 0.0) -> Cells:
 )
 def test_a_first_value_counts_as_far_as_the_weight_explains_it(runs: float, counted: float) -> None:
     """At 5% beside 1,900 runs of stable the canary has 100: four times that and ten more are believed."""
-    found = read(born(CANARY, runs, bad=runs / 10))
+    reading = read(born(CANARY, runs, bad=runs / 10))
 
-    assert found.segment.canary_total == counted
-    assert found.segment.canary_bad == 5 + (runs / 10 if counted > 100 else 0)
+    assert reading.segment.canary_total == counted
+    assert reading.segment.canary_bad == 5 + (runs / 10 if counted > 100 else 0)
 
 
 def test_failures_of_a_smoke_test_are_no_failures_of_the_traffic() -> None:
     """At much traffic the weight explains the runs, but one in two failed before and one in twenty since."""
-    found = read(born(CANARY, 200.0, bad=100.0))
+    reading = read(born(CANARY, 200.0, bad=100.0))
 
-    assert (found.segment.canary_bad, found.segment.canary_total) == (5.0, 300.0)
+    assert (reading.segment.canary_bad, reading.segment.canary_total) == (5.0, 300.0)
     assert read(born(CANARY, 200.0, bad=30.0)).segment.canary_bad == 35.0
 
 
 def test_what_is_left_out_is_said() -> None:
     """The reading names the release, what its series began with, and why that does not count."""
-    found = read(born(CANARY, 95_186.0))
+    reading = read(born(CANARY, 95_186.0))
 
-    assert found.ignored == {Side.CANARY}
-    assert found.note == (
+    assert reading.ignored == {Side.CANARY}
+    assert reading.note == (
         "the first values of new series of canary (95,186) are not counted, as its weight explains 100"
     )
 
@@ -126,7 +126,7 @@ def test_a_replaced_pod_is_a_birth() -> None:
 def test_a_bound_that_is_spelled_anew_is_no_birth() -> None:
     """`le="1"` becomes `le="1.0"`: both halves of the bucket are added, and no lifetime is."""
     slow = LATENCY.sources.total
-    found = read(
+    reading = read(
         {
             (slow, Term.INCREASE, CANARY, "1"): 20.0,
             (slow, Term.INCREASE, CANARY, "1.0"): 30.0,
@@ -136,7 +136,7 @@ def test_a_bound_that_is_spelled_anew_is_no_birth() -> None:
         "latency",
     )
 
-    assert [(bound.le, bound.canary) for bound in found.bounds] == [(1.0, 50.0)]
+    assert [(bound.le, bound.canary) for bound in reading.bounds] == [(1.0, 50.0)]
 
 
 def test_a_sum_is_born_with_its_runs() -> None:
@@ -157,10 +157,10 @@ def test_the_last_minutes_do_not_believe_what_the_segment_does_not() -> None:
     births = {(source, Term.BIRTHS, CANARY, None): 3000.0 for source in recent}
     covered: Cells = {(recent[1], Term.COVERED, STABLE, None): 4.0}
 
-    found = read(born(CANARY, 3000.0, bad=3000.0) | births | covered)
+    reading = read(born(CANARY, 3000.0, bad=3000.0) | births | covered)
 
-    assert found.recent is not None
-    assert (found.recent.segment.canary_bad, found.recent.segment.canary_total) == (0.0, 0.0)
+    assert reading.recent is not None
+    assert (reading.recent.segment.canary_bad, reading.recent.segment.canary_total) == (0.0, 0.0)
 
 
 def test_a_violation_before_the_first_scrape_still_counts() -> None:
@@ -182,10 +182,10 @@ def test_without_stable_its_own_runs_explain_a_first_value() -> None:
         if release == CANARY and source in plan.sources
     )
 
-    found = read_all(plan, QueryResult(AT, rows), [ERRORS], now=NOW, stale_after_seconds=120)["g"]
+    reading = read_all(plan, QueryResult(AT, rows), [ERRORS], now=NOW, stale_after_seconds=120)["g"]
 
-    assert isinstance(found, Reading)
-    assert found.segment.canary_total == 100.0
+    assert isinstance(reading, Reading)
+    assert reading.segment.canary_total == 100.0
 
 
 def test_a_server_that_counts_births_itself_is_not_asked_for_them() -> None:

@@ -47,16 +47,16 @@ def ended(gate: ResolvedGate, reading: Reading, sight: Sight | None) -> Judgment
 def test_no_failures_prove_nothing_where_none_could_be_seen() -> None:
     """The agent writes `failed`, the gate counts `error`: 645 runs without one are no Pass."""
     sight = sight_of(ERROR, None, CLEAN, SEEN_NONE)
-    found = ended(ERROR, CLEAN, sight)
+    judgment = ended(ERROR, CLEAN, sight)
 
-    assert (found.verdict, found.reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
-    assert found.numerator is Numerator.NEVER_SEEN
-    assert found.message == (
+    assert (judgment.verdict, judgment.reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
+    assert judgment.numerator is Numerator.NEVER_SEEN
+    assert judgment.message == (
         'no series agent_runs_total{outcome="error"} of this agent in 7 days, so no bad outcome could be '
         "detected; outcome has success, failed; correct the selector, create the series at 0 when the agent "
         "starts, or set mayBeAbsent: true"
     )
-    assert not found.lets_pass
+    assert not judgment.lets_pass
 
 
 def test_it_is_held_and_never_rolled_back() -> None:
@@ -67,7 +67,7 @@ def test_it_is_held_and_never_rolled_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "past", "found"),
+    ("reading", "past", "sighting"),
     [
         pytest.param(Reading(Segment(0, 645, 0, 12_000), (), AT, saw_bad=True), None, SEEN_NONE, id="at 0"),
         pytest.param(CLEAN, None, Sighted(frozenset({ERROR.bad}), {}, {}), id="in the last 7 days"),
@@ -86,20 +86,20 @@ def test_it_is_held_and_never_rolled_back() -> None:
     ],
 )
 def test_what_was_seen_once_may_pass(
-    reading: Reading, past: GateStatus | None, found: Sighted | None
+    reading: Reading, past: GateStatus | None, sighting: Sighted | None
 ) -> None:
     """A series that exists at 0, one of an older release, one that was seen before a restart."""
-    passed = ended(ERROR, reading, sight_of(ERROR, past, reading, found))
+    passed = ended(ERROR, reading, sight_of(ERROR, past, reading, sighting))
 
     assert (passed.verdict, passed.numerator) == (Verdict.PASS, Numerator.SEEN)
 
 
 def test_until_prometheus_has_answered_nothing_passes() -> None:
     """The question is asked once, and may fail."""
-    found = ended(ERROR, CLEAN, sight_of(ERROR, None, CLEAN, None))
+    judgment = ended(ERROR, CLEAN, sight_of(ERROR, None, CLEAN, None))
 
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.message.endswith("it is not yet known whether a bad outcome could be detected")
+    assert judgment.verdict is Verdict.INCONCLUSIVE
+    assert judgment.message.endswith("it is not yet known whether a bad outcome could be detected")
 
 
 @pytest.mark.parametrize("place", ["gate", "source"])
@@ -108,11 +108,11 @@ def test_what_may_be_absent_passes_visibly(place: str) -> None:
     source = TYPO | ({"mayBeAbsent": True} if place == "source" else {})
     gate = a_gate(source=source, **({"mayBeAbsent": True} if place == "gate" else {}))
 
-    found = ended(gate, CLEAN, sight_of(gate, None, CLEAN, None))
+    judgment = ended(gate, CLEAN, sight_of(gate, None, CLEAN, None))
 
     assert census_of([gate], (), SHOP) is None
-    assert (found.verdict, found.numerator) == (Verdict.PASS, Numerator.MAY_BE_ABSENT)
-    assert found.message.endswith(
+    assert (judgment.verdict, judgment.numerator) == (Verdict.PASS, Numerator.MAY_BE_ABSENT)
+    assert judgment.message.endswith(
         'no series agent_runs_total{outcome="error"} of these releases, as mayBeAbsent allows'
     )
 
@@ -122,9 +122,9 @@ def test_proof_of_harm_needs_no_sight() -> None:
     gate = a_gate(template="tool-hallucination")
     bad = Reading(Segment(30, 50, 1, 950), (), AT, saw_bad=True)
 
-    found = ended(gate, bad, sight_of(gate, None, bad, Sighted(frozenset(), {}, {})))
+    judgment = ended(gate, bad, sight_of(gate, None, bad, Sighted(frozenset(), {}, {})))
 
-    assert found.verdict is Verdict.FAIL
+    assert judgment.verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_an_agent_that_completes_nothing_under_that_name_is_not_passed() -> None
     """Where it writes `success`, every run counts as incomplete on both sides, and no canary looks worse."""
     gate = a_gate(template="task-completion")
     blind = Reading(Segment(645, 645, 12_000, 12_000), (), AT, saw_bad=True)
-    found = Sighted(
+    sighting = Sighted(
         frozenset({gate.bad}), {("agent_runs_total", "outcome"): ("success",)}, {"agent_runs_total": ()}
     )
 
-    verdict = ended(gate, blind, sight_of(gate, None, blind, found))
+    verdict = ended(gate, blind, sight_of(gate, None, blind, sighting))
 
     assert verdict.reason is Reason.NEVER_SEEN
     assert 'agent_runs_total{outcome="completed"}' in verdict.message
@@ -191,28 +191,28 @@ def test_the_answer_lists_what_exists() -> None:
         ({"src": "0.example", "__name__": "agent_runs_total", "outcome": "failed", "agent": "a"}, 7.0),
     ]
 
-    found = sight_of(gate, None, CLEAN, sighted(census, rows))
+    sight = sight_of(gate, None, CLEAN, sighted(census, rows))
 
-    assert "no series has status; labels are outcome" in found.message
+    assert "no series has status; labels are outcome" in sight.message
 
 
 def test_values_of_a_stranger_are_bounded() -> None:
     """What an agent writes into a label comes into the sentence short and printable."""
     values = tuple(f"{'x' * 300}\n{index}" for index in range(12))
-    found = sight_of(
+    sight = sight_of(
         ERROR,
         None,
         CLEAN,
         Sighted(frozenset(), {("agent_runs_total", "outcome"): values}, {"agent_runs_total": ()}),
     )
 
-    assert len(found.message) < 1024
-    assert found.message.isprintable()
+    assert len(sight.message) < 1024
+    assert sight.message.isprintable()
 
 
 def test_only_what_is_unknown_is_asked() -> None:
     """Nothing, once every gate is known to see."""
-    seen = GateStatus(
+    status = GateStatus(
         name="g",
         verdict=Verdict.PASS,
         reason=Reason.PASSED,
@@ -221,4 +221,4 @@ def test_only_what_is_unknown_is_asked() -> None:
     )
 
     assert census_of([ERROR], (), SHOP) == Census(SHOP, (ERROR.bad,))
-    assert census_of([ERROR], (seen,), SHOP) is None
+    assert census_of([ERROR], (status,), SHOP) is None

@@ -32,21 +32,21 @@ def plan(*templates: str, subject: Subject = SHOP) -> QueryPlan:
     return plan_queries(gates(*templates), subject, counting_start=START, warmup_seconds=120)
 
 
-def closely(asked: QueryPlan) -> QueryPlan:
+def closely(usual: QueryPlan) -> QueryPlan:
     """The plan after a result in which everything was suspicious."""
-    return replace(asked, closer=asked.steady)
+    return replace(usual, closer=usual.steady)
 
 
 def selectors(text: str) -> list[promql_parser.VectorSelector]:
     """All selectors of a query, those with a range included."""
-    found: list[promql_parser.VectorSelector] = []
+    vector_selectors: list[promql_parser.VectorSelector] = []
 
     def visit(expr: promql_parser.Expr) -> None:
         if isinstance(expr, promql_parser.VectorSelector):
-            found.append(expr)
+            vector_selectors.append(expr)
 
     promql_parser.walk(promql_parser.parse(text), visit)
-    return found
+    return vector_selectors
 
 
 def matchers(selector: promql_parser.VectorSelector) -> list[tuple[str, str]]:
@@ -133,9 +133,9 @@ def test_a_window_that_a_limit_shares_is_guarded() -> None:
     free = {"name": "free", "source": buckets, "type": "Histogram"}
     both = resolution(limited, free).gates
 
-    found = plan_queries(both, SHOP, counting_start=START, warmup_seconds=120)
+    query_plan = plan_queries(both, SHOP, counting_start=START, warmup_seconds=120)
 
-    assert [found.terms(source) for source in found.sources[1:]] == [(*COUNTED, Term.COVERED)]
+    assert [query_plan.terms(source) for source in query_plan.sources[1:]] == [(*COUNTED, Term.COVERED)]
 
 
 def test_a_moving_window_never_reaches_behind_the_start() -> None:
@@ -168,12 +168,12 @@ def test_nothing_is_asked_before_it_counts() -> None:
 
 def test_gates_share_sources() -> None:
     """Error rate and completion ask for the runs once; what counts from another time is another source."""
-    found = plan("error-rate", "task-completion", "tool-calls-per-run")
+    query_plan = plan("error-rate", "task-completion", "tool-calls-per-run")
 
     runs = Selector("agent_runs_total")
     failed = Selector("agent_runs_total", (Matcher("outcome", "=", "failed"),))
     incomplete = Selector("agent_runs_total", (Matcher("outcome", "!=", "completed"),))
-    assert found.sources == (
+    assert query_plan.sources == (
         Source(runs),
         Source(runs, start=Start.WARM),
         Source(failed),
@@ -185,7 +185,7 @@ def test_gates_share_sources() -> None:
         Source(Selector("agent_tool_calls_total"), start=Start.WARM, seconds=900),
         Source(runs, start=Start.WARM, seconds=900),
     )
-    assert found.totals == {found.sources[0], found.sources[1]}
+    assert query_plan.totals == {query_plan.sources[0], query_plan.sources[1]}
 
 
 def test_equal_questions_are_equal_plans() -> None:
@@ -198,19 +198,22 @@ def test_equal_questions_are_equal_plans() -> None:
 
 def test_tags_tell_all_terms_apart() -> None:
     """No two terms of a plan have the same tag, so no row can be taken for another."""
-    found = plan()
+    query_plan = plan()
 
-    tags = [tag(found, source, term) for source in found.sources for term in Term]
+    tags = [tag(query_plan, source, term) for source in query_plan.sources for term in Term]
     assert len(set(tags)) == len(tags)
-    assert all(gate.sources.bad in found.sources and gate.sources.total in found.sources for gate in gates())
+    assert all(
+        gate.sources.bad in query_plan.sources and gate.sources.total in query_plan.sources
+        for gate in gates()
+    )
 
 
 def test_without_stable_only_the_canary_is_asked_for() -> None:
     """The first release of an agent has nothing beside it, and no history to measure."""
     alone = plan("error-rate", subject=Subject("shop", "support", "support-4.2.0", None))
 
-    found = selectors(render(alone, START + timedelta(seconds=60)) or "")
-    assert {value for each in found for label, value in matchers(each) if label == "release"} == {
+    vector_selectors = selectors(render(alone, START + timedelta(seconds=60)) or "")
+    assert {value for each in vector_selectors for label, value in matchers(each) if label == "release"} == {
         "support-4.2.0",
         r"support-4\.2\.0",  # of what is not: a regular expression
     }
@@ -221,7 +224,7 @@ def test_the_burst_query_asks_for_stable_alone_minute_by_minute() -> None:
     """The canary's own clusters are no measure of how failures come."""
     text = render_burst(plan("error-rate")) or ""
 
-    assert all(matchers(found)[2] == ("release", "support-4.1.0") for found in selectors(text))
+    assert all(matchers(selector)[2] == ("release", "support-4.1.0") for selector in selectors(text))
     assert text.count("[60s]") == 2
     assert '"0.increase"' in text
     assert '"1.increase"' in text
@@ -229,15 +232,15 @@ def test_the_burst_query_asks_for_stable_alone_minute_by_minute() -> None:
 
 def test_each_prometheus_is_asked_under_its_own_label_of_the_namespace() -> None:
     """Where a proxy's series carry the tenant's namespace under another label, that is the one enforced."""
-    found, at = plan("error-rate"), START + timedelta(seconds=600)
+    query_plan, at = plan("error-rate"), START + timedelta(seconds=600)
 
-    proxied = for_namespace(found, "tenant_namespace")
+    proxied = for_namespace(query_plan, "tenant_namespace")
 
-    before, after = render(found, at) or "", render(proxied, at) or ""
+    before, after = render(query_plan, at) or "", render(proxied, at) or ""
     assert after == before.replace("namespace=", "tenant_namespace=")
     assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(after))
     assert all(matchers(s)[0] == ("tenant_namespace", "shop") for s in selectors(render_burst(proxied) or ""))
-    assert for_namespace(found, "namespace") is found
+    assert for_namespace(query_plan, "namespace") is query_plan
 
 
 any_name = st.text(min_size=1, max_size=30)
@@ -257,7 +260,7 @@ def test_no_name_gets_out_of_its_matcher(
     canary, stable = releases
     label = LabelNames(*names)
     subject = Subject(namespace, agent, canary, stable, label)
-    found = plan(subject=subject)
+    query_plan = plan(subject=subject)
     enforced = [
         ("namespace", namespace),
         (label.agent, agent),
@@ -265,10 +268,12 @@ def test_no_name_gets_out_of_its_matcher(
     ]
     only_stable = [*enforced[:2], (label.release, stable)]
 
-    asked = selectors(render(found, START + timedelta(hours=1)) or "")
-    history = selectors(render_burst(found) or "")
+    current = selectors(render(query_plan, START + timedelta(hours=1)) or "")
+    history = selectors(render_burst(query_plan) or "")
 
     more = {Term.BIRTHS: 1, Term.VANISHED: 1, Term.DIPS: 2, Term.UNKNOWN_BIRTHS: 1}
-    assert len(asked) == sum(1 + more.get(term, 0) for s in found.sources for term in found.terms(s))
-    assert all(matchers(selector)[:3] == enforced for selector in asked)
+    assert len(current) == sum(
+        1 + more.get(term, 0) for s in query_plan.sources for term in query_plan.terms(s)
+    )
+    assert all(matchers(selector)[:3] == enforced for selector in current)
     assert all(matchers(selector)[:3] == only_stable for selector in history)

@@ -79,41 +79,41 @@ def test_no_row_of_failures_is_zero_where_the_runs_exist() -> None:
     """A release that never failed has no child that counts failures."""
     rows = without((f"{FAILURES}.increase", STABLE))
 
-    found = read(answer(rows))
+    reading = read(answer(rows))
 
-    assert isinstance(found, Reading)
-    assert found.segment == Segment(8.0, 50.0, 0.0, 950.0)
+    assert isinstance(reading, Reading)
+    assert reading.segment == Segment(8.0, 50.0, 0.0, 950.0)
 
 
 def test_births_of_stable_failures_count_where_the_runs_are_covered() -> None:
     """A kind of failure that stable never had before is born by right."""
     rows = HEALTHY | {(f"{FAILURES}.births", STABLE): 2.0}
 
-    found = read(answer(rows))
+    reading = read(answer(rows))
 
-    assert isinstance(found, Reading)
-    assert found.segment.stable_bad == 13.0
+    assert isinstance(reading, Reading)
+    assert reading.segment.stable_bad == 13.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e-9, 1e16])
 @pytest.mark.parametrize("key", list(HEALTHY))
 def test_what_is_no_count_is_never_counted(key: tuple[str, str], value: float) -> None:
     """NaN, infinity or a negative number in any row of a gate makes its answer unreadable."""
-    found = read(answer(HEALTHY | {key: value}))
+    reading = read(answer(HEALTHY | {key: value}))
 
-    assert isinstance(found, Unreadable)
-    assert found.message.endswith("which is not a valid count")
-    assert found.reason is Reason.METRICS_UNAVAILABLE
+    assert isinstance(reading, Unreadable)
+    assert reading.message.endswith("which is not a valid count")
+    assert reading.reason is Reason.METRICS_UNAVAILABLE
 
 
 def test_a_bad_row_spoils_the_gates_that_use_its_source_and_no_other() -> None:
     """A release whose failures are NaN is still judged by everything else."""
     rows = HEALTHY | {(f"{FAILURES}.increase", CANARY): math.nan}
 
-    found = read_all(PLAN, answer(rows), GATES, now=NOW, stale_after_seconds=120)
+    readings = read_all(PLAN, answer(rows), GATES, now=NOW, stale_after_seconds=120)
 
-    assert isinstance(found["errors"], Unreadable)
-    assert isinstance(found["completion"], Reading)
+    assert isinstance(readings["errors"], Unreadable)
+    assert isinstance(readings["completion"], Reading)
 
 
 def test_a_value_that_is_given_twice_is_not_counted() -> None:
@@ -137,9 +137,11 @@ def test_rows_that_nobody_asked_for_make_the_answer_unreadable(row: Row) -> None
     foreign = answer(HEALTHY)
     foreign = replace(foreign, rows=(*foreign.rows, row))
 
-    found = read(foreign)
+    reading = read(foreign)
 
-    assert found == Unreadable(f"Prometheus returned a row that was not queried: {row.src} of {row.release}")
+    assert reading == Unreadable(
+        f"Prometheus returned a row that was not queried: {row.src} of {row.release}"
+    )
 
 
 def test_an_empty_answer_is_no_data() -> None:
@@ -158,10 +160,10 @@ def test_failures_without_runs_are_no_reading() -> None:
     """A numerator alone proves that something is wrong with the metrics, not with the release."""
     rows = without((f"{RUNS}.increase", CANARY), (f"{RUNS}.births", CANARY))
 
-    found = read(answer(rows))
+    reading = read(answer(rows))
 
-    assert isinstance(found, NoData)
-    assert CANARY in found.message
+    assert isinstance(reading, NoData)
+    assert CANARY in reading.message
 
 
 def test_nothing_is_read_before_four_scrapes() -> None:
@@ -198,18 +200,18 @@ def test_samples_are_stale_after_three_scrapes_or_the_users_time(
         (f"{RUNS}.scrapes", CANARY): 4.0,  # born lately: few samples are no long interval
     }
 
-    found = read(answer(rows), now=newest + timedelta(seconds=age), stale_after=stale_after)
+    reading = read(answer(rows), now=newest + timedelta(seconds=age), stale_after=stale_after)
 
-    assert isinstance(found, NoData if is_stale else Reading)
-    assert not isinstance(found, NoData) or (found.is_stale, found.last_sample_time) == (True, newest)
+    assert isinstance(reading, NoData if is_stale else Reading)
+    assert not isinstance(reading, NoData) or (reading.is_stale, reading.last_sample_time) == (True, newest)
 
 
 @pytest.mark.parametrize("release", [CANARY, STABLE])
 def test_a_release_without_a_newest_sample_is_stale(release: str) -> None:
     """What it did earlier in the window is still counted by Prometheus, and not believed."""
-    found = read(answer(without((f"{RUNS}.newest", release))))
+    reading = read(answer(without((f"{RUNS}.newest", release))))
 
-    assert found == NoData(f"{release} stopped reporting agent_runs_total", is_stale=True)
+    assert reading == NoData(f"{release} stopped reporting agent_runs_total", is_stale=True)
 
 
 def test_a_sample_from_the_future_is_unreadable() -> None:
@@ -234,12 +236,12 @@ def test_only_the_first_segment_may_see_the_canary_born() -> None:
     """In a later one its series were there before, and births would count its earlier runs again."""
     later = replace(PLAN, counted=frozenset({ERRORS.sources.total}))
 
-    found = read_all(later, answer(HEALTHY), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+    reading = read_all(later, answer(HEALTHY), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
     covered = answer(HEALTHY | {(f"{RUNS}.covered", CANARY): 1.0})
     again = read_all(later, covered, [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
 
-    assert isinstance(found, Uncovered)
-    assert CANARY in found.message
+    assert isinstance(reading, Uncovered)
+    assert CANARY in reading.message
     assert isinstance(again, Reading)
 
 
@@ -247,10 +249,10 @@ def test_warm_gates_wait_for_the_end_of_the_warm_up() -> None:
     """Latency and cost say from when on they count."""
     early = answer(HEALTHY, at=START + timedelta(seconds=100))
 
-    found = read_all(PLAN, early, [LATENCY, COST], now=NOW, stale_after_seconds=120)
+    readings = read_all(PLAN, early, [LATENCY, COST], now=NOW, stale_after_seconds=120)
 
     expected = TooEarly("counting from 10:02:00 UTC", is_warm_up=True)
-    assert found == {"latency": expected, "cost": expected}
+    assert readings == {"latency": expected, "cost": expected}
 
 
 def test_without_an_answer_there_is_nothing_to_read() -> None:
@@ -266,10 +268,10 @@ def test_without_stable_the_canary_alone_is_read() -> None:
     alone = replace(PLAN, subject=replace(PLAN.subject, stable=None))
     rows = {key: value for key, value in HEALTHY.items() if key[1] == CANARY}
 
-    found = read_all(alone, answer(rows), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+    reading = read_all(alone, answer(rows), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
 
-    assert isinstance(found, Reading)
-    assert found.segment == Segment(8.0, 50.0, 0.0, 0.0)
+    assert isinstance(reading, Reading)
+    assert reading.segment == Segment(8.0, 50.0, 0.0, 0.0)
 
 
 def buckets(canary: Mapping[str | None, float], stable: Mapping[str | None, float]) -> Present:
@@ -291,22 +293,22 @@ def buckets(canary: Mapping[str | None, float], stable: Mapping[str | None, floa
 
 def test_buckets_become_runs_above_each_common_bound() -> None:
     """Bounds are compared as numbers, only where both releases have them; noise never goes below 0."""
-    found = buckets(
+    reading = buckets(
         {"10": 60.0, "+Inf": 50.0, "1": 20.0, "7": 1.0},
         {"+Inf": 950.0, "1.0": 900.0, "10.0": 940.0, "5": 930.0},
     )
 
     expected = Reading(Segment(0.0, 50.0, 0.0, 950.0), (Bound(1.0, 30.0, 50.0), Bound(10.0, 0.0, 10.0)), AT)
-    assert found == expected
+    assert reading == expected
 
 
 def test_a_bound_below_zero_is_none() -> None:
     """No run takes less than nothing, and a status has no place for it."""
     odd: Mapping[str | None, float] = {"-1": 0.0, "-Inf": 0.0, "NaN": 0.0, "1": 20.0, "+Inf": 50.0}
 
-    found = buckets(odd, odd)
+    reading = buckets(odd, odd)
 
-    assert found == Reading(Segment(0.0, 50.0, 0.0, 50.0), (Bound(1.0, 30.0, 30.0),), AT)
+    assert reading == Reading(Segment(0.0, 50.0, 0.0, 50.0), (Bound(1.0, 30.0, 30.0),), AT)
 
 
 @pytest.mark.parametrize(
@@ -360,10 +362,10 @@ any_row = st.builds(
 @given(st.lists(any_row, max_size=60, unique_by=lambda row: (row.src, row.release, row.group)))
 def test_no_answer_makes_reading_fail(rows: list[Row]) -> None:
     """Whatever stands in an answer, each gate is told something, and what is counted is a count."""
-    found = read_all(PLAN, QueryResult(AT, tuple(rows)), GATES, now=NOW, stale_after_seconds=120)
+    readings = read_all(PLAN, QueryResult(AT, tuple(rows)), GATES, now=NOW, stale_after_seconds=120)
 
-    counted = [present.segment for present in found.values() if isinstance(present, Reading)]
-    assert found.keys() == {"errors", "completion", "latency", "cost"}
+    counted = [present.segment for present in readings.values() if isinstance(present, Reading)]
+    assert readings.keys() == {"errors", "completion", "latency", "cost"}
     assert all(
         0 <= value < math.inf
         for s in counted
@@ -385,10 +387,10 @@ def test_a_violation_is_read_before_anything_else_is_known() -> None:
     """The first sample of the canary, no runs yet, stable silent: it has happened."""
     gate = a_gate(template="violations")
 
-    found = read_rows(gate, {(gate.sources.bad, Term.BIRTHS, CANARY, None): 1.0})
+    reading = read_rows(gate, {(gate.sources.bad, Term.BIRTHS, CANARY, None): 1.0})
 
-    assert isinstance(found, Reading)
-    assert found.segment == Segment(1.0, 0.0, 0.0, 0.0)
+    assert isinstance(reading, Reading)
+    assert reading.segment == Segment(1.0, 0.0, 0.0, 0.0)
     assert isinstance(read_rows(gate, {}), NoData)
     assert isinstance(
         read_rows(
@@ -428,10 +430,10 @@ def test_a_limit_counts_runs_above_the_next_bound(limit: float, recent: Recent) 
     """Runs above a bound that is not below the limit are above the limit for certain."""
     gate = a_gate(template="latency", limit={"value": str(limit)})
 
-    found = read_rows(gate, buckets_of(gate))
+    reading = read_rows(gate, buckets_of(gate))
 
-    assert isinstance(found, Reading)
-    assert found.recent == recent
+    assert isinstance(reading, Reading)
+    assert reading.recent == recent
 
 
 def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
@@ -443,17 +445,17 @@ def test_a_limit_above_all_bounds_is_refused_if_a_user_wrote_it() -> None:
         "no bucket bound is at or above the limit of 60; choose a lower limit or wider buckets",
         Reason.INVALID_GATE,
     )
-    found = read_rows(loops, buckets_of(loops))
-    assert isinstance(found, Reading)
-    assert found.recent is None
+    reading = read_rows(loops, buckets_of(loops))
+    assert isinstance(reading, Reading)
+    assert reading.recent is None
 
 
 def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
     """Only the increase is asked for, and no hole makes that more than it was."""
     gate = a_gate(template="cost-per-run")
-    asked = gate.sources.recent
-    assert asked
-    dollars, runs = asked
+    recent_sources = gate.sources.recent
+    assert recent_sources
+    dollars, runs = recent_sources
     values: Values = {
         (dollars, Term.INCREASE, STABLE, None): 16.0,
         (runs, Term.INCREASE, STABLE, None): 200.0,
@@ -466,10 +468,10 @@ def test_the_last_minutes_of_a_sum_need_no_cover() -> None:
             (gate.sources.total, Term.SCRAPES, release, None): 40.0,
         }
 
-    found = read_rows(gate, values)
+    reading = read_rows(gate, values)
 
-    assert isinstance(found, Reading)
-    assert found.recent == Recent(Segment(0.0, 0.0, 16.0, 200.0))
+    assert isinstance(reading, Reading)
+    assert reading.recent == Recent(Segment(0.0, 0.0, 16.0, 200.0))
 
 
 def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
@@ -483,15 +485,15 @@ def test_the_last_minutes_are_left_out_where_prometheus_did_not_look() -> None:
         if not (source in recent and term is Term.COVERED and release == STABLE)
     }
 
-    found = read_rows(gate, blind)
+    reading = read_rows(gate, blind)
 
-    assert isinstance(found, Reading)
-    assert found.recent is None
+    assert isinstance(reading, Reading)
+    assert reading.recent is None
 
 
 def test_runs_that_stable_still_ends_are_known_when_all_traffic_has_gone() -> None:
     """Beside the canary alone they tell how many of its runs began; at other weights they are its control."""
-    found = []
+    leaving = []
     for subject in (SHOP, replace(SHOP, alone=True)):
         plan = plan_queries([ERRORS], subject, counting_start=START, warmup_seconds=0)
         recent = ERRORS.sources.recent
@@ -511,6 +513,6 @@ def test_runs_that_stable_still_ends_are_known_when_all_traffic_has_gone() -> No
         read = read_all(plan, answer(rows), [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
         assert isinstance(read, Reading)
         assert read.recent is not None
-        found.append(read.recent.leaving)
+        leaving.append(read.recent.leaving)
 
-    assert found == [0.0, 940.0]
+    assert leaving == [0.0, 940.0]

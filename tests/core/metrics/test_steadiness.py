@@ -24,20 +24,22 @@ def resets(release: str, most: float, *, dips: float = 0.0, lately: float = 0.0)
     return looked(answer(HEALTHY | {(f"{RUNS}.{term}", release): n for term, n in terms.items() if n}))
 
 
-def looked(found: QueryResult, closer: frozenset[Source] = PLAN.steady) -> Present:
+def looked(result: QueryResult, closer: frozenset[Source] = PLAN.steady) -> Present:
     """The counts by a query that looks at the suspicious sources more closely."""
     plan = replace(PLAN, closer=closer)
-    return read_all(plan, found, [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
+    return read_all(plan, result, [ERRORS], now=NOW, stale_after_seconds=120)["errors"]
 
 
 @pytest.mark.parametrize("release", [CANARY, STABLE])
 def test_a_first_reset_is_examined_before_it_is_believed(release: str) -> None:
     """Almost no counter is ever reset, so only the next query asks why: until then there is no verdict."""
     rows = answer(HEALTHY | {(f"{RUNS}.{Term.RESETS}", release): 1.0})
-    found = looked(rows, frozenset())
+    reading = looked(rows, frozenset())
 
-    assert isinstance(found, TooEarly)
-    assert found.message == "agent_runs_total was reset; the next result shows whether its process restarted"
+    assert isinstance(reading, TooEarly)
+    assert (
+        reading.message == "agent_runs_total was reset; the next result shows whether its process restarted"
+    )
     table = tabulate(PLAN, rows)
     assert isinstance(table, Table)
     assert closer_look(table, [ERRORS]) == {ERRORS.sources.total}
@@ -62,12 +64,12 @@ def test_restarts_are_counted_through(most: float) -> None:
 @pytest.mark.parametrize("release", [CANARY, STABLE])
 def test_a_counter_that_falls_again_and_again_is_none(release: str) -> None:
     """Two processes answer by turns behind one /metrics."""
-    found = resets(release, 14, lately=7)
+    reading = resets(release, 14, lately=7)
 
-    assert isinstance(found, Unreadable)
-    assert found.reason is Reason.COUNTERS_UNSTABLE
-    assert found.message.startswith(f"agent_runs_total of {release} fell 14 times in one series")
-    verdict = judge(ERRORS, found, PlanPosition(0, 1, time_over=True))
+    assert isinstance(reading, Unreadable)
+    assert reading.reason is Reason.COUNTERS_UNSTABLE
+    assert reading.message.startswith(f"agent_runs_total of {release} fell 14 times in one series")
+    verdict = judge(ERRORS, reading, PlanPosition(0, 1, time_over=True))
     assert (verdict.verdict, verdict.reason) == (Verdict.ERROR, Reason.COUNTERS_UNSTABLE)
 
 

@@ -97,12 +97,12 @@ def test_refusal_names_the_field_and_what_to_do(components: dict[str, Any], expe
 
 
 @pytest.mark.parametrize(
-    "wanted", ["banana", ">=1 || <2", "1.x", "v1.0.0", ">=", "~*", "^*", "<=*", ">=1.0.0,"]
+    "version_range", ["banana", ">=1 || <2", "1.x", "v1.0.0", ">=", "~*", "^*", "<=*", ">=1.0.0,"]
 )
-def test_a_range_of_another_agent_must_be_one(wanted: str) -> None:
+def test_a_range_of_another_agent_must_be_one(version_range: str) -> None:
     """A release that was stored under an older schema is refused by the field, though nothing enforces it."""
     release = a_release()
-    spec = release.spec.replace(requires=(Requirement(agent="billing", versions=wanted),))
+    spec = release.spec.replace(requires=(Requirement(agent="billing", versions=version_range),))
 
     assert refusal_of(release.replace(spec=spec)) == Refusal(
         Reason.INVALID_SPEC,
@@ -245,10 +245,10 @@ def test_whole_release_has_nothing_wrong() -> None:
 
 def test_a_bundle_of_countless_values_is_refused_before_any_is_searched() -> None:
     """A list of ones is as large as a book and takes a thousand times as long."""
-    wanted = Refusal(
+    refusal = Refusal(
         Reason.TOO_LARGE,
         "spec.components",
         "spec.components has more than 100,000 values; use an artifact for its largest part",
     )
-    assert refusal_of(a_release(with_part("config", inline={"n": [1] * MAX_VALUES}))) == wanted
+    assert refusal_of(a_release(with_part("config", inline={"n": [1] * MAX_VALUES}))) == refusal
     assert bundle_of(with_part("config", inline={"n": [1] * 1000})).text

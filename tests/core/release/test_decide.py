@@ -139,7 +139,7 @@ def test_edited_content_is_refused_while_the_old_content_stays(components: dict[
     assert decision.status is not None
     assert (decision.status.digest, decision.status.snapshot) == (settled().digest, settled().snapshot)
     ready, _, stalled = decision.status.conditions
-    assert [(found.status, found.reason, found.message) for found in (ready, stalled)] == [
+    assert [(reported.status, reported.reason, reported.message) for reported in (ready, stalled)] == [
         ("False", Reason.NAME_REUSED, message),
         ("True", Reason.NAME_REUSED, message),
     ]
@@ -203,15 +203,15 @@ def test_what_may_be_a_credential_is_a_warning(
     first = ReleaseObservation(now=NOW, release=a_release(components), config_maps=config_maps)
     decision = decide_release(first)
     after = carried_out(first, decision)
-    told = (
+    warning = (
         f"{path} might contain a password in a URL; check it, and list the path in annotation"
         " agentrollouts.dev/allow-credential-like if it does not"
     )
 
     ready = after.release.status.conditions[0]
     assert (ready.status, ready.reason) == ("True", Reason.MATERIALIZED)
-    assert ready.message.endswith(f". Warning: {told}")
-    assert decision.events[1:] == (Event(Reason.LOOKS_LIKE_CREDENTIAL, told, is_warning=True),)
+    assert ready.message.endswith(f". Warning: {warning}")
+    assert decision.events[1:] == (Event(Reason.LOOKS_LIKE_CREDENTIAL, warning, is_warning=True),)
     assert decide_release(replace(after, config_maps={})) == ReleaseDecision()
     annotations = {"agentrollouts.dev/allow-credential-like": path}
     metadata = after.release.metadata.replace(annotations=annotations)
@@ -386,9 +386,9 @@ def test_config_map_in_the_way(digest: str | None, change: dict[str, Any], what:
     decision = decide(release, snapshots=(wrong,))
 
     message = f"ConfigMap {NAME} exists {what}; delete it, and the operator writes it again"
-    known = settled() if digest else AgentReleaseStatus(observed_generation=1)
-    told = known.replace(conditions=said(Reason.NAME_TAKEN, message))
-    assert (decision.writes, decision.status) == ((), told)
+    status = settled() if digest else AgentReleaseStatus(observed_generation=1)
+    expected = status.replace(conditions=said(Reason.NAME_TAKEN, message))
+    assert (decision.writes, decision.status) == ((), expected)
 
 
 def test_failed_write_is_said_and_tried_again() -> None:
@@ -441,10 +441,10 @@ def test_new_generation_is_told() -> None:
     """A new generation moves observedGeneration, here and in the condition, and neither time nor Events."""
     release = a_release(status=settled(since=EARLIER), metadata={"generation": 2})
     snapshot = stored(snapshot_write(release, BUNDLE).manifest, release)
-    told = said(since=EARLIER, generation=2)
+    conditions = said(since=EARLIER, generation=2)
 
     assert decide(release, snapshots=(snapshot,)) == ReleaseDecision(
-        status=settled().replace(observed_generation=2, conditions=told)
+        status=settled().replace(observed_generation=2, conditions=conditions)
     )
 
 
@@ -465,16 +465,16 @@ def test_fixed_point_and_a_digest_that_stays(steps: list[str], components: dict[
     Nor is there a second one: a snapshot that was written before anything was told keeps the name.
     """
     world = ReleaseObservation(now=NOW, release=a_release(components), config_maps=RULES)
-    told: set[str] = set()
+    digests: set[str] = set()
     for step in [*steps, "look", "look"]:
         world = disturbed(world, step)
         world = carried_out(world, decide_release(world))
-        told |= {world.release.status.digest} - {None}  # type: ignore[arg-type]  # None is taken out
+        digests |= {world.release.status.digest} - {None}  # type: ignore[arg-type]  # None is taken out
 
     end = decide_release(world)
 
     assert (end.writes, end.status, end.events) == ((), None, ())
-    assert len(told | {snapshot.digest for snapshot in world.snapshots}) <= 1
+    assert len(digests | {snapshot.digest for snapshot in world.snapshots}) <= 1
 
 
 def disturbed(world: ReleaseObservation, step: str) -> ReleaseObservation:

@@ -198,26 +198,26 @@ def test_a_true_key_is_refused_wherever_it_stands(kind: str, seed: int, prompt: 
     """A random key of every kind is found with certainty in any prompt."""
     secret = KEYS[kind](random.Random(seed))
 
-    found = findings(prompt.format(secret))
+    suspicions = findings(prompt.format(secret))
 
-    assert [(finding.path, finding.is_certain) for finding in found] == [("c.system", True)], secret
+    assert [(finding.path, finding.is_certain) for finding in suspicions] == [("c.system", True)], secret
 
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_hardly_any_true_key_is_only_doubtful(kind: str) -> None:
     """Of a thousand random keys of a kind all are found, and all but a few with certainty."""
-    found = [findings(KEYS[kind](random.Random(seed))) for seed in range(1000)]
+    by_seed = [findings(KEYS[kind](random.Random(seed))) for seed in range(1000)]
 
-    assert all(found)
-    assert sum(not finding.is_certain for [finding] in found) <= 1
+    assert all(by_seed)
+    assert sum(not finding.is_certain for [finding] in by_seed) <= 1
 
 
 @pytest.mark.parametrize("kind", UNNAMED)
 def test_a_secret_without_a_form_is_found_by_how_it_is_given(kind: str) -> None:
     """Random text after a secret's name is refused, but for one in two hundred that looks like words."""
-    found = [findings(UNNAMED[kind](random.Random(seed))) for seed in range(1000)]
+    by_seed = [findings(UNNAMED[kind](random.Random(seed))) for seed in range(1000)]
 
-    assert sum(bool(each) and each[0].is_certain for each in found) >= 995
+    assert sum(bool(each) and each[0].is_certain for each in by_seed) >= 995
 
 
 @pytest.mark.parametrize("text", PLACEHOLDERS)

@@ -33,9 +33,9 @@ PEM = "-----BEGIN PRIVATE" + " KEY-----\n"
 @pytest.mark.parametrize(("kind", "text"), KNOWN.items())
 def test_known_forms_are_found_wherever_they_stand(kind: str, text: str) -> None:
     """A text in the form of a known key is found under any name, with its kind and its path."""
-    found = list(find_credentials({"notes": ["fine", {"remark": f"see: {text}"}]}, "spec"))
+    suspicions = list(find_credentials({"notes": ["fine", {"remark": f"see: {text}"}]}, "spec"))
 
-    assert found == [Suspicion("spec.notes[1].remark", kind)]
+    assert suspicions == [Suspicion("spec.notes[1].remark", kind)]
 
 
 @pytest.mark.parametrize(
@@ -85,30 +85,30 @@ def test_what_is_no_credential_passes(content: object) -> None:
 )
 def test_secret_that_is_assigned_inside_a_text_is_found(text: str) -> None:
     """A file or a prompt that assigns a secret is found, as the content of a ConfigMap is one text."""
-    found = list(find_credentials({"settings.yaml": text}, "c"))
+    suspicions = list(find_credentials({"settings.yaml": text}, "c"))
 
-    assert found == [Suspicion('c["settings.yaml"]', "a text that contains a secret")]
+    assert suspicions == [Suspicion('c["settings.yaml"]', "a text that contains a secret")]
 
 
 def test_credential_used_as_a_key_is_found_and_not_told() -> None:
     """Where the name of a field is the credential, the path stops above it."""
-    found = list(find_credentials({"limits": {"AKIA" + "Q3EGRXZ7MVLT5WNB": {"rate": 5}}}, "c"))
+    suspicions = list(find_credentials({"limits": {"AKIA" + "Q3EGRXZ7MVLT5WNB": {"rate": 5}}}, "c"))
 
-    assert found == [Suspicion("c", "an AWS access key")]
+    assert suspicions == [Suspicion("c", "an AWS access key")]
 
 
 @given(
     value=st.text(string.ascii_letters + string.digits, min_size=16, max_size=64),
     kind=st.sampled_from(["password", "notes"]),
-    known=st.sampled_from(sorted(KNOWN.values())),
+    credential=st.sampled_from(sorted(KNOWN.values())),
 )
-def test_findings_never_tell_the_value(value: str, kind: str, known: str) -> None:
+def test_findings_never_tell_the_value(value: str, kind: str, credential: str) -> None:
     """Whatever is found, the finding holds no part of the value that could be used."""
-    secret = f"{known} {value}"
-    told = repr(list(find_credentials({kind: secret}, "c")))
+    secret = f"{credential} {value}"
+    report = repr(list(find_credentials({kind: secret}, "c")))
 
-    assert secret not in told
-    assert value not in told
+    assert secret not in report
+    assert value not in report
 
 
 @pytest.mark.timeout(20)

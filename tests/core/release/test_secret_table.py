@@ -383,7 +383,7 @@ def test_a_value_has_the_name_beside_it() -> None:
         {"key": "client_secret", "val": made("{A32}", 3)},
     ]
 
-    assert [found.path for found in find_credentials(pairs, "c")] == ["c[0].value", "c[2].val"]
+    assert [suspicion.path for suspicion in find_credentials(pairs, "c")] == ["c[0].value", "c[2].val"]
 
 
 def basic(chance: random.Random, encode: bool = True) -> str:  # noqa: FBT001, FBT002
@@ -424,7 +424,7 @@ def test_a_long_key_is_not_repeated_in_every_path() -> None:
     """The paths of many fields below one long key stay short, so that time is linear in the content."""
     content = {"k" * 100_000: {f"f{number}": made("ghp_{A36}", number) for number in range(3)}}
 
-    found = list(find_credentials(content, "c"))
+    suspicions = list(find_credentials(content, "c"))
 
-    assert len(found) == 3
-    assert all(len(each.path) < 300 for each in found)
+    assert len(suspicions) == 3
+    assert all(len(each.path) < 300 for each in suspicions)

@@ -75,9 +75,9 @@ def test_the_conditions_of_a_canary_whose_route_cannot_be_written() -> None:
 def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     """Another message or reason is no transition."""
     first = a_rollout().serving(OLD).trying(NEW)
-    seen = first.having(conditions=decided(an_observation(first)).conditions)
+    reported = first.having(conditions=decided(an_observation(first)).conditions)
     later = START + timedelta(seconds=30)
-    held = decided(an_observation(seen.planning(paused=True), now=later))
+    held = decided(an_observation(reported.planning(paused=True), now=later))
 
     assert {condition.type: condition.last_transition_time for condition in held.conditions} == dict.fromkeys(
         CONDITIONS, START
@@ -88,10 +88,10 @@ def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
 def test_a_word_of_a_newer_version_is_survived() -> None:
     """A status is read again after a downgrade."""
     builder = a_rollout().serving(OLD).trying(NEW)
-    known = decided(an_observation(builder)).conditions
-    strange = known[4].replace(status=ConditionStatus.FALSE, reason="NotInventedYet")
+    reported = decided(an_observation(builder)).conditions
+    strange = reported[4].replace(status=ConditionStatus.FALSE, reason="NotInventedYet")
 
-    assert conditions(an_observation(builder.having(conditions=(*known[:4], strange))))[
+    assert conditions(an_observation(builder.having(conditions=(*reported[:4], strange))))[
         "MetricsAvailable"
     ] == (
         "False",
@@ -147,11 +147,11 @@ def test_an_answer_to_another_question_is_none() -> None:
         for plan in (poll.plan, other.plan)
     ]
     gates = [
-        decided(an_observation(a_rollout().serving(OLD).trying(NEW), poll_result=found)).gates
-        for found in poll_result
+        decided(an_observation(a_rollout().serving(OLD).trying(NEW), poll_result=result)).gates
+        for result in poll_result
     ]
 
-    assert [[gate.verdict.value for gate in found] for found in gates] == [["Error"], []]
+    assert [[gate.verdict.value for gate in statuses] for statuses in gates] == [["Error"], []]
 
 
 def test_every_snapshot_that_may_be_served_again_gets_the_rollout_as_owner() -> None:
@@ -159,16 +159,16 @@ def test_every_snapshot_that_may_be_served_again_gets_the_rollout_as_owner() -> 
     builder = a_rollout().serving(OLD).trying(NEW)
     theirs = owned_snapshots([OLD, NEW], uid="uid-of-its-release")
     missing: dict[str, ObjectMeta] = {}
-    found = [
+    owned = [
         [
             key_of(write.manifest)[1]
-            for write in decide(an_observation(builder, snapshots=seen)).writes
+            for write in decide(an_observation(builder, snapshots=snapshots)).writes
             if isinstance(write, Write) and write.manager == f"agentrollouts-owner-{UID}"
         ]
-        for seen in (theirs, owned_snapshots([OLD, NEW]), missing)
+        for snapshots in (theirs, owned_snapshots([OLD, NEW]), missing)
     ]
 
-    assert found == [[snapshot_of(OLD), snapshot_of(NEW)], [], []]
+    assert owned == [[snapshot_of(OLD), snapshot_of(NEW)], [], []]
 
 
 def test_the_way_back_is_in_the_same_decision_as_its_reason() -> None:

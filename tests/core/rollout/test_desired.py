@@ -33,10 +33,10 @@ def test_what_the_release_is_to_the_rollout(
     builder: RolloutBuilder, release: str, expected: Standing
 ) -> None:
     """The first of: on trial, serving, quarantined, healthy before, new."""
-    found = desired_release(an_observation(builder.asking_for(release)))
+    desired = desired_release(an_observation(builder.asking_for(release)))
 
-    assert isinstance(found, Desired)
-    assert (found.standing, found.record.release, found.record.digest) == (
+    assert isinstance(desired, Desired)
+    assert (desired.standing, desired.record.release, desired.record.digest) == (
         expected,
         release,
         a_record(release).digest,
@@ -58,10 +58,10 @@ def test_what_was_never_healthy_needs_its_object() -> None:
     """Nobody keeps the snapshot of a release that was given up, so its name alone cannot be tried."""
     given_up = KNOWING.remembering(NEXT, Outcome.SUPERSEDED, Reason.SUPERSEDED).asking_for(NEXT)
 
-    found = desired_release(an_observation(given_up, release=None))
+    problem = desired_release(an_observation(given_up, release=None))
 
-    assert isinstance(found, Problem)
-    assert found.reason is Reason.RELEASE_NOT_FOUND
+    assert isinstance(problem, Problem)
+    assert problem.reason is Reason.RELEASE_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -83,18 +83,18 @@ def test_what_was_never_healthy_needs_its_object() -> None:
 )
 def test_what_is_wrong_with_a_new_release(release: AgentRelease | None, reason: Reason, words: str) -> None:
     """One reason, and a sentence that names the object and what to do."""
-    found = desired_release(an_observation(KNOWING.asking_for(NEXT), release=release))
+    problem = desired_release(an_observation(KNOWING.asking_for(NEXT), release=release))
 
-    assert isinstance(found, Problem)
-    assert found.reason is reason
-    assert words in found.message
+    assert isinstance(problem, Problem)
+    assert problem.reason is reason
+    assert words in problem.message
 
 
 def test_only_a_route_needs_a_service() -> None:
     """Agents that split by themselves are found by other means."""
     asking = [KNOWING.asking_for(NEXT).planning(traffic=traffic) for traffic in ({}, BY_ROUTE)]
-    found = [
+    results = [
         desired_release(an_observation(each, release=a_ready_release(NEXT, service=None))) for each in asking
     ]
 
-    assert [type(each) for each in found] == [Desired, Problem]
+    assert [type(each) for each in results] == [Desired, Problem]

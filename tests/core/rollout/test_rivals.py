@@ -30,8 +30,8 @@ def ours(builder: RolloutBuilder | None = None) -> AgentRollout:
 
 def another(name: str, created: str, *, status: Any = None, **metadata: str) -> Manifest:  # noqa: ANN401 JSON
     """Another rollout of the agent as returned by the API server."""
-    found = {"metadata": {"name": name, "creationTimestamp": created, **metadata}, "spec": {}}
-    return found if status is None else {**found, "status": status}
+    manifest = {"metadata": {"name": name, "creationTimestamp": created, **metadata}, "spec": {}}
+    return manifest if status is None else {**manifest, "status": status}
 
 
 BEGUN: dict[str, Any] = {"attempt": {"number": 1}}
@@ -60,11 +60,11 @@ def test_the_answer_is_the_same_from_both_sides() -> None:
     """Of two made in one second exactly one ships the agent."""
     first, second = ours(), ours()
     second = second.replace(metadata=second.metadata.replace(name="zoo"))
-    manifests = [{"metadata": found.metadata.to_json(), "status": {}} for found in (first, second)]
+    manifests = [{"metadata": rollout.metadata.to_json(), "status": {}} for rollout in (first, second)]
     for manifest in manifests:
         manifest["metadata"]["creationTimestamp"] = NOW
-    found = [agent_taken_by(first, manifests[1:]), agent_taken_by(second, manifests[:1])]
-    assert found == [None, "support-agent"]
+    taken_by = [agent_taken_by(first, manifests[1:]), agent_taken_by(second, manifests[:1])]
+    assert taken_by == [None, "support-agent"]
 
 
 def taken(builder: RolloutBuilder) -> Decision:
@@ -85,8 +85,8 @@ def test_the_younger_rollout_is_refused() -> None:
         True,
     )
     assert [(event.reason, event.is_warning) for event in decision.events] == [(Reason.AGENT_TAKEN, True)]
-    seen = replace(a_rollout(), status=decision.status)
-    again = taken(seen)
+    reported = replace(a_rollout(), status=decision.status)
+    again = taken(reported)
     assert (again.status, again.events) == (None, ())
 
 
@@ -174,18 +174,21 @@ def test_a_shared_hostname_is_a_warning_that_stops_nothing() -> None:
     builder = a_rollout().asking_for(OLD).serving(OLD)
     decision = decide(an_observation(builder, same_door=("shop/x",)))
     assert decision.status is not None
-    found = {condition.type: condition for condition in decision.status.conditions}
-    assert (found["RouteConflict"].status, found["RouteConflict"].reason) == ("True", "HostnameShared")
-    assert "HTTPRoute shop/x" in found["RouteConflict"].message
-    assert (found["Ready"].status, found["Stalled"].status) == ("True", "False")
+    conditions = {condition.type: condition for condition in decision.status.conditions}
+    assert (conditions["RouteConflict"].status, conditions["RouteConflict"].reason) == (
+        "True",
+        "HostnameShared",
+    )
+    assert "HTTPRoute shop/x" in conditions["RouteConflict"].message
+    assert (conditions["Ready"].status, conditions["Stalled"].status) == ("True", "False")
     assert [event.reason for event in decision.events if event.is_warning] == [Reason.HOSTNAME_SHARED]
 
-    seen = replace(builder, status=decision.status)
-    again = decide(an_observation(seen, now=START, same_door=("shop/x",)))
+    reported = replace(builder, status=decision.status)
+    again = decide(an_observation(reported, now=START, same_door=("shop/x",)))
     assert (again.status, again.events) == (None, ())
-    more = decide(an_observation(seen, same_door=("shop/x", "shop/y")))
+    more = decide(an_observation(reported, same_door=("shop/x", "shop/y")))
     assert [event.reason for event in more.events] == [Reason.HOSTNAME_SHARED]
-    gone = decide(an_observation(seen)).status
+    gone = decide(an_observation(reported)).status
     assert gone is not None
     assert "RouteConflict" not in {condition.type for condition in gone.conditions}
 

@@ -117,8 +117,10 @@ FORWARD: Final = {
 
 
 @pytest.mark.parametrize("step", FORWARD)
-@pytest.mark.parametrize("known", [LOST, UNKNOWN, {}], ids=["lost", "unknown", "unasked"])
-def test_nothing_advances_while_the_loss_is_not_disproved(step: str, known: dict[str, bool | None]) -> None:
+@pytest.mark.parametrize("endpoints", [LOST, UNKNOWN, {}], ids=["lost", "unknown", "unasked"])
+def test_nothing_advances_while_the_loss_is_not_disproved(
+    step: str, endpoints: dict[str, bool | None]
+) -> None:
     """Not by time, by approval, on a ramp or out of the bake; ignorance neither clears nor proves it."""
     builder = FORWARD[step]
     before = builder.status.attempt
@@ -128,16 +130,16 @@ def test_nothing_advances_while_the_loss_is_not_disproved(step: str, known: dict
 
     grace = a_rollout(**{**builder.spec, "analysis": {"warmupSeconds": 0, "endpointGraceSeconds": 3600}})
     held = lost_since(3000, replace(builder, spec=grace.spec))
-    kept = attempt_after(at(3600, known, held))
+    kept = attempt_after(at(3600, endpoints, held))
     assert (kept.state, kept.weight) == (before.state, before.weight)
     assert kept.endpoints_lost_time == START + timedelta(seconds=3000)
 
 
 def test_ignorance_never_rolls_back() -> None:
     """An API server that is away for an hour proves nothing."""
-    for known in (UNKNOWN, {}):
-        assert attempt_after(at(3600, known, lost_since(0))).state is State.CANARY
-        assert attempt_after(at(3600, known)).endpoints_lost_time is None
+    for endpoints in (UNKNOWN, {}):
+        assert attempt_after(at(3600, endpoints, lost_since(0))).state is State.CANARY
+        assert attempt_after(at(3600, endpoints)).endpoints_lost_time is None
 
 
 def test_a_canary_that_answers_again_goes_on() -> None:
@@ -193,10 +195,10 @@ def test_stable_may_be_gone_once_it_has_no_share() -> None:
 def test_a_first_release_without_endpoints_is_held_and_not_healthy() -> None:
     """There is no release to roll back to; it resumes once it answers."""
     first = a_rollout(gates=[]).trying(NEW).changing(state=State.INITIAL, weight=100)
-    known = {service_of(NEW): False}
+    endpoints = {service_of(NEW): False}
 
-    assert attempt_after(at(5, known, first)).state is State.INITIAL
-    held = attempt_after(at(GRACE, known, lost_since(0, first)))
+    assert attempt_after(at(5, endpoints, first)).state is State.INITIAL
+    held = attempt_after(at(GRACE, endpoints, lost_since(0, first)))
     assert (held.state, held.hold.reason) == (State.HELD, Reason.NO_READY_ENDPOINTS)
     again = first.having(attempt=held)
     assert attempt_after(at(60, {service_of(NEW): True}, again)).state is State.INITIAL
@@ -286,8 +288,8 @@ def test_a_weight_that_was_decided_is_not_written_once_the_canary_is_lost() -> N
     obs = at(100, LOST, lost_since(99, decided))
 
     held, free = (
-        {(w.manifest["kind"], w.manifest["metadata"]["name"]) for w in decide(found).writes}
-        for found in (
+        {(w.manifest["kind"], w.manifest["metadata"]["name"]) for w in decide(observation).writes}
+        for observation in (
             replace(obs, traffic=before),
             replace(at(100, {}, decided), traffic=before),
         )
@@ -331,8 +333,8 @@ FORCED: Final = RESTING.annotated(roll_back=f"4/{NEXT}/force")
 def target_of(builder: RolloutBuilder, **ready: bool | None) -> str | None:
     """Where stable is rolled back to."""
     names = {"new": NEW, "old": OLD, "oldest": OLDEST}
-    known = {service_of(names[key]): value for key, value in ready.items()}
-    obs = an_observation(builder, endpoints=known)
+    endpoints = {service_of(names[key]): value for key, value in ready.items()}
+    obs = an_observation(builder, endpoints=endpoints)
     rollback = after(decide(obs), obs).last_rollback
     return rollback.to if rollback else None
 
@@ -362,8 +364,8 @@ def test_force_is_understood_during_an_attempt_as_well() -> None:
 
 def test_where_no_target_answers_stable_stays_and_the_services_are_named() -> None:
     """It is looked at again, and nothing is written to the traffic."""
-    known = dict.fromkeys(map(service_of, (NEW, OLD, OLDEST)), False)
-    decision = decide(an_observation(ORDERED, endpoints=known))
+    endpoints = dict.fromkeys(map(service_of, (NEW, OLD, OLDEST)), False)
+    decision = decide(an_observation(ORDERED, endpoints=endpoints))
     assert decision.status is not None
     ready, _, stalled, *_ = decision.status.conditions
 
@@ -377,10 +379,10 @@ def test_where_no_target_answers_stable_stays_and_the_services_are_named() -> No
 
 def test_the_api_server_is_asked_about_targets_only_when_a_rollback_is_due() -> None:
     """At rest nothing is asked or followed."""
-    asked = decide(an_observation(ORDERED, endpoints={})).unsure_of
+    unsure = decide(an_observation(ORDERED, endpoints={})).unsure_of
     resting = decide(an_observation(RESTING, endpoints={}))
 
-    assert asked == {service_of(NEW), service_of(OLD), service_of(OLDEST)}
+    assert unsure == {service_of(NEW), service_of(OLD), service_of(OLDEST)}
     assert (resting.unsure_of, resting.services) == (frozenset(), frozenset())
     assert decide(an_observation(ORDERED.planning(traffic={}), endpoints={})).unsure_of == frozenset()
 
@@ -413,11 +415,11 @@ def test_a_slice_may_be_empty() -> None:
 
 
 @given(st.dictionaries(st.sampled_from([service_of(OLD), service_of(NEW)]), st.none() | st.booleans()))
-def test_a_canary_is_rolled_back_only_on_proof_against_it_alone(known: dict[str, bool | None]) -> None:
+def test_a_canary_is_rolled_back_only_on_proof_against_it_alone(endpoints: dict[str, bool | None]) -> None:
     """Whatever is known: 100/0 if, and only if, the canary was proved lost and stable was not."""
-    attempt = attempt_after(at(3600, known, lost_since(0)))
+    attempt = attempt_after(at(3600, endpoints, lost_since(0)))
 
-    is_proved = known.get(service_of(NEW)) is False and known.get(service_of(OLD)) is not False
+    is_proved = endpoints.get(service_of(NEW)) is False and endpoints.get(service_of(OLD)) is not False
     assert (attempt.state is State.ROLLING_BACK) is is_proved
 
 

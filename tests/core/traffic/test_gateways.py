@@ -118,10 +118,10 @@ def test_silence_is_a_missing_gateway_after_30_s() -> None:
 
     assert (read(early).problem or late).reason is Reason.APPLYING  # type: ignore[union-attr] # a Problem
     assert decide(early).wake_at == START + SILENCE
-    found = read(late).problem
-    assert found is not None
-    assert (found.reason, read(late).until) == (Reason.NO_GATEWAY, None)
-    assert found.message == (
+    problem = read(late).problem
+    assert problem is not None
+    assert (problem.reason, read(late).until) == (Reason.NO_GATEWAY, None)
+    assert problem.message == (
         "no gateway has reported on HTTPRoute support-agent, parentRef Gateway support/public; is it in "
         "namespace support (the parentRef names no namespace, so support is meant), and does it allow routes "
         "from namespace support? If it never writes the status of routes, set "
@@ -151,14 +151,14 @@ def test_an_attempt_without_a_gateway_neither_advances_nor_claims_its_share() ->
 @pytest.mark.parametrize("parents", [[], [of(says("Accepted", "False"))], [of(says("Accepted"))]])
 def test_a_rollback_does_not_wait_for_a_gateway(parents: list[Mapping[str, Any]]) -> None:
     """100/0 is written, and verified, whatever gateways say."""
-    asked = TRYING.asking_for(OLD)
-    decision = decide(silent_for(7200, asked, *parents))
+    reverted = TRYING.asking_for(OLD)
+    decision = decide(silent_for(7200, reverted, *parents))
 
     assert decision.status is not None
     assert decision.status.attempt is not None
     assert decision.status.attempt.state is State.ROLLING_BACK
     assert {write.manifest["kind"] for write in decision.writes} == {"HTTPRoute", "ConfigMap"}
-    written = decide(silent_for(7200, asked.rolling_back(), *parents))
+    written = decide(silent_for(7200, reverted.rolling_back(), *parents))
     assert written.status is not None
     assert written.status.attempt is not None
     assert written.status.attempt.state is State.VERIFYING

@@ -67,8 +67,8 @@ def test_ownership_is_by_controller_or_field_manager(
     key: tuple[str, str], metadata: dict[str, Any], *, is_made: bool
 ) -> None:
     """No label makes an object ours, and none makes it foreign."""
-    found = with_metadata(shown(TRYING.build())[key], **metadata)
-    assert is_ours(found, TRYING.build()) is is_made
+    manifest = with_metadata(shown(TRYING.build())[key], **metadata)
+    assert is_ours(manifest, TRYING.build()) is is_made
 
 
 @pytest.mark.parametrize("key", [ROUTE, CONFIG])
@@ -97,8 +97,8 @@ def test_a_rollback_of_what_had_traffic_asks_nobody() -> None:
 
 def test_the_barest_form_has_neither_labels_nor_owners() -> None:
     """A label or an owner that the API server refuses does not keep the canary in traffic."""
-    asked = TRYING.annotated(roll_back=f"2/{NEW}")
-    route = next(w for w in decide(an_observation(asked)).writes if w.manifest["kind"] == "HTTPRoute")
+    requested = TRYING.annotated(roll_back=f"2/{NEW}")
+    route = next(w for w in decide(an_observation(requested)).writes if w.manifest["kind"] == "HTTPRoute")
     assert isinstance(route, Write)
     *_, barest = bare_forms(route)
 
@@ -131,9 +131,9 @@ def marked(builder: RolloutBuilder, canary: int, **marks: str) -> Observation:
         ANNOTATION_ROLLBACK_TRIGGER: "Breach",
         ANNOTATION_ROLLBACK_MESSAGE: DANA,
     }
-    known = {f"agentrollouts.dev/{key.replace('_', '-')}": text for key, text in marks.items()}
-    annotations = {key: text for key, text in (annotations | known).items() if text}
-    traffic = {key: with_metadata(found, annotations=annotations) for key, found in seen.items()}
+    overrides = {f"agentrollouts.dev/{key.replace('_', '-')}": text for key, text in marks.items()}
+    annotations = {key: text for key, text in (annotations | overrides).items() if text}
+    traffic = {key: with_metadata(manifest, annotations=annotations) for key, manifest in seen.items()}
     return an_observation(builder, traffic=traffic)
 
 
@@ -211,7 +211,7 @@ def at_rest_marked(trigger: str, builder: RolloutBuilder, *, serving: str = OLDE
         ANNOTATION_ROLLBACK_TRIGGER: trigger,
         ANNOTATION_ROLLBACK_MESSAGE: DANA,
     }
-    traffic = {key: with_metadata(found, annotations=annotations) for key, found in seen.items()}
+    traffic = {key: with_metadata(manifest, annotations=annotations) for key, manifest in seen.items()}
     return an_observation(builder, traffic=traffic)
 
 
@@ -274,9 +274,9 @@ def test_nothing_begins_with_an_immutable_config_map() -> None:
     decision = decide(obs)
 
     assert decision.status is not None
-    found = {condition.type: condition for condition in decision.status.conditions}
-    assert (found["Ready"].reason, found["Stalled"].status) == (Reason.TRAFFIC_IMMUTABLE, "True")
-    assert COMMAND in found["Ready"].message
+    conditions = {condition.type: condition for condition in decision.status.conditions}
+    assert (conditions["Ready"].reason, conditions["Stalled"].status) == (Reason.TRAFFIC_IMMUTABLE, "True")
+    assert COMMAND in conditions["Ready"].message
     assert decision.status.attempt is not None
     assert decision.status.attempt.state is State.PENDING
     assert decision.writes == ()
@@ -298,8 +298,8 @@ def test_a_new_generation_does_not_replace_it() -> None:
 def test_in_mid_attempt_it_holds_and_the_way_back_replaces_it() -> None:
     """The very version that was seen is deleted, and the ConfigMap is written again with the latch."""
     held = next_status(an_observation(BY_CONFIG, traffic=frozen(BY_CONFIG)))
-    asked = BY_CONFIG.annotated(roll_back=f"2/{NEW}").having(**dict(held))
-    deletion, write = decide(an_observation(asked, traffic=frozen(BY_CONFIG))).writes[:2]
+    requested = BY_CONFIG.annotated(roll_back=f"2/{NEW}").having(**dict(held))
+    deletion, write = decide(an_observation(requested, traffic=frozen(BY_CONFIG))).writes[:2]
 
     assert held.attempt is not None
     assert held.attempt.hold is not None
@@ -319,8 +319,8 @@ def test_text_that_is_no_split_is_replaced_too() -> None:
     """Someone froze a ConfigMap with other data."""
     seen = frozen(BY_CONFIG)
     seen[CONFIG] = {**seen[CONFIG], "data": {"split.json": "nothing"}}
-    asked = BY_CONFIG.annotated(roll_back=f"2/{NEW}")
-    assert [type(w) for w in decide(an_observation(asked, traffic=seen)).writes[:2]] == [Deletion, Write]
+    requested = BY_CONFIG.annotated(roll_back=f"2/{NEW}")
+    assert [type(w) for w in decide(an_observation(requested, traffic=seen)).writes[:2]] == [Deletion, Write]
 
 
 @pytest.mark.parametrize("builder", [TRYING, BY_CONFIG, a_rollout(traffic=BY_PATCH).serving(OLD).trying(NEW)])
@@ -339,7 +339,7 @@ def test_an_altered_snapshot_is_not_a_target() -> None:
     rested = rested.trying(NEW).changing(state=State.HEALTHY, number=7).having(canary=None)
     whole = an_observation(rested)
     name = a_record(OLD).snapshot
-    kept = {key: found for key, found in whole.snapshots.items() if key != name}
+    kept = {key: metadata for key, metadata in whole.snapshots.items() if key != name}
     altered = replace(whole, snapshots=kept, altered=frozenset({name}))
     decision = decide(altered)
     assert decision.status is not None
@@ -350,8 +350,8 @@ def test_an_altered_snapshot_is_not_a_target() -> None:
     assert f"ConfigMap {name}" in ready.message
     assert f"{OLDEST} is available" in ready.message
     assert [event.reason for event in decision.events if event.is_warning] == [Reason.SNAPSHOT_ALTERED]
-    asked = replace(altered, rollout=rested.annotated(roll_back=f"7/{NEW}").build())
-    back = next_status(asked).last_rollback
+    requested = replace(altered, rollout=rested.annotated(roll_back=f"7/{NEW}").build())
+    back = next_status(requested).last_rollback
     assert back is not None
     assert back.to == OLDEST
 
@@ -360,7 +360,7 @@ def test_nothing_begins_from_an_altered_snapshot() -> None:
     """Agents would read another bundle than the one that was checked."""
     obs = an_observation(a_rollout().serving(OLD))
     name = a_record(NEW).snapshot
-    kept = {key: found for key, found in obs.snapshots.items() if key != name}
+    kept = {key: metadata for key, metadata in obs.snapshots.items() if key != name}
     status = next_status(replace(obs, snapshots=kept, altered=frozenset({name})))
 
     ready = find_condition(status.conditions, "Ready")

@@ -81,9 +81,9 @@ def test_the_bare_form_of_a_rollback_has_the_same_weights_and_no_sentence(traffi
 
         assert [weights(plain) for plain in (marked, *unmarked)] == [weights(write)] * (1 + len(unmarked))
         assert "runs failed" in json.dumps([write.manifest, getattr(write, "operations", ())])
-        told = json.dumps([marked.manifest, getattr(marked, "operations", ())])
-        assert "runs failed" not in told
-        assert "Breach" in told
+        text = json.dumps([marked.manifest, getattr(marked, "operations", ())])
+        assert "runs failed" not in text
+        assert "Breach" in text
         for plain in unmarked:
             assert "Breach" not in json.dumps([plain.manifest, getattr(plain, "operations", ())])
 
@@ -117,8 +117,8 @@ def test_a_rollback_for_any_reason_can_be_written(text: str, traffic: Mapping[st
     """Whatever text the reason has, annotations and status are UTF-8 within the limits of the API server."""
     obs, status = rolled_back(text, traffic)
 
-    told = json.dumps(status.to_json(), ensure_ascii=False).encode()
-    assert len(told) < 64 * 1024
+    encoded = json.dumps(status.to_json(), ensure_ascii=False).encode()
+    assert len(encoded) < 64 * 1024
     for write in writes_of(obs, status):
         form = json.dumps([write.manifest, getattr(write, "operations", ())], ensure_ascii=False).encode()
         assert len(form) < ANNOTATIONS_BYTES // 4

@@ -21,17 +21,17 @@ from testkit.world import Behavior, World, a_world
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> list[Counter[str]]:
     """One counter for each decision: claims read by route, rules, comparisons, and desired weights."""
-    found: list[Counter[str]] = []
+    counters: list[Counter[str]] = []
 
     def read_claim(route: Manifest | None, rollout: str) -> Claim | None:
-        found[-1][f"claim of {route['metadata']['name'] if route else None}"] += 1
+        counters[-1][f"claim of {route['metadata']['name'] if route else None}"] += 1
         return claim_of(route, rollout)
 
     def counting(owner: Any, name: str, what: str) -> None:  # noqa: ANN401 a module or a class
         shipped = getattr(owner, name)
 
         def counted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 as what it replaces
-            found[-1][what] += 1
+            counters[-1][what] += 1
             return shipped(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, counted)
@@ -43,11 +43,11 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> list[Counter[str]]:
     shipped = World.decide
 
     def decided(world: World) -> Decision:
-        found.append(Counter())
+        counters.append(Counter())
         return shipped(world)
 
     monkeypatch.setattr(World, "decide", decided)
-    return found
+    return counters
 
 
 @pytest.mark.parametrize("failed", [0.02, 0.5], ids=["promoted", "rolled back"])

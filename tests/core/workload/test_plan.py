@@ -114,7 +114,7 @@ def test_nothing_that_has_or_needs_requests_loses_its_pods(
 
     check_workloads(obs, decision)
 
-    listed = {found.name for found in obs.status.workloads}
+    listed = {workload.name for workload in obs.status.workloads}
     assert {chore.manifest["metadata"]["name"] for chore in decision.chores} <= listed
 
 
@@ -126,7 +126,9 @@ def test_an_attempt_in_progress_reads_nothing_unless_a_release_that_serves_is_co
     """A rollback waits for no Deployment."""
     obs = an_observation(builder, release=a_ready_release(builder.plan.release_ref.name, service=None))
     serving = {record.release for record in (obs.status.stable, obs.status.canary) if record}
-    is_cold = any(found.scaled_down_time for found in obs.status.workloads if found.release in serving)
+    is_cold = any(
+        workload.scaled_down_time for workload in obs.status.workloads if workload.release in serving
+    )
 
     decision = decide(obs)
 
@@ -158,27 +160,27 @@ def test_objects_are_made_only_once_the_status_lists_them() -> None:
     listed = the_workloads(a_rollout(workload=WORKLOAD).serving(OLD).having(workloads=(entry(NEW),)))
 
     assert (list(unlisted.changes()), unlisted.noted()) == ([], (entry(NEW),))
-    kinds = [(type(found), found.manifest["kind"]) for found in listed.changes()]
+    kinds = [(type(change), change.manifest["kind"]) for change in listed.changes()]
     assert kinds == [(Write, "Deployment"), (Write, "Service")]
 
 
 def test_a_missing_right_is_told_with_the_command_that_grants_it() -> None:
     """With the operator's own account, as the API server names it."""
-    told = (
+    refusal = (
         'Failed to get Deployment support/x: deployments.apps "x" is forbidden: User '
         '"system:serviceaccount:ops:rollouts" cannot get resource "deployments" in API group "apps"'
     )
-    seen = dict.fromkeys(the_workloads(a_rollout()).seen, Problem(Reason.FORBIDDEN, told))
+    seen = dict.fromkeys(the_workloads(a_rollout()).seen, Problem(Reason.FORBIDDEN, refusal))
 
-    found = the_workloads(a_rollout(workload=WORKLOAD), seen=seen).obstacle()
+    obstacle = the_workloads(a_rollout(workload=WORKLOAD), seen=seen).obstacle()
 
-    assert found is not None
-    assert found.reason is Reason.FORBIDDEN
+    assert obstacle is not None
+    assert obstacle.reason is Reason.FORBIDDEN
     command = (
         "kubectl create rolebinding agentrollouts-workloads --namespace=support "
         "--clusterrole=rollouts-workloads --serviceaccount=ops:rollouts"
     )
-    assert found.message == f"{told}; to permit it: {command}"
+    assert obstacle.message == f"{refusal}; to permit it: {command}"
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Service"])
@@ -186,11 +188,11 @@ def test_an_object_of_someone_else_is_never_written(kind: str) -> None:
     """The release waits, and both stay as they are."""
     plan = a_rollout(workload=WORKLOAD).having(workloads=(entry(NEW),))
     theirs = made(kind, NEW, uid="another")
-    found = the_workloads(plan, seen={**the_workloads(plan).seen, (kind, service_of(NEW)): theirs})
+    workloads = the_workloads(plan, seen={**the_workloads(plan).seen, (kind, service_of(NEW)): theirs})
 
-    obstacle = found.obstacle()
+    obstacle = workloads.obstacle()
     assert obstacle is not None
-    assert (obstacle.reason, list(found.changes())) == (Reason.NAME_TAKEN, [])
+    assert (obstacle.reason, list(workloads.changes())) == (Reason.NAME_TAKEN, [])
 
 
 def test_a_scale_down_names_the_version_that_was_seen() -> None:
@@ -223,10 +225,10 @@ def test_the_pods_of_another_content_are_never_taken_for_those_of_a_release(
     record = a_record(release, version="4.2.0", digest=digest)
     plan = a_rollout(workload=WORKLOAD).serving(OLD).having(workloads=(entry(NEW),))
     there = {(kind, service_of(NEW)): made(kind, NEW) for kind in ("Deployment", "Service")}
-    found = the_workloads(plan, starting=record, seen={("Deployment", AGENT): TEMPLATE} | there)
+    workloads = the_workloads(plan, starting=record, seen={("Deployment", AGENT): TEMPLATE} | there)
 
-    obstacle = found.obstacle()
+    obstacle = workloads.obstacle()
 
     assert obstacle is not None
-    assert (obstacle.reason, list(found.changes())) == (Reason.NAME_TAKEN, [])
-    assert [(listed.release, listed.digest) for listed in found.noted()] == [(release, digest)]
+    assert (obstacle.reason, list(workloads.changes())) == (Reason.NAME_TAKEN, [])
+    assert [(listed.release, listed.digest) for listed in workloads.noted()] == [(release, digest)]

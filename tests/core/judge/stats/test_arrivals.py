@@ -65,26 +65,26 @@ def reading(segment: Segment, recent: Segment | None = None, *bounds: Bound, lea
 )
 def test_the_larger_share_counts(segment: Segment, expected: Expected, canary: float, stable: float) -> None:
     """The canary's share is that of the finished runs or of what began; bad outcomes stay as they are."""
-    found = filled(segment, expected)
+    filled_segment = filled(segment, expected)
 
-    assert found.canary_total == pytest.approx(canary)
-    assert found.stable_total == pytest.approx(stable)
-    assert (found.canary_bad, found.stable_bad) == (segment.canary_bad, segment.stable_bad)
+    assert filled_segment.canary_total == pytest.approx(canary)
+    assert filled_segment.stable_total == pytest.approx(stable)
+    assert (filled_segment.canary_bad, filled_segment.stable_bad) == (segment.canary_bad, segment.stable_bad)
 
 
 @given(segments, st.integers(1, 99), st.floats(1, 100))
 def test_unfinished_runs_never_speak_against_the_canary(segment: Segment, weight: int, burst: float) -> None:
     """Evidence and ratio are at most what the finished runs alone give; no run is made up or lost."""
-    found = filled(segment, Expected(weight=weight), burst)
+    filled_segment = filled(segment, Expected(weight=weight), burst)
 
-    assert found.canary_total >= segment.canary_total
-    assert found.canary_total + found.stable_total == pytest.approx(
+    assert filled_segment.canary_total >= segment.canary_total
+    assert filled_segment.canary_total + filled_segment.stable_total == pytest.approx(
         segment.canary_total + segment.stable_total, rel=1e-9
     )
-    assert evidence([[found]], planned_phases=1, burst=burst) <= evidence(
+    assert evidence([[filled_segment]], planned_phases=1, burst=burst) <= evidence(
         [[segment]], planned_phases=1, burst=burst
     ) * (1 + 1e-9)
-    assert bad_ratio([found]) <= bad_ratio([segment]) * (1 + 1e-9)
+    assert bad_ratio([filled_segment]) <= bad_ratio([segment]) * (1 + 1e-9)
     assert 0 <= unfinished(segment, Expected(weight=weight)) <= 1
 
 
@@ -118,10 +118,10 @@ def test_a_limit_counts_unfinished_runs_too() -> None:
     first = reading(Segment(6, 6, 45, 994), Segment(6, 6, 45, 994))
     stood = GateMemory(since=Streaks(beyond=NOW - timedelta(seconds=500)))
 
-    blind, told = (judge(ONLY_LIMIT, first, course, memory=stood) for course in (BLIND, AT_5))
+    blind, weighted = (judge(ONLY_LIMIT, first, course, memory=stood) for course in (BLIND, AT_5))
 
-    assert (blind.verdict, told.verdict) == (Verdict.FAIL, Verdict.INCONCLUSIVE)
-    assert told.message.startswith(
+    assert (blind.verdict, weighted.verdict) == (Verdict.FAIL, Verdict.INCONCLUSIVE)
+    assert weighted.message.startswith(
         "canary had 6 bad runs in 50 runs of the last 300 s (12%), 6 of them ended, the limit of 15%"
     )
 
@@ -134,7 +134,7 @@ def test_a_limit_knows_the_runs_that_stable_still_ends_when_all_traffic_has_gone
     )
     few, many = (reading(Segment(50, 60, 0, 0), Segment(50, 60, 0, 0), leaving=n) for n in (0, 940))
 
-    verdicts = [judge(ONLY_LIMIT, found, alone, memory=stood).verdict for found in (few, many)]
+    verdicts = [judge(ONLY_LIMIT, counted, alone, memory=stood).verdict for counted in (few, many)]
 
     assert verdicts == [Verdict.FAIL, Verdict.INCONCLUSIVE]
 
@@ -145,18 +145,18 @@ def test_a_mix_must_shift_by_more_than_its_unfinished_runs() -> None:
     counted = Reading(Segment(0, 400, 0, 15_000), (), NOW, None, mix)
     over = PlanPosition(0, 1, time_over=True, counted_seconds=300, planned_looks=1)
 
-    blind, told = (judge(MIX, counted, replace(over, weight=weight)) for weight in (None, 5))
+    blind, weighted = (judge(MIX, counted, replace(over, weight=weight)) for weight in (None, 5))
 
-    assert (blind.verdict, told.verdict is Verdict.FAIL) == (Verdict.FAIL, False)
+    assert (blind.verdict, weighted.verdict is Verdict.FAIL) == (Verdict.FAIL, False)
 
 
 @pytest.mark.parametrize("course", [AT_5, replace(AT_5, started=Started(50, 950))])
 def test_a_worse_release_is_still_found(course: PlanPosition) -> None:
     """Eight of nineteen failures at 5% of the traffic are too many, whichever runs have ended."""
     for ended in (8, 20, 50):
-        found = judge(ERRORS, reading(Segment(8, ended, 11, 1000 - ended)), course)
+        judgment = judge(ERRORS, reading(Segment(8, ended, 11, 1000 - ended)), course)
 
-        assert (found.verdict, found.finding and round(found.finding.evidence, -3)) == (
+        assert (judgment.verdict, judgment.finding and round(judgment.finding.evidence, -3)) == (
             Verdict.FAIL,
             18_000,
         )
@@ -164,9 +164,9 @@ def test_a_worse_release_is_still_found(course: PlanPosition) -> None:
 
 def test_the_sentence_says_what_was_used() -> None:
     """Finished runs as Prometheus has them, and those that the weight gives."""
-    found = judge(ERRORS, reading(Segment(8, 20, 11, 980)), AT_5)
+    judgment = judge(ERRORS, reading(Segment(8, 20, 11, 980)), AT_5)
 
-    assert found.message == (
+    assert judgment.message == (
         "canary finished 20 of 1,000 runs, was assigned 5.0% of them (50), but had 8 of 19 failures (42%); "
         "rate 16% vs 1.2% if its other runs end well = 13.8x, limit 1.1x; "
         "evidence 18,000:1, needed 100:1"
@@ -176,14 +176,14 @@ def test_the_sentence_says_what_was_used() -> None:
 def test_the_sentence_over_several_segments_says_so_too() -> None:
     """Runs that ended, and how many with those that have not."""
     before = (Tally(0, Segment(2, 20, 11, 980), (), FIVE),)
-    found = judge(
+    judgment = judge(
         ERRORS,
         reading(Segment(30, 1000, 36, 3000)),
         PlanPosition(1, 3, time_over=True, weight=25),
         finished=before,
     )
 
-    assert found.message.startswith(
+    assert judgment.message.startswith(
         "canary had 32 failures in 1,020 runs (1,050 with those that have not ended) where stable's rate"
     )
 
@@ -201,10 +201,10 @@ def test_what_began_is_remembered_with_a_segment() -> None:
 def test_slow_runs_above_a_bound_are_compared_by_what_began() -> None:
     """The bound's slow runs are held against all runs that began, finished or not."""
     bounds = (Bound(1.0, 20, 400), Bound(2.0, 20, 380))
-    found = judge(LATENCY, reading(Segment(0, 20, 0, 980), None, *bounds), AT_5)
+    judgment = judge(LATENCY, reading(Segment(0, 20, 0, 980), None, *bounds), AT_5)
 
-    assert found.finding is not None
-    assert found.finding.ratio == pytest.approx((20 / 50) / (380 / 950))
+    assert judgment.finding is not None
+    assert judgment.finding.ratio == pytest.approx((20 / 50) / (380 / 950))
 
 
 @pytest.mark.parametrize(
@@ -217,23 +217,23 @@ def test_slow_runs_above_a_bound_are_compared_by_what_began() -> None:
 )
 def test_after_a_rollback_only_what_the_canary_had_can_be_unfinished(weight: int, expected: float) -> None:
     """Stable takes over its share; no more of it is missing than before the attempt."""
-    found = filled_since(Segment(60, 950, 50, 1000), weight)
+    filled_segment = filled_since(Segment(60, 950, 50, 1000), weight)
 
-    assert found.canary_total == pytest.approx(expected)
-    assert replace(found, canary_total=0) == Segment(60, 0, 50, 1000)
+    assert filled_segment.canary_total == pytest.approx(expected)
+    assert replace(filled_segment, canary_total=0) == Segment(60, 0, 50, 1000)
     assert filled_since(Segment(60, 1200, 50, 1000), weight).canary_total == 1200
 
 
 def test_good_rates_are_compared_by_what_began() -> None:
     """The complement of the same filled counts."""
-    found = filled(Segment(30, 60, 570, 3940), FIVE)
+    filled_segment = filled(Segment(30, 60, 570, 3940), FIVE)
 
-    assert good_ratio([found]) == pytest.approx(((200 - 30) / 200) / ((3800 - 570) / 3800))
-    assert not math.isinf(bad_ratio([found]))
+    assert good_ratio([filled_segment]) == pytest.approx(((200 - 30) / 200) / ((3800 - 570) / 3800))
+    assert not math.isinf(bad_ratio([filled_segment]))
 
 
 def test_reasons_stay_those_of_a_running_phase() -> None:
     """What has not ended is waited for like any other run."""
-    found = judge(ERRORS, reading(Segment(6, 6, 45, 994)), AT_5)
+    judgment = judge(ERRORS, reading(Segment(6, 6, 45, 994)), AT_5)
 
-    assert found.reason is Reason.COLLECTING
+    assert judgment.reason is Reason.COLLECTING

@@ -45,18 +45,18 @@ def steady(chance: random.Random, length: int, cluster: int) -> list[Minute]:
 
 def test_independent_failures_have_a_factor_of_about_one() -> None:
     """Evidence is not thrown away where failures come singly."""
-    found = of_counts(minutes(steady(random.Random(1), 240, cluster=1)))
+    factor = of_counts(minutes(steady(random.Random(1), 240, cluster=1)))
 
-    assert found is not None
-    assert 1 <= found < 1.25
+    assert factor is not None
+    assert 1 <= factor < 1.25
 
 
 def test_failures_in_fives_have_a_factor_of_about_five() -> None:
     """An incident of five failures is one proof."""
-    found = of_counts(minutes(steady(random.Random(1), 240, cluster=5)))
+    factor = of_counts(minutes(steady(random.Random(1), 240, cluster=5)))
 
-    assert found is not None
-    assert 3.5 < found < 6.5
+    assert factor is not None
+    assert 3.5 < factor < 6.5
 
 
 def test_the_formula_of_one_block() -> None:
@@ -73,10 +73,10 @@ def test_a_rate_that_drifts_is_no_cluster() -> None:
     good = steady(chance, 120, cluster=1)
     bad = [(float(sum(chance.random() < 0.2 for _ in range(160))), 160.0) for _ in range(120)]
 
-    found = of_counts(minutes([*good, *bad]))
+    factor = of_counts(minutes([*good, *bad]))
 
-    assert found is not None
-    assert found < 1.25
+    assert factor is not None
+    assert factor < 1.25
 
 
 @pytest.mark.parametrize("length", [0, 1, 29])
@@ -98,9 +98,9 @@ def test_sums_have_the_unit_of_the_sum() -> None:
     """Variance over mean of the dollars per minute, raised by half."""
     dollars = [float(1 + index % 7) for index in range(60)]
 
-    found = of_sums(minutes([(x, 10.0) for x in dollars]))
+    factor = of_sums(minutes([(x, 10.0) for x in dollars]))
 
-    assert found == pytest.approx(1.5 * pvariance(dollars) / fmean(dollars))
+    assert factor == pytest.approx(1.5 * pvariance(dollars) / fmean(dollars))
 
 
 def test_a_sum_is_never_less_bursty_than_a_run() -> None:
@@ -141,9 +141,9 @@ def test_factors_are_read_by_gate() -> None:
     ]
     one_bad_minute = of_counts(minutes([(10.0, 10.0)] + [(0.0, 10.0)] * 29))
 
-    found = factors(PLAN, GATES, series)
+    by_gate = factors(PLAN, GATES, series)
 
-    assert found == {"errors": one_bad_minute, "completion": 1.0, "latency": one_bad_minute, "cost": 0.5}
+    assert by_gate == {"errors": one_bad_minute, "completion": 1.0, "latency": one_bad_minute, "cost": 0.5}
 
 
 def test_without_history_no_factor_is_given() -> None:

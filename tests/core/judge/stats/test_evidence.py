@@ -40,9 +40,9 @@ def test_reference_values(phases: list[list[Segment]], planned: int, burst: floa
 @given(phases, st.integers(1, 20), st.floats(1, 100))
 def test_evidence_is_finite_and_not_negative(phases: list[list[Segment]], planned: int, burst: float) -> None:
     """No counts up to 1e12 overflow, vanish or turn into NaN."""
-    found = evidence(phases, planned_phases=planned, burst=burst)
+    value = evidence(phases, planned_phases=planned, burst=burst)
 
-    assert 0 <= found <= math.exp(700)
+    assert 0 <= value <= math.exp(700)
 
 
 @given(st.lists(st.lists(st.tuples(counts, counts), max_size=3), max_size=4), st.integers(0, 20))
@@ -56,10 +56,10 @@ def test_evidence_is_one_when_nothing_bad_happened(
 
 
 @given(st.lists(st.tuples(counts, counts, counts), max_size=4))
-def test_evidence_is_one_when_there_is_nothing_to_compare(found: list[tuple[float, float, float]]) -> None:
+def test_evidence_is_one_when_there_is_nothing_to_compare(samples: list[tuple[float, float, float]]) -> None:
     """Where only one release had runs, its bad outcomes prove nothing."""
-    only_canary = [Segment(bad, total, other, 0) for bad, other, total in found]
-    only_stable = [Segment(bad, 0, other, total) for bad, other, total in found]
+    only_canary = [Segment(bad, total, other, 0) for bad, other, total in samples]
+    only_stable = [Segment(bad, 0, other, total) for bad, other, total in samples]
 
     assert evidence([only_canary, only_stable], planned_phases=3) == 1.0
 
@@ -153,14 +153,14 @@ def test_harmless_releases_raise_an_alarm_less_often_than_promised() -> None:
 def test_a_release_that_fails_seven_times_as_often_raises_one() -> None:
     """The same hour with 8.4% against 1.2% at 25% of 4,000 runs is found in nearly every repetition."""
     chance = random.Random(20261121)
-    found = sum(
+    alarms = sum(
         _ever_reaches(
             chance, needed=100, canary_rate=0.084, stable_rate=0.012, runs_per_minute=67, share=0.25
         )
         for _ in range(50)
     )
 
-    assert found >= 48
+    assert alarms >= 48
 
 
 def _ever_reaches(

@@ -36,9 +36,9 @@ def mix(*counts: tuple[str, float, float]) -> tuple[Mix, ...]:
 
 def shift_of(*counts: tuple[str, float, float]) -> Shift:
     """What is found on these counts."""
-    found = of_mix(mix(*counts), 1.0)
-    assert found is not None
-    return found
+    shift = of_mix(mix(*counts), 1.0)
+    assert shift is not None
+    return shift
 
 
 def test_a_value_that_stable_never_had_fails_and_is_named() -> None:
@@ -46,10 +46,10 @@ def test_a_value_that_stable_never_had_fails_and_is_named() -> None:
     counts = mix(("fast-5", 106, 2500), ("large-4-8", 27, 0))
     runs = Segment(0, 133, 0, 2500)
 
-    found = judge(MODEL, Reading(runs, (), START, mix=counts), PlanPosition(0, 1, time_over=True))
+    judgment = judge(MODEL, Reading(runs, (), START, mix=counts), PlanPosition(0, 1, time_over=True))
 
-    assert (found.verdict, found.reason) == (Verdict.FAIL, Reason.GATE_FAILED)
-    assert found.message == (
+    assert (judgment.verdict, judgment.reason) == (Verdict.FAIL, Reason.GATE_FAILED)
+    assert judgment.message == (
         "133 runs of the canary: large-4-8 20% vs 0% of stable; 20% moved, by chance less than 0.0001% "
         "of the time, needed at most 5.0%; only the canary has large-4-8 (27 of 133 vs 0 of 2,500)"
     )
@@ -97,9 +97,9 @@ def test_a_lost_value_is_named() -> None:
     counts = mix(("a", 133, 1500), ("lost", 0, 1000))
     reading = Reading(Segment(0, 133, 0, 2500), (), START, mix=counts)
 
-    found = judge(MODEL, reading, PlanPosition(0, 1, time_over=True))
+    judgment = judge(MODEL, reading, PlanPosition(0, 1, time_over=True))
 
-    assert found.message.endswith("; only stable has lost (0 of 133 vs 1,000 of 2,500)")
+    assert judgment.message.endswith("; only stable has lost (0 of 133 vs 1,000 of 2,500)")
 
 
 def test_without_stable_nothing_is_new() -> None:
@@ -121,11 +121,11 @@ def test_buckets_that_stable_never_reached_are_found() -> None:
     """A fifth of the canary's outputs above every output of stable is a shift of its distribution."""
     bounds = (Bound(256, 60, 1100), Bound(4096, 27, 0))
 
-    found = of_histogram(bounds, Segment(0, 133, 0, 2500), 1.0)
+    shift = of_histogram(bounds, Segment(0, 133, 0, 2500), 1.0)
 
-    assert found is not None
-    assert (found.where, found.stable) == ("4096", 0)
-    assert found.is_found(ONE_LOOK)
+    assert shift is not None
+    assert (shift.where, shift.stable) == ("4096", 0)
+    assert shift.is_found(ONE_LOOK)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.5, 0.95])
@@ -167,10 +167,10 @@ def test_rare_values_of_both_rarely_look_like_a_shift(shares: list[float], weigh
         picks = luck.choices(range(len(shares)), cum_weights=cumulative, k=number)
         return [picks.count(value) for value in range(len(shares))]
 
-    found = 0
+    false_alarms = 0
     for _ in range(200):
         both = zip(drawn(runs), drawn(round(runs * (1 - weight) / weight)), strict=True)
         shift = of_mix(mix(*((str(i), c, s) for i, (c, s) in enumerate(both) if c or s)), 1.0)
-        found += shift is not None and shift.is_found(ONE_LOOK)
+        false_alarms += shift is not None and shift.is_found(ONE_LOOK)
 
-    assert found <= 2
+    assert false_alarms <= 2

@@ -125,23 +125,23 @@ SAME = mix(("approve", 450, 4500), ("deny", 450, 4500), ("refer", 100, 1000))
 
 def test_chi_squared_by_hand() -> None:
     """Two labels, 60:40 against 50:50: the statistic of a fourfold table, ad - bc."""
-    found = of_mix(mix(("a", 60, 500), ("b", 40, 500)), 1.0)
+    shift = of_mix(mix(("a", 60, 500), ("b", 40, 500)), 1.0)
 
     statistic = 1100 * (60 * 500 - 500 * 40) ** 2 / (560 * 540 * 100 * 1000)
-    assert found is not None
-    assert found.chance == pytest.approx(chi_squared_tail(statistic, 1))
-    assert found == Shift(found.chance, found.effect, "a", 0.6, 0.5)
-    assert math.isclose(found.effect, 0.1)
+    assert shift is not None
+    assert shift.chance == pytest.approx(chi_squared_tail(statistic, 1))
+    assert shift == Shift(shift.chance, shift.effect, "a", 0.6, 0.5)
+    assert math.isclose(shift.effect, 0.1)
 
 
 def test_the_loan_example_is_found() -> None:
     """Approvals 45 to 52%: more of what one may even want, and people should know."""
-    found = of_mix(LOANS, 1.0)
+    shift = of_mix(LOANS, 1.0)
 
-    assert found is not None
-    assert (found.where, found.canary, found.stable) == ("approve", 0.52, 0.45)
-    assert found.effect == pytest.approx(0.07)
-    assert found.is_found(0.005)
+    assert shift is not None
+    assert (shift.where, shift.canary, shift.stable) == ("approve", 0.52, 0.45)
+    assert shift.effect == pytest.approx(0.07)
+    assert shift.is_found(0.005)
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_the_loan_example_is_found() -> None:
 )
 def test_a_shift_is_sure_large_and_seen_often_enough(counts: tuple[Mix, ...], *, is_found: bool) -> None:
     """All three, or it is none."""
-    found = of_mix(counts, 1.0)
+    shift = of_mix(counts, 1.0)
 
-    assert (found is not None and found.is_found(0.005)) == is_found
+    assert (shift is not None and shift.is_found(0.005)) == is_found
 
 
 def test_rare_labels_are_taken_together() -> None:
@@ -166,13 +166,13 @@ def test_rare_labels_are_taken_together() -> None:
     rare = mix(("approve", 500, 5000), ("deny", 480, 5000), *((f"odd-{i}", 1, 4) for i in range(30)))
     expected = of_mix(mix(("approve", 500, 5000), ("deny", 480, 5000), ("odd", 30, 120)), 1.0)
 
-    found = of_mix(rare, 1.0)
+    shift = of_mix(rare, 1.0)
 
-    assert found is not None
+    assert shift is not None
     assert expected is not None
-    assert found.chance == pytest.approx(expected.chance)
-    assert 1e-6 < found.chance < 1e-3
-    assert found.effect == pytest.approx(expected.effect)
+    assert shift.chance == pytest.approx(expected.chance)
+    assert 1e-6 < shift.chance < 1e-3
+    assert shift.effect == pytest.approx(expected.effect)
 
 
 def test_clusters_make_a_shift_less_certain() -> None:
@@ -190,12 +190,12 @@ def test_lengths_are_compared_at_their_widest_gap() -> None:
     runs = Segment(0, 200, 0, 2000)
     bounds = (Bound(64, 180, 1800), Bound(256, 120, 800), Bound(1024, 20, 150))
 
-    found = of_histogram(bounds, runs, 1.0)
+    shift = of_histogram(bounds, runs, 1.0)
 
-    assert found is not None
-    assert found.effect == pytest.approx(0.2)
-    assert found.where == "256"
-    assert found.is_found(0.005)
+    assert shift is not None
+    assert shift.effect == pytest.approx(0.2)
+    assert shift.where == "256"
+    assert shift.is_found(0.005)
     assert of_histogram(bounds, Segment(0, 29, 0, 2000), 1.0) is None
 
 
@@ -207,13 +207,13 @@ def test_chance_alone_rarely_looks_like_a_shift() -> None:
         picks = chance.choices(["approve", "deny", "refer"], [45, 45, 10], k=runs)
         return {label: float(picks.count(label)) for label in ("approve", "deny", "refer")}
 
-    found = 0
+    false_alarms = 0
     for _ in range(400):
         canary, stable = drawn(300), drawn(1500)
         shift = of_mix(mix(*((label, canary[label], stable[label]) for label in canary)), 1.0)
-        found += shift is not None and shift.is_found(0.05)
+        false_alarms += shift is not None and shift.is_found(0.05)
 
-    assert found <= 400 * 0.05
+    assert false_alarms <= 400 * 0.05
 
 
 def looked(seconds: float, *, over: bool = False, looks: int = 6) -> PlanPosition:
@@ -234,9 +234,9 @@ def test_a_shift_is_found_only_at_a_look() -> None:
     between = decide_on(SAME, looked(400), first.memory)
     second = decide_on(SAME, looked(600), between.memory)
 
-    verdicts = [found.verdict for found in (before, first, between, second)]
+    verdicts = [judgment.verdict for judgment in (before, first, between, second)]
     assert verdicts == [Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.FAIL, Verdict.INCONCLUSIVE]
-    assert [found.memory.looks for found in (before, first, between, second)] == [0, 1, 1, 2]
+    assert [judgment.memory.looks for judgment in (before, first, between, second)] == [0, 1, 1, 2]
 
 
 def test_a_short_phase_has_one_look_at_its_end() -> None:
@@ -261,8 +261,8 @@ def test_the_looks_of_a_phase_are_those_of_its_segments_and_of_the_bake() -> Non
     rollout = a_rollout(phases=phases, bake={"durationSeconds": 1800}).serving(OLD).trying(NEW)
 
     looks = [
-        planned_looks(found.plan, found.build().status.attempt or pytest.fail("no attempt"))
-        for found in (rollout, rollout.in_phase(1, 3), rollout.baking())
+        planned_looks(builder.plan, builder.build().status.attempt or pytest.fail("no attempt"))
+        for builder in (rollout, rollout.in_phase(1, 3), rollout.baking())
     ]
 
     assert looks == [5, 9 + 3, 9 + 3]
@@ -295,13 +295,13 @@ def test_a_length_explains_itself() -> None:
     bounds = (Bound(64, 180, 1800), Bound(256, 120, 800))
     reading = Reading(Segment(0, 200, 0, 2000), bounds, START)
 
-    found = judge(LENGTHS, reading, looked(300))
+    judgment = judge(LENGTHS, reading, looked(300))
 
-    assert found.verdict is Verdict.FAIL
-    assert found.message.startswith(
+    assert judgment.verdict is Verdict.FAIL
+    assert judgment.message.startswith(
         "200 completions of the canary: completions of more than 256 tokens 60% vs 40% of stable; "
         "20% moved, by chance"
     )
-    stored = to_status(found).present
+    stored = to_status(judgment).present
     assert stored is not None
     assert stored.bounds == ()

@@ -269,10 +269,10 @@ def test_a_restored_status_is_what_counts() -> None:
 
 def test_the_sentence_of_a_recalled_quarantine_is_quoted_once() -> None:
     """It comes from an object that many people can edit, however often the rollout is made again."""
-    known = Banned(
+    banned = Banned(
         agent=AGENT, digest=digest_of(NEW), release=NEW, reason="GateFailed", message="dana asked", time=START
     )
-    once = known.entry.message
-    again = known.copy_with(message=once).entry.message
+    once = banned.entry.message
+    again = banned.copy_with(message=once).entry.message
     assert once == again == 'The snapshot says: "dana asked"'
-    assert known.copy_with(message="").entry.message == ""
+    assert banned.copy_with(message="").entry.message == ""

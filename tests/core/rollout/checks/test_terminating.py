@@ -22,9 +22,9 @@ TRYING = AT_REST.trying(NEW).in_phase(1)
 def ready(decision: Decision) -> tuple[str, str]:
     """Reason and message of `Ready`."""
     assert decision.status is not None
-    found = find_condition(decision.status.conditions, "Ready")
-    assert found is not None
-    return found.reason, found.message
+    condition = find_condition(decision.status.conditions, "Ready")
+    assert condition is not None
+    return condition.reason, condition.message
 
 
 def attempt_of(decision: Decision) -> Attempt:
@@ -98,7 +98,7 @@ def test_a_return_to_a_healthy_release_is_not_reverted() -> None:
 def test_what_the_garbage_collector_deletes_is_not_made_again() -> None:
     """In a foreground deletion, objects that are there get their weights, and those that are gone stay so."""
     going = TRYING.in_deletion("foregroundDeletion")
-    seen = {key: found for key, found in shown(TRYING.build()).items() if key == CONFIG}
+    seen = {key: manifest for key, manifest in shown(TRYING.build()).items() if key == CONFIG}
     decision = decide(an_observation(going, traffic=seen))
 
     kinds = [(write.manifest["kind"], write.manifest["metadata"]["name"]) for write in decision.writes]
@@ -117,4 +117,4 @@ def test_a_rule_is_left_to_the_rollout_that_stays() -> None:
     free = an_observation(resting.in_deletion(), traffic=wrong)
 
     patched = [[w for w in decide(obs).writes if w.manifest["kind"] == "HTTPRoute"] for obs in (taken, free)]
-    assert [len(found) for found in patched] == [0, 1]
+    assert [len(patches) for patches in patched] == [0, 1]

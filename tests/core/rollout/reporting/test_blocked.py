@@ -33,10 +33,10 @@ def test_a_refused_rollback_is_the_first_thing_that_is_said(
     decision = decide(an_observation(back, traffic=shown(trying.build()), traffic_problem=problem))
 
     message = f"NOT ROLLED BACK: 25% still on {NEW}: {REFUSED.message}"
-    found = said(decision)
-    assert found["Ready"] == ("False", "NotRolledBack", message)
-    assert found["Stalled"] == ("True", "NotRolledBack", message)
-    assert found["Reconciling"][0] == "False"
+    conditions = said(decision)
+    assert conditions["Ready"] == ("False", "NotRolledBack", message)
+    assert conditions["Stalled"] == ("True", "NotRolledBack", message)
+    assert conditions["Reconciling"][0] == "False"
     warnings = [event for event in decision.events if event.is_warning]
     assert [(event.reason, event.message) for event in warnings] == [(Reason.NOT_ROLLED_BACK, message)]
     assert decision.is_blocked
@@ -74,9 +74,11 @@ def test_a_refused_return_is_as_loud() -> None:
     """Git went back to a healthy release, and the bad one keeps all traffic."""
     returning = a_rollout().remembering(OLD).serving(NEW).trying(OLD).baking().changing(weight=100)
     seen = shown(a_rollout().serving(NEW).build())
-    found = said(decide(an_observation(returning.asking_for(OLD), traffic=seen, traffic_problem=REFUSED)))
+    conditions = said(
+        decide(an_observation(returning.asking_for(OLD), traffic=seen, traffic_problem=REFUSED))
+    )
 
-    assert found["Ready"][1:] == (
+    assert conditions["Ready"][1:] == (
         "NotRolledBack",
         f"NOT ROLLED BACK: 100% still on {NEW}: {REFUSED.message}",
     )

@@ -58,9 +58,9 @@ def test_it_is_said_once() -> None:
     """What the status says already is not written again, whatever time it is."""
     manifest = stored(paused="perhaps")
     error = error_of(manifest)
-    told = manifest | {"status": invalid_status(manifest, error, START)}
+    reported = manifest | {"status": invalid_status(manifest, error, START)}
 
-    assert invalid_status(told, error, START + timedelta(hours=1)) is None
+    assert invalid_status(reported, error, START + timedelta(hours=1)) is None
 
 
 @pytest.mark.parametrize("status", [{}, {"conditions": "none"}, {"conditions": [{"type": "Ready"}]}])
@@ -68,10 +68,14 @@ def test_a_status_that_cannot_be_read_is_no_obstacle(status: dict[str, Any]) -> 
     """Conditions that are none are replaced."""
     manifest = stored(status, paused="perhaps")
 
-    found = invalid_status(manifest, error_of(manifest), START)
+    new_status = invalid_status(manifest, error_of(manifest), START)
 
-    assert found is not None
-    assert [condition["type"] for condition in found["conditions"]] == ["Ready", "Reconciling", "Stalled"]
+    assert new_status is not None
+    assert [condition["type"] for condition in new_status["conditions"]] == [
+        "Ready",
+        "Reconciling",
+        "Stalled",
+    ]
 
 
 def test_each_change_of_what_is_wrong_sends_one_warning() -> None:
@@ -82,15 +86,15 @@ def test_each_change_of_what_is_wrong_sends_one_warning() -> None:
     assert (event.reason, event.is_warning) == ("InvalidSpec", True)
     assert "spec.paused: " in event.message
 
-    known = manifest | {"status": invalid_status(manifest, error, START)}
-    assert invalid_events(known, error) == ()
-    other = known | {"spec": stored(historyLimit="many")["spec"]}
-    assert ["historyLimit" in found.message for found in invalid_events(other, error_of(other))] == [True]
+    reported = manifest | {"status": invalid_status(manifest, error, START)}
+    assert invalid_events(reported, error) == ()
+    other = reported | {"spec": stored(historyLimit="many")["spec"]}
+    assert ["historyLimit" in warning.message for warning in invalid_events(other, error_of(other))] == [True]
 
 
 def test_the_generation_is_acknowledged() -> None:
     """Otherwise kstatus reports InProgress for an object that cannot be read, however long one waits."""
     manifest = stored(paused="perhaps")
     manifest["metadata"] |= {"generation": 4}
-    known = manifest | {"status": invalid_status(manifest, error_of(manifest), START)}
-    assert (known["status"]["observedGeneration"], kstatus(known)) == (4, "Failed")
+    reported = manifest | {"status": invalid_status(manifest, error_of(manifest), START)}
+    assert (reported["status"]["observedGeneration"], kstatus(reported)) == (4, "Failed")

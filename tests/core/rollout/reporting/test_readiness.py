@@ -136,10 +136,10 @@ def test_a_history_never_outgrows_its_bound() -> None:
         for n in range(4, 0, -1)
     ]
     for limit in (1, 10, 49, 50):
-        found = kept((*failed, *healthy), a_rollout(historyLimit=limit).plan, ())
-        assert [entry.number for entry in found[-4:]] == [4, 3, 2, 1]
-        assert len(found) == min(limit + 4, 50)
-        assert [entry.number for entry in found[:1]] == [200]
+        entries = kept((*failed, *healthy), a_rollout(historyLimit=limit).plan, ())
+        assert [entry.number for entry in entries[-4:]] == [4, 3, 2, 1]
+        assert len(entries) == min(limit + 4, 50)
+        assert [entry.number for entry in entries[:1]] == [200]
     taken_back = failed[0].replace(digest=healthy[0].digest)
-    found = kept((taken_back, *failed[1:], *healthy), a_rollout(historyLimit=1).plan, (healthy[1].digest,))
-    assert [entry.number for entry in found] == [200, 2, 1]
+    entries = kept((taken_back, *failed[1:], *healthy), a_rollout(historyLimit=1).plan, (healthy[1].digest,))
+    assert [entry.number for entry in entries] == [200, 2, 1]

@@ -29,11 +29,11 @@ def size(status: AgentRolloutStatus) -> int:
 
 def gates(*names: str, **fields: Any) -> tuple[ResolvedGate, ...]:  # noqa: ANN401 any field of a gate
     """Gates of one kind."""
-    wanted = [{"name": name, **fields} for name in names]
-    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": wanted}
-    found = resolve_all(AgentRolloutSpec.model_validate(spec))
-    assert found.refusals == ()
-    return found.gates
+    specs = [{"name": name, **fields} for name in names]
+    spec = {"agent": "a", "releaseRef": {"name": "r"}, "gates": specs}
+    resolution = resolve_all(AgentRolloutSpec.model_validate(spec))
+    assert resolution.refusals == ()
+    return resolution.gates
 
 
 def reading(weight: int, bounds: int, worse: float) -> Reading:
@@ -53,12 +53,12 @@ def reading(weight: int, bounds: int, worse: float) -> Reading:
 
 def attempt(names: list[str], worse: float, step: int = 5) -> tuple[list[int], list[GateStatus]]:
     """A ramp of histograms with 62 bounds: the size after each weight, and the gates at the end."""
-    found, past, sizes = gates(*names, template="latency"), dict[str, GateStatus](), list[int]()
+    resolved, past, sizes = gates(*names, template="latency"), dict[str, GateStatus](), list[int]()
     for weight in range(1, 100, step):
         course = PlanPosition(weight // 10, 10, time_over=False, weight=weight, counted_seconds=600)
-        present = {gate.name: reading(weight, 62, worse) for gate in found}
-        judged = judged_with(past, found, present, course, NOW + timedelta(minutes=weight))
-        states = [to_status(judgment, len(found)) for judgment in judged]
+        present = {gate.name: reading(weight, 62, worse) for gate in resolved}
+        judged = judged_with(past, resolved, present, course, NOW + timedelta(minutes=weight))
+        states = [to_status(judgment, len(resolved)) for judgment in judged]
         for each in (states, [freeze(gate) for gate in states]):
             sizes.append(size(AgentRolloutStatus(gates=tuple(each))))
         past = {gate.name: gate for gate in each}
@@ -74,8 +74,8 @@ def test_a_plan_of_sixteen_histograms_and_fifty_weights_fits() -> None:
 def test_a_long_ramp_finds_what_it_found_before() -> None:
     """One gate of an ordinary plan, and one of sixteen, fail at the same harm."""
     for names in (["g"], SIXTEEN):
-        _, found = attempt(names, worse=3.0)
-        assert {gate.verdict for gate in found} == {Verdict.FAIL}
+        _, worse = attempt(names, worse=3.0)
+        assert {gate.verdict for gate in worse} == {Verdict.FAIL}
         _, equal = attempt(names, worse=1.0)
         assert all((gate.evidence or 1.0) <= 1.0 for gate in equal)
 
@@ -96,18 +96,18 @@ def test_texts_give_way_and_nothing_else_does() -> None:
         end_time=NOW,
     )
     _, states = attempt(SIXTEEN, worse=1.0)
-    told = tuple(gate.copy_with(message=text) for gate in states)
+    verbose = tuple(gate.copy_with(message=text) for gate in states)
     status = AgentRolloutStatus(
-        gates=told,
-        watched=tuple(gate.copy_with(segments=()) for gate in told),
+        gates=verbose,
+        watched=tuple(gate.copy_with(segments=()) for gate in verbose),
         history=tuple(entry.copy_with(number=number) for number in range(1, 51)),
         quarantined=(Quarantined(digest=digest, release="r", reason="GateFailed", message=text, time=NOW),),
     )
     assert size(status) > LIMIT
-    found = bounded(status)
-    assert size(found) <= LIMIT
-    assert bounded(found) == found
-    assert _silent(found) == _silent(status)
+    trimmed = bounded(status)
+    assert size(trimmed) <= LIMIT
+    assert bounded(trimmed) == trimmed
+    assert _silent(trimmed) == _silent(status)
 
 
 def _silent(status: AgentRolloutStatus) -> AgentRolloutStatus:

@@ -34,7 +34,7 @@ NOBODY: Final = "support-agent-9.9.9"
 LATER: Final = START + timedelta(seconds=30)
 
 
-def asked(builder: RolloutBuilder) -> RolloutBuilder:
+def require_approval(builder: RolloutBuilder) -> RolloutBuilder:
     """The first phase wants an approval."""
     phases = builder.spec["phases"]
     return builder.planning(phases=[{**phases[0], "approval": "Required"}, *phases[1:]])
@@ -45,7 +45,7 @@ def in_course(state: State, **spec: Any) -> Callable[[RolloutBuilder], RolloutBu
 
     def given(builder: RolloutBuilder) -> RolloutBuilder:
         planned = builder.planning(**spec) if spec else builder
-        return (asked(planned) if state is State.AWAITING_APPROVAL else planned).in_state(state)
+        return (require_approval(planned) if state is State.AWAITING_APPROVAL else planned).in_state(state)
 
     return given
 
@@ -79,14 +79,14 @@ FOUND: Final[tuple[tuple[str, dict[str, str]], ...]] = (
 class Course:
     """A rollout whose gate or cap has found something, seen again and again."""
 
-    def __init__(self, builder: RolloutBuilder, found: str, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, builder: RolloutBuilder, kind: str, patch: pytest.MonkeyPatch) -> None:
         self.builder = builder
-        self.found = found
+        self.kind = kind
         patch.setattr(deciding, "assess", self._assess)
 
     def _assess(self, obs: Observation) -> Situation:
         s = assess(obs)
-        if self.found == "cap":
+        if self.kind == "cap":
             reading = CapReading(s.analysis.caps[0].cap, 9.0, exceeded=True, message=SPENT, at=obs.now)
             status = with_readings(s.status, (reading,))
             return replace(s, analysis=replace(s.analysis, cap_readings=(reading,), status=status))
@@ -94,11 +94,11 @@ class Course:
         judgment = Judgment(
             gate=gate, verdict=Verdict.FAIL, reason=Reason.GATE_FAILED, message=FAILED, severity=gate.severity
         )
-        analysis = replace(s.analysis, judgments=(judgment,), status=self._told(s, judgment))
+        analysis = replace(s.analysis, judgments=(judgment,), status=self._status_after(s, judgment))
         return replace(s, analysis=analysis)
 
     @staticmethod
-    def _told(s: Situation, judgment: Judgment) -> AgentRolloutStatus:
+    def _status_after(s: Situation, judgment: Judgment) -> AgentRolloutStatus:
         if is_progressing(s.status):
             return canary.apply(s.status, s.analysis.gates, (judgment,), s.now)
         return stable.apply(s.status, s.spec, (judgment,))
@@ -243,8 +243,8 @@ def test_every_refusal_sends_one_warning(reason: str, builder: RolloutBuilder, w
     first = deciding.decide(an_observation(builder, **world))
     assert [event.reason for event in first.events if event.is_warning] == [reason]
     assert first.status is not None
-    seen = replace(builder, status=first.status)
-    second = deciding.decide(an_observation(seen, now=LATER, **world))
+    reported = replace(builder, status=first.status)
+    second = deciding.decide(an_observation(reported, now=LATER, **world))
     assert [event for event in second.events if event.is_warning] == []
 
 

@@ -53,7 +53,7 @@ class MeshRouter(OwnedRouter):
 def shares(world: World) -> dict[str, int]:
     """Percent of the requests by release: they go where the TrafficSplit sends them, and nowhere else."""
     backends = world.traffic[MESH]["spec"]["backends"] if MESH in world.traffic else ()
-    return {world.services[found["service"]]: found["weight"] for found in backends}
+    return {world.services[backend["service"]]: backend["weight"] for backend in backends}
 
 
 @pytest.fixture(autouse=True)
@@ -101,11 +101,11 @@ def test_the_latch_on_its_object_finishes_a_rollback() -> None:
     trying = AT_REST.trying(NEW)
     seen = shown(trying.build()) | {MESH: shown(trying.rolling_back().build())[MESH]}
 
-    found = decide(an_observation(trying, traffic=seen)).status
+    status = decide(an_observation(trying, traffic=seen)).status
 
-    assert found is not None
-    assert found.attempt is not None
-    assert (found.attempt.state, found.attempt.trigger) == (State.ROLLING_BACK, Trigger.BREACH)
+    assert status is not None
+    assert status.attempt is not None
+    assert (status.attempt.state, status.attempt.trigger) == (State.ROLLING_BACK, Trigger.BREACH)
 
 
 def test_a_foreign_write_of_its_object_is_put_back_and_reported() -> None:

@@ -44,7 +44,7 @@ def patches(obs: Observation) -> tuple[Patch, ...]:
 
 def seeing(builder: RolloutBuilder, route: Manifest | None, **fields: Any) -> Observation:  # noqa: ANN401 any field
     """A world with that route of somebody else."""
-    ours = {key: found for key, found in shown(builder.build()).items() if key != THEIRS}
+    ours = {key: manifest for key, manifest in shown(builder.build()).items() if key != THEIRS}
     return an_observation(builder, traffic={**ours, **({THEIRS: route} if route else {})}, **fields)
 
 
@@ -166,11 +166,11 @@ def test_a_latch_in_the_route_finishes_the_rollback_after_a_crash() -> None:
     """The process ended between the patch and the status; the next one does not go forward again."""
     back = due(TRYING.rolling_back(), due(TRYING, a_shop(OLD, NEW)))
 
-    found = decide(seeing(TRYING, back)).status
+    status = decide(seeing(TRYING, back)).status
 
-    assert found is not None
-    assert found.attempt is not None
-    assert found.attempt.state is State.ROLLING_BACK
+    assert status is not None
+    assert status.attempt is not None
+    assert status.attempt.state is State.ROLLING_BACK
     of_another = back["metadata"]["annotations"][KEY].replace("uid-of-rollout", "uid-of-its-predecessor")
     kept = decide(
         seeing(TRYING, {**back, "metadata": {**back["metadata"], "annotations": {KEY: of_another}}})
@@ -253,10 +253,10 @@ def test_what_looks_unexpected_is_left_alone(route: Manifest | None, reason: Rea
     assert decision.status.attempt is not None
     assert decision.status.attempt.hold is not None
     assert decision.status.attempt.hold.reason == reason
-    found = {condition.type: condition for condition in decision.status.conditions}
-    applied = found["TrafficApplied"]
+    conditions = {condition.type: condition for condition in decision.status.conditions}
+    applied = conditions["TrafficApplied"]
     is_stalled = "False" if reason is Reason.ROUTE_NOT_FOUND else "True"
-    assert (applied.status, applied.reason, found["Stalled"].status) == ("False", reason, is_stalled)
+    assert (applied.status, applied.reason, conditions["Stalled"].status) == ("False", reason, is_stalled)
     assert words in applied.message
 
 

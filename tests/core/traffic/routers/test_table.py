@@ -172,7 +172,9 @@ def test_the_latch_is_on_both_objects() -> None:
     """Either one alone says which attempt was rolled back, and why."""
     back = objects(TRYING.rolling_back(trigger=Trigger.TIMEOUT))
 
-    assert [latch(found) for found in back.values()] == [Latch(2, Trigger.TIMEOUT, "It failed.", UID)] * 2
+    assert [latch(manifest) for manifest in back.values()] == [
+        Latch(2, Trigger.TIMEOUT, "It failed.", UID)
+    ] * 2
     assert backends(TRYING.rolling_back()) == [("support-agent-4-1-0", 100), ("support-agent-4-2-0", 0)]
 
 
@@ -203,7 +205,7 @@ def route() -> Any:  # noqa: ANN401 any value of JSON, or any field
 
 def test_what_others_add_does_not_matter() -> None:
     """Defaults, status, annotations, labels and further owners of others leave the object as wanted."""
-    wanted, actual = objects(TRYING)["HTTPRoute"], route()
+    desired, actual = objects(TRYING)["HTTPRoute"], route()
     actual["spec"]["rules"][0]["timeouts"] = {"request": "10s"}
     actual["spec"]["rules"][0]["backendRefs"][0]["filters"] = []
     actual["status"] = {"parents": []}
@@ -211,42 +213,42 @@ def test_what_others_add_does_not_matter() -> None:
     actual["metadata"]["labels"]["example.com/by"] = "them"
     actual["metadata"]["ownerReferences"].insert(0, {"kind": "Other", "uid": "theirs"})
 
-    assert covers(actual, wanted)
+    assert covers(actual, desired)
 
 
-def _weights(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
-    found["spec"]["rules"][0]["backendRefs"][0]["weight"] = 50
+def _weights(actual: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
+    actual["spec"]["rules"][0]["backendRefs"][0]["weight"] = 50
 
 
-def _more_backends(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
-    found["spec"]["rules"][0]["backendRefs"].append({"name": "theirs", "weight": 1})
+def _more_backends(actual: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
+    actual["spec"]["rules"][0]["backendRefs"].append({"name": "theirs", "weight": 1})
 
 
-def _no_owner(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
-    found["metadata"]["ownerReferences"] = [{"kind": "Other", "uid": "theirs"}]
+def _no_owner(actual: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
+    actual["metadata"]["ownerReferences"] = [{"kind": "Other", "uid": "theirs"}]
 
 
-def _no_rules(found: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
-    found["spec"]["rules"] = "none"
+def _no_rules(actual: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
+    actual["spec"]["rules"] = "none"
 
 
 @pytest.mark.parametrize("change", [_weights, _more_backends, _no_owner, _no_rules])
 def test_what_is_ours_must_be_as_wanted(change: Any) -> None:  # noqa: ANN401 any value of JSON, or any field
     """A changed weight, another backend, a lost owner, a list that is none: write again."""
-    found = route()
-    change(found)
+    actual = route()
+    change(actual)
 
-    assert not covers(found, objects(TRYING)["HTTPRoute"])
+    assert not covers(actual, objects(TRYING)["HTTPRoute"])
 
 
 def test_a_missing_object_or_latch_is_not_shown() -> None:
     """The way back is on the route only with its latch."""
-    wanted = objects(TRYING.rolling_back())["HTTPRoute"]
-    unlatched = {**wanted, "metadata": {**wanted["metadata"], "annotations": {}}}
+    desired = objects(TRYING.rolling_back())["HTTPRoute"]
+    unlatched = {**desired, "metadata": {**desired["metadata"], "annotations": {}}}
 
-    assert not covers(None, wanted)
-    assert not covers(unlatched, wanted)
-    assert covers(applied(wanted), wanted)
+    assert not covers(None, desired)
+    assert not covers(unlatched, desired)
+    assert covers(applied(desired), desired)
 
 
 JSON = st.recursive(
@@ -257,15 +259,15 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON)
-def test_covering_is_reflexive_and_total(actual: object, wanted: object) -> None:
+def test_covering_is_reflexive_and_total(actual: object, desired: object) -> None:
     """Whatever is in the API server, it covers itself, and asking about anything gives an answer."""
     assert covers(actual, actual)
-    assert covers(actual, wanted) in (True, False)
+    assert covers(actual, desired) in (True, False)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "9" * 5000, "1.5"])
 def test_a_latch_that_is_no_number_is_none(text: str) -> None:
     """What people write into annotations breaks nothing."""
-    found = applied({"metadata": {"name": "x", "annotations": {"agentrollouts.dev/rolled-back": text}}})
+    manifest = applied({"metadata": {"name": "x", "annotations": {"agentrollouts.dev/rolled-back": text}}})
 
-    assert latch(found) is None
+    assert latch(manifest) is None
