@@ -204,7 +204,10 @@ def test_a_route_that_cannot_be_made_again_is_told_once() -> None:
     world.settle()
     later = decide(world.observe())
 
-    assert [[event.reason for event in found.events] for found in (first, later)] == [["RouteRestored"], []]
+    assert [[event.reason for event in decision.events] for decision in (first, later)] == [
+        ["RouteRestored"],
+        [],
+    ]
 
 
 def test_a_silent_metric_holds_sooner_and_a_refused_query_at_once() -> None:
@@ -455,7 +458,7 @@ def test_a_lost_object_is_written_again(key: tuple[str, str]) -> None:
     at_rest = a_rollout().asking_for(OLD).serving(OLD)
     for builder in (at_rest, a_rollout().in_state(State.CANARY), a_rollout().in_state(State.VERIFYING)):
         obs = an_observation(builder)
-        seen = {name: found for name, found in obs.traffic.items() if name != key}
+        seen = {name: manifest for name, manifest in obs.traffic.items() if name != key}
 
         assert [key_of(write.manifest) for write in decide(an_observation(builder, traffic=seen)).writes] == [
             key
@@ -467,8 +470,8 @@ def test_only_the_way_back_is_written_on_any_version(state: State, version: str 
     """A view of the past may not raise the canary; it may well take it back."""
     obs = an_observation(a_rollout().in_state(state))
     seen = {
-        name: {**found, "metadata": {**found["metadata"], "resourceVersion": "7", "labels": {}}}
-        for name, found in obs.traffic.items()
+        name: {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "7", "labels": {}}}
+        for name, manifest in obs.traffic.items()
     }
     decision = decide(an_observation(a_rollout().in_state(state), traffic=seen))
     versions = [write.manifest["metadata"].get("resourceVersion") for write in decision.writes]

@@ -187,16 +187,16 @@ ALONE = PlanPosition(0, 1, time_over=True, alone=True)
 ERRORS, LATENCY, VIOLATIONS = (a_gate(template=name) for name in ("error-rate", "latency", "violations"))
 
 
-def judged(asked: ResolvedGate, bad: float, runs: float, memory: GateMemory | None = None) -> Judgment:
+def judged(gate: ResolvedGate, bad: float, runs: float, memory: GateMemory | None = None) -> Judgment:
     """The verdict on these counts, with nothing beside them, after two minutes beyond any limit."""
     segment = Segment(bad, runs, 0.0, 0.0)
-    recent = Recent(segment, 10.0 if asked is LATENCY else None) if asked is not VIOLATIONS else None
-    known = memory or GateMemory(since=Streaks(beyond=START - timedelta(seconds=120)))
-    return judge(asked, Reading(segment, (), START, recent), ALONE, memory=known)
+    recent = Recent(segment, 10.0 if gate is LATENCY else None) if gate is not VIOLATIONS else None
+    remembered = memory or GateMemory(since=Streaks(beyond=START - timedelta(seconds=120)))
+    return judge(gate, Reading(segment, (), START, recent), ALONE, memory=remembered)
 
 
 @pytest.mark.parametrize(
-    ("asked", "bad", "runs", "expected"),
+    ("gate", "bad", "runs", "expected"),
     [
         (ERRORS, 60, 100, Verdict.FAIL),
         (ERRORS, 5, 100, Verdict.PASS),
@@ -208,14 +208,14 @@ def judged(asked: ResolvedGate, bad: float, runs: float, memory: GateMemory | No
     ],
 )
 def test_verdicts_without_a_control_group(
-    asked: ResolvedGate, bad: float, runs: float, expected: Verdict
+    gate: ResolvedGate, bad: float, runs: float, expected: Verdict
 ) -> None:
     """Only what is beyond a limit fails, and nothing passes with fewer runs than it needs."""
-    assert judged(asked, bad, runs).verdict is expected
+    assert judged(gate, bad, runs).verdict is expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "baseline", "speaks"),
+    ("gate", "baseline", "speaks"),
     [
         (ERRORS, None, True),
         (LATENCY, None, False),
@@ -228,11 +228,11 @@ def test_verdicts_without_a_control_group(
         (VIOLATIONS, None, True),
     ],
 )
-def test_which_limits_speak_alone(asked: ResolvedGate, baseline: Baseline | None, *, speaks: bool) -> None:
+def test_which_limits_speak_alone(gate: ResolvedGate, baseline: Baseline | None, *, speaks: bool) -> None:
     """The user's own always; a template's if stable kept it, or if only a share is known."""
-    assert speaks_alone(asked, baseline) is speaks
-    found = judged(asked, 60, 100, GateMemory(baseline, Streaks(beyond=START - timedelta(seconds=120))))
-    assert (found.verdict is Verdict.FAIL) is speaks
+    assert speaks_alone(gate, baseline) is speaks
+    judgment = judged(gate, 60, 100, GateMemory(baseline, Streaks(beyond=START - timedelta(seconds=120))))
+    assert (judgment.verdict is Verdict.FAIL) is speaks
 
 
 def test_a_stable_that_is_gone_does_not_disturb() -> None:
@@ -251,9 +251,9 @@ def test_a_stable_that_is_gone_does_not_disturb() -> None:
                     rows.append(row)
 
     gates = [replace(ERRORS, name="errors"), replace(LATENCY, name="latency")]
-    found = read_all(plan, QueryResult(at, tuple(rows)), gates, now=at, stale_after_seconds=120)
+    readings = read_all(plan, QueryResult(at, tuple(rows)), gates, now=at, stale_after_seconds=120)
 
-    errors, latency = found["errors"], found["latency"]
+    errors, latency = readings["errors"], readings["latency"]
     assert isinstance(errors, Reading)
     assert isinstance(latency, Reading)
     assert [bound.le for bound in latency.bounds] == [10.0]

@@ -23,7 +23,7 @@ PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
 UNDER_WAY = [state for state in State if state not in ENDS]
 
 
-def told(builder: RolloutBuilder) -> dict[str, Any]:
+def reconcile_object(builder: RolloutBuilder) -> dict[str, Any]:
     """The object after the operator's next visit."""
     obs = an_observation(builder)
     status = decide(obs).status or obs.status
@@ -63,10 +63,10 @@ def test_every_state_under_way(state: State) -> None:
         builder, special[state] = builder.planning(paused=True), ("Suspended", "Healthy", "InProgress")
     if state is State.AWAITING_APPROVAL:
         phase = {**builder.spec["phases"][0], "approval": "Required"}
-        asked = a_rollout(phases=[phase, *builder.spec["phases"][1:]])
-        builder = asked.in_state(state)
+        with_approval = a_rollout(phases=[phase, *builder.spec["phases"][1:]])
+        builder = with_approval.in_state(state)
 
-    assert verdicts(told(builder)) == special.get(state, USUAL)
+    assert verdicts(reconcile_object(builder)) == special.get(state, USUAL)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -82,12 +82,12 @@ def test_every_reason_of_a_hold(reason: Reason) -> None:
     reconciling = conditions["Reconciling"].replace(
         status=ConditionStatus.FALSE if is_bad else ConditionStatus.TRUE
     )
-    seen = kept.having(
+    reported = kept.having(
         conditions=(*kept.status.conditions[:1], reconciling, stalled, *kept.status.conditions[3:])
     )
 
     usual = ("Suspended", "Healthy", "InProgress") if reason is Reason.PAUSED else USUAL
-    assert verdicts(as_seen(seen)) == (BAD if is_bad else usual)
+    assert verdicts(as_seen(reported)) == (BAD if is_bad else usual)
 
 
 @pytest.mark.parametrize(
@@ -103,28 +103,28 @@ def test_every_reason_of_a_hold(reason: Reason) -> None:
 )
 def test_at_rest_and_in_line(builder: RolloutBuilder, expected: tuple[str, str, str]) -> None:
     """Current only where what is asked for serves."""
-    assert verdicts(told(builder)) == expected
+    assert verdicts(reconcile_object(builder)) == expected
 
 
 def test_an_edit_that_was_not_seen_yet() -> None:
     """Nothing that was said of an older generation counts, so a sync never ends on old news."""
-    seen = told(a_rollout().asking_for(OLD).serving(OLD))
-    seen["metadata"]["generation"] += 1
-    assert verdicts(seen) == ("Progressing", "Progressing", "InProgress")
+    manifest = reconcile_object(a_rollout().asking_for(OLD).serving(OLD))
+    manifest["metadata"]["generation"] += 1
+    assert verdicts(manifest) == ("Progressing", "Progressing", "InProgress")
 
 
 def test_a_revert_in_mid_canary_is_applied_at_once() -> None:
     """Neither the canary nor the edit that reverts it keeps a tool waiting for longer than one visit."""
-    on_trial = told(a_rollout().serving(OLD).trying(NEW))
+    on_trial = reconcile_object(a_rollout().serving(OLD).trying(NEW))
     reverted = {**on_trial, "metadata": {**on_trial["metadata"], "generation": 2}}
     reverted["spec"] = {**on_trial["spec"], "releaseRef": {"name": OLD}}
-    seen = as_seen(a_rollout().asking_for(OLD).serving(OLD).trying(NEW))
+    manifest = as_seen(a_rollout().asking_for(OLD).serving(OLD).trying(NEW))
     after = decide(an_observation(a_rollout().asking_for(OLD).serving(OLD).trying(NEW))).status
     assert after is not None
 
     assert flux(on_trial) == "Current"
     assert flux(reverted) == "InProgress"
-    assert flux({**seen, "status": after.to_json()}) == "Current"
+    assert flux({**manifest, "status": after.to_json()}) == "Current"
 
 
 def test_the_page_shows_the_expressions_that_are_shipped() -> None:
@@ -152,29 +152,29 @@ def course(world: World, seconds: int) -> Iterator[dict[str, Any]]:
 
 def words(manifests: list[dict[str, Any]], script: str) -> list[str]:
     """What a script said, repetitions left out."""
-    found = [health(script, manifest)[0] for manifest in manifests]
-    assert set(found) <= ARGO_CD
-    return [word for index, word in enumerate(found) if index == 0 or word != found[index - 1]]
+    statuses = [health(script, manifest)[0] for manifest in manifests]
+    assert set(statuses) <= ARGO_CD
+    return [word for index, word in enumerate(statuses) if index == 0 or word != statuses[index - 1]]
 
 
 def test_the_course_of_a_good_release() -> None:
     """One way there, and never back."""
-    seen = list(course(a_world(a_rollout().serving(OLD), OLD, NEW), 3600))
+    manifests = list(course(a_world(a_rollout().serving(OLD), OLD, NEW), 3600))
 
-    assert words(seen, PROGRESSING) == ["Progressing", "Healthy"]
-    assert words(seen, SERVING) == ["Healthy"]
-    assert {flux(manifest) for manifest in seen} == {"Current"}
+    assert words(manifests, PROGRESSING) == ["Progressing", "Healthy"]
+    assert words(manifests, SERVING) == ["Healthy"]
+    assert {flux(manifest) for manifest in manifests} == {"Current"}
 
 
 def test_the_course_of_a_bad_release() -> None:
     """It ends where a person has to ship another one, and the message says what failed."""
     world = a_world(a_rollout().serving(OLD), OLD, NEW)
     world.agents[NEW] = Behavior(failed=0.6)
-    seen = list(course(world, 1800))
+    manifests = list(course(world, 1800))
 
-    assert words(seen, PROGRESSING) == ["Progressing", "Degraded"]
-    assert words(seen, SERVING) == ["Healthy", "Degraded"]
-    assert "ship another release" in health(PROGRESSING, seen[-1])[1]
+    assert words(manifests, PROGRESSING) == ["Progressing", "Degraded"]
+    assert words(manifests, SERVING) == ["Healthy", "Degraded"]
+    assert "ship another release" in health(PROGRESSING, manifests[-1])[1]
 
 
 def test_releases() -> None:

@@ -163,20 +163,24 @@ def spec_with(place: tuple[str | int, ...], text: str) -> dict[str, Any]:
     return dict(spec)
 
 
-def asked(raw: Mapping[str, Any], subject: Subject | None = None) -> tuple[list[str], Subject] | list[str]:
+def render_queries(
+    raw: Mapping[str, Any], subject: Subject | None = None
+) -> tuple[list[str], Subject] | list[str]:
     """All queries of a spec with their subject; or the paths of the fields that are refused."""
     try:
         spec = AgentRolloutSpec.model_validate(raw)
     except ValidationError as error:
-        return ["spec" + "".join(_step(part) for part in found["loc"]) for found in error.errors()]
+        return ["spec" + "".join(_step(part) for part in detail["loc"]) for detail in error.errors()]
     gates, refusals = resolve_all(spec)
     caps, refused = resolve_caps(spec)
     if refusals or refused:
-        return [found.field for found in (*refusals, *refused)]
-    known = subject or Subject("shop", spec.agent, spec.release_ref.name, "support-4.1.0", labels_of(spec))
+        return [refusal.field for refusal in (*refusals, *refused)]
+    actual_subject = subject or Subject(
+        "shop", spec.agent, spec.release_ref.name, "support-4.1.0", labels_of(spec)
+    )
     sources = [source for cap in caps for source in cap.sources]
-    plan = plan_queries(gates, known, counting_start=START, warmup_seconds=60, caps=sources)
-    return [render(plan, AT) or "", render_burst(plan) or ""], known
+    plan = plan_queries(gates, actual_subject, counting_start=START, warmup_seconds=60, caps=sources)
+    return [render(plan, AT) or "", render_burst(plan) or ""], actual_subject
 
 
 def _step(part: str | int) -> str:
@@ -185,58 +189,58 @@ def _step(part: str | int) -> str:
 
 def shape(expr: promql_parser.Expr) -> Shape:
     """A query without its names: how it is built, over which times, and how many labels it groups by."""
-    found: Shape
+    parts: Shape
     match expr:
         case promql_parser.BinaryExpr():
-            found = (str(expr.op), str(expr.modifier), shape(expr.lhs), shape(expr.rhs))
+            parts = (str(expr.op), str(expr.modifier), shape(expr.lhs), shape(expr.rhs))
         case promql_parser.AggregateExpr():
             labels = len(expr.modifier.labels) if expr.modifier else None
-            found = (str(expr.op), labels, str(expr.param), shape(expr.expr))
+            parts = (str(expr.op), labels, str(expr.param), shape(expr.expr))
         case promql_parser.Call():
-            found = (expr.func.name, *map(shape, expr.args))
+            parts = (expr.func.name, *map(shape, expr.args))
         case promql_parser.MatrixSelector():
-            found = (expr.range, shape(expr.vector_selector))
+            parts = (expr.range, shape(expr.vector_selector))
         case promql_parser.VectorSelector():
-            found = (str(expr.offset), str(expr.at), bool(expr.matchers.or_matchers))
+            parts = (str(expr.offset), str(expr.at), bool(expr.matchers.or_matchers))
         case promql_parser.ParenExpr():
-            found = (shape(expr.expr),)
+            parts = (shape(expr.expr),)
         case _:
-            found = (str(expr),)
-    return type(expr).__name__, *found
+            parts = (str(expr),)
+    return type(expr).__name__, *parts
 
 
 @cache
 def harmless(*, one_gate: bool) -> tuple[Shape, ...]:
     """The shapes of the queries of a harmless spec."""
-    found = asked(ONE_GATE if one_gate else SPEC)
-    assert isinstance(found, tuple)
-    return tuple(shape(promql_parser.parse(query)) for query in found[0])
+    rendered = render_queries(ONE_GATE if one_gate else SPEC)
+    assert isinstance(rendered, tuple)
+    return tuple(shape(promql_parser.parse(query)) for query in rendered[0])
 
 
 def selectors(expr: promql_parser.Expr) -> Iterator[promql_parser.VectorSelector]:
     """All selectors of a query."""
-    found: list[promql_parser.VectorSelector] = []
+    collected: list[promql_parser.VectorSelector] = []
 
     def visit(each: promql_parser.Expr) -> None:
         if isinstance(each, promql_parser.VectorSelector):
-            found.append(each)
+            collected.append(each)
 
     promql_parser.walk(expr, visit)
-    yield from found
+    yield from collected
 
 
 def strays(selector: promql_parser.VectorSelector, subject: Subject) -> bool:
     """Whether it is not kept to exactly the subject's namespace, agent and releases."""
     labels = subject.labels
     ours = (labels.namespace, labels.agent, labels.release)
-    found = [m for m in selector.matchers.matchers if m.name in {*ours, "__name__"}]
-    kept = [(m.name, str(m.op), m.value) for m in found]
+    matchers = [m for m in selector.matchers.matchers if m.name in {*ours, "__name__"}]
+    kept = [(m.name, str(m.op), m.value) for m in matchers]
     equal, regex = str(promql_parser.MatchOp.Equal), str(promql_parser.MatchOp.Re)
-    wanted = [(labels.namespace, equal, subject.namespace), (labels.agent, equal, subject.agent)]
+    required = [(labels.namespace, equal, subject.namespace), (labels.agent, equal, subject.agent)]
     both = (subject.labels.release, regex, alternatives(subject.releases))
     only = (subject.labels.release, equal, subject.stable)
     none = (subject.labels.release, str(promql_parser.MatchOp.NotRe), alternatives(subject.releases))
-    return kept not in ([*wanted, both], [*wanted, only], [*wanted, none])
+    return kept not in ([*required, both], [*required, only], [*required, none])
 
 
 def harm_of(queries: list[str], subject: Subject, *, one_gate: bool = False) -> str:
@@ -254,10 +258,12 @@ def answers(place: tuple[str | int, ...], field: str, texts: tuple[str, ...]) ->
     """What is wrong with the answers to these texts in one field."""
     wrong = []
     for text in texts:
-        found = asked(spec_with(place, text))
-        if isinstance(found, list):
-            wrong += [] if all(path.startswith(field) for path in found) else [f"{text!r}: blames {found}"]
-        elif harm := harm_of(*found):
+        rendered = render_queries(spec_with(place, text))
+        if isinstance(rendered, list):
+            wrong += (
+                [] if all(path.startswith(field) for path in rendered) else [f"{text!r}: blames {rendered}"]
+            )
+        elif harm := harm_of(*rendered):
             wrong.append(f"{text!r}: {harm}")
     return wrong
 
@@ -267,7 +273,7 @@ def test_there_are_many_payloads() -> None:
     assert len(TEXTS[::2]) >= 300
     assert len(NAMES) >= 300
     assert len(ATTACKS) == 15
-    assert isinstance(asked(SPEC), tuple)
+    assert isinstance(render_queries(SPEC), tuple)
 
 
 @pytest.mark.parametrize("field", [name for name in FIELDS if name.endswith(SELECTORS)])
@@ -291,9 +297,9 @@ def test_no_name_gets_out_of_its_string(member: str) -> None:
     wrong = []
     for text in NAMES:
         namespace, agent, canary, stable = (names | {member: text}).values()
-        found = asked(ONE_GATE, Subject(namespace, agent, canary, stable, labels=LabelNames()))
-        assert isinstance(found, tuple)
-        wrong += [harm] if (harm := harm_of(*found, one_gate=True)) else []
+        rendered = render_queries(ONE_GATE, Subject(namespace, agent, canary, stable, labels=LabelNames()))
+        assert isinstance(rendered, tuple)
+        wrong += [harm] if (harm := harm_of(*rendered, one_gate=True)) else []
 
     assert wrong == []
 
@@ -307,9 +313,11 @@ def test_no_label_of_an_administrator_changes_a_query() -> None:
             label = PrometheusSource.model_validate(raw).namespace_label
         except ValidationError:
             continue
-        found = asked(ONE_GATE, Subject("shop", "support", "c", "support-4.1.0", LabelNames(namespace=label)))
-        assert isinstance(found, tuple)
-        wrong += [harm] if (harm := harm_of(*found, one_gate=True)) else []
+        rendered = render_queries(
+            ONE_GATE, Subject("shop", "support", "c", "support-4.1.0", LabelNames(namespace=label))
+        )
+        assert isinstance(rendered, tuple)
+        wrong += [harm] if (harm := harm_of(*rendered, one_gate=True)) else []
         served.append(label)
 
     assert wrong == []
@@ -320,7 +328,7 @@ def test_no_label_of_an_administrator_changes_a_query() -> None:
 def test_some_payloads_are_served() -> None:
     """The property is not true for want of anything that is accepted."""
     place = FIELDS["spec.caps[0].metric"]
-    served = [text for text in TEXTS if isinstance(asked(spec_with(place, text)), tuple)]
+    served = [text for text in TEXTS if isinstance(render_queries(spec_with(place, text)), tuple)]
 
     assert len(served) >= 100
 
@@ -333,9 +341,9 @@ def test_what_takes_long_to_parse_is_refused_unparsed(text: str, monkeypatch: py
     """No text of a tenant keeps the others waiting: the costly forms are refused by how they look."""
     monkeypatch.setattr(promql_parser, "parse", _never)
 
-    found = parse_selector(text, field="spec.caps[0].metric", labels=DEFAULT_LABELS)
+    parsed = parse_selector(text, field="spec.caps[0].metric", labels=DEFAULT_LABELS)
 
-    assert isinstance(found, Refusal)
+    assert isinstance(parsed, Refusal)
 
 
 def _never(text: str) -> None:

@@ -122,7 +122,7 @@ def test_the_way_back_is_the_newest_healthy_release_that_can_be_served(
     world = at_rest(OLDEST, OLD, NEW, NEXT, rollback={"maxWalkBack": most})
     world.edit(lambda builder: builder.quarantining(*banned))
     world.snapshots = {
-        name: found for name, found in world.snapshots.items() if name not in _snapshots(world, lost)
+        name: metadata for name, metadata in world.snapshots.items() if name not in _snapshots(world, lost)
     }
     order(world, "roll_back", NEXT)
     world.run(2000)
@@ -251,9 +251,9 @@ def test_a_rollback_over_its_budget_is_told_once_and_goes_on() -> None:
 
 
 def _applied(world: World) -> tuple[ConditionStatus, str]:
-    found = find_condition(world.status.conditions, "TrafficApplied")
-    assert found is not None
-    return found.status, found.reason
+    condition = find_condition(world.status.conditions, "TrafficApplied")
+    assert condition is not None
+    return condition.status, condition.reason
 
 
 def test_a_release_without_its_snapshot_is_not_switched_to() -> None:

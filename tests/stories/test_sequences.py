@@ -53,10 +53,10 @@ def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit
         attempt = world.status.attempt
         if stable is None or attempt is None or attempt.state in ENDS:
             continue
-        asked = world.builder.asking_for(stable.release)
+        reverted = world.builder.asking_for(stable.release)
         back = World(
-            base=asked,
-            rollout=asked.build(),
+            base=reverted,
+            rollout=reverted.build(),
             now=world.now,
             traffic=dict(world.traffic),
             snapshots=dict(world.snapshots),
@@ -90,11 +90,11 @@ def _back(status: AgentRolloutStatus) -> AgentRolloutStatus:
 def _first_to_move(world: World) -> set[tuple[str, str]]:
     """The objects of which one has to be written first: routes where any can be, or else the ConfigMap."""
     obs = world.observe()
-    wanted, theirs = obs.rollout.spec.traffic, obs.traffic.get(THEIRS)
-    is_set = wanted.route_patch and theirs and not Routing(obs).state(_back(obs.status)).blocked
+    desired, theirs = obs.rollout.spec.traffic, obs.traffic.get(THEIRS)
+    is_set = desired.route_patch and theirs and not Routing(obs).state(_back(obs.status)).blocked
     is_left = theirs is not None and is_claimed(theirs, obs.rollout.metadata.name)
-    is_owned = wanted.http_route or ROUTE in world.traffic
-    routes = {key for key, found in ((ROUTE, is_owned), (THEIRS, is_set or is_left)) if found}
+    is_owned = desired.http_route or ROUTE in world.traffic
+    routes = {key for key, is_movable in ((ROUTE, is_owned), (THEIRS, is_set or is_left)) if is_movable}
     return routes or {CONFIG}
 
 
@@ -122,7 +122,7 @@ def test_no_edit_keeps_a_rollout_from_its_end(sequence: list[tuple[Edit, float]]
     assert world.shares()[fresh] == 100
     owned = {
         name
-        for name, found in world.snapshots.items()
-        if any(o.uid == "uid-of-rollout" for o in found.owner_references)
+        for name, metadata in world.snapshots.items()
+        if any(o.uid == "uid-of-rollout" for o in metadata.owner_references)
     }
     assert snapshots_needed(world.status) <= owned

@@ -80,9 +80,9 @@ def read(canary: Shares, stable: Shares, recently: Shares, runs: float = 5000) -
         watched = ((Term.COVERED, 1.0), (Term.NEWEST, AT.timestamp() - 3), (Term.SCRAPES, 40.0))
         answered += [({"src": tag(PLAN, total, term), "release": release}, value) for term, value in watched]
     answer = to_result(PLAN, AT, answered)
-    (found,) = read_all(PLAN, answer, [LOOP], now=AT, stale_after_seconds=120).values()
-    assert isinstance(found, Reading), found
-    return found
+    (reading,) = read_all(PLAN, answer, [LOOP], now=AT, stale_after_seconds=120).values()
+    assert isinstance(reading, Reading), reading
+    return reading
 
 
 def judged(reading: Reading, baseline: Baseline | None) -> Judgment:
@@ -105,12 +105,12 @@ def test_stable_much_slower_than_before_is_a_shared_cause() -> None:
     """It is told of the lowest bound that counts, with the share now and before."""
     before = history(USUAL, 4000)
 
-    found = judged(read(TWICE_AS_LONG, TWICE_AS_LONG, TWICE_AS_LONG), before)
+    judgment = judged(read(TWICE_AS_LONG, TWICE_AS_LONG, TWICE_AS_LONG), before)
 
     assert before is not None
     assert (before.bad, before.total, before.bound) == (near(260), near(4000), 4)
-    assert (found.verdict, found.reason) == (Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE)
-    assert found.message == (
+    assert (judgment.verdict, judgment.reason) == (Verdict.SHARED_CAUSE, Reason.SHARED_CAUSE)
+    assert judgment.message == (
         "stable itself has 255.3 runs of more than 4 steps, averaged over this bound and the higher ones, in "
         "1,188 runs of the last 900 s (21%) and had 6.5% before the attempt, so the cause is not the canary"
     )
@@ -120,10 +120,10 @@ def test_a_canary_slower_than_a_slow_stable_is_rolled_back() -> None:
     """With a word about stable, since going back may not be enough."""
     slower = (1.0, 1.0, 0.97, 0.6, 0.2, 0.05)
 
-    found = judged(read(slower, TWICE_AS_LONG, TWICE_AS_LONG), history(USUAL, 4000))
+    judgment = judged(read(slower, TWICE_AS_LONG, TWICE_AS_LONG), history(USUAL, 4000))
 
-    assert found.verdict is Verdict.FAIL
-    assert found.note == (
+    assert judgment.verdict is Verdict.FAIL
+    assert judgment.note == (
         "stable itself has 22% and had 6.5% before the attempt, so a rollback might not be enough"
     )
 
@@ -142,9 +142,9 @@ def test_a_canary_slower_than_a_slow_stable_is_rolled_back() -> None:
 )
 def test_what_is_no_shared_cause(recently: Shares, runs: float, before: float) -> None:
     """As before, or nothing to hold it against, or by chance, or by the time of day."""
-    found = judged(read(USUAL, USUAL, recently, runs), history(USUAL, before))
+    judgment = judged(read(USUAL, USUAL, recently, runs), history(USUAL, before))
 
-    assert found.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE}
+    assert judgment.verdict in {Verdict.PASS, Verdict.INCONCLUSIVE}
 
 
 def test_a_histogram_below_its_bounds_is_settled_and_says_nothing() -> None:
@@ -157,7 +157,7 @@ def test_a_histogram_below_its_bounds_is_settled_and_says_nothing() -> None:
     assert judged(read(slow, slow, (1.0,) * 6), before).verdict is Verdict.PASS
 
 
-shares = st.lists(st.floats(0, 1), min_size=6, max_size=6).map(lambda found: tuple(sorted(found)[::-1]))
+shares = st.lists(st.floats(0, 1), min_size=6, max_size=6).map(lambda drawn: tuple(sorted(drawn)[::-1]))
 
 
 @given(shares, shares, shares, st.floats(1, 1e6), st.floats(1, 1e6))
@@ -165,10 +165,10 @@ def test_no_stable_that_at_most_doubled_is_a_shared_cause(
     canary: Shares, usual: Shares, recently: Shares, runs: float, before: float
 ) -> None:
     """Whatever the distributions, and however slow the canary is."""
-    found = judged(read(canary, usual, recently, runs), history(usual, before))
+    judgment = judged(read(canary, usual, recently, runs), history(usual, before))
 
     is_more = mean(recently, usual) > 2 * mean(usual, usual)
-    assert is_more or found.verdict is not Verdict.SHARED_CAUSE
+    assert is_more or judgment.verdict is not Verdict.SHARED_CAUSE
 
 
 @given(shares, shares, st.floats(1, 1e6))

@@ -31,9 +31,9 @@ class Managed(World):
     def pods(self) -> dict[str, int]:
         """Replicas by release."""
         return {
-            release: found["spec"]["replicas"]
+            release: deployment["spec"]["replicas"]
             for release in (OLDEST, OLD, NEW, NEXT)
-            if (found := self.workloads.get(("Deployment", service_of(release))))
+            if (deployment := self.workloads.get(("Deployment", service_of(release))))
         }
 
     def release(self, name: str, behavior: Behavior | None = None) -> None:
@@ -77,9 +77,11 @@ def test_a_release_is_two_objects_that_no_one_writes_by_hand() -> None:
         selector,
         selector,
     )
-    owners = [found["metadata"]["ownerReferences"][0]["uid"] for found in (deployment, service)]
+    owners = [manifest["metadata"]["ownerReferences"][0]["uid"] for manifest in (deployment, service)]
     assert owners == [world.rollout.metadata.uid] * 2
-    assert [(found.release, found.scaled_down_time) for found in world.status.workloads] == [(OLDEST, None)]
+    assert [(workload.release, workload.scaled_down_time) for workload in world.status.workloads] == [
+        (OLDEST, None)
+    ]
 
 
 def test_as_many_past_releases_stay_warm_as_the_plan_says() -> None:
@@ -94,7 +96,7 @@ def test_as_many_past_releases_stay_warm_as_the_plan_says() -> None:
     world.run(60)
 
     assert world.pods() == {OLDEST: 0, OLD: 2, NEW: 2}
-    assert [found.release for found in world.status.workloads if found.scaled_down_time] == [OLDEST]
+    assert [workload.release for workload in world.status.workloads if workload.scaled_down_time] == [OLDEST]
 
 
 def test_a_release_that_lost_its_traffic_keeps_its_pods_for_the_delay() -> None:
@@ -179,7 +181,7 @@ def test_objects_go_with_the_history_that_names_them() -> None:
 
     assert {release for release in (OLDEST, OLD, NEW) if release in world.pods()} == {OLDEST, NEW}
     assert ("Service", service_of(OLD)) not in world.workloads
-    assert {found.release for found in world.status.workloads} == {OLDEST, NEW}
+    assert {workload.release for workload in world.status.workloads} == {OLDEST, NEW}
 
 
 def test_an_edit_of_the_template_reaches_the_next_release_only() -> None:
@@ -257,10 +259,10 @@ def test_a_weight_on_any_route_keeps_the_pods() -> None:
     promoted(world, OLD)
     observe = world.observe
 
-    def seen() -> Observation:
+    def observe_weighted() -> Observation:
         return replace(observe(), weighted=frozenset({service_of(OLDEST)}))
 
-    world.observe = seen  # type: ignore[method-assign]
+    world.observe = observe_weighted  # type: ignore[method-assign]
 
     promoted(world, NEW)
     world.run(2 * DELAY)
