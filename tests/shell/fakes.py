@@ -52,13 +52,13 @@ class FakeApiServer:
     async def get(self, ref: Ref) -> Manifest | None:
         """The object."""
         self.reads.append(ref)
-        found = self.objects.get(ref)
-        return None if found is None else copy.deepcopy(found)
+        stored = self.objects.get(ref)
+        return None if stored is None else copy.deepcopy(stored)
 
     async def text(self, ref: Ref) -> bytes | None:
         """The object as it is on the wire."""
-        found = await self.get(ref)
-        return None if found is None else json.dumps(found).encode()
+        stored = await self.get(ref)
+        return None if stored is None else json.dumps(stored).encode()
 
     async def version(self, kind: str, namespace: str | None) -> str:  # noqa: ARG002 one version for all
         """The version of all changes."""
@@ -68,21 +68,21 @@ class FakeApiServer:
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> AsyncIterator[list[Manifest]]:
         """All of a kind, one a page."""
-        for found in await self.list(kind, namespace, labels):
-            yield [found]
+        for manifest in await self.list(kind, namespace, labels):
+            yield [manifest]
 
     async def list(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:
         """All of a kind."""
         self.reads.append(kind)
-        wanted = (labels or {}).items()
+        required = (labels or {}).items()
         return [
-            copy.deepcopy(found)
-            for ref, found in self.objects.items()
+            copy.deepcopy(manifest)
+            for ref, manifest in self.objects.items()
             if ref.kind == kind
             and namespace in {None, ref.namespace}
-            and wanted <= found["metadata"].get("labels", {}).items()
+            and required <= manifest["metadata"].get("labels", {}).items()
         ]
 
     async def apply(
@@ -92,23 +92,23 @@ class FakeApiServer:
         assert force or manager != "agentrollouts"
         ref = Ref.of(manifest)
         self._admit("apply", ref)
-        known, version = self.objects.get(ref, {}), manifest["metadata"].get("resourceVersion")
-        if known and version not in {None, known["metadata"]["resourceVersion"]}:
+        stored, version = self.objects.get(ref, {}), manifest["metadata"].get("resourceVersion")
+        if stored and version not in {None, stored["metadata"]["resourceVersion"]}:
             raise ConflictError(f"{ref} has changed")
         self._layers.setdefault(ref, {})[manager] = self.mutate(copy.deepcopy(manifest))
         merged: Manifest = {}
         for layer in self._layers[ref].values():
             merged = _merged(merged, layer)
-        return self._store(ref, merged | {"status": known["status"]} if "status" in known else merged)
+        return self._store(ref, merged | {"status": stored["status"]} if "status" in stored else merged)
 
     async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Manifest:
         """JSON patch."""
         self._admit("patch", ref)
-        known = self.objects.get(ref)
-        if known is None:
+        stored = self.objects.get(ref)
+        if stored is None:
             raise NotFoundError(f"{ref} not found")
         try:
-            return self._store(ref, patched(known, operations))
+            return self._store(ref, patched(stored, operations))
         except TestFailedError as error:
             raise ConflictError(str(error)) from None
 
@@ -116,10 +116,10 @@ class FakeApiServer:
         """Delete what was seen."""
         ref = Ref.of(manifest)
         self._admit("delete_version", ref)
-        known = self.objects.get(ref)
-        if known is None:
+        stored = self.objects.get(ref)
+        if stored is None:
             return
-        if known["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+        if stored["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
             raise ConflictError(f"{ref} has changed")
         self.delete(ref)
 
@@ -127,12 +127,12 @@ class FakeApiServer:
         """The status, of the very version."""
         ref = Ref.of(manifest)
         self._admit("replace_status", ref)
-        known = self.objects.get(ref)
-        if known is None:
+        stored = self.objects.get(ref)
+        if stored is None:
             raise NotFoundError(f"{ref} not found")
-        if known["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+        if stored["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
             raise ConflictError(f"{ref} has changed")
-        return self._store(ref, {**known, "status": copy.deepcopy(manifest["status"])})
+        return self._store(ref, {**stored, "status": copy.deepcopy(manifest["status"])})
 
     async def create(self, event: Manifest) -> Manifest:
         """A core/v1 Event."""
@@ -151,8 +151,8 @@ class FakeApiServer:
 
     def edit(self, ref: Ref, **spec: object) -> Manifest:
         """Somebody sets fields of the spec."""
-        known = self.objects[ref]
-        return self.put({**known, "spec": {**known["spec"], **spec}})
+        stored = self.objects[ref]
+        return self.put({**stored, "spec": {**stored["spec"], **spec}})
 
     def delete(self, ref: Ref, *, tell: bool = True) -> Manifest:
         """Somebody deletes an object; without `tell`, while the watch is interrupted."""
@@ -173,35 +173,35 @@ class FakeApiServer:
         self.effects.append(Effect(verb, f"{ref.kind} {ref.name}"))
 
     def _store(self, ref: Ref, manifest: Manifest) -> Manifest:
-        known, manifest = self.objects.get(ref), json.loads(json.dumps(manifest, default=dict))
+        before, manifest = self.objects.get(ref), json.loads(json.dumps(manifest, default=dict))
         metadata = {
             **manifest["metadata"],
-            "uid": (known or manifest)["metadata"].get("uid", f"uid-of-{ref.name}"),
-            "generation": _generation(known, manifest),
+            "uid": (before or manifest)["metadata"].get("uid", f"uid-of-{ref.name}"),
+            "generation": _generation(before, manifest),
         }
         metadata.pop("resourceVersion", None)
-        wanted = {**manifest, "metadata": metadata}
+        after = {**manifest, "metadata": metadata}
         is_latched = ANNOTATION_ROLLED_BACK in (metadata.get("annotations") or {})
-        if ref.kind == "HTTPRoute" and wanted.get("spec", {}).get("parentRefs") and not is_latched:
-            wanted = dict(accepted(wanted))
-        if known is not None and {**known, "metadata": _unversioned(known)} == wanted:
-            return copy.deepcopy(known)
+        if ref.kind == "HTTPRoute" and after.get("spec", {}).get("parentRefs") and not is_latched:
+            after = dict(accepted(after))
+        if before is not None and {**before, "metadata": _unversioned(before)} == after:
+            return copy.deepcopy(before)
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
-        self.objects[ref] = wanted
+        self.objects[ref] = after
         if self.intake is not None:
-            asyncio.get_running_loop().call_soon(self.intake.put, copy.deepcopy(wanted))
-        return copy.deepcopy(wanted)
+            asyncio.get_running_loop().call_soon(self.intake.put, copy.deepcopy(after))
+        return copy.deepcopy(after)
 
 
 def _unversioned(manifest: Manifest) -> Manifest:
     return {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
 
 
-def _generation(known: Manifest | None, manifest: Manifest) -> int:
-    if known is None:
+def _generation(before: Manifest | None, manifest: Manifest) -> int:
+    if before is None:
         return int(manifest["metadata"].get("generation", 1))
-    return int(known["metadata"]["generation"]) + (known.get("spec") != manifest.get("spec"))
+    return int(before["metadata"]["generation"]) + (before.get("spec") != manifest.get("spec"))
 
 
 def _merged(below: Manifest, above: Manifest) -> Manifest:

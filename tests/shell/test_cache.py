@@ -61,7 +61,7 @@ def pasts(draw: st.DrawFn, objects: st.SearchStrategy[Manifest] = objects) -> li
     return past
 
 
-def told(news: Iterable[News]) -> Cache:
+def fill_cache(news: Iterable[News]) -> Cache:
     """A cache that was told this."""
     cache = Cache()
     for verb, manifest in news:
@@ -79,11 +79,11 @@ def truth(past: Iterable[News]) -> dict[Ref, Manifest]:
     return there
 
 
-def known(cache: Cache) -> dict[Ref, Manifest]:
+def list_objects(cache: Cache) -> dict[Ref, Manifest]:
     """Everything that a cache knows."""
     kinds = (ROLLOUT, RELEASE, CONFIG_MAP, ROUTE)
-    found = {key: cache.get(key) for kind in kinds for key in cache.versions(kind, None)}
-    return {key: manifest for key, manifest in found.items() if manifest is not None}
+    manifests = {key: cache.get(key) for kind in kinds for key in cache.versions(kind, None)}
+    return {key: manifest for key, manifest in manifests.items() if manifest is not None}
 
 
 @given(past=pasts(few), data=st.data())
@@ -93,13 +93,13 @@ def test_the_newest_version_wins_in_any_order_and_however_often_it_is_told(
 ) -> None:
     """Late and repeated news change nothing: no old state comes back, and nothing that was deleted."""
     late = data.draw(st.permutations([*past, *data.draw(st.lists(st.sampled_from(past)))]))
-    assert known(told(late)) == truth(past)
+    assert list_objects(fill_cache(late)) == truth(past)
 
 
 @given(past=pasts())
 def test_what_belongs_together_is_found_after_any_past(past: list[News]) -> None:
     """The index says the same as a look at every single object."""
-    cache, there = told(past), truth(past)
+    cache, there = fill_cache(past), truth(past)
     for agent in AGENTS:
         expected = [m for m in there.values() if m["kind"] == CONFIG_MAP and label(m, LABEL_AGENT) == agent]
         names = {snapshot.metadata.name for snapshot in cache.snapshots_of("here", agent)}
@@ -142,7 +142,7 @@ def test_only_news_are_news() -> None:
 
 def test_a_traffic_object_touches_its_rollout_alone() -> None:
     """Routes and traffic ConfigMaps belong to one rollout, by label."""
-    cache = told([("put", an_object(ROLLOUT, name, 1)) for name in NAMES])
+    cache = fill_cache([("put", an_object(ROLLOUT, name, 1)) for name in NAMES])
     assert set(cache.touched_by(an_object(ROUTE, "a", 2))) == {Ref(ROLLOUT, "here", "a")}
 
 
@@ -153,14 +153,14 @@ def test_an_object_that_cannot_be_read_is_kept_as_it_is() -> None:
         "metadata": {"name": "odd", "namespace": "here", "resourceVersion": "1", "labels": None},
         "spec": None,
     }
-    cache = told([("put", odd)])
+    cache = fill_cache([("put", odd)])
     assert cache.get(Ref.of(odd)) == odd
 
 
 def test_deletions_are_not_remembered_for_ever() -> None:
     """The oldest deletions are forgotten, so that a busy cluster does not fill the memory."""
     gone = (("drop", an_object(RELEASE, f"r{index}", index + 1)) for index in range(TOMBSTONES + 1))
-    cache = told(gone)
+    cache = fill_cache(gone)
     answers = [cache.put(an_object(RELEASE, name, 1)) for name in ("r0", "r1", f"r{TOMBSTONES}")]
     assert answers == [True, False, False]
 
@@ -176,9 +176,9 @@ def test_what_get_gives_is_the_callers_own_and_has_no_managed_fields() -> None:
     cache, key = Cache(), Ref(RELEASE, "n", "a")
     cache.put(release)
     for _ in range(2):
-        found = cache.get(key)
-        assert found == {**release, "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"}}
-        found["spec"]["agent"] = "two"
+        manifest = cache.get(key)
+        assert manifest == {**release, "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"}}
+        manifest["spec"]["agent"] = "two"
 
 
 @pytest.mark.parametrize("kind", [ROUTE, CONFIG_MAP])
@@ -193,9 +193,9 @@ def test_who_else_wrote_a_traffic_object_is_known(kind: str) -> None:
     manifest["metadata"]["managedFields"] = entries
     cache.put(manifest)
 
-    found = cache.get(Ref(kind, "here", "a"))
-    assert found is not None
-    assert found["metadata"]["managedFields"] == [{"manager": "git"}]
+    cached = cache.get(Ref(kind, "here", "a"))
+    assert cached is not None
+    assert cached["metadata"]["managedFields"] == [{"manager": "git"}]
 
 
 def patching(name: str, route: str = "shop") -> Manifest:
@@ -225,11 +225,11 @@ def test_a_route_of_somebody_else_touches_those_who_set_weights_in_it() -> None:
 
     assert {ref.name for ref in cache.touched_by(a_shop(3, "gone"))} == {"a", "b", "gone"}
     assert {ref.name for ref in cache.touched_by(patching("a"))} == {"a", "b"}
-    assert [found["metadata"]["name"] for found in cache.rollouts_naming(Ref(ROUTE, "here", "another"))] == [
-        "c"
-    ]
+    assert [
+        rollout["metadata"]["name"] for rollout in cache.rollouts_naming(Ref(ROUTE, "here", "another"))
+    ] == ["c"]
     claimed = cache.objects_claimed_by(Ref(ROLLOUT, "here", "gone"))
-    assert [found["metadata"]["resourceVersion"] for found in claimed] == ["2"]
+    assert [route["metadata"]["resourceVersion"] for route in claimed] == ["2"]
 
     cache.put(a_shop(3))
     assert cache.objects_claimed_by(Ref(ROLLOUT, "here", "gone")) == []
@@ -248,7 +248,7 @@ def test_rollouts_of_one_agent_touch_each_other() -> None:
     for name, agent in (("a", "support"), ("b", "support"), ("c", "billing")):
         cache.put(an_object(ROLLOUT, name, 1, agent))
     gone = an_object(ROLLOUT, "a", 2)
-    assert [found["metadata"]["name"] for found in cache.others_of_agent("here", "a", "support")] == ["b"]
+    assert [rollout["metadata"]["name"] for rollout in cache.others_of_agent("here", "a", "support")] == ["b"]
     cache.drop(gone)
     assert {ref.name for ref in cache.touched_by(gone)} == {"a", "b"}
     assert cache.others_of_agent("here", "b", "support") == []
@@ -299,10 +299,10 @@ def test_that_we_applied_an_object_is_known(kind: str) -> None:
     manifest["metadata"]["managedFields"] = [ours, ours | {"operation": "Update"}]
     cache.put(manifest)
 
-    found = cache.get(Ref.of(manifest))
-    assert found is not None
-    assert is_made_for(found, "uid-of-nobody")
-    assert found["metadata"]["managedFields"] == [{"manager": "agentrollouts", "operation": "Apply"}]
+    cached = cache.get(Ref.of(manifest))
+    assert cached is not None
+    assert is_made_for(cached, "uid-of-nobody")
+    assert cached["metadata"]["managedFields"] == [{"manager": "agentrollouts", "operation": "Apply"}]
 
 
 def test_what_keeps_a_rollout_in_deletion_is_known() -> None:
@@ -314,9 +314,9 @@ def test_what_keeps_a_rollout_in_deletion_is_known() -> None:
     }
     cache.put(manifest)
 
-    found = cache.get(Ref.of(manifest))
-    assert found is not None
-    assert found["metadata"]["finalizers"] == ["foregroundDeletion"]
+    cached = cache.get(Ref.of(manifest))
+    assert cached is not None
+    assert cached["metadata"]["finalizers"] == ["foregroundDeletion"]
 
 
 def test_an_object_that_lost_our_label_can_be_taken_in_again() -> None:

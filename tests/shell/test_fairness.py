@@ -195,13 +195,13 @@ def test_a_turn_takes_as_long_with_many_items() -> None:
     turns: Turns[int] = Turns()
     for number in range(10_000):
         turns.add(number, number % 3, is_urgent=False)
-    seen: list[int] = []
+    items: list[int] = []
 
     def is_free(item: int) -> bool:
-        seen.append(item)
+        items.append(item)
         return True
 
     taken = [turns.take(lambda _tenant, _urgent: True, is_free) for _ in range(6)]
 
     assert [turn.item for turn in taken if turn] == [0, 1, 2, 3, 4, 5]
-    assert seen == [0, 1, 2, 3, 4, 5]
+    assert items == [0, 1, 2, 3, 4, 5]

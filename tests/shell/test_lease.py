@@ -41,8 +41,8 @@ class Store:
     async def replace(self, manifest: Manifest) -> Manifest:
         """Store it, if it is of the newest version."""
         self._reach()
-        seen = manifest["metadata"]["resourceVersion"]
-        if self.manifest is None or self.manifest["metadata"]["resourceVersion"] != seen:
+        version = manifest["metadata"]["resourceVersion"]
+        if self.manifest is None or self.manifest["metadata"]["resourceVersion"] != version:
             raise ConflictError("changed")
         return self._stored(manifest)
 

@@ -17,9 +17,9 @@ BAKED = {"bake": {"durationSeconds": 0}}
 ELSEWHERE = {"httpRoute": {"parentRefs": [{"name": "inner", "namespace": "gateways"}]}}
 
 
-def limits(**found: int) -> Settings:
+def limits(**numbers: int) -> Settings:
     """Settings with these limits."""
-    return Settings.model_validate({"limits": found})
+    return Settings.model_validate({"limits": numbers})
 
 
 def a_gateway(name: str, kind: str, namespace: str = NAMESPACE) -> Manifest:
@@ -33,8 +33,8 @@ def a_gateway(name: str, kind: str, namespace: str = NAMESPACE) -> Manifest:
 
 def condition(shell: Shell, kind: str, ref: Ref = ROLLOUT) -> tuple[str, str, str]:
     """Status, reason and message of a condition."""
-    [found] = [each for each in shell.status(ref)["conditions"] if each["type"] == kind]
-    return found["status"], found["reason"], found["message"]
+    [entry] = [each for each in shell.status(ref)["conditions"] if each["type"] == kind]
+    return entry["status"], entry["reason"], entry["message"]
 
 
 def attached(shell: Shell) -> list[str] | None:

@@ -142,8 +142,8 @@ class Shell:
     def ready(self, ref: Ref = ROLLOUT) -> tuple[str, str] | None:
         """Status and reason of the summary condition."""
         conditions = {condition["type"]: condition for condition in self.status(ref).get("conditions", ())}
-        found = conditions.get("Ready")
-        return found and (found["status"], found["reason"])
+        summary = conditions.get("Ready")
+        return summary and (summary["status"], summary["reason"])
 
     def weights(self) -> list[int]:
         """What the route says, stable first."""
@@ -372,8 +372,8 @@ def test_a_bug_in_one_object_stops_no_other(caplog: pytest.LogCaptureFixture) ->
 
     with caplog.at_level(logging.ERROR):
         run(scenario())
-    seen = [record for record in caplog.records if record.exc_info and record.exc_info[1] is bug]
-    assert 3 <= len(seen) <= 10
+    records = [record for record in caplog.records if record.exc_info and record.exc_info[1] is bug]
+    assert 3 <= len(records) <= 10
 
 
 def test_an_object_that_is_gone_is_forgotten_with_all_that_was_kept_for_it() -> None:
@@ -384,15 +384,15 @@ def test_an_object_that_is_gone_is_forgotten_with_all_that_was_kept_for_it() -> 
             shell.make(IN_CANARY)
             await pass_time(40)
             shell.api.on_write = failing(NotFoundError("gone"), "replace_status", "AgentRollout")
-            told = len(shell.api.events)
+            events_before = len(shell.api.events)
             shell.ask_for(OLD)
             await pass_time(1)
-            asked, done = len(shell.prometheus.asked), len(shell.api.effects)
+            queries_before, done = len(shell.prometheus.asked), len(shell.api.effects)
             await pass_time(600)
             assert (shell.cache.get(ROLLOUT), shell.poller.newest(ROLLOUT)) == (None, None)
             assert (len(shell.api.events), len(shell.prometheus.asked), len(shell.api.effects)) == (
-                told,
-                asked,
+                events_before,
+                queries_before,
                 done,
             )
 
@@ -417,9 +417,9 @@ def test_a_deleted_rollout_comes_to_rest(deletion: str) -> None:
                 await pass_time(300)
                 assert (shell.weights(), shell.ready()) == ([100], ("False", "Terminating"))
             await pass_time(1)
-            asked, done = len(shell.prometheus.asked), len(shell.api.effects)
+            queries_before, done = len(shell.prometheus.asked), len(shell.api.effects)
             await pass_time(600)
-            assert (len(shell.prometheus.asked), len(shell.api.effects)) == (asked, done)
+            assert (len(shell.prometheus.asked), len(shell.api.effects)) == (queries_before, done)
 
     run(scenario())
 
@@ -437,8 +437,8 @@ def test_a_spec_that_cannot_be_read_gets_its_condition_once() -> None:
                 shell.queue.mark(ROLLOUT)
                 await pass_time(60)
             message = shell.status()["conditions"][0]["message"]
-            told = Effect("create", "Event InvalidSpec")
-            assert (shell.ready(), shell.api.effects) == (("False", "InvalidSpec"), [STATUS_WRITE, told])
+            event = Effect("create", "Event InvalidSpec")
+            assert (shell.ready(), shell.api.effects) == (("False", "InvalidSpec"), [STATUS_WRITE, event])
             assert message.startswith("spec.phases: ")
 
     run(scenario())
@@ -512,14 +512,14 @@ def test_a_release_is_materialised_once_and_ready_only_with_its_snapshot() -> No
             await pass_time(120)
             done = len(shell.api.effects)
             await pass_time(3600)
-            snapshots = [found for ref, found in shell.api.objects.items() if ref.kind == "ConfigMap"]
+            snapshots = [manifest for ref, manifest in shell.api.objects.items() if ref.kind == "ConfigMap"]
             assert (failed, shell.ready(release)) == (("False", "WriteFailed"), ("True", "Materialized"))
             assert [snapshot["metadata"]["labels"][LABEL_AGENT] for snapshot in snapshots] == [AGENT]
             assert all(Snapshot.of(snapshot) for snapshot in snapshots)
             assert snapshots[0]["metadata"]["labels"][LABEL_MANAGED_BY] == "agentrollouts"
             assert len(shell.api.effects) == done
-            told = [event["reason"] for event in shell.api.events]
-            assert told == ["WriteFailed", "Materialized"], "Ready was told before there was a snapshot"
+            reasons = [event["reason"] for event in shell.api.events]
+            assert reasons == ["WriteFailed", "Materialized"], "Ready was told before there was a snapshot"
 
     run(scenario())
 
@@ -660,8 +660,8 @@ def test_a_refused_rollback_is_said_at_once_and_goes_through_by_itself(*, is_sta
             if is_status_refused:
                 shell.api.on_write = refusing(refused, "HTTPRoute", "AgentRollout")
             await pass_time(60)
-            told = [event["reason"] for event in shell.api.events]
-            assert (told.count("NotRolledBack"), shell.weights()) == (1, [95, 5])
+            reasons = [event["reason"] for event in shell.api.events]
+            assert (reasons.count("NotRolledBack"), shell.weights()) == (1, [95, 5])
 
             shell.api.on_write = failing(refused, "replace_status", "AgentRollout")
             await pass_time(2)

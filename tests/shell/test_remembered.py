@@ -64,7 +64,7 @@ def annotated(kind: str) -> Manifest:
 
 def kept_bytes(cache: Cache) -> int:
     """Everything that a cache keeps of its objects."""
-    return sum(len(known.packed) for known in cache._objects.values())  # noqa: SLF001 nothing else shows it
+    return sum(len(entry.packed) for entry in cache._objects.values())  # noqa: SLF001 nothing else shows it
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_an_empty_map_of_annotations_is_not_a_missing_one() -> None:
     cache = Cache()
     cache.put(an_object(ROUTE, "foreign", metadata={"annotations": {"argocd": "x"}}))
     cache.put(an_object(ROUTE, "none"))
-    found = [(cache.get(Ref(ROUTE, "n", name)) or {})["metadata"] for name in ("foreign", "none")]
-    assert [metadata.get("annotations") for metadata in found] == [{}, None]
+    kept = [(cache.get(Ref(ROUTE, "n", name)) or {})["metadata"] for name in ("foreign", "none")]
+    assert [metadata.get("annotations") for metadata in kept] == [{}, None]
 
 
 def test_a_snapshot_is_hashed_as_it_comes_in() -> None:
@@ -143,11 +143,11 @@ def test_a_snapshot_is_hashed_as_it_comes_in() -> None:
         manifest["metadata"]["resourceVersion"] = str(version)
         cache.put(manifest)
         content = manifest["data"][BUNDLE_KEY]
-        (found,) = cache.snapshots_of("n", "s")
+        (snapshot,) = cache.snapshots_of("n", "s")
         whole = Snapshot.read(manifest)
         assert whole is not None
-        assert (found.digest, found.size, found.is_immutable) == (whole.digest, whole.size, True)
-        assert found.is_whole("s") is (content == text)
+        assert (snapshot.digest, snapshot.size, snapshot.is_immutable) == (whole.digest, whole.size, True)
+        assert snapshot.is_whole("s") is (content == text)
         assert cache.bundle_bytes("n") == len(content)
     cache.drop(an_object(CONFIG_MAP, altered["metadata"]["name"], 3))
     assert cache.bundle_bytes("n") == 0
@@ -181,9 +181,9 @@ def test_an_outline_still_says_whose_object_it_is() -> None:
     proofs = {"a": {"ownerReferences": owners}, "b": {"managedFields": [written]}, "c": {}}
     for name, metadata in proofs.items():
         cache.put(an_object(ROUTE, name, metadata=metadata, spec={"rules": rules}))
-    found = {name: cache.get(Ref(ROUTE, "n", name)) for name in "abc"}
+    outlines = {name: cache.get(Ref(ROUTE, "n", name)) for name in "abc"}
     assert all(cache.is_outline(Ref(ROUTE, "n", name)) for name in "abc")
-    assert {name for name, manifest in found.items() if manifest and is_made_for(manifest, "ours")} == {
+    assert {name for name, manifest in outlines.items() if manifest and is_made_for(manifest, "ours")} == {
         "a",
         "b",
     }
@@ -196,9 +196,9 @@ def test_a_change_of_what_nobody_reads_is_no_news() -> None:
     assert cache.put(manifest)
     manifest["metadata"] |= {"resourceVersion": "2", "annotations": {ANNOTATION_APPROVE: "1/a", "x": "y"}}
     assert not cache.put(manifest)
-    found = cache.get(Ref(ROLLOUT, "n", "a"))
-    assert found is not None
-    assert found["metadata"]["resourceVersion"] == "2"
+    cached = cache.get(Ref(ROLLOUT, "n", "a"))
+    assert cached is not None
+    assert cached["metadata"]["resourceVersion"] == "2"
     manifest["metadata"] |= {"resourceVersion": "3", "annotations": {ANNOTATION_APPROVE: "2/a"}}
     assert cache.put(manifest)
 

@@ -24,28 +24,28 @@ from agentrollouts.shell.workqueue import WorkQueue
 
 def sources(**servers: dict[str, Any]) -> Settings:
     """Settings with these Prometheus servers."""
-    found = [{"name": name, "url": "http://127.0.0.1:1"} | fields for name, fields in servers.items()]
-    return Settings.model_validate({"prometheus": found})
+    entries = [{"name": name, "url": "http://127.0.0.1:1"} | fields for name, fields in servers.items()]
+    return Settings.model_validate({"prometheus": entries})
 
 
 def test_a_source_serves_the_namespaces_that_the_administrator_names() -> None:
     """All where none is named; a name that does not exist serves nobody."""
-    known = Sources(sources(open={}, closed={"namespaces": ["support"]}))
-    asked = [("open", "any"), ("closed", "support"), ("closed", "any"), ("none", "any")]
-    assert [known.find(*one) is not None for one in asked] == [True, True, False, False]
-    known.close()
+    configured = Sources(sources(open={}, closed={"namespaces": ["support"]}))
+    lookups = [("open", "any"), ("closed", "support"), ("closed", "any"), ("none", "any")]
+    assert [configured.find(*one) is not None for one in lookups] == [True, True, False, False]
+    configured.close()
 
 
 def test_new_settings_keep_what_did_not_change() -> None:
     """Connections of a server live on through a reload that is about another one."""
-    known = Sources(sources(same={}, changed={}, gone={}))
-    before = {name: known.find(name, "any") for name in ("same", "changed", "gone")}
-    known.replace(sources(same={}, changed={"timeoutSeconds": 1}, new={}))
-    after = {name: known.find(name, "any") for name in ("same", "changed", "gone", "new")}
+    configured = Sources(sources(same={}, changed={}, gone={}))
+    before = {name: configured.find(name, "any") for name in ("same", "changed", "gone")}
+    configured.replace(sources(same={}, changed={"timeoutSeconds": 1}, new={}))
+    after = {name: configured.find(name, "any") for name in ("same", "changed", "gone", "new")}
     assert after["same"] is before["same"]
     assert after["changed"] not in {None, before["changed"]}
     assert (after["gone"], after["new"] is not None) == (None, True)
-    known.close()
+    configured.close()
 
 
 def a_kubeconfig(folder: Path) -> Path:
@@ -167,11 +167,11 @@ async def test_a_stuck_event_loop_does_not_answer(tmp_path: Path) -> None:
     """The kubelet's request runs into its timeout."""
     async with a_waiting_operator(tmp_path) as (_, session):
         assert await answer(session, "/healthz") == "ok"
-        began, asked = threading.Event(), f"{session._base_url}/healthz"  # noqa: SLF001
+        began, url = threading.Event(), f"{session._base_url}/healthz"  # noqa: SLF001
 
         def ask() -> bytes:
             began.set()
-            with urlopen(asked, timeout=0.3) as response:  # noqa: S310 our own address
+            with urlopen(url, timeout=0.3) as response:  # noqa: S310 our own address
                 return bytes(response.read())
 
         asking = asyncio.create_task(asyncio.to_thread(ask))

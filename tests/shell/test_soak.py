@@ -30,21 +30,21 @@ async def cycle(shell: Shell, number: int) -> None:
     shell.ask_for(NEW)
     await pass_time(600)
     assert shell.status()["attempt"]["state"] in {"Canary", "Held"}
-    for told in (shell.api.effects, shell.api.reads, shell.api.events, shell.prometheus.asked):
-        told.clear()
+    for records in (shell.api.effects, shell.api.reads, shell.api.events, shell.prometheus.asked):
+        records.clear()
 
 
 def held() -> Counter[str]:
     """How many entries the containers of the shell's objects have, by class and attribute; and all tasks."""
     gc.collect()
-    found = Counter(tasks=len(asyncio.all_tasks()))
+    counts = Counter(tasks=len(asyncio.all_tasks()))
     for one in gc.get_objects():
         if str(type(one).__module__).startswith(OURS) and hasattr(one, "__dict__"):
-            found[type(one).__qualname__] += 1
+            counts[type(one).__qualname__] += 1
             for name, value in vars(one).items():
                 if isinstance(value, Collection) and not isinstance(value, str | bytes):
-                    found[f"{type(one).__qualname__}.{name}"] += len(value)
-    return found
+                    counts[f"{type(one).__qualname__}.{name}"] += len(value)
+    return counts
 
 
 def test_attempts_and_rollouts_that_are_over_leave_nothing_behind() -> None:

@@ -117,16 +117,16 @@ async def test_the_event_loop_runs_while_metrics_are_rendered() -> None:
 
 async def test_the_queue_is_asked_on_the_event_loop() -> None:
     """The queue belongs to the loop: another thread could see it while it changes."""
-    telemetry, asked = Telemetry(), list[int]()
+    telemetry, threads = Telemetry(), list[int]()
 
     def depth() -> float:
-        asked.append(threading.get_ident())
+        threads.append(threading.get_ident())
         return 1.0
 
     telemetry.watch_queue(depth, depth)
     await scraped(telemetry)
 
-    assert asked == [threading.get_ident()] * 2
+    assert threads == [threading.get_ident()] * 2
 
 
 async def test_a_probe_tells_what_is_wrong() -> None:

@@ -51,14 +51,14 @@ async def test_the_loop_turns_while_the_largest_release_is_examined() -> None:
     measuring = asyncio.create_task(measure())
     await asyncio.sleep(0)  # it has begun
     began = time.monotonic()
-    found = await beside.examine(request)
+    examined = await beside.examine(request)
     took = time.monotonic() - began
     seen.clear()
     await seen.wait()  # what is late now is measured
     measuring.cancel()
     await beside.close()
-    assert isinstance(found.bundle, Bundle)
-    assert len(found.bundle.text) > 850 * 1024
+    assert isinstance(examined.bundle, Bundle)
+    assert len(examined.bundle.text) > 850 * 1024
     assert max(late) < took / 2, "examined here, it would be late by all of that time"
 
 
@@ -84,10 +84,10 @@ async def test_content_that_takes_too_long_is_refused_by_name(monkeypatch: pytes
     """The process is replaced, and the next release is examined."""
     beside = Examiner()
     monkeypatch.setattr(examiner, "SECONDS", 0.0)
-    found = (await beside.examine(SMALL)).bundle
-    assert isinstance(found, Refusal)
-    assert found.reason is Reason.TOO_LARGE
-    assert "use an artifact" in found.message
+    refusal = (await beside.examine(SMALL)).bundle
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.TOO_LARGE
+    assert "use an artifact" in refusal.message
     monkeypatch.undo()
     assert isinstance((await beside.examine(SMALL)).bundle, Bundle)
     await beside.close()

@@ -59,7 +59,7 @@ def versioned(manifest: Any) -> Manifest:  # noqa: ANN401 of any kind
     return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "7"}}
 
 
-def as_told(release: AgentRelease) -> Manifest:
+def as_watched(release: AgentRelease) -> Manifest:
     """A release as the watch tells it."""
     return versioned({"kind": "AgentRelease", **release.to_json()})
 
@@ -77,7 +77,7 @@ def test_an_observation_holds_the_world_of_one_rollout() -> None:
 
     async def scenario() -> None:
         eyes = Eyes(a_rollout().serving(OLD).trying(NEW))
-        eyes.cache.put(as_told(a_ready_release(NEW)))
+        eyes.cache.put(as_watched(a_ready_release(NEW)))
         eyes.cache.put(a_snapshot(NEW))
         obs = await eyes.look(PROBLEM)
         assert obs == Observation(
@@ -110,7 +110,7 @@ def test_only_a_beginning_asks_the_api_server(builder: RolloutBuilder) -> None:
 
     async def scenario() -> None:
         eyes = Eyes(builder)
-        eyes.cache.put(as_told(a_ready_release(builder.plan.release_ref.name)))
+        eyes.cache.put(as_watched(a_ready_release(builder.plan.release_ref.name)))
         obs = await eyes.look()
         assert (obs.endpoints_ready, eyes.api.reads) == (None, [])
 
@@ -134,7 +134,7 @@ def test_a_beginning_needs_an_endpoint_that_is_not_known_to_be_unready(
 
     async def scenario() -> None:
         eyes = Eyes(a_rollout().serving(OLD))
-        eyes.cache.put(as_told(a_ready_release(NEW)))
+        eyes.cache.put(as_watched(a_ready_release(NEW)))
         eyes.has_endpoints(*conditions)
         eyes.has_endpoints({"ready": not is_ready}, service=service_of(OLD))
         assert (await eyes.look()).endpoints_ready is is_ready
@@ -166,19 +166,19 @@ def test_a_release_is_seen_with_the_configmaps_that_it_refers_to() -> None:
             {"kind": "ConfigMap", "metadata": {"name": "there", "namespace": NAMESPACE}, "data": {"a": "b"}}
         )
         eyes.api.put(refers)
-        asked = []
+        requests = []
 
         async def examine(request: Request) -> Examined:
-            asked.append(request)
+            requests.append(request)
             return await examined_here(request)
 
         observer = ReleaseObserver(eyes.cache, eyes.api, lambda: START, examine=examine)
-        seen = await observer.examined(observer.observe(AgentRelease.model_validate(refers), PROBLEM))
-        (request,) = asked
+        observation = await observer.examined(observer.observe(AgentRelease.model_validate(refers), PROBLEM))
+        (request,) = requests
         there = json.loads(request.config_maps["there"] or b"")
         assert (there["data"], request.config_maps["gone"]) == ({"a": "b"}, None)
-        assert (seen.problem, seen.now) == (PROBLEM, START)
-        assert isinstance(seen.examined and seen.examined.bundle, Refusal)
+        assert (observation.problem, observation.now) == (PROBLEM, START)
+        assert isinstance(observation.examined and observation.examined.bundle, Refusal)
         assert sorted(map(str, eyes.api.reads)) == [
             f"AgentRelease support/{NEW}",
             "ConfigMap support/gone",
@@ -267,7 +267,7 @@ def test_deployments_are_read_only_when_a_decision_depends_on_them() -> None:
 
         obs = await eyes.observer.with_reads(before, frozenset(), unread)
 
-        names = {name: found and found["metadata"]["name"] for (_, name), found in obs.workloads.items()}  # type: ignore[index]
+        names = {name: item and item["metadata"]["name"] for (_, name), item in obs.workloads.items()}  # type: ignore[index]
         assert names == {service_of(OLD): None, service_of(NEW): service_of(NEW), service_of(NEXT): None}
         assert obs.weighted == {service_of(OLD), service_of(NEXT)}
 

@@ -72,8 +72,8 @@ def test_a_refused_release_is_examined_once() -> None:
             await pass_time(60)
             assert (reasons(shell, 1), shell.examined) == (["LooksLikeCredential"], 1)
             allow = {"agentrollouts.dev/allow-credential-like": "spec.components.prompt.inline.text"}
-            known = shell.api.objects[ref(0)]
-            shell.api.put({**known, "metadata": {**known["metadata"], "annotations": allow}})
+            stored = shell.api.objects[ref(0)]
+            shell.api.put({**stored, "metadata": {**stored["metadata"], "annotations": allow}})
             await pass_time(60)
             assert (reasons(shell, 1), shell.examined) == (["Materialized"], 2)
 
@@ -113,8 +113,8 @@ def test_the_youngest_releases_above_the_number_are_refused_by_name() -> None:
                 "(limits.releasesPerNamespace in the operator's settings); delete one of them, or ask the "
                 "administrator for more"
             )
-            told = [each for each in shell.api.events if each["reason"] == "LimitExceeded"]
-            assert [each["involvedObject"]["name"] for each in told] == [ref(2).name, ref(3).name]
+            events = [each for each in shell.api.events if each["reason"] == "LimitExceeded"]
+            assert [each["involvedObject"]["name"] for each in events] == [ref(2).name, ref(3).name]
             shell.api.delete(ref(0))
             await pass_time(400)
             assert reasons(shell, 4, 1) == ["Materialized", "Materialized", "LimitExceeded"]
@@ -161,7 +161,7 @@ def test_what_is_too_large_to_remember_is_read_and_decided_like_anything_else() 
         async with a_shell() as shell:
             shell.api.put(a_release(0))
             await pass_time(60)
-            known = shell.api.objects[ref(0)]
+            stored = shell.api.objects[ref(0)]
             noise = "".join(random.Random(0).choices(string.ascii_letters, k=300_000))
             forged = {"type": "Odd", "status": "True", "reason": "Odd"}
             forged["lastTransitionTime"] = "2026-11-21T10:00:00Z"
@@ -169,8 +169,8 @@ def test_what_is_too_large_to_remember_is_read_and_decided_like_anything_else() 
             many = [
                 {**forged, "type": f"Odd{index}", "message": text} for index, text in enumerate(texts[:9])
             ]
-            status = {**known["status"], "conditions": [*known["status"]["conditions"], *many]}
-            shell.api.put({**known, "status": status})
+            status = {**stored["status"], "conditions": [*stored["status"]["conditions"], *many]}
+            shell.api.put({**stored, "status": status})
             await pass_time(60)
             assert shell.cache.is_outline(ref(0))
             assert (reasons(shell, 1), shell.examined) == (["Materialized"], 1)

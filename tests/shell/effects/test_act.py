@@ -167,9 +167,9 @@ def test_what_is_known_is_not_asked_for_before_it_is_written() -> None:
     async def scenario() -> None:
         hands = Hands()
         await hands.actor.apply(WRITES)
-        asked = len(hands.api.reads)
+        reads_before = len(hands.api.reads)
         await hands.actor.apply([Write(an_object(ROUTE, spec={"weight": 0}), FIELD_MANAGER)])
-        assert len(hands.api.reads) == asked
+        assert len(hands.api.reads) == reads_before
 
     run(scenario())
 
@@ -251,11 +251,11 @@ def test_what_is_wanted_no_more_is_deleted_and_not_known_any_longer() -> None:
 
     async def scenario() -> None:
         hands = Hands()
-        seen = hands.api.put(an_object(ROUTE, spec={"weight": 0}))
-        hands.cache.put(seen)
+        older = hands.api.put(an_object(ROUTE, spec={"weight": 0}))
+        hands.cache.put(older)
         newer = hands.api.put(an_object(ROUTE, spec={"weight": 1}))
         with pytest.raises(ConflictError):
-            await hands.actor.apply([Deletion(seen)])
+            await hands.actor.apply([Deletion(older)])
         assert await hands.actor.apply([Deletion(newer)]) is None
         assert (hands.api.objects, hands.cache.get(ROUTE)) == ({}, None)
 
@@ -354,8 +354,8 @@ def test_a_patch_that_is_refused_with_its_claim_moves_the_traffic_all_the_same()
     async def scenario(times: int) -> tuple[Problem | None, Manifest]:
         hands = Hands()
         hands.api.put(an_object(ROUTE, ours=False, spec={"weight": 20}))
-        known = hands.api.objects[ROUTE]
-        hands.api.put({**known, "metadata": {**known["metadata"], "annotations": {"theirs": "1"}}})
+        stored = hands.api.objects[ROUTE]
+        hands.api.put({**stored, "metadata": {**stored["metadata"], "annotations": {"theirs": "1"}}})
         hands.api.on_write = failing(REFUSED, "patch", "HTTPRoute", times=times)
         return await hands.actor.apply([patch]), hands.api.objects[ROUTE]
 
@@ -363,8 +363,8 @@ def test_a_patch_that_is_refused_with_its_claim_moves_the_traffic_all_the_same()
         (1, None, {"agent.agentrollouts.dev/split": claim.replace('"message":"8 of 19 runs failed",', "")}),
         (2, Problem(Reason.WRITE_REFUSED, str(REFUSED)), {}),
     ):
-        found, route = run(scenario(times))
-        assert (found, route["spec"]) == (problem, {"weight": 0})
+        outcome, route = run(scenario(times))
+        assert (outcome, route["spec"]) == (problem, {"weight": 0})
         assert route["metadata"]["annotations"] == {"theirs": "1"} | annotations
 
 
@@ -467,9 +467,9 @@ def test_what_refuses_a_write_is_seen_though_no_watch_shows_it() -> None:
         hands.api.on_write = failing(InvalidError("data: field is immutable"), "apply", "ConfigMap")
         write = Write(an_object(CONFIG, data={"weight": "0"}), FIELD_MANAGER, is_known=True)
         assert await hands.actor.apply([write]) is not None
-        found = hands.cache.get(CONFIG)
-        assert found is not None
-        assert found["immutable"] is True
+        config_map = hands.cache.get(CONFIG)
+        assert config_map is not None
+        assert config_map["immutable"] is True
 
 
 def test_a_status_that_conflicts_makes_the_newer_object_known_at_once() -> None:
@@ -482,9 +482,9 @@ def test_a_status_that_conflicts_makes_the_newer_object_known_at_once() -> None:
         hands.api.put(an_object(ROLLOUT, spec={"releaseRef": {"name": "stable"}}))
         with pytest.raises(ConflictError):
             await hands.actor.replace_status(old, {"attempt": {"number": 1}})
-        known = hands.cache.get(ROLLOUT)
-        assert known is not None
-        assert known["spec"]["releaseRef"]["name"] == "stable"
+        cached = hands.cache.get(ROLLOUT)
+        assert cached is not None
+        assert cached["spec"]["releaseRef"]["name"] == "stable"
         assert await hands.queue.take() == ROLLOUT
 
     run(scenario())

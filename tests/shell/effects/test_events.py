@@ -55,8 +55,8 @@ def test_an_event_is_about_the_very_object_and_says_how_grave_it_is() -> None:
         "uid": "7",
         "resourceVersion": "1",
     }
-    told = (event["reason"], event["message"], event["type"], event["metadata"]["namespace"])
-    assert told == ("GateFailed", "x" * 1024, "Warning", "support")
+    fields = (event["reason"], event["message"], event["type"], event["metadata"]["namespace"])
+    assert fields == ("GateFailed", "x" * 1024, "Warning", "support")
 
 
 def test_events_carry_their_time_in_microseconds_and_who_reports() -> None:
@@ -64,8 +64,8 @@ def test_events_carry_their_time_in_microseconds_and_who_reports() -> None:
     (event,) = tell(FakeApiServer(), [Event(Reason.GATE_FAILED, "x", is_warning=True)])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event["eventTime"])
     assert abs(datetime.now(UTC) - datetime.fromisoformat(event["eventTime"])) < timedelta(seconds=60)
-    told = (event["reportingComponent"], event["action"], 0 < len(event["reportingInstance"]) <= 128)
-    assert told == ("agentrollouts.dev/operator", "GateFailed", True)
+    fields = (event["reportingComponent"], event["action"], 0 < len(event["reportingInstance"]) <= 128)
+    assert fields == ("agentrollouts.dev/operator", "GateFailed", True)
 
 
 @pytest.mark.parametrize("error", [ForbiddenError("no"), UnavailableError("no"), ConflictError("no")])

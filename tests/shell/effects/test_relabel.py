@@ -32,9 +32,9 @@ def test_a_snapshot_without_our_label_is_found_by_its_name(text: str, *, is_whol
         labels = Labels(api, Intake(cache, WorkQueue[Ref](now)))
         await labels.put_back(NAMESPACE, AGENT, [a_record(OLD)])
 
-        found = api.objects[SNAPSHOT]["metadata"]["labels"]
+        written_labels = api.objects[SNAPSHOT]["metadata"]["labels"]
         ours = {LABEL_MANAGED_BY: "agentrollouts", LABEL_AGENT: AGENT, LABEL_RELEASE: OLD}
-        assert (ours.items() <= found.items()) is is_whole
+        assert (ours.items() <= written_labels.items()) is is_whole
         assert (cache.get(SNAPSHOT) is not None) is is_whole
         assert api.objects[SNAPSHOT]["data"] == {"bundle.json": text}
 

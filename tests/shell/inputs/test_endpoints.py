@@ -72,12 +72,12 @@ class FakeSlices:
         self.lists.append((namespace, selector, now()))
         if self.error:
             raise self.error
-        found = [
+        listed = [
             manifest
             for manifest in self.slices.values()
             if namespace in {None, manifest["metadata"]["namespace"]} and _selects(selector, manifest)
         ]
-        return found, str(self._version)
+        return listed, str(self._version)
 
     async def changes(
         self, kind: str, namespace: str | None, selector: str, *, version: str, seconds: int
@@ -126,7 +126,7 @@ class Desk:
         """A decision names these Services."""
         self.watch.follow(key, frozenset(services))
 
-    def known(self, *services: str, namespace: str = "support") -> dict[str, bool | None]:
+    def readiness(self, *services: str, namespace: str = "support") -> dict[str, bool | None]:
         """What an observation would hold."""
         return self.watch.readiness(namespace, services)
 
@@ -149,9 +149,9 @@ def test_services_are_known_once_they_are_listed_and_followed_from_then_on() -> 
             desk.api.put("a", DOWN)
             desk.api.put("a", DOWN, UP, name="a-2")
             desk.follow("a", "b")
-            assert desk.known("a", "b") == {}
+            assert desk.readiness("a", "b") == {}
             await pass_time(SOON)
-            assert desk.known("a", "b", "c") == {"a": True, "b": False}
+            assert desk.readiness("a", "b", "c") == {"a": True, "b": False}
             assert desk.marked == [KEY, KEY]
 
             changes: tuple[tuple[Callable[[], None], bool], ...] = (
@@ -165,7 +165,7 @@ def test_services_are_known_once_they_are_listed_and_followed_from_then_on() -> 
                 change()
                 await pass_time(0)
                 await pass_time(0)
-                assert desk.known("a") == {"a": expected}
+                assert desk.readiness("a") == {"a": expected}
             assert len(desk.marked) == 2 + 3, "only what is news"
 
     run(scenario())
@@ -181,7 +181,7 @@ def test_a_slice_that_changes_its_service_changes_both() -> None:
             await pass_time(SOON)
             desk.api.put("b", UP, name="s")
             await pass_time(SOON)
-            assert desk.known("a", "b") == {"a": False, "b": True}
+            assert desk.readiness("a", "b") == {"a": False, "b": True}
 
     run(scenario())
 
@@ -198,14 +198,14 @@ def test_nothing_is_asked_or_open_at_rest() -> None:
             await pass_time(SOON)
             desk.follow()
             await pass_time(SOON)
-            assert desk.known("a") == {"a": False}
+            assert desk.readiness("a") == {"a": False}
             desk.follow(key=SECOND)
-            asked = len(desk.api.lists)
+            lists_before = len(desk.api.lists)
             await pass_time(120)
-            assert (len(desk.api.lists), desk.known("a")) == (asked, {})
+            assert (len(desk.api.lists), desk.readiness("a")) == (lists_before, {})
             desk.follow("a")
             await pass_time(SOON)
-            assert desk.known("a") == {"a": False}
+            assert desk.readiness("a") == {"a": False}
 
     run(scenario())
 
@@ -240,7 +240,7 @@ def test_with_namespaces_in_the_settings_each_is_watched_by_itself() -> None:
             desk.api.put("a", UP, namespace="shop")
             await pass_time(SOON)
             assert {namespace for namespace, _, _ in desk.api.lists} == {"support", "shop"}
-            assert (desk.known("a"), desk.known("a", namespace="shop")) == ({"a": False}, {"a": True})
+            assert (desk.readiness("a"), desk.readiness("a", namespace="shop")) == ({"a": False}, {"a": True})
 
     run(scenario())
 
@@ -255,7 +255,7 @@ def test_services_of_one_name_in_two_namespaces_are_told_apart() -> None:
             desk.api.put("a", UP, namespace="shop")
             desk.api.put("a", UP, namespace="elsewhere")
             await pass_time(SOON)
-            assert (desk.known("a"), desk.known("a", namespace="shop")) == ({"a": False}, {"a": True})
+            assert (desk.readiness("a"), desk.readiness("a", namespace="shop")) == ({"a": False}, {"a": True})
 
     run(scenario())
 
@@ -276,14 +276,14 @@ def test_a_stream_that_breaks_makes_its_services_unknown_until_they_are_listed_a
             desk.api.error = error
             desk.api.break_streams(error)
             await pass_time(SOON)
-            assert desk.known("a") == {"a": None}
+            assert desk.readiness("a") == {"a": None}
             marked = len(desk.marked)
             desk.api.delete("a-1")
             await pass_time(300)
-            assert (desk.known("a"), len(desk.marked)) == ({"a": None}, marked)
+            assert (desk.readiness("a"), len(desk.marked)) == ({"a": None}, marked)
             desk.api.error = None
             await pass_time(31 if isinstance(error, ForbiddenError) else 2)
-            assert (desk.known("a"), len(desk.marked)) == ({"a": False}, marked + 1)
+            assert (desk.readiness("a"), len(desk.marked)) == ({"a": False}, marked + 1)
 
     run(scenario())
 
@@ -310,7 +310,7 @@ def test_a_stream_that_ends_goes_on_where_it_was() -> None:
             desk.follow("a")
             await pass_time(300)
             assert 8 <= desk.api.streams <= 14
-            assert (len(desk.api.lists), desk.marked, desk.known("a")) == (1, [KEY], {"a": True})
+            assert (len(desk.api.lists), desk.marked, desk.readiness("a")) == (1, [KEY], {"a": True})
 
     run(scenario())
 
@@ -325,9 +325,9 @@ def test_another_service_joins_at_once_and_the_others_stay_known() -> None:
             desk.follow("a")
             await pass_time(SOON)
             desk.follow("a", "b")
-            assert desk.known("a", "b") == {"a": True}
+            assert desk.readiness("a", "b") == {"a": True}
             await pass_time(SOON)
-            assert desk.known("a", "b") == {"a": True, "b": True}
+            assert desk.readiness("a", "b") == {"a": True, "b": True}
             assert len(desk.api.lists) == 2
 
     run(scenario())

@@ -20,7 +20,7 @@ def nothing(_: Ref) -> None:
     """No rollout is looked at again."""
 
 
-async def seen(classes: GatewayClasses, name: str) -> str | Unread:
+async def read_class(classes: GatewayClasses, name: str) -> str | Unread:
     """The class of a Gateway, once it was read."""
     gateway = Ref(GATEWAY, "support", name)
     await classes.first([gateway], ASKER)
@@ -31,8 +31,8 @@ async def test_of_invented_names_only_so_many_are_remembered() -> None:
     """The name read longest ago is forgotten, and is read again when it is needed."""
     classes = GatewayClasses(Gateways(), nothing)
     for number in range(MOST + 10):
-        assert await seen(classes, f"gateway-{number}") == "public"
+        assert await read_class(classes, f"gateway-{number}") == "public"
     assert len(classes._cached) <= MOST  # noqa: SLF001 memory is what this is about
     assert len(classes._tried) <= MOST + 1  # noqa: SLF001
-    assert await seen(classes, "gateway-0") == "public"
+    assert await read_class(classes, "gateway-0") == "public"
     classes.close()

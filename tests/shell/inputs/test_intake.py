@@ -84,16 +84,16 @@ async def test_what_cannot_wait_is_marked_so() -> None:
         manifest["metadata"] |= {"generation": 1} | fields.pop("metadata", {})
         (intake.drop if gone else intake.put)({**manifest, **fields})
         for key in await taken(queue):
-            found = queue.is_urgent(key) if key == kind else False
+            urgent = queue.is_urgent(key) if key == kind else False
             queue.done(key)
             if key == kind:
-                return found
+                return urgent
         raise AssertionError("it was not marked")
 
-    def attempt(state: str, seen: int = 0) -> dict[str, Any]:
-        return {"attempt": {"number": 1, "state": state}, "observedGeneration": seen}
+    def attempt(state: str, observed_generation: int = 0) -> dict[str, Any]:
+        return {"attempt": {"number": 1, "state": state}, "observedGeneration": observed_generation}
 
-    found = {
+    urgency = {
         "new": await is_urgent(1),
         "a first release": await is_urgent(2, status=attempt("Initial")),
         "healthy": await is_urgent(3, status=attempt("Healthy")),
@@ -110,7 +110,7 @@ async def test_what_cannot_wait_is_marked_so() -> None:
         "a release again": await is_urgent(12, kind=RELEASE, metadata={"generation": 4}),
     }
 
-    assert [what for what, urgent in found.items() if urgent] == [
+    assert [what for what, urgent in urgency.items() if urgent] == [
         "another release",
         "an annotation",
         "a canary",
@@ -143,9 +143,9 @@ async def test_a_fact_that_someone_else_wrote_last_is_not_taken_in(
     manifest["metadata"] |= metadata
     Intake(cache, queue).put(manifest)
 
-    found = cache.get(ref)
-    assert found is not None
-    assert found["metadata"]["annotations"] == names | (facts if is_kept else {})
+    config_map = cache.get(ref)
+    assert config_map is not None
+    assert config_map["metadata"]["annotations"] == names | (facts if is_kept else {})
     assert manifest["metadata"]["annotations"] == facts | names
 
 
@@ -156,7 +156,7 @@ async def test_rollouts_of_one_agent_look_at_each_other_only_when_it_can_matter(
     twin = Ref("AgentRollout", "support", "twin")
     intake.put(an_object(ROLLOUT, 1))
     intake.put(an_object(twin, 2))
-    found = []
+    marked = []
     states: list[dict[str, Any]] = [
         {"status": {"conditions": []}},
         {"status": {"attempt": {"number": 1}}},
@@ -168,8 +168,8 @@ async def test_rollouts_of_one_agent_look_at_each_other_only_when_it_can_matter(
         queue.done(key)
     for version, fields in enumerate(states, start=3):
         intake.put({**an_object(twin, version), **fields})
-        found.append(await taken(queue))
-        for key in found[-1]:
+        marked.append(await taken(queue))
+        for key in marked[-1]:
             queue.done(key)
 
-    assert found == [{twin}, {twin, ROLLOUT}, {twin}, {twin}, {twin, ROLLOUT}]
+    assert marked == [{twin}, {twin, ROLLOUT}, {twin}, {twin}, {twin, ROLLOUT}]

@@ -73,10 +73,10 @@ class Desk:
         return [later - earlier for earlier, later in pairwise(times)]
 
 
-def near(found: Iterable[float], seconds: float) -> bool:
+def near(times: Iterable[float], seconds: float) -> bool:
     """Whether all are so many seconds or later, by the jitter and a step at the most."""
-    found = list(found)
-    return bool(found) and all(-1e-9 <= one / seconds - 1 <= JITTER + STEP + 1e-9 for one in found)
+    times = list(times)
+    return bool(times) and all(-1e-9 <= one / seconds - 1 <= JITTER + STEP + 1e-9 for one in times)
 
 
 def test_it_asks_on_the_interval_and_keeps_the_newest_answer_with_its_plan() -> None:
@@ -214,9 +214,13 @@ def test_what_is_followed_no_more_is_asked_and_known_no_more() -> None:
         await pass_time(FIRST)
         desk.poller.poll(KEY, None)
         desk.poller.close()
-        asked = len(server.asked)
+        queries_before = len(server.asked)
         await pass_time(100)
-        assert (desk.poller.newest(KEY), desk.poller.newest(OTHER), len(server.asked)) == (None, None, asked)
+        assert (desk.poller.newest(KEY), desk.poller.newest(OTHER), len(server.asked)) == (
+            None,
+            None,
+            queries_before,
+        )
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(scenario())
@@ -239,8 +243,8 @@ def test_history_is_asked_once_and_again_only_after_a_failure() -> None:
         desk.poller.poll(KEY, ASKING)
         await pass_time(11)
         done = desk.poller.newest(KEY)
-        found = [poll_result and poll_result.history for poll_result in (failed, learnt, done)]
-        assert (found, times, server.histories) == ([None, HISTORY.series, None], 2, 2)
+        histories = [poll_result and poll_result.history for poll_result in (failed, learnt, done)]
+        assert (histories, times, server.histories) == ([None, HISTORY.series, None], 2, 2)
         desk.poller.poll(KEY, MEASURING)
         await pass_time(11)
         assert server.histories == 3, "what is no longer needed was kept"
@@ -294,10 +298,10 @@ def test_a_source_that_is_not_there_is_told_and_found_once_it_is() -> None:
         missing = desk.poller.newest(KEY)
         desk.servers["default"] = FakePrometheus()
         await pass_time(11)
-        found = desk.poller.newest(KEY)
+        served = desk.poller.newest(KEY)
         message = "spec.metrics.source: the settings have no source default for this namespace"
         assert missing == PollResult(plan=PLAN, result=Unreadable(message, Reason.SOURCE_UNKNOWN))
-        assert found == PollResult(
+        assert served == PollResult(
             plan=PLAN, result=to_result(PLAN, START + timedelta(seconds=desk.poll_result[-1][1]), [])
         )
 

@@ -209,9 +209,9 @@ def test_new_limits_count_from_now_on() -> None:
         desk = Desk(Limits(queries_per_second_per_namespace=0.1))
         keys = desk.begin("many", EVERY_SECOND, rollouts=20)
         await pass_time(30)
-        known = desk.poller.newest(keys[0])
+        before = desk.poller.newest(keys[0])
         desk.poller.replace(Limits(queries_per_second_per_namespace=LIMIT))
-        assert desk.poller.newest(keys[0]) == known is not None
+        assert desk.poller.newest(keys[0]) == before is not None
         desk.forget_times()
         await pass_time(10)
         assert min(len(desk.times[key]) for key in keys) >= 9

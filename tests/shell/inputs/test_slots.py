@@ -245,8 +245,8 @@ def test_namespaces_that_are_gone_are_forgotten() -> None:
         await pass_time(10)
         for index in range(REMEMBERED + 10):
             house.slots.note(f"n-{index}", 0.1, is_answer=True)
-        known = house.slots._tenants  # noqa: SLF001 - memory shows nowhere else
-        assert len(known) <= REMEMBERED
-        assert "early" not in known
+        tenants = house.slots._tenants  # noqa: SLF001 - memory shows nowhere else
+        assert len(tenants) <= REMEMBERED
+        assert "early" not in tenants
 
     run(scenario())

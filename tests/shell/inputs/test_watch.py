@@ -34,8 +34,8 @@ def handlers(cache: Cache) -> dict[str, Any]:
     """The handlers that were registered, by what they watch."""
     registry = kopf.OperatorRegistry()
     register(registry, Intake(cache, WorkQueue(lambda: 0.0)), nothing_listed)
-    found = registry._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way to see them
-    return {str(handler.id): handler.fn for handler in found}
+    registered = registry._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way to see them
+    return {str(handler.id): handler.fn for handler in registered}
 
 
 @pytest.mark.parametrize("kind", WATCHED)
@@ -44,13 +44,15 @@ async def test_every_event_of_our_kinds_reaches_the_cache(kind: str) -> None:
     cache = Cache()
     see = handlers(cache)[f"see-{KINDS[kind].plural}"]
     key = Ref(kind, "support", "one")
-    seen = []
+    cached = []
     for version, event in enumerate((None, "MODIFIED", "DELETED", "ADDED"), start=1):
         await see(event=an_event(event, version))
-        found = cache.get(key)
-        seen.append(found and (found["kind"], found["apiVersion"], found["metadata"]["resourceVersion"]))
-    told = [(kind, KINDS[kind].api_version, version) for version in ("1", "2", "4")]
-    assert seen == [told[0], told[1], None, told[2]]
+        manifest = cache.get(key)
+        cached.append(
+            manifest and (manifest["kind"], manifest["apiVersion"], manifest["metadata"]["resourceVersion"])
+        )
+    delivered = [(kind, KINDS[kind].api_version, version) for version in ("1", "2", "4")]
+    assert cached == [delivered[0], delivered[1], None, delivered[2]]
 
 
 def test_nothing_else_is_watched() -> None:
@@ -75,8 +77,8 @@ async def test_kopf_follows_no_redirect(monkeypatch: pytest.MonkeyPatch) -> None
     async with serving(answer(200, b"{}")) as other:
         where = f"Location: http://127.0.0.1:{other.port}/"
         async with serving(answer(307, b"", where)) as server:
-            known = kopf.ConnectionInfo(server=server.url, token="t")  # noqa: S106 it protects nothing
-            monkeypatch.setattr(kopf, "login_via_client", lambda **_: known)
+            connection = kopf.ConnectionInfo(server=server.url, token="t")  # noqa: S106 it protects nothing
+            monkeypatch.setattr(kopf, "login_via_client", lambda **_: connection)
             logged_in = await log_in()
             assert logged_in is not None
             async with logged_in.aiohttp_session as session:
