@@ -46,8 +46,8 @@ def test_any_text_becomes_bounded_utf_8(text: str, limit: int) -> None:
 @example("x" * 1_000_000)
 def test_a_condition_takes_any_text(text: str) -> None:
     """A condition is built from any text, and its JSON is UTF-8 within the limit of the CRD."""
-    found = Condition.model_validate(
+    condition = Condition.model_validate(
         {"type": "Ready", "status": "False", "reason": "Held", "message": text, "lastTransitionTime": START}
     )
 
-    assert len(json.dumps(found.to_json(), ensure_ascii=False).encode().decode()) < 33_000
+    assert len(json.dumps(condition.to_json(), ensure_ascii=False).encode().decode()) < 33_000

@@ -63,10 +63,10 @@ class Kubectl:
     def dry_run(self, manifest: Manifest) -> Manifest:
         """What a server-side apply would store: how Argo CD's `ServerSideDiff=true` and Flux compare."""
         text = json.dumps(manifest)
-        told = self._stack.kubectl(
+        answer = self._stack.kubectl(
             *SERVER_SIDE, "--dry-run=server", "--output=json", "--filename=-", stdin=text
         )
-        return dict(json.loads(told))
+        return dict(json.loads(answer))
 
     def stored(self, manifest: Manifest) -> Manifest:
         """The object as returned by the API server."""
@@ -128,30 +128,30 @@ def digest(manifest: Manifest) -> str:
 
 def names(manifest: Manifest, *path: str) -> list[str]:
     """The names of a list's items, in their order."""
-    found: Any = manifest["spec"]
+    node: Any = manifest["spec"]
     for step in path:
-        found = found[step]
-    return [item["name"] for item in found]
+        node = node[step]
+    return [item["name"] for item in node]
 
 
-def argo_diff(wanted: Manifest, live: Manifest) -> bool:
+def argo_diff(desired: Manifest, live: Manifest) -> bool:
     """Whether Argo CD would call the object OutOfSync: the wanted fields merged into the live ones differ."""
-    merged = merge(wanted["spec"], live["spec"], SCHEMAS[live["kind"]]["properties"]["spec"])
+    merged = merge(desired["spec"], live["spec"], SCHEMAS[live["kind"]]["properties"]["spec"])
     return bool(merged != live["spec"])
 
 
-def merge(wanted: Any, live: Any, schema: Manifest) -> Any:  # noqa: ANN401 - JSON
+def merge(desired: Any, live: Any, schema: Manifest) -> Any:  # noqa: ANN401 - JSON
     """Structured merge: maps by key, lists of type map by item, everything else as a whole."""
-    if isinstance(wanted, dict) and isinstance(live, dict) and "properties" in schema:
+    if isinstance(desired, dict) and isinstance(live, dict) and "properties" in schema:
         properties = schema["properties"]
         return live | {
-            key: merge(value, live.get(key), properties.get(key, {})) for key, value in wanted.items()
+            key: merge(value, live.get(key), properties.get(key, {})) for key, value in desired.items()
         }
-    if isinstance(wanted, list) and schema.get("x-kubernetes-list-type") == "map":
+    if isinstance(desired, list) and schema.get("x-kubernetes-list-type") == "map":
         [key] = schema["x-kubernetes-list-map-keys"]
-        known = {item[key]: item for item in live or ()}
-        return [merge(item, known.get(item[key], {}), schema["items"]) for item in wanted]
-    return wanted
+        by_key = {item[key]: item for item in live or ()}
+        return [merge(item, by_key.get(item[key], {}), schema["items"]) for item in desired]
+    return desired
 
 
 @pytest.mark.parametrize("first", WAYS.values(), ids=WAYS.keys())
@@ -218,17 +218,17 @@ def test_the_tools_of_a_release_stay_in_their_order(way: tuple[str, ...], kubect
 @pytest.mark.parametrize("make", [a_release, lambda: a_rollout(phase("a", 5), phase("b", 50))])
 def test_what_is_applied_is_in_sync(way: tuple[str, ...], make: Any, kubectl: Kubectl) -> None:  # noqa: ANN401
     """Argo CD finds no difference after the first apply, although defaults were filled in."""
-    wanted = make()
-    if wanted["kind"] == "AgentRelease":
-        _drop_outermost_nulls(wanted)
-    live = kubectl(way, wanted)
+    applied = make()
+    if applied["kind"] == "AgentRelease":
+        _drop_outermost_nulls(applied)
+    live = kubectl(way, applied)
 
-    without_nulls = json.loads(json.dumps(wanted))
-    if wanted["kind"] == "AgentRelease" and way == CLIENT_SIDE:
+    without_nulls = json.loads(json.dumps(applied))
+    if applied["kind"] == "AgentRelease" and way == CLIENT_SIDE:
         without_nulls["spec"]["components"] = live["spec"]["components"]  # kubectl has dropped the nulls
     assert not argo_diff(without_nulls, live)
     if way == SERVER_SIDE:
-        assert kubectl.dry_run(wanted)["spec"] == live["spec"]
+        assert kubectl.dry_run(applied)["spec"] == live["spec"]
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
@@ -246,7 +246,7 @@ def test_phases_are_stored_as_written(way: tuple[str, ...], kubectl: Kubectl) ->
     for plan in plans:
         stored = kubectl(way, {**rollout, "spec": {**rollout["spec"], "phases": plan}})
         defaults = {"approval": "NotRequired"}
-        assert stored["spec"]["phases"] == [defaults | found for found in plan]
+        assert stored["spec"]["phases"] == [defaults | item for item in plan]
 
 
 def _drop_outermost_nulls(release: Manifest) -> None:

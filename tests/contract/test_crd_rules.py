@@ -128,18 +128,20 @@ def test_durations_carry_their_unit(nodes: Nodes) -> None:
 
 def test_a_status_has_no_defaults(nodes: Nodes) -> None:
     """What the operator did not report is absent; only that it has not looked yet is filled in."""
-    found = {path: node["default"] for path, node in nodes if path.startswith("status") and "default" in node}
-    assert found == {"status": {"observedGeneration": 0}}
+    defaults = {
+        path: node["default"] for path, node in nodes if path.startswith("status") and "default" in node
+    }
+    assert defaults == {"status": {"observedGeneration": 0}}
 
 
 def test_every_rule_speaks_to_a_person(nodes: Nodes) -> None:
     """The message of every CEL rule states the requirement, and the rule is short enough to be read."""
-    found = [rule for _, node in nodes for rule in node.get("x-kubernetes-validations", ())]
+    rules = [rule for _, node in nodes for rule in node.get("x-kubernetes-validations", ())]
 
-    assert found
+    assert rules
     requirement = re.compile(r"\b(must|may|needs|goes|immutable)\b")
-    assert [rule for rule in found if not requirement.search(rule["message"])] == []
-    assert [rule for rule in found if len(rule["rule"]) > 200] == []
+    assert [rule for rule in rules if not requirement.search(rule["message"])] == []
+    assert [rule for rule in rules if len(rule["rule"]) > 200] == []
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -127,9 +127,9 @@ def test_names_follow_prefix_suffix_and_hash(tmp_path: Path) -> None:
     objects = everything(tmp_path)
 
     for target, kind, path in references():
-        found = {name for each in objects if each["kind"] == kind for name in at(each, path.split("/"))}
-        assert found, path
-        assert found <= named(objects, target), path
+        referenced = {name for each in objects if each["kind"] == kind for name in at(each, path.split("/"))}
+        assert referenced, path
+        assert referenced <= named(objects, target), path
     assert named(objects, "AgentRollout") == {"staging-support-agent-eu"}
     assert {name for each in objects for name in at(each, ["spec", "parentRefs", "name"])} == {"public"}
     assert {name for each in objects for name in at(each, ["spec", "agent"])} == {"support-agent"}
@@ -150,7 +150,7 @@ def test_without_our_file_kustomize_leaves_references_alone(tmp_path: Path) -> N
 def test_no_git_tool_prunes_the_rollout_or_blanks_a_prompt() -> None:
     """The annotations reach every object of each kind, and nothing asks for replacement by force."""
     objects = built(GITOPS / "kustomize")
-    found = {
+    annotations = {
         kind: [each["metadata"]["annotations"] for each in objects if each["kind"] == kind]
         for kind in ("AgentRollout", "AgentRelease")
     }
@@ -159,7 +159,7 @@ def test_no_git_tool_prunes_the_rollout_or_blanks_a_prompt() -> None:
         "kustomize.toolkit.fluxcd.io/prune": "disabled",
         "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
     }
-    assert found == {
+    assert annotations == {
         "AgentRollout": [kept],
         "AgentRelease": [{"kustomize.toolkit.fluxcd.io/substitute": "disabled"}] * 2,
     }

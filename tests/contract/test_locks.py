@@ -12,8 +12,8 @@ TOOLS: Final = {"pytest", "mypy", "ruff", "hypothesis", "import-linter", "kubect
 def pinned(name: str) -> dict[str, str]:
     """Package to version, as one lock file has them."""
     lines = (ROOT / name).read_text().splitlines()
-    found = (re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)", line) for line in lines)
-    return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
+    matches = (re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)", line) for line in lines)
+    return {match[1].lower().replace("_", "-"): match[2] for match in matches if match}
 
 
 def required(lines: list[str]) -> set[str]:

@@ -125,8 +125,8 @@ def a_service(name: str, **metadata: object) -> dict[str, Any]:
 
 def stamp() -> dict[str, Any]:
     """What the operator puts on the copies of a template."""
-    found = marks()
-    return {**found, "labels": {**found["labels"], "agentrollouts.dev/release": "support-1.0.0"}}
+    metadata = marks()
+    return {**metadata, "labels": {**metadata["labels"], "agentrollouts.dev/release": "support-1.0.0"}}
 
 
 def marks(owner: str = "support", kind: str = "AgentRollout") -> dict[str, Any]:
@@ -166,10 +166,10 @@ STORED: Final = (
 
 def owned(manifest: dict[str, Any], uid: str) -> dict[str, Any]:
     """With an owner that exists, since the garbage collector removes what has none."""
-    found: dict[str, Any] = json.loads(json.dumps(manifest))
-    for reference in found["metadata"].get("ownerReferences", ()):
+    copied: dict[str, Any] = json.loads(json.dumps(manifest))
+    for reference in copied["metadata"].get("ownerReferences", ()):
         reference |= {"name": "plain", "uid": uid}
-    return found
+    return copied
 
 
 def policies(values: Mapping[str, Any] | None = None, name: str = NAME) -> list[dict[str, Any]]:
@@ -244,15 +244,15 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
     )
     until("it is confined", lambda: operator.create(a_config_map("x")).code == FORBIDDEN)
     yield stack
-    for found in reversed(ours):
-        stack.kubectl("delete", found["kind"], found["metadata"]["name"], f"--namespace={NAMESPACE}")
-    for found in (*STORED, *ROLLOUTS):
-        Someone(stack).delete(found, dry_run=False)
+    for item in reversed(ours):
+        stack.kubectl("delete", item["kind"], item["metadata"]["name"], f"--namespace={NAMESPACE}")
+    for item in (*STORED, *ROLLOUTS):
+        Someone(stack).delete(item, dry_run=False)
 
 
 def test_the_api_server_finds_no_type_error(world: Stack) -> None:
     """Each policy is checked against the schemas of its kinds, without a warning."""
-    names = [found["metadata"]["name"] for found in of_kind(policies(), POLICY)]
+    names = [policy["metadata"]["name"] for policy in of_kind(policies(), POLICY)]
     assert len(names) == 6
 
     for name in names:
@@ -394,16 +394,16 @@ def test_the_policies_of_some_namespaces_leave_the_others_alone(world: Stack) ->
         for item in world.kubectl.get(BINDING)["items"]  # other tests may have installed the chart too
         if item["metadata"]["name"].endswith("-rights")
     ]
-    for found in wide:
-        world.kubectl("delete", BINDING, found["metadata"]["name"])
+    for manifest in wide:
+        world.kubectl("delete", BINDING, manifest["metadata"]["name"])
     try:
         until("no one is asked", lambda: dana.create(elsewhere).code == CREATED)
         world.apply(ours)
         until("dana is asked there", lambda: dana.create(elsewhere).code == FORBIDDEN)
         check(dana.create(a_rollout("a", httpRoute=ROUTE)), None)
     finally:
-        for found in ours:
-            world.kubectl("delete", found["kind"], found["metadata"]["name"], "--ignore-not-found")
+        for manifest in ours:
+            world.kubectl("delete", manifest["kind"], manifest["metadata"]["name"], "--ignore-not-found")
         world.apply(wide)
         until("dana is asked again", lambda: dana.create(a_rollout("a", httpRoute=ROUTE)).code == FORBIDDEN)
 
@@ -638,8 +638,8 @@ def test_policies_are_rendered_where_they_are_served() -> None:
 
     def names(values: Mapping[str, Any], *flags: str) -> set[str]:
         return {
-            found["metadata"]["name"].removeprefix(f"{FULL_NAME}-")
-            for found in of_kind(rendered(values, *flags), POLICY, BINDING)
+            manifest["metadata"]["name"].removeprefix(f"{FULL_NAME}-")
+            for manifest in of_kind(rendered(values, *flags), POLICY, BINDING)
         }
 
     own = {"own-configmaps", "own-routes", "own-workloads", "uninstall"}

@@ -31,27 +31,27 @@ async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
 
 async def owner(cluster: Cluster, name: str) -> AgentRelease:
     """A release that exists: the garbage collector would take a snapshot whose owners do not."""
-    wanted = a_release(SMALL, name, metadata={"namespace": NAMESPACE})
+    release = a_release(SMALL, name, metadata={"namespace": NAMESPACE})
     manifest = {
-        "apiVersion": wanted.api_version,
-        "kind": wanted.kind,
+        "apiVersion": release.api_version,
+        "kind": release.kind,
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": wanted.spec.to_json(),
+        "spec": release.spec.to_json(),
     }
     return AgentRelease.model_validate(await cluster.apply(manifest))
 
 
-async def write(cluster: Cluster, wanted: Write, *, force: bool = False) -> None:
+async def write(cluster: Cluster, change: Write, *, force: bool = False) -> None:
     """Carry out one write."""
-    await cluster.apply(dict(wanted.manifest), manager=wanted.manager, force=force)
+    await cluster.apply(dict(change.manifest), manager=change.manager, force=force)
 
 
 async def stored(cluster: Cluster) -> ObjectMeta:
     """The snapshot's metadata as returned by the API server, its data checked on the way."""
-    found = await cluster.get(SNAPSHOT)
-    assert found is not None
-    assert (found["immutable"], found["data"]["bundle.json"]) == (True, BUNDLE.text)
-    return ObjectMeta.model_validate(found["metadata"])
+    config_map = await cluster.get(SNAPSHOT)
+    assert config_map is not None
+    assert (config_map["immutable"], config_map["data"]["bundle.json"]) == (True, BUNDLE.text)
+    return ObjectMeta.model_validate(config_map["metadata"])
 
 
 def owners(metadata: ObjectMeta) -> set[str]:

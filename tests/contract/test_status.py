@@ -218,13 +218,13 @@ def fields_of(value: object) -> set[str]:
 
 def test_the_samples_leave_nothing_out() -> None:
     """Every field of every part of a status is tried, so that a new one cannot be forgotten."""
-    seen = fields_of(ROLLOUT_STATUS) | fields_of(RELEASE_STATUS)
-    types = {name.partition(".")[0] for name in seen}
+    fields = fields_of(ROLLOUT_STATUS) | fields_of(RELEASE_STATUS)
+    types = {name.partition(".")[0] for name in fields}
 
     classes = [*ApiModel.__subclasses__(), *Counts.__subclasses__()]
     assert {
         f"{cls.__name__}.{field}" for cls in classes if cls.__name__ in types for field in cls.model_fields
-    } == seen
+    } == fields
 
 
 @pytest.mark.parametrize(

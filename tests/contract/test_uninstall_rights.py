@@ -76,9 +76,9 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
     for name in (NAMESPACE, WHERE):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     confined = [
-        found
-        for found in of_kind(policies(), POLICY, BINDING)
-        if found["metadata"]["name"] == f"{FULL_NAME}-uninstall"
+        manifest
+        for manifest in of_kind(policies(), POLICY, BINDING)
+        if manifest["metadata"]["name"] == f"{FULL_NAME}-uninstall"
     ]
     ours = [
         *of_kind(hooks({}), "ServiceAccount", "ClusterRole", "ClusterRoleBinding"),
@@ -93,9 +93,9 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
     until("it may annotate", lambda: annotates("3/support-2.0.0")(account).code == OK)
     until("it is confined", lambda: annotates("1/x")(account).code == FORBIDDEN)
     yield stack
-    for found in ours:
-        where = f"--namespace={found['metadata'].get('namespace', NAMESPACE)}"
-        stack.kubectl("delete", found["kind"], found["metadata"]["name"], where)
+    for manifest in ours:
+        where = f"--namespace={manifest['metadata'].get('namespace', NAMESPACE)}"
+        stack.kubectl("delete", manifest["kind"], manifest["metadata"]["name"], where)
 
 
 @pytest.mark.parametrize("act", ACTS)

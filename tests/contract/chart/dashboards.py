@@ -15,13 +15,13 @@ _VARIABLES: Final = {"$__rate_interval": "1m", "$namespace": ".*", "$rollout": "
 def queries(file: Path) -> Iterator[tuple[str, set[str]]]:
     """Each expression of a dashboard as Prometheus sees it, with the labels that its legend shows."""
     dashboard = json.loads(file.read_text())
-    found = [(target["expr"], target["legendFormat"]) for p in dashboard["panels"] for target in p["targets"]]
-    found += [(item["expr"], item["titleFormat"]) for item in dashboard["annotations"]["list"]]
+    pairs = [(target["expr"], target["legendFormat"]) for p in dashboard["panels"] for target in p["targets"]]
+    pairs += [(item["expr"], item["titleFormat"]) for item in dashboard["annotations"]["list"]]
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
             selector, _, label = variable["query"]["query"][len("label_values(") : -1].rpartition(", ")
-            found.append((selector, f"{{{{{label}}}}}"))
-    for expression, legend in found:
+            pairs.append((selector, f"{{{{{label}}}}}"))
+    for expression, legend in pairs:
         text = expression
         for name, value in _VARIABLES.items():
             text = text.replace(name, value)

@@ -23,11 +23,11 @@ POD = {"namespace", "agent", "release"}
 
 def exported() -> dict[str, set[str]]:
     """The labels of each series, by its name; those of the target among them."""
-    found: dict[str, set[str]] = {}
+    labels: dict[str, set[str]] = {}
     for families, given in ((operator(), TARGET), (agents(), TARGET | POD)):
         for sample in (sample for family in families for sample in family.samples):
-            found.setdefault(sample.name, {*given}).update(sample.labels)
-    return found
+            labels.setdefault(sample.name, {*given}).update(sample.labels)
+    return labels
 
 
 def operator() -> Iterator[Metric]:

@@ -38,14 +38,14 @@ def rendered(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[d
 
 def hooks(values: Mapping[str, Any], *, name: str = NAME) -> list[dict[str, Any]]:
     """The objects that exist only during an uninstall."""
-    found = _template(values, name=name)
-    return [each for each in found if "helm.sh/hook" in each["metadata"].get("annotations", {})]
+    objects = _template(values, name=name)
+    return [each for each in objects if "helm.sh/hook" in each["metadata"].get("annotations", {})]
 
 
 def _template(values: Mapping[str, Any], *flags: str, name: str) -> list[dict[str, Any]]:
     done = helm("template", name, str(CHART), f"--namespace={NAMESPACE}", *with_values(values), *flags)
     assert done.returncode == 0, done.stderr
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
 
 def dry_run(stack: Stack, objects: list[dict[str, Any]]) -> str:
@@ -62,4 +62,4 @@ def dry_run(stack: Stack, objects: list[dict[str, Any]]) -> str:
 
 def of_kind(objects: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
     """The objects of some kinds."""
-    return [found for found in objects if found["kind"] in kinds]
+    return [manifest for manifest in objects if manifest["kind"] in kinds]

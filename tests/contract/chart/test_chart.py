@@ -58,14 +58,14 @@ WORKLOADS = {
 
 def rights(role: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:
     """A role's rules, by API group and resource; each pair may stand in one rule only."""
-    found = [
+    pairs = [
         ((group, resource), set(rule["verbs"]))
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     ]
-    assert len(found) == len(dict(found))
-    return dict(found)
+    assert len(pairs) == len(dict(pairs))
+    return dict(pairs)
 
 
 def operators_roles(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -98,8 +98,10 @@ def test_the_lease_is_one_object_in_the_operators_namespace(values: Mapping[str,
     """Only the Lease that the settings name can be read and updated, and only where the operator is."""
     objects = rendered(values)
     name = f"{FULL_NAME}-lease"
-    [role] = [found for found in of_kind(objects, "Role") if found["metadata"]["name"] == name]
-    [binding] = [found for found in of_kind(objects, "RoleBinding") if found["metadata"]["name"] == name]
+    [role] = [manifest for manifest in of_kind(objects, "Role") if manifest["metadata"]["name"] == name]
+    [binding] = [
+        manifest for manifest in of_kind(objects, "RoleBinding") if manifest["metadata"]["name"] == name
+    ]
     [config_map] = of_kind(objects, "ConfigMap")
     place = yaml.safe_load(config_map["data"]["settings.yaml"])["lease"]
 
@@ -134,7 +136,9 @@ def test_rights_for_some_namespaces() -> None:
     """With namespaces named there is a Role in each and no right outside them."""
     objects = rendered(NAMESPACED)
     roles = operators_roles(objects)
-    bindings = [found for found in of_kind(objects, "RoleBinding") if found["metadata"]["name"] == FULL_NAME]
+    bindings = [
+        manifest for manifest in of_kind(objects, "RoleBinding") if manifest["metadata"]["name"] == FULL_NAME
+    ]
 
     assert [(role["kind"], role["metadata"]["namespace"], rights(role)) for role in roles] == [
         ("Role", "team-a", RULES),
@@ -151,13 +155,17 @@ def test_gateways_are_read_only_where_their_class_matters(values: Mapping[str, A
     without = rendered(values)
     name = f"{FULL_NAME}-gateways"
 
-    [role] = [found for found in of_kind(objects, "ClusterRole") if found["metadata"]["name"] == name]
+    [role] = [
+        manifest for manifest in of_kind(objects, "ClusterRole") if manifest["metadata"]["name"] == name
+    ]
     [binding] = [
-        found for found in of_kind(objects, "ClusterRoleBinding") if found["metadata"]["name"] == name
+        manifest
+        for manifest in of_kind(objects, "ClusterRoleBinding")
+        if manifest["metadata"]["name"] == name
     ]
     assert rights(role) == {("gateway.networking.k8s.io", "gateways"): {"get"}}
     assert (binding["roleRef"]["name"], binding["subjects"][0]["name"]) == (name, FULL_NAME)
-    assert [found for found in without if found["metadata"]["name"] == name] == []
+    assert [manifest for manifest in without if manifest["metadata"]["name"] == name] == []
 
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
@@ -166,8 +174,12 @@ def test_the_rights_on_workloads_are_bound_by_no_one(values: Mapping[str, Any]) 
     objects = rendered(values)
     name = f"{FULL_NAME}-workloads"
 
-    [role] = [found for found in of_kind(objects, "ClusterRole") if found["metadata"]["name"] == name]
-    bound = {found["roleRef"]["name"] for found in of_kind(objects, "RoleBinding", "ClusterRoleBinding")}
+    [role] = [
+        manifest for manifest in of_kind(objects, "ClusterRole") if manifest["metadata"]["name"] == name
+    ]
+    bound = {
+        manifest["roleRef"]["name"] for manifest in of_kind(objects, "RoleBinding", "ClusterRoleBinding")
+    }
     assert rights(role) == WORKLOADS
     assert name not in bound
 
@@ -196,9 +208,11 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
 
 def test_rights_are_for_kinds_that_the_operator_touches() -> None:
     """Each resource in the rules is one that the adapter for the cluster knows, in the same API group."""
-    known = {(kind.api_version.rpartition("/")[0].removesuffix("/"), kind.plural) for kind in KINDS.values()}
+    touched = {
+        (kind.api_version.rpartition("/")[0].removesuffix("/"), kind.plural) for kind in KINDS.values()
+    }
 
-    assert {(group, resource.removesuffix("/status")) for group, resource in RULES | WORKLOADS} <= known
+    assert {(group, resource.removesuffix("/status")) for group, resource in RULES | WORKLOADS} <= touched
 
 
 def test_crds_are_those_of_the_repository() -> None:
@@ -207,11 +221,11 @@ def test_crds_are_those_of_the_repository() -> None:
     copies = {path.name: path.read_text() for path in (CHART / "files" / "crds").glob("*.yaml")}
     assert copies == files
 
-    found = of_kind(rendered(EVERYWHERE), "CustomResourceDefinition")
-    marks = [crd["metadata"].pop("annotations") for crd in found]
+    crds = of_kind(rendered(EVERYWHERE), "CustomResourceDefinition")
+    marks = [crd["metadata"].pop("annotations") for crd in crds]
 
     assert marks == [{"helm.sh/resource-policy": "keep"}] * len(files)
-    assert sorted(map(json.dumps, found)) == sorted(
+    assert sorted(map(json.dumps, crds)) == sorted(
         json.dumps(yaml.safe_load(text)) for text in files.values()
     )
 

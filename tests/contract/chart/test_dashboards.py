@@ -18,12 +18,12 @@ RULES = CHART / "files" / "rules.yaml"
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_query_reads_series_and_labels_that_are_exported(file: Path) -> None:
     """It parses, and its selectors, groups and legend use only what a scrape contains."""
-    known = exported()
+    series = exported()
 
     used = [(text, name, labels) for text, shown in queries(file) for name, labels in reads(text, shown)]
 
-    assert [name for _, name, _ in used if name not in known] == []
-    wrong = [(text, labels - known[name]) for text, name, labels in used if not labels <= known[name]]
+    assert [name for _, name, _ in used if name not in series] == []
+    wrong = [(text, labels - series[name]) for text, name, labels in used if not labels <= series[name]]
     assert wrong == []
 
 
@@ -82,8 +82,14 @@ def test_dashboards_are_off_by_default_and_found_by_the_sidecar() -> None:
         (plain, "grafana_dashboard", {"grafana_folder": "Agent rollouts"}),
         (named, "team/grafana", {"team/folder": "Agents: all"}),
     ):
-        maps = [found for found in of_kind(objects, "ConfigMap") if label in found["metadata"]["labels"]]
-        assert [found["metadata"]["labels"][label] for found in maps] == ["1"] * len(FILES)
-        assert [found["metadata"]["annotations"] for found in maps] == [annotations] * len(FILES)
-        contents = {name: json.loads(text) for found in maps for name, text in found["data"].items()}
+        maps = [
+            config_map
+            for config_map in of_kind(objects, "ConfigMap")
+            if label in config_map["metadata"]["labels"]
+        ]
+        assert [config_map["metadata"]["labels"][label] for config_map in maps] == ["1"] * len(FILES)
+        assert [config_map["metadata"]["annotations"] for config_map in maps] == [annotations] * len(FILES)
+        contents = {
+            name: json.loads(text) for config_map in maps for name, text in config_map["data"].items()
+        }
         assert contents == {f"agentrollouts-{file.name}": json.loads(file.read_text()) for file in FILES}

@@ -25,7 +25,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def objects(file: Path) -> list[dict[str, Any]]:
     """The objects in it."""
-    return [found for found in yaml.safe_load_all(file.read_text()) if found]
+    return [manifest for manifest in yaml.safe_load_all(file.read_text()) if manifest]
 
 
 def uids(stack: Stack, file: Path) -> list[str]:
@@ -40,8 +40,8 @@ def test_it_is_the_chart_with_its_policies_and_a_namespace(file: Path) -> None:
     namespace, *others = objects(file)
 
     assert (namespace["kind"], namespace["metadata"]["name"]) == ("Namespace", "agentrollouts")
-    assert sorted(found["kind"] for found in others) == sorted(
-        found["kind"] for found in rendered({}, policies)
+    assert sorted(manifest["kind"] for manifest in others) == sorted(
+        manifest["kind"] for manifest in rendered({}, policies)
     )
     assert of_kind(others, "ValidatingAdmissionPolicy") != []
 
@@ -65,6 +65,6 @@ def test_it_applies_to_a_cluster(stack: Stack, file: Path) -> None:
 def remove(stack: Stack, file: Path) -> None:
     """Delete its objects, except the CRDs and the namespace, which other tests need."""
     kept = {"CustomResourceDefinition", "Namespace"}
-    items = [found for found in objects(file) if found["kind"] not in kept]
+    items = [manifest for manifest in objects(file) if manifest["kind"] not in kept]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     stack.kubectl("delete", "--filename=-", "--ignore-not-found", stdin=listed)

@@ -32,16 +32,16 @@ def pod_of(owner: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(("values", "scope"), [(EVERYWHERE, "Cluster"), (NAMESPACED, "")])
 def test_each_object_exists_only_during_an_uninstall(values: Mapping[str, Any], scope: str) -> None:
     """Rights come before the Job; all are deleted after it, and before a second try."""
-    found = [each["metadata"] for each in hooks(values)]
+    all_metadata = [each["metadata"] for each in hooks(values)]
     weights = {
         each["kind"]: int(each["metadata"]["annotations"]["helm.sh/hook-weight"]) for each in hooks(values)
     }
 
     assert weights == {"ServiceAccount": -2, f"{scope}Role": -2, f"{scope}RoleBinding": -1, "Job": 0}
-    assert {each["annotations"]["helm.sh/hook"] for each in found} == {"pre-delete"}
-    policies = {each["annotations"]["helm.sh/hook-delete-policy"] for each in found}
+    assert {each["annotations"]["helm.sh/hook"] for each in all_metadata} == {"pre-delete"}
+    policies = {each["annotations"]["helm.sh/hook-delete-policy"] for each in all_metadata}
     assert policies == {"before-hook-creation,hook-succeeded"}
-    assert {each["name"] for each in found} == {UNINSTALL}
+    assert {each["name"] for each in all_metadata} == {UNINSTALL}
 
 
 def test_helm_prints_what_the_job_says() -> None:
@@ -53,10 +53,10 @@ def test_helm_prints_what_the_job_says() -> None:
 
 def test_the_account_may_list_and_annotate_everywhere() -> None:
     """One ClusterRole has exactly two rights, and is bound to the account of the Job."""
-    found = hooks(EVERYWHERE)
-    [role], [binding] = of_kind(found, "ClusterRole"), of_kind(found, "ClusterRoleBinding")
+    hook_objects = hooks(EVERYWHERE)
+    [role], [binding] = of_kind(hook_objects, "ClusterRole"), of_kind(hook_objects, "ClusterRoleBinding")
 
-    assert of_kind(found, "Role", "RoleBinding") == []
+    assert of_kind(hook_objects, "Role", "RoleBinding") == []
     assert rights(role) == RIGHTS
     assert binding["roleRef"]["name"] == UNINSTALL
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": UNINSTALL, "namespace": NAMESPACE}]
@@ -64,10 +64,10 @@ def test_the_account_may_list_and_annotate_everywhere() -> None:
 
 def test_the_account_may_do_the_same_in_some_namespaces() -> None:
     """With namespaces named there is a Role in each and no right outside them."""
-    found = hooks(NAMESPACED)
-    roles, bindings = of_kind(found, "Role"), of_kind(found, "RoleBinding")
+    hook_objects = hooks(NAMESPACED)
+    roles, bindings = of_kind(hook_objects, "Role"), of_kind(hook_objects, "RoleBinding")
 
-    assert of_kind(found, "ClusterRole", "ClusterRoleBinding") == []
+    assert of_kind(hook_objects, "ClusterRole", "ClusterRoleBinding") == []
     assert [rights(role) for role in roles] == [RIGHTS] * 2
     for objects in (roles, bindings):
         assert [each["metadata"]["namespace"] for each in objects] == ["team-a", "team-b"]

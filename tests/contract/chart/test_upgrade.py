@@ -51,8 +51,8 @@ def run(stack: Stack, *arguments: str) -> str:
 def examples() -> list[dict[str, Any]]:
     """The smallest release and rollout, in a team's namespace."""
     folder = ROOT / "crds" / "examples" / "valid"
-    found = [yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in EXAMPLES]
-    return [item | {"metadata": item["metadata"] | {"namespace": NAMESPACES[0]}} for item in found]
+    manifests = [yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in EXAMPLES]
+    return [item | {"metadata": item["metadata"] | {"namespace": NAMESPACES[0]}} for item in manifests]
 
 
 def uids(stack: Stack) -> dict[str, str]:

@@ -95,10 +95,10 @@ def test_the_schema_knows_the_same_values() -> None:
 
 def dotted(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """The dotted names in a tree of values."""
-    known = values()
+    declared = values()
     for key, value in tree.items():
         name = f"{path}{key}"
-        yield from [name] if name in known else dotted(value, f"{name}.")
+        yield from [name] if name in declared else dotted(value, f"{name}.")
 
 
 def test_the_matrix_has_all_values() -> None:
@@ -132,8 +132,8 @@ def test_the_api_server_accepts_each_row(stack: Stack, row: str) -> None:
 
 def annotations() -> dict[str, Any]:
     """The Artifact Hub annotations, parsed."""
-    found = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
-    return {key.removeprefix("artifacthub.io/"): yaml.safe_load(text) for key, text in found.items()}
+    texts = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
+    return {key.removeprefix("artifacthub.io/"): yaml.safe_load(text) for key, text in texts.items()}
 
 
 def test_artifact_hub_shows_the_kinds_and_their_examples() -> None:
