@@ -70,9 +70,9 @@ async def test_each_answer_has_the_headers_once() -> None:
 )
 async def test_errors_and_websockets_are_named_too(scope: str, message: Message, expected: object) -> None:
     """Each first message of an answer has the headers, and no other message has any."""
-    [found] = await sent(answering(message), scope)
+    [first] = await sent(answering(message), scope)
 
-    assert found.get("headers") == expected
+    assert first.get("headers") == expected
 
 
 async def test_calls_carry_the_baggage_of_this_release() -> None:

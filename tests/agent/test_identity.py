@@ -44,4 +44,4 @@ def test_the_base_has_no_dependencies() -> None:
     """Everything that the wheel requires belongs to the extra `split`."""
     required = requires("agentrollouts-agent") or []
 
-    assert [found for found in required if not found.endswith("; extra == 'split'")] == []
+    assert [requirement for requirement in required if not requirement.endswith("; extra == 'split'")] == []

@@ -98,13 +98,13 @@ WRONG: Final[tuple[tuple[dict[str, Any], str, Any, str], ...]] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("manifest", "path", "value", "told"), WRONG)
+@pytest.mark.parametrize(("manifest", "path", "value", "message"), WRONG)
 def test_one_wrong_field_is_one_sentence(
-    manifest: dict[str, Any], path: str, value: object, told: str
+    manifest: dict[str, Any], path: str, value: object, message: str
 ) -> None:
     """Path, problem and remedy; nothing else in the object is blamed."""
-    [found] = refusals(changed(manifest, path, value))
-    assert found.startswith(told)
+    [refusal] = refusals(changed(manifest, path, value))
+    assert refusal.startswith(message)
 
 
 RANGES: Final = (
@@ -136,8 +136,8 @@ NO_RANGES: Final = (
 @pytest.mark.parametrize("text", [*RANGES, *NO_RANGES])
 def test_a_range_of_versions_is_one_or_is_refused(text: str) -> None:
     """By the schema, and so by the API server."""
-    found = refusals(changed(RELEASE, "spec.requires", [{"agent": "billing", "versions": text}]))
-    assert [each.partition(" ")[0] for each in found] == (
+    refused = refusals(changed(RELEASE, "spec.requires", [{"agent": "billing", "versions": text}]))
+    assert [each.partition(" ")[0] for each in refused] == (
         [] if text in RANGES else ["spec.requires[0].versions:"]
     )
 
@@ -193,20 +193,20 @@ TEXTS: Final = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), TEXTS.values(), ids=list(TEXTS))
+@pytest.mark.parametrize(("text", "message"), TEXTS.values(), ids=list(TEXTS))
 def test_a_wrong_file_is_a_sentence_and_a_two(
-    text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By `plan` and by `simulate`, which reads the same files."""
     file, world = tmp_path / "objects.yaml", tmp_path / "world.yaml"
     file.write_text(text)
     world.write_text(yaml.safe_dump(WORLD))
 
-    assert (plan(file), told in (planned := capsys.readouterr().err)) == (2, True), planned
-    if told.startswith(("spec.caps", "spec.watch")):
+    assert (plan(file), message in (planned := capsys.readouterr().err)) == (2, True), planned
+    if message.startswith(("spec.caps", "spec.watch")):
         return  # the operator says so in a condition, and so does the simulation
     assert main(["simulate", str(file), "--world", str(world)]) == 2
-    assert told in (simulated := capsys.readouterr().err), simulated
+    assert message in (simulated := capsys.readouterr().err), simulated
 
 
 def test_falling_weights_are_not_simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,8 +219,8 @@ def test_falling_weights_are_not_simulated(tmp_path: Path, capsys: pytest.Captur
     world.write_text(yaml.safe_dump(WORLD))
 
     assert main(["simulate", str(file), "--world", str(world)]) == 2
-    told = "objects.yaml: spec.phases: Invalid value: the `weight` of each phase must be greater"
-    assert told in capsys.readouterr().err
+    message = "objects.yaml: spec.phases: Invalid value: the `weight` of each phase must be greater"
+    assert message in capsys.readouterr().err
 
 
 def test_json_with_characters_beyond_the_first_plane(
@@ -234,10 +234,10 @@ def test_json_with_characters_beyond_the_first_plane(
 
 def test_every_rule_of_the_schemas_can_be_evaluated() -> None:
     """A rule that calls a function which this evaluator lacks would be refused for every object."""
-    found = list(rules([crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for crd in crds()]))
+    all_rules = list(rules([crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for crd in crds()]))
     called = {
         str(child)
-        for rule in found
+        for rule in all_rules
         for part in celpy.Environment().compile(rule).iter_subtrees()
         if part.data in {"ident_arg", "member_dot_arg", "dot_ident_arg"}
         for child in part.children

@@ -22,7 +22,7 @@ def test_every_series_of_every_template_is_in_the_tables() -> None:
     """Each template has a row, and each of its series is in the section of its convention."""
     templates, *conventions = tables().split("\n## Series: ")
 
-    assert [section.split("\n")[0] for section in conventions] == [str(found) for found in MetricConvention]
+    assert [section.split("\n")[0] for section in conventions] == [str(each) for each in MetricConvention]
     assert [line.split("`")[1] for line in templates.splitlines() if line.startswith("| `")] == list(
         TEMPLATES
     )
@@ -31,9 +31,9 @@ def test_every_series_of_every_template_is_in_the_tables() -> None:
             line.split("`")[1]: line.replace("\\|", "|") for line in section.splitlines() if "| `" in line
         }
         sources = {
-            name: found.sources[convention]
-            for name, found in TEMPLATES.items()
-            if convention in found.sources
+            name: template.sources[convention]
+            for name, template in TEMPLATES.items()
+            if convention in template.sources
         }
         assert rows.keys() == sources.keys()
         missing = [name for name, counted in sources.items() if f"`{counted.bad}`" not in rows[name]]

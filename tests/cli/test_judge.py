@@ -107,10 +107,10 @@ PLAYBOOK = {
 }
 
 
-@pytest.mark.parametrize(("asked", "verdict"), PLAYBOOK.values(), ids=list(PLAYBOOK))
-def test_the_playbooks_own_numbers(asked: dict[str, Any], verdict: str) -> None:
+@pytest.mark.parametrize(("entry", "verdict"), PLAYBOOK.values(), ids=list(PLAYBOOK))
+def test_the_playbooks_own_numbers(entry: dict[str, Any], verdict: str) -> None:
     """What the playbooks call a regression is one, and their 25 runs are not enough to say so."""
-    code, [answer] = ask(asked)
+    code, [answer] = ask(entry)
 
     assert (code, answer["verdict"]) == (0, verdict)
 
@@ -241,12 +241,12 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("asked", "error"), BAD.values(), ids=list(BAD))
-def test_a_bad_line_is_answered_by_its_field(asked: object, error: str) -> None:
+@pytest.mark.parametrize(("entry", "error"), BAD.values(), ids=list(BAD))
+def test_a_bad_line_is_answered_by_its_field(entry: object, error: str) -> None:
     """A bad line names its number and the field that is wrong; the lines around it are answered."""
     good = question(ERRORS, phase(8, 50, 11, 950))
 
-    code, [before, answer, after] = ask(good, asked, good)
+    code, [before, answer, after] = ask(good, entry, good)
 
     assert code == 1
     assert answer["error"].startswith(error)
@@ -358,10 +358,10 @@ def test_runs_that_have_not_ended_count_as_good() -> None:
     """Where a phase says its weight, or the runs that began, the first failures of a canary are no proof."""
     first = phase(8, 30, 45, 970)
     questions = [
-        {**first, **known} for known in ({}, {"weight": 5}, {"started": {"canary": 52, "stable": 960}})
+        {**first, **extra} for extra in ({}, {"weight": 5}, {"started": {"canary": 52, "stable": 960}})
     ]
 
-    _, answers = ask(*(question(ERRORS, asked, timeOver=False) for asked in questions))
+    _, answers = ask(*(question(ERRORS, counted, timeOver=False) for counted in questions))
 
     assert [answer["verdict"] for answer in answers] == ["Fail", "Inconclusive", "Inconclusive"]
     assert "was assigned 5.0% of them (50)," in answers[1]["message"]

@@ -53,15 +53,15 @@ def test_people_get_a_table(rollout: str, capsys: pytest.CaptureFixture[str]) ->
 def test_machines_get_json(rollout: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The same with all digits."""
     code = main(["plan", rollout, "--runs-per-hour", "1000", "--json"])
-    found = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
 
-    first = found["phases"][0]
+    first = report["phases"][0]
     assert code == 0
-    assert [phase["name"] for phase in found["phases"]] == ["canary-5", "canary-25", "ramp"]
+    assert [phase["name"] for phase in report["phases"]] == ["canary-5", "canary-25", "ramp"]
     assert (first["canaryRuns"], first["gates"][0]["isCaught"]) == (pytest.approx(50), False)
     assert first["gates"][0]["runsNeeded"] == pytest.approx(89, rel=0.04)
     assert first["message"] == "about 50 canary runs: can catch total failure and not much else"
-    assert len(found["advice"]) == 3
+    assert len(report["advice"]) == 3
 
 
 def test_a_rate_of_ones_own_counts(rollout: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,15 +66,18 @@ class Rollouts(FakeApiServer):
 
 def requests(api: FakeApiServer) -> list[str | None]:
     """The requests that the rollouts have."""
-    found = (each["metadata"].get("annotations") or {} for each in api.objects.values())
-    return [each.get(ANNOTATION) for each in found]
+    annotations = (each["metadata"].get("annotations") or {} for each in api.objects.values())
+    return [each.get(ANNOTATION) for each in annotations]
 
 
 def stored(builder: RolloutBuilder, namespace: str = NAMESPACE) -> Manifest:
     """The object on the API server."""
-    found = builder.build().to_json() | {"apiVersion": "agentrollouts.dev/v1alpha1", "kind": "AgentRollout"}
-    found["metadata"] |= {"namespace": namespace}
-    return found
+    manifest = builder.build().to_json() | {
+        "apiVersion": "agentrollouts.dev/v1alpha1",
+        "kind": "AgentRollout",
+    }
+    manifest["metadata"] |= {"namespace": namespace}
+    return manifest
 
 
 def serving() -> RolloutBuilder:
@@ -187,8 +190,13 @@ async def test_a_rollback_that_cannot_be_written_is_reported_with_its_obstacle(
     """The condition TrafficApplied has the reason."""
     api = Rollouts()
     manifest = stored(in_canary().rolling_back())
-    told = {"type": "TrafficApplied", "status": "False", "reason": "RouteMissing", "message": "No route."}
-    manifest["status"]["conditions"] = [told | {"lastTransitionTime": "2026-08-01T00:00:00Z"}]
+    condition = {
+        "type": "TrafficApplied",
+        "status": "False",
+        "reason": "RouteMissing",
+        "message": "No route.",
+    }
+    manifest["status"]["conditions"] = [condition | {"lastTransitionTime": "2026-08-01T00:00:00Z"}]
     api.put(manifest)
 
     assert not await run(api, seconds=0.05)

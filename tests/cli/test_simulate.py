@@ -61,9 +61,9 @@ def play(
     return main(["simulate", str(objects), "--world", str(script), *options])
 
 
-def reasons(told: str) -> list[str]:
+def reasons(output: str) -> list[str]:
     """What the operator did, in one word each."""
-    return [entry["reason"] for entry in json.loads(told)["timeline"] if entry["reason"]]
+    return [entry["reason"] for entry in json.loads(output)["timeline"] if entry["reason"]]
 
 
 def test_a_good_release_is_seen_to_ship(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,27 +81,27 @@ def test_a_bad_release_is_seen_to_be_taken_back(tmp_path: Path, capsys: pytest.C
     """From the time on at which it is bad, with the odds that it took."""
     play(tmp_path, "--json", world={"releases": {"agent-2.0.0": {"failed": {"0s": 0.02, "12m": 0.4}}}})
     out = capsys.readouterr().out
-    found = json.loads(out)
-    shares = [(each["seconds"], each["releases"]) for each in found["shares"]]
-    [errors] = found["gates"]
+    report = json.loads(out)
+    shares = [(each["seconds"], each["releases"]) for each in report["shares"]]
+    [errors] = report["gates"]
 
     assert reasons(out)[-4:] == ["RollbackStarted", "RolledBack", "Recovered", "Quarantined"]
     assert shares[0] == (0, {"agent-1.0.0": 100})
     assert (660, {"agent-1.0.0": 40, "agent-2.0.0": 60}) in [(round(s), share) for s, share in shares]
     assert shares[-1][1] == {"agent-1.0.0": 100}
     assert errors["looks"][-1]["evidence"] >= errors["needed"]
-    assert found["status"]["lastRollback"]["reason"] == "GateFailed"
+    assert report["status"]["lastRollback"]["reason"] == "GateFailed"
 
 
 def test_the_seed_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Equal seeds give equal courses, others do not."""
-    told = []
+    outputs = []
     for seed in ("1", "1", "2"):
         play(tmp_path, "--json", "--seed", seed)
-        told.append(capsys.readouterr().out)
+        outputs.append(capsys.readouterr().out)
 
-    assert told[0] == told[1]
-    assert told[1] != told[2]
+    assert outputs[0] == outputs[1]
+    assert outputs[1] != outputs[2]
 
 
 def test_what_people_and_fate_do_is_part_of_the_story(
@@ -124,8 +124,8 @@ def test_what_people_and_fate_do_is_part_of_the_story(
     play(tmp_path, "--json", world=world)
     out = capsys.readouterr().out
 
-    told = [entry["message"] for entry in json.loads(out)["timeline"] if not entry["reason"]]
-    assert told[1:] == [
+    messages = [entry["message"] for entry in json.loads(out)["timeline"] if not entry["reason"]]
+    assert messages[1:] == [
         "Someone else sets the canary's weight in the route to 100%",
         "A user sets spec.paused to true",
         "A user sets spec.paused to false",
@@ -177,13 +177,13 @@ WRONG: Final[tuple[tuple[dict[str, Any], str], ...]] = (
 )
 
 
-@pytest.mark.parametrize(("world", "told"), WRONG)
+@pytest.mark.parametrize(("world", "message"), WRONG)
 def test_a_wrong_world_is_refused_by_file_and_field(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], world: dict[str, Any], told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], world: dict[str, Any], message: str
 ) -> None:
     """Exit code 2 and a sentence."""
     assert play(tmp_path, world=world) == 2
-    assert f"world.yaml: {told}" in capsys.readouterr().err
+    assert f"world.yaml: {message}" in capsys.readouterr().err
 
 
 def test_wrong_objects_are_refused_by_file_and_field(
