@@ -93,8 +93,8 @@ class Api:
         if answer.status_code == NOT_FOUND:
             return None
         answer.raise_for_status()
-        found: Manifest = answer.json()
-        return found
+        manifest: Manifest = answer.json()
+        return manifest
 
     def replace_status(self, manifest: Manifest) -> None:
         """Set the status, as its controller would."""
@@ -134,5 +134,5 @@ class Api:
             timeout=30,
         )
         assert answer.ok, f"{method} {path}: {answer.text}"
-        found: Manifest = answer.json()
-        return found
+        stored: Manifest = answer.json()
+        return stored

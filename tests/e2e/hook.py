@@ -26,12 +26,12 @@ def hooks(stack: Stack, operator: OperatorProcess) -> list[dict[str, Any]]:
     where = (operator.name, f"--namespace={operator.namespace}")
     done = helm("get", "hooks", *where, kubeconfig=stack.kubeconfig)
     assert done.returncode == 0, done.stderr
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
 
 def account(stack: Stack, operator: OperatorProcess) -> Path:
     """Create the account of the Job and its rights, as Helm does before it; the kubeconfig of the account."""
-    stack.apply([found for found in hooks(stack, operator) if found["kind"] in RIGHTS])
+    stack.apply([manifest for manifest in hooks(stack, operator) if manifest["kind"] in RIGHTS])
     user = f"--as=system:serviceaccount:{operator.namespace}:{NAME}"
 
     def may_patch() -> bool:
@@ -49,7 +49,7 @@ def account(stack: Stack, operator: OperatorProcess) -> Path:
 
 def arguments(stack: Stack, operator: OperatorProcess) -> list[str]:
     """The arguments of the Job's container."""
-    (job,) = (found for found in hooks(stack, operator) if found["kind"] == "Job")
+    (job,) = (manifest for manifest in hooks(stack, operator) if manifest["kind"] == "Job")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["agentrollouts"]
     return list(container["args"])

@@ -39,7 +39,7 @@ class Kubelet:
 
     def sync(self) -> None:
         """Start what has a Deployment and a Service and is not running yet; return when it is ready."""
-        services = {found["metadata"]["name"]: found for found in self._list("services")}
+        services = {service["metadata"]["name"]: service for service in self._list("services")}
         for deployment in self._list("deployments"):
             name = deployment["metadata"]["name"]
             if name in services and name not in self._pods and deployment["spec"]["replicas"]:
@@ -62,7 +62,8 @@ class Kubelet:
             f"{self._namespace}-{name}",
             [sys.executable, self._container(name, template["spec"], container)],
             healthy=partial(web.answers, f"{url}{probe}"),
-            environment={found["name"]: found["value"] for found in container["env"]} | {"HOST": address},
+            environment={variable["name"]: variable["value"] for variable in container["env"]}
+            | {"HOST": address},
         )
         process.start()
         self._pods[name] = process
@@ -85,9 +86,9 @@ class Kubelet:
         return copy
 
     def _mount(self, config_map: str, folder: Path) -> None:
-        found = self._stack.kubectl.get(f"configmap/{config_map}", f"--namespace={self._namespace}")
+        manifest = self._stack.kubectl.get(f"configmap/{config_map}", f"--namespace={self._namespace}")
         folder.mkdir()
-        for key, text in found["data"].items():
+        for key, text in manifest["data"].items():
             (folder / key).write_text(text)
 
     def _endpoints(self, service: dict[str, Any], address: str) -> dict[str, Any]:

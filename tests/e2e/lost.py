@@ -6,13 +6,13 @@ from tests.e2e.scene import Scene
 
 def uid_of(given: Scene, ref: Ref) -> str:
     """The identity of an object that exists."""
-    found = given.witness.get(ref)
-    assert found is not None
-    return str(found["metadata"]["uid"])
+    manifest = given.witness.get(ref)
+    assert manifest is not None
+    return str(manifest["metadata"]["uid"])
 
 
 def owners_of(given: Scene, ref: Ref) -> set[str]:
     """Who keeps an object; it must exist."""
-    found = given.witness.get(ref)
-    assert found is not None, f"{ref} was collected"
-    return {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}
+    manifest = given.witness.get(ref)
+    assert manifest is not None, f"{ref} was collected"
+    return {owner["uid"] for owner in manifest["metadata"].get("ownerReferences", [])}

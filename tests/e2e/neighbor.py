@@ -62,5 +62,5 @@ def request_rollback(shop: Shop) -> None:
 
 def metadata_of(scene: Scene, ref: Ref) -> Manifest:
     """The metadata of the newest version of an object; empty if there is none."""
-    found: Manifest = (scene.witness.get(ref) or {}).get("metadata", {})
-    return found
+    metadata: Manifest = (scene.witness.get(ref) or {}).get("metadata", {})
+    return metadata

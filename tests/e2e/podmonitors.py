@@ -46,11 +46,11 @@ def target_labels(monitor: Mapping[str, Any], pod: Mapping[str, str]) -> dict[st
     """
     assert monitor["spec"]["selector"]["matchLabels"].items() <= pod.items()
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
-    found = {}
+    labels = {}
     for relabeling in endpoint["relabelings"]:
         assert relabeling.keys() == {"action", "regex"}
         assert relabeling["action"] == "labelmap"
         for name, value in pod.items():
             if match := re.fullmatch(relabeling["regex"], META + re.sub(r"\W", "_", name)):
-                found[match[1]] = value
-    return found
+                labels[match[1]] = value
+    return labels

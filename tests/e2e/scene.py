@@ -83,13 +83,13 @@ class Scene:
     def says(self, kind: str, name: str, condition: str, reason: str) -> str:
         """Wait until a condition has this reason; the answer is its message."""
 
-        def found() -> Manifest | None:
-            told = condition_of(self.manifest(kind, name), condition)
-            return told if told.get("reason") == reason else None
+        def find_condition() -> Manifest | None:
+            latest = condition_of(self.manifest(kind, name), condition)
+            return latest if latest.get("reason") == reason else None
 
         what = f"{condition} of {kind} {name} has reason {reason}"
         try:
-            return str(self.witness.wait(what, found).get("message", ""))
+            return str(self.witness.wait(what, find_condition).get("message", ""))
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {self.manifest(kind, name)}") from None
 
@@ -107,8 +107,8 @@ class Scene:
 
 def condition_of(manifest: Manifest | None, kind: str) -> Manifest:
     """One condition of an object; empty if it has none."""
-    told = (manifest or {}).get("status", {}).get("conditions", [])
-    return next((found for found in told if found["type"] == kind), {})
+    conditions = (manifest or {}).get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
 class Shop:
@@ -152,14 +152,14 @@ class Shop:
     @property
     def status(self) -> Manifest:
         """Its status now."""
-        found: Manifest = self.manifest.get("status", {})
-        return found
+        status: Manifest = self.manifest.get("status", {})
+        return status
 
     @property
     def attempt(self) -> Manifest:
         """The attempt now; empty before the first."""
-        found: Manifest = self.status.get("attempt", {})
-        return found
+        attempt: Manifest = self.status.get("attempt", {})
+        return attempt
 
     @property
     def ready(self) -> Manifest:
@@ -168,8 +168,8 @@ class Shop:
 
     def weights(self) -> tuple[int, int] | None:
         """Stable's and canary's weight as the traffic object that moves requests shows them."""
-        found = self.scene.witness.versions(self.traffic)
-        return found[-1].weights if found and not found[-1].is_gone else None
+        versions = self.scene.witness.versions(self.traffic)
+        return versions[-1].weights if versions and not versions[-1].is_gone else None
 
     @property
     def traffic(self) -> Ref:
@@ -215,9 +215,9 @@ class Shop:
         Raises:
             AssertionError: they changed.
         """
-        seen = self.scene.witness.versions(self.traffic, since)
-        assert seen, f"{self.traffic} was never seen"
-        assert len({version.weights for version in seen}) == 1, [version.weights for version in seen]
+        versions = self.scene.witness.versions(self.traffic, since)
+        assert versions, f"{self.traffic} was never seen"
+        assert len({version.weights for version in versions}) == 1, [version.weights for version in versions]
 
     def progress(self) -> Manifest:
         """What a restart must not change: which attempt, where in its plan, and its clocks."""
@@ -234,15 +234,15 @@ def check_every_version(scene: Scene) -> None:
     """
     for shop in scene.shops.values():
         for ref in (shop.route, shop.config):
-            ours = [found for found in scene.witness.versions(ref) if is_ours(found.manifest)]
+            ours = [each for each in scene.witness.versions(ref) if is_ours(each.manifest)]
             for version in ours:
                 assert version.latch is None or version.weights == BACK, version.manifest
                 assert ref == shop.route or sum(version.weights) == FULL, version.manifest
-        told = [found for found in scene.witness.versions(shop.config) if is_ours(found.manifest)]
-        latched = {version.latch for version in told if version.latch}
+        splits = [each for each in scene.witness.versions(shop.config) if is_ours(each.manifest)]
+        latched = {version.latch for version in splits if version.latch}
         for attempt in latched:
-            first = next(index for index, version in enumerate(told) if version.latch == attempt)
-            later = [version for version in told[first:] if str(version.attempt) == attempt]
+            first = next(index for index, version in enumerate(splits) if version.latch == attempt)
+            later = [version for version in splits[first:] if str(version.attempt) == attempt]
             assert {version.weights for version in later} == {BACK}, (shop.ref, attempt)
 
 

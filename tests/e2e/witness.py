@@ -57,13 +57,13 @@ class Version:
     def latch(self) -> str | None:
         """The attempt that the object says was rolled back."""
         annotations = self.manifest["metadata"].get("annotations") or {}
-        found: str | None = annotations.get(ANNOTATION_ROLLED_BACK)
-        return found
+        attempt: str | None = annotations.get(ANNOTATION_ROLLED_BACK)
+        return attempt
 
     @property
     def _split(self) -> Manifest:
-        found: Manifest = json.loads(self.manifest["data"]["split.json"])
-        return found
+        split: Manifest = json.loads(self.manifest["data"]["split.json"])
+        return split
 
     @property
     def number(self) -> int:
@@ -111,15 +111,15 @@ class Witness:
         """
         self._catch_up(ref)
         with self._news:
-            found = self._lives[ref].versions
-            before = [version for version in found if version.time < since][-1:]
-            return [*before, *(version for version in found if version.time >= since)]
+            versions = self._lives[ref].versions
+            before = [version for version in versions if version.time < since][-1:]
+            return [*before, *(version for version in versions if version.time >= since)]
 
     def all(self, kind: str, namespace: str) -> list[Manifest]:
         """The newest versions of all objects of a kind in a namespace."""
         with self._news:
             refs = [ref for ref in self._lives if (ref.kind, ref.namespace) == (kind, namespace)]
-            return [found for ref in refs if (found := self.get(ref)) is not None]
+            return [manifest for ref in refs if (manifest := self.get(ref)) is not None]
 
     def wait(self, what: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         """Wait until the condition gives something true; asked again at each change in the cluster.
@@ -128,9 +128,9 @@ class Witness:
             AssertionError: it did not within that time.
         """
         with self._news:
-            found = self._news.wait_for(condition, timeout=seconds)
-            assert found, f"not within {seconds} s: {what}"
-            return found
+            result = self._news.wait_for(condition, timeout=seconds)
+            assert result, f"not within {seconds} s: {what}"
+            return result
 
     def holds(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         """See that a condition stays true for some time.
@@ -190,7 +190,7 @@ def eventually(what: str, condition: Callable[[], T | None], seconds: float = PA
         AssertionError: it did not come within that time.
     """
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.05)
-    return found
+    return result

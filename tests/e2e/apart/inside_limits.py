@@ -55,8 +55,8 @@ def test_a_route_is_attached_to_permitted_classes_only(given: Scene) -> None:
 
 def change(operator: OperatorProcess, **settings: object) -> None:
     """Change the settings file, as an upgrade of the chart does."""
-    found = yaml.safe_load(operator.settings_file.read_text())
-    operator.settings_file.write_text(yaml.safe_dump(found | settings))
+    current = yaml.safe_load(operator.settings_file.read_text())
+    operator.settings_file.write_text(yaml.safe_dump(current | settings))
 
 
 def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProcess) -> None:

@@ -38,10 +38,10 @@ def test_the_gateway_api_comes_later(given: Scene) -> None:
     wanting.comes_to("Healthy")
     wanting.ships("2.0.0", phases=HALF)
     wanting.is_counting()
-    found = given.witness.get(wanting.route)
-    assert found is not None
+    route = given.witness.get(wanting.route)
+    assert route is not None
     given.api.patch(wanting.route, {"spec": {"hostnames": ["elsewhere.example.com"]}})
-    given.witness.wait("our edit", lambda: not is_ours(given.manifest("HTTPRoute", "wanting") or found))
+    given.witness.wait("our edit", lambda: not is_ours(given.manifest("HTTPRoute", "wanting") or route))
     given.witness.wait(
         "the route is watched now", lambda: is_ours(given.manifest("HTTPRoute", "wanting") or {})
     )

@@ -62,8 +62,8 @@ def test_a_mistake_is_named(bad: Bad, mistake: Mistake) -> None:
 
     assert mistake.names in message
     assert KEY not in message
-    told = condition_of(bad.scene.manifest(mistake.on, name), mistake.condition)
-    assert told["status"] == "False"
+    condition = condition_of(bad.scene.manifest(mistake.on, name), mistake.condition)
+    assert condition["status"] == "False"
     if mistake.on == RELEASE:
         assert mistake.names in bad.scene.says("AgentRollout", mistake.name, "Ready", "ReleaseNotReady")
 
@@ -92,11 +92,11 @@ def calls(scene: Scene) -> Counter[str]:
     """How often the operator has called the API server, as it says itself."""
     families = text_string_to_metric_families(web.get(scene.operator.metrics_url))
     samples = (sample for family in families for sample in family.samples)
-    found: Counter[str] = Counter()
+    calls_by_label: Counter[str] = Counter()
     for sample in samples:
         if sample.name == "agentrollouts_api_call_duration_seconds_count":
-            found[" ".join(sample.labels.values())] += int(sample.value)
-    return found
+            calls_by_label[" ".join(sample.labels.values())] += int(sample.value)
+    return calls_by_label
 
 
 @each_mistake
@@ -143,6 +143,6 @@ def test_all_valid_examples_are_taken(given: Scene) -> None:
 
 def is_answered(given: Scene, applied: Manifest) -> bool:
     """Whether the operator has said something about this generation."""
-    found = given.witness.get(Ref.of(applied))
-    seen = (found or {}).get("status", {}).get("observedGeneration", 0)
-    return condition_of(found, "Ready") != {} and seen >= applied["metadata"]["generation"]
+    manifest = given.witness.get(Ref.of(applied))
+    observed_generation = (manifest or {}).get("status", {}).get("observedGeneration", 0)
+    return condition_of(manifest, "Ready") != {} and observed_generation >= applied["metadata"]["generation"]

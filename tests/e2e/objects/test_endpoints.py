@@ -75,8 +75,8 @@ def test_a_canary_that_loses_its_last_endpoint_is_rolled_back_after_the_grace(gi
     shop.is_back()
 
     routes = given.witness.versions(shop.route)
-    seen = next(version for version in routes if version.weights == BACK and version.latch)
-    assert seen.time - lost >= GRACE
+    rolled_back = next(version for version in routes if version.weights == BACK and version.latch)
+    assert rolled_back.time - lost >= GRACE
     is_rolled_back_for(shop, "NoReadyEndpoints")
     assert all(version.weights != (50, 50) for version in routes)
     assert [entry["release"] for entry in shop.status["quarantined"]] == ["agent-2.0.0"]
@@ -185,5 +185,9 @@ def test_an_unresolved_backend_in_another_rule_of_a_shared_route_is_not_our_busi
 
     route = given.manifest("HTTPRoute", "shop")
     assert route is not None
-    told = {found["type"]: found["status"] for p in route["status"]["parents"] for found in p["conditions"]}
-    assert told == {"Accepted": "True", "ResolvedRefs": "False"}
+    statuses = {
+        condition["type"]: condition["status"]
+        for p in route["status"]["parents"]
+        for condition in p["conditions"]
+    }
+    assert statuses == {"Accepted": "True", "ResolvedRefs": "False"}

@@ -91,7 +91,9 @@ def test_nothing_of_ours_is_out_of_sync(given: Scene) -> None:
         manifest = given.manifest(kind, name)
         assert manifest is not None
         assert written_by_us(manifest) == {("status", "f:status")}
-    children = [found for found in given.witness.all("ConfigMap", given.namespace) if is_child(found)]
+    children = [
+        config_map for config_map in given.witness.all("ConfigMap", given.namespace) if is_child(config_map)
+    ]
     assert len(children) == 3  # two snapshots and the traffic
     for child in children:
         metadata = child["metadata"]
@@ -124,12 +126,17 @@ def test_the_course_as_git_tools_see_it(given: Scene) -> None:
     shop.comes_to("Healthy")
     shop.until("Ready", lambda: shop.ready.get("status") == "True")
 
-    seen = [version.manifest for version in given.witness.versions(shop.ref, began)]
-    asked = [manifest for manifest in seen if manifest["spec"]["releaseRef"]["name"] == f"agent-{SECOND}"]
-    assert seen[0]["status"] == {"observedGeneration": 0}
-    assert changes(map(kstatus, seen)) == ["InProgress", "Current", "InProgress", "Current"]
-    assert changes(map(partial(health_of, "agentrollout-progressing"), asked)) == ["Progressing", "Healthy"]
-    serving = changes(map(partial(health_of, "agentrollout-serving"), asked))
+    manifests = [version.manifest for version in given.witness.versions(shop.ref, began)]
+    requested = [
+        manifest for manifest in manifests if manifest["spec"]["releaseRef"]["name"] == f"agent-{SECOND}"
+    ]
+    assert manifests[0]["status"] == {"observedGeneration": 0}
+    assert changes(map(kstatus, manifests)) == ["InProgress", "Current", "InProgress", "Current"]
+    assert changes(map(partial(health_of, "agentrollout-progressing"), requested)) == [
+        "Progressing",
+        "Healthy",
+    ]
+    serving = changes(map(partial(health_of, "agentrollout-serving"), requested))
     assert serving in (
         ["Progressing", "Healthy"],
         ["Healthy"],
@@ -148,5 +155,5 @@ def health_of(script: str, manifest: Manifest) -> str:
 
 def changes(words: "map[str]") -> list[str]:
     """Words without repetitions."""
-    found = list(words)
-    return [word for index, word in enumerate(found) if index == 0 or word != found[index - 1]]
+    listed = list(words)
+    return [word for index, word in enumerate(listed) if index == 0 or word != listed[index - 1]]

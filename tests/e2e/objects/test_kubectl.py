@@ -9,7 +9,7 @@ from tests.e2e.scene import Scene
 
 
 @pytest.fixture
-def seen(given: Scene) -> Scene:
+def two_rollouts(given: Scene) -> Scene:
     """One rollout that was rolled back and one that serves."""
     serves, broke = given.serving("serves", "broke")
     broke.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 60)])
@@ -24,21 +24,25 @@ def table(given: Scene, *arguments: str) -> list[list[str]]:
     return [re.split(r" {2,}", line.strip()) for line in text.splitlines()]
 
 
-def test_tables(seen: Scene) -> None:
+def test_tables(two_rollouts: Scene) -> None:
     """The first screen answers: is it fine, what is asked for, what serves, with which weight."""
-    header, broke, serves = table(seen, "get", "aro")
+    header, broke, serves = table(two_rollouts, "get", "aro")
 
     assert header == ["NAME", "READY", "STATE", "RELEASE", "STABLE", "WEIGHT", "AGE"]
     assert broke[:-1] == ["broke", "False", "Quarantined", "broke-2.0.0", f"broke-{FIRST}", "0"]
     assert serves[:-1] == ["serves", "True", "Healthy", f"serves-{FIRST}", f"serves-{FIRST}", "100"]
 
 
-def test_wide_table_and_releases(seen: Scene) -> None:
+def test_wide_table_and_releases(two_rollouts: Scene) -> None:
     """With `-o wide` the sentence is there; one word lists both kinds, as their short names do."""
-    wide = table(seen, "get", "aro", "broke", "--output=wide")
-    releases = table(seen, "get", "arel")
-    both = seen.stack.kubectl("get", "agentrollouts-dev", f"--namespace={seen.namespace}", "--output=name")
-    short = seen.stack.kubectl("get", "arel,aro", f"--namespace={seen.namespace}", "--output=name").split()
+    wide = table(two_rollouts, "get", "aro", "broke", "--output=wide")
+    releases = table(two_rollouts, "get", "arel")
+    both = two_rollouts.stack.kubectl(
+        "get", "agentrollouts-dev", f"--namespace={two_rollouts.namespace}", "--output=name"
+    )
+    short = two_rollouts.stack.kubectl(
+        "get", "arel,aro", f"--namespace={two_rollouts.namespace}", "--output=name"
+    ).split()
 
     assert "MESSAGE" in wide[0]
     assert "failures" in " ".join(wide[1])
@@ -60,9 +64,9 @@ def test_one_kind_by_any_of_its_names(given: Scene, word: str) -> None:
     assert [named.split(), all_of_them.split()] == [["agentrollout.agentrollouts.dev/single"]] * 2
 
 
-def test_describe(seen: Scene) -> None:
+def test_describe(two_rollouts: Scene) -> None:
     """`kubectl describe` tells the story by Events and the sentence with its numbers."""
-    text = seen.stack.kubectl("describe", "aro", "broke", f"--namespace={seen.namespace}")
+    text = two_rollouts.stack.kubectl("describe", "aro", "broke", f"--namespace={two_rollouts.namespace}")
 
     for word in ("AttemptStarted", "PhaseStarted", "RollbackStarted", "RolledBack", "Quarantined"):
         assert word in text

@@ -61,8 +61,8 @@ def test_a_rollout_that_a_finalizer_keeps_gives_stable_all_traffic(given: Scene,
     began = now()
     dana.delete(shop.ref, propagationPolicy=policy)
     try:
-        told = given.says("AgentRollout", "terminating", "Ready", "Terminating")
-        assert "waits for finalizer" in told
+        message = given.says("AgentRollout", "terminating", "Ready", "Terminating")
+        assert "waits for finalizer" in message
         if policy == "Background":
             shop.is_back()
             shop.comes_to("RolledBack")
@@ -191,9 +191,9 @@ def test_a_config_map_cannot_make_a_release_ready(given: Scene) -> None:
     dana = dana_in(given)
     bundle = json.dumps({"prompt": {"version": "1.0.0", "inline": {"system": "key"}}}, separators=(",", ":"))
     name = f"forged-{hashlib.sha256(bundle.encode()).hexdigest()[:16]}"
-    found: Manifest = given.manifest("AgentRelease", f"forged-{FIRST}") or {}
-    owner = {key: found[key] for key in ("apiVersion", "kind")}
-    owner |= {key: found["metadata"][key] for key in ("name", "uid")}
+    stored: Manifest = given.manifest("AgentRelease", f"forged-{FIRST}") or {}
+    owner = {key: stored[key] for key in ("apiVersion", "kind")}
+    owner |= {key: stored["metadata"][key] for key in ("name", "uid")}
     labels = {
         LABEL: "agentrollouts",
         "agentrollouts.dev/agent": "forged",

@@ -44,8 +44,8 @@ def serving(scene: Scene, **spec: object) -> Shop:
     scene.api.apply(
         *a_service(scene.namespace, service_of(first)), shop_route(scene.namespace, backend(first, None))
     )
-    [found] = scene.serving("agent", traffic=BY_PATCH, **spec)
-    return found
+    [rollout] = scene.serving("agent", traffic=BY_PATCH, **spec)
+    return rollout
 
 
 def git_adds(scene: Scene, *backends: Manifest) -> float:
@@ -62,10 +62,10 @@ def shares_of(scene: Scene) -> dict[str, int]:
 
 def comes_to_shares(scene: Scene, **expected: int) -> None:
     """Wait for weights, given by version with underscores."""
-    wanted = {
+    desired = {
         service_of(f"agent-{key.strip('v').replace('_', '.')}"): weight for key, weight in expected.items()
     }
-    scene.witness.wait(f"{wanted}", lambda: shares_of(scene) == wanted)
+    scene.witness.wait(f"{desired}", lambda: shares_of(scene) == desired)
 
 
 def test_the_course_of_a_release_on_a_route_of_somebody_else(given: Scene) -> None:
@@ -80,8 +80,8 @@ def test_the_course_of_a_release_on_a_route_of_somebody_else(given: Scene) -> No
     team.ships(SECOND)
     message = given.says("AgentRollout", "agent", "TrafficApplied", "Applied")
     assert message == ""
-    told = given.says("AgentRollout", "agent", "Ready", "RouteUnexpected")
-    assert f"add {{name: {service_of(second)}, port: 8080, weight: 0}}" in told
+    ready_message = given.says("AgentRollout", "agent", "Ready", "RouteUnexpected")
+    assert f"add {{name: {service_of(second)}, port: 8080, weight: 0}}" in ready_message
 
     added = git_adds(given, backend(first, 100), backend(second))
     team.is_counting("Canary")
@@ -125,12 +125,14 @@ def test_a_git_loop_that_sets_its_own_weights_is_put_back_and_named(given: Scene
     assert team.progress() == progress
     given.witness.wait("an Event", lambda: "RouteRestored" in given.events("agent"))
     [event] = [
-        found for found in given.witness.all("Event", given.namespace) if found["reason"] == "RouteRestored"
+        candidate
+        for candidate in given.witness.all("Event", given.namespace)
+        if candidate["reason"] == "RouteRestored"
     ]
     assert event["message"] == "HTTPRoute shop was changed by git; the operator restored it"
     eventually("all three are counted", lambda: restored(given) == before + 3)
     versions = [
-        shares(found.manifest)[service_of(second)] for found in given.witness.versions(shop(given), began)
+        shares(version.manifest)[service_of(second)] for version in given.witness.versions(shop(given), began)
     ]
     changes = [weight for index, weight in enumerate(versions) if index == 0 or weight != versions[index - 1]]
     assert changes == [50, 90, 50, 10, 50, 70, 50]
@@ -182,7 +184,7 @@ def test_the_older_of_two_rollouts_keeps_a_rule(given: Scene) -> None:
         message
         == "rule agent of HTTPRoute shop: rollout agent is older and sets its weights; name another rule"
     )
-    assert {str(shares(found.manifest)) for found in given.witness.versions(shop(given), began)} == {
+    assert {str(shares(version.manifest)) for version in given.witness.versions(shop(given), began)} == {
         str(shares_of(given))
     }
 

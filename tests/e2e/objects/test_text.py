@@ -115,10 +115,10 @@ async def test_a_rollback_is_written_whatever_its_reason_says(cluster: Cluster, 
 
     assert await hands.apply([Write(a_route(name, 0, annotations=marks), FIELD_MANAGER)]) is None
 
-    found = await cluster.get(Ref("HTTPRoute", NAMESPACE, name))
-    assert weights(found) == [100, 0]
-    assert found is not None
-    assert found["metadata"]["annotations"] == marks
+    route = await cluster.get(Ref("HTTPRoute", NAMESPACE, name))
+    assert weights(route) == [100, 0]
+    assert route is not None
+    assert route["metadata"]["annotations"] == marks
 
 
 @pytest.mark.parametrize(("filler", "left"), [(262_100, {ANNOTATION_ROLLED_BACK: "7"}), (262_150, {})])
@@ -136,11 +136,11 @@ async def test_a_rollback_does_not_wait_for_room_among_the_annotations(
 
     problem = await hands.apply([Write(a_route(name, 0, annotations=marks), FIELD_MANAGER)])
 
-    found = await cluster.get(Ref("HTTPRoute", NAMESPACE, name))
-    assert weights(found) == [100, 0]
-    assert found is not None
-    found["metadata"]["annotations"].pop("full")
-    assert found["metadata"]["annotations"] == left
+    route = await cluster.get(Ref("HTTPRoute", NAMESPACE, name))
+    assert weights(route) == [100, 0]
+    assert route is not None
+    route["metadata"]["annotations"].pop("full")
+    assert route["metadata"]["annotations"] == left
     assert (problem is None) == bool(left)
 
 
@@ -186,10 +186,10 @@ async def test_a_status_that_is_too_large_is_refused_as_such(cluster: Cluster, s
             await cluster.replace_status(stored | {"status": status})
     await hands.replace_status(stored, status)
 
-    found = await cluster.get(Ref.of(rollout))
-    assert found is not None
-    assert found["status"]["observedGeneration"] == 1
-    assert ("gates" in found["status"]) == (size < 1_000_000)
+    persisted = await cluster.get(Ref.of(rollout))
+    assert persisted is not None
+    assert persisted["status"]["observedGeneration"] == 1
+    assert ("gates" in persisted["status"]) == (size < 1_000_000)
 
 
 def test_a_prompt_with_an_emoji_is_released(given: Scene) -> None:
@@ -202,8 +202,8 @@ def test_a_prompt_with_an_emoji_is_released(given: Scene) -> None:
 
     given.says("AgentRelease", release["metadata"]["name"], "Ready", "Materialized")
 
-    found = given.manifest("AgentRelease", release["metadata"]["name"])
-    assert found is not None
-    snapshot = given.manifest("ConfigMap", found["status"]["snapshot"]["name"])
+    manifest = given.manifest("AgentRelease", release["metadata"]["name"])
+    assert manifest is not None
+    snapshot = given.manifest("ConfigMap", manifest["status"]["snapshot"]["name"])
     assert snapshot is not None
     assert "🙂👩\u200d💻🇩🇪𝔘𠮷" in snapshot["data"]["bundle.json"]

@@ -53,7 +53,7 @@ def a_template(namespace: str, level: str = "info") -> Manifest:
     }
 
 
-def found(scene: Scene, version: str, kind: str = "Deployment") -> Manifest | None:
+def find_object(scene: Scene, version: str, kind: str = "Deployment") -> Manifest | None:
     """The object of a release as it is now."""
     listed: Manifest = scene.stack.kubectl.get(kind, f"--namespace={scene.namespace}")
     name = service_of(f"agent-{version}")
@@ -62,7 +62,7 @@ def found(scene: Scene, version: str, kind: str = "Deployment") -> Manifest | No
 
 def replicas(scene: Scene, version: str) -> int | None:
     """The replicas of the Deployment of a release."""
-    deployment = found(scene, version)
+    deployment = find_object(scene, version)
     return None if deployment is None else int(deployment["spec"]["replicas"])
 
 
@@ -102,13 +102,13 @@ def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     """From a missing right to a promotion: each step waits for pods, and the one before keeps its own."""
     shop.until("a Deployment", lambda: replicas(given, "1.0.0") == 2)
     assert shop.attempt["state"] == "Pending"
-    service = found(given, "1.0.0", "Service")
+    service = find_object(given, "1.0.0", "Service")
     assert service is not None
     assert service["spec"]["selector"] == {
         "agentrollouts.dev/agent": "agent",
         "agentrollouts.dev/release": "agent-1.0.0",
     }
-    first = found(given, "1.0.0")
+    first = find_object(given, "1.0.0")
     assert first is not None
     [owner] = first["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["controller"]) == ("AgentRollout", "agent", True)
@@ -124,7 +124,7 @@ def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     shop.until("a second Deployment", lambda: replicas(given, "2.0.0") == 2)
     are_ready(given, "2.0.0")
     shop.comes_to("AwaitingApproval")
-    same = found(given, "1.0.0")
+    same = find_object(given, "1.0.0")
     assert same is not None
     assert same["metadata"]["generation"] == first["metadata"]["generation"]
     approve(shop)

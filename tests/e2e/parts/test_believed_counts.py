@@ -111,36 +111,36 @@ SCENARIOS = (relabeled, respelled, past, flapping, lagging, restarted, misnamed,
 @pytest.fixture(scope="module")
 def answers(stack: Stack) -> Iterator[Scraped]:
     """What Prometheus knows once all scenarios are over."""
-    with scraped(stack, SCENARIOS, START, END) as found:
-        yield found
+    with scraped(stack, SCENARIOS, START, END) as prometheus:
+        yield prometheus
 
 
-def read(found: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
+def read(prometheus: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
     """Query one agent as an attempt of it would, the second time with a closer look at what is suspicious."""
     subject = Subject("shop", agent, CANARY, STABLE, known_releases=(OLDER,))
-    plan = plan_queries([gate], subject, counting_start=found.start, warmup_seconds=0)
-    result = tabulate(plan, found.ask(plan))
+    plan = plan_queries([gate], subject, counting_start=prometheus.start, warmup_seconds=0)
+    result = tabulate(plan, prometheus.ask(plan))
     plan = replace(plan, closer=closer_look(result, [gate]) if isinstance(result, Table) else frozenset())
-    answer = found.ask(plan)
-    return read_all(plan, answer, [gate], now=found.at, stale_after_seconds=5, explains=SIXTH)[gate.name]
+    answer = prometheus.ask(plan)
+    return read_all(plan, answer, [gate], now=prometheus.at, stale_after_seconds=5, explains=SIXTH)[gate.name]
 
 
-def judged(gate: ResolvedGate, reading: Present, found: Sighted | None = None) -> Judgment:
+def judged(gate: ResolvedGate, reading: Present, sighting: Sighted | None = None) -> Judgment:
     """The verdict at the end of the only phase."""
 
     def on(counts: Any) -> Judgment:  # noqa: ANN401 any counts
         return judge(gate, counts, PlanPosition(0, 1, time_over=True), burst=1.0)
 
-    sight = sight_of(gate, None, reading, found) if isinstance(reading, Reading) else None
+    sight = sight_of(gate, None, reading, sighting) if isinstance(reading, Reading) else None
     return doubted(on(reading), reading, on, sight=sight)
 
 
-def look(found: Scraped, agent: str, gate: ResolvedGate) -> Sighted:
+def look(prometheus: Scraped, agent: str, gate: ResolvedGate) -> Sighted:
     """The one query of the beginning."""
     census = census_of([gate], (), Subject("shop", agent, CANARY, STABLE))
     assert census is not None
-    query = {"query": render_census(census, first=True), "time": found.at.timestamp()}
-    answer = requests.post(f"{found.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
+    query = {"query": render_census(census, first=True), "time": prometheus.at.timestamp()}
+    answer = requests.post(f"{prometheus.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
     assert answer["status"] == "success", answer
     return sighted(census, [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]])
 
@@ -201,11 +201,12 @@ def test_a_restart_is_counted_through(answers: Scraped) -> None:
 def test_a_value_that_the_agent_does_not_write_is_named(answers: Scraped) -> None:
     """The gate is held, and says which values there are; the right one passes the same question."""
     reading = read(answers, "misnamed", TYPO)
-    found = judged(TYPO, reading, look(answers, "misnamed", TYPO))
+    judgment = judged(TYPO, reading, look(answers, "misnamed", TYPO))
 
-    assert (found.verdict, found.reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
+    assert (judgment.verdict, judgment.reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
     assert (
-        "outcome has completed, failed" in found.message or "outcome has failed, completed" in found.message
+        "outcome has completed, failed" in judgment.message
+        or "outcome has failed, completed" in judgment.message
     )
     right = judged(ERRORS, read(answers, "misnamed"), look(answers, "misnamed", ERRORS))
     assert right.numerator is Numerator.SEEN
@@ -218,5 +219,5 @@ def test_failures_without_a_release_are_counted(answers: Scraped) -> None:
     assert isinstance(reading, Reading)
     assert reading.lost is not None
     assert reading.lost.bad == pytest.approx(24, abs=4)
-    found = judged(ERRORS, reading)
-    assert (found.verdict, found.reason) == (Verdict.ERROR, Reason.UNATTRIBUTED)
+    judgment = judged(ERRORS, reading)
+    assert (judgment.verdict, judgment.reason) == (Verdict.ERROR, Reason.UNATTRIBUTED)

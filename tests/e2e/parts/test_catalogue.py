@@ -155,11 +155,11 @@ def exported(k: int) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def answers(stack: Stack) -> Iterator[Scraped]:
     """What Prometheus knows once everything has been exported."""
-    with scraped(stack, [exported], START, END) as found:
-        yield found
+    with scraped(stack, [exported], START, END) as prometheus:
+        yield prometheus
 
 
-def read(found: Scraped, name: str, convention: MetricConvention) -> tuple[ResolvedGate, Present]:
+def read(prometheus: Scraped, name: str, convention: MetricConvention) -> tuple[ResolvedGate, Present]:
     """Resolve, ask and read one template."""
     agent, release = LABELS[convention]
     spec = AgentRolloutSpec.model_validate(
@@ -172,8 +172,8 @@ def read(found: Scraped, name: str, convention: MetricConvention) -> tuple[Resol
     )
     (gate,) = resolve_all(spec).gates
     subject = Subject("shop", spec.agent, CANARY, STABLE, labels_of(spec))
-    plan = plan_queries([gate], subject, counting_start=found.start, warmup_seconds=0)
-    readings = read_all(plan, found.ask(plan), [gate], now=found.at, stale_after_seconds=5)
+    plan = plan_queries([gate], subject, counting_start=prometheus.start, warmup_seconds=0)
+    readings = read_all(plan, prometheus.ask(plan), [gate], now=prometheus.at, stale_after_seconds=5)
     return gate, readings[name]
 
 
@@ -198,10 +198,10 @@ def test_a_template_counts_and_judges_what_its_convention_exports(
 
     assert isinstance(reading, Reading), reading
     canary, stable = RATES[CANARY], RATES[STABLE]
-    found = counts_of(reading)
-    assert found.canary_bad == near(canary.bad * SCRAPES)
-    assert found.stable_bad == near(stable.bad * SCRAPES)
-    assert found.canary_total == near(canary.runs * SCRAPES)
-    assert found.stable_total == near(stable.runs * SCRAPES)
+    segment = counts_of(reading)
+    assert segment.canary_bad == near(canary.bad * SCRAPES)
+    assert segment.stable_bad == near(stable.bad * SCRAPES)
+    assert segment.canary_total == near(canary.runs * SCRAPES)
+    assert segment.stable_total == near(stable.runs * SCRAPES)
     course = PlanPosition(0, 1, time_over=False, counted_seconds=300, planned_looks=1)
     assert judge(gate, reading, course, burst=1.0).verdict is Verdict.FAIL

@@ -315,11 +315,11 @@ async def test_a_first_annotation_is_added_only_where_there_is_none(cluster: Clu
 
 async def test_only_the_version_that_was_seen_is_deleted(cluster: Cluster) -> None:
     """One that has changed since is kept; one that is gone is no error."""
-    seen = await cluster.apply(config_map("going", {"a": "1"}))
+    older = await cluster.apply(config_map("going", {"a": "1"}))
     newer = await cluster.apply(config_map("going", {"a": "2"}))
 
     with pytest.raises(ConflictError):
-        await cluster.delete_version(seen)
+        await cluster.delete_version(older)
     await cluster.delete_version(newer)
     assert await cluster.get(Ref.of(newer)) is None
     await cluster.delete_version(newer)

@@ -131,12 +131,12 @@ SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dea
 @pytest.fixture(scope="module")
 def answers(stack: Stack) -> Iterator[Scraped]:
     """What Prometheus knows once all scenarios are over."""
-    with scraped(stack, SCENARIOS, START, END) as found:
-        yield found
+    with scraped(stack, SCENARIOS, START, END) as prometheus:
+        yield prometheus
 
 
 def read(
-    found: Scraped,
+    prometheus: Scraped,
     agent: str,
     *gates: str,
     canary_was_counted: bool = False,
@@ -148,7 +148,7 @@ def read(
     plan = plan_queries(
         [GATES[name] for name in gates],
         Subject("shop", agent, CANARY, STABLE),
-        counting_start=found.start,
+        counting_start=prometheus.start,
         warmup_seconds=0,
         counted=frozenset(GATES[name].sources.total for name in gates if canary_was_counted),
     )
@@ -156,9 +156,9 @@ def read(
         plan = replace(plan, closer=plan.steady)
     readings = read_all(
         plan,
-        found.ask(plan, render(for_namespace(plan, namespace_label), found.at)),
+        prometheus.ask(plan, render(for_namespace(plan, namespace_label), prometheus.at)),
         [GATES[name] for name in gates],
-        now=found.at,
+        now=prometheus.at,
         stale_after_seconds=stale_after,
     )
     return [readings[name] for name in gates]
@@ -276,7 +276,7 @@ def test_what_stable_spends_of_late_is_held_against_what_it_spent_before(answers
         )
         for x in (8000, 2000)
     ]
-    assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
+    assert [judgment.verdict for judgment in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
 
 
 def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(answers: Scraped) -> None:
@@ -296,7 +296,7 @@ def test_how_long_stable_takes_of_late_is_held_against_how_long_it_took_before(a
         )
         for x in (2000, 400)
     ]
-    assert [found.verdict for found in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
+    assert [judgment.verdict for judgment in verdicts] == [Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE]
 
 
 def test_of_a_shared_proxy_a_tenant_sees_its_own_runs(answers: Scraped) -> None:

@@ -12,7 +12,7 @@ from sandbox.stack import Stack
 from tests.e2e.witness import PATIENCE
 
 
-async def asked(url: str, text: str, ca_file: Path | None = None) -> tuple[Vector | QueryError, datetime]:
+async def run_query(url: str, text: str, ca_file: Path | None = None) -> tuple[Vector | QueryError, datetime]:
     """One query now, and the instant that was asked for."""
     client = Prometheus(PrometheusSource(name="default", url=url, ca_file=ca_file, timeout_seconds=2))
     at = datetime.now(UTC)
@@ -23,24 +23,24 @@ async def asked(url: str, text: str, ca_file: Path | None = None) -> tuple[Vecto
 
 async def test_a_query_is_answered_at_its_instant(stack: Stack) -> None:
     """Rows, no rows, and values that are no numbers come as they are."""
-    outcome, at = await asked(stack.prometheus_url, 'label_replace(vector(2.5), "src", "a", "", "")')
+    outcome, at = await run_query(stack.prometheus_url, 'label_replace(vector(2.5), "src", "a", "", "")')
     assert outcome == Vector(at, (Row({"src": "a"}, 2.5),))
-    outcome, at = await asked(stack.prometheus_url, 'up{job="absent"}')
+    outcome, at = await run_query(stack.prometheus_url, 'up{job="absent"}')
     assert outcome == Vector(at, ())
-    outcome, at = await asked(stack.prometheus_url, "vector(0/0) or vector(1/0)")
+    outcome, at = await run_query(stack.prometheus_url, "vector(0/0) or vector(1/0)")
     assert repr(outcome) == repr(Vector(at, (Row({}, float("nan")),)))
 
 
 async def test_wrong_queries_are_refused(stack: Stack) -> None:
     """A text that is no PromQL, one that cannot be evaluated, and one that gives no vector."""
-    refused, _ = await asked(stack.prometheus_url, "sum(")
+    refused, _ = await run_query(stack.prometheus_url, "sum(")
     message = "Prometheus source default: it responded with HTTP 400 with the error type bad_data"
     assert refused == QueryError(QueryErrorKind.REFUSED, message)
     unmatched = 'vector(1) * on() (label_replace(vector(1), "a", "1", "", "") or vector(1))'
-    impossible, _ = await asked(stack.prometheus_url, unmatched)
+    impossible, _ = await run_query(stack.prometheus_url, unmatched)
     message = "Prometheus source default: it responded with HTTP 422 with the error type execution"
     assert impossible == QueryError(QueryErrorKind.REFUSED, message)
-    scalar, _ = await asked(stack.prometheus_url, "1")
+    scalar, _ = await run_query(stack.prometheus_url, "1")
     message = "Prometheus source default: its response is unusable: the result of the query is not a vector"
     assert scalar == QueryError(QueryErrorKind.MALFORMED, message)
 
@@ -62,17 +62,17 @@ async def test_a_frozen_prometheus_is_a_timeout_and_then_works_again(stack: Stac
     server.pause()
     try:
         async with asyncio.timeout(PATIENCE):
-            outcome, _ = await asked(stack.prometheus_url, "vector(1)")
+            outcome, _ = await run_query(stack.prometheus_url, "vector(1)")
     finally:
         server.resume()
     assert outcome == QueryError(QueryErrorKind.TIMEOUT, "Prometheus source default: no response within 2 s")
-    again, at = await asked(stack.prometheus_url, "vector(1)")
+    again, at = await run_query(stack.prometheus_url, "vector(1)")
     assert again == Vector(at, (Row({}, 1.0),))
 
 
 async def test_tls_is_checked_and_its_connections_can_be_cut(stack: Stack) -> None:
     """Nothing is sent to a server that is not trusted; a trusted one that hangs frees its thread in time."""
-    untrusted, _ = await asked(stack.api_url, "up")
+    untrusted, _ = await run_query(stack.api_url, "up")
     assert isinstance(untrusted, QueryError)
     assert untrusted.kind is QueryErrorKind.UNREACHABLE
     assert "certificate verify failed" in untrusted.message

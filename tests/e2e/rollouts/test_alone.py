@@ -39,13 +39,13 @@ def test_recovered(given: Scene) -> None:
     shop = taken_back(given, "better")
     shop.comes_to("RolledBack")
 
-    told = shop.status["lastRollback"]
-    assert told["outcome"] == "Recovered", told
-    assert told["verification"].startswith("better-1.0.0 is as it was before the attempt. errors: rate ")
-    assert " vs 1.0% before the attempt, in " in told["verification"]
-    assert told["lastRuns"]["runs"] > 0
-    assert 0 <= seconds_between(told["routedTime"], told["observedTime"]) < 8
-    assert told["observedTime"] == shop.status["affectedWindow"]["endTime"]
+    rollback = shop.status["lastRollback"]
+    assert rollback["outcome"] == "Recovered", rollback
+    assert rollback["verification"].startswith("better-1.0.0 is as it was before the attempt. errors: rate ")
+    assert " vs 1.0% before the attempt, in " in rollback["verification"]
+    assert rollback["lastRuns"]["runs"] > 0
+    assert 0 <= seconds_between(rollback["routedTime"], rollback["observedTime"]) < 8
+    assert rollback["observedTime"] == shop.status["affectedWindow"]["endTime"]
     given.witness.wait("an Event", lambda: "Recovered" in given.events("better"))
 
 
@@ -55,10 +55,10 @@ def test_not_recovered(given: Scene) -> None:
     given.agents.fail(given.namespace, f"worse-{FIRST}", 0.5)
     shop.comes_to("RolledBack")
 
-    told = shop.status["lastRollback"]
-    assert told["outcome"] == "NotRecovered", told
-    assert "so the cause is elsewhere: in a dependency" in told["verification"]
-    assert seconds_between(told["routedTime"], told["verifiedTime"]) >= 8
+    rollback = shop.status["lastRollback"]
+    assert rollback["outcome"] == "NotRecovered", rollback
+    assert "so the cause is elsewhere: in a dependency" in rollback["verification"]
+    assert seconds_between(rollback["routedTime"], rollback["verifiedTime"]) >= 8
     given.witness.wait("an Event", lambda: "NotRecovered" in given.events("worse"))
     given.witness.holds("no further rollback", lambda: shop.weights() == BACK, 3)
     assert [entry["release"] for entry in shop.status["quarantined"]] == ["worse-2.0.0"]

@@ -26,16 +26,16 @@ def ships(scene: Scene, fleet: Fleet, release: str) -> str:
     scene.api.apply(manifest)
     fleet.deploy(release)
     scene.api.apply(a_rollout(scene.namespace, AGENT, release, traffic=routed(scene.namespace), **PLAN))
-    found = scene.manifest("AgentRelease", release)
-    assert found is not None
-    return str(found["status"]["digest"])
+    stored = scene.manifest("AgentRelease", release)
+    assert stored is not None
+    return str(stored["status"]["digest"])
 
 
 def weights_at(versions: list[Version], answer: Answer) -> tuple[int, int]:
     """The largest weights of stable and canary that the route had around an answer."""
     since, until = answer.sent - LAG_SECONDS, answer.answered + LAG_SECONDS
-    then = [found.weights for found in versions if since <= found.time <= until]
-    before = [found.weights for found in versions if found.time < since][-1:]
+    then = [version.weights for version in versions if since <= version.time <= until]
+    before = [version.weights for version in versions if version.time < since][-1:]
     stable, canary = zip(*before, *then, strict=True)
     return max(stable), max(canary)
 

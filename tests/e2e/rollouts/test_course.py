@@ -15,8 +15,8 @@ def test_a_first_release_and_a_good_one(given: Scene) -> None:
     shop.comes_to("Healthy")
     shop.is_back()
 
-    seen = [version.weights for version in given.witness.versions(shop.config)]
-    assert (first, list(dict.fromkeys(seen))) == (
+    weights = [version.weights for version in given.witness.versions(shop.config)]
+    assert (first, list(dict.fromkeys(weights))) == (
         [(0, 100), (100, 0)],
         [(0, 100), (100, 0), (90, 10), (89, 11), (88, 12)],
     )
@@ -61,8 +61,8 @@ def test_superseded(given: Scene) -> None:
     shop.is_counting(phase="few")
     shop.until("the new canary has its weight", lambda: shop.weights() == (80, 20))
 
-    seen = [version.weights for version in given.witness.versions(shop.config)]
-    assert seen[-3:] == [(50, 50), BACK, (80, 20)]
+    weights = [version.weights for version in given.witness.versions(shop.config)]
+    assert weights[-3:] == [(50, 50), BACK, (80, 20)]
     outcomes = [(entry["release"], entry["outcome"]) for entry in shop.status["history"]]
     assert outcomes == [("other-2.0.0", "Superseded"), ("other-1.0.0", "Healthy")]
 
@@ -87,18 +87,18 @@ def test_a_foreign_edit(given: Scene, traffic: str) -> None:
     shop.ships("2.0.0", phases=[phase("half", 50, 60)])
     shop.is_counting()
     ref = shop.route if traffic == "HTTPRoute" else shop.config
-    found = given.witness.get(ref)
-    assert found is not None
+    manifest = given.witness.get(ref)
+    assert manifest is not None
     if traffic == "HTTPRoute":
-        stable, canary = found["spec"]["rules"][0]["backendRefs"]
+        stable, canary = manifest["spec"]["rules"][0]["backendRefs"]
         given.api.patch(
             ref, {"spec": {"rules": [{"backendRefs": [stable | {"weight": 0}, canary | {"weight": 100}]}]}}
         )
     else:
-        given.api.patch(ref, {"data": {"split.json": found["data"]["split.json"].replace("50", "5000")}})
+        given.api.patch(ref, {"data": {"split.json": manifest["data"]["split.json"].replace("50", "5000")}})
 
     def put_back() -> bool:
-        edited = [not is_ours(seen.manifest) for seen in given.witness.versions(ref)]
+        edited = [not is_ours(version.manifest) for version in given.witness.versions(ref)]
         return any(edited) and not edited[-1]
 
     given.witness.wait("put back", put_back)

@@ -109,11 +109,11 @@ def test_killed_between_the_route_and_the_status(given: Scene) -> None:
 
 def taken_back(given: Scene, config: Ref, attempt: int) -> Manifest:
     """The one write with which an operator takes an attempt back, up to the moment at which it was killed."""
-    found = given.witness.get(config)
-    assert found is not None
-    split = json.loads(found["data"]["split.json"])
+    manifest = given.witness.get(config)
+    assert manifest is not None
+    split = json.loads(manifest["data"]["split.json"])
     split["stable"]["weight"], split["canary"]["weight"] = BACK
-    metadata = {key: found["metadata"][key] for key in ("name", "namespace", "labels", "ownerReferences")}
+    metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels", "ownerReferences")}
     marks = {
         ANNOTATION_ROLLED_BACK: str(attempt),
         ANNOTATION_ROLLED_BACK_UID: metadata["ownerReferences"][0]["uid"],
@@ -123,7 +123,7 @@ def taken_back(given: Scene, config: Ref, attempt: int) -> Manifest:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {**metadata, "annotations": marks},
-        "data": {**found["data"], "split.json": json.dumps(split)},
+        "data": {**manifest["data"], "split.json": json.dumps(split)},
     }
 
 

@@ -35,13 +35,13 @@ def test_every_query_has_a_series(given: Scene) -> None:
     bad.is_back()
     bad.comes_to("RolledBack")
 
-    asked = {
+    expressions = {
         text for file in FILES for text, _ in queries(file) if not any(part in text for part in NOT_HERE)
     }
-    assert len(asked) > 20
+    assert len(expressions) > 20
 
     def silent() -> list[str]:
-        return sorted(text for text in asked if not given.stack.query(text))
+        return sorted(text for text in expressions if not given.stack.query(text))
 
     try:
         eventually("every query has an answer", lambda: not silent())

@@ -128,7 +128,7 @@ class Reader:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The files of the page."""
-    for text in (found for language in LANGUAGES for found in blocks(PAGE, language)):
+    for text in (block for language in LANGUAGES for block in blocks(PAGE, language)):
         (tmp_path / text.partition("\n")[0].removeprefix("# ")).write_text(text)
     return tmp_path
 

@@ -24,8 +24,8 @@ def recreate(shop: Shop) -> float:
 
 def shares(shop: Shop, began: float) -> set[tuple[int, int] | None]:
     """All splits that were written into the traffic object since then."""
-    found = shop.scene.witness.versions(shop.traffic, began)
-    return {version.weights for version in found if version.time >= began and not version.is_gone}
+    versions = shop.scene.witness.versions(shop.traffic, began)
+    return {version.weights for version in versions if version.time >= began and not version.is_gone}
 
 
 def test_what_is_in_quarantine_stays_out(given: Scene) -> None:
@@ -76,7 +76,9 @@ def test_the_snapshot_of_stable_is_deleted(given: Scene, *, is_trying: bool) -> 
     given.api.delete(snapshot)
     given.witness.wait(
         "the snapshot is there again",
-        lambda: (found := given.witness.get(snapshot)) is not None and found["metadata"]["uid"] != before,
+        lambda: (
+            (manifest := given.witness.get(snapshot)) is not None and manifest["metadata"]["uid"] != before
+        ),
     )
     given.witness.wait("the rollout keeps it", lambda: rollout in owners_of(given, snapshot))
 

@@ -22,9 +22,9 @@ def test_stopped(given: Scene) -> None:
         reverted.is_back()
         given.witness.holds("the phase", lambda: shop.attempt["phaseName"] == "half", PHASE_SECONDS + 1)
         shop.keeps_its_weights(since=away)
-        told = condition_of(shop.manifest, "MetricsAvailable")
+        condition = condition_of(shop.manifest, "MetricsAvailable")
 
-    assert told["status"] == "False"
+    assert condition["status"] == "False"
     assert "errors:" in message
     shop.is_counting(phase="most")
     assert reverted.status["lastRollback"]["trigger"] == "SpecReverted"
