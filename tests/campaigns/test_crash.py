@@ -10,13 +10,13 @@ from sandbox.stack import Stack
 
 def test_killed_at_some_writes(stack: Stack) -> None:
     """Wherever the operator is killed, the next one comes to the end that it would have come to."""
-    told: list[Case] = []
+    cases: list[Case] = []
 
     async def play() -> None:
         async with Site.of(stack) as site:
-            await crash.play_on(site, Choice(seed=1, size=9), told.append)
+            await crash.play_on(site, Choice(seed=1, size=9), cases.append)
 
     asyncio.run(play())
 
-    assert [case for case in told if case.broken] == []
-    assert sum(case.counts for case in told) >= 8
+    assert [case for case in cases if case.broken] == []
+    assert sum(case.counts for case in cases) >= 8

@@ -33,13 +33,13 @@ def a_walk(rng: random.Random) -> list[Small]:
 
 def future(world: Small) -> dict[str, set[Key]]:
     """What each kind of happening makes of this world, beside the world itself; releases are only parts."""
-    found: dict[str, set[Key]] = {}
+    keys_by_kind: dict[str, set[Key]] = {}
     for what, happen in HAPPENINGS.items():
         after = world.fork(what)
         if happen(after):
             kind = "ask" if what.startswith("ask") else what
-            found.setdefault(kind, {key_of(world)}).update(map(key_of, at_rest(after)))
-    return {what: keys for what, keys in found.items() if len(keys) > 1}
+            keys_by_kind.setdefault(kind, {key_of(world)}).update(map(key_of, at_rest(after)))
+    return {what: keys for what, keys in keys_by_kind.items() if len(keys) > 1}
 
 
 def test_what_looks_the_same_has_the_same_future() -> None:

@@ -29,7 +29,7 @@ def rollout(state: str, weight: int, index: int, *, number: int = 2, **status: o
         "phaseName": PHASES[index]["name"],
     }
     healthy = {"number": 1, "release": "a-1", "outcome": "Healthy"}
-    told = {
+    usual = {
         "attempt": attempt,
         "stable": {"release": "a-1"},
         "canary": {"release": "a-2"},
@@ -37,7 +37,7 @@ def rollout(state: str, weight: int, index: int, *, number: int = 2, **status: o
     }
     spec = {"phases": PHASES, "gates": [{"name": "errors"}]}
     gates = {"gates": [{"name": "errors", "verdict": "Pass"}]}
-    return a("AgentRollout", "a", spec=spec, status=told | gates | status)
+    return a("AgentRollout", "a", spec=spec, status=usual | gates | status)
 
 
 def route(*weights: int) -> Manifest:
@@ -59,7 +59,7 @@ def a(kind: str, name: str, **content: object) -> Manifest:
     return {"kind": kind, "metadata": metadata, **content}
 
 
-def found(*manifests: Manifest) -> list[str]:
+def find_broken(*manifests: Manifest) -> list[str]:
     """The invariants that these versions, stored one after the other, break."""
     numbered: Sequence[Version] = [Version(n, 0.0, manifest) for n, manifest in enumerate(manifests)]
     return [text[:2] for text in broken(numbered)]
@@ -71,50 +71,50 @@ START, HALF = rollout("Canary", 10, 0), rollout("Canary", 50, 1)
 def test_a_good_course_breaks_nothing() -> None:
     """Status first on the way forward, the route first on the way back."""
     back = rollout("RollingBack", 0, 1)
-    assert found(START, route(90, 10), HALF, route(50, 50), route(100, 0), back, route(100, 0)) == []
+    assert find_broken(START, route(90, 10), HALF, route(50, 50), route(100, 0), back, route(100, 0)) == []
 
 
 def test_weights_that_are_no_split() -> None:
     """S1: anything but whole shares of 100."""
-    assert found(START, route(90, 20)) == ["S1", "S3"]
-    assert found(route(110, -10)) == ["S1"]
+    assert find_broken(START, route(90, 20)) == ["S1", "S3"]
+    assert find_broken(route(110, -10)) == ["S1"]
 
 
 def test_traffic_for_what_is_not_what_its_digest_says() -> None:
     """S2: a release that never was, or a bundle that was changed."""
     release = a("AgentRelease", "a-1", status={"digest": DIGEST})
     snapshot = a("ConfigMap", "a-snapshot", data={"bundle.json": BUNDLE})
-    assert found(release, snapshot, split()) == []
-    assert found(release, split()) == ["S2"]
-    assert found(release, snapshot | {"data": {"bundle.json": "{ }"}}, split()) == ["S2"]
+    assert find_broken(release, snapshot, split()) == []
+    assert find_broken(release, split()) == ["S2"]
+    assert find_broken(release, snapshot | {"data": {"bundle.json": "{ }"}}, split()) == ["S2"]
 
 
 def test_weight_before_it_is_stored() -> None:
     """S3: the route is ahead of the status."""
-    assert found(START, route(50, 50)) == ["S3"]
+    assert find_broken(START, route(50, 50)) == ["S3"]
 
 
 def test_onward_without_a_reason() -> None:
     """S3: a gate that did not pass, a phase that was left out, a person who was not asked."""
     unseen = [{"name": "errors", "verdict": "NoData"}]
-    assert found(START, rollout("Canary", 50, 1, gates=unseen)) == ["S3"]
-    assert found(START, rollout("Canary", 90, 2)) == ["S3"]
-    assert found(HALF, rollout("Canary", 90, 2)) == ["S3"]
+    assert find_broken(START, rollout("Canary", 50, 1, gates=unseen)) == ["S3"]
+    assert find_broken(START, rollout("Canary", 90, 2)) == ["S3"]
+    assert find_broken(HALF, rollout("Canary", 90, 2)) == ["S3"]
 
 
 def test_up_again_after_the_way_back() -> None:
     """S4: whether the status told of the way back or only the route did."""
-    assert found(HALF, route(50, 50), route(100, 0), route(50, 50)) == ["S4"]
-    assert "S4" in found(HALF, rollout("RollingBack", 0, 1), HALF)
+    assert find_broken(HALF, route(50, 50), route(100, 0), route(50, 50)) == ["S4"]
+    assert "S4" in find_broken(HALF, rollout("RollingBack", 0, 1), HALF)
 
 
 def test_back_to_what_never_was_healthy() -> None:
     """S5: the target is not in the history, or is what failed."""
-    assert found(rollout("RolledBack", 0, 0, lastRollback={"from": "a-2", "to": "a-0"})) == ["S5"]
+    assert find_broken(rollout("RolledBack", 0, 0, lastRollback={"from": "a-2", "to": "a-0"})) == ["S5"]
 
 
 def test_an_attempt_that_is_remembered_twice() -> None:
     """S6: two entries of one number, or a number that falls."""
     entry = {"number": 2, "release": "a-2", "outcome": "Healthy"}
-    assert found(rollout("Healthy", 90, 2, history=[entry, entry])) == ["S6"]
-    assert found(HALF, rollout("Canary", 50, 1, number=1)) == ["S6"]
+    assert find_broken(rollout("Healthy", 90, 2, history=[entry, entry])) == ["S6"]
+    assert find_broken(HALF, rollout("Canary", 50, 1, number=1)) == ["S6"]

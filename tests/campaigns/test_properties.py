@@ -24,8 +24,8 @@ def test_is_not_a_property():
 
 def counterexample(case: Case) -> str | None:
     """The number that broke the property, as the report shows it."""
-    found = re.search(r"number=(\d+)", case.broken or "")
-    return found and found[1]
+    match = re.search(r"number=(\d+)", case.broken or "")
+    return match and match[1]
 
 
 def test_a_rare_counterexample_is_found_and_found_again(tmp_path: Path) -> None:

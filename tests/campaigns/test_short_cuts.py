@@ -35,7 +35,7 @@ def test_a_clock_that_jumps_shows_what_passes_without_being_seen() -> None:
     with planted_bugs.planted(planted_bugs.BUGS["any verdict advances"]):
         broken = [case.broken for case in clock_jumps.play(Choice(seed=1)) if case.broken]
 
-    assert any("S3: from 10% to 50%" in told for told in broken)
+    assert any("S3: from 10% to 50%" in sentence for sentence in broken)
 
 
 def test_a_case_is_played_again_by_its_name() -> None:

@@ -15,28 +15,28 @@ def test_some_disturbances(stack: Stack) -> None:
     """Outages, watches that cannot be trusted, a view of the past: each course comes to its usual end."""
     short = outages.trials_of([(Manner.UNAVAILABLE, 3), (Manner.CUT, 3), (Manner.UNTOLD, 3)])
     quick = [trial for trial in watches.trials_of(ALL) if not trial.name.startswith("stalled")]
-    told: list[Case] = []
+    cases: list[Case] = []
 
     async def play() -> None:
         async with Site.of(stack) as site:
             chosen = [*short[::4], *quick[::35], *stale.trials_of(ALL)[:3]]
-            await trials.play_on(site, ALL, chosen, told.append)
+            await trials.play_on(site, ALL, chosen, cases.append)
 
     asyncio.run(play())
 
-    assert [case for case in told if case.broken] == []
-    assert sum(case.counts for case in told) == 10
+    assert [case for case in cases if case.broken] == []
+    assert sum(case.counts for case in cases) == 10
 
 
 def test_a_person_edits_the_route(stack: Stack) -> None:
     """A foreign weight is put right, once, in every state."""
-    told: list[Case] = []
+    cases: list[Case] = []
 
     async def play() -> None:
         async with Site.of(stack) as site:
-            await rivals.play_on(site, Choice(seed=1, only="person-rolled-back"), told.append)
+            await rivals.play_on(site, Choice(seed=1, only="person-rolled-back"), cases.append)
 
     asyncio.run(play())
 
-    assert [case for case in told if case.broken] == []
-    assert sum(case.counts for case in told) == 1
+    assert [case for case in cases if case.broken] == []
+    assert sum(case.counts for case in cases) == 1

@@ -47,10 +47,10 @@ def requests(log: Path) -> list[Request]:
     return sorted(_requests(log), key=lambda request: request.time)
 
 
-def strangers(found: list[Request]) -> list[Request]:
+def strangers(received: list[Request]) -> list[Request]:
     """The writes that were not made by the pod that had written the Lease last."""
     holder, wrong = "", []
-    for request in filter(lambda request: request.is_write, found):
+    for request in filter(lambda request: request.is_write, received):
         if request.is_of_the_lease:
             holder = request.pod
         elif request.pod != holder:
@@ -58,12 +58,12 @@ def strangers(found: list[Request]) -> list[Request]:
     return wrong
 
 
-def forbidden(found: list[Request]) -> list[Request]:
+def forbidden(received: list[Request]) -> list[Request]:
     """The requests that its rights did not allow."""
-    return [request for request in found if not request.is_allowed]
+    return [request for request in received if not request.is_allowed]
 
 
-def unused(found: list[Request], roles: list[dict[str, Any]]) -> set[str]:
+def unused(received: list[Request], roles: list[dict[str, Any]]) -> set[str]:
     """The granted rights, as `verb resource`, that no request needed."""
     granted = {
         f"{verb} {f'{group}/' if group else ''}{resource}"
@@ -73,8 +73,8 @@ def unused(found: list[Request], roles: list[dict[str, Any]]) -> set[str]:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    used = {f"{request.verb} {request.resource}" for request in found}
-    return granted - used - {f"create {request.resource}" for request in found if request.code == _CREATED}
+    used = {f"{request.verb} {request.resource}" for request in received}
+    return granted - used - {f"create {request.resource}" for request in received if request.code == _CREATED}
 
 
 def _requests(log: Path) -> Iterator[Request]:

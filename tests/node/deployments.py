@@ -31,9 +31,9 @@ def deploy(cluster: Cluster, release: str) -> str:
     cluster.apply(scenarios.manifest_path(release))
     path = "{.status.snapshot.name}"
     cluster.kubectl("wait", f"agentrelease/{release}", within, f"--for=jsonpath={path}", "--timeout=60s")
-    found = cluster.kubectl.get(f"agentrelease/{release}", within)
-    service = found["spec"]["serving"]["service"]["name"]
-    cluster.apply(_manifests(release, service, found["status"]["snapshot"]["name"]))
+    manifest = cluster.kubectl.get(f"agentrelease/{release}", within)
+    service = manifest["spec"]["serving"]["service"]["name"]
+    cluster.apply(_manifests(release, service, manifest["status"]["snapshot"]["name"]))
     cluster.kubectl("rollout", "status", f"deployment/{service}", within, "--timeout=50s")
     (pod,) = cluster.kubectl.get("pods", within, f"--selector=release={release}")["items"]
     labels = {"job": "agents", "namespace": NAMESPACE, "agent": AGENT, "release": release}
@@ -45,8 +45,8 @@ def mounted(cluster: Cluster, pod: str) -> Manifest:
     """The bundle that an agent reads, seen from inside its pod."""
     program = f"print(open('{_MOUNTED}/bundle.json').read())"
     text = cluster.kubectl("exec", pod, f"--namespace={NAMESPACE}", "--", "python", "-c", program)
-    found: Manifest = json.loads(text)
-    return found
+    bundle: Manifest = json.loads(text)
+    return bundle
 
 
 def _manifests(release: str, service: str, snapshot: str) -> list[Manifest]:

@@ -53,8 +53,8 @@ class OperatorPods(OperatorProcess):
 
     def pods(self) -> dict[str, dict[str, Any]]:
         """The pods that are not being deleted, by name."""
-        found = self.kubectl.get("pods", f"--namespace={self.namespace}", f"--selector={_SELECTOR}")["items"]
-        return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
+        items = self.kubectl.get("pods", f"--namespace={self.namespace}", f"--selector={_SELECTOR}")["items"]
+        return {pod["metadata"]["name"]: pod for pod in items if "deletionTimestamp" not in pod["metadata"]}
 
     def roles(self) -> list[dict[str, Any]]:
         """What the chart grants to the operator."""
@@ -83,8 +83,8 @@ class OperatorPods(OperatorProcess):
 
     def read_logs(self) -> None:
         """Read what the pods have logged until now, also before a restart."""
-        for pod, found in self.pods().items():
-            statuses: list[Mapping[str, Any]] = found["status"].get("containerStatuses", [])
+        for pod, manifest in self.pods().items():
+            statuses: list[Mapping[str, Any]] = manifest["status"].get("containerStatuses", [])
             again = [["--previous"]] if any(status["restartCount"] for status in statuses) else []
             for flags in ([], *again):
                 text = self.kubectl("logs", pod, f"--namespace={self.namespace}", *flags)

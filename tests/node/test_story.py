@@ -54,7 +54,7 @@ def test_a_bad_release_is_rolled_back_in_pods(
         asked = asks_for(stack, scenarios.BAD_PROMPT)
         witness.wait(
             "4.2.0 gets 5%",
-            lambda: (95, 5) in [found.weights for found in witness.versions(ROUTE, asked)],
+            lambda: (95, 5) in [version.weights for version in witness.versions(ROUTE, asked)],
         )
         witness.wait("4.2.0 gets nothing", lambda: witness.versions(ROUTE)[-1].weights == BACK)
         figures["from the request of 4.2.0 until its weight is 0 again"] = now() - asked
@@ -65,9 +65,9 @@ def test_a_bad_release_is_rolled_back_in_pods(
 
         witness.wait("4.2.0 is quarantined", is_quarantined)
 
-    found = witness.get(ROLLOUT)
-    assert found is not None
-    assert found["status"]["stable"]["release"] == scenarios.HEALTHY
+    rollout = witness.get(ROLLOUT)
+    assert rollout is not None
+    assert rollout["status"]["stable"]["release"] == scenarios.HEALTHY
     assert ledger.counts()[scenarios.BAD_PROMPT] > 0
     assert ledger.counts()[""] == 0
     for pod, release in ((good, scenarios.HEALTHY), (bad, scenarios.BAD_PROMPT)):

@@ -23,27 +23,29 @@ RARE: Final = {
 
 
 @pytest.fixture(scope="module")
-def asked(stack: Cluster, operator: OperatorPods) -> list[Request]:
+def operator_requests(stack: Cluster, operator: OperatorPods) -> list[Request]:
     """All requests of the operator's account."""
-    found = requests(stack.logs / AUDIT_LOG)
-    assert {request.pod for request in found} >= operator.pods().keys()
-    return found
+    received = requests(stack.logs / AUDIT_LOG)
+    assert {request.pod for request in received} >= operator.pods().keys()
+    return received
 
 
-def test_only_the_holder_of_the_lease_wrote(asked: list[Request]) -> None:
+def test_only_the_holder_of_the_lease_wrote(operator_requests: list[Request]) -> None:
     """At each moment at most one pod wrote: the one that had written the Lease last."""
-    assert len({request.pod for request in asked if request.is_write}) > 1
-    assert strangers(asked) == []
+    assert len({request.pod for request in operator_requests if request.is_write}) > 1
+    assert strangers(operator_requests) == []
 
 
-def test_it_asked_for_nothing_that_it_may_not(asked: list[Request], operator: OperatorPods) -> None:
+def test_it_asked_for_nothing_that_it_may_not(
+    operator_requests: list[Request], operator: OperatorPods
+) -> None:
     """The chart's roles and policies suffice, and no log has a mistake."""
     operator.read_logs()
     lines = [line for text in operator.logs.values() for line in text.splitlines()]
     assert [line for line in lines if MISTAKES.search(line)] == []
-    assert forbidden(asked) == []
+    assert forbidden(operator_requests) == []
 
 
-def test_it_needs_what_it_may(asked: list[Request], operator: OperatorPods) -> None:
+def test_it_needs_what_it_may(operator_requests: list[Request], operator: OperatorPods) -> None:
     """No right of the chart is without use, except those for rare moments."""
-    assert unused(asked, operator.roles()) - RARE == set()
+    assert unused(operator_requests, operator.roles()) - RARE == set()

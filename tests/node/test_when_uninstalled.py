@@ -25,4 +25,4 @@ def test_an_uninstall_in_mid_canary_leaves_all_traffic_with_stable(
     assert f"{name}: {stable} has 100%" in printed
     kinds = "deployments,jobs,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings"
     kept = operator.kubectl("get", kinds, f"--namespace={operator.namespace}", "--output=name").split()
-    assert [found for found in kept if found.endswith((operator.name, NAME))] == []
+    assert [resource for resource in kept if resource.endswith((operator.name, NAME))] == []

@@ -68,9 +68,9 @@ def test_identity(operator: OperatorProcess) -> None:
     )
     whoever = Kubectl(parts.kubectl(), Path(kubeconfig))
 
-    told = whoever("auth", "whoami", "--output=jsonpath={.status.userInfo.username}")
+    username = whoever("auth", "whoami", "--output=jsonpath={.status.userInfo.username}")
 
-    assert told == "system:serviceaccount:agentrollouts:agentrollouts"
+    assert username == "system:serviceaccount:agentrollouts:agentrollouts"
     status = ("agentrollouts.agentrollouts.dev", "--subresource=status", "--all-namespaces")
     assert whoever("auth", "can-i", "update", *status) == "yes\n"
     with pytest.raises(CommandError, match='cannot list resource "secrets"'):

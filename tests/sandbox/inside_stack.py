@@ -191,8 +191,8 @@ def test_gateway_in_namespace(stack: Stack) -> None:
     stack.add_gateway("support")
 
     conditions = stack.kubectl.get("gateway/public", "--namespace=support")["status"]["conditions"]
-    found = {condition["type"]: condition["status"] for condition in conditions}
-    assert found == {"Accepted": "True", "Programmed": "True"}
+    statuses = {condition["type"]: condition["status"] for condition in conditions}
+    assert statuses == {"Accepted": "True", "Programmed": "True"}
 
 
 def start_agent(stack: Stack, address: str) -> None:

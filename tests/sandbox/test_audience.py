@@ -50,7 +50,7 @@ def audience_of(*versions: Seen, canary_every: int, status: Mapping[str, Any] | 
 
 def test_stretches() -> None:
     """A segment lasts until the weights change; other writes to the route and weights of 0 are no change."""
-    seen = [
+    versions = [
         route(1, v4_1_0=100),
         route(2, v4_1_0=100),
         route(3, v4_1_0=95, v4_2_0=5),
@@ -59,7 +59,7 @@ def test_stretches() -> None:
     ]
 
     stable: Weights = {"4.1.0": 100}
-    assert stretches(seen) == [
+    assert stretches(versions) == [
         Stretch(stable, 1, 3),
         Stretch({"4.1.0": 95, "4.2.0": 5}, 3, 4),
         Stretch(stable, 4, FOREVER),
@@ -74,10 +74,10 @@ def test_names() -> None:
 
 def test_share() -> None:
     """A share that follows its weight is seen, also after the weight has gone."""
-    told = "5% on the route; 5.0% of 400 requests at the customers"
+    sentence = "5% on the route; 5.0% of 400 requests at the customers"
     weights = route(0, v4_1_0=95, v4_2_0=5)
 
-    assert audience_of(weights, route(4.5, v4_1_0=100), canary_every=20).share("4.2.0", 5) == told
+    assert audience_of(weights, route(4.5, v4_1_0=100), canary_every=20).share("4.2.0", 5) == sentence
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_share_that_is_not_seen(versions: list[Seen], canary_every: int) -> None
 def test_deviation() -> None:
     """All segments are compared; one that does not sum to 100, or whose shares are off, counts."""
     good = route(0, v4_1_0=95, v4_2_0=5)
-    told = "1 splits of 100%; each share within 0.1 points of its weight"
+    sentence = "1 splits of 100%; each share within 0.1 points of its weight"
 
-    assert audience_of(good, canary_every=20).deviation() == told
+    assert audience_of(good, canary_every=20).deviation() == sentence
     assert audience_of(good, canary_every=10).deviation() is None
     assert audience_of(good, route(9.9, v4_1_0=95, v4_2_0=6), canary_every=20).deviation() is None
 

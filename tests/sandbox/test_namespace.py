@@ -199,9 +199,9 @@ def test_interrupt_once() -> None:
         os.chdir(ROOT)
         os.execv(script[0], script)  # noqa: S606  # our own interpreter
 
-    seen = b""
-    while b"ready" not in seen:
-        seen += os.read(terminal, 100)
+    output = b""
+    while b"ready" not in output:
+        output += os.read(terminal, 100)
     os.write(terminal, b"\x03")
     _, status = os.waitpid(child, 0)
     os.close(terminal)

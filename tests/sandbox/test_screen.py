@@ -47,17 +47,17 @@ def test_file() -> None:
 def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal headings are bold, and the living line is wiped before each other line and at the end."""
     monkeypatch.delenv("NO_COLOR", raising=False)
-    told = story(Terminal())
+    output = story(Terminal())
 
-    assert told.startswith("\n\033[1mAct\033[0m\n")
-    assert "        now this\r\033[K\033[2m  0:00\033[0m  \033[32mok  \033[0mseen\n" in told
-    assert told.endswith("        now that\r\033[K")
+    assert output.startswith("\n\033[1mAct\033[0m\n")
+    assert "        now this\r\033[K\033[2m  0:00\033[0m  \033[32mok  \033[0mseen\n" in output
+    assert output.endswith("        now that\r\033[K")
 
 
 def test_terminal_without_color(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR takes the colors away and leaves the living line."""
     monkeypatch.setenv("NO_COLOR", "1")
-    told = story(Terminal())
+    output = story(Terminal())
 
-    assert "\033[1m" not in told
-    assert "        now this\r\033[K  0:00  ok  seen\n" in told
+    assert "\033[1m" not in output
+    assert "        now this\r\033[K  0:00  ok  seen\n" in output

@@ -33,12 +33,12 @@ def python(script: str, *arguments: str) -> list[str]:
 
 def processes_of(ancestor: int) -> dict[int, list[str]]:
     """The command lines of all descendants of a process, by PID."""
-    found = {ancestor: ["", ""]}
+    command_lines = {ancestor: ["", ""]}
     for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda folder: int(folder.name)):
         parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        if parent in found:
-            found[int(folder.name)] = [*(folder / "cmdline").read_text().split("\0"), ""]
-    return found
+        if parent in command_lines:
+            command_lines[int(folder.name)] = [*(folder / "cmdline").read_text().split("\0"), ""]
+    return command_lines
 
 
 def run(command: list[str], **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -72,8 +72,8 @@ def materialise(stack: Stack, release: str, files: dict[str, bytes]) -> str:
 
 def endpoint(stack: Stack, service: str) -> tuple[list[str], bool]:
     """Addresses and readiness that the endpoints of a service show."""
-    found = stack.kubectl.get(f"endpointslice/{service}", "--namespace=support")["endpoints"][0]
-    return found["addresses"], found["conditions"]["ready"]
+    first_endpoint = stack.kubectl.get(f"endpointslice/{service}", "--namespace=support")["endpoints"][0]
+    return first_endpoint["addresses"], first_endpoint["conditions"]["ready"]
 
 
 def route() -> dict[str, Any]:

@@ -71,17 +71,19 @@ def test_unknown_argument(case: tuple[dict[str, Any], dict[str, object]]) -> Non
 
 
 @given(KINDS, KINDS, st.data())
-def test_types_are_told_apart(asked: str, given_kind: str, data: st.DataObject) -> None:
+def test_types_are_told_apart(declared_kind: str, given_kind: str, data: st.DataObject) -> None:
     """A value has a problem just when its type is another one; whole numbers are integers and numbers."""
     value = data.draw(VALUES[given_kind])
     whole = isinstance(value, float) and value.is_integer()
     fits = (
-        asked == given_kind
-        or (given_kind == "integer" and asked == "number")
-        or (asked == "integer" and whole)
+        declared_kind == given_kind
+        or (given_kind == "integer" and declared_kind == "number")
+        or (declared_kind == "integer" and whole)
     )
 
-    assert problems({"type": asked}, value) == ([] if fits else [f"the arguments must be of type {asked}"])
+    assert problems({"type": declared_kind}, value) == (
+        [] if fits else [f"the arguments must be of type {declared_kind}"]
+    )
 
 
 def test_nested_problem_names_its_path() -> None:

@@ -110,11 +110,11 @@ async def test_metrics_are_what_the_client_saw(serve: Serve, behavior_of: Callab
         ledger = await Load(LoadPlan(str(server.make_url("/run")), rate=None, limit=600)).run()
         samples = await scrape(server)
 
-    seen = ledger.outcomes(release)
-    counted = {outcome: samples.get(sample("agent_runs_total", outcome=outcome), 0) for outcome in seen}
-    assert counted == dict(seen)
-    assert ledger.statuses() == Counter({200: 600 - seen["failed"], 500: seen["failed"]})
-    assert 0.25 <= seen["failed"] / 600 <= 0.36
+    outcomes = ledger.outcomes(release)
+    counted = {outcome: samples.get(sample("agent_runs_total", outcome=outcome), 0) for outcome in outcomes}
+    assert counted == dict(outcomes)
+    assert ledger.statuses() == Counter({200: 600 - outcomes["failed"], 500: outcomes["failed"]})
+    assert 0.25 <= outcomes["failed"] / 600 <= 0.36
     behavior = behavior_of(release)
     runs = [run_agent(behavior, parse_request(customer_request(number, 1000).body)) for number in range(600)]
     assert samples[sample("agent_runs_started_total")] == 600
@@ -156,7 +156,9 @@ async def test_children_at_zero(serve: Serve) -> None:
         "agent_run_steps_count": 1,
         "agent_run_steps_sum": 1,
     }
-    names = [Counter(name for name, _ in found if not name.endswith("_bucket")) for found in samples]
+    names = [
+        Counter(name for name, _ in exposition if not name.endswith("_bucket")) for exposition in samples
+    ]
     assert names == [
         Counter(
             {
@@ -169,7 +171,7 @@ async def test_children_at_zero(serve: Serve) -> None:
         ),
         Counter(unlabeled),
     ]
-    assert {value for found in samples for value in found.values()} == {0.0}
+    assert {value for exposition in samples for value in exposition.values()} == {0.0}
 
 
 async def test_process_serves_a_bundle_until_it_is_told_to_stop(

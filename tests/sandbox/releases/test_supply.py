@@ -73,9 +73,9 @@ def test_stack(publisher: Publisher, built: list[str], monkeypatch: pytest.Monke
 
     parts.build(with_test_tools=True)
 
-    found = parts.control_plane()
-    assert found.controller_manager is not None
-    programs = (*found.etcd, *found.apiserver, *found.controller_manager)
+    programs_found = parts.control_plane()
+    assert programs_found.controller_manager is not None
+    programs = (*programs_found.etcd, *programs_found.apiserver, *programs_found.controller_manager)
     assert [spoken_by(Path(program)) for program in programs] == ["built", "released", "released"]
     assert {spoken_by(find()) for find in (parts.prometheus, parts.promtool, parts.helm)} == {"released"}
     assert built == ["etcd"]
