@@ -28,9 +28,9 @@ def health(script: str, manifest: Mapping[str, Any]) -> tuple[str, str]:
 
 def _table(runtime: lua51.LuaRuntime, value: Any) -> Any:  # noqa: ANN401 any JSON
     if isinstance(value, Mapping):
-        return runtime.table_from({key: _table(runtime, found) for key, found in value.items()})
+        return runtime.table_from({key: _table(runtime, item) for key, item in value.items()})
     if isinstance(value, list | tuple):
-        return runtime.table_from([_table(runtime, found) for found in value])
+        return runtime.table_from([_table(runtime, item) for item in value])
     return value
 
 
@@ -56,7 +56,7 @@ def kstatus(manifest: Mapping[str, Any]) -> str:
         return "Terminating"
     if status.get("observedGeneration", metadata["generation"]) != metadata["generation"]:
         return "InProgress"
-    conditions = {found["type"]: found["status"] for found in status.get("conditions") or ()}
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
     if conditions.get("Reconciling") == "True":
         return "InProgress"
     if conditions.get("Stalled") == "True":

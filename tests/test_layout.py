@@ -123,10 +123,10 @@ def test_an_import_against_the_layers_is_reported(copied: Path, file: str, line:
     path.write_text(f"{before}\n{line}\n")
     command = [str(Path(sys.executable).with_name("lint-imports")), "--cache-dir", str(copied / "cache")]
     environment = {**os.environ, "PYTHONPATH": str(copied)}
-    found = subprocess.run(  # noqa: S603 our own linter
+    report = subprocess.run(  # noqa: S603 our own linter
         command, cwd=copied, env=environment, capture_output=True, text=True, check=False
     )
     path.write_text(before)
 
-    broken = [line.removesuffix(" BROKEN") for line in found.stdout.splitlines() if line.endswith(" BROKEN")]
-    assert (found.returncode, broken) == (1, [contract]), found.stdout
+    broken = [line.removesuffix(" BROKEN") for line in report.stdout.splitlines() if line.endswith(" BROKEN")]
+    assert (report.returncode, broken) == (1, [contract]), report.stdout

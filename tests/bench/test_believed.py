@@ -15,9 +15,9 @@ def minutes(trouble: Trouble, runs_per_hour: int, attempts: int) -> list[int | N
 @pytest.mark.parametrize("trouble", COLUMNS, ids=lambda column: column.name)
 def test_an_equal_release_stays_and_a_worse_one_is_stopped(trouble: Trouble) -> None:
     """Rolled back, or held for the right reason; never promoted."""
-    found = minutes(trouble, 10_000, 3)
+    stopped = minutes(trouble, 10_000, 3)
 
-    assert all(found) if trouble.is_worse else found == [None] * 3
+    assert all(stopped) if trouble.is_worse else stopped == [None] * 3
 
 
 def test_a_past_that_is_believed_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

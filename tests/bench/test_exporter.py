@@ -9,13 +9,13 @@ FLEET = Fleet("bench", ("one", "two"), (("1.0.0", 0.95), ("1.1.0", 0.05)))
 
 def values(text: str, name: str, **labels: str) -> dict[str, float]:
     """Sums of a metric by release."""
-    found: dict[str, float] = {}
+    sums: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == name and labels.items() <= sample.labels.items():
                 release = sample.labels["release"]
-                found[release] = found.get(release, 0) + sample.value
-    return found
+                sums[release] = sums.get(release, 0) + sample.value
+    return sums
 
 
 def test_every_release_has_its_share_of_the_runs_and_no_canary_is_worse() -> None:
@@ -32,5 +32,5 @@ def test_every_release_has_its_share_of_the_runs_and_no_canary_is_worse() -> Non
 
 def test_only_the_canary_of_who_breaches_has_a_violation() -> None:
     """Stable stays where the route goes back to."""
-    found = values(FLEET.exposition(1000, {"two"}), "agent_violations_total")
-    assert found == {"one-1.0.0": 0, "one-1.1.0": 0, "two-1.0.0": 0, "two-1.1.0": 1}
+    violations = values(FLEET.exposition(1000, {"two"}), "agent_violations_total")
+    assert violations == {"one-1.0.0": 0, "one-1.1.0": 0, "two-1.0.0": 0, "two-1.1.0": 1}

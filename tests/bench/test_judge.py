@@ -47,14 +47,14 @@ def rolled_back(
 ) -> list[float]:
     """Minutes of the rollbacks of a column; infinite where there is none."""
     gate = GATES[column.gate]
-    found = []
+    rollbacks = []
     for repetition in range(repetitions):
         chance = random.Random(f"{SEED}/{column.name}/{runs_per_hour}/{repetition}")
         factor = burst or burst_of(gate, history(column, runs_per_hour, chance))
         minutes = attempt(column, runs_per_hour, chance)
         minute = first_fail(gate, minutes, factor, judge_of=judge_of, screened=screened)
-        found.append(math.inf if minute is None else float(minute))
-    return found
+        rollbacks.append(math.inf if minute is None else float(minute))
+    return rollbacks
 
 
 def count(minutes: Sequence[float]) -> int:
@@ -93,9 +93,9 @@ def test_sums_drawn_at_once_are_like_sums_drawn_one_by_one() -> None:
 def test_harmless_releases_are_left_alone() -> None:
     """Over all harmless columns and three traffics, no more rollbacks than 1% would give by chance."""
     columns = [column for column in HARMLESS if column not in (CLUSTERED, TINY)]
-    found = [count(rolled_back(column, runs, 40)) for column in columns for runs in TRAFFIC]
+    counts = [count(rolled_back(column, runs, 40)) for column in columns for runs in TRAFFIC]
 
-    assert is_chance(sum(found), 40 * len(found), 0.01)
+    assert is_chance(sum(counts), 40 * len(counts), 0.01)
 
 
 @pytest.mark.parametrize(("runs_per_hour", "allowed"), [(1_000, 0.06), (10_000, 0.02), (100_000, 0.02)])
@@ -118,12 +118,12 @@ def test_unfinished_runs_delay_no_rollback_where_runs_are_known_to_end_in_second
     completion, gate = WORSE[3], GATES["completion"]
     attempts = [[*attempt(completion, 10_000, random.Random(f"{SEED}/{each}"))] for each in range(100)]
 
-    finished, known = (
-        [first_fail(gate, minutes, 1.0, knows=told) for minutes in attempts]
-        for told in (Known(weight=False), ALL)
+    finished, informed = (
+        [first_fail(gate, minutes, 1.0, knows=numbers) for minutes in attempts]
+        for numbers in (Known(weight=False), ALL)
     )
 
-    assert known == finished
+    assert informed == finished
 
 
 def test_slow_and_dear_canaries_are_found_and_others_are_not() -> None:
@@ -136,19 +136,19 @@ def test_slow_and_dear_canaries_are_found_and_others_are_not() -> None:
 
 def test_other_habits_are_found_and_the_same_are_not() -> None:
     """At 10,000 runs an hour, 45 to 52% approvals are seen within the first two phases' looks."""
-    found = [LabelTask(c, 10_000, SEED, range(6)).run()[OURS] for c in labels.COLUMNS[:3:2]]
+    habits = [LabelTask(c, 10_000, SEED, range(6)).run()[OURS] for c in labels.COLUMNS[:3:2]]
 
-    assert [median_minute(ends) <= 80 for ends in found] == [False, True]
+    assert [median_minute(ends) <= 80 for ends in habits] == [False, True]
 
 
 @pytest.mark.parametrize("column", [slow.EQUAL[2], slow.EQUAL[5]], ids=lambda column: column.name)
 def test_equal_releases_whose_runs_take_minutes_are_left_alone(column: slow.Duration) -> None:
     """Also where only the weight is known; the share of the finished runs alone rolls most of them back."""
     ends = SlowTask(column, 10_000, SEED, range(20)).run()
-    found = {judge: sum(end.minute is not None for end in ends[judge]) for judge in ends}
+    rollbacks = {judge: sum(end.minute is not None for end in ends[judge]) for judge in ends}
 
-    assert all(is_chance(found[judge], 20, 0.01) for judge in (OURS, TIMED, STARTED))
-    assert found[FINISHED] > 10
+    assert all(is_chance(rollbacks[judge], 20, 0.01) for judge in (OURS, TIMED, STARTED))
+    assert rollbacks[FINISHED] > 10
 
 
 def test_worse_releases_whose_runs_take_minutes_are_found_in_time() -> None:
@@ -176,11 +176,11 @@ def test_a_judge_that_pools_its_counts_is_found_out() -> None:
     """After a bad hour of both releases it does not see three times the errors; the shipped one does."""
 
     def pooled(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
-        found = shipped(gate, reading, course, past)
-        assert found.finding is not None
-        total = found.finding.total
+        judgment = shipped(gate, reading, course, past)
+        assert judgment.finding is not None
+        total = judgment.finding.total
         is_worse = total.canary_bad * total.stable_total > gate.margin * total.stable_bad * total.canary_total
-        return found if is_worse else replace(found, verdict=Verdict.INCONCLUSIVE)
+        return judgment if is_worse else replace(judgment, verdict=Verdict.INCONCLUSIVE)
 
     chance = random.Random(SEED)
     bad_hour = list(attempt(replace(WORSE[2], stable=0.2, canary=0.2), 10_000, chance))[:60]
@@ -194,23 +194,25 @@ def test_a_judge_with_the_margin_alone_is_found_out() -> None:
     """The playbooks' ratio, asked every minute, rolls back every harmless release."""
 
     def margin_only(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
-        found = shipped(gate, reading, course, past)
-        assert found.finding is not None
-        is_worse = found.finding.ratio > gate.margin and found.finding.total.canary_bad >= gate.min_bad
-        return replace(found, verdict=Verdict.FAIL) if is_worse else found
+        judgment = shipped(gate, reading, course, past)
+        assert judgment.finding is not None
+        is_worse = judgment.finding.ratio > gate.margin and judgment.finding.total.canary_bad >= gate.min_bad
+        return replace(judgment, verdict=Verdict.FAIL) if is_worse else judgment
 
-    found = rolled_back(HARMLESS[0], 1_000, 20, judge_of=margin_only, screened=False)
+    rollbacks = rolled_back(HARMLESS[0], 1_000, 20, judge_of=margin_only, screened=False)
 
-    assert not is_chance(count(found), 20, 0.01)
+    assert not is_chance(count(rollbacks), 20, 0.01)
 
 
 def test_a_judge_with_evidence_alone_is_found_out() -> None:
     """With enough traffic it is sure of a worsening that does not matter; the shipped one tolerates it."""
 
     def sure_only(gate: ResolvedGate, reading: Reading, course: PlanPosition, past: Past) -> Judgment:
-        found = shipped(gate, reading, course, past)
-        assert found.finding is not None
-        return replace(found, verdict=Verdict.FAIL) if found.finding.evidence >= gate.needed else found
+        judgment = shipped(gate, reading, course, past)
+        assert judgment.finding is not None
+        return (
+            replace(judgment, verdict=Verdict.FAIL) if judgment.finding.evidence >= gate.needed else judgment
+        )
 
     tolerant = replace(GATES["errors"], margin=1.25)
     minutes = list(attempt(replace(TINY, canary=0.0144), 300_000, random.Random(SEED)))
@@ -231,9 +233,9 @@ def test_not_asking_changes_nothing_for_latency() -> None:
     """The same for histograms."""
     for column in latency.COLUMNS[1:3]:
         minutes = list(latency.attempt(column, 1000 / 60, random.Random(SEED)))[:100]
-        asked = latency.first_fail(GATES["latency"], minutes, 1.0, screened=False)
+        unscreened = latency.first_fail(GATES["latency"], minutes, 1.0, screened=False)
 
-        assert latency.first_fail(GATES["latency"], minutes, 1.0) == asked
+        assert latency.first_fail(GATES["latency"], minutes, 1.0) == unscreened
 
 
 def steady(canary: float, stable: float, length: int = MINUTES) -> Minutes:

@@ -18,8 +18,8 @@ def section(text: str, heading: str) -> str:
     Raises:
         ValueError: The page has no such heading.
     """
-    _, found, rest = text.partition(f"\n## {heading}\n")
-    if not found:
+    _, title, rest = text.partition(f"\n## {heading}\n")
+    if not title:
         raise ValueError(f"there is no section {heading}")
     return rest.partition("\n## ")[0]
 

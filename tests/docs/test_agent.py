@@ -35,9 +35,9 @@ def test_the_page_names_the_series_of_the_default_gates() -> None:
     shown = set(re.findall(r"`([a-z_]{8,})`", SERIES))
     for convention in (MetricConvention.AGENT_ROLLOUTS, MetricConvention.OPEN_TELEMETRY):
         sources = [TEMPLATES[name].sources[convention] for name in default_templates(convention)]
-        needed = {exported(found.metric) for source in sources for found in (source.bad, source.total)}
+        needed = {exported(selector.metric) for source in sources for selector in (source.bad, source.total)}
         assert needed - shown == set()
-    assert {found.metric for found in STARTED.values()} - shown == set()
+    assert {selector.metric for selector in STARTED.values()} - shown == set()
 
 
 def test_the_page_says_which_default_gates_a_convention_lacks() -> None:
@@ -49,8 +49,8 @@ def test_the_page_says_which_default_gates_a_convention_lacks() -> None:
         convention = first.split()[0] if first.strip() else convention
         gates.setdefault(convention, set()).update(re.findall(r"`([\w-]+)`", rest[0]))
 
-    assert {str(found): gates[str(found)] for found in MetricConvention} == {
-        str(found): default_templates(found) for found in MetricConvention
+    assert {str(each): gates[str(each)] for each in MetricConvention} == {
+        str(each): default_templates(each) for each in MetricConvention
     }
 
 
@@ -67,7 +67,7 @@ def test_both_pages_wire_the_labels_alike() -> None:
     """The tutorial has the same relabelings, and they read the labels that the operator gives to pods."""
     [reference] = monitors(PAGE)
     [tutorial] = monitors(page("getting-started.md"))
-    endpoints = [found["spec"]["podMetricsEndpoints"][0] for found in (reference, tutorial)]
+    endpoints = [monitor["spec"]["podMetricsEndpoints"][0] for monitor in (reference, tutorial)]
     [relabeling] = endpoints[0]["relabelings"]
     meta = [
         f"__meta_kubernetes_pod_label_{re.sub(r'[./]', '_', name)}" for name in (LABEL_AGENT, LABEL_RELEASE)
@@ -79,8 +79,8 @@ def test_both_pages_wire_the_labels_alike() -> None:
 
 def monitors(text: str) -> list[dict[str, Any]]:
     """The PodMonitors on a page."""
-    objects = [found for block in blocks(text, "yaml") for found in yaml.safe_load_all(block)]
-    return [found for found in objects if found["kind"] == "PodMonitor"]
+    objects = [manifest for block in blocks(text, "yaml") for manifest in yaml.safe_load_all(block)]
+    return [manifest for manifest in objects if manifest["kind"] == "PodMonitor"]
 
 
 def test_the_first_example_runs(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from agentrollouts.simulation.script import Script
 from tests.docs.pages import blocks, page, section
 
 PAGE = page("files.md")
-OBJECTS = [found for text in blocks(PAGE, "yaml") for found in yaml.safe_load_all(text)]
+OBJECTS = [manifest for text in blocks(PAGE, "yaml") for manifest in yaml.safe_load_all(text)]
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
 STABLE, CANARY = "support-agent-4.1.0", "support-agent-4.2.0"
 FILES = ("bundle.json", "release.json", "split.json", "flags.json")
@@ -28,17 +28,19 @@ FILES = ("bundle.json", "release.json", "split.json", "flags.json")
 
 def of_kind(kind: str) -> list[dict[str, Any]]:
     """The objects on the page that have this kind."""
-    return [found for found in OBJECTS if found["kind"] == kind]
+    return [manifest for manifest in OBJECTS if manifest["kind"] == kind]
 
 
 def config_maps() -> dict[str, ConfigMapData]:
     """The ConfigMaps on the page."""
-    return {found["metadata"]["name"]: ConfigMapData(found["data"]) for found in of_kind("ConfigMap")}
+    return {
+        manifest["metadata"]["name"]: ConfigMapData(manifest["data"]) for manifest in of_kind("ConfigMap")
+    }
 
 
 def snapshot() -> Manifest:
     """The ConfigMap that the operator writes for the canary's release."""
-    [manifest] = [found for found in of_kind("AgentRelease") if found["metadata"]["name"] == CANARY]
+    [manifest] = [each for each in of_kind("AgentRelease") if each["metadata"]["name"] == CANARY]
     metadata = manifest["metadata"] | {"uid": "uid", "generation": 1}
     release = AgentRelease.model_validate(manifest | {"metadata": metadata})
     decision = decide_release(ReleaseObservation(now=START, release=release, config_maps=config_maps()))

@@ -16,7 +16,7 @@ from testkit.builders.releases import a_record
 from tests.docs.pages import blocks, page
 
 PAGE = page("workloads.md")
-OBJECTS = [found for text in blocks(PAGE, "yaml") for found in yaml.safe_load_all(text)]
+OBJECTS = [manifest for text in blocks(PAGE, "yaml") for manifest in yaml.safe_load_all(text)]
 TEMPLATE, ROLLOUT, RELEASE = (
     OBJECTS[0],
     AgentRollout.model_validate(OBJECTS[1]),
@@ -56,7 +56,7 @@ def test_the_command_is_the_one_that_the_condition_contains() -> None:
     """For the installation of the page."""
     denied = 'User "system:serviceaccount:agentrollouts:agentrollouts" cannot get resource "deployments"'
     key = ("Deployment", record().service.name)  # type: ignore[union-attr]
-    found = Workloads(
+    obstacle = Workloads(
         rollout=ROLLOUT,
         status=ROLLOUT.status,
         release=RELEASE,
@@ -66,5 +66,5 @@ def test_the_command_is_the_one_that_the_condition_contains() -> None:
     ).obstacle()
 
     [command] = blocks(PAGE, "bash")
-    assert found is not None
-    assert found.message == f"{denied}; to permit it: {command.strip()}"
+    assert obstacle is not None
+    assert obstacle.message == f"{denied}; to permit it: {command.strip()}"

@@ -112,11 +112,11 @@ print(len(listed) > 30, listed == installed)
 
 def test_labels_name_license_and_revision() -> None:
     """A registry can show what the image is and from which commit it was built."""
-    found = subprocess.run(
+    inspected = subprocess.run(
         ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    labels = json.loads(found.stdout)
+    labels = json.loads(inspected.stdout)
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert labels["org.opencontainers.image.revision"] == head.stdout.strip()

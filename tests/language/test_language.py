@@ -102,9 +102,9 @@ def test_no_text_has_a_phrase_of_the_old_register() -> None:
 def test_no_message_or_docstring_has_a_phrase_of_the_old_register() -> None:
     """No message, docstring or comment of the operator has a phrase that stops a native reader."""
     files = {path: path.read_text() for path in sorted((ROOT / "operator").rglob("*.py"))}
-    found = [(f"{p.relative_to(ROOT)}:{n}", t) for p, source in files.items() for n, t in literals(source)]
-    assert len(found) > 1000
-    assert hits(found) == []
+    passages = [(f"{p.relative_to(ROOT)}:{n}", t) for p, source in files.items() for n, t in literals(source)]
+    assert len(passages) > 1000
+    assert hits(passages) == []
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

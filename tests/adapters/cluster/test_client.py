@@ -218,10 +218,12 @@ async def test_a_long_list_is_read_page_by_page(tmp_path: Path) -> None:
         await next(pages)(writer)
 
     async with serving(next_page) as server, connected(tmp_path, server.url) as cluster:
-        listed = [[found["metadata"]["name"] for found in page] async for page in cluster.pages("ConfigMap")]
-    asked = [parse_qs(urlsplit(request.line.split(" ")[1]).query) for request in server.requests]
+        listed = [
+            [manifest["metadata"]["name"] for manifest in page] async for page in cluster.pages("ConfigMap")
+        ]
+    queries = [parse_qs(urlsplit(request.line.split(" ")[1]).query) for request in server.requests]
     assert listed == [["a"], ["b"]]
-    assert asked == [{"limit": [str(PAGE)]}, {"limit": [str(PAGE)], "continue": ["there is more"]}]
+    assert queries == [{"limit": [str(PAGE)]}, {"limit": [str(PAGE)], "continue": ["there is more"]}]
 
 
 async def test_an_absent_object_is_none(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from tests.adapters.server import answer, serving
 async def test_a_list_reads_no_more_at_a_time_than_has_room(tmp_path: Path) -> None:
     """Of large objects a few are listed at a time, and one that is larger than any part is read alone."""
     sizes = [10] * 60 + [PAGE_BYTES * 2 // 5] * 9 + [PAGE_BYTES + 1] + [10] * 20
-    asked: list[int] = []
+    sent_bytes: list[int] = []
 
     async def lists(writer: asyncio.StreamWriter) -> None:
         query = parse_qs(urlsplit(server.requests[-1].line.split()[1]).query)
         first, limit = int(query.get("continue", ["0"])[0]), int(query["limit"][0])
         items = [{"metadata": {"name": str(index)}, "x": "x" * size} for index, size in enumerate(sizes)]
         part = items[first : first + limit]
-        asked.append(sum(len(item["x"]) for item in part))
+        sent_bytes.append(sum(len(item["x"]) for item in part))
         more = {"continue": str(first + limit)} if first + limit < len(sizes) else {}
         await answer(200, json.dumps({"items": part, "metadata": more}).encode())(writer)
 
@@ -29,8 +29,8 @@ async def test_a_list_reads_no_more_at_a_time_than_has_room(tmp_path: Path) -> N
         cluster = await Cluster.connect(kubeconfig(tmp_path, server.url, {}))
         pages = [page async for page in cluster.pages("ConfigMap")]
         await cluster.close()
-    names = [found["metadata"]["name"] for page in pages for found in page]
+    names = [manifest["metadata"]["name"] for page in pages for manifest in page]
     assert names == [str(index) for index in range(len(sizes))]
-    read = [sum(len(found["x"]) for found in page) for page in pages]
+    read = [sum(len(manifest["x"]) for manifest in page) for page in pages]
     assert max(size for size, page in zip(read, pages, strict=True) if len(page) > 1) <= PAGE_BYTES
-    assert len(asked) < 2 * len(pages)
+    assert len(sent_bytes) < 2 * len(pages)

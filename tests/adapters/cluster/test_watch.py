@@ -62,19 +62,19 @@ async def watching(folder: Path, behavior: Behavior) -> AsyncIterator[tuple[Serv
 
 async def changes(cluster: WatchingCluster, seconds: int = 30) -> list[Change]:
     """All that one stream tells."""
-    found = cluster.changes("EndpointSlice", None, "a in (b,c)", version="7", seconds=seconds)
-    return [change async for change in found]
+    stream_changes = cluster.changes("EndpointSlice", None, "a in (b,c)", version="7", seconds=seconds)
+    return [change async for change in stream_changes]
 
 
 def test_a_stream_is_its_changes_however_it_is_cut(tmp_path: Path) -> None:
     """Lines may come in any pieces, several at once, and be longer than a buffer."""
-    told = [event("ADDED", 8), event("BOOKMARK", 9), event("MODIFIED", 10, text="x" * 300_000)]
-    body = lines(*told)
+    events = [event("ADDED", 8), event("BOOKMARK", 9), event("MODIFIED", 10, text="x" * 300_000)]
+    body = lines(*events)
     pieces: Sequence[bytes] = [body[:5], body[5:150], body[150:200_000], body[200_000:]]
 
     async def scenario() -> None:
         async with watching(tmp_path, stream(*pieces)) as (server, cluster):
-            assert await changes(cluster) == [Change(one["type"], one["object"]) for one in told]
+            assert await changes(cluster) == [Change(one["type"], one["object"]) for one in events]
             [request] = server.requests
             path = request.line.split()[1]
             assert path.startswith(f"{SLICES}?watch=true&allowWatchBookmarks=true&labelSelector=a+in+(b,c)")
@@ -143,8 +143,8 @@ def test_a_list_knows_the_version_to_watch_from(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with watching(tmp_path, behave) as (server, cluster):
-            found, version = await cluster.listing("EndpointSlice", "support", "a in (b)")
-            assert ([one["metadata"]["resourceVersion"] for one in found], version) == (["1", "2"], "7")
+            listed, version = await cluster.listing("EndpointSlice", "support", "a in (b)")
+            assert ([one["metadata"]["resourceVersion"] for one in listed], version) == (["1", "2"], "7")
             assert [("continue=more" in request.line) for request in server.requests] == [False, True]
 
     asyncio.run(scenario())

@@ -19,13 +19,13 @@ PROMETHEUS: Final = (
 MIMIR: Final = b'{"status":"success","data":{"application":"Grafana Mimir","version":"2.9.0","revision":"x"}}'
 
 
-async def told(body: bytes | None, *, status: int = 200, flavor: str = "Auto") -> tuple[bool, list[str]]:
+async def ask_twice(body: bytes | None, *, status: int = 200, flavor: str = "Auto") -> tuple[bool, list[str]]:
     """Twice whether the server counts births, and what it was asked."""
     async with serving(hang if body is None else answer(status, body)) as server:
         async with poll(server.url, flavor=flavor) as client:
-            found = [await client.counts_births(), await client.counts_births()]
-        assert found[0] == found[1]
-        return found[0], _lines(server)
+            answers = [await client.counts_births(), await client.counts_births()]
+        assert answers[0] == answers[1]
+        return answers[0], _lines(server)
 
 
 def _lines(server: Server) -> list[str]:
@@ -45,13 +45,13 @@ def _lines(server: Server) -> list[str]:
 )
 def test_the_build_information_tells_victoria_metrics(body: bytes | None, status: int, counts: bool) -> None:  # noqa: FBT001 expected
     """It is asked once; a server that does not tell is taken for Prometheus."""
-    found, lines = asyncio.run(told(body, status=status))
+    counts_births, lines = asyncio.run(ask_twice(body, status=status))
 
-    assert found is counts
+    assert counts_births is counts
     assert lines == ["GET /api/v1/status/buildinfo HTTP/1.1"]
 
 
 @pytest.mark.parametrize(("flavor", "counts"), [("VictoriaMetrics", True), ("Prometheus", False)])
 def test_the_settings_outrank_it(flavor: str, counts: bool) -> None:  # noqa: FBT001 expected
     """A proxy may hide what lies behind it; then nothing is asked."""
-    assert asyncio.run(told(PROMETHEUS if counts else VICTORIA, flavor=flavor)) == (counts, [])
+    assert asyncio.run(ask_twice(PROMETHEUS if counts else VICTORIA, flavor=flavor)) == (counts, [])

@@ -431,7 +431,7 @@ async def test_slow_queries_of_one_namespace_delay_and_stop_no_other() -> None:
             task.cancel()
         await asyncio.gather(*hostile, return_exceptions=True)
     assert outcomes == [Vector(AT, ())] * 40
-    assert {isinstance(found, QueryError) and found.was_sent for found in hung} == {True, False}
+    assert {isinstance(outcome, QueryError) and outcome.was_sent for outcome in hung} == {True, False}
     assert median(took) < DEADLINE / 4
     crowding = prometheus.crowding("hostile")
     assert crowding is not None
