@@ -177,7 +177,7 @@ class Shop:
         return self.route if "httpRoute" in self.spec.get("traffic", {}) else self.config  # type: ignore[operator] # as above
 
     def until(self, what: str, condition: Callable[[], object]) -> None:
-        """Wait until something is true of it.
+        """Wait until something is true of it; then the witness knows its traffic objects of that time too.
 
         Raises:
             AssertionError: it did not within that time; with what the status says instead.
@@ -186,6 +186,8 @@ class Shop:
             self.scene.witness.wait(f"{self.ref}: {what}", condition)
         except AssertionError as error:
             raise AssertionError(f"{error}; it has {self.weights()} and says {self.manifest}") from None
+        for ref in {self.config, self.traffic}:
+            self.scene.witness.catch_up(ref)
 
     def comes_to(self, state: str, *, phase: str | None = None) -> None:
         """Wait until the attempt of the release that is asked for is in a state, and in a phase."""

@@ -109,11 +109,25 @@ class Witness:
 
         Each kind has a watch of its own, and one may be behind another: this waits for the newest version.
         """
-        self._catch_up(ref)
+        self.catch_up(ref)
         with self._news:
             versions = self._lives[ref].versions
             before = [version for version in versions if version.time < since][-1:]
             return [*before, *(version for version in versions if version.time >= since)]
+
+    def catch_up(self, ref: Ref) -> None:
+        """Wait until the watch of its kind has reached the newest version of an object."""
+        asked = time.monotonic()
+        manifest = self._api.find(ref)
+        number = int(manifest["metadata"]["resourceVersion"]) if manifest else None
+
+        def is_known() -> bool:
+            newest = self._lives[ref].newest
+            if number is not None:
+                return newest is not None and newest.number >= number
+            return newest is None or newest.is_gone or newest.time >= asked
+
+        self.wait(f"the watch of {ref.kind} reaches the newest version of {ref}", is_known)
 
     def all(self, kind: str, namespace: str) -> list[Manifest]:
         """The newest versions of all objects of a kind in a namespace."""
@@ -151,19 +165,6 @@ class Witness:
         with self._news:
             while self._news.wait(timeout=seconds):
                 assert time.monotonic() < deadline, f"still changing after {PATIENCE} s"
-
-    def _catch_up(self, ref: Ref) -> None:
-        asked = time.monotonic()
-        manifest = self._api.find(ref)
-        number = int(manifest["metadata"]["resourceVersion"]) if manifest else None
-
-        def is_known() -> bool:
-            newest = self._lives[ref].newest
-            if number is not None:
-                return newest is not None and newest.number >= number
-            return newest is None or newest.is_gone or newest.time >= asked
-
-        self.wait(f"the watch of {ref.kind} reaches the newest version of {ref}", is_known)
 
     def _watch(self, kind: str) -> None:
         while not self._is_over.is_set():
