@@ -221,6 +221,21 @@ class Shop:
         assert versions, f"{self.traffic} was never seen"
         assert len({version.weights for version in versions}) == 1, [version.weights for version in versions]
 
+    def approves(self, phase: str) -> None:
+        """A person agrees that the attempt leaves a phase."""
+        approval = {"agentrollouts.dev/approve": f"{self.attempt['number']}/{phase}"}
+        self.scene.api.patch(self.ref, {"metadata": {"annotations": approval}})
+
+    def is_rolled_back_for(self, reason: str) -> None:
+        """Wait until a rollback is recorded; it has this reason.
+
+        Raises:
+            AssertionError: it has another one.
+        """
+        self.until("a rollback", lambda: self.status.get("lastRollback"))
+        rollback = self.status["lastRollback"]
+        assert (rollback["trigger"], rollback["reason"]) == ("Breach", reason), rollback
+
     def progress(self) -> Manifest:
         """What a restart must not change: which attempt, where in its plan, and its clocks."""
         keys = ("number", "state", "digest", "phaseIndex", "phaseName", "step", "weight")

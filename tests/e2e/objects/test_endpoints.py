@@ -35,14 +35,6 @@ def regain(scene: Scene, version: str, agent: str = "agent") -> None:
     scene.api.apply(*a_service(scene.namespace, service_of(f"{agent}-{version}")))
 
 
-def approve(shop: Shop, name: str) -> None:
-    """A person agrees to go on after a phase."""
-    number = shop.attempt["number"]
-    shop.scene.api.patch(
-        shop.ref, {"metadata": {"annotations": {"agentrollouts.dev/approve": f"{number}/{name}"}}}
-    )
-
-
 def trying(scene: Scene, **plan: object) -> Shop:
     """A canary at 20%, confirmed by the gateway."""
     shop = scene.shop("agent", traffic=routed(scene.namespace), **{**PLAN, **plan})
@@ -57,27 +49,20 @@ def applied(shop: Shop) -> str:
     return str(condition_of(shop.manifest, "TrafficApplied").get("status"))
 
 
-def is_rolled_back_for(shop: Shop, reason: str) -> None:
-    """The rollback is recorded with its trigger and reason."""
-    shop.until("a rollback", lambda: shop.status.get("lastRollback"))
-    rollback = shop.status["lastRollback"]
-    assert (rollback["trigger"], rollback["reason"]) == ("Breach", reason), rollback
-
-
 def test_a_canary_that_loses_its_last_endpoint_is_rolled_back_after_the_grace(given: Scene) -> None:
     """It never advances meanwhile, though a person approves; the release is in quarantine."""
     shop = trying(given)
     shop.comes_to("AwaitingApproval")
     lost = lose(given, "2.0.0")
     shop.until("that is seen", lambda: shop.attempt.get("endpointsLostTime"))
-    approve(shop, "some")
+    shop.approves("some")
 
     shop.is_back()
 
     routes = given.witness.versions(shop.route)
     rolled_back = next(version for version in routes if version.weights == BACK and version.latch)
     assert rolled_back.time - lost >= GRACE
-    is_rolled_back_for(shop, "NoReadyEndpoints")
+    shop.is_rolled_back_for("NoReadyEndpoints")
     assert all(version.weights != (50, 50) for version in routes)
     assert [entry["release"] for entry in shop.status["quarantined"]] == ["agent-2.0.0"]
 
@@ -91,7 +76,7 @@ def test_a_canary_whose_endpoint_comes_back_goes_on_across_a_restart(given: Scen
     since = shop.attempt["endpointsLostTime"]
     given.operator.kill()
     given.operator.start()
-    approve(shop, "some")
+    shop.approves("some")
     given.witness.holds("80/20", lambda: shop.weights() == (80, 20), 2)
     assert shop.attempt["endpointsLostTime"] == since
 
@@ -110,7 +95,7 @@ def test_a_canary_whose_service_is_deleted_is_rolled_back(given: Scene) -> None:
     assert "agent-2-0-0" in message
     assert "has 20%" not in shop.ready["message"]
     shop.is_back()
-    is_rolled_back_for(shop, "NoReadyEndpoints")
+    shop.is_rolled_back_for("NoReadyEndpoints")
 
 
 def test_where_neither_answers_nothing_is_moved(given: Scene) -> None:
