@@ -27,13 +27,14 @@ FIGURES = pytest.StashKey[dict[str, float]]()
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was measured."""
-    for what, seconds in terminalreporter.config.stash.get(FIGURES, {}).items():
-        terminalreporter.write_line(f"{seconds:6.1f} s  {what}")
+    for what, figure in terminalreporter.config.stash.get(FIGURES, {}).items():
+        text = f"{figure:6d}  " if isinstance(figure, int) else f"{figure:6.1f} s"
+        terminalreporter.write_line(f"{text}  {what}")
 
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> dict[str, float]:
-    """Seconds by what took them; printed at the end."""
+    """Seconds by what took them, and whole numbers by what they count; printed at the end."""
     return request.config.stash.setdefault(FIGURES, {})
 
 

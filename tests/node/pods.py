@@ -3,12 +3,12 @@
 import os
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from sandbox.operator import CHART, OperatorProcess
 from sandbox.stack import Stack
 from tests.e2e.witness import eventually
+from tests.node.processes import find_process
 
 IMAGE: Final = {"repository": "localhost/agentrollouts", "tag": "dev", "pullPolicy": "Never"}
 NAMELESS: Final = {**IMAGE, "repository": "localhost/agentrollouts-nameless"}
@@ -79,7 +79,9 @@ class OperatorPods(OperatorProcess):
 
     def send(self, pod: str, number: signal.Signals) -> None:
         """Send a signal to the operator's process in a pod, as the kernel of its node can."""
-        os.kill(_process_of(pod), number)
+        process = find_process(f"POD_ID={pod}", "agentrollouts\0operator")
+        assert process is not None, f"no process of pod {pod}"
+        os.kill(process, number)
 
     def read_logs(self) -> None:
         """Read what the pods have logged until now, also before a restart."""
@@ -100,16 +102,3 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 def restarts(pod: Mapping[str, Any]) -> int:
     """How often the containers of a pod were started again."""
     return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", []))
-
-
-def _process_of(pod: str) -> int:
-    """The operator in a pod, found by what the chart puts in its environment."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
-            command = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue  # ended meanwhile
-        if f"POD_ID={pod}".encode() in environment and b"agentrollouts\0operator" in command:
-            return int(folder.name)
-    raise AssertionError(f"no process of pod {pod}")
