@@ -3,11 +3,13 @@
 What changes with every result of Prometheus is not a reason to write, nor to decide again.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
+from agentrollouts.api.objects import Condition
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.verdict import Counts, GateStatus
+from agentrollouts.api.verdict import CapStatus, Counts, GateStatus
 from agentrollouts.core.endings import UNVARYING
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.progress import steady
@@ -18,6 +20,9 @@ NUMBERS_TICKS: Final = 6
 """Numbers alone are written at every sixth tick: 500 attempts at 30 s then write 2.8 statuses a second."""
 
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
+_NO_COUNTS: Final = Counts()
+
+_Part = TypeVar("_Part", GateStatus, CapStatus, Condition)
 
 
 def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
@@ -26,7 +31,14 @@ def is_news(s: Situation, status: AgentRolloutStatus) -> bool:
     if old == status:
         return False
     has_numbers = status.caps or status.watched or s.analysis.gates_at(status)
-    return _without_numbers(old) != _without_numbers(status) or not has_numbers
+    return (
+        not has_numbers
+        or _differ(old.gates, status.gates, _gate_without_numbers)
+        or _differ(old.watched, status.watched, _gate_without_numbers)
+        or _differ(old.caps, status.caps, _cap_without_numbers)
+        or _differ(old.conditions, status.conditions, _condition_without_numbers)
+        or _without_numbers(old) != _without_numbers(status)
+    )
 
 
 def are_numbers_due(obs: Observation, status: AgentRolloutStatus) -> bool:
@@ -49,34 +61,35 @@ def _newest_sample(status: AgentRolloutStatus) -> datetime | None:
     return max((time for time in times if time), default=None)
 
 
-def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
-    """The status without what changes at every answer of Prometheus."""
-    gates, watched = (
-        tuple(_gate_without_numbers(gate) for gate in statuses) for statuses in (status.gates, status.watched)
+def _differ(old: Sequence[_Part], new: Sequence[_Part], without_numbers: Callable[[_Part], _Part]) -> bool:
+    """Whether parts of a status differ by more than numbers; most of them do not differ at all."""
+    return len(old) != len(new) or any(
+        a != b and without_numbers(a) != without_numbers(b) for a, b in zip(old, new, strict=True)
     )
-    caps = tuple(cap.copy_with(value=0.0, message="", time=_NO_TIME) for cap in status.caps)
+
+
+def _without_numbers(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """What is left of the status, without what changes at every answer of Prometheus."""
     attempt = status.attempt
     if attempt and attempt.hold and attempt.hold.reason not in UNVARYING:
         attempt = attempt.copy_with(hold=attempt.hold.copy_with(message=""))
-    conditions = tuple(
-        condition.copy_with(message=steady(condition.message) if condition.reason in UNVARYING else "")
-        for condition in status.conditions
-    )
-    return status.copy_with(
-        gates=gates,
-        watched=watched,
-        caps=caps,
-        query=None,
-        attempt=attempt,
-        conditions=conditions,
-    )
+    return status.copy_with(gates=(), watched=(), caps=(), query=None, attempt=attempt, conditions=())
+
+
+def _condition_without_numbers(condition: Condition) -> Condition:
+    is_steady = condition.reason in UNVARYING
+    return condition.copy_with(message=steady(condition.message) if is_steady else "")
+
+
+def _cap_without_numbers(cap: CapStatus) -> CapStatus:
+    return cap.copy_with(value=0.0, message="", time=_NO_TIME)
 
 
 def _gate_without_numbers(gate: GateStatus) -> GateStatus:
     return gate.copy_with(
         message=_counts(gate),
-        canary=Counts(),
-        stable=Counts(),
+        canary=_NO_COUNTS,
+        stable=_NO_COUNTS,
         evidence=None,
         ratio=None,
         present=None,
