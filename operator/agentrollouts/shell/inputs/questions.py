@@ -198,10 +198,12 @@ class Questions:
     async def _history(self, server: Server, namespace: str, topic: Topic) -> Series | None:
         """Stable's counts per minute before the attempt: queried once, and again only after a failure."""
         before = topic.poll.history_before
-        text = render_burst(for_namespace(topic.poll.plan, server.namespace_label))
-        if before is None or text is None:
+        if before is None:
             return None
         if topic.history_before != before:
+            text = render_burst(for_namespace(topic.poll.plan, server.namespace_label))
+            if text is None:
+                return None
             await self._shares.wait(namespace)
             start = before - BURST_HISTORY
             async with server.slot(namespace):
