@@ -99,7 +99,9 @@ def memory_of(gate: GateStatus) -> GateMemory:
     """What else a persisted gate remembers."""
     since = Streaks(gate.failing_start_time, gate.beyond_start_time, gate.stray_start_time)
     baseline = gate.baseline
-    settled_baseline = baseline and baseline.replace(bad=settled(baseline.bad), total=settled(baseline.total))
+    settled_baseline = baseline and baseline.copy_with(
+        bad=settled(baseline.bad), total=settled(baseline.total)
+    )
     return GateMemory(settled_baseline, since, gate.looks)
 
 
