@@ -74,7 +74,7 @@ class ApiModel(BaseModel):
 
 
 def _field(model: type[BaseModel], name: str) -> FieldInfo:
-    field = model.model_fields.get(name)
+    field = model.__pydantic_fields__.get(name)  # `model_fields` is a property that does more
     if field is None:
         raise TypeError(f"{model.__name__} has no field {name}")
     return field
