@@ -9,7 +9,7 @@ from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import a_rollout
 from testkit.builders.routes import BY_ROUTE
-from tests.shell.test_reconcile import ROLLOUT, ROUTE, Shell, a_shell
+from tests.shell.test_reconcile import IN_CANARY, ROLLOUT, ROUTE, Shell, a_shell
 from tests.shell.virtual import pass_time, run
 
 PUBLIC_ONLY = Settings.model_validate({"gatewayClasses": ["public"]})
@@ -41,6 +41,29 @@ def attached(shell: Shell) -> list[str] | None:
     """The Gateways of the route; None if there is no route."""
     route = shell.api.objects.get(ROUTE)
     return [parent["name"] for parent in route["spec"]["parentRefs"]] if route else None
+
+
+def test_a_pass_unpacks_no_object_twice_if_gateways_are_not_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is permitted then depends on no object, so it costs an attempt in progress nothing."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            unpacked: list[Ref] = []
+            get = shell.cache.get
+
+            def counted(ref: Ref) -> Manifest | None:
+                unpacked.append(ref)
+                return get(ref)
+
+            monkeypatch.setattr(shell.cache, "get", counted)
+            shell.queue.mark(ROLLOUT)
+            await pass_time(1)
+            assert ROUTE in unpacked
+            assert len(unpacked) == len(set(unpacked))
+
+    run(scenario())
 
 
 def test_the_youngest_rollouts_beyond_the_limit_ship_nothing() -> None:

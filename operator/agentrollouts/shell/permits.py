@@ -68,25 +68,24 @@ class Permits:
     def examine(self, rollout: AgentRollout) -> Permitted:
         """The rollout as it may be served, and what stands against more."""
         limits, key = self._settings.limits, _key(rollout)
-        route = self._route(rollout)
         refused = grant_refusal(rollout, self._grants) if self._grants else None
-        problem = refused or self._gateways(rollout, route)
+        problem = refused or self._gateways(rollout)
         unattached = None
         if problem is not None:
-            rollout = with_old_place(rollout, route)
+            rollout = with_old_place(rollout, self._route(rollout))
             unattached = problem if rollout.spec.traffic.http_route is None else None
         if self._cache.is_beyond(key, most := limits.rollouts_per_namespace):
             problem = too_many(ROLLOUT, "rolloutsPerNamespace", key.namespace, most)
         problem = too_many_gates(rollout.spec, limits.gates_per_rollout) or problem
         return Permitted(rollout, unattached or problem, unattached)
 
-    def _gateways(self, rollout: AgentRollout, route: Manifest | None) -> Problem | None:
+    def _gateways(self, rollout: AgentRollout) -> Problem | None:
         allowed = frozenset(self._settings.gateway_classes)
         if not allowed:
             return None
         key = _key(rollout)
         classes = {place: self._classes.find(Ref(GATEWAY, *place), key) for place, _ in parents(rollout)}
-        return gateway_refusal(rollout, allowed, classes, attached(rollout, route))
+        return gateway_refusal(rollout, allowed, classes, attached(rollout, self._route(rollout)))
 
     def _route(self, rollout: AgentRollout) -> Manifest | None:
         route = self._cache.get(_key(rollout)._replace(kind=ROUTE))
