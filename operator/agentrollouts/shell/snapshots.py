@@ -1,4 +1,4 @@
-"""The snapshots of an agent, read once for each version of them.
+"""The snapshots of an agent; where there are many, each is read once for each version.
 
 Part of the cache. A decision about an agent with a thousand old releases reads a thousand heads, whether it
 is about the rollout or about one of the releases.
@@ -11,12 +11,14 @@ from typing import Final
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.release.snapshot import Snapshot
 
+FEW: Final = 4
+"""The snapshots of an agent with no more are read at each pass, which costs less than to keep them."""
 REMEMBERED: Final = 4096
-"""Snapshots that are kept as read, of 4 KiB each."""
+"""Snapshots that are kept as read, of 5 KiB each."""
 
 
 class Heads:
-    """The newest version of each snapshot, as read.
+    """The newest version of each snapshot.
 
     Args:
         manifest_of: The manifest of an object; None if there is none.
@@ -28,17 +30,21 @@ class Heads:
 
     def of(self, versions: Mapping[Ref, int]) -> Iterator[Snapshot]:
         """Those of these ConfigMaps, each with its version, that can be read as snapshots."""
+        are_few = len(versions) <= FEW
         for key, version in versions.items():
-            snapshot = self._head(key, version)
+            snapshot = self._head(key) if are_few else self._remembered(key, version)
             if snapshot is not None:
                 yield snapshot
 
-    def _head(self, key: Ref, version: int) -> Snapshot | None:
+    def _head(self, key: Ref) -> Snapshot | None:
+        manifest = self._manifest_of(key)
+        return Snapshot.read(manifest) if manifest else None
+
+    def _remembered(self, key: Ref, version: int) -> Snapshot | None:
         cached = self._read.get(key)
         if cached is None or cached[0] != version:
-            manifest = self._manifest_of(key)
             if cached is None and len(self._read) >= REMEMBERED:
                 self._read.popitem(last=False)
-            cached = version, Snapshot.read(manifest) if manifest else None
+            cached = version, self._head(key)
             self._read[key] = cached
         return cached[1]
