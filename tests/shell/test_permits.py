@@ -4,7 +4,9 @@ import pytest
 
 from agentrollouts.adapters.cluster.errors import UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.settings.settings import Settings
+from agentrollouts.shell.permits import Permitted
 from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import a_rollout
@@ -13,6 +15,7 @@ from tests.shell.test_reconcile import IN_CANARY, ROLLOUT, ROUTE, Shell, a_shell
 from tests.shell.virtual import pass_time, run
 
 PUBLIC_ONLY = Settings.model_validate({"gatewayClasses": ["public"]})
+SERVED, BEYOND = ("True", "Healthy"), ("False", "LimitExceeded")
 BAKED = {"bake": {"durationSeconds": 0}}
 ELSEWHERE = {"httpRoute": {"parentRefs": [{"name": "inner", "namespace": "gateways"}]}}
 
@@ -66,22 +69,27 @@ def test_a_pass_unpacks_no_object_twice_if_gateways_are_not_limited(monkeypatch:
     run(scenario())
 
 
+def make_rollout(shell: Shell, name: str, time: str) -> Ref:
+    """A rollout with an agent and a release of its own, made at this time of a day."""
+    release = f"{AGENT}-1.0.{int(time[-2:])}"
+    manifest = a_ready_release(release, agent=name).to_json()
+    shell.api.put({"kind": "AgentRelease", **manifest, "status": {}})
+    spec = {"agent": name, "releaseRef": {"name": release}, "traffic": {}}
+    metadata = {"name": name, "namespace": NAMESPACE, "creationTimestamp": f"2026-11-20T{time}:00Z"}
+    shell.api.put({**a_rollout(**BAKED, **spec).build().to_json(), "metadata": metadata})
+    return Ref("AgentRollout", NAMESPACE, name)
+
+
 def test_the_youngest_rollouts_beyond_the_limit_ship_nothing() -> None:
     """Two are served, whichever the watch reports first; the third one is, once an older one is gone."""
 
     async def scenario() -> None:
         async with a_shell(settings=limits(rolloutsPerNamespace=2)) as shell:
-            made = {"young": "10:02", "older": "10:01", "oldest": "10:00"}
-            for number, (name, time) in enumerate(made.items()):
-                release = a_ready_release(f"{AGENT}-1.0.{number}", agent=name).to_json()
-                shell.api.put({"kind": "AgentRelease", **release, "status": {}})
-                spec = {"agent": name, "releaseRef": {"name": f"{AGENT}-1.0.{number}"}, "traffic": {}}
-                manifest = a_rollout(**BAKED, **spec).build().to_json()
-                metadata = {"name": name, "namespace": NAMESPACE}
-                metadata |= {"creationTimestamp": f"2026-11-20T{time}:00Z"}
-                shell.api.put({**manifest, "metadata": metadata})
+            keys = {
+                name: make_rollout(shell, name, time)
+                for name, time in (("young", "10:02"), ("older", "10:01"), ("oldest", "10:00"))
+            }
             await pass_time(60)
-            keys = {name: Ref("AgentRollout", NAMESPACE, name) for name in made}
             assert {name: shell.ready(key) for name, key in keys.items()} == {
                 "oldest": ("True", "Healthy"),
                 "older": ("True", "Healthy"),
@@ -97,6 +105,50 @@ def test_the_youngest_rollouts_beyond_the_limit_ship_nothing() -> None:
             shell.api.delete(keys["older"])
             await pass_time(60)
             assert shell.ready(keys["young"]) == ("True", "Healthy")
+
+    run(scenario())
+
+
+def test_rollouts_beyond_the_limit_cost_nothing_while_they_wait() -> None:
+    """Nobody looks at them until a place is free; then only the oldest of them is looked at."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=limits(rolloutsPerNamespace=2)) as shell:
+            keys = [make_rollout(shell, f"agent-{number}", f"10:0{number}") for number in range(6)]
+            await pass_time(60)
+            looks: list[str] = []
+            examine = shell.permits.examine
+
+            def counted(rollout: AgentRollout) -> Permitted:
+                looks.append(rollout.metadata.name)
+                return examine(rollout)
+
+            shell.permits.examine = counted  # type: ignore[method-assign] # the one that counts
+            await pass_time(3600)
+            assert looks == []
+
+            shell.api.delete(keys[1])
+            await pass_time(60)
+            assert set(looks) == {"agent-2"}
+            assert [shell.ready(key) for key in (keys[0], *keys[2:])] == [SERVED, SERVED, *3 * [BEYOND]]
+
+    run(scenario())
+
+
+def test_a_rollout_that_is_made_again_loses_its_place() -> None:
+    """Also if nobody has looked between its end and its second beginning."""
+
+    async def scenario() -> None:
+        async with a_shell(settings=limits(rolloutsPerNamespace=1)) as shell:
+            first, second = make_rollout(shell, "a", "10:00"), make_rollout(shell, "b", "10:01")
+            await pass_time(60)
+            assert (shell.ready(first), shell.ready(second)) == (SERVED, BEYOND)
+
+            shell.api.delete(first)
+            make_rollout(shell, "a", "10:02")
+            await pass_time(60)
+
+            assert (shell.ready(first), shell.ready(second)) == (BEYOND, SERVED)
 
     run(scenario())
 

@@ -76,7 +76,7 @@ class Shell:
         poller = Poller(lambda _name, _ns: self.prometheus, self.queue.mark, lambda *_: None, self.clock)
         self.poller = poller
         classes = GatewayClasses(self.api, self.queue.mark)
-        self.permits = Permits(settings, self.cache, classes)
+        self.permits = Permits(settings, self.cache, classes, self.queue.mark)
         observer = RolloutObserver(self.cache, self.api, poller, self.clock, permits=self.permits)
         sender = EventSender(self.api)
         actor = Actor(self.api, self.cache, self.api.intake, sender)

@@ -23,9 +23,11 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.release.snapshot import Snapshot, contents
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
+from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.relations import (
     CLAIM,
     CONFIG_MAP,
+    RELEASE,
     ROLLOUT,
     ROUTE,
     claim_of,
@@ -39,6 +41,9 @@ from agentrollouts.shell.urgency import is_urgent, wish_of
 
 TOMBSTONES: Final = 10_000
 """How many deletions are remembered, so that a late event cannot bring an object back."""
+
+LIMITED: Final = {RELEASE, ROLLOUT}
+"""Kinds of which the settings limit how many a namespace may have."""
 
 NEIGHBORS: Final = NAMED + 1
 """How many routes at one door are looked at: enough to name them, or to say that there are more. All rollouts
@@ -85,6 +90,7 @@ class Cache:
         self._bundles: Counter[str] = Counter()
         """Bytes of all bundles by namespace."""
         self._heads = Heads(self.get)
+        self.ages = Ages()
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""
@@ -123,6 +129,8 @@ class Cache:
         self._objects[key] = news
         self._used[key.namespace] += len(news.packed)
         self._bundles[key.namespace] += news.size
+        if key.kind in LIMITED:
+            self.ages.add(key, news.made)
         for entry in news.entries:
             self._note(entry, key)
         return stored is None or news.is_outline or stored.packed != news.packed
@@ -195,12 +203,8 @@ class Cache:
 
     def is_beyond(self, one: Ref, most: int) -> bool:
         """Whether a namespace has at least so many older objects of that kind; of one age, by name."""
-        indexed = self._index.get((one.kind, one.namespace), set())
-        keys = {indexed} if isinstance(indexed, Ref) else indexed
-        if len(keys) <= most:
-            return False
-        ages = {key: (self._objects[key].made, key.name) for key in keys}
-        return one in ages and sum(age < ages[one] for age in ages.values()) >= most
+        stored = self._objects.get(one)
+        return stored is not None and self.ages.rank(one, stored.made) >= most
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
         """The rollouts that set weights in an object of another owner, as `claim_of` has them."""
@@ -227,6 +231,8 @@ class Cache:
         stored = self._objects.pop(key, None)
         if stored is None:
             return
+        if key.kind in LIMITED:
+            self.ages.remove(key, stored.made)
         for counted, size in ((self._used, len(stored.packed)), (self._bundles, stored.size)):
             counted[key.namespace] -= size
             if not counted[key.namespace]:

@@ -3,7 +3,9 @@
 Only a rollout that is about to begin waits for the API server, for at most a second.
 """
 
-from typing import Final, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable
+from typing import NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.release import AgentRelease
@@ -25,9 +27,6 @@ from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.gateway_classes import GATEWAY, GatewayClasses
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
 
-LOOK_AGAIN_SECONDS: Final = 10.0
-"""How soon a rollout beyond a limit is looked at again: an older one may be gone."""
-
 
 class Permitted(NamedTuple):
     """A rollout as it may be served."""
@@ -46,11 +45,17 @@ class Permits:
         settings: As last found good.
         cache: Knows all rollouts of a namespace.
         classes: Knows the class of a Gateway.
+        mark: Has a rollout looked at.
     """
 
-    def __init__(self, settings: Settings, cache: Cache, classes: GatewayClasses) -> None:
+    def __init__(
+        self, settings: Settings, cache: Cache, classes: GatewayClasses, mark: Callable[[Ref], None]
+    ) -> None:
         self._cache = cache
         self._classes = classes
+        self._mark = mark
+        self._waiting: defaultdict[str, set[Ref]] = defaultdict(set)
+        """By namespace, rollouts that are not served because older ones are."""
         self.replace(settings)
 
     def replace(self, settings: Settings) -> None:
@@ -74,10 +79,27 @@ class Permits:
         if problem is not None:
             rollout = with_old_place(rollout, self._route(rollout))
             unattached = problem if rollout.spec.traffic.http_route is None else None
+        self.leave(key)
         if self._cache.is_beyond(key, most := limits.rollouts_per_namespace):
+            self._waiting[key.namespace].add(key)
             problem = too_many(ROLLOUT, "rolloutsPerNamespace", key.namespace, most)
         problem = too_many_gates(rollout.spec, limits.gates_per_rollout) or problem
         return Permitted(rollout, unattached or problem, unattached)
+
+    def leave(self, key: Ref) -> None:
+        """A rollout waits no longer; if it is gone, those that may have its place are looked at.
+
+        One that was deleted and made again is among the youngest, so this is asked in each pass.
+        """
+        waiting = self._waiting[key.namespace]
+        waiting.discard(key)
+        if waiting:
+            most = self._settings.limits.rollouts_per_namespace
+            for served in waiting.intersection(self._cache.ages.oldest(ROLLOUT, key.namespace, most)):
+                waiting.discard(served)
+                self._mark(served)
+        else:
+            del self._waiting[key.namespace]
 
     def _gateways(self, rollout: AgentRollout) -> Problem | None:
         allowed = frozenset(self._settings.gateway_classes)

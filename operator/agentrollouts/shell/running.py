@@ -198,7 +198,7 @@ class Operator:
         """What the settings allow, with the Gateways that it reads closed at the end."""
         classes = GatewayClasses(cluster, queue.mark)
         self._exit.callback(classes.close)
-        permits = Permits(self._watcher.settings, cache, classes)
+        permits = Permits(self._watcher.settings, cache, classes, queue.mark)
         self._followers.append(permits.replace)
         return permits
 

@@ -18,7 +18,6 @@ from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.poller import Poller
-from agentrollouts.shell.permits import LOOK_AGAIN_SECONDS
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
 
@@ -89,10 +88,7 @@ class RolloutController:
         if decision.chores and is_done:
             await self._observer.confirm(manifest)
             await self._chores.write(key, decision.chores)
-        wait = seconds_until(obs.now, decision.wake_at)
-        if obs.refused is not None and obs.refused.reason is Reason.LIMIT_EXCEEDED:
-            wait = LOOK_AGAIN_SECONDS if wait is None else min(wait, LOOK_AGAIN_SECONDS)
-        return Outcome.of(pause, problem, wait)
+        return Outcome.of(pause, problem, seconds_until(obs.now, decision.wake_at))
 
     async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision]:
         """The decision, made again where it depends on what is not watched."""
@@ -107,6 +103,7 @@ class RolloutController:
     async def settle(self, key: Ref) -> bool:
         """Settle the routes of other owners in which the rollout set weights."""
         self._follow_nothing(key)
+        self._observer.leave(key)
         if await self._actor.apply(await self._observer.orphans(key)):
             return False
         self.forget(key)

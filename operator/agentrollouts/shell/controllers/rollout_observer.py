@@ -73,6 +73,11 @@ class RolloutObserver:
         if self._endpoints is not None:
             self._endpoints.follow(key, services)
 
+    def leave(self, gone: Ref) -> None:
+        """A rollout is gone, and another one may have its place."""
+        if self._permits is not None:
+            self._permits.leave(gone)
+
     async def observe(
         self, rollout: AgentRollout, problem: Problem | None, workload_problem: Problem | None = None
     ) -> Observation:
