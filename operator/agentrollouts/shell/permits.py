@@ -89,7 +89,7 @@ class Permits:
     def leave(self, key: Ref) -> None:
         """A rollout waits no longer; if it is gone, those that may have its place are looked at.
 
-        One that was deleted and made again is among the youngest, so this is asked in each pass.
+        One that was deleted and made again is among the youngest, so each pass does this.
         """
         waiting = self._waiting[key.namespace]
         waiting.discard(key)
