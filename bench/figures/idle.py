@@ -27,7 +27,8 @@ SECONDS: Final = 60
 TIMES_MEMORY: Final = 1.4
 TIMES_SEEN: Final = 3
 
-_NAMESPACE: Final = "idle"
+_TOGETHER: Final = 1_000
+"""Rollouts of a namespace: as many as the settings permit by default."""
 _SEEN_SECONDS: Final = 300
 _POLL_SECONDS: Final = 0.1
 _SETTLED_SECONDS: Final = 30
@@ -51,7 +52,9 @@ async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess, si
         operator: started anew for the measurement.
         size: how many rollouts.
     """
-    await server.apply(f"/api/v1/namespaces/{_NAMESPACE}", _namespace())
+    for name in {_namespace_of(index) for index in range(size)}:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await server.apply(f"/api/v1/namespaces/{name}", namespace)
     await server.apply_all({_path(one): one for one in _rollouts(size)}, at_once=32)
     await asyncio.to_thread(_until, lambda: _is_at_rest(operator, size), operator.process)
     await asyncio.to_thread(operator.stop)
@@ -142,7 +145,7 @@ def _rollouts(size: int) -> Iterator[Manifest]:
         manifest: Manifest = {
             "apiVersion": "agentrollouts.dev/v1alpha1",
             "kind": "AgentRollout",
-            "metadata": {"name": agent, "namespace": _NAMESPACE},
+            "metadata": {"name": agent, "namespace": _namespace_of(index)},
             "spec": {
                 "agent": agent,
                 "releaseRef": {"name": f"{agent}-1.0.0"},
@@ -156,9 +159,9 @@ def _rollouts(size: int) -> Iterator[Manifest]:
 
 
 def _path(manifest: Manifest) -> str:
-    name = manifest["metadata"]["name"]
-    return f"/apis/agentrollouts.dev/v1alpha1/namespaces/{_NAMESPACE}/agentrollouts/{name}"
+    namespace, name = (manifest["metadata"][key] for key in ("namespace", "name"))
+    return f"/apis/agentrollouts.dev/v1alpha1/namespaces/{namespace}/agentrollouts/{name}"
 
 
-def _namespace() -> Manifest:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}}
+def _namespace_of(index: int) -> str:
+    return f"idle-{index // _TOGETHER}"
