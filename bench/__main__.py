@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-import yaml
-
 from bench.figures import active, breach, breaches, going_back, idle, rest
 from bench.rig import meters
 from bench.rig.crowd import Crowd
@@ -59,9 +57,7 @@ def _installed(stack: Stack, *, has_lease: bool) -> OperatorProcess:
     operator = OperatorProcess(stack)
     operator.install()
     if not has_lease:
-        settings = yaml.safe_load(operator.settings_file.read_text())
-        del settings["lease"]
-        operator.settings_file.write_text(yaml.safe_dump(settings))
+        operator.change_settings(lease=None)
     return operator
 
 

@@ -120,6 +120,13 @@ class OperatorProcess:
         settings["serve"]["port"] = self.port
         self.settings_file.write_text(yaml.safe_dump(settings))
 
+    def change_settings(self, **settings: object) -> None:
+        """Set some of its settings, in one step, as an update of the mounted ConfigMap does."""
+        current = yaml.safe_load(self.settings_file.read_text())
+        draft = self.settings_file.with_suffix(".draft")
+        draft.write_text(yaml.safe_dump(current | settings))
+        draft.rename(self.settings_file)
+
     def start(self, seconds: float = 60) -> None:
         """Start it, after `install` if that was not done yet, and wait until it is ready.
 

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-import yaml
-
 from campaigns.prometheus.agents import Agents, Ailment
 from campaigns.prometheus.faults import Fault, Place
 from campaigns.prometheus.faulty_proxy import TENANT, Doors, Secrets, Sink
@@ -158,12 +156,8 @@ class Stage:
 
     def _write_settings(self, *, broken: bool) -> None:
         """As an update of the operator's ConfigMap would; it looks at the file every five seconds."""
-        file = self.operator.settings_file
-        settings = yaml.safe_load(file.read_text())
-        settings["prometheus"] = _sources(self.stack, self.doors, self.secrets, broken=broken)
-        draft = file.with_suffix(".draft")
-        draft.write_text(yaml.safe_dump(settings))
-        draft.rename(file)
+        sources = _sources(self.stack, self.doors, self.secrets, broken=broken)
+        self.operator.change_settings(prometheus=sources)
 
     async def _agents_known(self) -> int:
         """How many agents Prometheus has seen."""

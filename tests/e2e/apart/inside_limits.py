@@ -8,7 +8,6 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox.operator import OperatorProcess
 from sandbox.programs import gateway
@@ -53,19 +52,13 @@ def test_a_route_is_attached_to_permitted_classes_only(given: Scene) -> None:
     closed.comes_to("Healthy")
 
 
-def change(operator: OperatorProcess, **settings: object) -> None:
-    """Change the settings file, as an upgrade of the chart does."""
-    current = yaml.safe_load(operator.settings_file.read_text())
-    operator.settings_file.write_text(yaml.safe_dump(current | settings))
-
-
 def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProcess) -> None:
     """A hostname of another team gets no route; one that exists stays, and its canary is rolled back."""
     shop = given.shop("open", traffic=routed(given.namespace))
     shop.comes_to("Healthy")
     shop.ships("2.0.0", phases=[phase("half", 50, 60)])
     shop.is_counting()
-    change(operator, gateways=[{"gateways": ["default/public"], "hosts": ["*.support.example.com"]}])
+    operator.change_settings(gateways=[{"gateways": ["default/public"], "hosts": ["*.support.example.com"]}])
     try:
         given.says("AgentRollout", "open", "Ready", "Held")
         assert shop.attempt["hold"]["reason"] == "HostNotPermitted"
@@ -78,10 +71,10 @@ def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProc
         assert f"hostnames[0]: the operator's settings do not permit {given.namespace}.example.com" in message
         assert given.manifest("HTTPRoute", "closed") is None
 
-        change(operator, gateways=[{"namespaces": [given.namespace], "gateways": ["*/public"]}])
+        operator.change_settings(gateways=[{"namespaces": [given.namespace], "gateways": ["*/public"]}])
         closed.comes_to("Healthy")
     finally:
-        change(operator, gateways=[])
+        operator.change_settings(gateways=[])
 
 
 def test_limits_follow_the_settings_file(given: Scene, operator: OperatorProcess) -> None:
@@ -97,6 +90,6 @@ def test_limits_follow_the_settings_file(given: Scene, operator: OperatorProcess
 
     gates = [{"name": name, "template": "error-rate"} for name in ("a", "b")]
     young.asks_for(FIRST, gates=gates)
-    change(operator, limits={**SETTINGS["limits"], "gatesPerRollout": 1})
+    operator.change_settings(limits={**SETTINGS["limits"], "gatesPerRollout": 1})
     message = given.says("AgentRollout", "young", "Ready", "LimitExceeded")
     assert message.startswith("spec.gates: has 2 gates, and the operator's settings permit 1")
