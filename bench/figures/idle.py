@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from agentrollouts.settings.limits import Limits
 from bench.floor import bare_cache
 from bench.rig import meters
 from bench.rig.report import Check, Result, Series
@@ -27,7 +28,7 @@ SECONDS: Final = 60
 TIMES_MEMORY: Final = 1.4
 TIMES_SEEN: Final = 3
 
-_TOGETHER: Final = 1_000
+_TOGETHER: Final = Limits().rollouts_per_namespace
 """Rollouts of a namespace: as many as the settings permit by default."""
 _SEEN_SECONDS: Final = 300
 _POLL_SECONDS: Final = 0.1
