@@ -18,6 +18,7 @@ from testkit.builders.releases import a_ready_release, not_ready
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.world import Behavior, World, a_world
 from tests.gitops_tools import ARGO_CD, FLUX, flux, health, kstatus
+from tests.repetitions import without_repetitions
 
 PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
 UNDER_WAY = [state for state in State if state not in ENDS]
@@ -154,7 +155,7 @@ def words(manifests: list[dict[str, Any]], script: str) -> list[str]:
     """What a script said, repetitions left out."""
     statuses = [health(script, manifest)[0] for manifest in manifests]
     assert set(statuses) <= ARGO_CD
-    return [word for index, word in enumerate(statuses) if index == 0 or word != statuses[index - 1]]
+    return without_repetitions(statuses)
 
 
 def test_the_course_of_a_good_release() -> None:

@@ -10,6 +10,7 @@ from tests.e2e.api import Manifest
 from tests.e2e.manifests import phase
 from tests.e2e.scene import Scene, Shop, now
 from tests.gitops_tools import health, kstatus
+from tests.repetitions import without_repetitions
 
 SECOND, BAD = "2.0.0", "3.0.0"
 TRACKING = {
@@ -131,12 +132,12 @@ def test_the_course_as_git_tools_see_it(given: Scene) -> None:
         manifest for manifest in manifests if manifest["spec"]["releaseRef"]["name"] == f"agent-{SECOND}"
     ]
     assert manifests[0]["status"] == {"observedGeneration": 0}
-    assert changes(map(kstatus, manifests)) == ["InProgress", "Current", "InProgress", "Current"]
-    assert changes(map(partial(health_of, "agentrollout-progressing"), requested)) == [
+    assert without_repetitions(map(kstatus, manifests)) == ["InProgress", "Current", "InProgress", "Current"]
+    assert without_repetitions(map(partial(health_of, "agentrollout-progressing"), requested)) == [
         "Progressing",
         "Healthy",
     ]
-    serving = changes(map(partial(health_of, "agentrollout-serving"), requested))
+    serving = without_repetitions(map(partial(health_of, "agentrollout-serving"), requested))
     assert serving in (
         ["Progressing", "Healthy"],
         ["Healthy"],
@@ -151,9 +152,3 @@ def test_the_course_as_git_tools_see_it(given: Scene) -> None:
 def health_of(script: str, manifest: Manifest) -> str:
     """What Argo CD would show."""
     return health(script, manifest)[0]
-
-
-def changes(words: "map[str]") -> list[str]:
-    """Words without repetitions."""
-    listed = list(words)
-    return [word for index, word in enumerate(listed) if index == 0 or word != listed[index - 1]]
