@@ -4,7 +4,7 @@ from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from tests.e2e.api import Api, Manifest
-from tests.e2e.scene import Scene, Shop
+from tests.e2e.scene import Scene
 
 DANA: Final = "dana@example.com"
 _EDITS: Final = [
@@ -52,12 +52,6 @@ def may_edit(dana: Api, scene: Scene) -> bool:
         scene.api.apply({**mark, "metadata": {**mark["metadata"], "name": "tick"}})  # another look
         return False
     return True
-
-
-def request_rollback(shop: Shop) -> None:
-    """Annotate the rollout, about the attempt that it shows."""
-    value = f"{shop.attempt['number']}/{shop.asked}"
-    shop.scene.api.patch(shop.ref, {"metadata": {"annotations": {"agentrollouts.dev/roll-back": value}}})
 
 
 def metadata_of(scene: Scene, ref: Ref) -> Manifest:

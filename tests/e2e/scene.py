@@ -221,10 +221,10 @@ class Shop:
         assert versions, f"{self.traffic} was never seen"
         assert len({version.weights for version in versions}) == 1, [version.weights for version in versions]
 
-    def approves(self, phase: str) -> None:
-        """A person agrees that the attempt leaves a phase."""
-        approval = {"agentrollouts.dev/approve": f"{self.attempt['number']}/{phase}"}
-        self.scene.api.patch(self.ref, {"metadata": {"annotations": approval}})
+    def request(self, action: str, value: str) -> None:
+        """Annotate the rollout, about the attempt that it shows, as `kubectl annotate` would."""
+        annotations = {f"agentrollouts.dev/{action}": f"{self.attempt['number']}/{value}"}
+        self.scene.api.patch(self.ref, {"metadata": {"annotations": annotations}})
 
     def is_rolled_back_for(self, reason: str) -> None:
         """Wait until a rollback is recorded; it has this reason.

@@ -74,8 +74,8 @@ def mounted_split(pod: str) -> Manifest:
         text = Path(f"/proc/{process}/root{_TRAFFIC}/split.json").read_text()
     except OSError:
         return {}
-    found: Manifest = json.loads(text)
-    return found
+    split: Manifest = json.loads(text)
+    return split
 
 
 def kill(pod: str) -> None:

@@ -19,6 +19,7 @@ from tests.e2e.scene import BACK, Scene, Shop, check_every_version, now
 from tests.e2e.witness import PATIENCE, Version, Witness, eventually
 from tests.node.deployments import AGENT, deploy, end, kill, mounted_split
 from tests.node.pods import OperatorPods
+from tests.repetitions import without_repetitions
 
 NAMESPACE: Final = "killed"
 STABLE: Final = "4.1.0"
@@ -45,7 +46,7 @@ def analysis(grace: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt on real pods that is asked for by customers."""
+    """An attempt on real pods that receives requests."""
 
     shop: Shop
     pods: dict[str, str]
@@ -55,7 +56,7 @@ class Attempt:
 
     def approve(self) -> None:
         """A person agrees to the next phase."""
-        self.shop.approves(self.shop.attempt["phaseName"])
+        self.shop.request("approve", self.shop.attempt["phaseName"])
 
     def rises(self, since: float) -> Version:
         """Wait for the next weight; the first version of the route that has it.
@@ -79,7 +80,7 @@ class Attempt:
         eventually(what, killed)
 
     def is_missed(self, version: str) -> bool:
-        """Whether the status says that nobody answers for a release."""
+        """Whether the status reports that a release has no ready endpoint."""
         if version == CANARY:
             return bool(self.shop.attempt.get("endpointsLostTime"))
         ready = self.shop.ready
@@ -89,9 +90,9 @@ class Attempt:
         """The version of the cluster at which the endpoint of a release became ready, and it still is."""
         selector = f"--selector=kubernetes.io/service-name={service_of(f'{AGENT}-{version}')}"
         kubectl = self.shop.scene.stack.kubectl
-        (found,) = kubectl.get("endpointslices", f"--namespace={NAMESPACE}", selector)["items"]
-        assert [endpoint["conditions"]["ready"] for endpoint in found["endpoints"]] == [True]
-        return int(found["metadata"]["resourceVersion"])
+        (endpoints,) = kubectl.get("endpointslices", f"--namespace={NAMESPACE}", selector)["items"]
+        assert [endpoint["conditions"]["ready"] for endpoint in endpoints["endpoints"]] == [True]
+        return int(endpoints["metadata"]["resourceVersion"])
 
     def record_lost(self, figures: dict[str, float], since: float, when: str) -> None:
         """Record how many requests no release has answered since then."""
@@ -126,8 +127,8 @@ class Attempt:
 
     def _weights(self, since: float) -> list[tuple[int, int]]:
         """The weights since then, without repetitions."""
-        found = [version.weights for version in self.shop.scene.witness.versions(self.shop.route, since)]
-        return [each for index, each in enumerate(found) if index == 0 or found[index - 1] != each]
+        versions = self.shop.scene.witness.versions(self.shop.route, since)
+        return without_repetitions(version.weights for version in versions)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,7 @@ def test_nothing_moves_until_a_killed_process_answers_again(
     assert attempt.ready_at(version) < risen.number
     attempt.check_whole()
     when = f"kill -9 of the process of {SIDES[version]}"
-    figures[f"from {when} until the attempt goes on"] = risen.time - killed
+    figures[f"from {when} until the attempt resumes"] = risen.time - killed
     attempt.record_lost(figures, killed, f"after {when}")
 
 
@@ -236,7 +237,7 @@ def test_a_canary_that_keeps_crashing_is_rolled_back_after_the_grace(
 
     def waits() -> bool:
         status = stack.kubectl.get(f"pod/{pod}", f"--namespace={NAMESPACE}")["status"]
-        waiting = [found["state"].get("waiting", {}) for found in status["containerStatuses"]]
-        return [found.get("reason") for found in waiting] == ["CrashLoopBackOff"]
+        waiting = [container["state"].get("waiting", {}) for container in status["containerStatuses"]]
+        return [state.get("reason") for state in waiting] == ["CrashLoopBackOff"]
 
     attempt.kill_until(CANARY, "CrashLoopBackOff", waits)

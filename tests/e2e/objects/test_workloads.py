@@ -78,12 +78,6 @@ def ships(shop: Shop, version: str) -> None:
     shop.asks_for(version)
 
 
-def approve(shop: Shop) -> None:
-    """A person lets the canary go on."""
-    order = {"agentrollouts.dev/approve": f"{shop.attempt['number']}/asked"}
-    shop.scene.api.patch(shop.ref, {"metadata": {"annotations": order}})
-
-
 @pytest.fixture
 def shop(given: Scene) -> Shop:
     """The first release of an agent, in a namespace that has opted in."""
@@ -127,7 +121,7 @@ def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     same = find_object(given, "1.0.0")
     assert same is not None
     assert same["metadata"]["generation"] == first["metadata"]["generation"]
-    approve(shop)
+    shop.request("approve", "asked")
     shop.comes_to("Healthy")
 
     shop.until("1.0.0 has no pods", lambda: replicas(given, "1.0.0") == 0)
@@ -144,13 +138,12 @@ def test_a_rollback_at_rest_waits_for_the_pods_of_a_cold_release(given: Scene, s
         are_ready(given, version)
         if version != "1.0.0":
             shop.comes_to("AwaitingApproval")
-            approve(shop)
+            shop.request("approve", "asked")
         shop.comes_to("Healthy")
     shop.until("1.0.0 has no pods", lambda: replicas(given, "1.0.0") == 0)
     are_ready(given, "1.0.0", ready=False)
-    order = {"agentrollouts.dev/roll-back": f"{shop.attempt['number']}/agent-2.0.0"}
 
-    given.api.patch(shop.ref, {"metadata": {"annotations": order}})
+    shop.request("roll-back", "agent-2.0.0")
     given.operator.kill()
     given.operator.start()
 

@@ -1,13 +1,7 @@
 """What a person asks for by annotation, on the real API server."""
 
 from tests.e2e.manifests import FIRST, phase
-from tests.e2e.scene import Scene, Shop
-
-
-def orders(shop: Shop, annotation: str, name: str) -> None:
-    """Annotate the rollout, about the attempt that it shows, as `kubectl annotate` would."""
-    value = f"{shop.attempt['number']}/{name}"
-    shop.scene.api.patch(shop.ref, {"metadata": {"annotations": {f"agentrollouts.dev/{annotation}": value}}})
+from tests.e2e.scene import Scene
 
 
 def test_taken_back_tried_again_and_taken_back_days_later(given: Scene) -> None:
@@ -16,15 +10,15 @@ def test_taken_back_tried_again_and_taken_back_days_later(given: Scene) -> None:
     first, second = f"{shop.agent}-{FIRST}", f"{shop.agent}-2.0.0"
     shop.ships("2.0.0")
     shop.is_counting()
-    orders(shop, "roll-back", second)
+    shop.request("roll-back", second)
     shop.is_back()
     shop.until("Quarantined", lambda: shop.ready.get("reason") == "Quarantined")
 
     shop.asks_for("2.0.0", phases=[phase("half", 50, 5)])
-    orders(shop, "retry", second)
+    shop.request("retry", second)
     shop.comes_to("Healthy")
 
-    orders(shop, "roll-back", second)
+    shop.request("roll-back", second)
     shop.until("the first one serves", lambda: shop.status["stable"]["release"] == first)
     shop.until("Quarantined", lambda: shop.ready.get("reason") == "Quarantined")
     shop.is_back()
