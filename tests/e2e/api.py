@@ -83,8 +83,10 @@ class Api:
         self._send("DELETE", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), options)
 
     def get(self, ref: Ref) -> Manifest:
-        """The object as it is now."""
-        return self._send("GET", RESOURCES[ref.kind].path(ref.namespace or None, ref.name), {})
+        """The object as it is now, which must exist."""
+        manifest = self.find(ref)
+        assert manifest is not None, f"{ref} does not exist"
+        return manifest
 
     def find(self, ref: Ref) -> Manifest | None:
         """The object as it is now; None if there is none."""
@@ -110,7 +112,7 @@ class Api:
             yield from map(json.loads, filter(None, answer.iter_lines()))
 
     def served(self) -> Counter[str]:
-        """How many requests the API server has served, whoever sent them, by verb and resource."""
+        """Number of requests that the API server has served, from all clients, by verb and resource."""
         answer = self._session.get(f"{self._url}/metrics", timeout=30)
         answer.raise_for_status()
         families = text_string_to_metric_families(answer.text)
