@@ -110,7 +110,7 @@ def test_the_youngest_rollouts_beyond_the_limit_ship_nothing() -> None:
 
 
 def test_rollouts_beyond_the_limit_cost_nothing_while_they_wait() -> None:
-    """Nobody looks at them until a place is free; then only the oldest of them is looked at."""
+    """No pass examines them until a place is free; then a pass examines only the oldest of them."""
 
     async def scenario() -> None:
         async with a_shell(settings=limits(rolloutsPerNamespace=2)) as shell:
@@ -136,7 +136,7 @@ def test_rollouts_beyond_the_limit_cost_nothing_while_they_wait() -> None:
 
 
 def test_a_rollout_that_is_made_again_loses_its_place() -> None:
-    """Also if nobody has looked between its end and its second beginning."""
+    """Also if no pass ran between its deletion and its re-creation."""
 
     async def scenario() -> None:
         async with a_shell(settings=limits(rolloutsPerNamespace=1)) as shell:

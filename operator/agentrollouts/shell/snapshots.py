@@ -12,7 +12,7 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.release.snapshot import Snapshot
 
 FEW: Final = 4
-"""The snapshots of an agent with no more are read at each pass, which costs less than to keep them."""
+"""If an agent has at most this many snapshots, each pass reads them: keeping them would take 5 KiB each."""
 REMEMBERED: Final = 4096
 """Snapshots that are kept as read, of 5 KiB each."""
 

@@ -68,7 +68,7 @@ def test_an_incident_elsewhere_does_not_throw_away_one_release_after_the_other()
     ("release", "more"),
     [
         (OLD, ""),
-        ("nobody-1.0.0", ". spec.releaseRef: no AgentRelease nobody-1.0.0"),
+        ("absent-1.0.0", ". spec.releaseRef: no AgentRelease absent-1.0.0"),
     ],
 )
 def test_what_serves_is_told_of_before_what_is_asked_for(release: str, more: str) -> None:
@@ -168,10 +168,10 @@ def test_a_person_takes_stable_back_while_the_next_release_stands_in_line() -> N
 
 
 @pytest.mark.parametrize(
-    ("release", "more"), [(NEXT, "spec.paused is true"), ("nobody-1.0.0", "no AgentRelease")]
+    ("release", "more"), [(NEXT, "spec.paused is true"), ("absent-1.0.0", "no AgentRelease")]
 )
-def test_while_a_release_stands_in_line_what_serves_is_told_of_first(release: str, more: str) -> None:
-    """Nothing is left to go back to, so the attempt goes on waiting, but the failure is not hidden."""
+def test_while_a_release_waits_the_failure_of_stable_is_reported_first(release: str, more: str) -> None:
+    """There is no release to roll back to, so the attempt keeps waiting, but the failure is reported."""
     world = at_rest(OLD, paused=True)
     world.ship(NEXT)
     world.settle()

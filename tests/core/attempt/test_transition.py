@@ -193,10 +193,10 @@ def test_the_newest_quarantined_digests_are_kept_each_once() -> None:
     assert [(names[0], names.count(NEW)) for names in quarantined] == [(NEW, 1)] * 2
 
 
-def test_what_stood_in_line_leaves_no_trace_in_the_history() -> None:
+def test_a_pending_attempt_leaves_no_trace_in_the_history() -> None:
     """It never served."""
     waiting = a_rollout().in_state(State.PENDING)
-    status = after(waiting, moves.Supersede("another one is asked for")).status
+    status = after(waiting, moves.Supersede("another release is requested")).status
 
     assert (status.history, status.canary) == (waiting.status.history, None)
 

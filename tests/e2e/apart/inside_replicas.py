@@ -17,7 +17,7 @@ from tests.e2e.witness import eventually
 
 LONG = 300
 LEASE_SECONDS = 15
-"""How long a Lease is valid that nobody gives up."""
+"""How long a Lease stays valid if its holder does not release it."""
 LEASE_LOST = 3
 
 
@@ -69,7 +69,7 @@ def test_a_planned_handover_is_short(replicas: tuple[OperatorProcess, OperatorPr
     assert leader.stop() == 0
     ended = now()
     eventually("the other one leads", partial(leads, other))
-    assert now() - ended < LEASE_SECONDS, "the leader gave the Lease up"
+    assert now() - ended < LEASE_SECONDS, "the leader released the Lease"
     leader.start()
     assert (leads(leader), leads(other)) == (False, True)
 

@@ -228,7 +228,7 @@ async def test_a_frozen_api_server_ends_a_call_at_its_deadline(stack: Stack) -> 
 
 
 async def test_a_route_write_is_one_request(cluster: Cluster, stack: Stack) -> None:
-    """Changing weights reads no object and asks for no discovery; `bench/` says how long it takes."""
+    """Changing weights reads no object and sends no discovery request; `bench/` measures the time."""
     await cluster.apply(route(0))
     api = Api(stack)
     before = api.served()

@@ -34,7 +34,7 @@ def test_what_is_in_quarantine_stays_out(given: Scene) -> None:
     shop.ships(SECOND, failing=0.9)
     shop.comes_to("RolledBack")
     given.says("AgentRollout", "banned", "Stalled", "Quarantined")
-    given.witness.wait("no more runs", lambda: shop.weights() == BACK)
+    given.witness.wait("stable has all traffic", lambda: shop.weights() == BACK)
     began = recreate(shop)
 
     given.says("AgentRollout", "banned", "Ready", "Quarantined")

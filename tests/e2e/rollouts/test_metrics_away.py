@@ -1,4 +1,4 @@
-"""Prometheus is away, in two ways: nothing goes forward, and the way back stays open."""
+"""Prometheus is stopped or hangs: no attempt advances, and a rollback still works."""
 
 from tests.e2e.manifests import phase
 from tests.e2e.prometheus import hanging, stopped
@@ -31,7 +31,7 @@ def test_stopped(given: Scene) -> None:
 
 
 def test_hanging(given: Scene) -> None:
-    """A server that answers nobody prevents neither a way back nor anything else that needs no metrics."""
+    """An unresponsive server prevents neither a rollback nor anything else that needs no metrics."""
     (shop, other) = given.serving("hanging", "beside")
     shop.ships("2.0.0", phases=[phase("half", 50, 600)])
     shop.is_counting(phase="half")

@@ -17,7 +17,7 @@ from tests.e2e.witness import PATIENCE, eventually
 STABLE, CANARY, BROKEN = scenarios.HEALTHY, scenarios.FIXED, scenarios.BAD_PROMPT
 AGENT = "support-agent"
 QUIET_SECONDS = 2.0
-"""Without a request to a release, at a rate of 60/s: it gets none any more."""
+"""How long a release must get no request, of 60 a second, to count as out of the traffic."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def unanswered(ledger: Ledger, since: float) -> list[Answer]:
 
 
 def test_asked_to_go_back_while_prometheus_hangs(given: Scene, front: Storefront) -> None:
-    """A person's word takes the canary out of the traffic without any metric; nobody is refused."""
+    """A person's request takes the canary out of the traffic without any metric, and no request fails."""
     with customers(given) as ledger:
         gets_requests(ledger, STABLE)
         settled = now()
@@ -104,7 +104,7 @@ def test_asked_to_go_back_while_prometheus_hangs(given: Scene, front: Storefront
 
 
 def test_a_breach_takes_the_canary_out_of_the_traffic(given: Scene, front: Storefront) -> None:
-    """A bundle that fails is taken out of the traffic in mid-phase; nobody is refused."""
+    """A bundle that fails is taken out of the traffic in mid-phase, and no request fails."""
     with customers(given) as ledger:
         gets_requests(ledger, STABLE)
         eventually("stable is scraped", lambda: given.runs_seen(STABLE))

@@ -9,7 +9,8 @@ from testkit.builders.rollouts import a_rollout
 from testkit.world import a_world
 
 MOST_COPIES = 16
-"""With one gate: 6 of the conditions, which are made anew, 2 of the gate, 6 of the status and the attempt."""
+"""With one gate: 6 of the conditions, which each decision creates again, 2 of the gate, and 6 of the status
+and the attempt."""
 
 
 def test_what_did_not_change_is_not_copied_to_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
