@@ -42,6 +42,7 @@ class Resource:
 KINDS: Final[Mapping[str, Resource]] = {
     "AgentRelease": Resource(API_VERSION, "agentreleases"),
     "AgentRollout": Resource(API_VERSION, "agentrollouts"),
+    "AgentRolloutAction": Resource(API_VERSION, "agentrolloutactions"),
     "ConfigMap": Resource("v1", "configmaps"),
     "Deployment": Resource("apps/v1", "deployments"),
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions of both kinds, as values and as the text that is committed under `crds/`.
+"""The CustomResourceDefinitions of all kinds, as values and as the text that is committed under `crds/`.
 
 The models are the only source: the docstring of a field is what `kubectl explain` shows, and its type is what
 the API server enforces. The text is stable, so that only a change of the public contract shows as a diff.
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.crd.structural import Schema, structural, without_defaults
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.model.marks import Column, Resource
@@ -22,8 +23,8 @@ Manifest = dict[str, Any]
 _HEADER: Final = "# Generated from agentrollouts.api by `agentrollouts crds`. Do not edit.\n"
 
 CATEGORY: Final = GROUP.replace(".", "-")
-"""The name that lists both kinds at once. Not a plural, since kubectl would then apply `delete agentrollouts
---all` to both kinds, and reject `get agentrollouts NAME`."""
+"""The name that lists all kinds at once. Not a plural, since kubectl would then apply `delete agentrollouts
+--all` to all of them, and reject `get agentrollouts NAME`."""
 
 _API_VERSION: Final = {
     "type": "string",
@@ -37,8 +38,8 @@ settled."""
 
 
 def crds() -> tuple[Manifest, ...]:
-    """The two CustomResourceDefinitions."""
-    return (_crd(AgentRelease, AgentRelease.resource), _crd(AgentRollout, AgentRollout.resource))
+    """The CustomResourceDefinitions."""
+    return tuple(_crd(model, model.resource) for model in (AgentRelease, AgentRollout, AgentRolloutAction))
 
 
 def render() -> dict[str, str]:
@@ -69,6 +70,7 @@ def _crd(model: type[ApiModel], resource: Resource) -> Manifest:
                     "storage": True,
                     "additionalPrinterColumns": [_column(column) for column in resource.columns],
                     "subresources": {"status": {}},
+                    **_selectable(resource),
                     "schema": {"openAPIV3Schema": _root(structural(model))},
                 }
             ],
@@ -94,6 +96,11 @@ def _root(schema: Schema) -> Schema:
 def _column(column: Column) -> dict[str, Any]:
     wide = {"priority": 1} if column.wide else {}
     return {"name": column.name, "type": column.type, "jsonPath": column.path} | wide
+
+
+def _selectable(resource: Resource) -> dict[str, Any]:
+    fields = [{"jsonPath": path} for path in resource.selectable]
+    return {"selectableFields": fields} if fields else {}
 
 
 def _to_yaml(manifest: Manifest) -> str:

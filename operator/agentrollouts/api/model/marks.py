@@ -52,6 +52,8 @@ class Resource:
     plural: str
     short_name: str
     columns: tuple[Column, ...]
+    selectable: tuple[str, ...] = ()
+    """JSONPaths of the fields by which a list can be selected."""
 
 
 def ready_column(name: str, field: str, *, wide: bool = False) -> Column:

@@ -1,0 +1,187 @@
+"""AgentRolloutAction: what a person requests of one rollout, once, with a name and a reason.
+
+The API server proves who requests it, with the admission policies of the chart. An action is never changed:
+another request is another action. Its effect, and that it was taken, are in the status of the rollout.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from agentrollouts.api.model.base import ApiModel, DnsLabel, Message, ObjectName, ReasonStr, ReleaseName, Time
+from agentrollouts.api.model.marks import AGE, Column, Resource, cel, ready_column, rules
+from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.objects import Conditions, ObjectMeta
+
+ACKNOWLEDGED_SECONDS: Final = 4 * 3600
+"""How long an acknowledged hold lasts if the action does not say it."""
+_REQUESTER_LENGTH: Final = 253
+_REASON_LENGTH: Final = 1024
+
+
+class ActionType(StrEnum):
+    """What is requested. The RBAC verb on `agentrollouts` is the name in lower case."""
+
+    APPROVE = "Approve"
+    PROMOTE = "Promote"
+    HOLD = "Hold"
+    RESUME = "Resume"
+    ROLL_BACK = "RollBack"
+    RETRY = "Retry"
+    ACKNOWLEDGE = "Acknowledge"
+
+
+FORWARD: Final = frozenset(
+    {ActionType.APPROVE, ActionType.PROMOTE, ActionType.RESUME, ActionType.RETRY, ActionType.ACKNOWLEDGE}
+)
+"""Types that let a canary have more, or have it for longer. They need proof of who requests them."""
+
+Requester = Annotated[str, Field(max_length=_REQUESTER_LENGTH)]
+"""A user name of the API server."""
+
+
+def _goes_with(field: str, *types: ActionType, is_needed: bool = False) -> dict[str, str]:
+    """A field belongs to these types alone; each of them needs it, or may have it."""
+    names = ", ".join(f"'{each}'" for each in types)
+    listed = " or ".join(types)
+    if is_needed:
+        rule, need = f"self.type in [{names}] ? has(self.{field}) : !has(self.{field})", ", which need it"
+    else:
+        rule, need = f"!has(self.{field}) || self.type in [{names}]", ""
+    return cel(rule, f"`{field}` goes with type {listed}{need}", field)
+
+
+class ActionSpec(ApiModel):
+    """The request."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("self == oldSelf", "an action cannot be changed; create another one"),
+            _goes_with("phase", ActionType.APPROVE, ActionType.PROMOTE, is_needed=True),
+            _goes_with("release", ActionType.ROLL_BACK, ActionType.RETRY, is_needed=True),
+            _goes_with("target", ActionType.ROLL_BACK),
+            _goes_with("force", ActionType.ROLL_BACK),
+            _goes_with("forSeconds", ActionType.ACKNOWLEDGE),
+            cel(
+                "!has(self.target) || !has(self.release) || self.target != self.release",
+                "`target` must be another release than `release`",
+                "target",
+            ),
+        )
+    )
+
+    rollout: ObjectName
+    """Name of the AgentRollout in the same namespace."""
+    type: ActionType
+    """What is requested. Approve: count one approval of `phase`. Promote: treat `phase` as passed. Hold: keep
+    the weight and stop the clocks. Resume: end a hold that a person requested. RollBack: roll back `release`.
+    Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself to `forSeconds`
+    from now."""
+    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`. An action
+    for another attempt has no effect."""
+    phase: DnsLabel | None = None
+    """Phase to approve or to promote; `bake` is the time after the last phase."""
+    release: ReleaseName | None = None
+    """Release to roll back or to retry."""
+    target: ReleaseName | None = None
+    """Release to roll back to, if no attempt is in progress. Defaults to the newest healthy release with a
+    ready endpoint."""
+    force: bool | None = None
+    """Whether to roll back at rest even if no target has a ready endpoint. Defaults to false."""
+    for_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
+    """How long the hold lasts from now, in seconds. Defaults to 14,400."""
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=_REASON_LENGTH,
+            json_schema_extra=rules(
+                cel("self.trim().size() >= 8", "say why in at least 8 characters"),
+            ),
+        ),
+    ]
+    """Why, in at least 8 characters. It is shown to everyone who can read the rollout."""
+    requested_by: Annotated[Requester, Field(min_length=1)]
+    """User name of whoever creates the action. The API server rejects any other name, and fills it in where
+    MutatingAdmissionPolicy is served (Kubernetes 1.36)."""
+
+
+class ActionStatus(ApiModel):
+    """The answer."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """Generation of the spec that this status describes."""
+    routed_seconds: Annotated[str, Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?$")] | None = None
+    """RollBack: seconds from the decision to the route. Absent until the route was written."""
+    conditions: Conditions = ()
+    """Conditions: Ready is the answer; Reconciling and Stalled say whether to wait for more."""
+
+
+class AgentRolloutAction(ApiModel):
+    """A request of one person to one rollout."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("self.metadata.name.size() <= 63", "`metadata.name` must be at most 63 characters")
+        )
+    )
+
+    resource: ClassVar[Resource] = Resource(
+        kind="AgentRolloutAction",
+        plural="agentrolloutactions",
+        short_name="aroa",
+        columns=(
+            Column("Rollout", ".spec.rollout"),
+            Column("Type", ".spec.type"),
+            Column("Attempt", ".spec.attempt", "integer"),
+            Column("By", ".spec.requestedBy"),
+            ready_column("Result", "reason"),
+            ready_column("Message", "message", wide=True),
+            AGE,
+        ),
+        selectable=(".spec.rollout",),
+    )
+
+    api_version: Literal["agentrollouts.dev/v1alpha1"] = API_VERSION
+    kind: Literal["AgentRolloutAction"] = "AgentRolloutAction"
+    metadata: ObjectMeta
+    spec: ActionSpec
+    """The request. Written once, by the person who makes it."""
+    status: ActionStatus = ActionStatus()
+    """The answer. Written only by the operator."""
+
+
+class TakenAction(ApiModel):
+    """An action that was answered for good, or that is being carried out."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    """UID of the action."""
+    name: ObjectName
+    """Name of the action."""
+    type: ActionType
+    """What was requested."""
+    by: Requester
+    """Who requested it."""
+    time: Time
+    """Time at which it was taken."""
+    result: ReasonStr
+    """Answer, as one CamelCase word."""
+    message: Message = ""
+    """Answer, as a sentence."""
+
+
+class PersonalAct(ApiModel):
+    """Who did something to the attempt, by which action."""
+
+    by: Requester
+    """Who requested it."""
+    action: ObjectName
+    """Name of the AgentRolloutAction."""
+    reason: Message
+    """Why, in that person's words."""
+    time: Time
+    """Time at which it took effect."""
