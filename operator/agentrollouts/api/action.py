@@ -11,7 +11,16 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.model.base import ApiModel, DnsLabel, Message, ObjectName, ReasonStr, ReleaseName, Time
+from agentrollouts.api.model.base import (
+    ApiModel,
+    Digest,
+    DnsLabel,
+    Message,
+    ObjectName,
+    ReasonStr,
+    ReleaseName,
+    Time,
+)
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
@@ -41,6 +50,8 @@ FORWARD: Final = frozenset(
 
 Requester = Annotated[str, Field(max_length=_REQUESTER_LENGTH)]
 """A user name of the API server."""
+RoutedSeconds = Annotated[str, Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?$")]
+"""A duration in seconds, as a decimal."""
 
 
 def _goes_with(field: str, *types: ActionType, is_needed: bool = False) -> dict[str, str]:
@@ -115,7 +126,7 @@ class ActionStatus(ApiModel):
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status describes."""
-    routed_seconds: Annotated[str, Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?$")] | None = None
+    routed_seconds: RoutedSeconds | None = None
     """RollBack: seconds from the decision to the route. Absent until the route was written."""
     conditions: Conditions = ()
     """Conditions: Ready is the answer; Reconciling and Stalled say whether to wait for more."""
@@ -172,6 +183,8 @@ class TakenAction(ApiModel):
     """Answer, as one CamelCase word."""
     message: Message = ""
     """Answer, as a sentence."""
+    routed_seconds: RoutedSeconds | None = None
+    """RollBack: seconds from the decision to the route. Absent until the route was written."""
 
 
 class PersonalAct(ApiModel):
@@ -181,7 +194,35 @@ class PersonalAct(ApiModel):
     """Who requested it."""
     action: ObjectName
     """Name of the AgentRolloutAction."""
-    reason: Message
+    reason: Message = ""
     """Why, in that person's words."""
     time: Time
     """Time at which it took effect."""
+
+
+class GivenApproval(PersonalAct):
+    """An approval that counts."""
+
+    phase_name: DnsLabel
+    """Phase that it approves."""
+
+
+class Promotion(PersonalAct):
+    """A phase that counts as passed."""
+
+    phase_name: DnsLabel
+    """Phase, or `bake`."""
+
+
+class Retried(PersonalAct):
+    """A digest that may be tried again."""
+
+    digest: Digest
+    """Digest that was rolled back."""
+
+
+class Acknowledged(PersonalAct):
+    """A hold that is to last."""
+
+    until: Time
+    """Time until which the hold lasts."""

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from agentrollouts.api.action import Acknowledged, GivenApproval, PersonalAct, Promotion, Retried
 from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, ReasonStr, Time
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.reasons import Trigger
@@ -45,10 +46,16 @@ class Hold(ApiModel):
     """Time at which the hold ends without an action. Absent if it does not."""
     resumes: State
     """State in which the attempt resumes."""
+    acknowledged: Acknowledged | None = None
+    """Who has it last longer. Absent if no one does."""
 
 
 MAX_APPROVALS: Final = 40
 """Twice the phases that a plan may have, so that those of the first plan always have room."""
+
+
+MAX_GIVEN: Final = 100
+"""Five people for each phase of a plan."""
 
 
 class RequiredApproval(ApiModel):
@@ -58,6 +65,8 @@ class RequiredApproval(ApiModel):
     """Phase that required it."""
     weight: Weight
     """Weight of that phase, in percent. Without the approval, the canary does not get more."""
+    count: Annotated[int, Field(ge=1, le=5)] = 1
+    """Number of people who must approve."""
 
 
 class Attempt(ApiModel):
@@ -108,3 +117,11 @@ class Attempt(ApiModel):
     passed. An edit of the plan does not remove them from this attempt."""
     hold: Hold | None = None
     """Why the attempt waits. Absent if it does not."""
+    approved_by: Annotated[tuple[GivenApproval, ...], Field(max_length=MAX_GIVEN)] = ()
+    """Approvals that count, by action. At most 100."""
+    promoted: Promotion | None = None
+    """Phase that counts as passed because a person said so. Absent once that phase is over."""
+    held_by: PersonalAct | None = None
+    """Person who holds the attempt. Absent if no one does."""
+    retried: Retried | None = None
+    """Person who has a digest that was rolled back tried again. Absent if no one has."""

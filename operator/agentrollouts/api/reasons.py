@@ -78,6 +78,7 @@ class Reason(StrEnum):
     )
 
     # Why an attempt is held.
+    HELD_BY_PERSON = "HeldByPerson", "A person holds the attempt; rolling back still works."
     PAUSED = "Paused", "The rollout is paused; rolling back still works."
     METRIC_MISSING = "MetricMissing", "A gate's metric does not exist."
     NEVER_SEEN = (
@@ -206,7 +207,22 @@ class Reason(StrEnum):
     SETTLED = "Settled", "There is nothing left to do."
     NOT_STALLED = "NotStalled", "The rollout is not waiting for anything that only a person can resolve."
 
+    # The answer to an action.
+    DONE = "Done", "What was requested is done."
+    COUNTED = "Counted", "The approval counts."
+    NOTHING_TO_DO = "NothingToDo", "It was done already."
+    WAITING = "Waiting", "The action takes effect once something else has happened."
+    REFUSED = "Refused", "The action has no effect, and the message says why."
+    STALE = "Stale", "The action names an attempt that is over."
+    NO_SUCH_ROLLOUT = "NoSuchRollout", "There is no AgentRollout of that name in the namespace."
+    IDENTITY_NOT_PROVED = (
+        "IdentityNotProved",
+        "The API server does not verify who creates actions, so those that advance a canary have no effect.",
+    )
+
     # What happened, as Events.
+    ACTION_TAKEN = "ActionTaken", "An AgentRolloutAction took effect."
+    ACTION_REFUSED = "ActionRefused", "An AgentRolloutAction had no effect."
     ATTEMPT_STARTED = "AttemptStarted", "A new attempt began."
     PHASE_STARTED = "PhaseStarted", "The canary got a new share of the traffic."
     PHASE_EXTENDED = "PhaseExtended", "The phase was extended because a gate was undecided."

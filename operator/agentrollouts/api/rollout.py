@@ -30,6 +30,12 @@ class Approval(StrEnum):
     REQUIRED = "Required"
 
 
+BAKE: Final = "bake"
+"""How an action names the time after the last phase."""
+MAX_APPROVERS: Final = 5
+"""More people than that do not look at one phase."""
+
+
 class MetricConvention(StrEnum):
     """The metric names that the built-in gates use."""
 
@@ -47,7 +53,17 @@ class Phase(ApiModel):
                 "!has(self.rampSeconds) || self.rampSeconds <= self.durationSeconds",
                 "`rampSeconds` must be at most `durationSeconds`, which includes it",
                 "rampSeconds",
-            )
+            ),
+            cel(
+                f"self.name != '{BAKE}'",
+                f"`name` must not be `{BAKE}`, which is the time after the last phase",
+                "name",
+            ),
+            cel(
+                "!has(self.approvals) || self.approval == 'Required'",
+                "`approvals` needs `approval: Required`",
+                "approvals",
+            ),
         )
     )
 
@@ -64,6 +80,8 @@ class Phase(ApiModel):
     approval: Approval = Approval.NOT_REQUIRED
     """Whether the attempt needs an approval to leave this phase: NotRequired or Required. Defaults to
     NotRequired."""
+    approvals: Annotated[int, Field(ge=1, le=MAX_APPROVERS)] | None = None
+    """Number of people who must approve. The author of the release does not count. Defaults to 1."""
 
 
 class Bake(ApiModel):

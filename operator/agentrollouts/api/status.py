@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from agentrollouts.api.action import TakenAction
 from agentrollouts.api.attempt import Attempt, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
@@ -78,7 +79,7 @@ class Quarantined(ApiModel):
     time: Time
     """Time of the rollback."""
     attempt: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    """Number of the attempt that was rolled back. The annotation `agentrollouts.dev/retry` must name it."""
+    """Number of the attempt that was rolled back. An action of type Retry must name it."""
 
 
 class HistoryEntry(ApiModel):
@@ -157,6 +158,9 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as are needed to keep
     the newest three healthy releases before stable. At most 50."""
+    actions: Annotated[tuple[TakenAction, ...], Field(max_length=60, json_schema_extra=list_map("uid"))] = ()
+    """AgentRolloutActions that were taken or refused, newest first: the newest 20, and those that have not
+    been answered yet."""
     workloads: Annotated[
         tuple[StampedWorkload, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()

@@ -86,7 +86,8 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.NO_HEALTHY_TARGET: _person("ship a fix", is_stated=True, is_measured=True),
     # What people intend.
     Reason.PAUSED: _intended("set `spec.paused` to false"),
-    Reason.AWAITING_APPROVAL: _intended("set the annotation that the message shows"),
+    Reason.HELD_BY_PERSON: _intended("create an action of type Resume"),
+    Reason.AWAITING_APPROVAL: _intended("create an action of type Approve, as the message shows"),
     # The plan.
     Reason.INVALID_SPEC: _person("correct the field"),
     Reason.INVALID_GATE: _person("correct the field in the message", is_stated=True),
@@ -105,11 +106,9 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.RELEASE_NOT_READY: _object("the AgentRelease becomes Ready; see its own condition"),
     Reason.TEMPLATE_UNFIT: _object("create or correct the Deployment in `spec.workload.deploymentRef`"),
     Reason.AGENT_MISMATCH: _person("name a release of this agent"),
-    Reason.QUARANTINED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
-    Reason.TIMED_OUT: _person(
-        "ship another release, change the plan, or set the annotation `agentrollouts.dev/retry`"
-    ),
-    Reason.ROUTE_MARKED: _person("ship another release, or set the annotation `agentrollouts.dev/retry`"),
+    Reason.QUARANTINED: _person("ship another release, or create an action of type Retry"),
+    Reason.TIMED_OUT: _person("ship another release, change the plan, or create an action of type Retry"),
+    Reason.ROUTE_MARKED: _person("ship another release, or create an action of type Retry"),
     Reason.UNPROVED: _itself("the release that serves now stays within the limits, or exceeds them too"),
     Reason.SNAPSHOT_MISSING: _object("apply the AgentRelease again"),
     Reason.SNAPSHOT_ALTERED: _person("delete the ConfigMap, and apply the AgentRelease again"),

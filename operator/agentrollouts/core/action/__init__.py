@@ -1,5 +1,5 @@
-"""What people request by annotation.
+"""What people request: AgentRolloutActions, each taken at most once.
 
-Knows the annotations that approve, roll back or retry.
+Knows who requested what, and which facts of a status it becomes.
 Does not know the consequences.
 """

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from agentrollouts.api.attempt import MAX_APPROVALS, Attempt, RequiredApproval
-from agentrollouts.api.rollout import AgentRolloutSpec, Approval
+from agentrollouts.api.rollout import AgentRolloutSpec, Approval, Phase
 from agentrollouts.core.attempt.schedule import rises_left, steps_of
 
 BEYOND: Final = 101
@@ -27,10 +27,10 @@ def required(
     by_phase = {approval.phase_name: approval for approval in earlier}
     for phase in spec.phases[since:]:
         if phase.approval is Approval.REQUIRED:
-            weight = min(
-                phase.weight, by_phase[phase.name].weight if phase.name in by_phase else phase.weight
-            )
-            by_phase[phase.name] = RequiredApproval(phase_name=phase.name, weight=weight)
+            before = by_phase.get(phase.name)
+            weight = min(phase.weight, before.weight if before else phase.weight)
+            count = max(_count(phase), before.count if before else 1)
+            by_phase[phase.name] = RequiredApproval(phase_name=phase.name, weight=weight, count=count)
     return tuple(by_phase.values())[:MAX_APPROVALS]
 
 
@@ -39,9 +39,18 @@ def left_above(attempt: Attempt, weight: int) -> tuple[RequiredApproval, ...]:
     return tuple(approval for approval in attempt.approvals if approval.weight >= weight)
 
 
-def needed(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, ...]:
-    """The approvals without which the canary does not get its next weight, the lowest weight first."""
-    rises, phase = rises_left(spec, attempt), spec.phases[attempt.phase_index]
+def needed(
+    spec: AgentRolloutSpec, attempt: Attempt, *, leaves_phase: bool = False
+) -> tuple[RequiredApproval, ...]:
+    """The approvals without which the canary does not get its next weight, the lowest weight first.
+
+    Args:
+        spec: The plan.
+        attempt: The attempt in progress.
+        leaves_phase: Whether the next weight is that of the next phase, though the ramp is not over.
+    """
+    rises = () if leaves_phase else rises_left(spec, attempt)
+    phase = spec.phases[attempt.phase_index]
     if rises:
         following = rises[0].weight
     else:
@@ -50,5 +59,13 @@ def needed(spec: AgentRolloutSpec, attempt: Attempt) -> tuple[RequiredApproval, 
     bound = [each for each in attempt.approvals if each.weight < following]
     due = [approval for approval in bound if approval.phase_name != phase.name or rises]
     if not rises and (phase.approval is Approval.REQUIRED or len(due) < len(bound)):
-        due.append(RequiredApproval(phase_name=phase.name, weight=BEYOND - 1))
+        counts = [approval.count for approval in bound if approval.phase_name == phase.name]
+        due.append(
+            RequiredApproval(phase_name=phase.name, weight=BEYOND - 1, count=max([_count(phase), *counts]))
+        )
     return tuple(sorted(due, key=lambda approval: approval.weight))
+
+
+def _count(phase: Phase) -> int:
+    """How many people must approve a phase."""
+    return phase.approvals or 1

@@ -100,13 +100,6 @@ class AskApproval:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteApproval:
-    """One of several approvals was given; it is remembered, since the annotation has room for one."""
-
-    phase: str
-
-
-@dataclass(frozen=True, slots=True)
 class Bake:
     """After the last phase: keep watching."""
 
@@ -204,7 +197,6 @@ Move = (
     | Rise
     | Extend
     | AskApproval
-    | NoteApproval
     | Bake
     | Promote
     | Hold

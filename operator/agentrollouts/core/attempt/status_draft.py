@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict, Unpack
 
+from agentrollouts.api.action import Promotion
 from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
@@ -55,6 +56,7 @@ class AttemptChanges(ClockChanges, total=False):
     trigger: Trigger
     approvals: tuple[RequiredApproval, ...]
     hold: Hold | None
+    promoted: Promotion | None
 
 
 def next_number(status: AgentRolloutStatus) -> int:

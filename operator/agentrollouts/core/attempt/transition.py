@@ -37,8 +37,6 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _extend(progress, message)
         case moves.AskApproval(message):
             return _ask_approval(progress, message)
-        case moves.NoteApproval(phase):
-            return _note_approval(progress, phase)
         case moves.Bake():
             return _bake(progress)
         case moves.Promote():
@@ -72,12 +70,15 @@ def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Pro
     """A pending attempt continues under its number; anything else gets the next one."""
     if _stands_in_line(progress.status, record):
         return progress.moved(state, start_time=progress.now, plan_hash=plan_hash(progress.spec))
+    before = progress.status.attempt
+    retried = before.retried if before and before.retried and before.retried.digest == record.digest else None
     attempt = Attempt(
         number=next_number(progress.status),
         state=state,
         digest=record.digest,
         plan_hash=plan_hash(progress.spec),
         start_time=progress.now,
+        retried=retried,
     )
     return progress.then(attempt=attempt, gates=())
 
@@ -122,6 +123,7 @@ def _enter_phase(progress: Progress, index: int, weight: int) -> Progress:
             elapsed_seconds=0,
             extensions=0,
             outlook=None,
+            promoted=None,
         )
         .tell(Reason.PHASE_STARTED, f"Phase {phase.name}: canary weight {weight}%")
     )
@@ -153,17 +155,17 @@ def _extend(progress: Progress, message: str) -> Progress:
 
 def _bake(progress: Progress) -> Progress:
     return progress.moved(
-        State.BAKING, elapsed_seconds=0, clock_start_time=progress.now, extensions=0, approvals=()
+        State.BAKING,
+        elapsed_seconds=0,
+        clock_start_time=progress.now,
+        extensions=0,
+        approvals=(),
+        promoted=None,
     ).tell(Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s")
 
 
 def _ask_approval(progress: Progress, message: str) -> Progress:
     return progress.moved(State.AWAITING_APPROVAL, **progress.stopped).tell(Reason.AWAITING_APPROVAL, message)
-
-
-def _note_approval(progress: Progress, phase: str) -> Progress:
-    left = tuple(approval for approval in progress.attempt.approvals if approval.phase_name != phase)
-    return progress.moved(progress.attempt.state, approvals=left)
 
 
 def _promote(progress: Progress) -> Progress:

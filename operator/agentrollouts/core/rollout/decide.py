@@ -10,7 +10,15 @@ from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.rollout.checks import endpoints, idle, progressing, proof, terminating
+from agentrollouts.core.rollout.checks import (
+    approval,
+    endpoints,
+    idle,
+    progressing,
+    proof,
+    requested,
+    terminating,
+)
 from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
 from agentrollouts.core.rollout.observation import Observation
@@ -28,10 +36,12 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
-    progressing.paused,  # a person's hold is named before any other
+    requested.held_by_person,  # a person's hold is named before any other
+    progressing.paused,  # so is a pause in Git
     progressing.agent_taken,  # nothing goes forward for two rollouts at once
     progressing.plan_invalid,  # a gate that cannot be evaluated will not pass by waiting
     endpoints.stable_unreachable,  # without stable no rollback and no comparison is possible
+    requested.promoted,  # a person vouches for what is measured, but not for what cannot be served
     progressing.gate_or_cap_holds,  # a reason to hold, though not to roll back
     progressing.metrics_missing,  # without metrics nothing advances, and no clock runs indefinitely
     progressing.hold_cleared,  # every cause of a hold was just checked and is gone
@@ -42,8 +52,8 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.ramp_step_due,  # a ramp step comes due within the phase
     progressing.phase_running,  # only now does the clock matter
     progressing.inconclusive,  # time is over; only Pass advances
-    progressing.awaiting_approval,  # a person decides last, so that everything they see has passed
-    progressing.next_phase,
+    approval.awaiting_approval,  # a person decides last, so that everything they see has passed
+    approval.next_step,
 )
 
 PENDING: Final[tuple[Check, ...]] = (

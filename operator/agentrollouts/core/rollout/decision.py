@@ -5,7 +5,7 @@ does not write at every result of Prometheus.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agentrollouts.api.objects import Condition
@@ -20,6 +20,7 @@ from agentrollouts.core.conditions import ROUTE_CONFLICT, SHARE_EXCEEDED, set_co
 from agentrollouts.core.effects import Effect, Event, Write
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
+from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
@@ -68,6 +69,11 @@ class Decision:
     chores: tuple[Effect, ...] = ()
     """What to write to Deployments and Services. It rests on the persisted status, and no traffic waits for
     it."""
+    answers: tuple[Answer, ...] = ()
+    """What to write to the status of actions, after the status of the rollout, which it is a copy of."""
+    awaits_proof: bool = False
+    """Whether an action that lets the canary advance waits until it is known if the API server verifies who
+    creates actions: ask it, and decide again."""
     poll: Poll | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
     wake_at: datetime | None = None
@@ -77,7 +83,8 @@ class Decision:
 def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
     progress = advance(Progress(s.spec, s.status, s.now), move)
-    status = progress.status
+    requests = noted(s, move, progress.status)
+    status = requests.status
     traffic = s.traffic if is_same_segment(s.obs.status, status) else s.routing.state(status)
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
@@ -103,7 +110,9 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         is_news=news,
         lost=_lost(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
-        events=(*progress.events, *noticed, *restorations(s.obs, s.traffic)),
+        events=(*requests.events, *progress.events, *noticed, *restorations(s.obs, s.traffic)),
+        answers=answers(s, move, replace(requests, status=status)),
+        awaits_proof=requests.awaits_proof,
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
         unread=frozenset() if writes else pods.unread(),

@@ -7,13 +7,12 @@ anything else that could be missing.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
-from agentrollouts.core.action.annotations import retry, retry_of
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.conditions import READY, find_condition
@@ -85,12 +84,8 @@ def is_given_up(digest: str, rollout: AgentRollout) -> bool:
         return False
     if attempt.trigger is not Trigger.TIMEOUT and not is_unproved(status):
         return False
-    is_same_plan = attempt.plan_hash == plan_hash(rollout.spec)
-    return is_same_plan and not retry_of(attempt, _name_of(attempt, status)).is_given(rollout)
-
-
-def _name_of(attempt: Attempt, status: AgentRolloutStatus) -> str:
-    return next((entry.release for entry in status.history if entry.number == attempt.number), "")
+    is_retried = attempt.retried is not None and attempt.retried.digest == digest
+    return not is_retried and attempt.plan_hash == plan_hash(rollout.spec)
 
 
 def digests(status: AgentRolloutStatus, release: AgentRelease | None) -> dict[str, str]:
@@ -120,7 +115,7 @@ def _classify(record: ReleaseRecord, rollout: AgentRollout) -> Standing:
         return Standing.CANARY
     if status.stable and digest == status.stable.digest:
         return Standing.STABLE
-    if any(digest == entry.digest and not retry(entry).is_given(rollout) for entry in status.quarantined):
+    if any(digest == entry.digest for entry in status.quarantined):
         return Standing.QUARANTINED
     if is_given_up(digest, rollout):
         return Standing.GIVEN_UP

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
@@ -64,6 +65,11 @@ class Observation:
     workload_problem: Problem | None = None
     """Why the last write of a Deployment or Service failed; None once one succeeded."""
     poll_result: PollResult | None = None
+    actions: tuple[AgentRolloutAction, ...] = ()
+    """What people have requested of this rollout, whether or not it was taken."""
+    identity_proved: bool | None = None
+    """Whether the API server verifies who creates actions. None if it was not asked, since nothing depends on
+    it."""
 
     @property
     def known_releases(self) -> tuple[str, ...]:

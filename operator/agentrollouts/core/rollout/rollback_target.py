@@ -16,8 +16,15 @@ from agentrollouts.core.traffic.endpoints import is_ready
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
     """The releases that may serve again and still have their snapshot; newest first.
 
-    At most `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck.
+    At most `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck. If a
+    person named a target, only that one.
     """
+    named = s.requests.rollback.spec.target if s.requests.rollback else None
+    return tuple(record for record in able(s) if named in {None, record.release})
+
+
+def able(s: Situation) -> tuple[ReleaseRecord, ...]:
+    """The candidates, whatever a person named."""
     return tuple(
         entry.record
         for entry in islice(earlier_healthy(s.status), s.spec.rollback.max_walk_back)

@@ -15,6 +15,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
 from agentrollouts.api.verdict import Verdict
+from agentrollouts.core.action.take import Desk, Requests, take
 from agentrollouts.core.analysis.analyze import Analysis, analyze
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
 from agentrollouts.core.conditions import find_condition
@@ -48,6 +49,8 @@ class Situation:
     """What in the plan cannot be served as it is written."""
     analysis: Analysis
     """What gates and caps say."""
+    requests: Requests
+    """What people request, and what of it is in the status now."""
 
     @property
     def status(self) -> AgentRolloutStatus:
@@ -142,7 +145,8 @@ def assess(obs: Observation) -> Situation:
     if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
-    status = endpoints.noted(obs, status, report)
+    requests = take(obs.actions, status, Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved))
+    status = endpoints.noted(obs, requests.status, report)
     analysis = analyze(obs, status, gateway_follows=follows)
     return Situation(
         obs=obs,
@@ -152,7 +156,16 @@ def assess(obs: Observation) -> Situation:
         gateways=report,
         unservable=_unservable(obs, traffic, "; ".join(map(str, analysis.refusals))),
         analysis=analysis,
+        requests=requests,
     )
+
+
+def _author(obs: Observation) -> str | None:
+    """Who wrote the release of the attempt, as far as it says so."""
+    release, attempt = obs.release, obs.status.attempt
+    if release is None or attempt is None or release.status.digest != attempt.digest:
+        return None
+    return release.spec.source.author if release.spec.source else None
 
 
 def sentences(named: Iterable[Named]) -> str:

@@ -9,12 +9,13 @@ from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.action.annotations import asks_back, force_back, retry
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
+from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
@@ -42,23 +43,19 @@ def rollback_latched(s: Situation) -> moves.Move | None:
         return None
     if latch.trigger is not Trigger.ACTION:
         return moves.RollBackStable(target, latch.trigger, REASONS[latch.trigger], quoted(latch))
-    if not _is_rollback_requested(s):  # the request itself would prove it, and nothing else does
+    order = s.requests.rollback
+    if order is None:  # the request itself would prove it, and nothing else does
         return moves.RollBackStable(target, Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(latch))
-    return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, _requested(stable))
+    return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, rollback_order(order))
 
 
 def rollback_requested(s: Situation) -> moves.RollBackStable | None:
     """A person found the stable release bad."""
-    target = find_target(s, forced=_is_forced(s)) if _is_rollback_requested(s) else None
-    if target is None or s.status.stable is None:
+    order = s.requests.rollback
+    target = find_target(s, forced=bool(order.spec.force)) if order else None
+    if target is None or order is None:
         return None
-    return moves.RollBackStable(
-        target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, _requested(s.status.stable)
-    )
-
-
-def _requested(stable: ReleaseRecord) -> str:
-    return f"A rollback of {stable.release} was requested"
+    return moves.RollBackStable(target, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, rollback_order(order))
 
 
 def stable_failed(s: Situation) -> moves.RollBackStable | None:
@@ -89,19 +86,9 @@ def _led_here(status: AgentRolloutStatus) -> bool:
     return is_target and rollback is not None and rollback.outcome is not VerifyOutcome.RECOVERED
 
 
-def _is_rollback_requested(s: Situation) -> bool:
-    attempt, stable = s.status.attempt, s.status.stable
-    return bool(attempt and stable and asks_back(attempt, stable.release, s.obs.rollout))
-
-
-def _is_forced(s: Situation) -> bool:
-    attempt, stable = s.status.attempt, s.status.stable
-    return bool(attempt and stable and force_back(attempt, stable.release).is_given(s.obs.rollout))
-
-
 def unsure_of(s: Situation) -> frozenset[str]:
     """The Services whose endpoints decide where stable is rolled back to; empty unless that is due."""
-    is_due = _is_rollback_requested(s) or (_harm(s) is not None and not _led_here(s.status))
+    is_due = s.requests.rollback or (_harm(s) is not None and not _led_here(s.status))
     return unasked(s) if is_due else frozenset()
 
 
@@ -143,8 +130,8 @@ def quarantined(s: Situation) -> moves.Move | None:
     digest = s.desired.record.digest
     entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
     message = (
-        f"{entry.release} was rolled back and is not tried again; ship another release, or annotate "
-        f"{retry(entry)}. {entry.message}"
+        f"{entry.release} was rolled back and is not tried again; ship another release, or run "
+        f"{create_action(s.obs.rollout, 'retry', entry.attempt, release=entry.release)}. {entry.message}"
     )
     return rest(s, Reason.QUARANTINED, message)
 
@@ -162,19 +149,12 @@ def _with_cause(s: Situation, reason: Reason, message: str) -> tuple[Reason, str
 
 
 def _stuck(s: Situation) -> moves.Rest | None:
-    """Stable should be rolled back, by an action or by its metrics, but cannot be."""
+    """Stable should be rolled back, by an action or by its metrics, but cannot be yet."""
     if s.status.stable is None:
         return None
     release = s.status.stable.release
     if deserted := _deserted_targets(s):
         return deserted
-    if _is_rollback_requested(s):
-        return moves.Rest(
-            Reason.NO_HEALTHY_TARGET,
-            f"{release} cannot be rolled back: none of the {s.spec.rollback.max_walk_back} releases before "
-            "it "
-            "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix",
-        )
     if harm := s.analysis.failure_of_stable({OnFail.ROLL_BACK}):
         led_here = "the last rollback led to this release and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
@@ -198,7 +178,7 @@ def _worried(s: Situation) -> moves.Rest | None:
 def _deserted_targets(s: Situation) -> moves.Rest | None:
     """Stable should be rolled back, but no target has a ready endpoint."""
     stable, attempt, targets, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
-    is_due = _is_rollback_requested(s) or (harm is not None and not _led_here(s.status))
+    is_due = s.requests.rollback or (harm is not None and not _led_here(s.status))
     if stable is None or attempt is None or not is_due or not targets or find_target(s):
         return None
     cause = "as requested" if harm is None else f"though {harm[2]}"
@@ -208,7 +188,7 @@ def _deserted_targets(s: Situation) -> moves.Rest | None:
     return moves.Rest(
         Reason.NO_HEALTHY_TARGET,
         f"{stable.release} is not rolled back, {cause}: {services} {verb} no ready endpoint; {cure}, "
-        f"or annotate {force_back(attempt, stable.release)} to roll back anyway",
+        f"or run {create_action(s.obs.rollout, 'roll-back', attempt.number, release=stable.release)} --force",
         s.now + TARGET_POLL,
     )
 

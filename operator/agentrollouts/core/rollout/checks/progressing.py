@@ -10,15 +10,15 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.gates import OnFail, OnTimeout
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.action.annotations import asks_back
-from agentrollouts.core.attempt import approvals, moves
+from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
-from agentrollouts.core.rollout.checks import approval
+from agentrollouts.core.rollout.checks.approval import awaiting_approval
 from agentrollouts.core.rollout.checks.holds import hold
+from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.rivals import rival
@@ -67,7 +67,7 @@ def _reason_of(trigger: Trigger, s: Situation) -> Reason:
 
 
 def rollback_requested(s: Situation) -> moves.Move | None:
-    """`releaseRef` names the stable release again, or a person says so by annotation."""
+    """`releaseRef` names the stable release again, or a person says so by an action."""
     if requested := _requested(s):
         return requested
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
@@ -77,11 +77,9 @@ def rollback_requested(s: Situation) -> moves.Move | None:
 
 
 def _requested(s: Situation) -> moves.Move | None:
-    canary = s.status.canary
-    if canary is None or not asks_back(s.attempt, canary.release, s.obs.rollout):
+    if s.requests.rollback is None:
         return None
-    message = f"A rollback of {canary.release} was requested"
-    return _roll_back(s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, message)
+    return _roll_back(s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, rollback_order(s.requests.rollback))
 
 
 def gate_failed(s: Situation) -> moves.Move | None:
@@ -266,23 +264,3 @@ def _inconclusive(s: Situation) -> moves.Move | None:
             return None
         case _:
             return hold(s, Reason.INCONCLUSIVE, message)
-
-
-def awaiting_approval(s: Situation) -> moves.Move | None:
-    """The plan, or the one that the attempt began with, requires that a person agrees."""
-    if s.base is State.BAKING:
-        return None
-    needed = approvals.needed(s.spec, s.attempt)
-    if request := approval.request(s.obs.rollout, s.attempt):
-        return moves.AskApproval(request) if s.base is State.CANARY else moves.Wait(request)
-    return moves.NoteApproval(needed[0].phase_name) if len(needed) > 1 else None
-
-
-def next_phase(s: Situation) -> moves.Move:
-    """Everything passed: the next phase, then the bake, then stable."""
-    if s.base is State.BAKING:
-        return moves.Promote()
-    if rises := rises_left(s.spec, s.attempt):  # a ramp that stopped to be approved
-        return moves.Rise(rises[0].weight)
-    following = s.attempt.phase_index + 1
-    return moves.EnterPhase(following) if following < len(s.spec.phases) else moves.Bake()

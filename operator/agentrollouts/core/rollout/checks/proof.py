@@ -13,11 +13,11 @@ from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.action.annotations import retry_of
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
+from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.idle import rest
 from agentrollouts.core.rollout.checks.verifying import ELSEWHERE
 from agentrollouts.core.rollout.desired import Desired, Standing
@@ -79,10 +79,10 @@ def given_up(s: Situation) -> moves.Move | None:
         why, reason = "after waiting, not because anything was proved against it", Reason.TIMED_OUT
     else:
         why, reason = "at rest, and it is not yet known whether it was the cause", Reason.UNPROVED
+    retry = create_action(s.obs.rollout, "retry", s.attempt.number, release=release)
     message = (
         f"{release} was rolled back {why}; it is not in quarantine and is not tried again without an action. "
-        f"Annotate {retry_of(s.attempt, release)}, change the plan, or roll out another release. "
-        f"{rollback.message if rollback else ''}"
+        f"Run {retry}, change the plan, or roll out another release. {rollback.message if rollback else ''}"
     )
     return rest(s, reason, message.rstrip())
 

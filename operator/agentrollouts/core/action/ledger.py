@@ -1,0 +1,78 @@
+"""The ledger in a rollout's status: which actions were taken or refused, so that none is taken twice.
+
+An action and its effect are one write of the status. After a crash the ledger has both, or neither.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from agentrollouts.api.action import AgentRolloutAction, TakenAction
+from agentrollouts.api.reasons import Reason
+from agentrollouts.core.conditions import READY, find_condition
+from agentrollouts.core.effects import Event
+
+KEPT: Final = 20
+"""Newest entries that are kept in any case."""
+FULL: Final = 40
+"""Entries with which no further action is taken but a rollback: their actions have not been answered yet."""
+LOOKED_AT: Final = 50
+"""Actions that one decision looks at."""
+
+SUCCESSFUL: Final = frozenset({Reason.DONE, Reason.COUNTED, Reason.NOTHING_TO_DO})
+"""Answers that say yes."""
+FINAL: Final = SUCCESSFUL | {
+    Reason.REFUSED,
+    Reason.STALE,
+    Reason.NO_SUCH_ROLLOUT,
+    Reason.IDENTITY_NOT_PROVED,
+}
+"""Answers after which nothing is done for an action anymore."""
+
+
+def entry_of(
+    action: AgentRolloutAction, result: Reason, message: str, now: datetime, routed_seconds: str | None = None
+) -> TakenAction:
+    """What the ledger says of an action."""
+    spec, metadata = action.spec, action.metadata
+    return TakenAction(
+        uid=metadata.uid,
+        name=metadata.name,
+        type=spec.type,
+        by=spec.requested_by,
+        time=now,
+        result=result,
+        message=message,
+        routed_seconds=routed_seconds,
+    )
+
+
+def event_of(action: AgentRolloutAction, reason: Reason, message: str) -> Event:
+    """Who requested what, and what became of it."""
+    is_refused = reason not in SUCCESSFUL and reason is not Reason.ROLLING_BACK
+    what = f"{action.spec.type} by {action.spec.requested_by}: {message}"
+    return Event(Reason.ACTION_REFUSED if is_refused else Reason.ACTION_TAKEN, what, is_warning=is_refused)
+
+
+def is_answered(action: AgentRolloutAction) -> bool:
+    """Whether the action itself has its last answer. Only the operator may write that."""
+    ready = find_condition(action.status.conditions, READY)
+    return ready is not None and ready.reason in FINAL
+
+
+def open_actions(
+    actions: Iterable[AgentRolloutAction], ledger: Iterable[TakenAction]
+) -> tuple[AgentRolloutAction, ...]:
+    """Those that were neither taken nor refused yet."""
+    taken = {entry.uid for entry in ledger}
+    return tuple(a for a in actions if a.metadata.uid not in taken and not is_answered(a))
+
+
+def trimmed(
+    ledger: tuple[TakenAction, ...], actions: Iterable[AgentRolloutAction]
+) -> tuple[TakenAction, ...]:
+    """The newest entries, and all whose actions have not been answered yet."""
+    if len(ledger) <= KEPT:
+        return ledger
+    unanswered = {action.metadata.uid for action in actions if not is_answered(action)}
+    return (*ledger[:KEPT], *(entry for entry in ledger[KEPT:] if entry.uid in unanswered))

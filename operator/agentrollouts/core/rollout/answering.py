@@ -1,0 +1,91 @@
+"""What actions are answered once the decision is made, and the order to roll back in the ledger.
+
+All other actions are answered before the decision, by `core.action.take`. A rollback is carried out by the
+decision, and waits, or is refused, if the decision says so.
+"""
+
+from dataclasses import dataclass, replace
+
+from agentrollouts.api.action import ActionStatus, AgentRolloutAction
+from agentrollouts.api.attempt import State
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.action.answers import answer
+from agentrollouts.core.action.take import Requests, answered
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.rollout.rollback_target import able, candidates
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.states import is_progressing
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The status that an action is to have."""
+
+    action: AgentRolloutAction
+    status: ActionStatus
+
+
+def noted(s: Situation, move: moves.Move, status: AgentRolloutStatus) -> Requests:
+    """The status after the move, with what became of the order to roll back, and the Events."""
+    requests = replace(s.requests, status=_settled(status))
+    order = requests.rollback
+    if order is None:
+        return requests
+    if isinstance(move, moves.RollBack | moves.RollBackStable) and move.trigger is Trigger.ACTION:
+        target = status.last_rollback.to if status.last_rollback else "stable"
+        message = f"{order.spec.release} is being rolled back to {target}"
+        return answered(requests, order, Reason.ROLLING_BACK, message, s.now)
+    if not is_progressing(s.status) and not candidates(s):
+        return answered(requests, order, Reason.REFUSED, _no_target(s, order), s.now)
+    return requests
+
+
+def answers(s: Situation, move: moves.Move, requests: Requests) -> tuple[Answer, ...]:
+    """What the actions do not say yet of what the ledger knows, and why an order waits."""
+    ledger = {entry.uid: entry for entry in requests.status.actions}
+    due: list[Answer] = []
+    for action in s.obs.actions:
+        if entry := ledger.get(action.metadata.uid):
+            reason = Reason.of(entry.result)
+            status = answer(action, reason, entry.message, s.now, entry.routed_seconds)
+        elif action == requests.rollback:
+            status = answer(action, Reason.WAITING, getattr(move, "message", ""), s.now)
+        else:
+            continue
+        if status:
+            due.append(Answer(action, status))
+    return tuple(due)
+
+
+def _settled(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """Orders to roll back are done once the route shows it."""
+    rollback = status.last_rollback
+    is_open = any(entry.result == Reason.ROLLING_BACK for entry in status.actions)
+    if not is_open or rollback is None or rollback.routed_time is None:
+        return status
+    if status.attempt is None or status.attempt.state is State.ROLLING_BACK:
+        return status
+    seconds = f"{(rollback.routed_time - rollback.decided_time).total_seconds():.3f}"
+    message = f"{rollback.from_} was rolled back to {rollback.to}"
+    return status.copy_with(
+        actions=tuple(
+            entry.copy_with(result=Reason.DONE.value, message=message, routed_seconds=seconds)
+            if entry.result == Reason.ROLLING_BACK
+            else entry
+            for entry in status.actions
+        )
+    )
+
+
+def _no_target(s: Situation, order: AgentRolloutAction) -> str:
+    release, target, names = order.spec.release, order.spec.target, [record.release for record in able(s)]
+    if target and names:
+        return (
+            f"{release} cannot be rolled back to {target}, which was not healthy or has no snapshot; name "
+            f"{' or '.join(names)}"
+        )
+    return (
+        f"{release} cannot be rolled back: none of the {s.spec.rollback.max_walk_back} releases before it "
+        "(spec.rollback.maxWalkBack) was healthy and still has its snapshot; ship a fix"
+    )
