@@ -11,6 +11,9 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
+from agentrollouts.api.action import ActionType
+from agentrollouts.api.attempt import State
+from agentrollouts.api.rollout import BAKE
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
@@ -134,24 +137,44 @@ def asking_for(release: str) -> Edit:
 
 def _approve(world: World) -> None:
     attempt = world.status.attempt
+    if attempt is not None and attempt.phase_name:
+        world.act(ActionType.APPROVE, phase=attempt.phase_name)
+
+
+def _promote(world: World) -> None:
+    attempt = world.status.attempt
     if attempt is not None:
-        world.edit(lambda builder: builder.annotated(approve=f"{attempt.number}/{attempt.phase_name}"))
+        phase = BAKE if attempt.state is State.BAKING else attempt.phase_name
+        world.act(ActionType.PROMOTE, phase=phase or BAKE)
+
+
+def _act(world: World, kind: ActionType) -> None:
+    if world.status.attempt is not None:
+        world.act(kind)
 
 
 def _take_back(world: World) -> None:
     """The canary if there is one, else stable."""
     attempt, record = world.status.attempt, world.status.canary or world.status.stable
     if attempt is not None and record is not None:
-        world.edit(lambda builder: builder.annotated(roll_back=f"{attempt.number}/{record.release}"))
+        world.act(ActionType.ROLL_BACK, release=record.release)
 
 
 def _retry(world: World) -> None:
     for entry in world.status.quarantined[:1]:
-        world.edit(lambda builder, e=entry: builder.annotated(retry=f"{e.attempt}/{e.release}"))  # type: ignore[misc] # mypy cannot infer a lambda with a default
+        world.act(ActionType.RETRY, attempt=entry.attempt, release=entry.release)
 
 
 approving = Edit("approving", _approve)
-ORDERS: Final = (approving, Edit("taking back", _take_back), Edit("retrying", _retry))
+ORDERS: Final = (
+    approving,
+    Edit("taking back", _take_back),
+    Edit("retrying", _retry),
+    Edit("promoting", _promote),
+    Edit("holding", lambda world: _act(world, ActionType.HOLD)),
+    Edit("resuming", lambda world: _act(world, ActionType.RESUME)),
+    Edit("acknowledging", lambda world: _act(world, ActionType.ACKNOWLEDGE)),
+)
 
 PLANS: Final[tuple[Edit, ...]] = (
     spec(phases=PLAN["phases"]),

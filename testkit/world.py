@@ -77,6 +77,8 @@ class World(Simulated):
         """A person, or Git, changes the object."""
         self.base = change(self.builder)
         self.rollout = self.base.build()
+        for action in self.base.actions:
+            self.actions.setdefault(action.metadata.name, action)
 
     def ask_for(self, release: str) -> None:
         """`spec.releaseRef` names that release, which exists and is ready if it ever was."""

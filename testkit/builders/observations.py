@@ -77,7 +77,8 @@ def settled_snapshots(rollout: AgentRollout, releases: Iterable[str]) -> dict[st
 
 def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Observation:  # noqa: ANN401 any value of JSON, or any field
     """A world in which everything is as the rollout wants it, at `START`, with these fields instead."""
-    rollout = (builder or a_rollout()).build()
+    builder = builder or a_rollout()
+    rollout = builder.build()
     usual: dict[str, Any] = {
         "now": START,
         "rollout": rollout,
@@ -85,5 +86,7 @@ def an_observation(builder: RolloutBuilder | None = None, **fields: Any) -> Obse
         "traffic": shown(rollout),
         "endpoints": {service_of(name): True for name in (OLDEST, OLD, NEW, NEXT)},
         "snapshots": settled_snapshots(rollout, (OLDEST, OLD, NEW, NEXT)),
+        "actions": builder.actions,
+        "identity_proved": True,
     }
     return Observation(**usual | fields)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
 
+from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.attempt import Attempt, Hold, State
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason, Trigger
@@ -14,6 +15,7 @@ from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined, WeightsStatus
 from agentrollouts.core.attempt.schedule import plan_hash, steps_of
 from agentrollouts.core.states import LATCHED
+from testkit.builders.actions import an_action
 from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD, START, UID, digest_of
 from testkit.builders.releases import a_record
 from testkit.builders.routes import BY_ROUTE
@@ -40,6 +42,8 @@ class RolloutBuilder:
 
     spec: Mapping[str, Any] = field(default_factory=lambda: PLAN)
     status: AgentRolloutStatus = field(default_factory=AgentRolloutStatus)
+    actions: tuple[AgentRolloutAction, ...] = ()
+    """What people request of it."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
     finalizers: tuple[str, ...] = ()
@@ -80,6 +84,10 @@ class RolloutBuilder:
         """With annotations under our prefix."""
         ours = {f"agentrollouts.dev/{key.replace('_', '-')}": text for key, text in annotations.items()}
         return replace(self, annotations={**self.annotations, **ours})
+
+    def requesting(self, kind: ActionType, attempt: int, **fields: str | int | bool) -> "RolloutBuilder":
+        """With one more action, by these fields of its spec (camelCase)."""
+        return replace(self, actions=(*self.actions, an_action(kind, attempt, **fields)))
 
     def having(self, **status: Any) -> "RolloutBuilder":  # noqa: ANN401 any field
         """With these fields of the status instead."""

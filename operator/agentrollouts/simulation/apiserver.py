@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
+from agentrollouts.core.rollout.answering import Answer
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.workload.template import service_of, stamped, stamped_service
@@ -37,6 +39,8 @@ class ApiServer:
     snapshots: dict[str, ObjectMeta] = field(default_factory=dict)
     workloads: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     """Deployments and Services; every pod of them is ready at once."""
+    actions: dict[str, AgentRolloutAction] = field(default_factory=dict)
+    """What people have requested, by name."""
     has_gateway_api: bool = True
     gateway_follows: bool = True
     watchers: list[Watcher] = field(default_factory=list)
@@ -84,6 +88,25 @@ class ApiServer:
         metadata = self.rollout.metadata
         changed = metadata.replace(generation=metadata.generation + 1)
         self.rollout = AgentRollout(metadata=changed, spec=spec, status=self.status)
+
+    def act(self, kind: ActionType, by: str = "lee@example.com", **fields: str | int | bool) -> str:
+        """A person creates an action for the current attempt; its name."""
+        attempt = self.status.attempt
+        name = f"{self.rollout.metadata.name}-{len(self.actions)}"
+        number = {"attempt": attempt.number} if attempt else {}
+        spec = {"rollout": self.rollout.metadata.name, "type": kind, "requested_by": by, **number, **fields}
+        metadata = {"name": name, "uid": f"uid-of-{name}", "generation": 1, "creation_timestamp": self.now}
+        request = {"reason": "as a test", **spec}
+        self.actions[name] = AgentRolloutAction.model_validate({"metadata": metadata, "spec": request})
+        return name
+
+    def reply(self, answer: Answer) -> bool:
+        """The status of an action is written; False if a person has deleted it."""
+        name = answer.action.metadata.name
+        if name not in self.actions:
+            return False
+        self.actions[name] = self.actions[name].replace(status=answer.status)
+        return True
 
     def put(self, manifest: Manifest) -> None:
         """A traffic object is as in this manifest from now on, regardless of the writer."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.names import ANNOTATION_APPROVE
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, ReleaseRef
@@ -220,11 +220,10 @@ def _carry_out(edit: Edit, world: World) -> str:
         _meddle(world, edit.route_weight)
         return f"Someone else sets the canary's weight in the route to {edit.route_weight}%"
     if edit.approve is not None:
-        approval = f"{rollout.status.attempt.number if rollout.status.attempt else 0}/{edit.approve}"
-        annotations = {**rollout.metadata.annotations, ANNOTATION_APPROVE: approval}
-        metadata = rollout.metadata.replace(annotations=annotations)
-        world.rollout = rollout.copy_with(metadata=metadata)
-        return f"A user approves {approval}"
+        if rollout.status.attempt is None:
+            return f"A user approves {edit.approve}, but there is no attempt"
+        world.act(ActionType.APPROVE, phase=edit.approve, reason="Approved by the script")
+        return f"A user approves {rollout.status.attempt.number}/{edit.approve}"
     if edit.paused is not None:
         world.respecify(rollout.spec.replace(paused=edit.paused))
         return f"A user sets spec.paused to {str(edit.paused).lower()}"

@@ -59,6 +59,8 @@ class World(ApiServer):
     """Whether a release that begins has ready endpoints."""
     deserted: set[str] = field(default_factory=set)
     """Releases whose agents are gone: their Services have no ready endpoint."""
+    identity_proved: bool | None = True
+    """Whether the API server verifies who creates actions."""
     operator_runs: bool = True
     skew: timedelta = timedelta()
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
@@ -163,6 +165,7 @@ class World(ApiServer):
         todo: list[Callable[[], bool]] = [lambda write=write: self.apply(write) for write in decision.writes]  # type: ignore[misc] # mypy cannot infer a lambda with a default
         if decision.status is not None:
             todo.append(lambda: self.store(decision))
+        todo += [lambda each=each: self.reply(each) for each in decision.answers]  # type: ignore[misc] # the same
         todo += [lambda chore=chore: self.apply(chore) for chore in decision.chores]  # type: ignore[misc] # the same
         changes = [effect() for effect in todo[:effects]]
         if effects is not None and effects < len(todo):
@@ -184,6 +187,8 @@ class World(ApiServer):
             traffic_problem=self.problem,
             snapshots=dict(self.snapshots),
             poll_result=self.poll_result,
+            actions=tuple(self.actions.values()),
+            identity_proved=self.identity_proved,
         )
 
     def _answers(self, release: str) -> bool:
