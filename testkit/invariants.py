@@ -27,7 +27,7 @@ def check(obs: Observation, decision: Decision) -> None:
     """Every invariant that can be seen in one decision."""
     before, after = obs.status, decision.status or obs.status
     _check_traffic(decision, before, after)
-    _check_moves(obs, before, after)
+    _check_moves(before, after)
     _check_rise(obs, before, after)
     _check_clock(obs, after)
     _check_conditions(obs, before, after)
@@ -94,7 +94,7 @@ def _written_weights(manifest: Manifest) -> dict[str, int] | None:
     return weights_of(manifest) if "data" in manifest else None
 
 
-def _check_moves(obs: Observation, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+def _check_moves(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
     """Every move is in the table; a new attempt has the next number, and only after an end."""
     old, new = before.attempt, after.attempt
     if old is None or new is None:
@@ -155,9 +155,8 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
 def _takes_promotion(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
     """Whether this very decision takes a Promote: the ledger records it."""
     known = {entry.uid for entry in before.actions}
-    return any(
-        e.type is ActionType.PROMOTE and e.result == "Done" and e.uid not in known for e in after.actions
-    )
+    new = (entry for entry in after.actions if entry.uid not in known)
+    return any(entry.type is ActionType.PROMOTE and entry.result == "Done" for entry in new)
 
 
 def _due(obs: Observation, status: AgentRolloutStatus) -> set[str]:

@@ -7,11 +7,9 @@ LEE = "lee@example.com"
 """Who requests something, if a test does not say it."""
 
 
-def an_action(
-    kind: ActionType, attempt: int, *, by: str = LEE, name: str = "", **fields: str | int | bool
-) -> AgentRolloutAction:
-    """An action that nobody has answered yet; two that request the same differ by their names alone."""
-    name = name or "-".join(["act", kind.lower(), str(attempt), *map(str, fields.values())])
+def an_action(kind: ActionType, attempt: int, **fields: str | int | bool) -> AgentRolloutAction:
+    """An action of LEE that nobody has answered yet; the same request has the same name."""
+    name = "-".join(["act", kind.lower(), str(attempt), *map(str, fields.values())])
     metadata = {
         "name": name,
         "namespace": NAMESPACE,
@@ -19,5 +17,11 @@ def an_action(
         "generation": 1,
         "creationTimestamp": START.isoformat(),
     }
-    spec = {"rollout": AGENT, "type": kind, "attempt": attempt, "requestedBy": by, "reason": "It is a test"}
+    spec: dict[str, str | int | bool] = {
+        "rollout": AGENT,
+        "type": kind,
+        "attempt": attempt,
+        "requestedBy": LEE,
+        "reason": "It is a test",
+    }
     return AgentRolloutAction.model_validate({"metadata": metadata, "spec": spec | fields})
