@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from agentrollouts.core.action.annotations import approve, retry, roll_back
+
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK
 from agentrollouts.api.objects import ObjectMeta
@@ -20,7 +22,6 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
 from agentrollouts.api.verdict import GateStatus, Verdict
-from agentrollouts.core.action.annotations import approve, retry, roll_back
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.conditions import find_condition

@@ -20,6 +20,8 @@ from sandbox.programs import web
 from sandbox.programs.process import Process
 
 API_URL = f"https://{namespace.ADDRESSES[0]}:6443"
+ADMIN: Final = "admin"
+"""User name of whoever has the token of the administrator."""
 AUDIT_LOG = "audit.log"
 """Among the logs of a control plane with a node: each request of the operator's account, as JSON."""
 
@@ -82,7 +84,7 @@ def make_credentials(folder: Path) -> Credentials:
     """Write the token and the key that the API server reads, and the administrator's kubeconfig."""
     credentials = Credentials(folder, admin_token=secrets.token_urlsafe(32))
     folder.mkdir(parents=True, mode=0o700)
-    credentials.token_file.write_text(f'{credentials.admin_token},admin,admin,"system:masters"\n')
+    credentials.token_file.write_text(f'{credentials.admin_token},{ADMIN},{ADMIN},"system:masters"\n')
     credentials.account_key.write_text(_signing_key())
     write_kubeconfig(credentials.kubeconfig, credentials, credentials.admin_token)
     return credentials

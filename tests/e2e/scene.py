@@ -12,9 +12,11 @@ from functools import partial
 from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.api.names import FIELD_MANAGER
+from agentrollouts.api.names import API_VERSION, FIELD_MANAGER
+from agentrollouts.core.action.ledger import FINAL
 from sandbox.agents.endpoints import a_service
 from sandbox.operator import OperatorProcess
+from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from testkit.agents import Agents
 from tests.e2e.api import Api, Manifest
@@ -221,10 +223,27 @@ class Shop:
         assert versions, f"{self.traffic} was never seen"
         assert len({version.weights for version in versions}) == 1, [version.weights for version in versions]
 
-    def request(self, action: str, value: str) -> None:
-        """Annotate the rollout, about the attempt that it shows, as `kubectl annotate` would."""
-        annotations = {f"agentrollouts.dev/{action}": f"{self.attempt['number']}/{value}"}
-        self.scene.api.patch(self.ref, {"metadata": {"annotations": annotations}})
+    def act(self, kind: str, **fields: str | int | bool) -> Manifest:
+        """Create an action, about the attempt that the rollout shows, as `kubectl create` would."""
+        spec = {"rollout": self.agent, "type": kind, "attempt": self.attempt["number"], "requestedBy": ADMIN}
+        action = {
+            "apiVersion": API_VERSION,
+            "kind": "AgentRolloutAction",
+            "metadata": {"namespace": self.scene.namespace, "generateName": f"{self.agent}-"},
+            "spec": {**spec, "reason": "It is a test", **fields},
+        }
+        return self.scene.api.create(action)
+
+    def answer(self, action: Manifest) -> tuple[str, str]:
+        """Wait for the last answer to an action: its reason, and its sentence."""
+        ref = Ref.of(action)
+
+        def answered() -> Manifest | None:
+            ready = condition_of(self.scene.witness.get(ref), "Ready")
+            return ready if ready.get("reason") in FINAL else None
+
+        ready = self.scene.witness.wait(f"an answer to {ref}", answered)
+        return ready["reason"], ready["message"]
 
     def is_rolled_back_for(self, reason: str) -> None:
         """Wait until a rollback is recorded; it has this reason.

@@ -56,7 +56,7 @@ class Attempt:
 
     def approve(self) -> None:
         """A person agrees to the next phase."""
-        self.shop.request("approve", self.shop.attempt["phaseName"])
+        self.shop.act("Approve", phase=self.shop.attempt["phaseName"])
 
     def rises(self, since: float) -> Version:
         """Wait for the next weight; the first version of the route that has it.

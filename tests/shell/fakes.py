@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, ForbiddenError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.adapters.prometheus.envelope import Matrix, QueryError, Vector
 from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
@@ -42,6 +42,8 @@ class FakeApiServer:
         self.effects: list[Effect] = []
         self.reads: list[Ref | str] = []
         self.events: list[Manifest] = []
+        self.verifies_people = True
+        self.probes = 0
         self.hang_on_events = False
         self.intake: Intake | None = None
         self.on_write: Callable[[str, Ref], None] = lambda _verb, _ref: None
@@ -134,8 +136,15 @@ class FakeApiServer:
             raise ConflictError(f"{ref} has changed")
         return self._store(ref, {**stored, "status": copy.deepcopy(manifest["status"])})
 
-    async def create(self, event: Manifest) -> Manifest:
-        """A core/v1 Event."""
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """A core/v1 Event; or the probe of the policies, which refuse it if `verifies_people`."""
+        if dry_run:
+            self.on_write("probe", Ref.of(manifest))
+            self.probes += 1
+            if self.verifies_people:
+                raise ForbiddenError("spec.requestedBy: must be the caller, the-operator")
+            return manifest
+        event = manifest
         if self.hang_on_events:
             await asyncio.Event().wait()
         self.on_write("create", Ref.of(event))

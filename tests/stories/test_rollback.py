@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from agentrollouts.core.action.annotations import roll_back
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome
-from agentrollouts.core.action.annotations import roll_back
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.traffic.manifests import key_of
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of

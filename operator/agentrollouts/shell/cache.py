@@ -25,6 +25,7 @@ from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.relations import (
+    ACTION,
     CLAIM,
     CONFIG_MAP,
     RELEASE,
@@ -33,6 +34,7 @@ from agentrollouts.shell.relations import (
     claim_of,
     door_numbers,
     entries,
+    is_answered,
     touched,
 )
 from agentrollouts.shell.remembered import outline, remembered
@@ -123,6 +125,8 @@ class Cache:
         stored = self._objects.get(key)
         if (stored is not None and stored.version >= version) or self._gone.get(key, 0) >= version:
             return False
+        if key.kind == ACTION and is_answered(manifest):  # nothing depends on it, and there may be thousands
+            return stored is not None and self.drop(manifest)
         self._remove(key)
         self._gone.pop(key, None)
         news = self._packed(key, version, manifest)
@@ -164,7 +168,7 @@ class Cache:
 
     def touched_by(self, manifest: Manifest, *, is_claim_new: bool = True) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""
-        yield from touched(manifest, self._keys_of, is_claim_new=is_claim_new)
+        yield from touched(manifest, self.keys_of, is_claim_new=is_claim_new)
         ref = Ref.of(manifest)
         for name in table.made_for(ref.kind, ref.name):  # whatever its labels say by now
             if (owner := Ref(ROLLOUT, ref.namespace, name)) in self._objects:
@@ -198,7 +202,7 @@ class Cache:
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace, as `claim_of` has them."""
-        keys = self._keys_of(ROLLOUT, namespace, agent)
+        keys = self.keys_of(ROLLOUT, namespace, agent)
         return [self._claim(key) for key in keys if key.name != name]
 
     def is_beyond(self, one: Ref, most: int) -> bool:
@@ -208,7 +212,7 @@ class Cache:
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
         """The rollouts that set weights in an object of another owner, as `claim_of` has them."""
-        return [self._claim(key) for key in self._keys_of(ref)]
+        return [self._claim(key) for key in self.keys_of(ref)]
 
     def _claim(self, rollout: Ref) -> Manifest:
         claim: Manifest = marshal.loads(self._objects[rollout].claim)  # noqa: S302 - made by `_packed`
@@ -216,11 +220,11 @@ class Cache:
 
     def objects_claimed_by(self, rollout: Ref) -> list[Manifest]:
         """The objects of other owners in which a rollout has set something."""
-        return [_unpacked(self._objects[key]) for key in self._keys_of(CLAIM, rollout)]
+        return [_unpacked(self._objects[key]) for key in self.keys_of(CLAIM, rollout)]
 
     def snapshots_of(self, namespace: str, agent: str) -> tuple[Snapshot, ...]:
         """All snapshot ConfigMaps of an agent, whether or not they contain what their name says."""
-        keys = self._keys_of(CONFIG_MAP, namespace, agent)
+        keys = self.keys_of(CONFIG_MAP, namespace, agent)
         return tuple(self._heads.of({key: self._objects[key].version for key in keys}))
 
     def bundle_bytes(self, namespace: str) -> int:
@@ -270,10 +274,8 @@ class Cache:
         elif indexed != key:
             self._index[entry] = {indexed, key}
 
-    def _keys_of(self, *entry: Hashable) -> tuple[Ref, ...]:
-        return self._under(entry)
-
-    def _under(self, entry: Hashable) -> tuple[Ref, ...]:
+    def keys_of(self, *entry: Hashable) -> tuple[Ref, ...]:
+        """The known objects under one of the `entries`, given as its parts."""
         indexed = self._index.get(entry)
         if indexed is None:
             return ()

@@ -7,12 +7,16 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.core.action.ledger import FINAL
+from agentrollouts.core.conditions import READY
 from agentrollouts.core.release.snapshot import released
 from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.routers import table
 
+ACTION: Final = "AgentRolloutAction"
 CONFIG_MAP: Final = "ConfigMap"
 RELEASE: Final = "AgentRelease"
 ROLLOUT: Final = "AgentRollout"
@@ -28,6 +32,9 @@ PARENT: Final = "parent"
 
 def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     """Under what an object is found: its agent, and those that it names or that have claimed it."""
+    if key.kind == ACTION:
+        yield ACTION, Ref(ROLLOUT, key.namespace, rollout_of(manifest)), is_back(manifest)
+        return
     yield from ((CLAIM, Ref(ROLLOUT, key.namespace, name)) for name in table.claimants(manifest))
     if key.kind == ROUTE:
         yield from door_numbers(manifest)
@@ -56,6 +63,9 @@ def touched(
         is_claim_new: Whether `claim_of` a rollout has changed; another rollout depends on nothing else of it.
     """
     key, agent = Ref.of(manifest), agent_of(manifest)
+    if key.kind == ACTION:
+        yield Ref(ROLLOUT, key.namespace, rollout_of(manifest))
+        return
     labels = manifest["metadata"].get("labels") or {}
     if key.kind in {ROLLOUT, RELEASE}:
         yield key
@@ -87,6 +97,22 @@ def claim_of(rollout: Manifest) -> Manifest:
         "spec": {"traffic": {"routePatch": {key: patch[key] for key in ("name", "rule") if key in patch}}},
         "status": {key: True for key in ("attempt", "stable") if key in status},
     }
+
+
+def rollout_of(action: Manifest) -> str:
+    """The name of the rollout that an action is about."""
+    return str(_spec(action).get("rollout") or "")
+
+
+def is_back(action: Manifest) -> bool:
+    """Whether an action requests a rollback, which comes before all others."""
+    return _spec(action).get("type") == ActionType.ROLL_BACK
+
+
+def is_answered(action: Manifest) -> bool:
+    """Whether an action has its last answer, so that nothing depends on it anymore."""
+    conditions = (action.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == READY and each.get("reason") in FINAL for each in conditions)
 
 
 def door_numbers(route: Manifest) -> Iterator[int]:

@@ -25,7 +25,7 @@ _METADATA: Final = (
 _TEXTS: Final = ("inline", "items")
 """Fields of a component that hold content by value."""
 _UID_LENGTH: Final = 64
-_OUTLINE: Final = ("agent", "releaseRef", "hostnames", "parentRefs")
+_OUTLINE: Final = ("agent", "releaseRef", "hostnames", "parentRefs", "rollout", "type")
 """Fields of a spec by which objects find each other."""
 
 

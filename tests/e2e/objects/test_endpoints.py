@@ -55,7 +55,7 @@ def test_a_canary_that_loses_its_last_endpoint_is_rolled_back_after_the_grace(gi
     shop.comes_to("AwaitingApproval")
     lost = lose(given, "2.0.0")
     shop.until("that is seen", lambda: shop.attempt.get("endpointsLostTime"))
-    shop.request("approve", "some")
+    shop.act("Approve", phase="some")
 
     shop.is_back()
 
@@ -76,7 +76,7 @@ def test_a_canary_whose_endpoint_comes_back_goes_on_across_a_restart(given: Scen
     since = shop.attempt["endpointsLostTime"]
     given.operator.kill()
     given.operator.start()
-    shop.request("approve", "some")
+    shop.act("Approve", phase="some")
     given.witness.holds("80/20", lambda: shop.weights() == (80, 20), 2)
     assert shop.attempt["endpointsLostTime"] == since
 

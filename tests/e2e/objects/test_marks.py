@@ -45,7 +45,7 @@ def test_a_label_of_a_tool_is_put_back_and_stops_no_rollback(given: Scene, *, by
 
     for ref in {shop.config, shop.traffic}:
         dana.patch(ref, {"metadata": {"labels": None, "annotations": {"note": "hers"}}})
-    shop.request("roll-back", shop.asked)
+    shop.act("RollBack", release=shop.asked)
     shop.is_back()
     shop.comes_to("RolledBack")
     assert metadata_of(given, shop.config)["labels"][LABEL] == "agentrollouts"
@@ -103,7 +103,7 @@ def test_an_immutable_config_map_is_replaced_by_a_rollback(given: Scene, label: 
     shop.until("it is held", lambda: shop.attempt.get("state") == "Held")
     assert shop.attempt["hold"]["reason"] == "TrafficImmutable"
 
-    shop.request("roll-back", shop.asked)
+    shop.act("RollBack", release=shop.asked)
     shop.is_back()
     shop.comes_to("RolledBack")
     assert metadata_of(given, shop.config)["uid"] != uid
@@ -178,7 +178,7 @@ def test_an_altered_snapshot_is_not_rolled_back_to(given: Scene) -> None:
     assert f"ConfigMap {ref.name}" in message
     assert f"altered-{FIRST} is available" in message
     given.witness.wait("a Warning", lambda: "SnapshotAltered" in given.events("altered"))
-    shop.request("roll-back", shop.asked)
+    shop.act("RollBack", release=shop.asked)
     shop.until("the first one serves", lambda: shop.status["stable"]["release"] == f"altered-{FIRST}")
 
 

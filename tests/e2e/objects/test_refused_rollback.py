@@ -144,7 +144,7 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
     shop = in_canary(given, "refused", by_route=by_route)
     with obstacle(given):
         given.witness.holds("the API server knows the obstacle", lambda: True, 2)
-        shop.request("roll-back", shop.asked)
+        shop.act("RollBack", release=shop.asked)
         message = given.says("AgentRollout", "refused", "Ready", "NotRolledBack")
         assert message.startswith("NOT ROLLED BACK: 50% still on refused-2.0.0: ")
         assert words in message
@@ -174,7 +174,7 @@ def test_a_quota_that_refuses_the_object_again_is_loud(given: Scene) -> None:
     )
     given.witness.holds("the API server knows the quota", lambda: True, 2)
     given.api.delete(shop.config)
-    shop.request("roll-back", shop.asked)
+    shop.act("RollBack", release=shop.asked)
     message = given.says("AgentRollout", "quota", "Ready", "NotRolledBack")
     assert "exceeded quota: full" in message
     given.api.delete(given.ref("ResourceQuota", "full"))

@@ -121,7 +121,7 @@ def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     same = find_object(given, "1.0.0")
     assert same is not None
     assert same["metadata"]["generation"] == first["metadata"]["generation"]
-    shop.request("approve", "asked")
+    shop.act("Approve", phase="asked")
     shop.comes_to("Healthy")
 
     shop.until("1.0.0 has no pods", lambda: replicas(given, "1.0.0") == 0)
@@ -138,12 +138,12 @@ def test_a_rollback_at_rest_waits_for_the_pods_of_a_cold_release(given: Scene, s
         are_ready(given, version)
         if version != "1.0.0":
             shop.comes_to("AwaitingApproval")
-            shop.request("approve", "asked")
+            shop.act("Approve", phase="asked")
         shop.comes_to("Healthy")
     shop.until("1.0.0 has no pods", lambda: replicas(given, "1.0.0") == 0)
     are_ready(given, "1.0.0", ready=False)
 
-    shop.request("roll-back", "agent-2.0.0")
+    shop.act("RollBack", release="agent-2.0.0")
     given.operator.kill()
     given.operator.start()
 

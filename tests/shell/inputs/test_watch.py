@@ -10,11 +10,11 @@ from agentrollouts.adapters.cluster.resources import KINDS, Ref
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.watch import configure, log_in, register
-from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.relations import ACTION, CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from agentrollouts.shell.workqueue import WorkQueue
 from tests.adapters.server import answer, serving
 
-WATCHED = (RELEASE, ROLLOUT, CONFIG_MAP, ROUTE)
+WATCHED = (RELEASE, ROLLOUT, ACTION, CONFIG_MAP, ROUTE)
 
 
 def an_event(kind: str | None, version: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ async def test_every_event_of_our_kinds_reaches_the_cache(kind: str) -> None:
 
 
 def test_nothing_else_is_watched() -> None:
-    """Four kinds, one handler for each; no timer, daemon or finalizer."""
+    """Five kinds, one handler for each; no timer, daemon or finalizer."""
     assert handlers(Cache()).keys() == {f"see-{KINDS[kind].plural}" for kind in WATCHED}
 
 

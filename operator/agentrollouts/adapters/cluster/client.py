@@ -219,16 +219,27 @@ class Cluster(Lists):
         path, query = f"{ref.path}/status", {"fieldManager": FIELD_MANAGER}
         return await self._send(Call("replace_status", ref.kind, str(ref), "PUT", path, query, body))
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        """Creates an object.
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Creates an object, or asks what creating it would give.
+
+        Args:
+            manifest: The object, with a name or with `generateName`.
+            dry_run: Every check of the API server, and nothing stored.
+
+        Returns:
+            The object as stored, with its name and all defaults.
 
         Raises:
-            ConflictError: one of that name exists already.
+            AlreadyExistsError: there is one of that name.
             ClusterError: any other failure.
         """
-        ref, query = Ref.of(manifest), {"fieldManager": FIELD_MANAGER}
-        path = KINDS[ref.kind].path(ref.namespace)
-        return await self._send(Call("create", ref.kind, str(ref), "POST", path, query, manifest))
+        kind, metadata = manifest["kind"], manifest.get("metadata", {})
+        namespace, name = metadata.get("namespace"), metadata.get("name") or metadata.get("generateName")
+        query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        target = f"{kind} {'/'.join(filter(None, (namespace, name)))}".strip()
+        return await self._send(
+            Call("create", kind, target, "POST", KINDS[kind].path(namespace), query, manifest)
+        )
 
     async def _send(self, call: Call) -> Manifest:
         """What the API server answers. Raises `ClusterError` where that is not a good answer."""

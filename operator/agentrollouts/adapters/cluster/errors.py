@@ -28,6 +28,10 @@ class ConflictError(ClusterError):
     """409: the object has changed since it was read, already exists, or a field is owned by someone else."""
 
 
+class AlreadyExistsError(ConflictError):
+    """409: there is an object of that name, so that it was not created."""
+
+
 class NotFoundError(ClusterError):
     """404: the kind is served, but the object, or the namespace that should hold it, is not there."""
 
@@ -80,6 +84,8 @@ def error_of(what: str, status: int, content: object, retry_after: str | None) -
         return NotServedError(f"{what}: {cure}")
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and any(words in text for words in _REFUSED_AS_500):
         return InvalidError(text)
+    if status == HTTPStatus.CONFLICT and api_status.get("reason") == "AlreadyExists":
+        return AlreadyExistsError(text)
     if status in _CLASSES:
         return _CLASSES[status](text)
     if status in _LATER or not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -50,6 +50,7 @@ KINDS: Final[Mapping[str, Resource]] = {
     "Gateway": Resource("gateway.networking.k8s.io/v1", "gateways"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
+    "SelfSubjectReview": Resource("authentication.k8s.io/v1", "selfsubjectreviews"),
     "Service": Resource("v1", "services"),
 }
 

@@ -4,7 +4,9 @@ All other actions are answered before the decision, by `core.action.take`. A rol
 decision, and waits, or is refused, if the decision says so.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from agentrollouts.api.action import ActionStatus, AgentRolloutAction
 from agentrollouts.api.attempt import State
@@ -56,6 +58,13 @@ def answers(s: Situation, move: moves.Move, requests: Requests) -> tuple[Answer,
         if status:
             due.append(Answer(action, status))
     return tuple(due)
+
+
+def without_rollout(actions: Iterable[AgentRolloutAction], name: str, now: datetime) -> tuple[Answer, ...]:
+    """The answer to actions about a rollout that does not exist."""
+    message = f"there is no AgentRollout {name} in this namespace"
+    statuses = ((action, answer(action, Reason.NO_SUCH_ROLLOUT, message, now)) for action in actions)
+    return tuple(Answer(action, status) for action, status in statuses if status)
 
 
 def _settled(status: AgentRolloutStatus) -> AgentRolloutStatus:

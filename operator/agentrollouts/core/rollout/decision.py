@@ -149,10 +149,13 @@ def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
 
 
 def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
-    """If endpoints have not been read yet, before stable is rolled back or a step forward is made."""
+    """If endpoints have not been read yet, before stable is rolled back or a step forward is made.
+
+    A hold for them would else end and begin again without a pause, where they are not watched.
+    """
     if not is_progressing(s.obs.status):
         return idle.unsure_of(s)
-    if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote):
+    if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
         return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
     return frozenset()
 

@@ -9,10 +9,12 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Event
+from agentrollouts.core.rollout.answering import without_rollout
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, is_under_way
+from agentrollouts.shell.clock import utc_now
 from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
@@ -84,6 +86,7 @@ class RolloutController:
         is_done = not pause and problem is None
         if saying is None:
             self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
+        await self._actor.replies.send(decision.answers)
         await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
         if decision.chores and is_done:
             await self._observer.confirm(manifest)
@@ -94,6 +97,9 @@ class RolloutController:
         """The decision, made again where it depends on what is not watched."""
         obs = await self._observer.observe(rollout, self._writes.problem(key), self._chores.problem(key))
         decision = decide(obs)
+        if decision.awaits_proof:
+            obs = await self._observer.with_proof(obs)
+            decision = decide(obs)
         for _ in range(ROUNDS):
             if decision.unsure_of or decision.unread:
                 obs = await self._observer.with_reads(obs, decision.unsure_of, decision.unread)
@@ -106,6 +112,8 @@ class RolloutController:
         self._observer.leave(key)
         if await self._actor.apply(await self._observer.orphans(key)):
             return False
+        lost = await self._observer.lost_requests(key)
+        await self._actor.replies.send(without_rollout(lost, key.name, utc_now()))
         self.forget(key)
         return True
 

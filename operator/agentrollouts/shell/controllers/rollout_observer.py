@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, ForbiddenError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
@@ -28,6 +29,7 @@ from agentrollouts.core.traffic.routers import table
 from agentrollouts.core.traffic.routers.router import Key
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
+from agentrollouts.shell.inputs.actions import Actions
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits import Permits
@@ -48,6 +50,9 @@ class Reader(Protocol):
     ) -> list[Manifest]:
         """All objects of a kind that carry the labels. Raises `ClusterError`."""
 
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create an object, or ask what creating it would give. Raises `ClusterError`."""
+
 
 class RolloutObserver:
     """Looks at the world on behalf of one rollout at a time."""
@@ -61,6 +66,7 @@ class RolloutObserver:
         permits: Permits | None = None,
         endpoints: EndpointWatch | None = None,
     ) -> None:
+        self._actions = Actions(cache, cluster)
         self._permits = permits
         self._cache = cache
         self._cluster = cluster
@@ -97,6 +103,7 @@ class RolloutObserver:
         release = await self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
         snapshots, altered = self._intact_snapshots(rollout, release)
         traffic = await self._traffic(rollout)
+        actions = await self._actions.unanswered(_key_of(rollout))
         obs = Observation(
             now=self._clock(),
             rollout=rollout,
@@ -109,8 +116,9 @@ class RolloutObserver:
             workload_problem=workload_problem,
             snapshots=snapshots,
             altered=altered,
-            poll_result=self._poller.newest(Ref("AgentRollout", namespace, name)),
+            poll_result=self._poller.newest(_key_of(rollout)),
             endpoints=self._seen_endpoints(rollout),
+            actions=actions,
         )
         obs = replace(obs, same_door=self._same_door(obs))
         starting = about_to_start(obs)
@@ -143,6 +151,16 @@ class RolloutObserver:
             workloads={**obs.workloads, **dict(zip(unread, objects, strict=True))},
             weighted=frozenset(name for _, name in unread if self._cache.sends_to(namespace, name)),
         )
+
+    async def with_proof(self, obs: Observation) -> Observation:
+        """The same world, and whether the API server verifies who creates actions. Raises `ClusterError`."""
+        proved = await self._actions.is_identity_proved(_key_of(obs.rollout))
+        return replace(obs, now=self._clock(), identity_proved=proved)
+
+    async def lost_requests(self, key: Ref) -> tuple[AgentRolloutAction, ...]:
+        """The actions about a rollout that does not exist. Raises `ClusterError` if that is not known."""
+        requests = await self._actions.unanswered(key)
+        return requests if requests and await self._cluster.get(key) is None else ()
 
     async def orphans(self, key: Ref) -> tuple[Patch, ...]:
         """What settles the routes that a rollout left behind; nothing if it is still there.
@@ -255,3 +273,7 @@ class RolloutObserver:
     async def _has_ready_endpoint(self, namespace: str, service: str) -> bool:
         slices = await self._cluster.list(KIND, namespace, {SERVICE_LABEL: service})
         return any(has_ready_endpoint(endpoint_slice) for endpoint_slice in slices)
+
+
+def _key_of(rollout: AgentRollout) -> Ref:
+    return Ref(ROLLOUT, rollout.metadata.namespace, rollout.metadata.name)

@@ -33,6 +33,7 @@ from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.insist import Insistence
 from agentrollouts.shell.effects.other_versions import with_fields_of_others
 from agentrollouts.shell.effects.relabel import Labels
+from agentrollouts.shell.effects.reply import Replies
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
 from agentrollouts.shell.relations import ROUTE
@@ -83,6 +84,7 @@ class Actor:
         self._intake = intake
         self._sender = sender
         self.labels = Labels(cluster, intake)
+        self.replies = Replies(cluster, intake)
         self._insistence = Insistence[Ref]()
 
     async def apply(self, writes: Iterable[Effect]) -> Problem | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.relations import RELEASE, ROLLOUT
+from agentrollouts.shell.relations import ACTION, RELEASE, ROLLOUT, rollout_of
 from agentrollouts.shell.workqueue import WorkQueue
 
 
@@ -26,6 +26,8 @@ class Intake:
         beside, wish, claim = self._cache.beside(manifest), self._cache.wish(key), self._cache.claim(key)
         if self._cache.put(manifest):
             urgent = key if wish is not None and wish != self._cache.wish(key) else None
+            if key.kind == ACTION:
+                urgent = Ref(ROLLOUT, key.namespace, rollout_of(manifest))
             self._mark(manifest, beside, urgent, is_claim_new=claim != self._cache.claim(key))
 
     def put_unseen(self, manifest: Manifest) -> None:

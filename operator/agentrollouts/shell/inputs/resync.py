@@ -9,12 +9,12 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Protocol
 
-from agentrollouts.adapters.cluster.errors import ClusterError, NotServedError
+from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, NotServedError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.relations import ACTION, CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,19 @@ WATCHED: Final[Mapping[str, Mapping[str, str] | None]] = {
     CONFIG_MAP: {LABEL_MANAGED_BY: FIELD_MANAGER},
     ROUTE: None,
     RELEASE: None,
+    ACTION: None,
     ROLLOUT: None,
 }
 """What we list and watch, by which labels if any.
 
 Children first: a rollout whose route is not known yet would be taken to have none.
 """
+
+MISSABLE: Final[Mapping[str, str]] = {
+    ROUTE: "rollouts that split by ConfigMap are served",
+    ACTION: "people cannot act on rollouts until the CRDs and the role of this version are installed",
+}
+"""Kinds that a cluster can lack, and what follows; a rollback depends on neither."""
 
 
 class Lister(Protocol):
@@ -111,10 +118,10 @@ class Resync:
                     unseen.discard(Ref.of(manifest))
                     self._intake.put(manifest)
             self._versions[kind, namespace] = version
-        except NotServedError:
-            if kind != ROUTE:
+        except (NotServedError, ForbiddenError) as error:
+            if kind not in MISSABLE or (kind == ROUTE and isinstance(error, ForbiddenError)):
                 raise
-            logger.info("The cluster has no Gateway API; rollouts that split by ConfigMap are served")
+            logger.warning("%s; %s", error, MISSABLE[kind])
         for key in unseen:
             gone = self._cache.get(key)
             if gone is not None and version_of(gone) == versions[key]:  # no news since the question
