@@ -156,7 +156,7 @@ class OperatorProcess:
 
     def _wait_for_kinds(self) -> None:
         """An established CRD is not enough: for a moment the API server answers that it sets up storage."""
-        kinds = "agentreleases,agentrollouts"
+        kinds = "agentreleases,agentrollouts,agentrolloutactions"
         self._stack.kubectl.insist("get", kinds, "--all-namespaces", seconds=_KINDS_SECONDS)
 
     def _make_process(self) -> Process:

@@ -124,21 +124,22 @@ def test_at_rest_stable_is_not_rolled_back_to_a_release_without_endpoints(given:
     shop.comes_to("Healthy")
     shop.until("at rest", lambda: shop.ready.get("status") == "True" and shop.weights() == BACK)
     lose(given, "1.0.0")
-    order, number = "agentrollouts.dev/roll-back", shop.attempt["number"]
     before = given.manifest("HTTPRoute", "agent")
     assert before is not None
 
-    given.api.patch(shop.ref, {"metadata": {"annotations": {order: f"{number}/agent-2.0.0"}}})
+    waiting = shop.act("RollBack", release="agent-2.0.0")
 
     message = given.says("AgentRollout", "agent", "Ready", "NoHealthyTarget")
     assert "agent-1-0-0" in message
-    assert f"{order}={number}/agent-2.0.0/force" in message
+    assert message.endswith("--force")
     after = given.manifest("HTTPRoute", "agent")
     assert after is not None
     assert after["spec"] == before["spec"]
 
-    given.api.patch(shop.ref, {"metadata": {"annotations": {order: f"{number}/agent-2.0.0/force"}}})
+    forced = shop.act("RollBack", release="agent-2.0.0", force=True)
     shop.until("stable again", lambda: shop.status["stable"]["release"] == "agent-1.0.0")
+    assert shop.answer(waiting)[0] == "Stale"
+    assert shop.answer(forced)[0] == "Done"
 
 
 def test_a_route_that_no_gateway_takes_is_not_applied(given: Scene) -> None:

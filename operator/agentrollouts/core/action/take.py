@@ -120,7 +120,10 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
         raise Refused(UNPROVED, Reason.IDENTITY_NOT_PROVED)
     if action.spec.type is ActionType.ROLL_BACK:
         _require_rollback(action, status)
-        return requests if requests.rollback else replace(requests, rollback=action)
+        if earlier := requests.rollback:  # it waits, and the later one may name a target, or use force
+            message = f"replaced by the later action {action.metadata.name}"
+            requests = answered(requests, earlier, Reason.STALE, message, desk.now)
+        return replace(requests, rollback=action)
     fact = FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)

@@ -128,7 +128,9 @@ def quarantined(s: Situation) -> moves.Move | None:
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.QUARANTINED:
         return None
     digest = s.desired.record.digest
-    entry = next(entry for entry in s.status.quarantined if entry.digest == digest)
+    entry = next(
+        entry for entry in s.obs.status.quarantined if entry.digest == digest
+    )  # retried just now, or not
     message = (
         f"{entry.release} was rolled back and is not tried again; ship another release, or run "
         f"{create_action(s.obs.rollout, 'retry', entry.attempt, release=entry.release)}. {entry.message}"
