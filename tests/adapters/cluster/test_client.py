@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from agentrollouts.adapters.cluster.calls import encoded
 from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.errors import (
+    AlreadyExistsError,
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -112,10 +113,13 @@ def good(content: object) -> Behavior:
     return answer(200, json.dumps(content).encode(), "Content-Type: application/json")
 
 
-def status(code: int, message: str = "no", *headers: str, **details: str) -> Behavior:
+def status(
+    code: int, message: str = "no", *headers: str, reason: str = "Unknown", **details: str
+) -> Behavior:
     """A refusal in the API server's form."""
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
-    return answer(code, json.dumps(body | ({"details": details} if details else {})).encode(), *headers)
+    more = {"reason": reason} | ({"details": details} if details else {})
+    return answer(code, json.dumps(body | more).encode(), *headers)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +230,35 @@ async def test_a_long_list_is_read_page_by_page(tmp_path: Path) -> None:
     assert queries == [{"limit": [str(PAGE)]}, {"limit": [str(PAGE)], "continue": ["there is more"]}]
 
 
+async def test_a_dry_run_creates_under_a_name_that_the_server_picks(tmp_path: Path) -> None:
+    """The query says that nothing is to be stored, and an error names what there is of a name."""
+    action = {"kind": "AgentRolloutAction", "metadata": {"namespace": "support", "generateName": "agent-"}}
+    async with serving(good(action)) as server, connected(tmp_path, server.url) as cluster:
+        await cluster.create(action, dry_run=True)
+        server.behavior = status(403, "may not")
+        with pytest.raises(ForbiddenError, match="create AgentRolloutAction support/agent-: may not"):
+            await cluster.create(action, dry_run=True)
+    method, target, _ = server.requests[0].line.split(" ")
+    assert (method, urlsplit(target).path) == (
+        "POST",
+        "/apis/agentrollouts.dev/v1alpha1/namespaces/support/agentrolloutactions",
+    )
+    assert parse_qs(urlsplit(target).query) == {"fieldManager": ["agentrollouts"], "dryRun": ["All"]}
+
+
+async def test_a_review_has_neither_a_name_nor_a_namespace(tmp_path: Path) -> None:
+    """It is sent to the path of its kind, and the answer is what it is for."""
+    review = {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "dana"}}}
+    async with serving(good(review)) as server, connected(tmp_path, server.url) as cluster:
+        assert await cluster.create({"kind": "SelfSubjectReview"}) == review
+        server.behavior = status(403, "may not")
+        with pytest.raises(ForbiddenError, match="Failed to create SelfSubjectReview: may not"):
+            await cluster.create({"kind": "SelfSubjectReview"})
+    assert urlsplit(server.requests[0].line.split(" ")[1]).path == (
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    )
+
+
 async def test_an_absent_object_is_none(tmp_path: Path) -> None:
     """Not being there is an answer to `get`."""
     absent = status(404, "not found", name="agent", kind="httproutes")
@@ -235,6 +268,11 @@ async def test_an_absent_object_is_none(tmp_path: Path) -> None:
 
 REFUSALS: dict[str, tuple[Behavior, type[ClusterError], str]] = {
     "conflict": (status(409, "the object has been modified"), ConflictError, "the object has been modified"),
+    "exists": (
+        status(409, "already exists", reason="AlreadyExists"),
+        AlreadyExistsError,
+        "already exists",
+    ),
     "gone": (status(404, 'ns "x" not found', name="x", kind="namespaces"), NotFoundError, 'ns "x" not found'),
     "kind unknown, plain text": (
         answer(404, b"404 page not found\n"),

@@ -9,6 +9,7 @@ import pytest
 
 from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.errors import (
+    AlreadyExistsError,
     ConflictError,
     ForbiddenError,
     InvalidError,
@@ -190,8 +191,27 @@ async def test_an_event_is_seen_by_kubectl(cluster: Cluster, stack: Stack) -> No
     }
     await cluster.create(event)
     assert "The canary was worse" in stack.kubectl("describe", "agentrollout", "event", "-n", NAMESPACE)
-    with pytest.raises(ConflictError):
+    with pytest.raises(AlreadyExistsError):
         await cluster.create(event)
+
+
+async def test_a_dry_run_checks_an_object_and_stores_nothing(cluster: Cluster) -> None:
+    """The schema is asked as for a real one, and the name is free afterwards."""
+    named = config_map("dry", {"a": "1"})
+    assert fields(await cluster.create(named, dry_run=True), "data") == {"a": "1"}
+    assert await cluster.get(Ref.of(named)) is None
+    with pytest.raises(InvalidError, match=r"spec\.releaseRef: Required value"):
+        await cluster.create(rollout("dry") | {"spec": {"agent": "a"}}, dry_run=True)
+
+
+async def test_the_api_server_picks_a_name_and_says_who_asks(cluster: Cluster) -> None:
+    """An object with `generateName` comes back with its name, a review with the caller's."""
+    picked = config_map("", {"a": "1"}) | {"metadata": {"namespace": NAMESPACE, "generateName": "picked-"}}
+    stored = await cluster.create(picked)
+    assert fields(await cluster.get(Ref.of(stored)), "data") == {"a": "1"}
+    assert Ref.of(stored).name.startswith("picked-")
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    assert fields(await cluster.create(review), "status")["userInfo"]["username"]
 
 
 @pytest.mark.usefixtures("cluster")

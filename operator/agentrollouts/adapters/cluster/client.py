@@ -220,11 +220,11 @@ class Cluster(Lists):
         return await self._send(Call("replace_status", ref.kind, str(ref), "PUT", path, query, body))
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Creates an object, or asks what creating it would give.
+        """Creates an object, or only checks that it could be created.
 
         Args:
             manifest: The object, with a name or with `generateName`.
-            dry_run: Every check of the API server, and nothing stored.
+            dry_run: The API server checks the object in full and stores nothing.
 
         Returns:
             The object as stored, with its name and all defaults.
