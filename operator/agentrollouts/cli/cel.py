@@ -80,5 +80,10 @@ def _is_sorted(items: Sequence[Any]) -> celtypes.BoolType:
     return celtypes.BoolType(all(a <= b for a, b in itertools.pairwise(items)))
 
 
-FUNCTIONS: Final[Mapping[str, Any]] = {"isSorted": _is_sorted}
+def _trim(text: str) -> celtypes.StringType:
+    """One of the functions that Kubernetes adds to CEL."""
+    return celtypes.StringType(text.strip())
+
+
+FUNCTIONS: Final[Mapping[str, Any]] = {"isSorted": _is_sorted, "trim": _trim}
 """Functions that Kubernetes adds to CEL, as far as our rules call them."""
