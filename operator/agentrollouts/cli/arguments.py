@@ -9,9 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from agentrollouts.cli.online.arguments import add_actions
+
 
 class Command(StrEnum):
-    """The subcommands of `agentrollouts`."""
+    """The subcommands of `agentrollouts`. Those that create an action have the name of its type."""
 
     OPERATOR = "operator"
     CRDS = "crds"
@@ -20,6 +22,13 @@ class Command(StrEnum):
     PLAN = "plan"
     ROLL_BACK_ALL = "roll-back-all"
     SIMULATE = "simulate"
+    APPROVE = "approve"
+    PROMOTE = "promote"
+    HOLD = "hold"
+    RESUME = "resume"
+    ROLL_BACK = "roll-back"
+    RETRY = "retry"
+    ACKNOWLEDGE = "acknowledge"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:
@@ -52,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part is replaced"
     )
     _add_described(commands)
+    add_actions(commands)
     return root
 
 
@@ -189,7 +199,7 @@ Stable is assumed to have the usual rates of each template, unless --rate gives 
 
 ROLL_BACK_ALL_HELP: Final = """\
 Roll back every canary in progress, and wait until stable has all traffic. A release that is rolled back is in
-quarantine. To start it again, use the annotation agentrollouts.dev/retry.
+quarantine. To start it again, use `agentrollouts retry`.
 
 The operator must run: it does the rollback. The exit code is 0 if stable has all traffic everywhere, also if
 nothing was in progress. Otherwise it is 1, unless --best-effort is set."""

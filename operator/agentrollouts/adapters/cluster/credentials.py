@@ -9,15 +9,22 @@ import asyncio
 import os
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import (
+    ConfigException,
+    list_kube_config_contexts,
+    load_incluster_config,
+    load_kube_config,
+)
 
 from agentrollouts.adapters.cluster.errors import NoCredentialsError
 
+POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where a pod reads which namespace it is in."""
 _UNREADABLE = (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError)
 """What the readers raise for files of the wrong form; they check little and stumble over the rest."""
 
@@ -52,6 +59,23 @@ async def read_credentials(kubeconfig: Path | None, timeout_seconds: float) -> C
             f"Failed to read credentials for the cluster from {where}: {error}"
         ) from error
     return configuration
+
+
+def current_namespace(kubeconfig: Path | None = None) -> str:
+    """The namespace of the kubeconfig's current context, or of the pod; `default` if it has none.
+
+    Raises:
+        NoCredentialsError: neither can be read.
+    """
+    place = _kubeconfig(kubeconfig)
+    try:
+        if place is None:
+            return POD_NAMESPACE.read_text().strip()
+        _, current = list_kube_config_contexts(place)  # type: ignore[no-untyped-call]  # it has no types
+        return str(current["context"].get("namespace") or "default")
+    except _UNREADABLE as error:
+        where = place or POD_NAMESPACE
+        raise NoCredentialsError(f"Failed to read the namespace from {where}: {error}") from error
 
 
 def transport_of(configuration: Configuration) -> tuple[SSLContext, dict[str, Any]]:

@@ -1,0 +1,147 @@
+"""The arguments of the commands that create an action, one command for each type of action."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Final
+
+from agentrollouts.api.action import ACKNOWLEDGED_SECONDS, ActionType
+
+WAIT_SECONDS: Final = 10
+_REASON_AT_LEAST: Final = 8
+_REASON_AT_MOST: Final = 1024
+
+SUMMARIES: Final[Mapping[ActionType, str]] = {
+    ActionType.APPROVE: "approve a phase of the attempt",
+    ActionType.PROMOTE: "treat the phase as passed, whatever its gates say",
+    ActionType.HOLD: "keep the weight of the canary and stop the clocks",
+    ActionType.RESUME: "end a hold that a person requested",
+    ActionType.ROLL_BACK: "roll back the canary, or stable if no attempt is in progress",
+    ActionType.RETRY: "take a release out of quarantine",
+    ActionType.ACKNOWLEDGE: "extend a hold that ends by itself",
+}
+"""What each type of action is for."""
+DETAILS: Final[Mapping[ActionType, str]] = {
+    ActionType.APPROVE: "An approval can be given before the phase has passed. Each person counts once.",
+    ActionType.PROMOTE: (
+        "It overrides time, missing data, and gates that are inconclusive or hold the canary. It overrides\n"
+        "neither a gate or cap that rolls back, nor a missing approval, nor a hold by a person."
+    ),
+    ActionType.HOLD: "Gates and caps are still evaluated. `agentrollouts resume` ends the hold.",
+    ActionType.RESUME: "`spec.paused` and the other reasons for a hold are not affected.",
+    ActionType.ROLL_BACK: (
+        "A release that is rolled back is in quarantine until `agentrollouts retry` takes it out. A\n"
+        "rollback waits for no approval, and it works without the admission policies."
+    ),
+    ActionType.RETRY: "A new attempt begins at the first phase if `spec.releaseRef` names the release.",
+    ActionType.ACKNOWLEDGE: "The hold ends later than it would, and it still ends by itself.",
+}
+"""What else to know."""
+ANSWERS: Final = """\
+This creates an AgentRolloutAction in your name, and prints the answer of the operator as one line. The exit
+code is 0 if the answer is yes, 1 if the action was refused or not created, 2 if the command was used wrongly,
+and 3 if there was no answer in time; the action remains then, and can still be answered."""
+
+
+def add_actions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare one command for each type of action."""
+    for kind, summary in SUMMARIES.items():
+        parser = commands.add_parser(
+            command_of(kind),
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}. {DETAILS[kind]}\n\n{ANSWERS}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.set_defaults(type=kind)
+        _add_subject(parser, kind)
+        _add_way(parser)
+
+
+def command_of(kind: ActionType) -> str:
+    """The command that creates this type of action, as `roll-back`."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)[1:]
+
+
+def _add_subject(parser: argparse.ArgumentParser, kind: ActionType) -> None:
+    """Declare what the action is about, and why."""
+    parser.add_argument("rollout", metavar="NAME", help="name of the AgentRollout")
+    parser.add_argument(
+        "--namespace", metavar="NAME", help="its namespace (default: that of the current context)"
+    )
+    ago = "the newest in quarantine of the release" if kind is ActionType.RETRY else "the current one"
+    parser.add_argument(
+        "--attempt", type=_number, metavar="N", help=f"number of the attempt (default: {ago})"
+    )
+    if kind in {ActionType.APPROVE, ActionType.PROMOTE}:
+        parser.add_argument(
+            "--phase", metavar="NAME", help="phase (default: the current one; bake after the last one)"
+        )
+    if kind is ActionType.ROLL_BACK:
+        parser.add_argument(
+            "--release",
+            metavar="NAME",
+            help="release to roll back (default: the canary, or stable if no attempt is in progress)",
+        )
+        parser.add_argument(
+            "--target",
+            metavar="NAME",
+            help="release to roll stable back to (default: the newest healthy one with a ready endpoint)",
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="roll stable back even if no target has a ready endpoint"
+        )
+    if kind is ActionType.RETRY:
+        parser.add_argument(
+            "--release", metavar="NAME", help="release to retry (default: the only one in quarantine)"
+        )
+    if kind is ActionType.ACKNOWLEDGE:
+        parser.add_argument(
+            "--for",
+            type=_number,
+            dest="for_seconds",
+            metavar="SECONDS",
+            help=f"how long the hold lasts from now, 60 to 86400 (default: {ACKNOWLEDGED_SECONDS})",
+        )
+    parser.add_argument(
+        "--reason",
+        type=_reason,
+        required=True,
+        metavar="TEXT",
+        help="why, in at least 8 characters; it is shown to everyone who can read the rollout",
+    )
+
+
+def _add_way(parser: argparse.ArgumentParser) -> None:
+    """Declare how the action is created."""
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="name of the action, so that it is created only once (default: a generated one)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the action as YAML and create nothing")
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=WAIT_SECONDS,
+        metavar="SECONDS",
+        help=f"how long to wait for the answer (default: {WAIT_SECONDS}; 0: do not wait)",
+    )
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a number, at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("must be a number of seconds")
+    return int(text)
+
+
+def _reason(text: str) -> str:
+    if len(text.strip()) < _REASON_AT_LEAST:
+        raise argparse.ArgumentTypeError(f"say why in at least {_REASON_AT_LEAST} characters")
+    if len(text) > _REASON_AT_MOST:
+        raise argparse.ArgumentTypeError(f"must be at most {_REASON_AT_MOST} characters")
+    return text

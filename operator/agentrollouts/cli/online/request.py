@@ -1,0 +1,147 @@
+"""An action as someone requests it: what the command line says, completed by what the rollout shows.
+
+Pure: from values to the manifest that is created, and from the action to its answer. Used by `act`, and by
+`roll_back_all` for each canary.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+from pydantic import ValidationError
+
+from agentrollouts.adapters.cluster.resources import Manifest
+from agentrollouts.api.action import ActionType
+from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.rollout import BAKE
+from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.cli.mistakes import WrongUseError
+from agentrollouts.core.conditions import READY, RECONCILING
+from agentrollouts.core.states import base_state, is_progressing
+
+KIND: Final = "AgentRolloutAction"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What someone requests of one rollout. What is None is completed by its status."""
+
+    type: ActionType
+    rollout: str
+    namespace: str
+    reason: str
+    attempt: int | None = None
+    phase: str | None = None
+    release: str | None = None
+    target: str | None = None
+    force: bool = False
+    for_seconds: int | None = None
+    name: str | None = None
+    """Name of the action; the API server generates one if it is None."""
+
+
+class Answer(NamedTuple):
+    """What the operator answered."""
+
+    text: str
+    is_yes: bool
+    is_final: bool
+    """Whether no other answer follows."""
+
+    @classmethod
+    def of(cls, action: Manifest) -> Self | None:
+        """The answer that an action has, by its conditions; None if it has none yet."""
+        conditions = {each["type"]: each for each in (action.get("status") or {}).get("conditions") or ()}
+        ready = conditions.get(READY)
+        if ready is None:
+            return None
+        is_open = conditions.get(RECONCILING, {}).get("status") == "True"
+        return cls(f"{ready['reason']}: {ready.get('message', '')}", ready["status"] == "True", not is_open)
+
+
+def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
+    """The action to create.
+
+    Args:
+        request: What is requested.
+        rollout: The AgentRollout as it is now.
+        user: Who requests it, as the API server names them.
+
+    Raises:
+        WrongUseError: the request must say something that the rollout does not show.
+    """
+    attempt, release, phase = request.attempt, request.release, request.phase
+    if request.type is ActionType.RETRY and not (attempt and release):
+        release = release or _only_quarantined(rollout)
+        attempt = attempt or _quarantined_attempt(rollout, release)
+    if request.type is ActionType.ROLL_BACK and not release:
+        release = _release_in_use(rollout)
+    if request.type in {ActionType.APPROVE, ActionType.PROMOTE} and not phase:
+        phase = _current_phase(_attempt(rollout))
+    spec = {
+        "rollout": request.rollout,
+        "type": request.type.value,
+        "attempt": attempt or _attempt(rollout).number,
+        "phase": phase,
+        "release": release,
+        "target": request.target,
+        "force": request.force or None,
+        "forSeconds": request.for_seconds,
+        "reason": request.reason,
+        "requestedBy": user,
+    }
+    name = {"name": request.name} if request.name else {"generateName": f"{request.rollout}-"}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"namespace": request.namespace, **name},
+        "spec": {field: value for field, value in spec.items() if value is not None},
+    }
+
+
+def _status(rollout: Manifest) -> AgentRolloutStatus:
+    """Read only where the request leaves something open, so that a full one depends on no version."""
+    try:
+        return AgentRolloutStatus.model_validate(rollout.get("status") or {})
+    except ValidationError:
+        raise WrongUseError(
+            "the status of the rollout cannot be read: it is of another version. Set --attempt, and "
+            "--release or --phase if the command has it"
+        ) from None
+
+
+def _attempt(rollout: Manifest) -> Attempt:
+    attempt = _status(rollout).attempt
+    if attempt is None:
+        raise WrongUseError("the rollout has had no attempt yet")
+    return attempt
+
+
+def _current_phase(attempt: Attempt) -> str:
+    if base_state(attempt) in {State.INITIAL, State.BAKING}:
+        return BAKE
+    if attempt.phase_name is None:
+        raise WrongUseError(f"attempt {attempt.number} is in no phase ({attempt.state}); set --phase")
+    return attempt.phase_name
+
+
+def _release_in_use(rollout: Manifest) -> str:
+    status = _status(rollout)
+    record = status.canary if is_progressing(status) else status.stable
+    if record is None:
+        raise WrongUseError("the rollout serves no release that could be rolled back")
+    return record.release
+
+
+def _only_quarantined(rollout: Manifest) -> str:
+    releases = sorted({each.release for each in _status(rollout).quarantined})
+    if len(releases) == 1:
+        return releases[0]
+    found = f"there are {', '.join(releases)}" if releases else "there is none"
+    raise WrongUseError(f"set --release, unless exactly one release is in quarantine; {found}")
+
+
+def _quarantined_attempt(rollout: Manifest, release: str) -> int | None:
+    """The newest attempt of a release that was quarantined; None if there is none: it may rest unproved."""
+    attempts = [each.attempt for each in _status(rollout).quarantined if each.release == release]
+    return max(attempts, default=None)
