@@ -3,9 +3,8 @@
 `tests/e2e/rollouts/test_roll_back_all.py` runs it on a real one, with an operator.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -23,10 +22,11 @@ from agentrollouts.core.states import TRANSITIONS
 from agentrollouts.main import main
 from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
-from tests.shell.fakes import FakeApiServer, failing
+from tests.cli import cluster
+from tests.cli.cluster import USER, FakeCluster
 
 REF: Final = Ref("AgentRollout", NAMESPACE, AGENT)
-ANNOTATION: Final = "agentrollouts.dev/roll-back"
+CREATE: Final = "create AgentRolloutAction"
 KUBECONFIG: Final = """
 apiVersion: v1
 kind: Config
@@ -38,46 +38,28 @@ users: [{name: a, user: {token: a}}]
 REQUESTED: Final = f"{NAMESPACE}/{AGENT}: the rollback of {NEW} is requested: {OLD} has"
 
 
-class Rollouts(FakeApiServer):
-    """An API server whose lists can fail, and whose operator obeys a request at once, or does not."""
+def with_operator() -> FakeCluster:
+    """An API server whose operator obeys a request at once."""
+    api = FakeCluster()
 
-    def __init__(self, *, obeys: bool = True) -> None:
-        super().__init__()
-        self.faults: dict[str | None, Exception] = {}
-        self.obeys = obeys
+    def obey(action: Manifest) -> None:
+        rollout = api.objects[Ref("AgentRollout", action["metadata"]["namespace"], action["spec"]["rollout"])]
+        rollout["status"]["weights"] = {"stable": 100, "canary": 0}
+        rollout["status"]["attempt"]["state"] = "Verifying"
 
-    async def list(
-        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
-        """All of a kind, or the fault of that namespace."""
-        if namespace in self.faults:
-            raise self.faults[namespace]
-        return await super().list(kind, namespace, labels)
-
-    async def patch(self, ref: Ref, operations: Any) -> Manifest:  # noqa: ANN401 JSON
-        """JSON patch, and what an operator does then."""
-        stored = await super().patch(ref, operations)
-        if self.obeys:
-            stored["status"]["weights"] = {"stable": 100, "canary": 0}
-            stored["status"]["attempt"]["state"] = "Verifying"
-            self.put(stored)
-        return stored
+    api.operator = obey
+    return api
 
 
-def requests(api: FakeApiServer) -> list[str | None]:
-    """The requests that the rollouts have."""
-    annotations = (each["metadata"].get("annotations") or {} for each in api.objects.values())
-    return [each.get(ANNOTATION) for each in annotations]
+def requests(api: FakeCluster) -> list[tuple[int, str]]:
+    """Attempt and release of each rollback that was requested."""
+    assert {each["spec"]["type"] for each in api.actions} <= {"RollBack"}
+    return [(each["spec"]["attempt"], each["spec"]["release"]) for each in api.actions]
 
 
 def stored(builder: RolloutBuilder, namespace: str = NAMESPACE) -> Manifest:
     """The object on the API server."""
-    manifest = builder.build().to_json() | {
-        "apiVersion": "agentrollouts.dev/v1alpha1",
-        "kind": "AgentRollout",
-    }
-    manifest["metadata"] |= {"namespace": namespace}
-    return manifest
+    return cluster.stored(builder, namespace)
 
 
 def serving() -> RolloutBuilder:
@@ -90,7 +72,7 @@ def in_canary() -> RolloutBuilder:
     return serving().trying(NEW)
 
 
-async def run(api: Rollouts, *namespaces: str, seconds: float = 5) -> bool:
+async def run(api: FakeCluster, *namespaces: str, seconds: float = 5) -> bool:
     """Run the command."""
     return await Recall(api, namespaces, seconds, interval=0).run()
 
@@ -98,7 +80,7 @@ async def run(api: Rollouts, *namespaces: str, seconds: float = 5) -> bool:
 @pytest.mark.parametrize("state", TRANSITIONS)
 async def test_a_rollback_is_requested_in_each_state_that_has_a_canary_with_traffic(state: State) -> None:
     """Not while an attempt waits or is being rolled back, nor for a first release, nor after the end."""
-    api = Rollouts()
+    api = with_operator()
     builder = a_rollout().in_state(state) if state is not State.SUPERSEDED else serving()
     if state in {State.PENDING, State.HEALTHY, State.VERIFYING, State.ROLLED_BACK, State.ROLLING_BACK}:
         builder = builder.changing(state=state).having(weights=WeightsStatus(stable=100, canary=0))
@@ -106,14 +88,14 @@ async def test_a_rollback_is_requested_in_each_state_that_has_a_canary_with_traf
 
     assert await run(api)
     states = {State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING}
-    assert requests(api) == [f"2/{NEW}" if state in states else None]
+    assert requests(api) == ([(2, NEW)] if state in states else [])
 
 
 async def test_each_rollout_is_a_line_about_what_is_done_and_one_about_the_result(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A rollout at rest has none."""
-    api = Rollouts()
+    api = with_operator()
     api.put(stored(in_canary()))
     api.put(stored(serving(), "quiet"))
 
@@ -126,47 +108,93 @@ async def test_each_rollout_is_a_line_about_what_is_done_and_one_about_the_resul
     ]
 
 
-async def test_annotations_of_others_stay() -> None:
-    """The request is one more annotation, whether or not there were others."""
-    api = Rollouts()
-    api.put(stored(in_canary().annotated(note="keep")))
+async def test_a_request_names_who_and_why_and_is_the_same_each_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A second run finds the action of the first, and creates no other."""
+    api = FakeCluster()
+    api.put(stored(in_canary()))
+
+    assert not await run(api, seconds=0.05)
+    assert not await run(api, seconds=0.05)
+
+    (action,) = api.actions
+    assert action["metadata"] == {"namespace": NAMESPACE, "name": f"{AGENT}-3f2a91c0-2"}
+    assert action["spec"] == {
+        "rollout": AGENT,
+        "type": "RollBack",
+        "attempt": 2,
+        "release": NEW,
+        "reason": "agentrollouts roll-back-all, for example before an uninstall",
+        "requestedBy": USER,
+    }
+    assert capsys.readouterr().out.count(REQUESTED) == 2
+
+
+async def test_a_long_name_of_a_rollout_is_cut_in_that_of_the_action() -> None:
+    """An action has a name of at most 63 characters, and the end of it tells attempts and rollouts apart."""
+    api = with_operator()
+    manifest = stored(in_canary())
+    manifest["metadata"]["name"] = "a" * 42 + "." + "b" * 200
+    api.put(manifest)
 
     assert await run(api)
-    metadata = api.objects[REF]["metadata"]
-    assert metadata["annotations"] == {"agentrollouts.dev/note": "keep", ANNOTATION: f"2/{NEW}"}
+    assert [each["metadata"]["name"] for each in api.actions] == ["a" * 42 + ".bbbbbbbbb-3f2a91c0-2"]
+
+
+async def test_who_may_not_ask_for_their_name_can_request_a_rollback() -> None:
+    """Whether the API server accepts it is up to its policies."""
+    api = with_operator()
+    api.put(stored(in_canary()))
+    api.fail("create SelfSubjectReview", ForbiddenError("you may not"))
+
+    assert await run(api)
+    assert [each["spec"]["requestedBy"] for each in api.actions] == ["unknown"]
 
 
 async def test_a_first_release_keeps_its_traffic(capsys: pytest.CaptureFixture[str]) -> None:
     """There is no release to roll back to, which is not a failure."""
-    api = Rollouts()
+    api = with_operator()
     api.put(stored(a_rollout().in_state(State.INITIAL)))
 
     assert await run(api)
     assert "ships its first release, so there is no release to roll back to" in capsys.readouterr().out
 
 
-async def test_a_request_on_an_old_version_is_repeated_on_the_new_one() -> None:
-    """The operator writes the status all the time."""
-    api = Rollouts()
+@pytest.mark.parametrize("error", [ConflictError("a quota has changed"), UnavailableError("no response")])
+async def test_a_request_that_fails_for_now_is_made_again(error: Exception) -> None:
+    """Of the API server, or of a quota."""
+    api = with_operator()
     api.put(stored(in_canary()))
-    api.on_write = failing(ConflictError("it has changed"), "patch", "AgentRollout", times=2)
+    api.fail(CREATE, error, times=2)
 
     assert await run(api)
-    assert requests(api) == [f"2/{NEW}"]
+    assert requests(api) == [(2, NEW)]
+
+
+async def test_a_request_that_was_never_made_is_not_blamed_on_the_operator(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The API server failed each time."""
+    api = with_operator()
+    api.put(stored(in_canary()))
+    api.fail(CREATE, UnavailableError("no response"))
+
+    assert not await run(api, seconds=0.05)
+    assert "The rollback was not requested within 0.05 s. Run this again; or set" in capsys.readouterr().err
 
 
 async def test_a_rollout_that_is_deleted_meanwhile_is_not_waited_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its traffic objects are deleted with it."""
-    api = Rollouts(obeys=False)
+    api = FakeCluster()
     api.put(stored(in_canary()))
 
-    def delete(verb: str, ref: Ref) -> None:
-        if verb == "patch":
-            api.delete(ref)
+    def delete(_: Manifest) -> None:
+        del api.objects[REF]
 
-    api.on_write = delete
+    api.operator = delete
 
     assert await run(api)
     assert f"{NAMESPACE}/{AGENT}: was deleted" in capsys.readouterr().out
@@ -174,9 +202,9 @@ async def test_a_rollout_that_is_deleted_meanwhile_is_not_waited_for(
 
 async def test_a_refused_request_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     """The API server's own words, and what to do."""
-    api = Rollouts()
+    api = with_operator()
     api.put(stored(in_canary()))
-    api.on_write = failing(ForbiddenError("you may not"), "patch", "AgentRollout")
+    api.fail(CREATE, ForbiddenError("you may not"))
 
     assert not await run(api, seconds=60)
     line = capsys.readouterr().err
@@ -188,7 +216,7 @@ async def test_a_rollback_that_cannot_be_written_is_reported_with_its_obstacle(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The condition TrafficApplied has the reason."""
-    api = Rollouts()
+    api = with_operator()
     manifest = stored(in_canary().rolling_back())
     condition = {
         "type": "TrafficApplied",
@@ -207,12 +235,12 @@ async def test_a_namespace_that_cannot_be_read_does_not_stop_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What can be rolled back is rolled back, and the exit code reports the rest."""
-    api = Rollouts()
+    api = with_operator()
     api.put(stored(in_canary()))
-    api.faults["locked"] = ForbiddenError("you may not list AgentRollouts in locked")
+    api.fail("locked", ForbiddenError("you may not list AgentRollouts in locked"))
 
     assert not await run(api, "locked", NAMESPACE)
-    assert requests(api) == [f"2/{NEW}"]
+    assert requests(api) == [(2, NEW)]
     assert capsys.readouterr().err == "you may not list AgentRollouts in locked\n"
 
 
@@ -220,14 +248,13 @@ async def test_a_right_that_is_lost_meanwhile_is_not_taken_for_a_deletion(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A rollout that can no longer be listed is reported as it was last seen."""
-    api = Rollouts(obeys=False)
+    api = FakeCluster()
     api.put(stored(in_canary()))
 
-    def lock(verb: str, _: Ref) -> None:
-        if verb == "patch":
-            api.faults[None] = ForbiddenError("you may not list")
+    def lock(_: Manifest) -> None:
+        api.fail(None, ForbiddenError("you may not list"))
 
-    api.on_write = lock
+    api.operator = lock
 
     assert not await run(api, seconds=0.05)
     done = capsys.readouterr()
@@ -238,7 +265,7 @@ async def test_a_right_that_is_lost_meanwhile_is_not_taken_for_a_deletion(
 
 async def test_a_status_that_cannot_be_read_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """It may be of a later version; no one knows where its traffic is."""
-    api = Rollouts()
+    api = with_operator()
     manifest = stored(in_canary())
     manifest["status"]["attempt"]["state"] = "Detouring"
     api.put(manifest)
@@ -249,8 +276,8 @@ async def test_a_status_that_cannot_be_read_is_reported(capsys: pytest.CaptureFi
 
 async def test_without_the_kinds_there_is_nothing_to_roll_back(capsys: pytest.CaptureFixture[str]) -> None:
     """Someone deleted the CRDs before the uninstall."""
-    api = Rollouts()
-    api.faults[None] = NotServedError("not served")
+    api = with_operator()
+    api.fail(None, NotServedError("not served"))
 
     assert await run(api)
     assert "AgentRollouts are not installed in this cluster" in capsys.readouterr().out
@@ -258,8 +285,8 @@ async def test_without_the_kinds_there_is_nothing_to_roll_back(capsys: pytest.Ca
 
 async def test_an_api_server_that_does_not_respond_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """It is tried again until the time is over, and then nothing is claimed."""
-    api = Rollouts()
-    api.faults[None] = UnavailableError("Failed to list: no response")
+    api = with_operator()
+    api.fail(None, UnavailableError("Failed to list: no response"))
 
     assert not await run(api, seconds=0.05)
     first, last = capsys.readouterr().err.splitlines()

@@ -1,17 +1,22 @@
 """What one rollout shows, as `roll-back-all` sees it: whether stable has all traffic, or what is in the way.
 
-Pure: from a manifest to a request and to sentences. Used by `roll_back_all`.
+Pure: from a manifest to the action that is due, and to sentences. Used by `roll_back_all`.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Final, Self
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.action.annotations import Order, roll_back
+from agentrollouts.cli.online.request import Request, manifest_of
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.states import LATCHED, is_progressing
 from agentrollouts.core.traffic.weights import FULL
+
+_REASON: Final = "agentrollouts roll-back-all, for example before an uninstall"
+_NAME_LENGTH: Final = 63
+_UID_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,25 @@ class Listed:
         return f"{ref.namespace}/{ref.name}"
 
     @property
-    def order(self) -> Order | None:
-        """The request that rolls the canary back; None without one, or if its rollback has begun."""
+    def attempt(self) -> int:
+        """Number of its attempt; 0 if it has had none."""
+        return self.status.attempt.number if self.status.attempt else 0
+
+    @property
+    def due(self) -> str | None:
+        """The canary whose rollback must be requested; None without one, or if that rollback has begun."""
         status = self.status
         if status.attempt is None or status.canary is None or status.stable is None:
             return None
         if not is_progressing(status) or status.attempt.state in LATCHED:
             return None
-        return roll_back(status.attempt, status.canary.release)
+        return status.canary.release
 
     @property
     def is_back(self) -> bool:
         """Whether stable has all traffic and no canary is about to get some, or there is no stable one."""
         status = self.status
-        if self.order is not None:
+        if self.due is not None:
             return False
         if status.stable is None:
             return True
@@ -62,11 +72,6 @@ class Listed:
     def is_first(self) -> bool:
         """Whether it ships the first release of its agent, so that there is no release to roll back to."""
         return self.status.stable is None and is_progressing(self.status)
-
-    @property
-    def annotations(self) -> dict[str, str]:
-        """Its annotations."""
-        return self.manifest["metadata"].get("annotations") or {}
 
     @property
     def shares(self) -> str:
@@ -90,15 +95,24 @@ class Listed:
         applied = find_condition(self.status.conditions, TRAFFIC_APPLIED)
         return applied.message if applied else ""
 
-    def request(self, order: Order) -> list[dict[str, Any]]:
-        """The JSON patch that requests the rollback of exactly the version that was seen."""
-        metadata = self.manifest["metadata"]
-        seen = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
-        if not self.annotations:
-            whole = {order.annotation: order.value}
-            return [seen, {"op": "add", "path": "/metadata/annotations", "value": whole}]
-        key = order.annotation.replace("/", "~1")
-        return [seen, {"op": "add", "path": f"/metadata/annotations/{key}", "value": order.value}]
+    def action(self, user: str) -> Manifest:
+        """The action that rolls back the canary of this attempt.
+
+        Its name is the same each time, so that a second run creates no second action. The UID tells the
+        attempts of a rollout from those of an earlier one with its name.
+        """
+        ref, metadata = Ref.of(self.manifest), self.manifest["metadata"]
+        suffix = f"-{metadata['uid'][:_UID_LENGTH]}-{self.attempt}"
+        request = Request(
+            ActionType.ROLL_BACK,
+            ref.name,
+            ref.namespace,
+            _REASON,
+            attempt=self.attempt,
+            release=self.due,
+            name=ref.name[: _NAME_LENGTH - len(suffix)].rstrip("-.") + suffix,
+        )
+        return manifest_of(request, self.manifest, user)
 
     def _traffic_object(self) -> str:
         """The object that moves the requests."""

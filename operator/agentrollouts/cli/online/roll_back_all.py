@@ -1,7 +1,7 @@
 """`agentrollouts roll-back-all`: rolls back every canary in progress, and waits until stable has all traffic.
 
-The chart runs it before an uninstall. It requests each rollback by annotation as a person does, so the
-operator that is about to end decides and writes it. Nothing here sets a weight.
+The chart runs it before an uninstall. It requests each rollback by an AgentRolloutAction as a person does, so
+the operator that is about to end decides and writes it. Nothing here sets a weight.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.errors import (
+    AlreadyExistsError,
     ClusterError,
     ConflictError,
     NotFoundError,
@@ -21,8 +22,8 @@ from agentrollouts.adapters.cluster.errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
+from agentrollouts.cli.online.act import Creates, user_name
 from agentrollouts.cli.online.listed import Listed
-from agentrollouts.core.action.annotations import Order
 
 NOT_BACK: Final = 1
 
@@ -33,14 +34,11 @@ _CALL_SECONDS: Final = 10.0
 """Hard limit of one request to the API server."""
 
 
-class Rollouts(Protocol):
+class Rollouts(Creates, Protocol):
     """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
 
     async def list(self, kind: str, namespace: str | None = None) -> list[Manifest]:
         """All objects of a kind, in one namespace or in all. Raises `ClusterError`."""
-
-    async def patch(self, ref: Ref, operations: Sequence[dict[str, object]]) -> Manifest:
-        """Apply a JSON patch. Raises `ClusterError`."""
 
 
 def run_roll_back_all(options: argparse.Namespace) -> int:
@@ -85,9 +83,13 @@ class Recall:
         self._places: list[str | None] = [*namespaces] or [None]
         self._seconds, self._interval = seconds, interval
         self._seen = 0
-        self._reported: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, int]] = set()
         self._open: dict[str, Listed] = {}
         """Rollouts whose stable release does not have all traffic."""
+        self._user = ""
+        """Who we are; empty until the first request."""
+        self._requested: set[tuple[str, int]] = set()
+        """Rollouts and attempts for which there is an action."""
         self._refused: dict[str, str] = {}
         """Why the request for a rollout was refused."""
         self._problems: list[str] = []
@@ -170,29 +172,30 @@ class Recall:
 
     async def _advance(self, each: Listed) -> None:
         """Print what one rollout does, and request its rollback if that is due."""
-        order = each.order
-        if order is None:
+        if each.due is None:
             self._say(each, f"waiting for stable to get all traffic: {each.shares}")
-        elif each.annotations.get(order.annotation) == order.value:
-            self._say(each, f"the rollback of {order.name} is requested: {each.shares}")
-        else:
-            await self._request(each, order)
+        elif (each.name, each.attempt) in self._requested or await self._request(each):
+            self._say(each, f"the rollback of {each.due} is requested: {each.shares}")
 
-    async def _request(self, each: Listed, order: Order) -> None:
+    async def _request(self, each: Listed) -> bool:
+        """Request its rollback; whether there is an action now."""
         try:
-            await self._cluster.patch(Ref.of(each.manifest), each.request(order))
+            self._user = self._user or await user_name(self._cluster)
+            await self._cluster.create(each.action(self._user))
+        except AlreadyExistsError:
+            pass  # by an earlier run, or by a call whose answer was lost
         except (ConflictError, NotFoundError, UnavailableError):
-            return  # the next look decides again
+            return False  # the next look decides again
         except ClusterError as error:
             self._refused[each.name] = str(error)
-            return
+            return False
         self._refused.pop(each.name, None)
-        self._say(each, f"the rollback of {order.name} is requested: {each.shares}")
+        self._requested.add((each.name, each.attempt))
+        return True
 
     def _say(self, each: Listed, sentence: str) -> None:
         """Print the first sentence about an attempt."""
-        attempt = each.status.attempt
-        about = (each.name, str(attempt.number if attempt else 0))
+        about = (each.name, each.attempt)
         if about not in self._reported:
             self._reported.add(about)
             print(f"{each.name}: {sentence}", flush=True)
@@ -216,7 +219,9 @@ class Recall:
         """Why a rollout is not rolled back, and what to do."""
         if name in self._refused:
             return f"{self._refused[name]}. Grant the right and run this again"
-        if each.order is not None:
+        if each.due and (name, each.attempt) not in self._requested:
+            return f"The rollback was not requested within {self._seconds:g} s. Run this again"
+        if each.due:
             late = f"The operator did not act on the request within {self._seconds:g} s"
             return f"{late}. Check that it runs, and run this again"
         cause = each.obstacle or "The weights are not written yet"
