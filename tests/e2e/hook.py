@@ -34,16 +34,15 @@ def account(stack: Stack, operator: OperatorProcess) -> Path:
     stack.apply([manifest for manifest in hooks(stack, operator) if manifest["kind"] in RIGHTS])
     user = f"--as=system:serviceaccount:{operator.namespace}:{NAME}"
 
-    def may_patch() -> bool:
+    def may_request() -> bool:
+        kind = "agentrolloutactions.agentrollouts.dev"
         try:
-            stack.kubectl(
-                "auth", "can-i", "patch", "agentrollouts.agentrollouts.dev", "--all-namespaces", user
-            )
+            stack.kubectl("auth", "can-i", "create", kind, "--all-namespaces", user)
         except CommandError:  # kubectl says no by its exit code
             return False
         return True
 
-    eventually("the account has its rights", may_patch)
+    eventually("the account has its rights", may_request)
     return stack.account_kubeconfig(operator.namespace, NAME)
 
 
