@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from sandbox.stack import Stack
+from tests.command import Done, run
 from tests.contract.people import Someone
 from tests.contract.server import ApiServer
 from tests.contract.test_policies import a_rollout
-from tests.e2e.hook import Done, run
 from tests.inside import eventually
 
 WHERE: Final = "actions-by-command"

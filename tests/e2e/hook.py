@@ -1,9 +1,5 @@
 """The Job that `helm uninstall` runs first, run here as a process: there is no node for its pod."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +13,6 @@ from tests.e2e.witness import eventually
 
 NAME: Final = "agentrollouts-uninstall"
 RIGHTS: Final = frozenset({"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
-
-Done = subprocess.CompletedProcess[str]
 
 
 def hooks(stack: Stack, operator: OperatorProcess) -> list[dict[str, Any]]:
@@ -52,15 +46,3 @@ def arguments(stack: Stack, operator: OperatorProcess) -> list[str]:
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["agentrollouts"]
     return list(container["args"])
-
-
-def run(kubeconfig: Path, arguments: Sequence[str], seconds: float = 60) -> Done:
-    """Run `agentrollouts` with the credentials of someone."""
-    return subprocess.run(  # noqa: S603 ours
-        [sys.executable, "-m", "agentrollouts.main", *arguments],
-        env=os.environ | {"KUBECONFIG": str(kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )

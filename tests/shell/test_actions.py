@@ -1,5 +1,7 @@
 """People act; the whole shell runs in memory. What is written, and in which order."""
 
+from typing import Any
+
 import pytest
 
 from agentrollouts.adapters.cluster.errors import UnavailableError
@@ -155,7 +157,7 @@ def test_an_answered_action_is_forgotten(kind: ActionType) -> None:
         async with a_shell() as shell:
             shell.make(IN_CANARY.planning(watch=None, gates=[]))
             await pass_time(1)
-            fields = {"release": NEW} if kind is ActionType.ROLL_BACK else {}
+            fields: dict[str, Any] = {"release": NEW} if kind is ActionType.ROLL_BACK else {}
             action = act(shell, kind, **fields)
             await pass_time(600)
             assert shell.ready(action) == ("True", "Done")

@@ -17,6 +17,7 @@ import pytest
 
 from sandbox.operator import CURRENT, OperatorProcess
 from sandbox.stack import Stack
+from tests.command import run
 from tests.docs.pages import blocks, page, section
 from tests.e2e import hook
 from tests.e2e.manifests import FIRST, routed
@@ -209,7 +210,7 @@ def test_an_uninstall_rolls_back_unless_it_is_skipped(
     assert split.progress() == before
     split.keeps_its_weights(since)
 
-    done = hook.run(hook.account(stack, again), hook.arguments(stack, again))
+    done = run(hook.account(stack, again), hook.arguments(stack, again))
     assert (done.returncode, done.stderr) == (0, "")
     [commands] = blocks(section(page("operating.md"), "Uninstall"), "sh")
     uninstall(stack, again, commands)  # with nothing left to roll back

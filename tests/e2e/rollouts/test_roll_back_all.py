@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
+from tests.command import run
 from tests.e2e import hook
 from tests.e2e.manifests import FIRST, routed
 from tests.e2e.scene import SECOND, Scene, now
@@ -26,7 +27,7 @@ def test_stable_has_all_traffic_when_the_job_ends(
     (route,) = given.in_canary("route", traffic=routed(given.namespace, gateway="nobody", statusless=True))
     began = now()
 
-    done = hook.run(account, hook.arguments(stack, operator))
+    done = run(account, hook.arguments(stack, operator))
 
     assert (done.returncode, done.stderr) == (0, "")
     for shop in (split, route):
@@ -46,7 +47,7 @@ def test_nothing_in_progress_writes_nothing(given: Scene, account: Path) -> None
     (shop,) = given.serving("quiet")
     before = given.api.get(shop.ref)["metadata"]["resourceVersion"]
 
-    done = hook.run(account, ["roll-back-all", f"--namespace={given.namespace}"], seconds=60)
+    done = run(account, ["roll-back-all", f"--namespace={given.namespace}"], seconds=60)
 
     assert (done.returncode, done.stderr, done.stdout) == (
         0,
@@ -64,8 +65,8 @@ def test_without_an_operator_it_ends_in_time_and_says_what_to_do(
     operator.stop()
     try:
         command = ["roll-back-all", f"--namespace={given.namespace}", "--timeout=2"]
-        strict = hook.run(account, command, seconds=60)
-        lenient = hook.run(account, [*command, "--best-effort"], seconds=60)
+        strict = run(account, command, seconds=60)
+        lenient = run(account, [*command, "--best-effort"], seconds=60)
         assert shop.weights() == (50, 50)
     finally:
         operator.start()
@@ -87,7 +88,7 @@ def test_without_rights_it_is_one_sentence(given: Scene, stack: Stack) -> None:
     stack.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name})
     kubeconfig = stack.account_kubeconfig(given.namespace, "nobody")
 
-    done = hook.run(kubeconfig, ["roll-back-all"], seconds=60)
+    done = run(kubeconfig, ["roll-back-all"], seconds=60)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Failed to list AgentRollout in all namespaces: ")
