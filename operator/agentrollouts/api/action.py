@@ -219,6 +219,8 @@ class Retried(PersonalAct):
 
     digest: Digest
     """Digest that was rolled back."""
+    attempt: Annotated[int, Field(ge=0, le=2_147_483_647)]
+    """Number of the last attempt at that time; 0 if there was none."""
 
 
 class Acknowledged(PersonalAct):

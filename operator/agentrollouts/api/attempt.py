@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.action import Acknowledged, GivenApproval, PersonalAct, Promotion, Retried
+from agentrollouts.api.action import Acknowledged, GivenApproval, PersonalAct, Promotion
 from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, ReasonStr, Time
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.reasons import Trigger
@@ -123,5 +123,3 @@ class Attempt(ApiModel):
     """Phase that counts as passed because a person said so. Absent once that phase is over."""
     held_by: PersonalAct | None = None
     """Person who holds the attempt. Absent if no one does."""
-    retried: Retried | None = None
-    """Person who has a digest that was rolled back tried again. Absent if no one has."""

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.action import TakenAction
+from agentrollouts.api.action import Retried, TakenAction
 from agentrollouts.api.attempt import Attempt, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
@@ -158,6 +158,8 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as are needed to keep
     the newest three healthy releases before stable. At most 50."""
+    retried: Retried | None = None
+    """Who last had a digest that was rolled back tried again. Absent if no one has."""
     actions: Annotated[tuple[TakenAction, ...], Field(max_length=60, json_schema_extra=list_map("uid"))] = ()
     """AgentRolloutActions that were taken or refused, newest first: the newest 20, and those that have not
     been answered yet."""

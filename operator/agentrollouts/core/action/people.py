@@ -6,7 +6,7 @@ promoted a phase of this attempt, or had the release tried again: they decided a
 
 from collections.abc import Iterable
 
-from agentrollouts.api.action import GivenApproval
+from agentrollouts.api.action import GivenApproval, Retried
 from agentrollouts.api.attempt import Attempt
 
 
@@ -15,13 +15,13 @@ def is_same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-def why_not(by: str, phase: str, attempt: Attempt, author: str | None) -> str:
+def why_not(by: str, phase: str, attempt: Attempt, author: str | None, retried: Retried | None = None) -> str:
     """Why the approval of that person does not count; empty if it does."""
     if author and is_same(by, author):
         return f"{by} wrote the release; someone else must approve it"
     if attempt.promoted and is_same(by, attempt.promoted.by):
         return f"{by} promoted phase {attempt.promoted.phase_name} of this attempt; someone else must approve"
-    if attempt.retried and attempt.retried.digest == attempt.digest and is_same(by, attempt.retried.by):
+    if retried and retried.digest == attempt.digest and is_same(by, retried.by):
         return f"{by} had the release tried again; someone else must approve it"
     if any(is_same(by, given.by) for given in of_phase(attempt.approved_by, phase)):
         return f"{by} has approved phase {phase} already; someone else must approve it too"

@@ -194,7 +194,7 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
     if phase not in counts:
         names = ", ".join(counts) or "none"
         raise Refused(f"phase {phase} needs no approval; phases that do: {names}")
-    if why := why_not(action.spec.requested_by, phase, attempt, desk.author):
+    if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried):
         raise Refused(why)
     given = GivenApproval(**_act(action, desk.now).model_dump(), phase_name=phase)
     approved = (*attempt.approved_by, given)
@@ -234,20 +234,24 @@ def _resume(_: AgentRolloutAction, status: AgentRolloutStatus, __: Desk) -> Fact
 
 def _retry(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
     """Out of quarantine; or once more, after an attempt that was rolled back without proof."""
-    attempt, spec = _attempt_of(status), action.spec
+    attempt, spec = status.attempt, action.spec
     named = (spec.attempt, spec.release)
     digest = next((each.digest for each in status.quarantined if (each.attempt, each.release) == named), None)
-    if digest is None and attempt.number == spec.attempt and attempt.state is State.ROLLED_BACK:
+    is_last = attempt is not None and attempt.number == spec.attempt
+    if digest is None and is_last and attempt and attempt.state is State.ROLLED_BACK:
         digest = next((each.digest for each in status.history if (each.number, each.release) == named), None)
     if digest is None:
         listed = ", ".join(f"{each.release} (attempt {each.attempt})" for each in status.quarantined)
         raise Refused(
             f"{spec.release} of attempt {spec.attempt} is not in quarantine; {listed or 'nothing'} is"
         )
-    retried = Retried(**_act(action, desk.now).model_dump(), digest=digest)
+    last = attempt.number if attempt else 0
+    retried = Retried(**_act(action, desk.now).model_dump(), digest=digest, attempt=last)
     left = tuple(each for each in status.quarantined if each.digest != digest)
-    changed = status.copy_with(quarantined=left, attempt=attempt.copy_with(retried=retried))
-    return Fact(changed, f"{spec.release} is tried again once spec.releaseRef names it")
+    return Fact(
+        status.copy_with(quarantined=left, retried=retried),
+        f"{spec.release} is tried again once spec.releaseRef names it",
+    )
 
 
 def _acknowledge(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:

@@ -70,15 +70,12 @@ def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Pro
     """A pending attempt continues under its number; anything else gets the next one."""
     if _stands_in_line(progress.status, record):
         return progress.moved(state, start_time=progress.now, plan_hash=plan_hash(progress.spec))
-    before = progress.status.attempt
-    retried = before.retried if before and before.retried and before.retried.digest == record.digest else None
     attempt = Attempt(
         number=next_number(progress.status),
         state=state,
         digest=record.digest,
         plan_hash=plan_hash(progress.spec),
         start_time=progress.now,
-        retried=retried,
     )
     return progress.then(attempt=attempt, gates=())
 

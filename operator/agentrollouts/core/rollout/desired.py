@@ -84,7 +84,8 @@ def is_given_up(digest: str, rollout: AgentRollout) -> bool:
         return False
     if attempt.trigger is not Trigger.TIMEOUT and not is_unproved(status):
         return False
-    is_retried = attempt.retried is not None and attempt.retried.digest == digest
+    retried = status.retried
+    is_retried = retried is not None and (retried.digest, retried.attempt) == (digest, attempt.number)
     return not is_retried and attempt.plan_hash == plan_hash(rollout.spec)
 
 

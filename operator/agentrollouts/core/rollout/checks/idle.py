@@ -124,13 +124,14 @@ def healthy(s: Situation) -> moves.Move | None:
 
 
 def quarantined(s: Situation) -> moves.Move | None:
-    """The desired release was tried and rolled back."""
+    """The desired release was tried and rolled back.
+
+    A Retry that is taken now counts from the next decision on, which knows the endpoints of what it begins.
+    """
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.QUARANTINED:
         return None
     digest = s.desired.record.digest
-    entry = next(
-        entry for entry in s.obs.status.quarantined if entry.digest == digest
-    )  # retried just now, or not
+    entry = next(entry for entry in s.obs.status.quarantined if entry.digest == digest)
     message = (
         f"{entry.release} was rolled back and is not tried again; ship another release, or run "
         f"{create_action(s.obs.rollout, 'retry', entry.attempt, release=entry.release)}. {entry.message}"

@@ -32,7 +32,7 @@ def _desired_is_banned(s: Situation) -> moves.Move | None:
     digests = {entry.digest for entry in s.status.history} | {e.digest for e in s.status.quarantined}
     if ban is None or ban.digest != s.desired.record.digest or ban.digest in digests:
         return None
-    retried = s.status.attempt.retried if s.status.attempt else None
+    retried = s.status.retried
     if retried and retried.digest == ban.digest:  # the snapshot says it until the next attempt begins
         return None
     return moves.Recall(None, (), _newest((ban.entry, *s.status.quarantined)))
