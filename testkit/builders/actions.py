@@ -1,5 +1,8 @@
 """Actions as people create them: `an_action(ActionType.ROLL_BACK, 2, release=NEW)`."""
 
+import re
+from datetime import datetime
+
 from agentrollouts.api.action import ActionType, AgentRolloutAction
 from testkit.builders.names import AGENT, NAMESPACE, START
 
@@ -7,15 +10,18 @@ LEE = "lee@example.com"
 """Who requests something, if a test does not say it."""
 
 
-def an_action(kind: ActionType, attempt: int, **fields: str | int | bool) -> AgentRolloutAction:
-    """An action of LEE that nobody has answered yet; the same request has the same name."""
-    name = "-".join(["act", kind.lower(), str(attempt), *map(str, fields.values())])
+def an_action(
+    kind: ActionType, attempt: int, *, name: str = "", at: datetime = START, **fields: str | int | bool
+) -> AgentRolloutAction:
+    """An action that nobody has answered yet; without a name, the same request has the same one."""
+    words = "-".join(map(str, [kind, attempt, *fields.values()])).lower()
+    name = name or re.sub("[^a-z0-9.-]", "-", words)
     metadata = {
         "name": name,
         "namespace": NAMESPACE,
-        "uid": f"uid-of-{name}",
+        "uid": f"uid-of-{name}"[:64],
         "generation": 1,
-        "creationTimestamp": START.isoformat(),
+        "creationTimestamp": at.isoformat(),
     }
     spec: dict[str, str | int | bool] = {
         "rollout": AGENT,

@@ -117,7 +117,11 @@ def test_what_kubernetes_cannot_say_is_an_error() -> None:
 def test_the_text_is_stable() -> None:
     """The same models give the same text, so that a diff is a change of the contract."""
     assert render() == render()
-    assert [*render()] == ["agentrollouts.dev_agentreleases.yaml", "agentrollouts.dev_agentrollouts.yaml"]
+    assert [*render()] == [
+        "agentrollouts.dev_agentreleases.yaml",
+        "agentrollouts.dev_agentrollouts.yaml",
+        "agentrollouts.dev_agentrolloutactions.yaml",
+    ]
 
 
 def values(node: dict[str, Any]) -> st.SearchStrategy[Any]:

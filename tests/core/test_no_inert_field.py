@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel
 
 import agentrollouts
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.components import Components
 from agentrollouts.api.model.base import ApiModel
@@ -171,7 +172,8 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         decide(replace(obs, rollout=obs.rollout.replace(status=settled)))
     decide(an_observation(a_rollout(paused=True).serving(OLD).trying(NEW)))
     healthy = a_rollout().asking_for(NEW).serving(OLD).serving(NEW).trying(NEW).having(canary=None)
-    decide(an_observation(healthy.changing(state=State.HEALTHY).annotated(roll_back=f"3/{NEW}")))
+    healthy = healthy.changing(state=State.HEALTHY)
+    decide(an_observation(healthy.requesting(ActionType.ROLL_BACK, 3, release=NEW)))
 
     whole = {(ParentRef.__name__, name) for name in ParentRef.model_fields}  # written to the route as it is
     assert fields(AgentRolloutSpec).keys() - read - whole == set()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
@@ -263,15 +264,15 @@ def test_a_medium_gate_holds() -> None:
 
 
 def test_a_person_is_asked_and_answers() -> None:
-    """The phase waits for the approval of this attempt and this phase; any other word does nothing."""
+    """The phase waits for the approval of this attempt and this phase; any other has no effect."""
     phases = [{"name": "asked", "weight": 20, "durationSeconds": 300, "approval": "Required"}]
     world = an_attempt(phases=phases)
     world.run_until(State.AWAITING_APPROVAL)
-    for word in ("1/asked", "2/other", "yes"):
-        world.edit(lambda builder, word=word: builder.annotated(approve=word))  # type: ignore[misc] # default of a lambda
+    for attempt, phase in ((1, "asked"), (3, "asked"), (2, "other")):
+        world.act(ActionType.APPROVE, attempt=attempt, phase=phase)
         world.run(1000)
         assert world.state is State.AWAITING_APPROVAL
-    world.edit(lambda builder: builder.annotated(approve="2/asked"))
+    world.act(ActionType.APPROVE, phase="asked")
     world.run(5)
 
     assert world.state is State.BAKING

@@ -7,13 +7,16 @@ from agentrollouts.core.action.annotations import roll_back
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START, service_of
+from testkit.builders.observations import an_observation
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.builders.routes import BY_PATCH, BY_ROUTE, ROUTE, THEIRS, a_backend, their_route
 from testkit.world import Behavior, World, a_world, a_world_at_rest
@@ -36,19 +39,17 @@ def at_rest(*releases: str, **spec: object) -> World:
     return world
 
 
-def order(world: World, annotation: str, name: str) -> None:
-    """A person annotates the rollout, about the attempt that it shows."""
-    attempt = world.status.attempt
-    assert attempt is not None
-    world.edit(lambda builder: builder.annotated(**{annotation: f"{attempt.number}/{name}"}))
+def order(world: World, kind: ActionType, release: str) -> None:
+    """A person requests something about the attempt that the rollout shows."""
+    world.act(kind, release=release)
     world.settle()
 
 
 def test_a_person_takes_the_canary_back_and_may_try_it_again() -> None:
-    """By one annotation each way; what was left behind of either asks for nothing."""
+    """By one action each way; each of them acts once."""
     world = an_attempt()
     world.run(100)
-    order(world, "roll_back", NEW)
+    order(world, ActionType.ROLL_BACK, NEW)
     world.run(2000)
     rollback = world.status.last_rollback
     assert rollback is not None
@@ -59,7 +60,7 @@ def test_a_person_takes_the_canary_back_and_may_try_it_again() -> None:
     )
     assert (world.ready_reason(), world.shares()[OLD]) == ("Quarantined", 100)
 
-    order(world, "retry", NEW)
+    order(world, ActionType.RETRY, NEW)
     assert (world.state, world.shares(), world.status.quarantined) == (State.CANARY, {OLD: 95, NEW: 5}, ())
     world.run_until(State.HEALTHY)
 
@@ -68,7 +69,7 @@ def test_a_stable_release_that_turns_out_bad_is_taken_back() -> None:
     """An attempt of its own: the release before it gets everything, and Git's word does not bring it back."""
     world = at_rest(OLDEST, OLD)
     assert world.ready_reason() == "Healthy"
-    order(world, "roll_back", OLD)
+    order(world, ActionType.ROLL_BACK, OLD)
     world.run(2000)
 
     assert world.shares() == {OLDEST: 100}
@@ -84,20 +85,18 @@ def test_a_stable_release_that_turns_out_bad_is_taken_back() -> None:
     assert window is not None
     assert (window.release, window.start_time < START) == (OLD, True)
 
-    order(world, "retry", OLD)
+    order(world, ActionType.RETRY, OLD)
     assert (world.state, world.shares()) == (State.CANARY, {OLDEST: 95, OLD: 5})
 
 
 @pytest.mark.parametrize("effects", range(5))
 def test_going_back_at_rest_survives_the_end_of_the_process(effects: int) -> None:
-    """Killed after any write, and with the annotation gone: what the route says was taken back stays so."""
+    """Killed after any write, and with the action deleted: what the route says was taken back stays so."""
     world = at_rest(OLDEST, OLD)
-    attempt = world.status.attempt
-    assert attempt is not None
-    world.edit(lambda builder: builder.annotated(roll_back=f"{attempt.number}/{OLD}"))
+    world.act(ActionType.ROLL_BACK, release=OLD)
     world.step(effects)
     begun = world.shares().get(OLDEST) == 100
-    world.edit(lambda builder: builder.annotated(roll_back=""))
+    world.actions.clear()
     world.run(2000)
 
     assert world.shares() == ({OLDEST: 100} if begun else {OLD: 100})
@@ -124,24 +123,30 @@ def test_the_way_back_is_the_newest_healthy_release_that_can_be_served(
     world.snapshots = {
         name: metadata for name, metadata in world.snapshots.items() if name not in _snapshots(world, lost)
     }
-    order(world, "roll_back", NEXT)
+    order(world, ActionType.ROLL_BACK, NEXT)
     world.run(2000)
 
     assert world.shares() == {target or NEXT: 100}
-    assert world.ready_reason() == ("Quarantined" if target else "NoHealthyTarget")
+    assert world.ready_reason() == ("Quarantined" if target else "Healthy")
+    assert answers(world) == ["Done" if target else "Refused"]
 
 
-def test_an_order_that_cannot_be_carried_out_is_told_whatever_is_asked_for() -> None:
+def test_an_order_that_cannot_be_carried_out_is_refused_whatever_is_asked_for() -> None:
     """Also while Git names a release that was taken back."""
     world = at_rest(OLD)
     world.ship(NEXT, BAD)
     world.run_until(State.ROLLED_BACK)
-    order(world, "roll_back", OLD)
+    order(world, ActionType.ROLL_BACK, OLD)
 
-    (ready, *_) = world.status.conditions
-    assert ready.reason == "NoHealthyTarget"
-    assert ready.message.startswith(f"{OLD} cannot be rolled back: ")
-    assert f"; ship a fix. {NEXT} was rolled back and is not tried again; " in ready.message
+    (entry,) = world.status.actions
+    assert (entry.result, world.ready_reason()) == ("Refused", "Quarantined")
+    assert entry.message.startswith(f"{OLD} cannot be rolled back: ")
+    assert entry.message.endswith("; ship a fix")
+
+
+def answers(world: World) -> list[str]:
+    """What the ledger says of each action, the newest first."""
+    return [entry.result for entry in world.status.actions]
 
 
 def _snapshots(world: World, releases: tuple[str, ...]) -> set[str]:
@@ -151,13 +156,13 @@ def _snapshots(world: World, releases: tuple[str, ...]) -> set[str]:
 def test_what_was_taken_back_is_no_way_back_until_it_is_healthy_again() -> None:
     """A person let it out of quarantine to try it again, and another release came before that was over."""
     world = at_rest(OLDEST, OLD)
-    order(world, "roll_back", OLD)
+    order(world, ActionType.ROLL_BACK, OLD)
     world.run(2000)
-    order(world, "retry", OLD)
+    order(world, ActionType.RETRY, OLD)
     world.ship(NEXT)
     world.run_until(State.HEALTHY)
     assert (world.shares(), world.status.quarantined) == ({NEXT: 100}, ())
-    order(world, "roll_back", NEXT)
+    order(world, ActionType.ROLL_BACK, NEXT)
 
     assert world.shares() == {OLDEST: 100}
 
@@ -165,22 +170,26 @@ def test_what_was_taken_back_is_no_way_back_until_it_is_healthy_again() -> None:
 def test_a_fix_ships_though_there_is_no_way_back() -> None:
     """An order that cannot be carried out keeps nothing else from happening."""
     world = at_rest(OLD)
-    order(world, "roll_back", OLD)
-    assert world.ready_reason() == "NoHealthyTarget"
+    order(world, ActionType.ROLL_BACK, OLD)
+    assert (world.ready_reason(), answers(world)) == ("Healthy", ["Refused"])
     world.ship(NEXT)
     world.run_until(State.HEALTHY)
     assert world.shares() == {NEXT: 100}
 
 
-@given(st.text(max_size=40) | st.tuples(st.integers(-1, 9), st.sampled_from([OLDEST, OLD, NEW])))
-def test_only_an_order_about_this_attempt_and_release_is_obeyed(text: str | tuple[int, str]) -> None:
-    """Whatever else stands in the annotation asks for nothing."""
-    value = text if isinstance(text, str) else f"{text[0]}/{text[1]}"
-    rollout = a_rollout().serving(OLD).trying(NEW).annotated(roll_back=value).build()
-    attempt = rollout.status.attempt
-    assert attempt is not None
+@given(st.integers(1, 9), st.sampled_from([OLDEST, OLD, NEW]))
+def test_only_an_order_about_this_attempt_and_release_is_obeyed(attempt: int, release: str) -> None:
+    """Any other is answered, and has no effect."""
+    requested = (
+        a_rollout().serving(OLD).trying(NEW).requesting(ActionType.ROLL_BACK, attempt, release=release)
+    )
+    status = decide(an_observation(requested)).status
+    assert status is not None
+    assert status.attempt is not None
 
-    assert roll_back(attempt, NEW).is_given(rollout) == (value == f"{attempt.number}/{NEW}")
+    is_rolled_back = status.attempt.state is State.ROLLING_BACK
+    assert is_rolled_back == ((attempt, release) == (2, NEW))
+    assert (status.actions[0].result == "RollingBack") == is_rolled_back
 
 
 HELD = (
@@ -221,14 +230,16 @@ def test_a_person_who_pauses_may_take_all_the_time() -> None:
 
 
 def test_an_approval_of_another_phase_is_refused_by_name() -> None:
-    """What is wanted and what stands there are both told."""
+    """The answer names those that need one."""
     phases = [{"name": "asked", "weight": 20, "durationSeconds": 300, "approval": "Required"}]
     world = an_attempt(phases=phases)
     world.run_until(State.AWAITING_APPROVAL)
-    world.edit(lambda builder: builder.annotated(approve="1/asked"))
+    world.act(ActionType.APPROVE, phase="other")
     world.run(60)
     assert [world.state] == [State.AWAITING_APPROVAL]
-    order(world, "approve", "asked")
+    assert world.status.actions[0].message == "phase other needs no approval; phases that do: asked"
+    world.act(ActionType.APPROVE, phase="asked")
+    world.settle()
     assert [world.state] == [State.BAKING]
 
 
@@ -237,7 +248,7 @@ def test_a_rollback_over_its_budget_is_told_once_and_goes_on() -> None:
     world = an_attempt(rollback={"budgetSeconds": 60})
     world.run(100)
     world.has_gateway_api = False
-    order(world, "roll_back", NEW)
+    order(world, ActionType.ROLL_BACK, NEW)
     world.run(50)
     assert _applied(world)[0] is ConditionStatus.FALSE
     assert _applied(world)[1] != "RollbackLate"

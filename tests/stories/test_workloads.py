@@ -7,6 +7,7 @@ ever scaled down or deleted.
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.rollout.observation import Observation
@@ -153,10 +154,7 @@ def test_a_rollback_at_rest_starts_the_pods_of_a_cold_target() -> None:
     promoted(world, OLD)
     world.run(DELAY + 10)
     assert world.pods() == {OLDEST: 0, OLD: 2}
-    attempt = world.status.attempt
-    assert attempt is not None
-
-    world.edit(lambda builder: builder.annotated(roll_back=f"{attempt.number}/{OLD}"))
+    world.act(ActionType.ROLL_BACK, release=OLD)
     world.run(60)
 
     assert world.pods()[OLDEST] == 2

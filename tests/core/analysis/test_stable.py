@@ -2,6 +2,7 @@
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome
@@ -158,8 +159,7 @@ def test_a_person_takes_stable_back_while_the_next_release_stands_in_line() -> N
     world = at_rest(OLDEST, OLD, paused=True, watch=None)
     world.ship(NEXT)
     world.settle()
-    number = world.status.attempt.number if world.status.attempt else 0
-    world.edit(lambda builder: builder.annotated(roll_back=f"{number}/{OLD}"))
+    world.act(ActionType.ROLL_BACK, release=OLD)
     world.run(60)
     back = world.status.last_rollback
     assert back is not None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from testkit.builders.names import NEW, NEXT, OLD
@@ -39,9 +40,7 @@ def message(world: World) -> str:
 
 def approve(world: World, name: str) -> None:
     """A person approves this phase of the current attempt."""
-    assert world.status.attempt is not None
-    number = world.status.attempt.number
-    world.edit(lambda builder: builder.annotated(approve=f"{number}/{name}"))
+    world.act(ActionType.APPROVE, phase=name)
     world.run(600)
 
 
@@ -71,7 +70,7 @@ def test_above_its_weight_the_canary_gets_nothing_without_it(
 
     assert world.state is State.AWAITING_APPROVAL
     assert max(world.route_weights) <= 20
-    assert "agentrollouts.dev/approve=2/asked" in message(world)
+    assert "--attempt=2 --phase=asked --reason=..." in message(world)
     assert BEGAN in message(world)
     approve(world, "asked")
     world.run_until(State.HEALTHY)
@@ -102,14 +101,14 @@ def test_an_approval_that_is_added_in_mid_attempt_stays() -> None:
 
 
 def test_several_are_asked_for_one_after_the_other() -> None:
-    """The annotation has room for one, so what was given is remembered."""
+    """What was given is remembered."""
     required = [phase("first", 5), ASKED, phase("again", 40, approval="Required"), phase("last", 60)]
     world = an_attempt(required)
     world.edit(lambda builder: builder.planning(phases=EDITS["removed"]))
     world.run(3600)
     for name in ("asked", "again"):
         assert (world.state, world.shares()[NEW]) == (State.AWAITING_APPROVAL, 5)
-        assert f"agentrollouts.dev/approve=2/{name}" in message(world)
+        assert f"--attempt=2 --phase={name} --reason=..." in message(world)
         approve(world, name)
     world.run_until(State.HEALTHY)
 
@@ -129,9 +128,8 @@ def test_what_was_passed_is_not_asked_for_again() -> None:
     world = an_attempt()
     world.run_until(State.AWAITING_APPROVAL)
     approve(world, "asked")
-    assert world.status.attempt is not None
-    assert world.status.attempt.approvals == ()
-    world.edit(lambda builder: builder.annotated(approve="").planning(bake={"durationSeconds": 60}))
+    world.actions.clear()
+    world.edit(lambda builder: builder.planning(bake={"durationSeconds": 60}))
     world.run_until(State.HEALTHY)
 
 

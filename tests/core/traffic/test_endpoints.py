@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus
@@ -105,7 +106,7 @@ APPROVED: Final = (
     .serving(OLD)
     .trying(NEW)
     .awaiting_approval()
-    .annotated(approve="2/canary-5")
+    .requesting(ActionType.APPROVE, 2, phase="canary-5")
 )
 FORWARD: Final = {
     "next phase": TRYING,
@@ -326,8 +327,8 @@ RESTING: Final = (
     .serving(NEXT)
 )
 """`NEXT` serves, after three releases that were healthy."""
-ORDERED: Final = RESTING.annotated(roll_back=f"4/{NEXT}")
-FORCED: Final = RESTING.annotated(roll_back=f"4/{NEXT}/force")
+ORDERED: Final = RESTING.requesting(ActionType.ROLL_BACK, 4, release=NEXT)
+FORCED: Final = RESTING.requesting(ActionType.ROLL_BACK, 4, release=NEXT, force=True)
 
 
 def target_of(builder: RolloutBuilder, **ready: bool | None) -> str | None:
@@ -357,7 +358,7 @@ def test_by_force_the_newest_healthy_release_is_taken_rather_than_none() -> None
 
 def test_force_is_understood_during_an_attempt_as_well() -> None:
     """There it is a rollback like any other."""
-    ordered = TRYING.annotated(roll_back=f"2/{NEW}/force")
+    ordered = TRYING.requesting(ActionType.ROLL_BACK, 2, release=NEW, force=True)
 
     assert attempt_after(at(0, LOST, ordered)).state is State.ROLLING_BACK
 
@@ -372,7 +373,7 @@ def test_where_no_target_answers_stable_stays_and_the_services_are_named() -> No
     assert (ready.reason, stalled.status) == (Reason.NO_HEALTHY_TARGET, "True")
     for name in (NEW, OLD, OLDEST):
         assert f"Service {service_of(name)} of {name}" in ready.message
-    assert f"annotate agentrollouts.dev/roll-back=4/{NEXT}/force" in ready.message
+    assert f"--attempt=4 --release={NEXT} --reason=... --force" in ready.message
     assert decision.writes == ()
     assert decision.wake_at == START + timedelta(seconds=10)
 

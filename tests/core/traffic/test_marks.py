@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
@@ -22,6 +23,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.manifests import is_ours
 from agentrollouts.core.traffic.plain_writes import bare_forms
 from agentrollouts.core.traffic.state import Routing
+from testkit.builders.actions import LEE, an_action
 from testkit.builders.names import NEW, OLD, OLDEST, START, UID
 from testkit.builders.observations import an_observation, shown
 from testkit.builders.releases import a_record
@@ -85,9 +87,9 @@ def test_a_changed_label_is_put_back(key: tuple[str, str]) -> None:
 
 def test_a_rollback_of_what_had_traffic_asks_nobody() -> None:
     """Its writes, and their plainer forms, are known to be ours; other writes, and those before, are not."""
-    had_traffic = TRYING.changing(traffic_start_time=START).annotated(roll_back=f"2/{NEW}")
+    had_traffic = TRYING.changing(traffic_start_time=START).requesting(ActionType.ROLL_BACK, 2, release=NEW)
     writes = [w for w in decide(an_observation(had_traffic)).writes if isinstance(w, Write)]
-    never_had = TRYING.annotated(roll_back=f"2/{NEW}")
+    never_had = TRYING.requesting(ActionType.ROLL_BACK, 2, release=NEW)
 
     assert [w.is_known for w in writes] == [True, True]
     assert {form.is_known for w in writes for form in bare_forms(w) if isinstance(form, Write)} == {True}
@@ -97,7 +99,7 @@ def test_a_rollback_of_what_had_traffic_asks_nobody() -> None:
 
 def test_the_barest_form_has_neither_labels_nor_owners() -> None:
     """A label or an owner that the API server refuses does not keep the canary in traffic."""
-    requested = TRYING.annotated(roll_back=f"2/{NEW}")
+    requested = TRYING.requesting(ActionType.ROLL_BACK, 2, release=NEW)
     route = next(w for w in decide(an_observation(requested)).writes if w.manifest["kind"] == "HTTPRoute")
     assert isinstance(route, Write)
     *_, barest = bare_forms(route)
@@ -112,7 +114,7 @@ def test_a_label_does_not_keep_the_way_back_from_a_rule() -> None:
     labels = {"app.kubernetes.io/managed-by": "agentrollouts"}
     seen = shown(trying.build())
     seen = {**seen, THEIRS: with_metadata(seen[THEIRS], labels=labels)}
-    back = decide(an_observation(trying.annotated(roll_back=f"2/{NEW}"), traffic=seen))
+    back = decide(an_observation(trying.requesting(ActionType.ROLL_BACK, 2, release=NEW), traffic=seen))
 
     assert next_status(an_observation(trying, traffic=seen)).attempt.state is State.HELD  # type: ignore[union-attr] # in progress
     assert [w.manifest["metadata"]["name"] for w in back.writes if isinstance(w, Patch)] == ["shop"]
@@ -180,7 +182,7 @@ def test_a_mark_on_the_config_map_does_not_speak_for_the_route() -> None:
 
 @pytest.mark.parametrize("trigger", ["Action", "action", "Nobody"])
 def test_a_mark_is_never_the_request_of_a_person(trigger: str) -> None:
-    """The annotation of the rollout is the request; a mark that claims one is called what it is."""
+    """The action is the request; a mark that claims one is called what it is."""
     status = next_status(marked(TRYING, 0, rollback_trigger=trigger))
 
     assert status.last_rollback is not None
@@ -193,12 +195,14 @@ def test_a_mark_is_never_the_request_of_a_person(trigger: str) -> None:
 
 def test_a_request_is_finished_as_a_request() -> None:
     """The process ended after the route; the rollout still says who asked, in its own words."""
-    status = next_status(marked(TRYING.annotated(roll_back=f"2/{NEW}"), 0, rollback_trigger="Action"))
+    status = next_status(
+        marked(TRYING.requesting(ActionType.ROLL_BACK, 2, release=NEW), 0, rollback_trigger="Action")
+    )
 
     assert status.last_rollback is not None
     assert (status.last_rollback.trigger, status.last_rollback.message) == (
         Trigger.ACTION,
-        f"A rollback of {NEW} was requested",
+        f"{LEE} requested a rollback of {NEW}: It is a test",
     )
 
 
@@ -238,7 +242,7 @@ def test_at_rest_too_only_the_request_proves_a_request(
     trigger: str, reason: Reason, *, is_requested: bool
 ) -> None:
     """Stable was being rolled back when the process ended; the target is the one that the route shows."""
-    builder = RESTED.annotated(roll_back=f"2/{OLD}") if is_requested else RESTED
+    builder = RESTED.requesting(ActionType.ROLL_BACK, 2, release=OLD) if is_requested else RESTED
     status = next_status(at_rest_marked(trigger, builder))
 
     assert status.last_rollback is not None
@@ -298,7 +302,7 @@ def test_a_new_generation_does_not_replace_it() -> None:
 def test_in_mid_attempt_it_holds_and_the_way_back_replaces_it() -> None:
     """The very version that was seen is deleted, and the ConfigMap is written again with the latch."""
     held = next_status(an_observation(BY_CONFIG, traffic=frozen(BY_CONFIG)))
-    requested = BY_CONFIG.annotated(roll_back=f"2/{NEW}").having(**dict(held))
+    requested = BY_CONFIG.requesting(ActionType.ROLL_BACK, 2, release=NEW).having(**dict(held))
     deletion, write = decide(an_observation(requested, traffic=frozen(BY_CONFIG))).writes[:2]
 
     assert held.attempt is not None
@@ -319,7 +323,7 @@ def test_text_that_is_no_split_is_replaced_too() -> None:
     """Someone froze a ConfigMap with other data."""
     seen = frozen(BY_CONFIG)
     seen[CONFIG] = {**seen[CONFIG], "data": {"split.json": "nothing"}}
-    requested = BY_CONFIG.annotated(roll_back=f"2/{NEW}")
+    requested = BY_CONFIG.requesting(ActionType.ROLL_BACK, 2, release=NEW)
     assert [type(w) for w in decide(an_observation(requested, traffic=seen)).writes[:2]] == [Deletion, Write]
 
 
@@ -350,7 +354,7 @@ def test_an_altered_snapshot_is_not_a_target() -> None:
     assert f"ConfigMap {name}" in ready.message
     assert f"{OLDEST} is available" in ready.message
     assert [event.reason for event in decision.events if event.is_warning] == [Reason.SNAPSHOT_ALTERED]
-    requested = replace(altered, rollout=rested.annotated(roll_back=f"7/{NEW}").build())
+    requested = replace(altered, actions=(an_action(ActionType.ROLL_BACK, 7, release=NEW),))
     back = next_status(requested).last_rollback
     assert back is not None
     assert back.to == OLDEST

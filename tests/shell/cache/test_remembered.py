@@ -9,7 +9,7 @@ import pytest
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import (
-    ANNOTATION_APPROVE,
+    ANNOTATION_ROLLED_BACK,
     FIELD_MANAGER,
     LABEL_AGENT,
     LABEL_MANAGED_BY,
@@ -57,7 +57,7 @@ def a_snapshot(text: str, agent: str = "s") -> Manifest:
 
 def annotated(kind: str) -> Manifest:
     """An object with the largest annotation that the API server takes, and one of ours."""
-    annotations = {"tool.example.com/state": noise(250 * 1024), ANNOTATION_APPROVE: "1/a"}
+    annotations = {"tool.example.com/state": noise(250 * 1024), ANNOTATION_ROLLED_BACK: "1/a"}
     labels = {"team": "x", LABEL_ROLLOUT: "a"}
     return an_object(kind, metadata={"annotations": annotations, "labels": labels}, spec={"agent": "s"})
 
@@ -111,7 +111,7 @@ def test_what_decisions_read_is_kept() -> None:
     cache.put(annotated(ROLLOUT))
     rollout = cache.get(Ref(ROLLOUT, "n", "a"))
     assert rollout is not None
-    assert rollout["metadata"]["annotations"] == {ANNOTATION_APPROVE: "1/a"}
+    assert rollout["metadata"]["annotations"] == {ANNOTATION_ROLLED_BACK: "1/a"}
     assert rollout["metadata"]["labels"] == {LABEL_ROLLOUT: "a"}
     cache.put(a_release())
     release = cache.get(Ref(RELEASE, "n", "a"))
@@ -194,12 +194,12 @@ def test_a_change_of_what_nobody_reads_is_no_news() -> None:
     cache = Cache()
     manifest = annotated(ROLLOUT)
     assert cache.put(manifest)
-    manifest["metadata"] |= {"resourceVersion": "2", "annotations": {ANNOTATION_APPROVE: "1/a", "x": "y"}}
+    manifest["metadata"] |= {"resourceVersion": "2", "annotations": {ANNOTATION_ROLLED_BACK: "1/a", "x": "y"}}
     assert not cache.put(manifest)
     cached = cache.get(Ref(ROLLOUT, "n", "a"))
     assert cached is not None
     assert cached["metadata"]["resourceVersion"] == "2"
-    manifest["metadata"] |= {"resourceVersion": "3", "annotations": {ANNOTATION_APPROVE: "2/a"}}
+    manifest["metadata"] |= {"resourceVersion": "3", "annotations": {ANNOTATION_ROLLED_BACK: "2/a"}}
     assert cache.put(manifest)
 
 

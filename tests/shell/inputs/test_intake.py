@@ -100,7 +100,7 @@ async def test_what_cannot_wait_is_marked_so() -> None:
         "another release": await is_urgent(4, metadata={"generation": 2}, status=attempt("Healthy")),
         "our status": await is_urgent(5, metadata={"generation": 2}, status=attempt("Healthy", 2)),
         "an annotation": await is_urgent(
-            6, metadata={"generation": 2, "annotations": {"agentrollouts.dev/roll-back": "now"}}
+            6, metadata={"generation": 2, "annotations": {"agentrollouts.dev/note": "now"}}
         ),
         "a canary": await is_urgent(7, metadata={"generation": 2}, status=attempt("Canary")),
         "a canary still": await is_urgent(8, metadata={"generation": 2}, status=attempt("Canary", 2)),

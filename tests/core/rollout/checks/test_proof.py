@@ -2,6 +2,7 @@
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
@@ -32,12 +33,6 @@ def timed_out(**spec: object) -> World:
     return world
 
 
-def annotate(world: World, annotation: str, text: str) -> None:
-    """A person annotates the rollout."""
-    world.edit(lambda builder: builder.annotated(**{annotation: text}))
-    world.settle()
-
-
 def test_waiting_blindly_ends_without_quarantine_and_without_a_loop() -> None:
     """It is rolled back once, the sentence says why it is not in quarantine, and then nothing is written."""
     world = timed_out()
@@ -54,17 +49,17 @@ def test_waiting_blindly_ends_without_quarantine_and_without_a_loop() -> None:
     assert decide(world.observe()).wake_at is None
     ready, _, stalled, *_ = world.status.conditions
     assert (ready.reason, stalled.status) == ("TimedOut", "True")
-    assert f"agentrollouts.dev/retry=2/{NEW}" in ready.message
+    assert f"--attempt=2 --release={NEW} --reason=..." in ready.message
 
 
 @pytest.mark.parametrize("how", ["retry", "plan", "another"])
 def test_what_was_given_up_is_tried_again_where_somebody_wants_it(how: str) -> None:
-    """By annotation, under another plan, or after another release; each time from the first phase."""
+    """By an action, under another plan, or after another release; each time from the first phase."""
     world = timed_out()
     world.metrics = "up"
     match how:
         case "retry":
-            annotate(world, "retry", f"2/{NEW}")
+            world.act(ActionType.RETRY, release=NEW)
         case "plan":
             world.edit(lambda builder: builder.planning(bake={"durationSeconds": 60}))
         case _:
@@ -157,8 +152,8 @@ def test_a_cap_at_rest_is_proved_in_the_same_way(*, shared: bool) -> None:
 def test_a_person_who_rolls_back_needs_no_proof() -> None:
     """An order is enough for quarantine, at rest as well."""
     world = at_rest(OLDEST, OLD)
-    assert world.status.attempt is not None
-    annotate(world, "roll_back", f"{world.status.attempt.number}/{OLD}")
+    world.act(ActionType.ROLL_BACK, release=OLD)
+    world.settle()
     assert [entry.release for entry in world.status.quarantined] == [OLD]
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
@@ -67,14 +68,12 @@ def test_what_is_in_quarantine_stays_out(*, stays: bool) -> None:
 
 
 def test_a_retry_works_as_before() -> None:
-    """The annotation names the attempt of the first rollout, and the release starts again, from 5%."""
+    """The action names the attempt of the first rollout, and the release starts again, from 5%."""
     world = an_attempt(BAD)
     world.run_until(State.ROLLED_BACK)
     recreated(world)
     world.agents[NEW] = Behavior()
-    world.rollout = world.rollout.replace(
-        metadata=world.rollout.metadata.replace(annotations={"agentrollouts.dev/retry": f"2/{NEW}"})
-    )
+    world.act(ActionType.RETRY, attempt=2, release=NEW)
     world.settle()
     assert (world.state, world.shares()) == (State.CANARY, {OLD: 95, NEW: 5})
     assert QUARANTINED not in world.snapshots[snapshot_of(NEW)].annotations
@@ -96,7 +95,7 @@ def test_in_mid_canary_the_attempt_starts_over(*, stays: bool) -> None:
     world.run_until(State.HEALTHY)
 
 
-@pytest.mark.parametrize("trigger", ["spec", "annotation"])
+@pytest.mark.parametrize("trigger", ["spec", "action"])
 def test_the_mark_of_another_rollout_takes_nothing_back(trigger: str) -> None:
     """A route that outlived its rollout says that attempt 2 was rolled back: that was another attempt 2."""
     world = a_world(a_rollout().remembering(OLDEST).serving(OLD), OLD, OLDEST)
@@ -105,7 +104,7 @@ def test_the_mark_of_another_rollout_takes_nothing_back(trigger: str) -> None:
     if trigger == "spec":
         world.ask_for(OLD)
     else:
-        world.edit(lambda builder: builder.annotated(roll_back=f"3/{NEW}"))
+        world.act(ActionType.ROLL_BACK, release=NEW)
     world.run(60)
     recreated(world, stays=True)
     world.run(60)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import find_condition
@@ -74,7 +75,7 @@ def test_a_rollback_on_request_is_obeyed() -> None:
     """Stable itself is rolled back though its rollout is being deleted."""
     builder = a_rollout().serving(NEW).remembering(OLD).serving(NEW).asking_for(NEW)
     ended = builder.trying(NEW).changing(state=State.HEALTHY, number=7).having(canary=None)
-    going = ended.in_deletion().annotated(roll_back=f"7/{NEW}")
+    going = ended.in_deletion().requesting(ActionType.ROLL_BACK, 7, release=NEW)
     decision = decide(an_observation(going, traffic=shown(ended.build())))
 
     assert (attempt_of(decision).state, attempt_of(decision).trigger) == (State.ROLLING_BACK, "Action")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
@@ -86,16 +87,13 @@ def test_what_was_missing_and_is_there_is_not_named_any_longer() -> None:
 
 
 def test_the_command_that_approves_is_there_to_be_copied() -> None:
-    """With name, namespace, attempt and phase; also where the annotation names another attempt."""
+    """With name, namespace, attempt and phase; also after an action for another attempt."""
     phases = [{"name": "asked", "weight": 20, "durationSeconds": 300, "approval": "Required"}]
     world = a_world(a_rollout(phases=phases).serving(OLD), OLD, NEW)
     world.run_until(State.AWAITING_APPROVAL)
-    command = (
-        "kubectl annotate agentrollout support-agent --namespace=support --overwrite "
-        "agentrollouts.dev/approve=2/asked"
-    )
+    command = "agentrollouts approve support-agent --namespace=support --attempt=2 --phase=asked --reason=..."
     assert command in sentence(world)
-    world.edit(lambda builder: builder.annotated(approve="1/asked"))
+    world.act(ActionType.APPROVE, attempt=1, phase="asked")
     world.settle()
     assert command in sentence(world)
 
