@@ -2,19 +2,19 @@
 
 Left out are sentences, numbers that only grow, and times beside the spans that are compared with the plan; a
 span beyond the longest that anything waits for is that. Attempts are counted from the current one, and
-releases are called by their part, as no decision looks at a name for itself. What is read of the status here
-is what decisions read of it: one that reads more has to be followed here.
+releases are called by their part, as no decision looks at a name for itself. An action that has its last
+answer is over; of those who approved, their number matters. What is read of the status here is what decisions
+read of it: one that reads more has to be followed here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agentrollouts.core.action.annotations import approve, retry, roll_back
-
+from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK
 from agentrollouts.api.objects import ObjectMeta
@@ -22,6 +22,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
 from agentrollouts.api.verdict import GateStatus, Verdict
+from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.conditions import find_condition
@@ -76,7 +77,9 @@ class _View:
         return (
             name.get(rollout.spec.release_ref.name),
             rollout.metadata.generation == status.observed_generation,
-            self._orders(),
+            tuple(sorted(map(self._action, self._open()))),
+            any(entry.result == Reason.ROLLING_BACK for entry in status.actions),
+            self._retried(),
             name.get(status.stable.release) if status.stable else None,
             name.get(status.canary.release) if status.canary else None,
             status.weights and (status.weights.stable, status.weights.canary),
@@ -114,15 +117,34 @@ class _View:
             QUARANTINED in metadata.annotations,
         )
 
-    def _orders(self) -> Key:
-        """What the annotations ask for; one that names the past asks for nothing, now or later."""
-        status, rollout = self.status, self.rollout
-        again = [self.name[entry.release] for entry in status.quarantined if retry(entry).is_given(rollout)]
-        attempt, record = status.attempt, status.canary if is_under_way(status) else status.stable
-        if attempt is None or record is None or attempt.state in GOING_BACK:
-            return tuple(again)
-        is_approved = is_under_way(status) and approve(attempt).is_given(rollout)
-        return is_approved, roll_back(attempt, record.release).is_given(rollout), *again
+    def _open(self) -> Iterator[AgentRolloutAction]:
+        return (action for action in self.world.actions.values() if not is_answered(action))
+
+    def _action(self, action: AgentRolloutAction) -> tuple[str, ...]:
+        """What is requested of which attempt, what the ledger says of it, and what it is told."""
+        spec, status = action.spec, self.status
+        uid = action.metadata.uid
+        result = next((entry.result for entry in status.actions if entry.uid == uid), "")
+        told = next((each.reason for each in action.status.conditions if each.type == "Ready"), "")
+        age = (status.attempt.number if status.attempt else 0) - spec.attempt
+        part = self.name.get(spec.release or "", "")
+        return spec.type, spec.phase or "", str(part), str(min(age, 1)), result, told
+
+    def _retried(self) -> Key:
+        """What is tried again, as long as its snapshot still says that it was rolled back, and by whom."""
+        status, retried = self.status, self.status.retried
+        if retried is None:
+            return ()
+        records = [*status.history, *(record for record in (status.canary, status.stable) if record)]
+        snapshots = {record.snapshot for record in records if record.digest == retried.digest}
+        is_marked = any(
+            QUARANTINED in s.annotations for n, s in self.world.snapshots.items() if n in snapshots
+        )
+        is_tried = status.attempt is not None and status.attempt.digest == retried.digest
+        is_banned = any(entry.digest == retried.digest for entry in status.quarantined)
+        if not is_tried and (is_banned or not is_marked):
+            return ()
+        return is_tried, next(self.name[r.release] for r in records if r.digest == retried.digest)
 
     def _attempt(self, attempt: Attempt) -> Key:
         """Of one that is over or taken back, nothing matters but that; the clock tells how long ago."""
@@ -141,6 +163,9 @@ class _View:
             attempt.trigger,
             attempt.extensions,
             tuple((approval.phase_name, approval.weight) for approval in attempt.approvals),
+            tuple(sorted(given.phase_name for given in attempt.approved_by)),
+            attempt.promoted and attempt.promoted.phase_name,
+            attempt.held_by is not None,
             min(clock, self._most(attempt)),
             attempt.clock_start_time is not None,
             attempt.phase_start_time is not None,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
@@ -75,7 +76,7 @@ class Search:
             mine.add(moment)
             self._decided.add(moment)
             decision = world.decide()
-            effects = len(decision.writes) + (decision.status is not None) + len(decision.chores)
+            effects = effects_of(decision)
             for done in range(1, effects + 1):
                 crashed.append(world.fork(f"crash after {done}"))
                 crashed[-1].carry_out(decision, done)
@@ -89,11 +90,18 @@ class Search:
     def _reach(self, world: Small) -> None:
         """A world at rest; the next answer of Prometheus is another happening."""
         world.poll_result, world.words = None, ()
+        world.forget()
         key = key_of(world)
         if key not in self._seen:
             self._seen.add(key)
             _check(world)
             self.left.append(world)
+
+
+def effects_of(decision: Decision) -> int:
+    """After how many effects the process may end."""
+    others = (*decision.writes, *decision.answers, *decision.chores)
+    return len(others) + (decision.status is not None)
 
 
 def _check(world: Small) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from agentrollouts.api.names import ANNOTATION_APPROVE
+from agentrollouts.api.action import ActionType
+from agentrollouts.api.attempt import State
 from agentrollouts.api.release import AgentRelease, ReleaseRef
-from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
+from agentrollouts.api.rollout import BAKE, AgentRollout, AgentRolloutSpec
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS
@@ -24,6 +25,7 @@ from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.observer import Observer
 
 SIZE: Final = 10_000
+APPROVERS: Final = ("ana@example.com", "lee@example.com")
 START: Final = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 AGENT: Final = "agent"
 RELEASES: Final = tuple(f"{AGENT}-1.{minor}.0" for minor in range(4))
@@ -55,7 +57,7 @@ PLANS: Final[Sequence[Sequence[dict[str, Any]]]] = (
     ],
     [{"name": "ramp", "weight": 40, "durationSeconds": 180, "rampSeconds": 120}],
     [
-        {"name": "asked", "weight": 20, "durationSeconds": 60, "approval": "Required"},
+        {"name": "asked", "weight": 20, "durationSeconds": 60, "approval": "Required", "approvals": 2},
         {"name": "last", "weight": 60, "durationSeconds": 60},
     ],
 )
@@ -202,6 +204,13 @@ def _happening(rng: random.Random, observer: Observer) -> Change:
         lambda world: respecify(world, gates=_parsed(phases, gates).gates),
         lambda world: respecify(world, paused=not world.rollout.spec.paused),
         _approve,
+        _approve,
+        _take_back,
+        _retry,
+        _promote,
+        _act(ActionType.HOLD),
+        _act(ActionType.RESUME),
+        _act(ActionType.ACKNOWLEDGE),
         lambda world: setattr(world, "metrics", metrics),
         lambda world: setattr(world, "metrics", metrics),
         lambda world: _meddle(world, weight),
@@ -230,11 +239,32 @@ def respecify(world: World, **fields: Any) -> None:  # noqa: ANN401 any field of
 
 def _approve(world: World) -> None:
     attempt = world.status.attempt
-    if attempt is None:
-        return
-    annotations = {ANNOTATION_APPROVE: f"{attempt.number}/{attempt.phase_name}"}
-    metadata = world.rollout.metadata.copy_with(annotations=annotations)
-    world.rollout = world.rollout.copy_with(metadata=metadata)
+    if attempt is not None and attempt.phase_name is not None:
+        for by in APPROVERS:
+            world.act(ActionType.APPROVE, by, phase=attempt.phase_name)
+
+
+def _take_back(world: World) -> None:
+    """The canary if there is one, else stable."""
+    attempt, record = world.status.attempt, world.status.canary or world.status.stable
+    if attempt is not None and record is not None:
+        world.act(ActionType.ROLL_BACK, release=record.release)
+
+
+def _retry(world: World) -> None:
+    for entry in world.status.quarantined[:1]:
+        world.act(ActionType.RETRY, attempt=entry.attempt, release=entry.release)
+
+
+def _promote(world: World) -> None:
+    attempt = world.status.attempt
+    if attempt is not None:
+        phase = BAKE if attempt.state is State.BAKING else attempt.phase_name
+        world.act(ActionType.PROMOTE, phase=phase or BAKE)
+
+
+def _act(kind: ActionType) -> Change:
+    return lambda world: world.status.attempt and world.act(kind)
 
 
 def _meddle(world: World, weight: int) -> None:

@@ -1,6 +1,6 @@
 """The small world of the exhaustive search, and what can happen to it.
 
-Two releases beside the one that serves, three phases (one wants an approval), two gates (one rolls back, one
+Two releases beside the one that serves, three phases (one needs two approvals), two gates (one rolls back, one
 holds), each with any answer: pass, fail, no data, error; or too few runs for both. An answer can also belong
 to the query of a phase earlier. Time goes by in steps of one phase, and everything that waits, waits for one
 such step or for two. The plan has no caps, no ramp and no `watch`, and neither it nor the releases change.
@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, Final
 
-from agentrollouts.api.names import ANNOTATION_APPROVE, ANNOTATION_RETRY, ANNOTATION_ROLL_BACK
+from agentrollouts.api.action import ActionType
+from agentrollouts.api.attempt import State
 from agentrollouts.api.release import ReleaseRef
-from agentrollouts.api.rollout import Approval
+from agentrollouts.api.rollout import BAKE, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.gates.sources import Source
@@ -23,7 +24,8 @@ from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
 from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decision import Decision
-from agentrollouts.core.states import is_under_way
+from agentrollouts.core.action.ledger import is_answered
+from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.virtual.equivalence import PHASE
 from campaigns.virtual.observer import Observer
@@ -46,7 +48,7 @@ LATE: Final = ("pass", "fail")
 PLAN: Final[Mapping[str, Any]] = {
     "phases": [
         {"name": "first", "weight": 10, "durationSeconds": PHASE},
-        {"name": "asked", "weight": 30, "durationSeconds": PHASE, "approval": "Required"},
+        {"name": "asked", "weight": 30, "durationSeconds": PHASE, "approval": "Required", "approvals": 2},
         {"name": "last", "weight": 60, "durationSeconds": PHASE},
     ],
     "gates": [
@@ -67,6 +69,8 @@ class Small(World):
     observer: Observer
     trail: tuple[str, ...] = ()
     """What happened so far."""
+    acts: int = 0
+    """Actions that were ever created."""
     words: tuple[str, ...] = ()
     """What Prometheus said, in a word for each gate; empty if nothing was heard."""
 
@@ -95,12 +99,24 @@ class Small(World):
         read = AgentRolloutStatus.model_validate(self.status.to_json())
         assert read == self.status, "the status does not survive its way through the API server"  # noqa: S101 a rule, like those of testkit/world.py
 
+    def request(self, kind: ActionType, by: str, **fields: str | int | bool) -> bool:
+        """A person creates an action for the current attempt; whether there is one."""
+        if self.status.attempt is None:
+            return False
+        self.acts += 1
+        self.act(kind, by, name=f"act-{self.acts}", **fields)
+        return True
+
+    def forget(self) -> None:
+        """People delete the actions that have their last answer."""
+        self.actions = {name: action for name, action in self.actions.items() if not is_answered(action)}
+
     def fork(self, what: str = "") -> "Small":
         """The same world, to be led elsewhere."""
         world = copy.copy(self)
         world.trail = (*self.trail, what) if what else self.trail
         world.traffic, world.snapshots = dict(self.traffic), dict(self.snapshots)
-        world.workloads = dict(self.workloads)
+        world.workloads, world.actions = dict(self.workloads), dict(self.actions)
         world.ever_healthy, world.ended = set(self.ever_healthy), dict(self.ended)
         world.events, world.route_weights = [], []
         world.observer = self.observer.fork()
@@ -117,6 +133,10 @@ WORKLOAD: Final = {
     "scaleDownDelaySeconds": 0,
 }
 """Pods are taken away as soon as that is allowed, so that any mistake in it shows."""
+
+APPROVERS: Final = ("ana@example.com", "lee@example.com")
+LEADER: Final = "max@example.com"
+"""Who does everything else; the rule against approving oneself is tested elsewhere."""
 
 Happening = Callable[[Small], bool]
 """Lets it happen; whether it makes any difference."""
@@ -206,35 +226,60 @@ def _counts(plan: QueryPlan, source: Source, release: str, now: datetime, value:
 
 
 def _approve(world: Small) -> bool:
+    """The next of two people agrees to the current phase."""
     attempt = world.status.attempt
     if attempt is None or not is_under_way(world.status):
         return False
-    is_wanted = world.rollout.spec.phases[attempt.phase_index].approval is Approval.REQUIRED
-    return is_wanted and _annotate(world, ANNOTATION_APPROVE, f"{attempt.number}/{attempt.phase_name}")
+    if world.rollout.spec.phases[attempt.phase_index].approval is not Approval.REQUIRED:
+        return False
+    given = {approval.by for approval in attempt.approved_by}
+    by = next((person for person in APPROVERS if person not in given), APPROVERS[0])
+    return world.request(ActionType.APPROVE, by, phase=attempt.phase_name or "")
+
+
+def _approve_again(world: Small) -> bool:
+    """Somebody who has approved already does it once more."""
+    attempt = world.status.attempt
+    if attempt is None or not is_under_way(world.status) or not attempt.approved_by:
+        return False
+    last = attempt.approved_by[-1]
+    return world.request(ActionType.APPROVE, last.by, phase=last.phase_name)
+
+
+def _promote(world: Small) -> bool:
+    attempt = world.status.attempt
+    if attempt is None or not is_progressing(world.status):
+        return False
+    phase = BAKE if attempt.state is State.BAKING else attempt.phase_name
+    return world.request(ActionType.PROMOTE, LEADER, phase=phase or BAKE)
+
+
+def _hold(world: Small) -> bool:
+    return is_progressing(world.status) and world.request(ActionType.HOLD, LEADER)
+
+
+def _resume(world: Small) -> bool:
+    return is_progressing(world.status) and world.request(ActionType.RESUME, LEADER)
 
 
 def _take_back(world: Small) -> bool:
     """The canary if there is one, else stable."""
-    attempt, record = world.status.attempt, world.status.canary or world.status.stable
-    if attempt is None or record is None:
-        return False
-    return _annotate(world, ANNOTATION_ROLL_BACK, f"{attempt.number}/{record.release}")
+    record = world.status.canary or world.status.stable
+    return record is not None and world.request(ActionType.ROLL_BACK, LEADER, release=record.release)
+
+
+def _take_back_and_approve(world: Small) -> bool:
+    """Both at once: nothing goes forward beside a rollback."""
+    return _approve(world) and _take_back(world)
 
 
 def _retry(world: Small) -> bool:
     """What is asked for and in quarantine."""
     desired = world.rollout.spec.release_ref.name
     entry = next((entry for entry in world.status.quarantined if entry.release == desired), None)
-    return entry is not None and _annotate(world, ANNOTATION_RETRY, f"{entry.attempt}/{entry.release}")
-
-
-def _annotate(world: Small, annotation: str, text: str) -> bool:
-    metadata = world.rollout.metadata
-    if metadata.annotations.get(annotation) == text:
+    if entry is None:
         return False
-    changed = metadata.copy_with(annotations={**metadata.annotations, annotation: text})
-    world.rollout = world.rollout.copy_with(metadata=changed)
-    return True
+    return world.request(ActionType.RETRY, LEADER, attempt=entry.attempt, release=entry.release)
 
 
 def _meddle(world: Small) -> bool:
@@ -255,7 +300,12 @@ HAPPENINGS: Final[Mapping[str, Happening]] = {
     **{f"answers late, {word}": answering_late(word) for word in LATE},
     **{f"ask for {release}": asking_for(release) for release in RELEASES},
     "approve": _approve,
+    "approve again": _approve_again,
+    "promote": _promote,
+    "hold": _hold,
+    "resume": _resume,
     "take back": _take_back,
+    "take back and approve": _take_back_and_approve,
     "retry": _retry,
     "meddle": _meddle,
 }
