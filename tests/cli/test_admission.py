@@ -59,10 +59,10 @@ def test_an_invalid_example_is_refused_as_by_the_api_server(
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_a_valid_example_is_accepted(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A release is checked beside the rollout that is planned."""
+    """A release or an action is checked beside the rollout that is planned."""
     file = tmp_path / "objects.yaml"
-    is_release = path.stem.startswith("release")
-    file.write_text(path.read_text() + (f"---\n{yaml.safe_dump(ROLLOUT)}" if is_release else ""))
+    is_rollout = path.stem.startswith("rollout")
+    file.write_text(path.read_text() + ("" if is_rollout else f"---\n{yaml.safe_dump(ROLLOUT)}"))
 
     assert (plan(file), capsys.readouterr().err) == (0, "")
 

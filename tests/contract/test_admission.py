@@ -65,7 +65,16 @@ def spoiled(manifest: dict[str, Any], path: Path_, value: object) -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    "name", ["rollout-full", "rollout-own-metrics", "rollout-route-patch", "release-full"]
+    "name",
+    [
+        "rollout-full",
+        "rollout-own-metrics",
+        "rollout-route-patch",
+        "release-full",
+        "action-approve",
+        "action-roll-back",
+        "action-acknowledge",
+    ],
 )
 def test_each_spoiled_field_is_judged_alike(name: str, api_server: ApiServer) -> None:
     """Whatever one field is set to, `plan` accepts it exactly where the API server does."""

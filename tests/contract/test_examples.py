@@ -1,9 +1,11 @@
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
 
+from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from tests.contract.server import ApiServer
@@ -12,6 +14,9 @@ EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.yaml"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.yaml"))
 MARK = "# expect: "
+MODELS: Final[Mapping[str, type[AgentRelease | AgentRollout | AgentRolloutAction]]] = {
+    model.resource.kind: model for model in (AgentRelease, AgentRollout, AgentRolloutAction)
+}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -30,7 +35,7 @@ def test_a_valid_example_is_accepted(path: Path, api_server: ApiServer) -> None:
 def test_the_api_server_fills_in_the_defaults_of_the_models(path: Path, api_server: ApiServer) -> None:
     """An object that the API server completed reads the same as the one that the user wrote."""
     written = load(path)
-    model = AgentRelease if written["kind"] == "AgentRelease" else AgentRollout
+    model = MODELS[written["kind"]]
 
     completed = api_server.create(written).body
 
