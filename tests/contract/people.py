@@ -16,6 +16,8 @@ GROUPS: Final = {
     "configmaps": "/api/v1",
     "deployments": "/apis/apps/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
     "services": "/api/v1",
 }
 """Where the API server serves a resource."""
@@ -46,24 +48,38 @@ class Someone:
         query = {"dryRun": "All"} if dry_run else {}
         return self._send("POST", _path(manifest, named=False), manifest, query=query)
 
-    def patch(self, manifest: Mapping[str, Any], change: object, form: str = "merge") -> Answer:
-        """Change some fields, without storing it; a list is a JSON patch."""
+    def patch(
+        self, manifest: Mapping[str, Any], change: object, form: str = "merge", *, dry_run: bool = True
+    ) -> Answer:
+        """Change some fields, by default without storing it; a list is a JSON patch."""
         kind = "application/json-patch+json" if isinstance(change, list) else FORMS[form]
         query = {
-            "dryRun": "All",
+            **({"dryRun": "All"} if dry_run else {}),
             **({"fieldManager": "agentrollouts", "force": "true"} if form == "apply" else {}),
         }
         return self._send("PATCH", _path(manifest, named=True), change, kind, query)
 
-    def replace_status(self, manifest: Mapping[str, Any]) -> Answer:
-        """Replace the status, without storing it."""
-        path = f"{_path(manifest, named=True)}/status"
-        return self._send("PUT", path, manifest, query={"dryRun": "All"})
+    def replace(self, manifest: Mapping[str, Any]) -> Answer:
+        """Replace an object by this one, without storing it."""
+        return self._send("PUT", _path(manifest, named=True), manifest, query={"dryRun": "All"})
+
+    def replace_status(self, manifest: Mapping[str, Any], *, dry_run: bool = True) -> Answer:
+        """Replace the status, by default without storing it."""
+        query = {"dryRun": "All"} if dry_run else {}
+        return self._send("PUT", f"{_path(manifest, named=True)}/status", manifest, query=query)
 
     def delete(self, manifest: Mapping[str, Any], *, dry_run: bool = True) -> Answer:
         """Delete an object, by default only to see whether that is allowed."""
         query = {"dryRun": "All"} if dry_run else {}
         return self._send("DELETE", _path(manifest, named=True), None, query=query)
+
+    def may(self, verb: str, resource: str, namespace: str, name: str = "") -> bool:
+        """Whether the roles allow a verb on one of our resources, `resource/part` for a part of it."""
+        plural, _, part = resource.partition("/")
+        asked = {"verb": verb, "resource": plural, "subresource": part, "namespace": namespace, "name": name}
+        body = {"spec": {"resourceAttributes": {"group": "agentrollouts.dev", **asked}}}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self._send("POST", path, body).body["status"]["allowed"])
 
     def get(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """The object as it is now."""

@@ -4,7 +4,6 @@ Output: who may write what through us, and what the operator's own account may w
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, get_args
 
@@ -14,17 +13,35 @@ from pydantic.fields import FieldInfo
 
 from agentrollouts.api.components import Components
 from sandbox.stack import Stack
-from tests.contract.chart.rendering import FULL_NAME, NAME, NAMESPACE, of_kind, rendered
+from tests.contract.chart.rendering import (
+    CHART,
+    FULL_NAME,
+    NAME,
+    NAMESPACE,
+    helm,
+    of_kind,
+    rendered,
+    with_values,
+)
 from tests.contract.people import Someone
+from tests.contract.policies import (
+    BINDING,
+    CREATED,
+    FORBIDDEN,
+    MUTATING,
+    POLICY,
+    SERVED,
+    STAMPED,
+    check,
+    policies,
+    type_errors,
+    until,
+)
 from tests.contract.server import Answer
 
 WHERE: Final = "policies"
 ELSEWHERE: Final = "policies-elsewhere"
 ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
-POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-OK, CREATED, FORBIDDEN = 200, 201, 403
-PATIENCE: Final = 60.0
-"""Seconds until the API server knows a new policy or role at the latest."""
 RULES: Final = {
     "route-makers": {"resources": ["httproutes"], "verbs": ["create"]},
     "shop-patchers": {"resources": ["httproutes"], "verbs": ["patch"], "resourceNames": ["shop"]},
@@ -32,6 +49,8 @@ RULES: Final = {
     "tone-readers": {"resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["tone"]},
     "status-writers": {"resources": ["agentrollouts/status"], "verbs": ["update"]},
 }
+ONLY_THESE: Final = {"policies": {"authority": False}}
+"""Those about people's authority are in `authority/`."""
 API_GROUPS: Final = ["", "agentrollouts.dev", "gateway.networking.k8s.io"]
 PEOPLE: Final = {
     "dana": ["edit"],
@@ -172,18 +191,6 @@ def owned(manifest: dict[str, Any], uid: str) -> dict[str, Any]:
     return copied
 
 
-def policies(values: Mapping[str, Any] | None = None, name: str = NAME) -> list[dict[str, Any]]:
-    """The chart's objects where the API server serves policies."""
-    return rendered(values or {}, f"--api-versions=admissionregistration.k8s.io/v1/{POLICY}", name=name)
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    """Wait for what the API server learns by a watch of its own."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, what
-
-
 @pytest.fixture(scope="module")
 def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 the kinds must be there
     """The policies in force, the people with their roles, and the objects of `STORED`."""
@@ -226,7 +233,9 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         }
         for namespace in (WHERE, "kube-system")
     ]
-    ours = of_kind(policies(), "ServiceAccount", "ClusterRole", "ClusterRoleBinding", POLICY, BINDING)
+    ours = of_kind(
+        policies(ONLY_THESE), "ServiceAccount", "ClusterRole", "ClusterRoleBinding", POLICY, BINDING
+    )
     stack.apply([*namespaces, *roles, *bindings, *ROLLOUTS])
     uid = Someone(stack).get(a_rollout("plain"))["metadata"]["uid"]
     stack.apply([*(owned(manifest, uid) for manifest in STORED), *ours])
@@ -252,16 +261,9 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
 
 def test_the_api_server_finds_no_type_error(world: Stack) -> None:
     """Each policy is checked against the schemas of its kinds, without a warning."""
-    names = [policy["metadata"]["name"] for policy in of_kind(policies(), POLICY)]
-    assert len(names) == 6
+    found = type_errors(world, policies(ONLY_THESE))
 
-    for name in names:
-
-        def is_checked(name: str = name) -> bool:
-            return "observedGeneration" in world.kubectl.get(POLICY, name).get("status", {})
-
-        until(f"{name} is checked", is_checked)
-        assert world.kubectl.get(POLICY, name)["status"].get("typeChecking") == {}, name
+    assert (len(found), {name: errors for name, errors in found.items() if errors != {}}) == (7, {})
 
 
 @pytest.mark.parametrize(
@@ -289,14 +291,6 @@ def test_traffic_needs_the_right_on_the_route(
         Someone(world, user).patch(a_rollout("plain"), {"spec": {"traffic": traffic}}),
     ):
         check(answer, why)
-
-
-def check(answer: Answer, why: str | None) -> None:
-    """Allowed, or refused with these words."""
-    if why is None:
-        assert answer.code in {OK, CREATED}, answer.message
-    else:
-        assert (answer.code, why in answer.message) == (FORBIDDEN, True), answer.message
 
 
 @pytest.mark.parametrize(
@@ -382,7 +376,7 @@ def test_content_from_a_config_map_needs_the_right_to_read_it(world: Stack, comp
 
 def test_the_policies_of_some_namespaces_leave_the_others_alone(world: Stack) -> None:
     """With `namespaces` in the values, rollouts elsewhere are not asked about."""
-    ours = of_kind(policies({"namespaces": [ELSEWHERE]}, "scoped"), POLICY, BINDING)
+    ours = of_kind(policies({"namespaces": [ELSEWHERE], **ONLY_THESE}, "scoped"), POLICY, BINDING)
     dana = Someone(world, "dana")
     elsewhere = a_rollout("a", httpRoute=ROUTE)
     elsewhere["metadata"]["namespace"] = ELSEWHERE
@@ -634,16 +628,28 @@ def test_people_are_not_confined_like_the_operator(world: Stack) -> None:
 
 def test_policies_are_rendered_where_they_are_served() -> None:
     """Without the kind in the API there are none; each group can be turned off."""
-    served = f"--api-versions=admissionregistration.k8s.io/v1/{POLICY}"
 
     def names(values: Mapping[str, Any], *flags: str) -> set[str]:
         return {
             manifest["metadata"]["name"].removeprefix(f"{FULL_NAME}-")
-            for manifest in of_kind(rendered(values, *flags), POLICY, BINDING)
+            for manifest in of_kind(rendered(values, *flags), POLICY, BINDING, MUTATING, f"{MUTATING}Binding")
         }
 
-    own = {"own-configmaps", "own-routes", "own-workloads", "uninstall"}
-    assert names({}) == set()
-    assert names({}, served) == {"traffic-rights", "content-rights", *own}
-    assert names({"policies": {"tenants": False}}, served) == own
-    assert names({"policies": {"operator": False}}, served) == {"traffic-rights", "content-rights"}
+    tenants = {"traffic-rights", "content-rights"}
+    own = {"own-configmaps", "own-routes", "own-workloads", "own-actions", "uninstall"}
+    authority = {"actions", "operator-only"}
+    assert names({}) == names({}, STAMPED) == set()
+    assert names({}, SERVED) == tenants | own | authority
+    assert names({}, SERVED, STAMPED) == tenants | own | authority | {"requester", "released-by"}
+    assert names({"authority": {"separatePlan": True}}, SERVED) == tenants | own | authority | {"plan"}
+    assert names({"policies": {"tenants": False}}, SERVED) == own | authority
+    assert names({"policies": {"operator": False}}, SERVED) == tenants | authority
+    assert names({"policies": {"authority": False}}, SERVED, STAMPED) == tenants | own
+
+
+def test_a_separate_plan_is_not_promised_without_a_policy() -> None:
+    """Where the API server serves no policies, the chart refuses the value instead of ignoring it."""
+    done = helm("template", NAME, str(CHART), *with_values({"authority": {"separatePlan": True}}))
+
+    assert done.returncode != 0
+    assert "authority.separatePlan: the API server serves no ValidatingAdmissionPolicy" in done.stderr

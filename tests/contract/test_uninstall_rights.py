@@ -8,17 +8,9 @@ import pytest
 from sandbox.stack import Stack
 from tests.contract.chart.rendering import FULL_NAME, NAMESPACE, hooks, of_kind
 from tests.contract.people import Someone
+from tests.contract.policies import BINDING, CREATED, FORBIDDEN, POLICY, check, policies, until
 from tests.contract.server import Answer
-from tests.contract.test_policies import (
-    BINDING,
-    CREATED,
-    FORBIDDEN,
-    POLICY,
-    a_rollout,
-    check,
-    policies,
-    until,
-)
+from tests.contract.test_policies import a_rollout
 
 ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}-uninstall"
 WHERE: Final = "policies"

@@ -1,6 +1,7 @@
 {{/*
 What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
-by owner reference. Deleted are only a route that its rollout no longer needs, and a frozen traffic ConfigMap before it is written.
+by owner reference. Deleted are only a route that its rollout no longer needs, a frozen traffic ConfigMap before it is written, and
+actions that were answered long ago.
 */}}
 {{- define "agentrollouts.rules" -}}
 - apiGroups: [agentrollouts.dev]
@@ -10,7 +11,15 @@ by owner reference. Deleted are only a route that its rollout no longer needs, a
     - list   # the start of every watch
     - watch  # the events that set a reconcile off
 - apiGroups: [agentrollouts.dev]
-  resources: [agentreleases/status, agentrollouts/status]
+  resources: [agentrolloutactions]
+  verbs:
+    - get     # whether an action that was taken still lacks its answer
+    - list    # the start of the watch
+    - watch   # what people request
+    - create  # a dry run in the name of someone else, to see that it is refused; the policy `own-actions` permits no other
+    - delete  # what was answered before the oldest attempt that is kept
+- apiGroups: [agentrollouts.dev]
+  resources: [agentreleases/status, agentrollouts/status, agentrolloutactions/status]
   verbs:
     - update  # status whole, with its resourceVersion; the spec belongs to people and Git and is never written
 - apiGroups: [""]

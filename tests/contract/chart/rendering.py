@@ -36,9 +36,9 @@ def rendered(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[d
     return _template(values, "--no-hooks", *flags, name=name)
 
 
-def hooks(values: Mapping[str, Any], *, name: str = NAME) -> list[dict[str, Any]]:
+def hooks(values: Mapping[str, Any], *flags: str, name: str = NAME) -> list[dict[str, Any]]:
     """The objects that exist only during an uninstall."""
-    objects = _template(values, name=name)
+    objects = _template(values, *flags, name=name)
     return [each for each in objects if "helm.sh/hook" in each["metadata"].get("annotations", {})]
 
 

@@ -33,15 +33,18 @@ NAMESPACED: Mapping[str, Any] = {"namespaces": ["team-a", "team-b"]}
 RULES = {
     ("agentrollouts.dev", "agentreleases"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
+    ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create", "delete"},
     ("agentrollouts.dev", "agentreleases/status"): {"update"},
     ("agentrollouts.dev", "agentrollouts/status"): {"update"},
+    ("agentrollouts.dev", "agentrolloutactions/status"): {"update"},
     ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete"},
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch", "delete"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
     ("", "events"): {"create"},
 }
 """What the operator may do: get, list, watch for what kopf watches, create and patch for server-side apply,
-update for a status. A right that is added here needs a caller, and its reason in templates/_rules.tpl."""
+update for a status, and create of an action for its dry run. A right that is added here needs a caller, and
+its reason in templates/_rules.tpl."""
 DISCOVERY = {
     ("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"},
     ("", "namespaces"): {"list", "watch"},
@@ -186,7 +189,7 @@ def test_the_rights_on_workloads_are_bound_by_no_one(values: Mapping[str, Any]) 
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
 def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
-    """No role has a wildcard, reads Secrets or hands on rights; only routes and ConfigMaps are deleted."""
+    """No role has a wildcard, reads Secrets or hands on rights; few kinds can be deleted."""
     objects = [*rendered(values), *hooks(values)]
     named = {
         text
@@ -203,7 +206,11 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     }
 
     assert not {"*", "secrets", "escalate", "bind", "impersonate"} & named
-    assert deletable == {("gateway.networking.k8s.io", "httproutes"), ("", "configmaps")}
+    assert deletable == {
+        ("gateway.networking.k8s.io", "httproutes"),
+        ("", "configmaps"),
+        ("agentrollouts.dev", "agentrolloutactions"),
+    }
 
 
 def test_rights_are_for_kinds_that_the_operator_touches() -> None:
@@ -234,7 +241,7 @@ def test_crds_can_be_left_out_or_given_up() -> None:
     """Without install there are none; without keep they go with the release."""
     assert of_kind(rendered({"crds": {"install": False}}), "CustomResourceDefinition") == []
     given_up = of_kind(rendered({"crds": {"keep": False}}), "CustomResourceDefinition")
-    assert [crd["metadata"].get("annotations") for crd in given_up] == [None, None]
+    assert [crd["metadata"].get("annotations") for crd in given_up] == [None] * 3
 
 
 def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
@@ -271,6 +278,8 @@ def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
         ({"image": {"repository": ""}}, "repository"),
         ({"image": {"digest": "latest"}}, "digest"),
         ({"policies": {"people": True}}, "policies"),
+        ({"authority": {"separatePlans": True}}, "authority"),
+        ({"authority": {"separatePlan": "yes"}}, "separatePlan"),
         ({"uninstall": {"timeoutSeconds": 0}}, "timeoutSeconds"),
     ],
 )

@@ -10,7 +10,8 @@ import yaml
 
 from sandbox.parts import parts
 from sandbox.stack import Stack
-from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, dry_run, hooks, rendered
+from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, dry_run, hooks
+from tests.contract.policies import SERVED, policies
 
 VALUES: Final = CHART / "values.yaml"
 OPAQUE: Final = {"settings", "resources"}
@@ -19,6 +20,7 @@ URL: Final = "https://prometheus.example"
 MATRIX: Final[dict[str, Mapping[str, Any]]] = {
     "defaults": {},
     "one replica": {"replicas": 1, "crds": {"install": False}, "policies": {"tenants": False}},
+    "a plan of its own": {"authority": {"separatePlan": True}, "policies": {"authority": False}},
     "namespaces": {
         "namespaces": ["team-a", "team-b"],
         "settings": {"gatewayClasses": ["public"]},
@@ -121,8 +123,7 @@ def test_the_api_server_accepts_each_row(stack: Stack, row: str) -> None:
     stack.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
     for name in (NAMESPACE, *NAMESPACES):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    policies = "--api-versions=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
-    objects = [*rendered(MATRIX[row], policies), *hooks(MATRIX[row])]
+    objects = [*policies(MATRIX[row]), *hooks(MATRIX[row], SERVED)]
 
     done = dry_run(stack, objects)
 
@@ -140,7 +141,7 @@ def test_artifact_hub_shows_the_kinds_and_their_examples() -> None:
     """Kinds, versions and examples are those of the repository."""
     shown = annotations()
     crds = [yaml.safe_load(file.read_text()) for file in sorted((ROOT / "crds").glob("*.yaml"))]
-    minimal = ("release-minimal", "rollout-minimal")
+    minimal = ("release-minimal", "rollout-minimal", "action-hold")
     files = [ROOT / "crds" / "examples" / "valid" / f"{name}.yaml" for name in minimal]
 
     assert [(item["kind"], item["version"], item["name"]) for item in shown["crds"]] == [
