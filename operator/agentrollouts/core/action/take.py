@@ -33,7 +33,7 @@ FIRST: Final = (ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
 UNPROVED: Final = (
     "the API server does not verify who creates actions, so one that advances a canary has no effect; "
-    "install the policies of the chart (policies.people), and create the action again"
+    "install the policies of the chart (policies.authority), and create the action again"
 )
 
 
