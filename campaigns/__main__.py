@@ -91,11 +91,15 @@ def _played(campaign: Campaign, choice: Choice) -> list[Case]:
     cases = []
     for case in campaign.play(choice):
         cases.append(case)
-        print(f"{campaign.name} {len(cases)}: {case.name}: {case.broken or 'held'}", file=sys.stderr)
+        print(f"{campaign.name} {len(cases)}: {case.name}: {_outcome(case)}", file=sys.stderr)
         if case.broken:
             replay = f"python -m campaigns {campaign.name} --seed {choice.seed} --only {case.name!r}"
             print(f"  play it again: {replay}", file=sys.stderr)
     return cases
+
+
+def _outcome(case: Case) -> str:
+    return "; ".join(filter(None, (case.broken or "held", case.measured)))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ class Case:
     """What did not hold, in a sentence with its numbers; None if everything did."""
     counts: int = 1
     """How many checks, states or sequences it stands for."""
+    measured: str = ""
+    """Figures of the case, broken or not."""
 
 
 Play = Callable[[Choice], Iterator[Case]]

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 from campaigns.cases import Campaign, Case, Choice, Tell
@@ -41,6 +42,8 @@ class Wire(Network):
 
     writes: list[float] = field(default_factory=list)
     """When each left for the API server; those of the Lease are not among them."""
+    renewals: list[float] = field(default_factory=list)
+    """When each write of the Lease was done."""
     is_cut: bool = False
     lasts: float = 0.0
 
@@ -48,9 +51,13 @@ class Wire(Network):
         """Record a write at the last moment before it is sent."""
         if self.is_cut:
             raise Severed
-        if call.is_write and "/leases" not in call.path:
+        is_lease = "/leases" in call.path
+        if call.is_write and not is_lease:
             self.writes.append(time.monotonic())
-        return await send()
+        answer = await send()
+        if call.is_write and is_lease and answer.status < HTTPStatus.BAD_REQUEST:
+            self.renewals.append(time.monotonic())
+        return answer
 
     async def tell(self, call: Call, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         """No event arrives over a cut wire."""
@@ -144,12 +151,13 @@ class Pair:
             self.site.server, self.site.observer, self.namespace, f"p{next(self.numbers):04}", _PLAN
         )
         try:
-            problem = await self._handover(scene, kind)
+            problem = await self._prepare(scene)
+            return Case(name, problem) if problem else await self._handover(scene, name, kind)
         finally:
             await scene.clear()
-        return Case(name, problem)
 
-    async def _handover(self, scene: Scene, kind: str) -> str | None:
+    async def _prepare(self, scene: Scene) -> str | None:
+        """Come to a canary with half of the traffic; what went wrong."""
         until = self.site.observer.until
         await scene.ship(FIRST)
         if not await until(functools.partial(scene.is_ready, FIRST), PATIENCE):
@@ -157,23 +165,30 @@ class Pair:
         await scene.ship(SECOND)
         if not await until(lambda: scene.serves(SECOND, 50) and "clockStartTime" in scene.attempt, PATIENCE):
             return f"the canary never had its traffic: {scene.status}"
+        return None
+
+    async def _handover(self, scene: Scene, name: str, kind: str) -> Case:
         held = await self.holder()
         leader, other = sorted(self.replicas, key=lambda replica: replica.name != held)
         began = time.monotonic()
         await leader.disturb(kind)
         self.site.agents.fail(self.namespace, f"{scene.agent}-{SECOND}", 0.9)
-        is_back = await until(functools.partial(scene.serves, FIRST, 100), PATIENCE)
+        is_back = await self.site.observer.until(functools.partial(scene.serves, FIRST, 100), PATIENCE)
         seconds = time.monotonic() - began
         taken = min((at for at in other.wire.writes if at >= began), default=float("inf"))
+        led = min((at for at in other.wire.renewals if at >= began), default=float("inf"))
+        measured = f"led after {led - began:.1f} s, back after {seconds:.1f} s"
         if kind == "freeze":
             await asyncio.sleep(max(0.0, began + FROZEN_SECONDS - time.monotonic()))
         await leader.heal(kind)
         late = [at - taken for at in leader.wire.writes if at > taken]
         if late:
-            return f"{kind}: the former leader wrote {late[0]:.3f} s after the new one had begun"
-        if not is_back or seconds > TAKEOVER_SECONDS:
-            return f"{kind}: the route was back after {seconds:.1f} s, and {TAKEOVER_SECONDS:g} s are allowed"
-        return None
+            problem = f"the former leader wrote {late[0]:.3f} s after the new one had begun"
+        elif not is_back or seconds > TAKEOVER_SECONDS:
+            problem = f"the route was not back after {TAKEOVER_SECONDS:g} s"
+        else:
+            problem = None
+        return Case(name, problem, measured=measured)
 
 
 def _rights(namespace: str, site: Site) -> dict[str, dict[str, Any]]:
