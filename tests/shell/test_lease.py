@@ -1,8 +1,9 @@
 """One replica at a time: the Lease under a clock that the test turns."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -11,9 +12,25 @@ from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.errors import ConflictError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.shell.lease import DEADLINE_SECONDS, DURATION_SECONDS, Lease
+from agentrollouts.shell.lease import (
+    DEADLINE_SECONDS,
+    DURATION_SECONDS,
+    LOOK_SECONDS,
+    RENEW_SECONDS,
+    Lease,
+)
 
 PLACE = Ref("Lease", "agentrollouts", "agentrollouts")
+REQUEST_SECONDS = 0.4
+"""How long a request takes at most while the API server is well."""
+TAKEN_SECONDS = LOOK_SECONDS + DURATION_SECONDS + 4 * REQUEST_SECONDS
+"""From a last renewal, just missed by a look, until another replica is the holder."""
+JUDGED_SECONDS = 5.3
+"""From there to the route if the count restarts: four scrapes, a query after each, and the writes."""
+PROMISED_SECONDS = 20.0
+"""From the loss of a leader until a breach is rolled back."""
+APART_SECONDS = 5.0
+"""Between the last write of a holder that cannot renew and the first one of the next."""
 
 
 class Store:
@@ -78,6 +95,45 @@ class Time:
     async def sleep(self, seconds: float) -> None:
         """Let them pass."""
         self.now += seconds
+
+
+class SlowStore(Store):
+    """One that takes time to answer, and whose Lease is renewed for the last time at a certain moment.
+
+    Args:
+        time: What passes while a request is on its way.
+        last: When the last renewal is stored.
+        spans: For each request in turn, the seconds until it arrives and until its answer does.
+    """
+
+    def __init__(self, time: Time, last: float, spans: Sequence[tuple[float, float]]) -> None:
+        super().__init__()
+        self._time = time
+        self._last = last
+        self._spans = cycle(spans)
+        self._stored({"metadata": {}, "spec": {"holderIdentity": "one"}})
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """What is stored when the request arrives."""
+        back = self._arrive()
+        found = await super().get(ref)
+        self._time.now += back
+        return found
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """Store it when the request arrives."""
+        back = self._arrive()
+        stored = await super().replace(manifest)
+        self._time.now += back
+        return stored
+
+    def _arrive(self) -> float:
+        there, back = next(self._spans)
+        self._time.now += there
+        if self._time.now >= self._last and self.writes == 1:
+            assert self.manifest is not None
+            self._stored(self.manifest)
+        return back
 
 
 @pytest.fixture
@@ -174,6 +230,44 @@ async def test_a_holder_that_was_replaced_ends_at_once(time: Time) -> None:
     store.manifest["metadata"]["resourceVersion"] = "99"
     await first.keep()
     assert (first.is_held(), time.now - 1000.0) == (False, 2.0)
+
+
+async def test_a_holder_survives_a_renewal_that_hangs(time: Time) -> None:
+    """The next one comes before the deadline, and it may write all the while."""
+    store = Store()
+    first = Lease(store, PLACE, "one", time)
+    await first.acquire()
+    time.now += RENEW_SECONDS  # until it begins
+    time.now += RENEW_SECONDS  # until it is given up
+    time.now += RENEW_SECONDS
+    assert first.is_held()
+    assert await first._tried(first._renew)  # noqa: SLF001 one step of `keep`
+
+
+def test_a_breach_without_a_leader_is_rolled_back_in_time() -> None:
+    """At the worst moment of a loss there is enough time left to judge, and the holders stay apart by 5 s."""
+    assert TAKEN_SECONDS + JUDGED_SECONDS <= PROMISED_SECONDS
+    assert DURATION_SECONDS - DEADLINE_SECONDS >= APART_SECONDS
+
+
+SPANS = st.tuples(st.floats(0, REQUEST_SECONDS / 2), st.floats(0, REQUEST_SECONDS / 2))
+
+
+@given(st.floats(0, 10), st.lists(SPANS, min_size=1))
+def test_no_moment_of_a_loss_delays_the_next_holder_further(
+    seconds: float, spans: list[tuple[float, float]]
+) -> None:
+    """Whenever the last renewal comes between two looks, and however long each request takes."""
+    time = Time()
+    last = time.now + seconds
+    store = SlowStore(time, last, spans)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", time.sleep)
+        asyncio.run(Lease(store, PLACE, "two", time).acquire())
+
+    assert store.holder == "two"
+    assert DURATION_SECONDS <= time.now - last <= TAKEN_SECONDS
 
 
 STEPS = st.tuples(

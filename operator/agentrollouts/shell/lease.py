@@ -25,11 +25,13 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 logger = logging.getLogger(__name__)
 
 LEASE: Final = "Lease"
-DURATION_SECONDS: Final = 15.0
-"""How long after the last renewal another replica waits. The three spans are those of Kubernetes' own
-components (`leaderElection` of kube-controller-manager: 15 s, 10 s, 2 s)."""
-DEADLINE_SECONDS: Final = 10.0
-"""How long after its last renewal the holder may write."""
+DURATION_SECONDS: Final = 12.0
+"""How long after the last renewal another replica waits. A breach without a leader has to be rolled back in
+20 s, and to see the last renewal, to take the Lease and to judge need the rest. The 15 s of Kubernetes' own
+components do not leave it."""
+DEADLINE_SECONDS: Final = 7.0
+"""How long after its last renewal the holder may write: as in those components, until 5 s before another one
+may take over. A renewal that hangs leaves time for a second one."""
 RENEW_SECONDS: Final = 2.0
 """Between two renewals; also the limit of one."""
 LOOK_SECONDS: Final = 1.0

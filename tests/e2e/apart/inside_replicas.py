@@ -16,7 +16,7 @@ from tests.e2e.scene import Scene, now
 from tests.e2e.witness import eventually
 
 LONG = 300
-LEASE_SECONDS = 15
+LEASE_SECONDS = 12
 """How long a Lease stays valid if its holder does not release it."""
 LEASE_LOST = 3
 
