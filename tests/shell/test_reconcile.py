@@ -42,7 +42,8 @@ from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.gateway_classes import GatewayClasses
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
-from agentrollouts.shell.permits import Permits, ReleasePermits
+from agentrollouts.shell.permits.releases import ReleasePermits
+from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.workqueue import WorkQueue
@@ -77,6 +78,9 @@ class Shell:
         self.poller = poller
         classes = GatewayClasses(self.api, self.queue.mark)
         self.permits = Permits(settings, self.cache, classes, self.queue.mark)
+        self.release_permits = ReleasePermits(settings, self.cache, self.queue.mark)
+        for permits in (self.permits, self.release_permits):
+            self.api.intake.follow(permits.give)
         observer = RolloutObserver(self.cache, self.api, poller, self.clock, permits=self.permits)
         sender = EventSender(self.api)
         actor = Actor(self.api, self.cache, self.api.intake, sender)
@@ -90,11 +94,12 @@ class Shell:
                     self.cache,
                     self.api,
                     self.clock,
-                    permits=ReleasePermits(settings, self.cache),
+                    permits=self.release_permits,
                     examine=self.examine,
                 ),
                 actor,
                 writes,
+                self.release_permits,
                 Desk(self.queue.mark),
             ),
         }

@@ -30,7 +30,7 @@ class Ages:
         """How many objects are older."""
         return bisect_left(self._lines.get((key.kind, key.namespace), ()), (made, key.name))
 
-    def oldest(self, kind: str, namespace: str, most: int) -> Iterator[Ref]:
-        """So many of the oldest."""
-        for _, name in self._lines.get((kind, namespace), [])[:most]:
+    def of(self, kind: str, namespace: str) -> Iterator[Ref]:
+        """All of them, the oldest first."""
+        for _, name in self._lines.get((kind, namespace), ()):
             yield Ref(kind, namespace, name)

@@ -205,10 +205,10 @@ class Cache:
         keys = self.keys_of(ROLLOUT, namespace, agent)
         return [self._claim(key) for key in keys if key.name != name]
 
-    def is_beyond(self, one: Ref, most: int) -> bool:
-        """Whether a namespace has at least so many older objects of that kind; of one age, by name."""
-        stored = self._objects.get(one)
-        return stored is not None and self.ages.rank(one, stored.made) >= most
+    def made(self, key: Ref) -> str | None:
+        """When an object was made, in a form that sorts; None if it is not known."""
+        stored = self._objects.get(key)
+        return None if stored is None else stored.made
 
     def rollouts_naming(self, ref: Ref) -> list[Manifest]:
         """The rollouts that set weights in an object of another owner, as `claim_of` has them."""

@@ -37,7 +37,8 @@ from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.inputs.resync import Resync
 from agentrollouts.shell.lease import LEASE, Lease, identity
-from agentrollouts.shell.permits import Permits, ReleasePermits
+from agentrollouts.shell.permits.releases import ReleasePermits
+from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.reconcile import Reconciler
 from agentrollouts.shell.relations import RELEASE, ROLLOUT
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
@@ -136,17 +137,17 @@ class Operator:
         self._followers += [sources.replace, lambda news: poller.replace(news.limits)]
         sender = EventSender(cluster)
         actor = Actor(cluster, cache, intake, sender)
-        permits = self._permits(cluster, cache, queue)
+        permits, release_permits = self._permits(cluster, cache, intake, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
         rollouts = RolloutObserver(cache, cluster, poller, permits=permits, endpoints=endpoints)
-        releases = self._release_observer(cluster, cache)
+        releases = self._release_observer(cluster, cache, release_permits)
         writes = PacedWrites(actor)
         metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
         telemetry.registry.register(metrics)
         controllers: dict[str, Controller] = {
             ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry, metrics),
-            RELEASE: ReleaseController(releases, actor, writes, Desk(queue.mark)),
+            RELEASE: ReleaseController(releases, actor, writes, release_permits, Desk(queue.mark)),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(intake), "settings")
@@ -186,20 +187,25 @@ class Operator:
         """Take in all objects of a kind; the version from which to watch. Raises `ClusterError`."""
         return await self._resync.anew(kind, namespace)
 
-    def _release_observer(self, cluster: WatchingCluster, cache: Cache) -> ReleaseObserver:
+    def _release_observer(
+        self, cluster: WatchingCluster, cache: Cache, permits: ReleasePermits
+    ) -> ReleaseObserver:
         """With the process that examines releases, which is ended at the end."""
         examiner = Examiner()
         self._exit.push_async_callback(examiner.close)
-        permits = ReleasePermits(self._watcher.settings, cache)
-        self._followers.append(permits.replace)
         return ReleaseObserver(cache, cluster, permits=permits, examine=examiner.examine)
 
-    def _permits(self, cluster: WatchingCluster, cache: Cache, queue: WorkQueue[Ref]) -> Permits:
+    def _permits(
+        self, cluster: WatchingCluster, cache: Cache, intake: Intake, queue: WorkQueue[Ref]
+    ) -> tuple[Permits, ReleasePermits]:
         """What the settings allow, with the Gateways that it reads closed at the end."""
         classes = GatewayClasses(cluster, queue.mark)
         self._exit.callback(classes.close)
-        permits = Permits(self._watcher.settings, cache, classes, queue.mark)
-        self._followers.append(permits.replace)
+        settings = self._watcher.settings
+        permits = Permits(settings, cache, classes, queue.mark), ReleasePermits(settings, cache, queue.mark)
+        for each in permits:
+            self._followers.append(each.replace)
+            intake.follow(each.give)
         return permits
 
     async def stop(self) -> None:

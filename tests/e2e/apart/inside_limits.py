@@ -12,11 +12,16 @@ import pytest
 from sandbox.operator import OperatorProcess
 from sandbox.programs import gateway
 from sandbox.stack import Stack
-from tests.e2e.manifests import FIRST, phase, routed
+from tests.e2e.manifests import FIRST, a_release, phase, routed
 from tests.e2e.scene import Scene, condition_of
 
 MOST = 3
-SETTINGS: dict[str, Any] = {"gatewayClasses": [gateway.CLASS], "limits": {"rolloutsPerNamespace": MOST}}
+READY, REFUSED = "Materialized", "LimitExceeded"
+RELEASES = 4
+SETTINGS: dict[str, Any] = {
+    "gatewayClasses": [gateway.CLASS],
+    "limits": {"rolloutsPerNamespace": MOST, "releasesPerNamespace": RELEASES},
+}
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +98,25 @@ def test_limits_follow_the_settings_file(given: Scene, operator: OperatorProcess
     operator.change_settings(limits={**SETTINGS["limits"], "gatesPerRollout": 1})
     message = given.says("AgentRollout", "young", "Ready", "LimitExceeded")
     assert message.startswith("spec.gates: has 2 gates, and the operator's settings permit 1")
+
+
+def test_a_release_beyond_the_limit_is_ready_once_an_older_one_is_gone(
+    given: Scene, operator: OperatorProcess
+) -> None:
+    """Also once the settings file permits more; until then its status stays as it is."""
+    versions = [f"1.0.{number}" for number in range(RELEASES + 2)]
+    for number, version in enumerate(versions):
+        given.api.apply(a_release(given.namespace, "many", version))
+        given.says("AgentRelease", f"many-{version}", "Ready", READY if number < RELEASES else REFUSED)
+    last = f"many-{versions[-1]}"
+    before = given.manifest("AgentRelease", last)
+
+    given.api.delete(given.ref("AgentRelease", f"many-{versions[0]}"))
+    given.says("AgentRelease", f"many-{versions[-2]}", "Ready", READY)
+    assert given.manifest("AgentRelease", last) == before
+
+    operator.change_settings(limits={**SETTINGS["limits"], "releasesPerNamespace": RELEASES + 1})
+    try:
+        given.says("AgentRelease", last, "Ready", READY)
+    finally:
+        operator.change_settings(limits=SETTINGS["limits"])

@@ -1,13 +1,10 @@
-"""Inputs: releases of a namespace and the settings' limits. Outputs: what is Ready, and what is examined."""
+"""Inputs: releases of a namespace. Outputs: what is Ready, and what is examined."""
 
 import random
 import string
 from typing import Any
 
-import pytest
-
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.settings.settings import Settings
 from testkit.builders.names import AGENT, NAMESPACE
 from testkit.builders.releases import a_ready_release
 from tests.shell.test_reconcile import Shell, a_shell
@@ -93,63 +90,6 @@ def test_a_status_that_was_lost_is_made_again() -> None:
                 shell.api.put({**shell.api.objects[ref(number)], "status": {}})
             await pass_time(60)
             assert reasons(shell, 2) == before == ["Materialized", "LooksLikeCredential"]
-
-    run(scenario())
-
-
-def test_the_youngest_releases_above_the_number_are_refused_by_name() -> None:
-    """Unread, with one Event each; the next one is served once an older one is gone."""
-
-    async def scenario() -> None:
-        settings = Settings.model_validate({"limits": {"releasesPerNamespace": 2}})
-        async with a_shell(settings=settings) as shell:
-            for number in range(4):
-                shell.api.put(a_release(number))
-            await pass_time(60)
-            refused = ["Materialized", "Materialized", "LimitExceeded", "LimitExceeded"]
-            assert (reasons(shell, 4), shell.examined) == (refused, 2)
-            assert message(shell, 3) == (
-                "namespace support has more than 2 AgentReleases, and 2 older ones are served "
-                "(limits.releasesPerNamespace in the operator's settings); delete one of them, or ask the "
-                "administrator for more"
-            )
-            events = [each for each in shell.api.events if each["reason"] == "LimitExceeded"]
-            assert [each["involvedObject"]["name"] for each in events] == [ref(2).name, ref(3).name]
-            shell.api.delete(ref(0))
-            await pass_time(400)
-            assert reasons(shell, 4, 1) == ["Materialized", "Materialized", "LimitExceeded"]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("namespaces", [1, 2])
-def test_a_bundle_without_room_is_refused_by_name(namespaces: int) -> None:
-    """What is materialized stays, another namespace has room of its own, and a deletion makes some."""
-
-    async def scenario() -> None:
-        settings = Settings.model_validate({"limits": {"releaseBytesPerNamespace": 2**20}})
-        async with a_shell(settings=settings) as shell:
-            text = "x y " * 100_000
-            for number in range(4):
-                shell.api.put(a_release(number, text))
-            if namespaces == 2:
-                shell.api.put(a_release(9, text, namespace="other"))
-            await pass_time(60)
-            assert reasons(shell, 4) == ["Materialized"] * 2 + ["LimitExceeded"] * 2
-            assert "limits.releaseBytesPerNamespace in the operator's settings is 1,048,576" in message(
-                shell, 3
-            )
-            assert "the bundle has 400," in message(shell, 3)
-            if namespaces == 2:
-                assert shell.ready(ref(9, "other")) == ("True", "Materialized")
-            examined = shell.examined
-            await pass_time(600)
-            assert shell.examined == examined, "what has no room is not read again and again"
-            snapshot = shell.status(ref(0))["snapshot"]["name"]
-            for gone in (ref(0), Ref("ConfigMap", NAMESPACE, snapshot)):
-                shell.api.delete(gone)
-            await pass_time(60)
-            assert sorted(reasons(shell, 4, 1)) == ["LimitExceeded", "Materialized", "Materialized"]
 
     run(scenario())
 

@@ -56,10 +56,11 @@ class ReleaseObservation:
     """
     refused: Problem | None = None
     """Why the administrator does not permit a further release; None if nothing stands against it. A release
-    that has a snapshot does not ask.
+    that has a snapshot does not ask. The caller decides again once it is permitted.
     """
     room: int | None = None
-    """Bytes that a new snapshot can have; None without a limit."""
+    """Bytes that a new snapshot can have; None without a limit. The caller decides again once there are
+    enough."""
     limit: str = ""
     """Names that limit: where it is set, and its value."""
 
@@ -77,7 +78,7 @@ class ReleaseDecision:
     """The whole new status; None if the persisted one already says it."""
     events: tuple[Event, ...] = ()
     wake_at: datetime | None = None
-    """When to look again though nothing changed; None while only the release or a snapshot can matter."""
+    """When to look again though nothing changed; None while only a change can matter that is observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,8 @@ def _find(observation: ReleaseObservation) -> _Progress:
     if kept is not None and observation.examined is None and is_settled(release, snapshots):
         return _unchanged(observation, kept)
     if kept is None and observation.refused is not None:
-        return _not_ready(release, observation.refused.reason, observation.refused.message)
+        refused = observation.refused
+        return _not_ready(release, refused.reason, refused.message, retry=False)
     examined = observation.examined or examine(content_of(release, snapshots, observation.config_maps))
     return _judge(observation, kept, examined)
 
@@ -179,7 +181,7 @@ def _materialise(observation: ReleaseObservation, examined: Examined, bundle: Bu
         return _not_ready(release, Reason.NAME_TAKEN, message)
     if there is None and room is not None and (size := len(bundle.text.encode())) > room:
         refused = no_room(release.metadata.namespace, size, room, observation.limit)
-        return _not_ready(release, refused.reason, refused.message)
+        return _not_ready(release, refused.reason, refused.message, retry=False)
     writes = _owner_writes(release, there) if there else (snapshot_write(release, bundle),)
     if writes and observation.problem is not None:
         problem = observation.problem

@@ -1,20 +1,18 @@
 """What was concluded from a release's content, so that the same content is not examined twice.
 
-A release that is refused is looked at as often as any other: after a write of its own status, after each
-change of its metadata, and when there could be room for it.
+A release that is refused is looked at as often as any other: after a write of its own status, and after each
+change of its metadata.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
+from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.release.bundle import Bundle
 from agentrollouts.core.release.checks import ANNOTATION_ALLOW
 from agentrollouts.core.release.decide import ReleaseDecision, ReleaseObservation
 from agentrollouts.core.release.standing import is_settled, kept_by
-
-LOOK_AGAIN_SECONDS: Final = 30.0
-"""How soon a release for which there is no room is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +23,10 @@ class Conclusion:
     """Everything that it depends on, as one number."""
     needs: int = 0
     """Bytes for which there was no room; 0 if that is not the reason."""
-    wait_seconds: float | None = None
 
     def still_holds(self, obs: ReleaseObservation) -> bool:
-        """Whether the same would be decided now."""
-        has_room = obs.room is None or self.needs <= obs.room
-        return self.basis == _basis(obs, obs.release) and not (self.needs and has_room)
+        """Whether the same would be decided now, but for the room."""
+        return self.basis == _basis(obs, obs.release)
 
 
 def needs_content(obs: ReleaseObservation) -> bool:
@@ -43,15 +39,13 @@ def needs_content(obs: ReleaseObservation) -> bool:
 
 def conclusion(obs: ReleaseObservation, decision: ReleaseDecision) -> Conclusion | None:
     """What to remember of a decision; None if nothing was examined, or if it has to be made again."""
-    if obs.examined is None or decision.writes:
+    if obs.examined is None or decision.writes or decision.wake_at is not None:
         return None
     release = obs.release if decision.status is None else obs.release.replace(status=decision.status)
-    bundle, room, needs = obs.examined.bundle, obs.room, 0
-    if isinstance(bundle, Bundle) and room is not None and len(bundle.text.encode()) > room:
-        needs = len(bundle.text.encode())
-    if decision.wake_at is not None and not needs:
-        return None
-    return Conclusion(_basis(obs, release), needs, LOOK_AGAIN_SECONDS if needs else None)
+    ready, bundle = find_condition(release.status.conditions, READY), obs.examined.bundle
+    lacks_room = ready is not None and ready.reason == Reason.LIMIT_EXCEEDED
+    needs = len(bundle.text.encode()) if lacks_room and isinstance(bundle, Bundle) else 0
+    return Conclusion(_basis(obs, release), needs)
 
 
 def _basis(obs: ReleaseObservation, release: AgentRelease) -> int:

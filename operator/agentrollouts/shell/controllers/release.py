@@ -25,7 +25,7 @@ from agentrollouts.shell.content.examiner import Examine, examined_here
 from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
-from agentrollouts.shell.permits import ReleasePermits
+from agentrollouts.shell.permits.releases import ReleasePermits
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE
 from agentrollouts.shell.remembered import remembered
 
@@ -79,8 +79,8 @@ class ReleaseObserver:
         obs = ReleaseObservation(now=self._clock(), release=release, snapshots=snapshots, problem=problem)
         if self._permits is None or kept_by(release, snapshots) is not None:
             return obs
-        refused, room, limit = self._permits.examine(release)
-        return replace(obs, refused=refused, room=room, limit=limit)
+        permit = self._permits.examine(_key(release))
+        return replace(obs, refused=permit.refused, room=permit.room, limit=permit.limit)
 
     async def examined(self, obs: ReleaseObservation) -> ReleaseObservation:
         """The same, with what the content was found to be.
@@ -114,15 +114,29 @@ class ReleaseObserver:
 
 
 class ReleaseController:
-    """The controller of AgentReleases."""
+    """The controller of AgentReleases.
+
+    Args:
+        observer: Builds what a decision reads.
+        actor: Carries out decisions.
+        writes: The same for snapshots, at a bounded pace.
+        permits: What the administrator permits.
+        desk: Whose release is examined.
+    """
 
     def __init__(
-        self, observer: ReleaseObserver, actor: Actor, writes: PacedWrites, desk: Desk | None = None
+        self,
+        observer: ReleaseObserver,
+        actor: Actor,
+        writes: PacedWrites,
+        permits: ReleasePermits,
+        desk: Desk,
     ) -> None:
         self._observer = observer
         self._actor = actor
         self._writes = writes
-        self._desk = desk or Desk(lambda _key: None)
+        self._permits = permits
+        self._desk = desk
         self._concluded: dict[Ref, Conclusion] = {}
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
@@ -135,20 +149,25 @@ class ReleaseController:
         if release is None:
             self.forget(key)
             return Outcome(None, is_complete=True)
+        obs = self._observer.observe(release, self._writes.problem(key))
+        is_known = needs_content(obs) and self._is_known(key, obs)
+        if needs_content(obs) and not is_known and not self._desk.take(key):
+            return Outcome(None, is_complete=True)  # it keeps the room for which it was marked
         try:
-            return await self._reconcile(key, manifest, release)
+            return Outcome(None, is_complete=True) if is_known else await self._decide(key, manifest, obs)
         finally:
             self._desk.done(key)
+            self._permits.rooms.end_turn(key)
 
-    async def _reconcile(self, key: Ref, manifest: Manifest, release: AgentRelease) -> Outcome:
-        before = self._writes.problem(key)
-        obs = self._observer.observe(release, before)
+    def _is_known(self, key: Ref, obs: ReleaseObservation) -> bool:
+        """Whether the content was found to be what it is, and there is no more room for it than before."""
+        known = self._concluded.get(key)
+        return known is not None and known.still_holds(obs) and not self._permits.rooms.has_turn(key)
+
+    async def _decide(self, key: Ref, manifest: Manifest, obs: ReleaseObservation) -> Outcome:
+        before = obs.problem
         if needs_content(obs):
-            known = self._concluded.get(key)
-            if known is not None and known.still_holds(obs):
-                return Outcome(known.wait_seconds, is_complete=True)
-            if not self._desk.take(key):
-                return Outcome(None, is_complete=True)
+            self._concluded.pop(key, None)  # if this fails, it is tried again without a turn
             obs = await self._observer.examined(obs)
         decision = decide_release(obs)
         pause = await self._writes.write(key, decision.writes)
@@ -165,6 +184,10 @@ class ReleaseController:
             self._concluded.pop(key, None)
         else:
             self._concluded[key] = found
+        if found is not None and found.needs:
+            self._permits.rooms.wait(key, found.needs)
+        else:
+            self._permits.rooms.leave(key)
 
     async def settle(self, key: Ref) -> bool:
         """A release leaves nothing behind: its snapshot outlives it on purpose."""
@@ -176,6 +199,7 @@ class ReleaseController:
         self._writes.forget(key)
         self._concluded.pop(key, None)
         self._desk.leave(key)
+        self._permits.leave(key)
 
     def is_urgent(self, manifest: Mapping[str, object]) -> bool:  # noqa: ARG002 the protocol's signature
         """No traffic waits for a release."""

@@ -32,7 +32,7 @@ from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.actions import Actions
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.inputs.poller import Poller
-from agentrollouts.shell.permits import Permits
+from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
 
 ASKING_SECONDS: Final = 1.0
@@ -80,7 +80,7 @@ class RolloutObserver:
             self._endpoints.follow(key, services)
 
     def leave(self, gone: Ref) -> None:
-        """A rollout is gone, and another one may have its place."""
+        """A rollout is gone."""
         if self._permits is not None:
             self._permits.leave(gone)
 

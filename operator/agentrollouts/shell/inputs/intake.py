@@ -3,7 +3,7 @@
 Used alike by the watch, by the lists at start, and by `act` for the answers to our own writes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
@@ -18,6 +18,11 @@ class Intake:
     def __init__(self, cache: Cache, queue: WorkQueue[Ref]) -> None:
         self._cache = cache
         self._queue = queue
+        self._followers: list[Callable[[str], None]] = []
+
+    def follow(self, changed: Callable[[str], None]) -> None:
+        """Call this with the namespace of each change from now on."""
+        self._followers.append(changed)
 
     def put(self, manifest: Manifest) -> None:
         """An object as in `manifest`; no effect if that is not news."""
@@ -58,3 +63,5 @@ class Intake:
         """Mark everything that is touched; a rollout of which a person wants something new is urgent."""
         for key in (*self._cache.touched_by(manifest, is_claim_new=is_claim_new), *beside):
             self._queue.mark(key, is_urgent=key == urgent)
+        for changed in self._followers:
+            changed(manifest["metadata"]["namespace"])

@@ -6,7 +6,7 @@ from agentrollouts.adapters.cluster.errors import UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.settings.settings import Settings
-from agentrollouts.shell.permits import Permitted
+from agentrollouts.shell.permits.rollouts import Permitted
 from testkit.builders.names import AGENT, NAMESPACE, NEW, OLD
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import a_rollout
