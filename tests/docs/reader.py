@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -56,8 +57,10 @@ class Reader:
         """One with a kubeconfig to change, and the Gateway's address."""
         kubeconfig = folder / "kubeconfig"
         shutil.copy(stack.kubeconfig, kubeconfig)
-        settings = {"KUBECONFIG": str(kubeconfig), "GATEWAY": stack.gateway_url}
-        return cls(folder, stack.environment | settings, meanwhile)
+        environment = stack.environment
+        path = f"{environment['PATH']}{os.pathsep}{Path(sys.executable).parent}"  # with `agentrollouts`
+        settings = {"KUBECONFIG": str(kubeconfig), "GATEWAY": stack.gateway_url, "PATH": path}
+        return cls(folder, environment | settings, meanwhile)
 
     def run(self, command: str) -> str:
         """Run a command and return what it prints; one that ends with `&` keeps running."""
