@@ -150,6 +150,7 @@ def test_a_phase_waits_for_its_approval(tmp_path: Path, capsys: pytest.CaptureFi
     assert [reason for reason in reasons(out) if reason != "PhaseStarted"] == [
         "AttemptStarted",
         "AwaitingApproval",
+        "ActionTaken",
         "Baking",
         "Promoted",
     ]
