@@ -137,6 +137,7 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         assert new.weight in allowed, (new.weight, allowed)
         return
     assert old is not None
+    assert new.held_by is None, "more though a person holds the attempt"
     if risen > 0 and not (old.promoted or _takes_promotion(before, after)):  # which skips the rest of a ramp
         higher = [weight for weight in _steps(obs) if weight > old.weight]
         assert new.weight == higher[0], (old.weight, new.weight, higher)
@@ -176,6 +177,8 @@ def _check_clock(obs: Observation, after: AgentRolloutStatus) -> None:
     attempt = after.attempt
     if attempt is None or attempt.state not in {State.CANARY, State.BAKING} or obs.poll_result is None:
         return
+    if attempt.promoted_by and obs.poll_result.plan.counting_start != attempt.counting_start_time:
+        return  # the verdicts are those of the phase that a person promoted
     policies = {gate.name: gate.no_data for gate in obs.rollout.spec.gates}
     silent = {gate.name for gate in after.gates if gate.verdict is Verdict.NO_DATA}
     held_back = {name for name in silent if policies.get(name) is not NoDataPolicy.IGNORE}

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.action import Acknowledged, GivenApproval, PersonalAct, Promotion
+from agentrollouts.api.action import Acknowledged, GivenApproval, PersonalAct, Promotion, Requester
 from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, ReasonStr, Time
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.reasons import Trigger
@@ -121,5 +121,7 @@ class Attempt(ApiModel):
     """Approvals that count, by action. At most 100."""
     promoted: Promotion | None = None
     """Phase that counts as passed because a person said so. Absent once that phase is over."""
+    promoted_by: Annotated[tuple[Requester, ...], Field(max_length=MAX_APPROVALS)] = ()
+    """People who promoted a phase of this attempt; their approvals do not count. At most 40."""
     held_by: PersonalAct | None = None
     """Person who holds the attempt. Absent if no one does."""

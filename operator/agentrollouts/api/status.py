@@ -7,7 +7,7 @@ its clocks, the frozen counts of finished segments, and enough of every healthy 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -29,6 +29,9 @@ from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
 from agentrollouts.api.workload import StampedWorkload
+
+MAX_LEDGER: Final = 60
+"""Actions that a status lists: those that are kept, and those that one decision takes beside them."""
 
 
 class Outcome(StrEnum):
@@ -160,7 +163,9 @@ class AgentRolloutStatus(ApiModel):
     the newest three healthy releases before stable. At most 50."""
     retried: Retried | None = None
     """Who last had a digest that was rolled back tried again. Absent if no one has."""
-    actions: Annotated[tuple[TakenAction, ...], Field(max_length=60, json_schema_extra=list_map("uid"))] = ()
+    actions: Annotated[
+        tuple[TakenAction, ...], Field(max_length=MAX_LEDGER, json_schema_extra=list_map("uid"))
+    ] = ()
     """AgentRolloutActions that were taken or refused, newest first: the newest 20, and those that have not
     been answered yet."""
     workloads: Annotated[

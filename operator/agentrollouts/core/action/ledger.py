@@ -9,6 +9,7 @@ from typing import Final
 
 from agentrollouts.api.action import AgentRolloutAction, TakenAction
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import MAX_LEDGER
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.effects import Event
 
@@ -71,8 +72,12 @@ def open_actions(
 def trimmed(
     ledger: tuple[TakenAction, ...], actions: Iterable[AgentRolloutAction]
 ) -> tuple[TakenAction, ...]:
-    """The newest entries, and all whose actions have not been answered yet."""
+    """The newest entries, and all whose actions have not been answered yet, as many as there is room for.
+
+    Only refused rollbacks can be more than that. One that is taken once more is refused once more.
+    """
     if len(ledger) <= KEPT:
         return ledger
     unanswered = {action.metadata.uid for action in actions if not is_answered(action)}
-    return (*ledger[:KEPT], *(entry for entry in ledger[KEPT:] if entry.uid in unanswered))
+    kept = (*ledger[:KEPT], *(entry for entry in ledger[KEPT:] if entry.uid in unanswered))
+    return kept[:MAX_LEDGER]

@@ -19,8 +19,8 @@ def why_not(by: str, phase: str, attempt: Attempt, author: str | None, retried: 
     """Why the approval of that person does not count; empty if it does."""
     if author and is_same(by, author):
         return f"{by} wrote the release; someone else must approve it"
-    if attempt.promoted and is_same(by, attempt.promoted.by):
-        return f"{by} promoted phase {attempt.promoted.phase_name} of this attempt; someone else must approve"
+    if any(is_same(by, promoter) for promoter in attempt.promoted_by):
+        return f"{by} promoted a phase of this attempt; someone else must approve it"
     if retried and retried.digest == attempt.digest and is_same(by, retried.by):
         return f"{by} had the release tried again; someone else must approve it"
     if any(is_same(by, given.by) for given in of_phase(attempt.approved_by, phase)):

@@ -20,7 +20,7 @@ from agentrollouts.api.action import (
     Promotion,
     Retried,
 )
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import MAX_APPROVALS, MAX_GIVEN, Attempt, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import BAKE, AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
@@ -194,6 +194,8 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
     if phase not in counts:
         names = ", ".join(counts) or "none"
         raise Refused(f"phase {phase} needs no approval; phases that do: {names}")
+    if len(attempt.approved_by) >= MAX_GIVEN:
+        raise Refused(f"the attempt has {MAX_GIVEN} approvals, and no room for more")
     if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried):
         raise Refused(why)
     given = GivenApproval(**_act(action, desk.now).model_dump(), phase_name=phase)
@@ -211,9 +213,9 @@ def _promote(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
     if phase != current:
         raise Refused(f"the attempt is in phase {current}, not in {phase}")
     promotion = Promotion(**_act(action, desk.now).model_dump(), phase_name=phase)
-    return Fact(
-        status.copy_with(attempt=attempt.copy_with(promoted=promotion)), f"phase {phase} counts as passed"
-    )
+    people = tuple(dict.fromkeys([action.spec.requested_by, *attempt.promoted_by]))[:MAX_APPROVALS]
+    changed = attempt.copy_with(promoted=promotion, promoted_by=people)
+    return Fact(status.copy_with(attempt=changed), f"phase {phase} counts as passed")
 
 
 def _hold(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:

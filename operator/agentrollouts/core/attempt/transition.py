@@ -4,6 +4,7 @@ from typing import Final, assert_never
 
 from agentrollouts.api.attempt import Attempt, Hold, State
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.attempt import moves, rollback
 from agentrollouts.core.attempt.approvals import left_above, required
@@ -151,13 +152,15 @@ def _extend(progress: Progress, message: str) -> Progress:
 
 
 def _bake(progress: Progress) -> Progress:
+    promoted = progress.attempt.promoted
+    is_of_bake = promoted is not None and promoted.phase_name == BAKE
     return progress.moved(
         State.BAKING,
         elapsed_seconds=0,
         clock_start_time=progress.now,
         extensions=0,
         approvals=(),
-        promoted=None,
+        promoted=promoted if is_of_bake else None,
     ).tell(Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s")
 
 
