@@ -1,7 +1,7 @@
 """Actions as people create them: `an_action(ActionType.ROLL_BACK, 2, release=NEW)`."""
 
 import re
-from datetime import datetime
+from datetime import timedelta
 
 from agentrollouts.api.action import ActionType, AgentRolloutAction
 from testkit.builders.names import AGENT, NAMESPACE, START
@@ -10,18 +10,23 @@ LEE = "lee@example.com"
 """Who requests something, if a test does not say it."""
 
 
-def an_action(
-    kind: ActionType, attempt: int, *, name: str = "", at: datetime = START, **fields: str | int | bool
-) -> AgentRolloutAction:
-    """An action that nobody has answered yet; without a name, the same request has the same one."""
+def an_action(kind: ActionType, attempt: int, **fields: str | int | bool) -> AgentRolloutAction:
+    """An action that nobody has answered yet; without a name, the same request has the same one.
+
+    Args:
+        kind: What is requested.
+        attempt: Of which attempt.
+        **fields: Of its spec; `name`; `age`, the seconds from `START` to its creation.
+    """
     words = "-".join(map(str, [kind, attempt, *fields.values()])).lower()
-    name = name or re.sub("[^a-z0-9.-]", "-", words)
+    name = str(fields.pop("name", "")) or re.sub("[^a-z0-9.-]", "-", words)
+    created = START + timedelta(seconds=int(fields.pop("age", 0)))
     metadata = {
         "name": name,
         "namespace": NAMESPACE,
         "uid": f"uid-of-{name}"[:64],
         "generation": 1,
-        "creationTimestamp": at.isoformat(),
+        "creationTimestamp": created.isoformat(),
     }
     spec: dict[str, str | int | bool] = {
         "rollout": AGENT,

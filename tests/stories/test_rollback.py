@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from agentrollouts.core.action.annotations import roll_back
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -89,12 +89,10 @@ class ApiServer:
         changed = metadata.replace(generation=metadata.generation + 1)
         self.rollout = AgentRollout(metadata=changed, spec=spec, status=self.status)
 
-    def act(
-        self, kind: ActionType, by: str = "lee@example.com", *, name: str = "", **fields: str | int | bool
-    ) -> str:
-        """A person creates an action for the current attempt; its name."""
+    def act(self, kind: ActionType, by: str = "lee@example.com", **fields: str | int | bool) -> str:
+        """A person creates an action for the current attempt; its name, which `fields` may give."""
         attempt = self.status.attempt
-        name = name or f"{self.rollout.metadata.name}-{len(self.actions)}"
+        name = str(fields.pop("name", f"{self.rollout.metadata.name}-{len(self.actions)}"))
         number = {"attempt": attempt.number} if attempt else {}
         spec = {"rollout": self.rollout.metadata.name, "type": kind, "requested_by": by, **number, **fields}
         metadata = {"name": name, "uid": f"uid-of-{name}", "generation": 1, "creation_timestamp": self.now}
