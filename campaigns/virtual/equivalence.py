@@ -20,7 +20,7 @@ from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLL
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 from agentrollouts.api.verdict import GateStatus, Verdict
 from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.attempt.clocks import elapsed, phase_seconds
@@ -30,7 +30,7 @@ from agentrollouts.core.effects import Manifest
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.rollout.desired import is_given_up
 from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
-from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state, is_under_way
+from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
 from testkit.builders.names import snapshot_of
@@ -135,7 +135,8 @@ class _View:
         status, retried = self.status, self.status.retried
         if retried is None:
             return ()
-        records = [*status.history, *(record for record in (status.canary, status.stable) if record)]
+        present = (record for record in (status.canary, status.stable) if record)
+        records: list[HistoryEntry | ReleaseRecord] = [*status.history, *present]
         snapshots = {record.snapshot for record in records if record.digest == retried.digest}
         is_marked = any(
             QUARANTINED in s.annotations for n, s in self.world.snapshots.items() if n in snapshots

@@ -2,11 +2,12 @@
 
 It sees manifests at times, as a watch of the API server tells them, and knows besides only what those know
 who play the world: which releases are bad, and when Prometheus really answered. It imports nothing of the
-operator. Each sentence begins with its rule's name, S1, S3 to S6, L1 or L2 of `docs/reliability.md`.
+operator. Each sentence begins with its rule's name: S1, S3 to S6, L1 or L2 of `docs/reliability.md`, or A1:
+an action and its effect are in the same version, once.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -51,6 +52,10 @@ class Observer:
     """When the route first showed an attempt at a weight."""
     _phase: tuple[tuple[Any, ...], datetime | None] = ((), None)
     """Attempt, plan and phase of the newest status, and since when."""
+    _just_taken: Collection[str] = ()
+    """Types of the actions that took effect with the newest status."""
+    _acted: frozenset[str] = frozenset()
+    """Actions that were ever in the ledger, by uid."""
     _look: tuple[datetime, bool] | None = None
     """When Prometheus was asked last, and whether it really answered."""
 
@@ -121,12 +126,15 @@ class Observer:
         new, spec = self.attempt, rollout["spec"]
         if new.get("state") in LATCHED:
             self._latched = max(self._latched, new["number"])
+        self._check_actions(time, before)
         self._check_order(time, old, new)
         self._check_history(time)
         if old and new and old["number"] == new["number"]:
             is_same_plan = old.get("planHash") == new.get("planHash")
             if new.get("weight", 0) > old.get("weight", 0) and old["state"] != "Pending" and is_same_plan:
                 self._check_rise(time, old, new, spec)
+            if new.get("phaseIndex", 0) > old.get("phaseIndex", 0) and is_same_plan:
+                self._check_approvals(time, old, new, spec)
         phase = tuple(new.get(key) for key in ("number", "planHash", "phaseName"))
         if phase != self._phase[0]:
             self._phase = phase, time
@@ -168,6 +176,9 @@ class Observer:
         """Up only by the next step, with every gate Pass, on a look at this weight, after its time."""
         if "stable" not in self._status:
             return
+        self.check("heldBy" not in new, "S3", "more weight though a person holds the attempt", time)
+        if old.get("promoted") or "Promote" in self._just_taken:
+            return  # a person vouches for what is measured, and for the rest of a ramp
         rise = f"from {old['weight']}% to {new['weight']}%"
         steps = list(_steps(spec))
         following = next((step for step in steps if step > old["weight"]), None)
@@ -191,6 +202,29 @@ class Observer:
             self.check(
                 waited >= timedelta(seconds=seconds), "S3", f"{rise} after {waited} of {seconds} s", time
             )
+
+    def _check_approvals(self, time: datetime, old: Manifest, new: Manifest, spec: Manifest) -> None:
+        """A phase that requires approvals is left with that many, each of another person."""
+        phase = spec["phases"][old.get("phaseIndex", 0)]
+        if phase.get("approval") != "Required" or "weight" not in old:
+            return
+        given = new.get("approvedBy", ())
+        people = {each["by"].casefold() for each in given if each["phaseName"] == phase["name"]}
+        is_enough = len(people) >= phase.get("approvals", 1)
+        self.check(is_enough, "S3", f"approved by {sorted(people)} alone", time)
+
+    def _check_actions(self, time: datetime, before: Manifest) -> None:
+        """Each fact that a person made is as new as its entry; no action is taken twice."""
+        ledger = self._status.get("actions", ())
+        known = {entry["uid"] for entry in before.get("actions", ())}
+        new = [entry for entry in ledger if entry["uid"] not in known]
+        again = sorted(entry["name"] for entry in new if entry["uid"] in self._acted)
+        self.check(not again, "A1", f"taken again: {again}", time)
+        self._acted |= {entry["uid"] for entry in new}
+        self._just_taken = {entry["type"] for entry in new if entry["result"] in {"Done", "Counted"}}
+        facts = _facts(self._status) - _facts(before)
+        unnamed = sorted(facts - {entry["name"] for entry in new})
+        self.check(not unnamed, "A1", f"an effect of {unnamed} without their entries", time)
 
     def _check_rollback(self, time: datetime) -> None:
         rollback = self._status.get("lastRollback")
@@ -231,6 +265,14 @@ class Observer:
         self.check(
             state in ENDS or needs or not state, "L1", f"still {state}: {conditions.get('Ready')}", time
         )
+
+
+def _facts(status: Manifest) -> set[str]:
+    """The actions whose effects a status shows."""
+    attempt = status.get("attempt") or {}
+    hold = attempt.get("hold") or {}
+    facts = [attempt.get("promoted"), attempt.get("heldBy"), hold.get("acknowledged"), status.get("retried")]
+    return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
 
 
 def _steps(spec: Manifest) -> Iterator[int]:

@@ -1,9 +1,10 @@
 """The small world of the exhaustive search, and what can happen to it.
 
-Two releases beside the one that serves, three phases (one needs two approvals), two gates (one rolls back, one
-holds), each with any answer: pass, fail, no data, error; or too few runs for both. An answer can also belong
-to the query of a phase earlier. Time goes by in steps of one phase, and everything that waits, waits for one
-such step or for two. The plan has no caps, no ramp and no `watch`, and neither it nor the releases change.
+Two releases beside the one that serves, three phases (one needs two approvals), two gates (one rolls back,
+one holds), each with any answer: pass, fail, no data, error; or too few runs for both. An answer can also
+belong to the query of a phase earlier. People approve, promote, hold, resume, roll back and retry. Time goes
+by in steps of one phase, and everything that waits, waits for one such step or for two. The plan has no caps,
+no ramp and no `watch`, and neither it nor the releases change.
 """
 
 import copy
@@ -19,12 +20,12 @@ from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollout import BAKE, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.workload import StampedWorkload
+from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.gates.sources import Source
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
 from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.rollout.decision import Decision
-from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.virtual.equivalence import PHASE
