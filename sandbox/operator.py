@@ -18,6 +18,7 @@ from typing import Any, Final
 import yaml
 
 from sandbox.errors import CommandError
+from sandbox.identity import wait_until_proved
 from sandbox.parts import parts
 from sandbox.programs import web
 from sandbox.programs.process import Process
@@ -41,6 +42,7 @@ CURRENT: Final = Version()
 
 _INSTALL_SECONDS: Final = 60
 _KINDS_SECONDS: Final = 30
+_POLICIES_SECONDS: Final = 30
 
 
 class OperatorProcess:
@@ -97,7 +99,9 @@ class OperatorProcess:
         return self._stack.logs / f"{self.pod}-settings.yaml"
 
     def install(self) -> None:
-        """Install the chart, or upgrade to its present state; returns once the API server serves both kinds.
+        """Install the chart, or upgrade to its present state.
+
+        Returns once the API server serves the chart's kinds and proves who requests an action.
 
         Raises:
             CommandError: helm or the API server refused it.
@@ -113,6 +117,7 @@ class OperatorProcess:
             "-",
         )
         self._wait_for_kinds()
+        self._wait_for_policies()
         config_map = self._stack.kubectl.get(
             f"configmap/{self.name}-settings", f"--namespace={self.namespace}"
         )
@@ -156,8 +161,16 @@ class OperatorProcess:
 
     def _wait_for_kinds(self) -> None:
         """An established CRD is not enough: for a moment the API server answers that it sets up storage."""
-        kinds = "agentreleases,agentrollouts,agentrolloutactions"
+        files = (self.version.chart / "files" / "crds").glob("*.yaml")
+        kinds = ",".join(file.stem.partition("_")[2] for file in files)
         self._stack.kubectl.insist("get", kinds, "--all-namespaces", seconds=_KINDS_SECONDS)
+
+    def _wait_for_policies(self) -> None:
+        """Unless this chart has none, or they are turned off."""
+        name = ("validatingadmissionpolicybinding", f"{self.name}-actions", "--output=name")
+        if self._stack.kubectl("get", *name, "--ignore-not-found"):
+            somewhere = next(iter(self._values.get("namespaces", ())), "default")
+            wait_until_proved(self._stack.kubectl, somewhere, _POLICIES_SECONDS)
 
     def _make_process(self) -> Process:
         kubeconfig = self._stack.account_kubeconfig(self.namespace, self.name)

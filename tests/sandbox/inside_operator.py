@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from sandbox.errors import CommandError
+from sandbox.identity import is_proved, wait_until_proved
 from sandbox.operator import OperatorProcess
 from sandbox.parts import parts
 from sandbox.programs import web
@@ -76,6 +77,27 @@ def test_identity(operator: OperatorProcess) -> None:
     with pytest.raises(CommandError, match='cannot list resource "secrets"'):
         whoever("get", "secrets")
     operator.kill()
+
+
+def test_who_requests_an_action_is_proved(stack: Stack, operator: OperatorProcess) -> None:
+    """Once installed, the operator sees that no one can request in the name of someone else."""
+    operator.install()
+    account = Kubectl(parts.kubectl(), stack.account_kubeconfig(operator.namespace, operator.name))
+
+    assert is_proved(account, "default")
+    assert is_proved(stack.kubectl, "default")
+
+
+def test_nothing_is_proved_without_the_policies(stack: Stack, operator: OperatorProcess) -> None:
+    """A chart whose policies are turned off is installed without waiting for them."""
+    OperatorProcess(stack, values={"policies": {"authority": False}}).install()
+    while is_proved(stack.kubectl, "default"):
+        pass  # the former policy is in force for a moment; pytest-timeout ends a wait for nothing
+    with pytest.raises(CommandError, match="still accepts actions in any name after 0 s"):
+        wait_until_proved(stack.kubectl, "default", 0)
+
+    operator.install()
+    assert is_proved(stack.kubectl, "default")
 
 
 def test_values_that_the_chart_refuses(stack: Stack) -> None:
