@@ -21,6 +21,7 @@ from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.workqueue import WorkQueue
+from sandbox.operator import OperatorProcess
 from sandbox.stack import Stack
 from tests.e2e.manifests import a_release
 from tests.e2e.scene import Scene
@@ -45,6 +46,17 @@ async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
     stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=60)
     connected = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     yield connected
+    await connected.close()
+
+
+@pytest.fixture
+async def account(stack: Stack, operator: OperatorProcess) -> AsyncIterator[Cluster]:
+    """A connection as the operator, since no one else may write a status; the process itself is paused."""
+    kubeconfig = stack.account_kubeconfig(operator.namespace, operator.name)
+    connected = await Cluster.connect(kubeconfig, timeout_seconds=60)
+    operator.process.pause()
+    yield connected
+    operator.process.resume()
     await connected.close()
 
 
@@ -164,7 +176,9 @@ async def test_a_patch_of_a_foreign_route_does_not_wait_for_room_either(cluster:
 
 
 @pytest.mark.parametrize("size", [100_000, 1_600_000, 3_200_000])
-async def test_a_status_that_is_too_large_is_refused_as_such(cluster: Cluster, size: int) -> None:
+async def test_a_status_that_is_too_large_is_refused_as_such(
+    cluster: Cluster, account: Cluster, size: int
+) -> None:
     """Too large for etcd or for a request is a refusal, and the attempt is stored without the numbers."""
     rollout = {
         "apiVersion": "agentrollouts.dev/v1alpha1",
@@ -179,11 +193,11 @@ async def test_a_status_that_is_too_large_is_refused_as_such(cluster: Cluster, s
     gates = [gate | {"name": f"gate-{n}", "message": "m"} for n in range(max(1, size // 55_000))][:16]
     gates = [gate | {"segments": segments * (1 + size // 1_000_000)} for gate in gates]
     status = {"observedGeneration": 1, "gates": gates}
-    hands = actor(cluster)
+    hands = actor(account)
 
     if size > 1_000_000:
         with pytest.raises(InvalidError):
-            await cluster.replace_status(stored | {"status": status})
+            await account.replace_status(stored | {"status": status})
     await hands.replace_status(stored, status)
 
     persisted = await cluster.get(Ref.of(rollout))
