@@ -39,6 +39,17 @@ SPREAD: Final = 5
 LENIENT: Final = {("releaseDate", list)}
 """The API server takes a list where a string with a format belongs; the operator could not read it."""
 CREATED: Final = 201
+REASONS: Final = (
+    "12345678",
+    "1234567",
+    " \t1234567\u3000\u2028\u0085",
+    "\x1c123456\x1f",
+    "\u200b1234567",
+    "123456\U0001f642",
+    "1234567\U0001f642",
+    " " * 9,
+)
+"""Around the least length of what is left of a text without its blanks."""
 Path_ = tuple[str | int, ...]
 
 
@@ -88,3 +99,12 @@ def test_each_spoiled_field_is_judged_alike(name: str, api_server: ApiServer) ->
             if (answer.code == CREATED) != (not refused) and (path[-1], type(value)) not in LENIENT:
                 differing.append((path, value, answer.code, answer.message[-200:], refused))
     assert differing == []
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=ascii)
+def test_blanks_are_judged_alike(reason: str, api_server: ApiServer) -> None:
+    """What counts as a blank around a reason, and as one character, is the same."""
+    manifest = yaml.safe_load((EXAMPLES / "action-hold.yaml").read_text())
+    manifest["spec"]["reason"] = reason
+
+    assert (api_server.create(manifest).code == CREATED) == (refusals(manifest) == ())

@@ -75,14 +75,18 @@ def _program(expression: str) -> celpy.Runner:
     return environment.program(environment.compile(expression), functions=dict(FUNCTIONS))
 
 
+_BLANKS: Final = "".join(filter(str.isspace, {*map(chr, range(0x3001))} - {*"\x1c\x1d\x1e\x1f"}))
+"""What CEL trims: the characters with the Unicode property White_Space. Python trims four more."""
+
+
 def _is_sorted(items: Sequence[Any]) -> celtypes.BoolType:
     """One of the functions that Kubernetes adds to CEL."""
     return celtypes.BoolType(all(a <= b for a, b in itertools.pairwise(items)))
 
 
 def _trim(text: str) -> celtypes.StringType:
-    """One of the functions that Kubernetes adds to CEL."""
-    return celtypes.StringType(text.strip())
+    """Another one of them."""
+    return celtypes.StringType(text.strip(_BLANKS))
 
 
 FUNCTIONS: Final[Mapping[str, Any]] = {"isSorted": _is_sorted, "trim": _trim}
