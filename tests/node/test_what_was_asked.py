@@ -10,11 +10,14 @@ from sandbox.programs.controlplane import AUDIT_LOG
 from tests.node.audit import Request, forbidden, requests, strangers, unused
 from tests.node.pods import OperatorPods
 
-MISTAKES: Final = re.compile(r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|routes)'")
+MISTAKES: Final = re.compile(r"Traceback|is forbidden: User|'agentrollouts-own-")
 RARE: Final = {
+    "create agentrollouts.dev/agentrolloutactions",  # a probe, before something that lets a canary have more
+    "delete agentrollouts.dev/agentrolloutactions",  # one that was answered long ago
     "delete configmaps",  # a traffic ConfigMap that someone made immutable
     "delete gateway.networking.k8s.io/httproutes",  # a rollout that no longer wants its route
     "get agentrollouts.dev/agentreleases",  # after a conflict
+    "get agentrollouts.dev/agentrolloutactions",  # the same
     "get agentrollouts.dev/agentrollouts",  # the same
     "list namespaces",  # never: kopf asks only where it is given patterns of names
     "watch namespaces",  # the same

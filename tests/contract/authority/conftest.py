@@ -6,11 +6,11 @@ from typing import Final
 import pytest
 
 from agentrollouts.api.action import ActionType
+from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.contract.authority.cast import (
     ACCOUNT,
     ADA,
-    ADMIN,
     DANA,
     ELSEWHERE,
     LEE,
@@ -25,7 +25,7 @@ from tests.contract.authority.cast import (
     an_action,
     in_namespace,
 )
-from tests.contract.chart.rendering import NAMESPACE, of_kind
+from tests.contract.chart.rendering import NAMESPACE, hooks, of_kind
 from tests.contract.people import Someone
 from tests.contract.policies import (
     BINDING,
@@ -54,15 +54,18 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         *of_kind(objects, "ClusterRole", *POLICIES),
         *own,
         *in_namespace(own, ELSEWHERE),
+        *of_kind(hooks(VALUES), "Role", "RoleBinding"),
         *(a_role(name, rule) for name, rule in RULES.items()),
         *(a_binding(user, role) for user, roles in ROLES.items() for role in roles),
-        a_rollout(),
-        a_release(),
     ]
+    stored = [a_rollout(), a_release()]
     stack.apply(ours)
+    admin, new = Someone(stack), a_rollout("new")
+    until("releasers are stamped", lambda: "annotations" in admin.create(new).body["metadata"])
+    stack.apply(stored)
     until_in_force(stack)
     yield stack
-    remove(stack, ours)
+    remove(stack, [*ours, *stored])
 
 
 def until_in_force(stack: Stack) -> None:

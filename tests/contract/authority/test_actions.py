@@ -7,9 +7,9 @@ import pytest
 
 from agentrollouts.api.action import ActionType
 from sandbox.errors import CommandError
+from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.contract.authority.cast import (
-    ADMIN,
     ALI,
     BOB,
     CLEO,

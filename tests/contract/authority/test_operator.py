@@ -7,11 +7,12 @@ from typing import Any, Final
 import pytest
 
 from agentrollouts.api.action import ActionType
+from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.contract.authority.cast import (
     ACCOUNT,
-    ADMIN,
     ELSEWHERE,
+    UNINSTALL,
     WHERE,
     a_release,
     a_rollout,
@@ -106,6 +107,21 @@ def test_the_operator_requests_nothing(stored: Stack, act: str) -> None:
     do, why = ACTS[act]
 
     check(do(Someone(stored, ACCOUNT)), why)
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "why"),
+    [
+        (ActionType.ROLL_BACK, UNINSTALL, None),
+        (ActionType.ROLL_BACK, ADMIN, f"must be the caller, {UNINSTALL}"),
+        (ActionType.HOLD, UNINSTALL, "denied request"),
+    ],
+)
+def test_an_uninstall_requests_rollbacks_in_its_own_name(
+    world: Stack, kind: ActionType, by: str, why: str | None
+) -> None:
+    """The roles and policies together leave it what it needs."""
+    check(Someone(world, UNINSTALL).create(an_action(kind, by)), why)
 
 
 def test_the_operator_has_none_of_the_own_verbs(world: Stack) -> None:

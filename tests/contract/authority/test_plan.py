@@ -71,9 +71,9 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         edit,
         *rights,
         *(a_binding(user, role, PLACE) for user, role in ROLES.items()),
-        STORED,
     ]
     stack.apply(ours)
+    stack.apply(STORED)
     shipper, owner = Someone(stack, SHIPPER), Someone(stack, OWNER)
     until("the owner may write", lambda: owner.create(a_rollout("new", PLACE)).code == CREATED)
     until("dana may ship", lambda: shipper.patch(STORED, {"spec": OTHER}).code != FORBIDDEN)
@@ -83,7 +83,7 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         lambda: "annotations" in owner.create(a_rollout("new", PLACE)).body["metadata"],
     )
     yield stack
-    remove(stack, ours)
+    remove(stack, [*ours, STORED])
 
 
 def changes(**spec: object) -> Callable[[Someone], Answer]:

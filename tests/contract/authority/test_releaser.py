@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import pytest
 
+from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
-from tests.contract.authority.cast import ADA, ADMIN, DANA, VERA, WHERE, a_rollout
+from tests.contract.authority.cast import ADA, DANA, VERA, WHERE, a_rollout
 from tests.contract.people import Someone
 from tests.contract.policies import CREATED, INVALID, check
 
