@@ -13,18 +13,7 @@ from pydantic.fields import FieldInfo
 
 from agentrollouts.api.components import Components
 from sandbox.stack import Stack
-from tests.contract.chart.rendering import (
-    CHART,
-    FULL_NAME,
-    NAME,
-    NAMESPACE,
-    helm,
-    of_kind,
-    rendered,
-    with_values,
-)
-from tests.contract.people import Someone
-from tests.contract.policies import (
+from tests.contract.chart.policies import (
     BINDING,
     CREATED,
     FORBIDDEN,
@@ -37,6 +26,17 @@ from tests.contract.policies import (
     type_errors,
     until,
 )
+from tests.contract.chart.rendering import (
+    CHART,
+    FULL_NAME,
+    NAME,
+    NAMESPACE,
+    helm,
+    of_kind,
+    rendered,
+    with_values,
+)
+from tests.contract.people import Someone
 from tests.contract.server import Answer
 
 WHERE: Final = "policies"

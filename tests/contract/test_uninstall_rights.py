@@ -6,9 +6,9 @@ from typing import Any, Final
 import pytest
 
 from sandbox.stack import Stack
+from tests.contract.chart.policies import BINDING, CREATED, FORBIDDEN, POLICY, check, policies, until
 from tests.contract.chart.rendering import FULL_NAME, NAMESPACE, hooks, of_kind
 from tests.contract.people import Someone
-from tests.contract.policies import BINDING, CREATED, FORBIDDEN, POLICY, check, policies, until
 from tests.contract.server import Answer
 from tests.contract.test_policies import a_rollout
 

@@ -25,9 +25,7 @@ from tests.contract.authority.cast import (
     an_action,
     in_namespace,
 )
-from tests.contract.chart.rendering import NAMESPACE, hooks, of_kind
-from tests.contract.people import Someone
-from tests.contract.policies import (
+from tests.contract.chart.policies import (
     BINDING,
     CREATED,
     FORBIDDEN,
@@ -37,6 +35,8 @@ from tests.contract.policies import (
     remove,
     until,
 )
+from tests.contract.chart.rendering import NAMESPACE, hooks, of_kind
+from tests.contract.people import Someone
 
 VALUES: Final = {"namespaces": [WHERE], "policies": {"tenants": False}}
 POLICIES: Final = (POLICY, BINDING, MUTATING, f"{MUTATING}Binding")

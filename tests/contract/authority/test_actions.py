@@ -23,9 +23,7 @@ from tests.contract.authority.cast import (
     WHERE,
     an_action,
 )
-from tests.contract.chart.rendering import FULL_NAME, of_kind
-from tests.contract.people import Someone
-from tests.contract.policies import (
+from tests.contract.chart.policies import (
     BINDING,
     CREATED,
     INVALID,
@@ -35,6 +33,8 @@ from tests.contract.policies import (
     policies,
     until,
 )
+from tests.contract.chart.rendering import FULL_NAME, of_kind
+from tests.contract.people import Someone
 
 APPROVE, PROMOTE, HOLD, ROLL_BACK, RETRY = (
     ActionType.APPROVE,

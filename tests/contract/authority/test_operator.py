@@ -18,9 +18,9 @@ from tests.contract.authority.cast import (
     a_rollout,
     an_action,
 )
+from tests.contract.chart.policies import check, policies, type_errors
 from tests.contract.chart.rendering import FULL_NAME
 from tests.contract.people import Someone
-from tests.contract.policies import check, policies, type_errors
 from tests.contract.server import Answer
 
 PROBE: Final = "identity-probe"

@@ -7,9 +7,7 @@ import pytest
 
 from sandbox.stack import Stack
 from tests.contract.authority.cast import RBAC, a_binding, a_rollout
-from tests.contract.chart.rendering import NAMESPACE, of_kind
-from tests.contract.people import Someone
-from tests.contract.policies import (
+from tests.contract.chart.policies import (
     BINDING,
     CREATED,
     FORBIDDEN,
@@ -22,6 +20,8 @@ from tests.contract.policies import (
     type_errors,
     until,
 )
+from tests.contract.chart.rendering import NAMESPACE, of_kind
+from tests.contract.people import Someone
 from tests.contract.server import Answer
 
 PLACE: Final = "authority-plan"

@@ -7,8 +7,8 @@ import pytest
 from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.contract.authority.cast import ADA, DANA, VERA, WHERE, a_rollout
+from tests.contract.chart.policies import CREATED, INVALID, check
 from tests.contract.people import Someone
-from tests.contract.policies import CREATED, INVALID, check
 
 KEY: Final = "agentrollouts.dev/released-by"
 SHIPPING: Final = {"releaseRef": {"name": "support-agent-4.2.1"}}

@@ -20,9 +20,9 @@ from tests.contract.authority.cast import (
     a_role,
     an_action,
 )
+from tests.contract.chart.policies import CREATED, check
 from tests.contract.chart.rendering import FULL_NAME
 from tests.contract.people import Someone
-from tests.contract.policies import CREATED, check
 
 RELEASES, ROLLOUTS, ACTIONS = "agentreleases", "agentrollouts", "agentrolloutactions"
 READ: Final = frozenset({"get", "list", "watch"})

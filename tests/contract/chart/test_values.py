@@ -10,8 +10,8 @@ import yaml
 
 from sandbox.parts import parts
 from sandbox.stack import Stack
+from tests.contract.chart.policies import SERVED, policies
 from tests.contract.chart.rendering import CHART, NAME, NAMESPACE, NAMESPACES, ROOT, dry_run, hooks
-from tests.contract.policies import SERVED, policies
 
 VALUES: Final = CHART / "values.yaml"
 OPAQUE: Final = {"settings", "resources"}
