@@ -117,7 +117,7 @@ class ActionSpec(ApiModel):
     ]
     """Why, in at least 8 characters. It is shown to everyone who can read the rollout."""
     requested_by: Annotated[Requester, Field(min_length=1)]
-    """User name of whoever creates the action. The API server rejects any other name, and fills it in where
+    """User name of the creator. The API server rejects any other name, and fills it in where
     MutatingAdmissionPolicy is served (Kubernetes 1.36)."""
 
 

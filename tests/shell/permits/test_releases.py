@@ -28,7 +28,7 @@ LARGE = 2 * HALF
 
 def room_for(size: int) -> Settings:
     """Settings with so many bytes for each namespace."""
-    return Settings(limits=Limits().model_copy(update={"release_bytes_per_namespace": size}))
+    return Settings(limits=Limits.model_construct(release_bytes_per_namespace=size))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Takes the open actions of a rollout: each becomes a fact of the status, or is refused with a sentence.
 
 Before the chain of checks, and whatever that decides. The facts are persisted with the ledger in one write. A
-rollback is no fact but an order: the chain carries it out, and only then it is in the ledger.
+rollback is an order, not a fact: the chain carries it out, and only then is it in the ledger.
 """
 
 from collections.abc import Callable, Mapping

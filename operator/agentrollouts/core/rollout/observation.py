@@ -68,7 +68,7 @@ class Observation:
     actions: tuple[AgentRolloutAction, ...] = ()
     """What people have requested of this rollout, whether or not it was taken."""
     identity_proved: bool | None = None
-    """Whether the API server verifies who creates actions. None if it was not asked, since nothing depends on
+    """Whether the API server verifies who creates actions. None if it is not known, since nothing depends on
     it."""
 
     @property

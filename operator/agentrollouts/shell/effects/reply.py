@@ -30,7 +30,7 @@ class Replies:
 
     Args:
         cluster: Where they are written.
-        intake: What is told of them.
+        intake: Takes in what was written.
     """
 
     def __init__(self, cluster: Writer, intake: Intake) -> None:

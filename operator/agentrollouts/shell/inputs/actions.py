@@ -14,7 +14,7 @@ from agentrollouts.shell.relations import ACTION
 
 PROBE: Final = "identity-probe"
 """Name of an action that is never stored. Auditors can filter its refusals."""
-NOBODY: Final = "nobody"
+OTHER: Final = "no-one"
 PROOF: Final = "must be the caller"
 """What the policy of the chart says of a name that is not the caller's."""
 
@@ -74,7 +74,7 @@ class Actions:
                 "type": ActionType.HOLD,
                 "attempt": 1,
                 "reason": "to see whether the API server verifies who creates actions",
-                "requestedBy": NOBODY,
+                "requestedBy": OTHER,
             },
         }
         try:
