@@ -19,7 +19,8 @@ RBAC: Final = "rbac.authorization.k8s.io"
 
 DANA, LEE, VERA, ALI = "dana@example.com", "lee@example.com", "vera@example.com", "ali@example.com"
 ROB, ADA, CLEO = "rob@example.com", "ada@example.com", "cleo@example.com"
-BOB, PIA, ODD = "bob@example.com", "pia@example.com", 'o\'hara "{{ x }}" ${y}'
+BOB, PIA, OLGA = "bob@example.com", "pia@example.com", "olga@example.com"
+ODD = 'o\'hara "{{ x }}" ${y}'
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     DANA: ("edit",),
     LEE: (f"{FULL_NAME}-approver",),
@@ -30,6 +31,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     CLEO: ("creates-actions",),
     BOB: ("creates-actions", "approves-billing"),
     PIA: ("creates-actions", "approves-canary-25"),
+    OLGA: ("edit", "plans"),
     ODD: ("edit",),
 }
 """Who has which roles; view, edit and admin are the built-in ones, with what the chart adds to them."""
@@ -40,6 +42,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
         "verbs": ["approve"],
         "resourceNames": ["billing-agent"],
     },
+    "plans": {"resources": ["agentrollouts"], "verbs": ["plan"]},
     "approves-canary-25": {"resources": ["agentrollouts/canary-25"], "verbs": ["approve"]},
 }
 """Roles that someone wrote by hand."""

@@ -1,7 +1,7 @@
 """The chart's policies about people's authority in force in one namespace, and people with its roles."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -31,6 +31,7 @@ from tests.contract.chart.policies import (
     FORBIDDEN,
     MUTATING,
     POLICY,
+    SERVED,
     policies,
     remove,
     until,
@@ -38,14 +39,20 @@ from tests.contract.chart.policies import (
 from tests.contract.chart.rendering import NAMESPACE, hooks, of_kind
 from tests.contract.people import Someone
 
-VALUES: Final = {"namespaces": [WHERE], "policies": {"tenants": False}}
+VALUES: Final[dict[str, Any]] = {"namespaces": [WHERE], "policies": {"tenants": False}}
+"""Of the chart, beside those that a module has under the same name."""
 POLICIES: Final = (POLICY, BINDING, MUTATING, f"{MUTATING}Binding")
 
 
 @pytest.fixture(scope="module")
-def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 the kinds must be there
+def world(
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    api_server: object,  # noqa: ARG001 the kinds must be there
+) -> Iterator[Stack]:
     """Everyone has their roles. Policies for people are in force in `WHERE`, others everywhere."""
-    objects = policies(VALUES)
+    values = VALUES | getattr(request.module, "VALUES", {})
+    objects = policies(values)
     for name in (NAMESPACE, WHERE, ELSEWHERE):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     own = of_kind(objects, "Role", "RoleBinding")
@@ -54,14 +61,12 @@ def world(stack: Stack, api_server: object) -> Iterator[Stack]:  # noqa: ARG001 
         *of_kind(objects, "ClusterRole", *POLICIES),
         *own,
         *in_namespace(own, ELSEWHERE),
-        *of_kind(hooks(VALUES), "Role", "RoleBinding"),
+        *of_kind(hooks(values, SERVED), "Role", "RoleBinding"),
         *(a_role(name, rule) for name, rule in RULES.items()),
         *(a_binding(user, role) for user, roles in ROLES.items() for role in roles),
     ]
     stored = [a_rollout(), a_release()]
     stack.apply(ours)
-    admin, new = Someone(stack), a_rollout("new")
-    until("releasers are stamped", lambda: "annotations" in admin.create(new).body["metadata"])
     stack.apply(stored)
     until_in_force(stack)
     yield stack
@@ -74,8 +79,6 @@ def until_in_force(stack: Stack) -> None:
     hold = ActionType.HOLD
     until("names are checked", lambda: admin.create(an_action(hold, DANA)).code == FORBIDDEN)
     until("names are filled in", lambda: admin.create(an_action(hold, None)).code == CREATED)
-    released_by = {"metadata": {"annotations": {"agentrollouts.dev/released-by": DANA}}}
-    until("releasers are checked", lambda: admin.patch(a_rollout(), released_by).code == FORBIDDEN)
     until("statuses are protected", lambda: _writes_status(admin) == FORBIDDEN)
     until("dana requests", lambda: Someone(stack, DANA).create(an_action(hold, DANA)).code == CREATED)
     until("ada may delete", lambda: Someone(stack, ADA).may("delete", "agentrollouts", WHERE))

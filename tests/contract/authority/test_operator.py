@@ -136,7 +136,5 @@ def test_the_api_server_finds_no_type_error(world: Stack) -> None:
     """Each policy is checked against the schemas of its kinds, without a warning."""
     found = type_errors(world, policies({"policies": {"tenants": False}}))
 
-    assert {f"{FULL_NAME}-{name}" for name in ("actions", "operator-only", "own-actions", "released-by")} <= {
-        *found
-    }
+    assert {f"{FULL_NAME}-{name}" for name in ("actions", "operator-only", "own-actions")} <= {*found}
     assert {name: errors for name, errors in found.items() if errors != {}} == {}

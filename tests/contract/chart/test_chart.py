@@ -425,8 +425,12 @@ def test_install_and_uninstall(namespaces: Stack) -> None:
     install = helm("install", *where, str(CHART), "--take-ownership", kubeconfig=namespaces.kubeconfig)
     assert install.returncode == 0, install.stderr
     assert "helm uninstall first rolls back every canary in progress" in install.stdout
-    upgrade = helm("upgrade", *where, str(CHART), *with_values(NAMESPACED), kubeconfig=namespaces.kubeconfig)
+    assert "Identity is proved: an action is accepted only in the name of its creator" in install.stdout
+    assert "The API server fills in that name. See docs/security.md" in install.stdout
+    values = with_values({**NAMESPACED, "policies": {"authority": False}})
+    upgrade = helm("upgrade", *where, str(CHART), *values, kubeconfig=namespaces.kubeconfig)
     assert upgrade.returncode == 0, upgrade.stderr
+    assert "Identity is not proved, because policies.authority is false." in upgrade.stdout
 
     # No node runs the Job of the hook here; tests/node uninstalls with it.
     uninstall = helm("uninstall", *where, "--no-hooks", kubeconfig=namespaces.kubeconfig)
