@@ -44,20 +44,15 @@ users: [{{name: a, user: {{token: a}}}}]
 """
 
 
-def quarantining(**attempts: int) -> RolloutBuilder:
+def quarantining(*entries: tuple[str, int]) -> RolloutBuilder:
     """In mid-canary, with these releases of these attempts in quarantine."""
-    names = {"oldest": OLDEST, "next": NEXT}
-    entries = tuple(
+    quarantined = tuple(
         Quarantined(
-            digest=f"sha256:{attempt:064}",
-            release=names[name],
-            reason="GateFailed",
-            time=START,
-            attempt=attempt,
+            digest=f"sha256:{attempt:064}", release=release, reason="GateFailed", time=START, attempt=attempt
         )
-        for name, attempt in attempts.items()
+        for release, attempt in entries
     )
-    return IN_CANARY.having(quarantined=entries)
+    return IN_CANARY.having(quarantined=quarantined)
 
 
 def serving(builder: RolloutBuilder) -> FakeCluster:
@@ -118,14 +113,19 @@ SPECS: Final[dict[str, tuple[RolloutBuilder, list[str], dict[str, Any]]]] = {
         {"type": "RollBack", "attempt": 1, "release": OLD},
     ),
     "the one in quarantine": (
-        quarantining(oldest=1),
+        quarantining((OLDEST, 1)),
         ["retry"],
         {"type": "Retry", "attempt": 1, "release": OLDEST},
     ),
     "one of those in quarantine": (
-        quarantining(oldest=1, next=3),
+        quarantining((OLDEST, 1), (NEXT, 3)),
         ["retry", f"--release={NEXT}"],
         {"type": "Retry", "attempt": 3, "release": NEXT},
+    ),
+    "the newest of its attempts": (
+        quarantining((OLDEST, 1), (OLDEST, 3), (NEXT, 4)),
+        ["retry", f"--release={OLDEST}"],
+        {"type": "Retry", "attempt": 3, "release": OLDEST},
     ),
     "a release that is not in quarantine": (
         IN_CANARY,
@@ -164,7 +164,7 @@ WRONG: Final[dict[str, tuple[RolloutBuilder, list[str], str]]] = {
         "set --release, unless exactly one release is in quarantine; there is none",
     ),
     "two in quarantine": (
-        quarantining(oldest=1, next=3),
+        quarantining((OLDEST, 1), (NEXT, 3)),
         ["retry"],
         f"set --release, unless exactly one release is in quarantine; there are {OLDEST}, {NEXT}",
     ),
