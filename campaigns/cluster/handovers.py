@@ -21,8 +21,9 @@ from typing import Any, Final
 from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.cluster.lanes.apiproxy import Answer, ApiProxy, Call, Event, Network, Send, Severed
 from campaigns.cluster.lanes.behind import operator_behind
-from campaigns.cluster.lanes.courses import FIRST, JUDGED, SECOND, Scene, phase, services
+from campaigns.cluster.lanes.courses import JUDGED, phase
 from campaigns.cluster.lanes.lane import PATIENCE, Site, on_own_site
+from campaigns.cluster.lanes.scene import FIRST, SECOND, Scene, services
 from sandbox.programs.process import Process
 
 HANDOVERS: Final = 50

@@ -13,8 +13,9 @@ from typing import Final
 
 from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.cluster.lanes.apiproxy import Network
-from campaigns.cluster.lanes.courses import FIRST, SECOND, Course, Scene, Step, half, service_of, shares
+from campaigns.cluster.lanes.courses import Course, Step, half
 from campaigns.cluster.lanes.lane import Job, Lane, Played, Site, lanes_on, on_own_site, played_calm, share
+from campaigns.cluster.lanes.scene import FIRST, SECOND, Scene, service_of, shares
 from campaigns.cluster.trials import LANES, course_named
 
 SECONDS: Final = 20

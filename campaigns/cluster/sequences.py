@@ -8,26 +8,17 @@ bring one more release to all of the traffic.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.cluster.crash import Crash, How
 from campaigns.cluster.lanes import courses
-from campaigns.cluster.lanes.courses import (
-    FOURTH,
-    GROUP,
-    SECOND,
-    THIRD,
-    Course,
-    Scene,
-    Step,
-    asked,
-    at_once,
-    phase,
-)
+from campaigns.cluster.lanes.courses import Course, Step, asked, at_once, phase
 from campaigns.cluster.lanes.lane import Job, Lane, Site, lanes_on, on_own_site, share
 from campaigns.cluster.lanes.recorder import Manifest
+from campaigns.cluster.lanes.scene import FOURTH, SECOND, THIRD, VERSIONS, Scene
 
 SIZE: Final = 30
 STEPS: Final = 14
@@ -63,17 +54,14 @@ def failing(version: str, share: float) -> Edit:
     )
 
 
-def annotating(name: str, value: Callable[[Manifest], str]) -> Edit:
-    """A person says what the status offers; nothing if it offers nothing."""
+def acting(request: Callable[[Scene], Awaitable[None]]) -> Edit:
+    """A person requests what the status offers; nothing if it offers nothing."""
 
-    async def annotate(_: Lane, scene: Scene) -> None:
-        try:
-            annotations = {f"{GROUP}/{name}": value(scene.status)}
-        except LookupError:
-            return
-        await _merge(scene, {"metadata": {"annotations": annotations}})
+    async def act(_: Lane, scene: Scene) -> None:
+        with suppress(LookupError):
+            await request(scene)
 
-    return annotate
+    return act
 
 
 def deleting(version: str) -> Edit:
@@ -96,9 +84,9 @@ async def turn(_: Lane, scene: Scene) -> None:
 
 
 EDITS: Final[Mapping[str, Edit]] = {
-    **{f"ask for {version}": poll(version) for version in courses.VERSIONS[:3]},
-    **{f"delete {version}": deleting(version) for version in courses.VERSIONS[:3]},
-    **{f"make {version}": making(version) for version in courses.VERSIONS[:3]},
+    **{f"ask for {version}": poll(version) for version in VERSIONS[:3]},
+    **{f"delete {version}": deleting(version) for version in VERSIONS[:3]},
+    **{f"make {version}": making(version) for version in VERSIONS[:3]},
     **{f"{version} fails": failing(version, 0.9) for version in (SECOND, THIRD)},
     "2.0.0 is well again": failing(SECOND, 0.0),
     "two phases": setting(phases=_TWO, gates=_GATES),
@@ -108,11 +96,12 @@ EDITS: Final[Mapping[str, Edit]] = {
     "a bake": setting(bake={"durationSeconds": 2}),
     "pause": setting(paused=True),
     "go on": setting(paused=False),
-    "approve": annotating("approve", lambda s: "{number}/{phaseName}".format_map(s["attempt"])),
-    "take back": annotating(
-        "roll-back", lambda s: f"{s['attempt']['number']}/{(s.get('canary') or s['stable'])['release']}"
-    ),
-    "retry": annotating("retry", lambda s: "{attempt}/{release}".format_map(s["quarantined"][0])),
+    "approve": acting(Scene.approve),
+    "roll back": acting(Scene.roll_back),
+    "retry": acting(Scene.retry),
+    "hold": acting(lambda scene: scene.act("Hold")),
+    "resume": acting(lambda scene: scene.act("Resume")),
+    "promote": acting(lambda scene: scene.act("Promote", phase=scene.attempt["phaseName"])),
     "turn the route": turn,
     "delete the route": lambda _, scene: scene.server.delete(_route(scene)),
     "kill": lambda lane, _: asyncio.to_thread(lane.kill),

@@ -8,104 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaigns.cluster.lanes.recorder import Manifest, Observer, attempt_of, status_of
-from sandbox.agents.endpoints import PORT, by_path
-from sandbox.people.apiserver import ApiServer
+from campaigns.cluster.lanes.recorder import Manifest
+from campaigns.cluster.lanes.scene import ANA, FIRST, SECOND, THIRD, Scene
 
-GROUP: Final = "agentrollouts.dev"
-VERSIONS: Final = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
-FIRST, SECOND, THIRD, FOURTH = VERSIONS
 _LONG: Final = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One rollout: what is seen of it, and what people do to it."""
-
-    server: ApiServer
-    observer: Observer
-    namespace: str
-    agent: str
-    plan: Mapping[str, Any]
-
-    @property
-    def rollout(self) -> Manifest:
-        """The object now; empty if there is none."""
-        return self.observer.get("AgentRollout", self.namespace, self.agent) or {}
-
-    @property
-    def status(self) -> Manifest:
-        """Its status."""
-        return status_of(self.rollout)
-
-    @property
-    def attempt(self) -> Manifest:
-        """The attempt of its status."""
-        return attempt_of(self.rollout)
-
-    @property
-    def is_trying_what_is_asked(self) -> bool:
-        """Whether the canary is the release that `releaseRef` names; right after an edit it is not yet."""
-        canary = self.status.get("canary", {}).get("release")
-        return bool(canary == self.rollout.get("spec", {}).get("releaseRef", {}).get("name"))
-
-    def serves(self, version: str, share: int) -> bool:
-        """Whether the route gives a release this share."""
-        route = self.observer.get("HTTPRoute", self.namespace, self.agent)
-        return route is not None and shares(route).get(service_of(version)) == share
-
-    def is_ready(self, version: str) -> bool:
-        """Whether a release has all traffic and nothing is under way."""
-        conditions = {condition["type"]: condition for condition in self.status.get("conditions", ())}
-        return conditions.get("Ready", {}).get("status") == "True" and self.serves(version, 100)
-
-    def is_over(self, state: str, version: str) -> bool:
-        """Whether the last attempt ended so, and who serves then."""
-        return self.attempt.get("state") == state and self.serves(version, 100)
-
-    async def ship(self, version: str) -> None:
-        """One commit: the release, and the rollout that asks for it."""
-        await self.make(version)
-        await self.ask(version)
-
-    async def make(self, version: str) -> None:
-        """A release that nobody asks for yet."""
-        await self._apply("agentreleases", a_release(self.agent, version))
-
-    async def ask(self, version: str) -> None:
-        """Set `releaseRef`."""
-        route = {"parentRefs": [{"name": "nobody"}], "hostnames": [f"{self.agent}.example.com"]}
-        spec = {
-            "agent": self.agent,
-            "releaseRef": {"name": f"{self.agent}-{version}"},
-            "traffic": {"httpRoute": route | {"statusless": True}},
-            **self.plan,
-        }
-        await self._apply("agentrollouts", _manifest("AgentRollout", self.agent, spec))
-
-    async def approve(self) -> None:
-        """Agree to the phase that has passed."""
-        approval = f"{self.attempt['number']}/{self.attempt['phaseName']}"
-        change = {"metadata": {"annotations": {f"{GROUP}/approve": approval}}}
-        await self.server.merge(self.path("agentrollouts", self.agent), change)
-
-    async def delete(self) -> None:
-        """Delete the rollout."""
-        await self.server.delete(self.path("agentrollouts", self.agent))
-
-    async def clear(self) -> None:
-        """Delete all that people wrote; the rest follows by its owners."""
-        await self.delete()
-        for version in VERSIONS:
-            await self.server.delete(self.path("agentreleases", f"{self.agent}-{version}"))
-
-    def path(self, plural: str, name: str) -> str:
-        """Where an object of ours is."""
-        return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/{plural}/{name}"
-
-    async def _apply(self, plural: str, manifest: Manifest) -> None:
-        manifest["metadata"]["namespace"] = self.namespace
-        await self.server.apply(self.path(plural, manifest["metadata"]["name"]), manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +47,9 @@ def phase(name: str, weight: int, seconds: int = 1, **more: object) -> Manifest:
     return {"name": name, "weight": weight, "durationSeconds": seconds, **more}
 
 
-def asked(name: str, weight: int, seconds: int = 1) -> Manifest:
-    """A phase after which a person is asked."""
-    return phase(name, weight, seconds, approval="Required")
+def asked(name: str, weight: int, seconds: int = 1, people: int = 1) -> Manifest:
+    """A phase after which so many people are asked."""
+    return phase(name, weight, seconds, approval="Required", approvals=people)
 
 
 UNJUDGED: Final[Manifest] = {
@@ -228,6 +134,47 @@ COURSES: Final = (
         lambda s: not s.rollout and s.observer.get("HTTPRoute", s.namespace, s.agent) is None,
     ),
     Course(
+        "two",
+        UNJUDGED | {"phases": (asked("half", 50, people=2),)},
+        [
+            _ships(SECOND),
+            APPROVES,
+            Step(lambda s: s.is_answered("Approve", "Counted"), lambda scene: scene.approve(ANA)),
+        ],
+        lambda s: s.is_ready(SECOND),
+    ),
+    Course(
+        "vouch",
+        UNDECIDED | {"phases": (phase("half", 50, _LONG), phase("most", 90, _LONG))},
+        [
+            _ships(SECOND),
+            Step(half, lambda scene: scene.act("Promote", phase="half")),
+            Step(lambda s: s.serves(SECOND, 90), lambda scene: scene.act("Promote", phase="most")),
+        ],
+        lambda s: s.is_ready(SECOND),
+    ),
+    Course(
+        "hold",
+        UNJUDGED | {"phases": (phase("half", 50, 4),)},
+        [
+            _ships(SECOND),
+            Step(half, lambda scene: scene.act("Hold")),
+            Step(lambda s: s.attempt.get("state") == "Held", lambda scene: scene.act("Resume")),
+        ],
+        lambda s: s.is_ready(SECOND),
+    ),
+    Course(
+        "retry",
+        UNJUDGED | {"phases": ONE},
+        [
+            _ships(SECOND),
+            Step(half, lambda scene: scene.roll_back()),
+            Step(lambda s: s.is_over("RolledBack", FIRST), lambda scene: scene.retry()),
+            Step(asks_approval("half"), lambda scene: scene.approve(ANA)),
+        ],
+        lambda s: s.is_ready(SECOND),
+    ),
+    Course(
         "switch",
         UNJUDGED | {"phases": ONE},
         [Step(at_once, lambda scene: scene.ask(FIRST))],
@@ -235,38 +182,3 @@ COURSES: Final = (
         before=(FIRST, SECOND),
     ),
 )
-
-
-def shares(route: Manifest) -> dict[str, int]:
-    """Services of a route and their weights."""
-    return {backend["name"]: backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]}
-
-
-def service_of(version: str) -> str:
-    """The service of a release; one for all agents, as nobody listens there."""
-    return f"release-{version.replace('.', '-')}"
-
-
-def a_release(agent: str, version: str) -> Manifest:
-    """A release; its digest differs by version alone."""
-    components = {
-        "prompt": {"version": "1.0.0", "inline": {"system": f"You are {version}."}},
-        "model": {"version": "1.0.0", "provider": "openai", "name": "gpt-x-2026-08-01"},
-    }
-    serving = {"service": {"name": service_of(version), "port": PORT}}
-    spec = {"agent": agent, "version": version, "components": components, "serving": serving}
-    return _manifest("AgentRelease", f"{agent}-{version}", spec)
-
-
-def services(namespace: str) -> dict[str, Manifest]:
-    """The services of all versions, by path."""
-    return by_path(namespace, map(service_of, VERSIONS))
-
-
-def _manifest(kind: str, name: str, spec: Manifest) -> Manifest:
-    return {
-        "apiVersion": f"{GROUP}/v1alpha1",
-        "kind": kind,
-        "metadata": {"name": name},
-        "spec": spec,
-    }

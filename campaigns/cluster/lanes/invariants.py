@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaigns.cluster.lanes.courses import shares
 from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
+from campaigns.cluster.lanes.scene import shares
 
 _FULL: Final = 100
 _LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})
@@ -26,6 +26,8 @@ class _World:
     snapshots: dict[str, Manifest] = field(default_factory=dict)
     taken_back: set[int] = field(default_factory=set)
     """Attempts whose canary had traffic and lost it."""
+    acted: set[str] = field(default_factory=set)
+    """Actions that were ever taken, by uid."""
     last_share: dict[str, int] = field(default_factory=dict)
     """The canary's share on each traffic object, by kind."""
 
@@ -129,13 +131,43 @@ def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
     if attempt and attempt["number"] == former.get("number"):
         if former.get("state") in _LATCHED and attempt["state"] not in _LATCHED:
             yield f"S4: attempt {attempt['number']} went from {former['state']} to {attempt['state']}"
-        yield from _risen(rollout, attempt, former)
+        yield from _risen(world, rollout, attempt, former)
     if attempt.get("state") in _LATCHED:
         world.taken_back.add(attempt["number"])
+    yield from _acted(world, rollout)
     yield from _remembered(status_of(rollout))
 
 
-def _risen(rollout: Manifest, attempt: Manifest, former: Manifest) -> Iterator[str]:
+def _entries(rollout: Manifest) -> dict[str, Manifest]:
+    return {entry["uid"]: entry for entry in status_of(rollout).get("actions", ())}
+
+
+def _just_taken(world: _World, rollout: Manifest, kind: str) -> bool:
+    """Whether an action of that type took effect with this version."""
+    new = _entries(rollout).keys() - _entries(world.rollout).keys()
+    return any(entry["type"] == kind for uid, entry in _entries(rollout).items() if uid in new)
+
+
+def _acted(world: _World, rollout: Manifest) -> Iterator[str]:
+    """A1: an action and its effect are in the same version, and once."""
+    entries = _entries(rollout)
+    new = entries.keys() - _entries(world.rollout).keys()
+    if again := new & world.acted:
+        yield f"A1: taken again: {sorted(entries[uid]['name'] for uid in again)}"
+    world.acted |= new
+    facts = _facts(status_of(rollout)) - _facts(world.status)
+    if unnamed := facts - {entries[uid]["name"] for uid in new}:
+        yield f"A1: an effect of {sorted(unnamed)} without their entries"
+
+
+def _facts(status: Manifest) -> set[str]:
+    attempt = status.get("attempt") or {}
+    hold = attempt.get("hold") or {}
+    facts = [attempt.get("promoted"), attempt.get("heldBy"), hold.get("acknowledged"), status.get("retried")]
+    return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
+
+
+def _risen(world: _World, rollout: Manifest, attempt: Manifest, former: Manifest) -> Iterator[str]:
     """S3: more weight, and the end, only by the plan, and with every gate passing or a person agreeing."""
     plan = rollout["spec"]["phases"]
     is_forward = attempt.get("weight", 0) > former.get("weight", 0) or (
@@ -147,14 +179,17 @@ def _risen(rollout: Manifest, attempt: Manifest, former: Manifest) -> Iterator[s
         yield f"S3: weight {attempt['weight']} is not in the plan"
     if attempt.get("phaseIndex", 0) - former.get("phaseIndex", 0) not in {0, 1}:
         yield f"S3: from phase {former['phaseIndex']} to {attempt['phaseIndex']}"
+    left = plan[former.get("phaseIndex", 0)]
+    is_asked = left.get("approval") == "Required" and attempt.get("phaseName") != former["phaseName"]
+    given = attempt.get("approvedBy", ())
+    people = {each["by"].casefold() for each in given if each["phaseName"] == left["name"]}
+    if is_asked and len(people) < left.get("approvals", 1):
+        yield f"S3: onward from {left['name']} by {sorted(people)} alone"
+    if former.get("promoted") or _just_taken(world, rollout, "Promote"):
+        return  # a person vouches for what is measured
     verdicts = {gate["name"]: gate["verdict"] for gate in rollout["status"].get("gates", ())}
     if failing := [gate["name"] for gate in rollout["spec"]["gates"] if verdicts.get(gate["name"]) != "Pass"]:
         yield f"S3: onward from {former['phaseName']} though {failing} did not pass"
-    left = plan[former.get("phaseIndex", 0)]
-    given = (rollout["metadata"].get("annotations") or {}).get("agentrollouts.dev/approve")
-    is_asked = left.get("approval") == "Required" and attempt.get("phaseName") != former["phaseName"]
-    if is_asked and given != f"{attempt['number']}/{left['name']}":
-        yield f"S3: onward from {left['name']} without an approval"
 
 
 def _remembered(status: Manifest) -> Iterator[str]:

@@ -18,10 +18,11 @@ import aiohttp
 from campaigns.cases import Case, Tell, as_told
 from campaigns.cluster.lanes.apiproxy import ApiProxy, Network
 from campaigns.cluster.lanes.behind import SHIPPED, operator_behind
-from campaigns.cluster.lanes.courses import APPROVES, Course, Scene, Step, services
+from campaigns.cluster.lanes.courses import APPROVES, Course, Step
 from campaigns.cluster.lanes.invariants import broken
 from campaigns.cluster.lanes.normal_form import difference, normal
 from campaigns.cluster.lanes.recorder import Observer
+from campaigns.cluster.lanes.scene import Scene, services
 from sandbox.operator import OperatorProcess
 from sandbox.people.apiserver import ApiServer
 from sandbox.programs.process import Process

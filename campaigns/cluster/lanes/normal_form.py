@@ -21,6 +21,7 @@ _DROPPED: Final = frozenset(
         "outlook",  # the same
         "query",
         "resourceVersion",
+        "routedSeconds",
         "since",
         "time",
         "uid",
@@ -70,7 +71,7 @@ def _object(manifest: Manifest) -> dict[str, Any]:
         kept["annotations"] = {k: _annotation(k, text) for k, text in annotations.items() if k != _UID}
     else:
         kept["why"] = _unnumbered(manifest.get("status", {}).get("lastRollback", {}).get("message", ""))
-    if manifest["kind"] in {"AgentRelease", "AgentRollout"}:
+    if manifest["kind"] in {"AgentRelease", "AgentRollout", "AgentRolloutAction"}:
         kept["status"] = _plain(manifest.get("status", {}))
     else:
         kept["content"] = _plain(manifest.get("data") or manifest["spec"])
