@@ -94,6 +94,10 @@ def _ships(version: str) -> Step:
     return Step(at_once, lambda scene: scene.ship(version))
 
 
+def _is_held_in_bake(scene: Scene) -> bool:
+    return bool(scene.attempt.get("hold", {}).get("resumes") == "Baking")
+
+
 APPROVES: Final = Step(asks_approval("half"), lambda scene: scene.approve())
 
 COURSES: Final = (
@@ -150,12 +154,13 @@ COURSES: Final = (
             _ships(SECOND),
             Step(half, lambda scene: scene.act("Promote", phase="half")),
             Step(lambda s: s.serves(SECOND, 90), lambda scene: scene.act("Promote", phase="most")),
+            Step(_is_held_in_bake, lambda scene: scene.act("Promote", phase="bake")),
         ],
         lambda s: s.is_ready(SECOND),
     ),
     Course(
         "hold",
-        UNJUDGED | {"phases": (phase("half", 50, 4),)},
+        JUDGED | {"phases": (phase("half", 50, 4),)},
         [
             _ships(SECOND),
             Step(half, lambda scene: scene.act("Hold")),
