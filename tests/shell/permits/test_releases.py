@@ -26,9 +26,15 @@ LARGE = 2 * HALF
 """Text of which the bundle has more room than is left beside one of `HALF`."""
 
 
+class SmallLimits(Limits):
+    """Limits below what an administrator can set."""
+
+    release_bytes_per_namespace: int = 0
+
+
 def room_for(size: int) -> Settings:
     """Settings with so many bytes for each namespace."""
-    return Settings(limits=Limits.model_construct(release_bytes_per_namespace=size))
+    return Settings(limits=SmallLimits(release_bytes_per_namespace=size))
 
 
 @contextmanager
