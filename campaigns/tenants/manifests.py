@@ -8,7 +8,8 @@ from sandbox.people.apiserver import Manifest
 
 GROUP: Final = "/apis/agentrollouts.dev/v1alpha1"
 ROLLOUTS: Final = f"{GROUP}/agentrollouts"
-ROUTES: Final = "/apis/gateway.networking.k8s.io/v1/httproutes"
+GATEWAY_GROUP: Final = "/apis/gateway.networking.k8s.io/v1"
+ROUTES: Final = f"{GATEWAY_GROUP}/httproutes"
 STABLE, NEXT = "1.0.0", "1.1.0"
 SERVICE: Final = "agents"
 """The one Service of a namespace, which stands for the agents of all its releases but the stable one."""
@@ -75,6 +76,13 @@ def rollout(
         "traffic": {"httpRoute": http_route},
     }
     return path("agentrollouts", where, agent), _object("AgentRollout", where, agent, own | dict(spec))
+
+
+def bare_route(where: str, name: str, text: str) -> tuple[str, Manifest]:
+    """A route by its path that belongs to no rollout, with a text that can change."""
+    metadata = {"name": name, "namespace": where, "annotations": {"text": text}}
+    kind = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
+    return f"{GATEWAY_GROUP}/namespaces/{where}/httproutes/{name}", kind | {"metadata": metadata, "spec": {}}
 
 
 def _object(kind: str, where: str, name: str, spec: Mapping[str, Any]) -> Manifest:

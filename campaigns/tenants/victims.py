@@ -11,9 +11,20 @@ from functools import partial
 from typing import Any, Final
 
 from campaigns.tenants.agents import Agent, Agents
-from campaigns.tenants.manifests import JUDGED, NEXT, STABLE, namespace, path, release, rollout
+from campaigns.tenants.manifests import (
+    JUDGED,
+    NEXT,
+    STABLE,
+    bare_route,
+    namespace,
+    path,
+    release,
+    rollout,
+)
 from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 
+BARE: Final = "bare"
+"""A namespace without rollouts."""
 PATIENCE_SECONDS: Final = 40.0
 """A way back that takes longer counts as this long."""
 SETTLING_SECONDS: Final = 180.0
@@ -37,9 +48,6 @@ class Victims:
         self._rollouts = rollouts
         self._agents = agents
         self._routes = routes
-        self.bare: list[float] = []
-        """For each request to roll back, twice the seconds from the PATCH to its event at a bare watch: what
-        the API server alone takes for a change of a rollout that is answered by a change of a route."""
         self.all: Final[tuple[Agent, ...]] = tuple((f"victim-{index:02}", "agent") for index in range(size))
 
     async def settle(self, spec: Mapping[str, Any] = JUDGED) -> None:
@@ -55,15 +63,22 @@ class Victims:
             await self._server.apply_all(dict([release(where, agent, one) for one in (STABLE, NEXT)]))
         await self._server.apply_all(dict([rollout(where, agent, spec=spec) for where, agent in self.all]))
         await self._until(self.all, is_healthy)
+        for item in namespace(BARE):
+            await self._server.apply(*item)
 
-    async def begin_canaries(self, victims: Sequence[Agent]) -> None:
+    async def begin_canaries(self, victims: Sequence[Agent], apart: float = 0) -> None:
         """Ask for the next release of these and wait until it has its first share, and is judged.
+
+        Args:
+            victims: Whose canaries.
+            apart: Seconds between two of them.
 
         Raises:
             TimeoutError: one was not in time.
         """
         for victim in victims:
             await self.ask(victim, NEXT)
+            await asyncio.sleep(apart)
         await self._until(victims, in_canary)
         await asyncio.sleep(3)  # a few samples and answers of every attempt
 
@@ -71,11 +86,19 @@ class Victims:
         """Ask for the stable release again: seconds from the PATCH to the route."""
         began = time.monotonic()
         await self.ask(victim, STABLE)
-        heard = await self._rollouts.until(
-            *victim, partial(asks_for, STABLE), since=began, seconds=PATIENCE_SECONDS
-        )
-        self.bare.append(2 * (heard - began))
         return await self._seen(victim, began) - began
+
+    async def change_alone(self) -> float:
+        """What the API server takes for a change and another one by which a client of its watch answers.
+
+        As `ask_back`, but no operator is involved, and both objects are routes.
+        """
+        began = seen = time.monotonic()
+        async with asyncio.TaskGroup() as answers:
+            for name in ("asked", "answered"):
+                answers.create_task(self._server.apply(*bare_route(BARE, name, str(seen))))
+                seen = await self._routes.until(BARE, name, lambda _: True, since=seen)
+        return seen - began
 
     async def breach(self, victim: Agent) -> float:
         """Have its canary do what it may never do: seconds from the first scrape of that to the route."""
@@ -115,11 +138,6 @@ def is_back(route: Manifest) -> bool:
     """Whether a route sends everything to stable."""
     first, *others = [backend["weight"] for backend in route["spec"]["rules"][0]["backendRefs"]]
     return first == 100 and not any(others)  # noqa: PLR2004 all of it
-
-
-def asks_for(version: str, manifest: Manifest) -> bool:
-    """Whether a rollout names a version."""
-    return str(manifest["spec"]["releaseRef"]["name"]).endswith(f"-{version}")
 
 
 def is_healthy(manifest: Manifest) -> bool:
