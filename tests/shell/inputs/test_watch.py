@@ -1,5 +1,6 @@
-"""Inputs: raw events as kopf hands them over. Outputs: what the cache knows, and what kopf was told to do."""
+"""Inputs: what the API server reports to kopf. Outputs: what the cache knows, and what kopf does."""
 
+import json
 from typing import Any
 
 import aiohttp
@@ -17,10 +18,11 @@ from tests.adapters.server import answer, serving
 WATCHED = (RELEASE, ROLLOUT, ACTION, CONFIG_MAP, ROUTE)
 
 
-def an_event(kind: str | None, version: int) -> dict[str, Any]:
-    """What a watch says of an object; items of a list come with the type None and without their kind."""
+def an_event(verb: str, version: int) -> bytes:
+    """What a watch says of an object."""
     metadata = {"name": "one", "namespace": "support", "resourceVersion": str(version)}
-    return {"type": kind, "object": {"metadata": metadata, "spec": {"agent": "support"}}}
+    event = {"type": verb, "object": {"metadata": metadata, "spec": {"agent": "support"}}}
+    return json.dumps(event).encode() + b"\n"
 
 
 async def nothing_listed(kind: str, namespace: str | None) -> str:
@@ -30,23 +32,31 @@ async def nothing_listed(kind: str, namespace: str | None) -> str:
     return "1"
 
 
-def handlers(cache: Cache) -> dict[str, Any]:
-    """The handlers that were registered, by what they watch."""
+def registered(cache: Cache) -> kopf.OperatorRegistry:
+    """What kopf is told to do."""
     registry = kopf.OperatorRegistry()
     register(registry, Intake(cache, WorkQueue(lambda: 0.0)), nothing_listed)
-    registered = registry._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way to see them
-    return {str(handler.id): handler.fn for handler in registered}
+    return registry
 
 
 @pytest.mark.parametrize("kind", WATCHED)
-async def test_every_event_of_our_kinds_reaches_the_cache(kind: str) -> None:
-    """Listed, added, changed or deleted: the object is taken in under its own kind, or dropped."""
-    cache = Cache()
-    see = handlers(cache)[f"see-{KINDS[kind].plural}"]
-    key = Ref(kind, "support", "one")
-    cached = []
-    for version, event in enumerate((None, "MODIFIED", "DELETED", "ADDED"), start=1):
-        await see(event=an_event(event, version))
+async def test_every_change_of_our_kinds_reaches_the_cache(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Added, changed or deleted: the object is taken in under its own kind, or dropped."""
+    cache, key, cached = Cache(), Ref(kind, "support", "one"), []
+    for version, verb in enumerate(("ADDED", "MODIFIED", "DELETED", "ADDED"), start=1):
+        async with serving(answer(200, an_event(verb, version))) as server:
+            connection = kopf.ConnectionInfo(server=server.url)
+            monkeypatch.setattr(kopf, "login_via_client", lambda _at=connection, **_: _at)
+            [log_in_handler] = registered(cache)._activities.get_all_handlers()  # noqa: SLF001 as below
+            login: Any = log_in_handler.fn
+            session = (await login()).aiohttp_session
+            url = f"{server.url}{KINDS[kind].path(None)}?watch=true"
+            async with await session.request(method="get", url=url) as response:
+                lines = [line async for line in response.content.iter_chunked(1 << 20) if line]
+            await session.close()
+            assert json.loads(lines[0])["type"] == "BOOKMARK"
         manifest = cache.get(key)
         cached.append(
             manifest and (manifest["kind"], manifest["apiVersion"], manifest["metadata"]["resourceVersion"])
@@ -57,7 +67,8 @@ async def test_every_event_of_our_kinds_reaches_the_cache(kind: str) -> None:
 
 def test_nothing_else_is_watched() -> None:
     """Five kinds, one handler for each; no timer, daemon or finalizer."""
-    assert handlers(Cache()).keys() == {f"see-{KINDS[kind].plural}" for kind in WATCHED}
+    handlers = registered(Cache())._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way
+    assert {str(each.id) for each in handlers} == {f"watch-{KINDS[kind].plural}" for kind in WATCHED}
 
 
 @pytest.mark.parametrize("namespaces", [(), ("support",)])

@@ -1,4 +1,4 @@
-"""kopf as the source of events: every handler takes an object in, and nothing else.
+"""kopf as the source of events: it keeps the watches, and each event is taken in, and nothing else.
 
 The outermost layer of the shell. No kopf patch, result, timer, daemon or finalizer: each was measured to
 lose work or to block a deletion when the API server stumbles (reliability notes, traps K1 to K6).
@@ -15,30 +15,33 @@ import aiohttp
 import kopf
 
 from agentrollouts.adapters.cluster.pages import PAGE
-from agentrollouts.adapters.cluster.resources import KINDS, selector_of
+from agentrollouts.adapters.cluster.resources import KINDS, Manifest, selector_of
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.inputs.lists import ListAnew, ListingSession
 from agentrollouts.shell.inputs.resync import WATCHED
+from agentrollouts.shell.inputs.session import InputSession, ListAnew
 
 
 def register(registry: kopf.OperatorRegistry, intake: Intake, list_anew: ListAnew) -> None:
-    """Watch our kinds and our children; all handlers feed `intake`, and `list_anew` makes kopf's lists."""
+    """Watch our kinds and our children; all changes feed `intake`, and `list_anew` makes kopf's lists."""
 
-    async def log_in_to_list(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 as for `log_in`
+    def take_in(kind: str, verb: str, manifest: Manifest) -> None:
+        manifest = {"apiVersion": KINDS[kind].api_version, "kind": kind} | manifest
+        (intake.drop if verb == "DELETED" else intake.put)(manifest)
+
+    async def log_in_to_watch(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 as for `log_in`
         logged_in = await log_in(**given)
         if logged_in is None:
             return None
-        session = ListingSession(logged_in.aiohttp_session, logged_in.server, frozenset(WATCHED), list_anew)
+        inner, kinds = logged_in.aiohttp_session, frozenset(WATCHED)
+        session = InputSession(inner, logged_in.server, kinds, list_anew, take_in)
         return replace(logged_in, aiohttp_session=cast("aiohttp.ClientSession", session))
 
-    kopf.on.login(registry=registry, id="log-in")(log_in_to_list)
+    async def watched(**_: object) -> None:
+        """Has kopf watch a kind; what it reports has been taken in before."""
+
+    kopf.on.login(registry=registry, id="log-in")(log_in_to_watch)
     for kind in WATCHED:
-
-        async def seen(event: kopf.RawEvent, _kind: str = kind, **_: object) -> None:
-            manifest = {"apiVersion": KINDS[_kind].api_version, "kind": _kind} | dict(event["object"])
-            (intake.drop if event["type"] == "DELETED" else intake.put)(manifest)
-
-        kopf.on.event(*_address(kind), registry=registry, id=f"see-{KINDS[kind].plural}")(seen)
+        kopf.on.event(*_address(kind), registry=registry, id=f"watch-{KINDS[kind].plural}")(watched)
 
 
 async def log_in(**given: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 whatever kopf gives its handlers
