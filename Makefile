@@ -96,7 +96,7 @@ node-test: $(INSTALLED) ## Install the chart with the image on a real node of it
 		&& $(BIN)/python -m pytest tests/node/apart $(ARGS) \
 		|| { status=$$?; [ $$status = 77 ] || exit $$status; }
 
-kind: ## Install the chart with the image in a kind cluster and check it (needs kind and an image registry)
+kind: ## Install the chart with the image in a kind cluster and check it (needs kind; image/kind.sh says what else)
 	@$(MAKE) --no-print-directory image
 	@image/kind.sh $(IMAGE)
 

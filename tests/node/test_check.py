@@ -1,4 +1,4 @@
-"""The checks of `make kind`, which need an image registry there, on the node that needs none."""
+"""The checks of `make kind`, on the node that needs no image registry."""
 
 import subprocess
 
