@@ -8,6 +8,7 @@ import pytest
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.core.action.ledger import FINAL
 from agentrollouts.core.endings import ENDINGS, NEEDS_A_PERSON, EndedBy, Kstatus, with_way_out
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.reporting.conditions import stalled_by
@@ -18,49 +19,58 @@ from tests.gitops_tools import kstatus
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "states.md"
 
-NEVER_WAITED_FOR: Final = frozenset(
-    {
-        Reason.MATERIALIZED,
-        Reason.INITIAL,
-        Reason.CANARY,
-        Reason.HELD,
-        Reason.BAKING,
-        Reason.HEALTHY,
-        Reason.ROLLING_BACK,
-        Reason.VERIFYING,
-        Reason.ROLLED_BACK,
-        Reason.SUPERSEDED,
-        Reason.PASSED,
-        Reason.WITHIN_TOLERANCE,
-        Reason.COLLECTING,
-        Reason.WARMING_UP,
-        Reason.APPLIED,
-        Reason.HOSTNAME_SHARED,
-        Reason.METRICS_AVAILABLE,
-        Reason.METRICS_NOT_NEEDED,
-        Reason.METRICS_UNKNOWN,
-        Reason.PROGRESSING,
-        Reason.SETTLED,
-        Reason.NOT_STALLED,
-        Reason.ATTEMPT_STARTED,
-        Reason.PHASE_STARTED,
-        Reason.PHASE_EXTENDED,
-        Reason.HOLD_ENDED,
-        Reason.PROMOTED,
-        Reason.ROLLBACK_STARTED,
-        Reason.RECOVERED,
-        Reason.NOT_RECOVERED,
-        Reason.UNVERIFIED,
-        Reason.ROUTE_RESTORED,
-        Reason.GATE_WARNED,
-        Reason.ROLLBACK_REQUESTED,
-        Reason.SPEC_REVERTED,
-        Reason.RECALLED,
-        Reason.ROLLBACK_READY,
-        Reason.NOTHING_EARLIER,
-    }
+NEVER_WAITED_FOR: Final = (
+    frozenset(
+        {
+            Reason.MATERIALIZED,
+            Reason.INITIAL,
+            Reason.CANARY,
+            Reason.HELD,
+            Reason.BAKING,
+            Reason.HEALTHY,
+            Reason.ROLLING_BACK,
+            Reason.VERIFYING,
+            Reason.ROLLED_BACK,
+            Reason.SUPERSEDED,
+            Reason.PASSED,
+            Reason.WITHIN_TOLERANCE,
+            Reason.COLLECTING,
+            Reason.WARMING_UP,
+            Reason.APPLIED,
+            Reason.HOSTNAME_SHARED,
+            Reason.METRICS_AVAILABLE,
+            Reason.METRICS_NOT_NEEDED,
+            Reason.METRICS_UNKNOWN,
+            Reason.PROGRESSING,
+            Reason.SETTLED,
+            Reason.NOT_STALLED,
+            Reason.ATTEMPT_STARTED,
+            Reason.PHASE_STARTED,
+            Reason.PHASE_EXTENDED,
+            Reason.HOLD_ENDED,
+            Reason.PROMOTED,
+            Reason.ROLLBACK_STARTED,
+            Reason.RECOVERED,
+            Reason.NOT_RECOVERED,
+            Reason.UNVERIFIED,
+            Reason.ROUTE_RESTORED,
+            Reason.GATE_WARNED,
+            Reason.ROLLBACK_REQUESTED,
+            Reason.SPEC_REVERTED,
+            Reason.RECALLED,
+            Reason.ROLLBACK_READY,
+            Reason.NOTHING_EARLIER,
+            Reason.WAITING,
+            Reason.ACTION_TAKEN,
+            Reason.ACTION_REFUSED,
+        }
+    )
+    | FINAL
 )
-"""States, verdicts that hold nothing, and Events. A new word belongs here or gets a row in `core.endings`."""
+"""States, verdicts that hold nothing, answers to actions, and Events.
+
+A new word belongs here or gets a row in `core.endings`.
+"""
 
 
 def test_every_word_has_a_row_or_holds_nothing() -> None:
