@@ -44,7 +44,6 @@ class RolloutBuilder:
     status: AgentRolloutStatus = field(default_factory=AgentRolloutStatus)
     actions: tuple[AgentRolloutAction, ...] = ()
     """What people request of it."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
     finalizers: tuple[str, ...] = ()
     """Those that keep it; with one, it is being deleted."""
@@ -62,7 +61,6 @@ class RolloutBuilder:
             uid=UID,
             generation=self.generation,
             resource_version="1",
-            annotations=self.annotations,
             finalizers=self.finalizers,
             deletion_timestamp=START if self.finalizers else None,
         )
@@ -79,11 +77,6 @@ class RolloutBuilder:
     def in_deletion(self, finalizer: str = "example.com/audit") -> "RolloutBuilder":
         """Deleted at `START`, and kept by that finalizer."""
         return replace(self, finalizers=(finalizer,))
-
-    def annotated(self, **annotations: str) -> "RolloutBuilder":
-        """With annotations under our prefix."""
-        ours = {f"agentrollouts.dev/{key.replace('_', '-')}": text for key, text in annotations.items()}
-        return replace(self, annotations={**self.annotations, **ours})
 
     def requesting(self, kind: ActionType, attempt: int, **fields: str | int | bool) -> "RolloutBuilder":
         """With one more action, by these fields of its spec (camelCase)."""

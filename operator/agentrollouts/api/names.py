@@ -31,15 +31,6 @@ LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
 LABEL_TEMPLATE: Final = f"{GROUP}/template"
 
 
-ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
-
-
-ANNOTATION_ROLL_BACK: Final = f"{GROUP}/roll-back"
-
-
-ANNOTATION_RETRY: Final = f"{GROUP}/retry"
-
-
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 
 
