@@ -1,8 +1,9 @@
 """Figure: a person asks for the stable release again; how long until the route sends nothing to the canary.
 
 From just before the PATCH of `spec.releaseRef` is sent, to the arrival of the route at an onlooker's watch:
-so the API server's work on the PATCH, both watches and the write are in it. In the same run, turn by turn, a
-bare kopf loop does the least that could be done.
+so the API server's work on the PATCH, both watches and the write are in it. In the same run, turn by turn,
+another rollout is rolled back by an action, with all policies in force, and a bare kopf loop does the least
+that could be done.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ PAUSE_SECONDS: Final = 0.05
 
 MEDIAN_MS: Final = 25
 P99_MS: Final = 100
+ACTION_MS: Final = 20
 TIMES_BARE: Final = 3
 
 _CANARY: Final = 5
@@ -40,18 +42,24 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
         [sys.executable, "-m", "bench.floor.bare_loop"],
         environment={"KUBECONFIG": str(stack.kubeconfig)},
     )
-    ours, answered, theirs = [], [], []
+    ours, answered, theirs, acted = [], [], [], []
     async with Onlooker(server, ROUTES) as routes:
         await _prepare_bare(server, crowd)
         await asyncio.to_thread(loop.start)
         await crowd.begin_canaries(others)
-        for _ in range(RUNS):
-            await crowd.begin_canaries(sampled)
+        for run in range(RUNS):
+            first = (
+                SAMPLES * (1 + run) + OTHERS
+            )  # an action puts its release in quarantine: each is used once
+            by_action = crowd.names[first : first + SAMPLES]
+            await crowd.begin_canaries((*sampled, *by_action))
             await _wish(server, routes, sampled)
-            samples = [await _sample(server, routes, crowd, name) for name in sampled]
+            pairs = zip(sampled, by_action, strict=True)
+            samples = [await _sample(server, routes, crowd, *names) for names in pairs]
             ours.append(tuple(one[0] for one in samples))
             answered.append(tuple(one[1] for one in samples))
             theirs.append(tuple(one[2] for one in samples))
+            acted.append(tuple(one[3] for one in samples))
             await crowd.at_rest(sampled)
     await asyncio.to_thread(loop.stop)
     return _result(
@@ -59,22 +67,28 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
         Series("PATCH sent → route 100/0", "ms", tuple(ours)),
         Series("PATCH answered → route 100/0", "ms", tuple(answered)),
         Series("bare kopf loop: PATCH sent → route", "ms", tuple(theirs)),
+        Series("POST of an action sent → route 100/0", "ms", tuple(acted)),
     )
 
 
-def _result(size: int, ours: Series, answered: Series, theirs: Series) -> Result:
-    ratio = ours.median / theirs.median
+def _result(size: int, ours: Series, answered: Series, theirs: Series, acted: Series) -> Result:
+    ratio, by_action = ours.median / theirs.median, acted.median / ours.median
     checks = (
         Check(f"median ≤ {MEDIAN_MS} ms", f"{ours.median:.1f} ms", ours.median <= MEDIAN_MS),
         Check(f"p99 ≤ {P99_MS} ms", f"{ours.p99:.1f} ms", ours.p99 <= P99_MS),
         Check(f"median ≤ {TIMES_BARE} x the bare loop's", f"{ratio:.2f} x", ratio <= TIMES_BARE),
+        Check(f"by action: median ≤ {ACTION_MS} ms", f"{acted.median:.1f} ms", acted.median <= ACTION_MS),
+        Check(f"by action: p99 ≤ {P99_MS} ms", f"{acted.p99:.1f} ms", acted.p99 <= P99_MS),
+        Check("by action: median ≤ that by releaseRef", f"{by_action:.2f} x", by_action <= 1),
     )
     title = f"Asking to go back → route written, {size} rollouts, {OTHERS} attempts under way"
-    return Result(title, (ours, answered, theirs), checks)
+    return Result(title, (ours, answered, theirs, acted), checks)
 
 
-async def _sample(server: ApiServer, routes: Onlooker, crowd: Crowd, name: str) -> tuple[float, float, float]:
-    """Milliseconds: from our PATCH sent and answered, and for the bare loop from its PATCH sent."""
+async def _sample(
+    server: ApiServer, routes: Onlooker, crowd: Crowd, name: str, other: str
+) -> tuple[float, float, float, float]:
+    """Milliseconds: from our PATCH sent and answered, for the bare loop from its PATCH, and from a POST."""
     sent, answered, seen = await _timed(lambda: crowd.ask_back(name), routes, NAMESPACE, name)
     await asyncio.sleep(PAUSE_SECONDS)
     wish = {"spec": {"canary": 0}}
@@ -82,7 +96,14 @@ async def _sample(server: ApiServer, routes: Onlooker, crowd: Crowd, name: str) 
         lambda: server.merge(bare_loop.path_of(name), wish), routes, bare_loop.NAMESPACE, name
     )
     await asyncio.sleep(PAUSE_SECONDS)
-    return 1000 * (seen - sent), 1000 * (seen - answered), 1000 * (bare_seen - bare_sent)
+    acted, _, back = await _timed(lambda: crowd.act_back(other), routes, NAMESPACE, other)
+    await asyncio.sleep(PAUSE_SECONDS)
+    return (
+        1000 * (seen - sent),
+        1000 * (seen - answered),
+        1000 * (bare_seen - bare_sent),
+        1000 * (back - acted),
+    )
 
 
 async def _timed(

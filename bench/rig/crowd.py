@@ -18,6 +18,7 @@ ROUTES: Final = "/apis/gateway.networking.k8s.io/v1/httproutes"
 
 STABLE: Final = "1.0.0"
 NEXT: Final = "1.1.0"
+PERSON: Final = "robin@example.com"
 
 
 class Crowd:
@@ -59,6 +60,11 @@ class Crowd:
         """Ask for the stable release again, by a patch of one field."""
         await self.ask(name, STABLE)
 
+    async def act_back(self, name: str) -> None:
+        """Have the canary rolled back by an action, as a person with the right to it would."""
+        path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrolloutactions"
+        await self._server.create_as(PERSON, path, _rollback_of(name))
+
     async def ask(self, name: str, version: str) -> None:
         """Ask for a version of an agent."""
         path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrollouts/{name}"
@@ -73,6 +79,23 @@ class Crowd:
             for name in names:
                 await onlooker.until(NAMESPACE, name, looks, seconds=seconds)
             await onlooker.quiet()
+
+
+def _rollback_of(agent: str) -> Manifest:
+    """Of the canary in the second attempt."""
+    return {
+        "apiVersion": "agentrollouts.dev/v1alpha1",
+        "kind": "AgentRolloutAction",
+        "metadata": {"namespace": NAMESPACE, "name": f"{agent}-back"},
+        "spec": {
+            "rollout": agent,
+            "type": "RollBack",
+            "attempt": 2,
+            "release": f"{agent}-{NEXT}",
+            "reason": "It is a measurement",
+            "requestedBy": PERSON,
+        },
+    }
 
 
 def weights(route: Manifest) -> list[int]:
