@@ -124,3 +124,11 @@ def test_an_answer_that_another_one_follows_is_not_the_last() -> None:
     assert status is not None
     waiting = action.replace(status=status)
     assert open_actions([waiting], []) == (waiting,)
+
+
+def test_more_unanswered_actions_than_there_is_room_for_are_cut() -> None:
+    """A status that the API server refuses would record no rollback."""
+    world = unanswerable(100)
+    for _ in range(3):
+        world.step()
+        assert len(world.status.actions) <= MAX_LEDGER
