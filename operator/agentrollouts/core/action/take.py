@@ -81,7 +81,9 @@ class Desk:
 def take(actions: tuple[AgentRolloutAction, ...], status: AgentRolloutStatus, desk: Desk) -> Requests:
     """One pass over the open actions. Rollbacks come first, and nothing goes forward beside one."""
     requests = Requests(status)
-    for action in sorted(open_actions(actions, status.actions), key=_order)[:LOOKED_AT]:
+    number = status.attempt.number if status.attempt else 0
+    waiting = sorted(open_actions(actions, status.actions), key=lambda action: _order(action, number))
+    for action in waiting[:LOOKED_AT]:
         if len(requests.status.actions) >= FULL and action.spec.type is not ActionType.ROLL_BACK:
             break
         try:
@@ -105,10 +107,11 @@ def answered(
     return replace(requests, status=status, events=(*requests.events, event_of(action, reason, message)))
 
 
-def _order(action: AgentRolloutAction) -> tuple[int, float, str]:
+def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, str]:
+    """Of one type, those about the current attempt first: no number of wrong ones delays a right one."""
     kind, made = action.spec.type, action.metadata.creation_timestamp
     rank = FIRST.index(kind) if kind in FIRST else len(FIRST)
-    return rank, made.timestamp() if made else 0.0, action.metadata.name
+    return rank, action.spec.attempt != number, made.timestamp() if made else 0.0, action.metadata.name
 
 
 def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Requests:
