@@ -121,6 +121,7 @@ def test_the_text_is_stable() -> None:
         "agentrollouts.dev_agentreleases.yaml",
         "agentrollouts.dev_agentrollouts.yaml",
         "agentrollouts.dev_agentrolloutactions.yaml",
+        "agentrollouts.dev_agentfreezes.yaml",
     ]
 
 

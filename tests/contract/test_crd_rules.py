@@ -51,7 +51,8 @@ def test_only_the_standard_roots_exist() -> None:
     roots = {kind: (sorted(root["properties"]), root["required"]) for kind, root in ROOTS.items()}
 
     standard = (["apiVersion", "kind", "metadata", "spec", "status"], ["spec"])
-    assert roots == {"AgentRelease": standard, "AgentRollout": standard, "AgentRolloutAction": standard}
+    kinds = ("AgentRelease", "AgentRollout", "AgentRolloutAction", "AgentFreeze")
+    assert roots == dict.fromkeys(kinds, standard)
 
 
 def test_every_field_is_described(nodes: Nodes) -> None:
@@ -122,6 +123,7 @@ def test_durations_carry_their_unit(nodes: Nodes) -> None:
         "since",
         "until",
         "time",
+        "activeUntil",
     }
     assert [path for path, node in nodes if "duration" in path.lower() and node["type"] != "integer"] == []
 
@@ -179,11 +181,12 @@ def test_the_first_screen_answers_whether_all_is_well() -> None:
         "AgentRelease": ["Ready", "Reason", "Version", "Agent", "Digest*", "Message*", "Age"],
         "AgentRollout": ["Ready", "State", "Release", "Stable", "Weight", "Message*", "Age"],
         "AgentRolloutAction": ["Rollout", "Type", "Attempt", "By", "Result", "Message*", "Age"],
+        "AgentFreeze": ["Active", "Until", "By", "Reason", "Age"],
     }
 
 
 def test_names_are_short_and_in_a_category_of_their_own() -> None:
-    """The kinds are listed as arel, aro and aroa, and together by a word that is no plural and not `all`."""
+    """The kinds are listed as arel, aro, aroa, afr, and together by a word that is no plural, nor `all`."""
     names = {
         kind: (crd["spec"]["names"]["shortNames"], crd["spec"]["names"]["categories"])
         for kind, crd in KINDS.items()
@@ -193,4 +196,5 @@ def test_names_are_short_and_in_a_category_of_their_own() -> None:
         "AgentRelease": (["arel"], ["agentrollouts-dev"]),
         "AgentRollout": (["aro"], ["agentrollouts-dev"]),
         "AgentRolloutAction": (["aroa"], ["agentrollouts-dev"]),
+        "AgentFreeze": (["afr"], ["agentrollouts-dev"]),
     }

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from agentrollouts.api.action import AgentRolloutAction
+from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from tests.contract.server import ApiServer
@@ -14,8 +15,8 @@ EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.yaml"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.yaml"))
 MARK = "# expect: "
-MODELS: Final[Mapping[str, type[AgentRelease | AgentRollout | AgentRolloutAction]]] = {
-    model.resource.kind: model for model in (AgentRelease, AgentRollout, AgentRolloutAction)
+MODELS: Final[Mapping[str, type[AgentRelease | AgentRollout | AgentRolloutAction | AgentFreeze]]] = {
+    model.resource.kind: model for model in (AgentRelease, AgentRollout, AgentRolloutAction, AgentFreeze)
 }
 
 

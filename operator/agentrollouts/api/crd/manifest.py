@@ -15,6 +15,7 @@ from agentrollouts.api.crd.structural import Schema, structural, without_default
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.model.marks import Column, Resource
 from agentrollouts.api.names import GROUP, VERSION
+from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 
@@ -39,7 +40,8 @@ settled."""
 
 def crds() -> tuple[Manifest, ...]:
     """The CustomResourceDefinitions."""
-    return tuple(_crd(model, model.resource) for model in (AgentRelease, AgentRollout, AgentRolloutAction))
+    models = (AgentRelease, AgentRollout, AgentRolloutAction, AgentFreeze)
+    return tuple(_crd(model, model.resource) for model in models)
 
 
 def render() -> dict[str, str]:
