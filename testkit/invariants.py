@@ -1,18 +1,21 @@
 """The rules of reliability that one decision can break; they share nothing with the code that they check."""
 
 import json
+from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.gates import NoDataPolicy, OnTimeout
 from agentrollouts.api.objects import ConditionStatus
+from agentrollouts.api.people.freeze import InFlight
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt.schedule import ramp
 from agentrollouts.core.conditions import WARNINGS
 from agentrollouts.core.effects import Deletion, Manifest, Patch, Write
+from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
@@ -29,6 +32,7 @@ def check(obs: Observation, decision: Decision) -> None:
     _check_traffic(decision, before, after)
     _check_moves(before, after)
     _check_rise(obs, before, after)
+    _check_freeze(obs, before, decision)
     _check_clock(obs, after)
     _check_conditions(obs, before, after)
     check_workloads(obs, decision)
@@ -151,6 +155,29 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         assert obs.poll_result.plan.counting_start == old.counting_start_time, (
             "an answer about another segment"
         )
+
+
+def _check_freeze(obs: Observation, before: AgentRolloutStatus, decision: Decision) -> None:
+    """A rollback is the same with a freeze as without; while one is always active, nothing goes forward."""
+    if not obs.freezes:
+        return
+    free, after = decide(replace(obs, freezes=())), decision.status or before
+    back = (free.status or before).last_rollback
+    assert after.last_rollback == back, "a freeze changed a rollback"
+    old, new = before.attempt, after.attempt
+    if back != before.last_rollback:
+        assert decision.writes == free.writes
+        return
+    healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
+    lasting = [each.spec for each in obs.freezes if not (each.spec.windows or each.spec.except_)]
+    if new is None or new.digest in healthy or not lasting or new.state in LATCHED | {State.SUPERSEDED}:
+        return
+    if old is None or old.number != new.number or old.state is State.PENDING:
+        assert new.state is State.PENDING, "an attempt began while it was frozen"
+    elif any(spec.in_flight is InFlight.HOLD for spec in lasting):
+        assert new.weight <= old.weight, "the canary got more while it was frozen"
+        is_same_plan = old.plan_hash == new.plan_hash
+        assert new.state is old.state or new.state is State.HELD or not is_same_plan, (old.state, new.state)
 
 
 def _takes_promotion(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:

@@ -17,6 +17,7 @@ from agentrollouts.api.rollout import BAKE
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
+from testkit.builders.freezes import a_freeze
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
 from testkit.builders.releases import a_ready_release, not_ready
 from testkit.builders.rollouts import PLAN, a_rollout
@@ -167,6 +168,9 @@ def _retry(world: World) -> None:
 
 approving = Edit("approving", _approve)
 ORDERS: Final = (
+    setting(freezes=(a_freeze(),)),
+    setting(freezes=(a_freeze(inFlight="Continue"),)),
+    setting(freezes=()),
     approving,
     Edit("taking back", _take_back),
     Edit("retrying", _retry),

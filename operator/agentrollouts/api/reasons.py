@@ -80,6 +80,7 @@ class Reason(StrEnum):
     # Why an attempt is held.
     HELD_BY_PERSON = "HeldByPerson", "A person holds the attempt; rolling back still works."
     PAUSED = "Paused", "The rollout is paused; rolling back still works."
+    FROZEN = "Frozen", "An AgentFreeze covers the rollout; rolling back still works."
     METRIC_MISSING = "MetricMissing", "A gate's metric does not exist."
     NEVER_SEEN = (
         "NeverSeen",
@@ -206,6 +207,14 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing", "The rollout is in progress."
     SETTLED = "Settled", "There is nothing left to do."
     NOT_STALLED = "NotStalled", "The rollout is not waiting for anything that only a person can resolve."
+
+    # Whether a freeze is active.
+    NO_WINDOWS = "NoWindows", "The freeze has begun and is not over, and has no windows."
+    IN_WINDOW = "InWindow", "The time is in a window of the freeze."
+    OUTSIDE_WINDOWS = "OutsideWindows", "The time is outside the windows of the freeze."
+    NOT_BEGUN = "NotBegun", "The start time of the freeze is still to come."
+    OVER = "Over", "The end time of the freeze has passed."
+    INVALID_WINDOW = "InvalidWindow", "A window of the freeze cannot be read, so the freeze counts as active."
 
     # The answer to an action.
     DONE = "Done", "What was requested is done."

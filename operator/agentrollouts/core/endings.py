@@ -86,6 +86,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.NO_HEALTHY_TARGET: _person("ship a fix", is_stated=True, is_measured=True),
     # What people intend.
     Reason.PAUSED: _intended("set `spec.paused` to false"),
+    Reason.FROZEN: _object("the AgentFreeze in the message ends or is deleted"),
     Reason.HELD_BY_PERSON: _intended("create an action of type Resume"),
     Reason.AWAITING_APPROVAL: _intended("create an action of type Approve, as the message shows"),
     # The plan.

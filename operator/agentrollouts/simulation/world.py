@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
+from agentrollouts.core.action.freeze import covers
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
@@ -61,6 +63,8 @@ class World(ApiServer):
     """Releases whose agents are gone: their Services have no ready endpoint."""
     identity_proved: bool | None = True
     """Whether the API server verifies who creates actions."""
+    freezes: tuple[AgentFreeze, ...] = ()
+    """Those of the rollout's namespace."""
     operator_runs: bool = True
     skew: timedelta = timedelta()
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
@@ -188,6 +192,7 @@ class World(ApiServer):
             snapshots=dict(self.snapshots),
             poll_result=self.poll_result,
             actions=tuple(self.actions.values()),
+            freezes=tuple(each for each in self.freezes if covers(each, self.rollout.metadata, None)),
             identity_proved=self.identity_proved,
         )
 

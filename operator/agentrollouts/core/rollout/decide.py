@@ -13,12 +13,14 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.rollout.checks import (
     approval,
     endpoints,
+    freezes,
     idle,
     progressing,
     proof,
     requested,
     terminating,
 )
+from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
 from agentrollouts.core.rollout.observation import Observation
@@ -27,17 +29,7 @@ from agentrollouts.core.states import is_pending, is_progressing
 
 Check = Callable[[Situation], moves.Move | None]
 
-PROGRESSING: Final[tuple[Check, ...]] = (
-    progressing.rollback_in_progress,  # never reconsidered: not by new metrics, a new spec or a restart
-    progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
-    progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
-    progressing.cap_exceeded,  # so does a cap, which needs no comparison
-    endpoints.canary_unreachable,  # a canary without a ready endpoint is proof of harm too
-    terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
-    progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
-    progressing.plan_changed,  # before any hold, which would be about the old plan
-    requested.held_by_person,  # a person's hold is named before any other
-    progressing.paused,  # so is a pause in Git
+ONWARD: Final[tuple[Check, ...]] = (
     progressing.agent_taken,  # nothing goes forward for two rollouts at once
     progressing.plan_invalid,  # a gate that cannot be evaluated will not pass by waiting
     endpoints.stable_unreachable,  # without stable no rollback and no comparison is possible
@@ -54,6 +46,32 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.inconclusive,  # time is over; only Pass advances
     approval.awaiting_approval,  # a person decides last, so that everything they see has passed
     approval.next_step,
+)
+"""What goes forward, and what is waited for before. A freeze stops it, unless it leads to a rollback."""
+
+
+def frozen(s: Situation) -> moves.Move | None:
+    """A freeze holds the attempt; a rollback, now or at the end of another hold, is as without it."""
+    freeze = freezes.frozen_attempt(s)
+    if freeze is None:
+        return None
+    move = first(ONWARD, s)
+    return move if freezes.leads_back(move) else hold(s, freeze.reason, freeze.message)
+
+
+PROGRESSING: Final[tuple[Check, ...]] = (
+    progressing.rollback_in_progress,  # never reconsidered: not by new metrics, a new spec or a restart
+    progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
+    progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
+    progressing.cap_exceeded,  # so does a cap, which needs no comparison
+    endpoints.canary_unreachable,  # a canary without a ready endpoint is proof of harm too
+    terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
+    progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
+    progressing.plan_changed,  # before any hold, which would be about the old plan
+    requested.held_by_person,  # a person's hold is named before any other
+    progressing.paused,  # so is a pause in Git
+    frozen,  # and a freeze; it does not delay what follows if that is a rollback
+    *ONWARD,
 )
 
 PENDING: Final[tuple[Check, ...]] = (
@@ -86,8 +104,12 @@ IDLE: Final[tuple[Check, ...]] = (
 def decide(obs: Observation) -> Decision:
     """What to do about one rollout. Never raises for what a user wrote; an exception from here is a bug."""
     situation = assess(obs)
-    chain = _chain(situation.status)
-    return conclude(situation, next(move for check in chain if (move := check(situation)) is not None))
+    return conclude(situation, first(_chain(situation.status), situation))
+
+
+def first(chain: tuple[Check, ...], s: Situation) -> moves.Move:
+    """What the first check decides that applies; the last one always does."""
+    return next(move for check in chain if (move := check(s)) is not None)
 
 
 def _chain(status: AgentRolloutStatus) -> tuple[Check, ...]:

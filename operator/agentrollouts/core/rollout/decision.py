@@ -11,6 +11,7 @@ from datetime import datetime
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
+from agentrollouts.core.action.freeze import next_edge
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.segments import is_same_segment
@@ -32,7 +33,7 @@ from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, 
 from agentrollouts.core.rollout.reporting.warning_events import notices
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
-from agentrollouts.core.states import is_progressing
+from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
@@ -166,7 +167,14 @@ def _wake_at(
     """The earliest time at which the decision may be another one though nothing changed."""
     lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
     deserted = lost + endpoints.grace(s.spec) if lost else None
-    times: tuple[datetime | None, ...] = (getattr(move, "until", None), s.gateways.until, deserted, then)
+    edge = next_edge(s.obs.freezes, s.now) if is_under_way(status) else None
+    times: tuple[datetime | None, ...] = (
+        getattr(move, "until", None),
+        s.gateways.until,
+        deserted,
+        then,
+        edge,
+    )
     return min((time for time in times if time and time > s.now), default=None)
 
 

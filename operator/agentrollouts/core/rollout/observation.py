@@ -7,6 +7,7 @@ from typing import Final
 
 from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
@@ -67,6 +68,8 @@ class Observation:
     poll_result: PollResult | None = None
     actions: tuple[AgentRolloutAction, ...] = ()
     """What people have requested of this rollout, whether or not it was taken."""
+    freezes: tuple[AgentFreeze, ...] = ()
+    """Those that cover this rollout, whether or not they are active now."""
     identity_proved: bool | None = None
     """Whether the API server verifies who creates actions. None if it is not known, since nothing depends on
     it."""

@@ -12,16 +12,16 @@ from agentrollouts.core.endings import with_way_out
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.situation import Situation
 
-INTENDED: Final = frozenset({Reason.PAUSED, Reason.HELD_BY_PERSON})
+INTENDED: Final = frozenset({Reason.PAUSED, Reason.HELD_BY_PERSON, Reason.FROZEN})
 """Holds that someone wants."""
 
 
 def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollBack:
     """Stop here; or roll back, if the plan limits how long to wait for this.
 
-    A pause and a person's hold have no time limit, and without a stable release there is no rollback. A
-    return to an earlier release has no limit either, since its end would serve again what was rolled back. A
-    person who acknowledged the hold has set the limit.
+    A pause, a freeze and a person's hold have no time limit, and without a stable release there is no
+    rollback. A return to an earlier release has no limit either, since its end would serve again what was
+    rolled back. A person who acknowledged the hold has set the limit.
     """
     current = s.attempt.hold
     since = current.since if current and current.reason == reason else s.now

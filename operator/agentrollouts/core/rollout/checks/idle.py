@@ -15,6 +15,7 @@ from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.checks.freezes import frozen_beginning
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.desired import Standing, missing_service
@@ -247,7 +248,7 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
     """What is in the way of a beginning before its endpoints, the most lasting first.
 
     A return to a release that was healthy is a rollback, so it needs neither a valid plan nor the end of a
-    pause, only what it takes to serve the release.
+    pause or a freeze, only what it takes to serve the release.
     """
     if other := rival(s.obs):
         yield other
@@ -272,6 +273,8 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
         )
     if s.spec.paused and not is_return:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
+    if not is_return and (frozen := frozen_beginning(s, record)):
+        yield frozen
     stable = s.status.stable
     if s.spec.traffic.by_route and stable and stable.service == record.service:
         yield Problem(

@@ -1,0 +1,36 @@
+"""What a freeze stops: a beginning, and every step of an attempt. Nothing that leads back to stable.
+
+A return to a release that was healthy before is a rollback, so no freeze stops it.
+"""
+
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.core.action.freeze import frozen_by
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import is_returning
+from agentrollouts.core.rollout.situation import Situation
+
+
+def frozen_beginning(s: Situation, record: ReleaseRecord) -> Problem | None:
+    """Which freeze keeps an attempt from beginning."""
+    return _frozen(s, record, is_in_flight=False)
+
+
+def frozen_attempt(s: Situation) -> Problem | None:
+    """Which freeze holds the attempt in progress."""
+    canary = s.status.canary
+    if canary is None or is_returning(canary, s.status):
+        return None
+    return _frozen(s, canary, is_in_flight=True)
+
+
+def leads_back(move: moves.Move) -> bool:
+    """Whether a move rolls back, or is a hold at whose end the attempt is rolled back."""
+    return isinstance(move, moves.RollBack) or (isinstance(move, moves.Hold) and move.until is not None)
+
+
+def _frozen(s: Situation, record: ReleaseRecord, *, is_in_flight: bool) -> Problem | None:
+    rollout = s.obs.rollout.metadata
+    sentence = frozen_by(s.obs.freezes, rollout, record.release, s.now, is_in_flight=is_in_flight)
+    return Problem(Reason.FROZEN, sentence) if sentence else None
