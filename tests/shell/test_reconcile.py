@@ -31,6 +31,7 @@ from agentrollouts.shell.content.desk import Desk
 from agentrollouts.shell.content.examination import Request
 from agentrollouts.shell.content.examiner import examined_here
 from agentrollouts.shell.controllers.controller import Controller
+from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
 from agentrollouts.shell.controllers.rollout import RolloutController
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
@@ -64,6 +65,10 @@ CONFIG_WRITE = Effect("apply", f"ConfigMap {AGENT}-traffic")
 STATUS_WRITE = Effect("replace_status", f"AgentRollout {AGENT}")
 
 
+HOME = "agentrollouts"
+"""Namespace of the operator."""
+
+
 class Shell:
     """All of the shell but the watch."""
 
@@ -71,7 +76,7 @@ class Shell:
         self.api = FakeApiServer()
         self.examined = 0
         self.prometheus = FakePrometheus()
-        self.cache = Cache()
+        self.cache = Cache(home=HOME)
         self.queue: WorkQueue[Ref] = WorkQueue(now)
         self.api.intake = Intake(self.cache, self.queue)
         poller = Poller(lambda _name, _ns: self.prometheus, self.queue.mark, lambda *_: None, self.clock)
@@ -102,6 +107,7 @@ class Shell:
                 self.release_permits,
                 Desk(self.queue.mark),
             ),
+            "AgentFreeze": FreezeController(actor, HOME, self.clock),
         }
         reconciler = Reconciler(self.queue, self.cache, controllers, telemetry)
         work = [reconciler.work() for _ in range(workers)]

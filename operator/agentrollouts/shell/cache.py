@@ -5,8 +5,7 @@ here; the newest resource version wins, so their order does not matter, and a wr
 next decision even if its watch event is late.
 
 Objects are kept packed: ten thousand rollouts with everything that belongs to them are small then, the
-garbage collector has nothing of them to walk through, and what `get` gives is the caller's own. To unpack all
-that one decision reads takes a tenth of a millisecond.
+garbage collector has nothing of them to walk through, and what `get` gives is the caller's own.
 
 What a tenant makes is bounded here. Only what decisions read is remembered; of an object that is still large,
 or of one more than its namespace has room for, only an outline, and the object is read where it is needed.
@@ -35,6 +34,7 @@ from agentrollouts.shell.relations import (
     door_numbers,
     entries,
     is_answered,
+    lasting,
     touched,
 )
 from agentrollouts.shell.remembered import outline, remembered
@@ -82,7 +82,8 @@ class _Stored(NamedTuple):
 class Cache:
     """Objects by key, with an index of what belongs together."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: str | None = None) -> None:
+        self.home = home  # namespace of the operator, whose freezes are about others; None if it has none
         self._objects: dict[Ref, _Stored] = {}
         self._gone: OrderedDict[Ref, int] = OrderedDict()
         self._index: dict[Hashable, Ref | set[Ref]] = {}
@@ -96,28 +97,28 @@ class Cache:
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""
-        stored = self._objects.get(key)
-        return None if stored is None else _unpacked(stored)
+        return _unpacked(self._objects[key]) if key in self._objects else None
+
+    def version(self, key: Ref) -> int | None:
+        """The version of the object that is remembered, or None if none is known."""
+        return self._objects[key].version if key in self._objects else None
 
     def is_outline(self, key: Ref) -> bool:
         """Whether only the outline of an object is remembered, so that it has to be read."""
-        stored = self._objects.get(key)
-        return stored is not None and stored.is_outline
+        return key in self._objects and self._objects[key].is_outline
 
     def is_urgent(self, key: Ref) -> bool:
         """Whether a look at an object cannot wait; settling a rollout that is gone cannot."""
-        stored = self._objects.get(key)
-        return key.kind == ROLLOUT if stored is None else stored.is_urgent
+        return self._objects[key].is_urgent if key in self._objects else key.kind == ROLLOUT
 
     def wish(self, key: Ref) -> int | None:
         """What people ask of a rollout, as a number that changes with it; None if it is not known."""
-        stored = self._objects.get(key)
-        return None if stored is None else stored.wish
+        return self._objects[key].wish if key in self._objects else None
 
     def claim(self, key: Ref) -> object:
         """What of a rollout concerns other rollouts, for comparison; None if it is not known."""
         stored = self._objects.get(key)
-        return None if stored is None else (stored.claim, stored.entries)
+        return None if stored is None else (stored.claim, lasting(stored.entries))
 
     def put(self, manifest: Manifest) -> bool:
         """Take in an object; False if nothing has changed in it that decisions read."""
@@ -188,8 +189,8 @@ class Cache:
 
     def routes_beside(self, route: Manifest) -> list[Manifest]:
         """Other routes that may share a hostname and a parent with this one, a few for each door."""
-        keys = {ref for entry in door_numbers(route) for ref in self._some(entry, Ref.of(route))}
-        return [_unpacked(self._objects[key]) for key in keys]
+        doors, key = door_numbers(route), Ref.of(route)
+        return [_unpacked(self._objects[ref]) for ref in {r for door in doors for r in self._some(door, key)}]
 
     def sends_to(self, namespace: str, service: str) -> bool:
         """Whether a known route of a namespace has a Service as a backend with a weight."""
@@ -202,8 +203,7 @@ class Cache:
 
     def others_of_agent(self, namespace: str, name: str, agent: str) -> list[Manifest]:
         """The other rollouts of an agent in its namespace, as `claim_of` has them."""
-        keys = self.keys_of(ROLLOUT, namespace, agent)
-        return [self._claim(key) for key in keys if key.name != name]
+        return [self._claim(key) for key in self.keys_of(ROLLOUT, namespace, agent) if key.name != name]
 
     def made(self, key: Ref) -> str | None:
         """When an object was made, in a form that sorts; None if it is not known."""

@@ -12,12 +12,14 @@ from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
 from agentrollouts.core.action.ledger import FINAL
 from agentrollouts.core.conditions import READY
 from agentrollouts.core.release.snapshot import released
+from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.routers import table
 
 ACTION: Final = "AgentRolloutAction"
 CONFIG_MAP: Final = "ConfigMap"
+FREEZE: Final = "AgentFreeze"
 RELEASE: Final = "AgentRelease"
 ROLLOUT: Final = "AgentRollout"
 ROUTE: Final = "HTTPRoute"
@@ -28,12 +30,17 @@ RELEASE_NAME: Final = "release"
 """Opens the entry of a release by its own name."""
 PARENT: Final = "parent"
 """Opens the entry of a release by that of its parent."""
+UNDER_WAY: Final = "under way"
+"""Opens the entries of a rollout with an attempt that is pending or in progress."""
 
 
 def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     """Under what an object is found: its agent, and those that it names or that have claimed it."""
     if key.kind == ACTION:
         yield ACTION, Ref(ROLLOUT, key.namespace, rollout_of(manifest)), is_back(manifest)
+        return
+    if key.kind == FREEZE:
+        yield FREEZE, key.namespace
         return
     yield from ((CLAIM, Ref(ROLLOUT, key.namespace, name)) for name in table.claimants(manifest))
     if key.kind == ROUTE:
@@ -47,6 +54,8 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
         yield RELEASE_NAME, key.namespace, key.name
         if parent := (_spec(manifest).get("parent") or {}).get("name"):
             yield PARENT, key.namespace, parent
+    if key.kind == ROLLOUT and is_under_way(manifest):
+        yield from ((UNDER_WAY,), (UNDER_WAY, key.namespace))
     if key.kind == ROLLOUT:
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
         yield from ((named,) for named in _named(manifest))
@@ -65,6 +74,9 @@ def touched(
     key, agent = Ref.of(manifest), agent_of(manifest)
     if key.kind == ACTION:
         yield Ref(ROLLOUT, key.namespace, rollout_of(manifest))
+        return
+    if key.kind == FREEZE:
+        yield key
         return
     labels = manifest["metadata"].get("labels") or {}
     if key.kind in {ROLLOUT, RELEASE}:
@@ -85,6 +97,34 @@ def touched(
         yield from find(ROLLOUT, key.namespace, agent)
         for named in _named(manifest):
             yield from find(named)
+
+
+def frozen(freeze: Manifest, find: Callable[..., Iterable[Ref]], home: str | None) -> Iterator[Ref]:
+    """The rollouts with a pending attempt, or one in progress, that a freeze may be about, by their names.
+
+    Args:
+        freeze: The freeze.
+        find: The known objects under one of the `entries`, given as its parts.
+        home: Namespace of the operator, whose freezes are about others; None if it has none.
+    """
+    place, spec = freeze["metadata"]["namespace"], _spec(freeze)
+    places = [place] if place != home else spec.get("namespaces")
+    named = spec.get("rollouts")
+    entries = [(UNDER_WAY,)] if not places else [(UNDER_WAY, each) for each in places]
+    for key in (key for entry in entries for key in find(*entry)):
+        if not named or key.name in named:
+            yield key
+
+
+def lasting(entries: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    """Those of the `entries` of an object that do not come and go with an attempt."""
+    return tuple(each for each in entries if not (isinstance(each, tuple) and each[0] == UNDER_WAY))
+
+
+def is_under_way(rollout: Manifest) -> bool:
+    """Whether an attempt of a rollout is pending or in progress."""
+    attempt = (rollout.get("status") or {}).get("attempt") or {}
+    return attempt.get("state") not in ENDS | {None}
 
 
 def claim_of(rollout: Manifest) -> Manifest:

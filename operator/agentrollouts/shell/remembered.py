@@ -9,7 +9,7 @@ from typing import Any, Final
 from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.names import FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.release.snapshot import head_of
-from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROUTE
+from agentrollouts.shell.relations import CONFIG_MAP, FREEZE, RELEASE, ROLLOUT, ROUTE
 
 _METADATA: Final = (
     "name",
@@ -36,6 +36,8 @@ def remembered(manifest: Manifest) -> Manifest:
     for field in ("labels", "annotations"):
         if field in metadata:
             kept[field] = _ours(metadata[field])
+    if manifest["kind"] == ROLLOUT and "labels" in metadata:
+        kept["labels"] = metadata["labels"]  # freezes select by them
     if manifest["kind"] in {ROUTE, CONFIG_MAP} and (others := _others(manifest)):
         kept["managedFields"] = others  # the writer of our weights is reported
     small = {**manifest, "metadata": kept}
@@ -45,12 +47,19 @@ def remembered(manifest: Manifest) -> Manifest:
 
 
 def outline(manifest: Manifest) -> Manifest:
-    """As much of an object as says what it belongs to; the rest is read where it is needed."""
+    """As much of an object as says what it belongs to; the rest is read where it is needed.
+
+    A freeze is never larger than its schema allows, and a decision cannot wait for it.
+    """
+    if manifest["kind"] == FREEZE:
+        return manifest
     metadata = {
         key: value
         for key, value in manifest["metadata"].items()
         if key not in {"annotations", "managedFields", "ownerReferences"}
     } | _marks(manifest["metadata"])
+    if "labels" in metadata:
+        metadata["labels"] = _ours(metadata["labels"])
     spec, status = manifest.get("spec"), manifest.get("status")
     kept = {key: value for key, value in manifest.items() if key not in {"spec", "status", "data"}}
     if isinstance(spec, dict):

@@ -25,6 +25,7 @@ from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.content.desk import Desk
 from agentrollouts.shell.content.examiner import Examiner
 from agentrollouts.shell.controllers.controller import Controller
+from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
 from agentrollouts.shell.controllers.rollout import RolloutController
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
@@ -40,7 +41,7 @@ from agentrollouts.shell.lease import LEASE, Lease, identity
 from agentrollouts.shell.permits.releases import ReleasePermits
 from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.reconcile import Reconciler
-from agentrollouts.shell.relations import RELEASE, ROLLOUT
+from agentrollouts.shell.relations import FREEZE, RELEASE, ROLLOUT
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.sources import Sources
 from agentrollouts.shell.workqueue import Shares, WorkQueue
@@ -106,7 +107,7 @@ class Operator:
             self._kubeconfig, on_call=telemetry.api_call, may_write=may_write
         )
         self._exit.push_async_callback(cluster.close)
-        cache = Cache()
+        cache = Cache(home=settings.lease.namespace if settings.lease else None)
         queue = WorkQueue(asyncio.get_running_loop().time, shares_of(settings.workers, cache))
         telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         intake = Intake(cache, queue)
@@ -148,6 +149,7 @@ class Operator:
         controllers: dict[str, Controller] = {
             ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry, metrics),
             RELEASE: ReleaseController(releases, actor, writes, release_permits, Desk(queue.mark)),
+            FREEZE: FreezeController(actor, cache.home),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(intake), "settings")

@@ -40,6 +40,7 @@ class Resource:
 
 
 KINDS: Final[Mapping[str, Resource]] = {
+    "AgentFreeze": Resource(API_VERSION, "agentfreezes"),
     "AgentRelease": Resource(API_VERSION, "agentreleases"),
     "AgentRollout": Resource(API_VERSION, "agentrollouts"),
     "AgentRolloutAction": Resource(API_VERSION, "agentrolloutactions"),

@@ -31,6 +31,7 @@ from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.actions import Actions
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
+from agentrollouts.shell.inputs.freezes import Freezes
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
@@ -66,6 +67,7 @@ class RolloutObserver:
         permits: Permits | None = None,
         endpoints: EndpointWatch | None = None,
     ) -> None:
+        self._freezes = Freezes(cache)
         self._actions = Actions(cache, cluster)
         self._permits = permits
         self._cache = cache
@@ -119,6 +121,7 @@ class RolloutObserver:
             poll_result=self._poller.newest(_key_of(rollout)),
             endpoints=self._seen_endpoints(rollout),
             actions=actions,
+            freezes=self._freezes.covering(rollout.metadata),
         )
         obs = replace(obs, same_door=self._same_door(obs))
         starting = about_to_start(obs)

@@ -9,11 +9,16 @@ from typing import Any, Final
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.model.unknown import with_unknown
+from agentrollouts.api.people.freeze import FreezeStatus
 from agentrollouts.api.release import AgentReleaseStatus
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.shell.relations import RELEASE, ROLLOUT
+from agentrollouts.shell.relations import FREEZE, RELEASE, ROLLOUT
 
-STATUSES: Final[Mapping[str, type[ApiModel]]] = {ROLLOUT: AgentRolloutStatus, RELEASE: AgentReleaseStatus}
+STATUSES: Final[Mapping[str, type[ApiModel]]] = {
+    ROLLOUT: AgentRolloutStatus,
+    RELEASE: AgentReleaseStatus,
+    FREEZE: FreezeStatus,
+}
 """By kind."""
 
 

@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterable
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.relations import ACTION, RELEASE, ROLLOUT, rollout_of
+from agentrollouts.shell.relations import ACTION, FREEZE, RELEASE, ROLLOUT, frozen, rollout_of
 from agentrollouts.shell.workqueue import WorkQueue
 
 
 class Intake:
-    """Feeds the cache and the queue."""
+    """Feeds the cache and the queue.
+
+    Args:
+        cache: What is known.
+        queue: What is to be looked at.
+    """
 
     def __init__(self, cache: Cache, queue: WorkQueue[Ref]) -> None:
         self._cache = cache
@@ -29,11 +34,14 @@ class Intake:
         manifest = with_own_facts(manifest)
         key = Ref.of(manifest)
         beside, wish, claim = self._cache.beside(manifest), self._cache.wish(key), self._cache.claim(key)
+        freeze = self._cache.get(key) if key.kind == FREEZE else None
         if self._cache.put(manifest):
             urgent = key if wish is not None and wish != self._cache.wish(key) else None
             if key.kind == ACTION:
                 urgent = Ref(ROLLOUT, key.namespace, rollout_of(manifest))
             self._mark(manifest, beside, urgent, is_claim_new=claim != self._cache.claim(key))
+            if key.kind == FREEZE and (freeze is None or freeze.get("spec") != manifest.get("spec")):
+                self._mark_frozen(*(each for each in (freeze, manifest) if each))
 
     def put_unseen(self, manifest: Manifest) -> None:
         """An object was read by name that the watch does not show, as it has lost our label."""
@@ -42,15 +50,24 @@ class Intake:
 
     def drop(self, manifest: Manifest) -> None:
         """An object is gone."""
-        beside = self._cache.beside(manifest, is_gone=True)
+        beside, freeze = self._cache.beside(manifest, is_gone=True), self._cache.get(Ref.of(manifest))
         if self._cache.drop(manifest):
             self._mark(manifest, beside)
+            if manifest["kind"] == FREEZE:
+                self._mark_frozen(freeze or manifest)
 
     def look_at_all(self) -> None:
         """Something that every rollout and release depends on has changed, such as the settings."""
         for kind in (ROLLOUT, RELEASE):
             for key in self._cache.versions(kind, None):
                 self._queue.mark(key)
+
+    def _mark_frozen(self, *versions: Manifest) -> None:
+        """Mark what a freeze was about, and is about now; what is at rest has no business with it."""
+        for key in {
+            key for freeze in versions for key in frozen(freeze, self._cache.keys_of, self._cache.home)
+        }:
+            self._queue.mark(key)
 
     def _mark(
         self,

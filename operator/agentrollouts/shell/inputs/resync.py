@@ -14,7 +14,7 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.relations import ACTION, CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.relations import ACTION, CONFIG_MAP, FREEZE, RELEASE, ROLLOUT, ROUTE
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ WATCHED: Final[Mapping[str, Mapping[str, str] | None]] = {
     ROUTE: None,
     RELEASE: None,
     ACTION: None,
+    FREEZE: None,
     ROLLOUT: None,
 }
 """What we list and watch, by which labels if any.
@@ -39,6 +40,7 @@ Children first: a rollout whose route is not known yet would be taken to have no
 MISSABLE: Final[Mapping[str, str]] = {
     ROUTE: "rollouts that split by ConfigMap are served",
     ACTION: "people cannot act on rollouts until the CRDs and the role of this version are installed",
+    FREEZE: "freezes stop nothing until the CRDs and the role of this version are installed",
 }
 """Kinds that a cluster can lack, and what follows; a rollback depends on neither."""
 
@@ -122,6 +124,8 @@ class Resync:
             if kind not in MISSABLE or (kind == ROUTE and isinstance(error, ForbiddenError)):
                 raise
             logger.warning("%s; %s", error, MISSABLE[kind])
+            if isinstance(error, ForbiddenError):
+                return  # what is known may still be there: a freeze does not end for a lost right
         for key in unseen:
             gone = self._cache.get(key)
             if gone is not None and version_of(gone) == versions[key]:  # no news since the question
