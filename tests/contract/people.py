@@ -10,6 +10,7 @@ from sandbox.stack import Stack
 from tests.contract.server import Answer
 
 GROUPS: Final = {
+    "agentfreezes": "/apis/agentrollouts.dev/v1alpha1",
     "agentrolloutactions": "/apis/agentrollouts.dev/v1alpha1",
     "agentreleases": "/apis/agentrollouts.dev/v1alpha1",
     "agentrollouts": "/apis/agentrollouts.dev/v1alpha1",

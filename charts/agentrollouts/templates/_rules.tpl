@@ -19,7 +19,13 @@ actions that were answered long ago.
     - create  # a dry run in the name of someone else, to see that it is refused; the policy `own-actions` permits no other
     - delete  # what was answered before the oldest attempt that is kept
 - apiGroups: [agentrollouts.dev]
-  resources: [agentreleases/status, agentrollouts/status, agentrolloutactions/status]
+  resources: [agentfreezes]
+  verbs:
+    - get    # the newest version after a conflict
+    - list   # the start of the watch
+    - watch  # what is frozen from this moment on
+- apiGroups: [agentrollouts.dev]
+  resources: [agentreleases/status, agentrollouts/status, agentrolloutactions/status, agentfreezes/status]
   verbs:
     - update  # status whole, with its resourceVersion; the spec belongs to people and Git and is never written
 - apiGroups: [""]

@@ -25,6 +25,7 @@ from tests.contract.chart.rendering import FULL_NAME
 from tests.contract.people import Someone
 
 RELEASES, ROLLOUTS, ACTIONS = "agentreleases", "agentrollouts", "agentrolloutactions"
+FREEZES = "agentfreezes"
 READ: Final = frozenset({"get", "list", "watch"})
 WRITE: Final = frozenset({"create", "update", "patch"})
 REQUESTED: Final = frozenset(kind.lower() for kind in ActionType)
@@ -34,7 +35,8 @@ RESOURCES: Final = (
     RELEASES,
     ROLLOUTS,
     ACTIONS,
-    *(f"{kind}/status" for kind in (RELEASES, ROLLOUTS, ACTIONS)),
+    FREEZES,
+    *(f"{kind}/status" for kind in (RELEASES, ROLLOUTS, ACTIONS, FREEZES)),
 )
 
 SAFER: Final = frozenset({"rollback", "hold", "acknowledge"})
@@ -42,15 +44,26 @@ SHIPS: Final = SAFER | {"release", "plan"}
 COMMANDS: Final = SAFER | {"promote", "resume", "retry"}
 Rights = Mapping[str, frozenset[str]]
 RIGHTS: Final[Mapping[str, Rights]] = {
-    VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ},
-    DANA: {RELEASES: READ | WRITE | {"delete"}, ROLLOUTS: READ | WRITE | SHIPS, ACTIONS: READ | {"create"}},
+    VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ, FREEZES: READ},
+    DANA: {
+        RELEASES: READ | WRITE | {"delete"},
+        ROLLOUTS: READ | WRITE | SHIPS,
+        ACTIONS: READ | {"create"},
+        FREEZES: READ,
+    },
     ADA: {
         RELEASES: READ | WRITE | {"delete"},
         ROLLOUTS: READ | WRITE | SHIPS | {"delete"},
         ACTIONS: READ | {"create"},
+        FREEZES: READ,
     },
-    LEE: {RELEASES: READ, ROLLOUTS: READ | SAFER | {"approve"}, ACTIONS: READ | {"create"}},
-    ALI: {RELEASES: READ, ROLLOUTS: READ | COMMANDS, ACTIONS: READ | {"create"}},
+    LEE: {RELEASES: READ, ROLLOUTS: READ | SAFER | {"approve"}, ACTIONS: READ | {"create"}, FREEZES: READ},
+    ALI: {
+        RELEASES: READ,
+        ROLLOUTS: READ | COMMANDS,
+        ACTIONS: READ | {"create"},
+        FREEZES: READ | WRITE | {"delete"},
+    },
     ROB: {ROLLOUTS: READ | SAFER, ACTIONS: frozenset({"get", "create"})},
 }
 """What view, edit, admin, approver, commander and responder may do."""
