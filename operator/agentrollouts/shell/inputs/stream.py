@@ -1,9 +1,9 @@
 """The answer to a watch, whose changes are taken in as they are read; kopf gets their versions alone.
 
-kopf starts a task for each change of an object, and reads the next change a few turns of the event loop
-later. Each turn has a step of each pass that is in progress. So while one tenant changed 200 objects a
-second, the change of another waited for up to a second. kopf still opens the stream, keeps it alive and
-begins again where it broke; for that, it needs to know how far it has come.
+kopf starts a task for each change of an object, and reads the next change a turn of the event loop later. A
+turn has a step of each pass that is in progress. So while one tenant changed 200 objects a second, the change
+of another waited for up to a second. kopf still opens the stream, keeps it alive and begins again where it
+broke; for that, it needs to know how far it has come.
 """
 
 import asyncio

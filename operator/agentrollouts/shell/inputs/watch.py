@@ -5,8 +5,6 @@ lose work or to block a deletion when the API server stumbles (reliability notes
 """
 
 import asyncio
-import logging
-from collections.abc import Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, cast
@@ -89,8 +87,6 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     look for new ones; a Gateway API that is installed later is then noticed by the retries of `reconcile`.
     """
     settings.scanning.disabled = bool(namespaces)
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event that we see
-    settings.persistence.diffbase_storage = _NoMemory()
     settings.peering.standalone = True
     settings.posting.enabled = False
     settings.networking.request_timeout = 30
@@ -104,7 +100,7 @@ def configure(settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> N
     for kind, labels in WATCHED.items():
         if labels:
             settings.watching.label_selectors[_address(kind)] = selector_of(labels)
-    settings.queueing.idle_timeout = 0.1  # until then a task and the last event are kept for every object
+    settings.queueing.idle_timeout = 0.1  # until then, a task is kept for every namespace that was listed
     settings.queueing.error_delays = (1, 2, 5, 10, 30, 60)
     settings.process.ultimate_exiting_timeout = 10
 
@@ -113,22 +109,3 @@ def _address(kind: str) -> tuple[str, str, str]:
     """Group, version and plural, by which kopf knows a kind."""
     group, _, version = KINDS[kind].api_version.rpartition("/")
     return group, version, KINDS[kind].plural
-
-
-class _NoMemory(kopf.DiffBaseStorage):
-    """kopf compares objects with what they were for its handlers of changes; we have none of those."""
-
-    def build(
-        self,
-        *,
-        body: kopf.Body,  # noqa: ARG002 kopf's signature
-        extra_fields: Iterable[kopf.FieldSpec] | None = None,  # noqa: ARG002 kopf's signature
-    ) -> kopf.BodyEssence:
-        """Nothing of the object."""
-        return kopf.BodyEssence()
-
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
-        """Nothing of what it was."""
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        """Nothing is stored."""
