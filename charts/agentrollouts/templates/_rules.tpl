@@ -1,7 +1,6 @@
 {{/*
 What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
-by owner reference. Deleted are only a route that its rollout no longer needs, a frozen traffic ConfigMap before it is written, and
-actions that were answered long ago.
+by owner reference. Deleted are only a route that its rollout no longer needs, and a frozen traffic ConfigMap before it is written.
 */}}
 {{- define "agentrollouts.rules" -}}
 - apiGroups: [agentrollouts.dev]
@@ -17,7 +16,6 @@ actions that were answered long ago.
     - list    # the start of the watch
     - watch   # what people request
     - create  # a dry run in the name of someone else, to see that it is refused; the policy `own-actions` permits no other
-    - delete  # what was answered before the oldest attempt that is kept
 - apiGroups: [agentrollouts.dev]
   resources: [agentfreezes]
   verbs:

@@ -33,7 +33,7 @@ NAMESPACED: Mapping[str, Any] = {"namespaces": ["team-a", "team-b"]}
 RULES = {
     ("agentrollouts.dev", "agentreleases"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
-    ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create", "delete"},
+    ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create"},
     ("agentrollouts.dev", "agentreleases/status"): {"update"},
     ("agentrollouts.dev", "agentrollouts/status"): {"update"},
     ("agentrollouts.dev", "agentrolloutactions/status"): {"update"},
