@@ -83,6 +83,16 @@ def a_rollout(
     }
 
 
+def a_freeze(namespace: str = WHERE, **spec: object) -> dict[str, Any]:
+    """A freeze without an end."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "AgentFreeze",
+        "metadata": {"name": "incident", "namespace": namespace},
+        "spec": {"reason": "Refunds are sent twice", **spec},
+    }
+
+
 def a_release(name: str = f"{ROLLOUT}-4.2.0") -> dict[str, Any]:
     """A small release."""
     components = {

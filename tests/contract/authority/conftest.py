@@ -19,6 +19,7 @@ from tests.contract.authority.cast import (
     RULES,
     WHERE,
     a_binding,
+    a_freeze,
     a_release,
     a_role,
     a_rollout,
@@ -79,6 +80,7 @@ def until_in_force(stack: Stack) -> None:
     hold = ActionType.HOLD
     until("names are checked", lambda: admin.create(an_action(hold, DANA)).code == FORBIDDEN)
     until("names are filled in", lambda: admin.create(an_action(hold, None)).code == CREATED)
+    until("freezes are checked", lambda: admin.create(a_freeze(requestedBy=DANA)).code == FORBIDDEN)
     until("statuses are protected", lambda: _writes_status(admin) == FORBIDDEN)
     until("dana requests", lambda: Someone(stack, DANA).create(an_action(hold, DANA)).code == CREATED)
     until("ada may delete", lambda: Someone(stack, ADA).may("delete", "agentrollouts", WHERE))

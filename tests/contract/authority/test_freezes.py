@@ -3,28 +3,16 @@
 from typing import Any
 
 import pytest
-from tests.contract.policies import POLICY, check, policies
 
-from agentrollouts.api.names import API_VERSION
 from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
-from tests.contract.authority.cast import ACCOUNT, ALI, DANA, WHERE
+from tests.contract.authority.cast import ACCOUNT, ALI, DANA, WHERE, a_freeze
+from tests.contract.chart.policies import POLICY, check, policies
 from tests.contract.chart.rendering import NAMESPACE, of_kind
 from tests.contract.people import Someone
 
-
-def a_freeze(namespace: str = WHERE, **spec: object) -> dict[str, Any]:
-    """A freeze without an end."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "AgentFreeze",
-        "metadata": {"name": "incident", "namespace": namespace},
-        "spec": {"reason": "Refunds are sent twice", **spec},
-    }
-
-
-NOT_HERE = "only a freeze in the operator's namespace, agentrollouts, may name others"
-NOT_SEEN = "the operator sees no freeze in agentrollouts; create it in each namespace: authority"
+NOT_HERE = f"only a freeze in the operator's namespace, {NAMESPACE}, may name others"
+NOT_SEEN = f"the operator sees no freeze in {NAMESPACE}; create it in each namespace: {WHERE}"
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,11 @@ RULES = {
     ("agentrollouts.dev", "agentreleases"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create"},
+    ("agentrollouts.dev", "agentfreezes"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentreleases/status"): {"update"},
     ("agentrollouts.dev", "agentrollouts/status"): {"update"},
     ("agentrollouts.dev", "agentrolloutactions/status"): {"update"},
+    ("agentrollouts.dev", "agentfreezes/status"): {"update"},
     ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete"},
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch", "delete"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
@@ -241,7 +243,7 @@ def test_crds_can_be_left_out_or_given_up() -> None:
     """Without install there are none; without keep they go with the release."""
     assert of_kind(rendered({"crds": {"install": False}}), "CustomResourceDefinition") == []
     given_up = of_kind(rendered({"crds": {"keep": False}}), "CustomResourceDefinition")
-    assert [crd["metadata"].get("annotations") for crd in given_up] == [None] * 3
+    assert [crd["metadata"].get("annotations") for crd in given_up] == [None] * 4
 
 
 def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
