@@ -62,6 +62,12 @@ NEVER_WAITED_FOR: Final = (
             Reason.NOTHING_EARLIER,
             Reason.WAITING,
             Reason.ACTION_TAKEN,
+            Reason.NO_WINDOWS,
+            Reason.IN_WINDOW,
+            Reason.OUTSIDE_WINDOWS,
+            Reason.NOT_BEGUN,
+            Reason.OVER,
+            Reason.INVALID_WINDOW,
             Reason.ACTION_REFUSED,
         }
     )

@@ -30,7 +30,7 @@ RELEASE_NAME: Final = "release"
 """Opens the entry of a release by its own name."""
 PARENT: Final = "parent"
 """Opens the entry of a release by that of its parent."""
-UNDER_WAY: Final = "under way"
+UNDER_WAY: Final = "attempt"
 """Opens the entries of a rollout with an attempt that is pending or in progress."""
 
 

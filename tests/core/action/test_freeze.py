@@ -168,7 +168,7 @@ def test_without_a_namespace_of_the_operator_no_freeze_reaches_another_one() -> 
 )
 def test_an_exception_is_about_all_that_it_names(exception: Mapping[str, str], excepted: bool) -> None:  # noqa: FBT001 a column
     """Namespace, rollout and release; what it does not name may be anything."""
-    freeze = a_freeze(**{"except": [{**exception, "reason": "fix for INC-77"}]})
+    freeze = a_freeze(except_=[{**exception, "reason": "fix for INC-77"}])
 
     assert is_excepted(freeze, ROLLOUT, NEW) is excepted
     assert (frozen_by([freeze], ROLLOUT, NEW, START, is_in_flight=False) is None) is excepted

@@ -113,7 +113,7 @@ class FreezeSpec(ApiModel):
     reason: FreezeReason
     """Why, in at least 8 characters. Each rollout that waits for the freeze shows it."""
     requested_by: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """User name of whoever writes the freeze. The API server rejects any other name."""
+    """User name of the writer of the freeze. The API server rejects any other name."""
     namespaces: (
         Annotated[tuple[DnsLabel, ...], Field(min_length=1, max_length=256, json_schema_extra=LIST_SET)]
         | None
@@ -126,7 +126,7 @@ class FreezeSpec(ApiModel):
     ) = None
     """Names of the AgentRollouts that it covers. If absent, all."""
     selector: Annotated[Mapping[str, LabelValue], Field(min_length=1, max_length=16)] | None = None
-    """Labels of the AgentRollouts that it covers. Whoever may edit a rollout may change its labels, so a
+    """Labels of the AgentRollouts that it covers. Anyone who may edit a rollout may change its labels, so a
     freeze that must hold uses names, or neither."""
     start_time: Time | None = None
     """Time from which it is active. If absent, from its creation on."""

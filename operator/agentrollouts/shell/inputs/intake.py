@@ -17,7 +17,7 @@ class Intake:
 
     Args:
         cache: What is known.
-        queue: What is to be looked at.
+        queue: What has to be looked at next.
     """
 
     def __init__(self, cache: Cache, queue: WorkQueue[Ref]) -> None:
