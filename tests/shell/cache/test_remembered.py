@@ -106,13 +106,13 @@ def test_an_object_that_is_as_large_as_it_can_be_takes_next_to_nothing(manifest:
 
 
 def test_what_decisions_read_is_kept() -> None:
-    """Marks of ours, specs and statuses, and which components a release has."""
+    """Marks of ours, labels by which a freeze selects, specs and statuses, and the components of a release."""
     cache = Cache()
     cache.put(annotated(ROLLOUT))
     rollout = cache.get(Ref(ROLLOUT, "n", "a"))
     assert rollout is not None
     assert rollout["metadata"]["annotations"] == {ANNOTATION_ROLLED_BACK: "1/a"}
-    assert rollout["metadata"]["labels"] == {LABEL_ROLLOUT: "a"}
+    assert rollout["metadata"]["labels"] == {LABEL_ROLLOUT: "a", "team": "x"}
     cache.put(a_release())
     release = cache.get(Ref(RELEASE, "n", "a"))
     assert release is not None
