@@ -20,7 +20,15 @@ from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
 from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest
 
-WATCHED: Final = ("AgentRelease", "AgentRollout", "AgentRolloutAction", "ConfigMap", "Event", "HTTPRoute")
+WATCHED: Final = (
+    "AgentFreeze",
+    "AgentRelease",
+    "AgentRollout",
+    "AgentRolloutAction",
+    "ConfigMap",
+    "Event",
+    "HTTPRoute",
+)
 PATIENCE: Final = 60.0
 """Seconds before a wait gives up: no test depends on the speed of a machine. `bench/` measures that."""
 _AGAIN_SECONDS: Final = 0.2
