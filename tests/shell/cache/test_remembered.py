@@ -106,7 +106,7 @@ def test_an_object_that_is_as_large_as_it_can_be_takes_next_to_nothing(manifest:
 
 
 def test_what_decisions_read_is_kept() -> None:
-    """Marks of ours, labels by which a freeze selects, specs and statuses, and the components of a release."""
+    """Marks of ours, the labels of a rollout, specs and statuses, and the components of a release."""
     cache = Cache()
     cache.put(annotated(ROLLOUT))
     rollout = cache.get(Ref(ROLLOUT, "n", "a"))
