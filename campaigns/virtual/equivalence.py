@@ -192,9 +192,9 @@ class _View:
         return tuple(filter(None, map(_gate, gates)))
 
     def _silence(self) -> int | None:
-        """How long Prometheus has failed; no matter in a hold, which stays until it answers again."""
+        """How long Prometheus has failed; also in a hold, which a promotion can end meanwhile."""
         attempt, condition = self.status.attempt, find_condition(self.status.conditions, "MetricsAvailable")
-        is_asked = attempt is not None and attempt.state in JUDGED - {State.HELD}
+        is_asked = attempt is not None and attempt.state in JUDGED
         is_silent = condition is not None and condition.status == "False"
         return (
             self._since(condition.last_transition_time, 2) if condition and is_silent and is_asked else None
@@ -251,7 +251,11 @@ def _healthy(status: AgentRolloutStatus) -> list[HistoryEntry]:
 
 
 def _gate(gate: GateStatus) -> Key:
-    """The counts that are frozen, and whether it failed last: a rollback after harm is verified."""
+    """The counts that are frozen, and whether it failed last: a rollback after harm is verified.
+
+    So are those of now, since a promotion freezes them whatever they are.
+    """
     frozen = tuple((s.phase_index, s.canary.bad, s.canary.total, s.stable.total) for s in gate.segments)
-    measured = gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen
+    current = (gate.canary.bad, gate.canary.total, gate.stable.total) if gate.canary.total else ()
+    measured = gate.verdict is Verdict.FAIL, gate.burst_factor, gate.baseline, frozen, current
     return (gate.name, *measured) if any(measured) else ()
