@@ -244,3 +244,13 @@ def test_a_rollout_at_rest_has_no_business_with_freezes(freeze: Any) -> None:  #
     )
 
     assert (decision.status, decision.writes, decision.wake_at) == (None, (), None)
+
+
+def test_the_next_edge_of_a_freeze_is_waited_for() -> None:
+    """A release that waits for a freeze is looked at when it ends, though nothing changes then."""
+    end = START + timedelta(hours=7, seconds=11)
+    freeze = a_freeze(endTime=end.isoformat())
+
+    decision = decide(an_observation(a_rollout().serving(OLD).asking_for(NEW), freezes=(freeze,)))
+
+    assert decision.wake_at == end
