@@ -61,6 +61,7 @@ NEVER_WAITED_FOR: Final = (
             Reason.ROLLBACK_READY,
             Reason.NOTHING_EARLIER,
             Reason.WAITING,
+            Reason.ANNOTATION_IGNORED,
             Reason.ACTION_TAKEN,
             Reason.NO_WINDOWS,
             Reason.IN_WINDOW,

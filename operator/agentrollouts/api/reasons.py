@@ -230,6 +230,10 @@ class Reason(StrEnum):
     )
 
     # What happened, as Events.
+    ANNOTATION_IGNORED = (
+        "AnnotationIgnored",
+        "An annotation requests what only an AgentRolloutAction can, so it has no effect.",
+    )
     ACTION_TAKEN = "ActionTaken", "An AgentRolloutAction took effect."
     ACTION_REFUSED = "ActionRefused", "An AgentRolloutAction had no effect."
     ATTEMPT_STARTED = "AttemptStarted", "A new attempt began."

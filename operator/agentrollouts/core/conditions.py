@@ -26,7 +26,9 @@ ROUTE_CONFLICT: Final = "RouteConflict"
 """A warning, there only while it is True: another route has the same hostname at the same parent."""
 SHARE_EXCEEDED: Final = "ShareExceeded"
 """A warning, there only while it is True: the namespace requests more than its share of Prometheus."""
-WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED})
+ANNOTATION_IGNORED: Final = "AnnotationIgnored"
+"""A warning, there only while it is True: an annotation requests what only an action can."""
+WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED})
 """Conditions whose True is what is wrong."""
 
 

@@ -17,7 +17,13 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
-from agentrollouts.core.conditions import ROUTE_CONFLICT, SHARE_EXCEEDED, set_condition, without_condition
+from agentrollouts.core.conditions import (
+    ANNOTATION_IGNORED,
+    ROUTE_CONFLICT,
+    SHARE_EXCEEDED,
+    set_condition,
+    without_condition,
+)
 from agentrollouts.core.effects import Effect, Event, Write
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
@@ -27,6 +33,7 @@ from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
+from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.size import bounded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
@@ -132,6 +139,7 @@ def _conditions(
         conditions = set_condition(conditions, condition)
     warnings = {
         ROUTE_CONFLICT: route_conflict(s.obs),
+        ANNOTATION_IGNORED: annotation_ignored(s.obs),
         SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
     }
     for kind, warning in warnings.items():

@@ -26,7 +26,7 @@ FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MI
 QUIET: Final = frozenset({Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.PENDING})
 """Words of every normal course."""
 
-REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED}) - QUIET
+REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED, Reason.ANNOTATION_IGNORED}) - QUIET
 
 AWAITED: Final = frozenset({Reason.METRIC_MISSING, Reason.METRICS_STALE, Reason.METRICS_UNAVAILABLE})
 """Words of the metrics that are normal at first; an attempt is held for them, with an Event, if they last."""
