@@ -26,6 +26,31 @@ def health(script: str, manifest: Mapping[str, Any]) -> tuple[str, str]:
     return str(answer.status), str(answer.message)
 
 
+def actions(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each of our actions creates that Argo CD offers for an object; run as `health` is."""
+    script = yaml.safe_load((SCRIPTS / "agentrollout-actions.yaml").read_text())
+    offered = _run(script["discovery.lua"], manifest)
+    bodies = {each["name"]: each["action.lua"] for each in script["definitions"]}
+    assert offered.keys() == bodies.keys()
+    created = {}
+    for name in (name for name, what in offered.items() if not what["disabled"]):
+        [change] = _run(bodies[name], manifest).values()
+        assert change["operation"] == "create"
+        created[name] = change["resource"]
+    return created
+
+
+def _run(script: str, manifest: Mapping[str, Any]) -> dict[Any, Any]:
+    runtime = lua51.LuaRuntime(unpack_returned_tuples=True, register_eval=False)
+    runtime.globals().obj = _table(runtime, manifest)
+    result: dict[Any, Any] = _plain(runtime.execute(script))
+    return result
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 any JSON
+    return {key: _plain(item) for key, item in value.items()} if lua51.lua_type(value) == "table" else value
+
+
 def _table(runtime: lua51.LuaRuntime, value: Any) -> Any:  # noqa: ANN401 any JSON
     if isinstance(value, Mapping):
         return runtime.table_from({key: _table(runtime, item) for key, item in value.items()})

@@ -223,19 +223,20 @@ def test_the_example_agent_is_accepted_as_kustomize_builds_it(tools: Stack) -> N
         assert tools.kubectl.get(kind, metadata["name"], f"--namespace={metadata['namespace']}")
 
 
-def test_health_checks_are_added_to_the_settings_of_argo_cd(tools: Stack) -> None:
+def test_health_checks_and_actions_are_added_to_the_settings_of_argo_cd(tools: Stack) -> None:
     """By the command of the file; the other keys of argocd-cm stay."""
-    names = ("agentrelease", "agentrollout-serving")
-    scripts = [(GITOPS / "argocd" / f"{name}.lua").read_text() for name in names]
+    names = ("agentrelease.lua", "agentrollout-serving.lua", "agentrollout-actions.yaml")
+    scripts = [(GITOPS / "argocd" / name).read_text() for name in names]
     tools.kubectl("create", "configmap", "argocd-cm", "--namespace=argocd", "--from-literal=url=https://here")
     [config] = built(GITOPS / "argocd")
 
     apply = ("apply", "--server-side", "--field-manager=agentrollouts-health", "--filename", "-")
     tools.kubectl(*apply, stdin=json.dumps(config))
 
-    prefix = "resource.customizations.health.agentrollouts.dev_"
+    prefix = "resource.customizations"
     assert tools.kubectl.get("configmap", "argocd-cm", "--namespace=argocd")["data"] == {
         "url": "https://here",
-        f"{prefix}AgentRelease": scripts[0],
-        f"{prefix}AgentRollout": scripts[1],
+        f"{prefix}.health.agentrollouts.dev_AgentRelease": scripts[0],
+        f"{prefix}.health.agentrollouts.dev_AgentRollout": scripts[1],
+        f"{prefix}.actions.agentrollouts.dev_AgentRollout": scripts[2],
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
@@ -17,7 +18,7 @@ from testkit.builders.observations import an_observation
 from testkit.builders.releases import a_ready_release, not_ready
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.world import Behavior, World, a_world
-from tests.gitops_tools import ARGO_CD, FLUX, flux, health, kstatus
+from tests.gitops_tools import ARGO_CD, FLUX, actions, flux, health, kstatus
 from tests.repetitions import without_repetitions
 
 PROGRESSING, SERVING = "agentrollout-progressing", "agentrollout-serving"
@@ -209,3 +210,34 @@ def with_observed(release: Any) -> dict[str, Any]:  # noqa: ANN401 a release
     manifest: dict[str, Any] = release.to_json()
     manifest["status"]["observedGeneration"] = manifest["metadata"]["generation"]
     return manifest
+
+
+@pytest.mark.parametrize(
+    ("builder", "offered"),
+    [
+        (a_rollout(), {}),
+        (a_rollout().serving(OLD), {}),
+        (a_rollout().serving(OLD).in_state(State.HEALTHY).having(canary=None), {"roll-back": OLD}),
+        (a_rollout().serving(OLD).trying(NEW), {"roll-back": NEW, "hold": None}),
+        (a_rollout().serving(OLD).trying(NEW).rolling_back(), {}),
+    ],
+    ids=["new", "recalled", "at rest", "in canary", "on the way back"],
+)
+def test_argo_cd_offers_what_has_an_effect(builder: RolloutBuilder, offered: dict[str, str | None]) -> None:
+    """Rolling back what has traffic, and holding a canary; each names the attempt and no person."""
+    manifest = as_seen(builder)
+
+    created = actions(manifest)
+
+    assert {name: action["spec"].get("release") for name, action in created.items()} == offered
+    for action in created.values():
+        AgentRolloutAction.model_validate({**action, "spec": {"requestedBy": "x", **action["spec"]}})
+        assert "requestedBy" not in action["spec"]
+        assert action["spec"]["attempt"] == manifest["status"]["attempt"]["number"]
+
+
+def test_who_holds_an_attempt_is_not_offered_to_hold_it() -> None:
+    """Rolling back stays."""
+    held = a_rollout().serving(OLD).trying(NEW).requesting(ActionType.HOLD, 2)
+
+    assert actions(reconcile_object(held)).keys() == {"roll-back"}
