@@ -210,3 +210,22 @@ def test_the_rollout_of_another_namespace_is_never_meant() -> None:
             assert not shell.status(ROLLOUT).get("actions")
 
     run(scenario())
+
+
+def test_a_credential_in_a_reason_goes_nowhere() -> None:
+    """The canary is rolled back all the same; neither the status nor an Event has the text."""
+    key = f"ghp_{'wQ7zK2mX9pLr4TnV8bYc' * 2}"[:40]
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.make(IN_CANARY)
+            await pass_time(1)
+
+            action = act(shell, ActionType.ROLL_BACK, release=NEW, reason=f"broken since {key}")
+            await pass_time(1)
+
+            assert (shell.weights(), shell.ready(action)) == ([100, 0], ("True", "Done"))
+            assert "withheld" in shell.status()["lastRollback"]["message"]
+            assert key not in str([shell.status(), shell.status(action), shell.api.events])
+
+    run(scenario())

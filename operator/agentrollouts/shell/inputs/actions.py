@@ -9,6 +9,8 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.core.action.ledger import LOOKED_AT
+from agentrollouts.core.release.placeholders import Likeness
+from agentrollouts.core.release.secret_scan import scan
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.relations import ACTION
 
@@ -54,7 +56,7 @@ class Actions:
         for key in (*back[:LOOKED_AT], *others[:LOOKED_AT]):
             manifest = await self._cluster.get(key) if self._cache.is_outline(key) else self._cache.get(key)
             try:
-                actions.append(AgentRolloutAction.model_validate(manifest))
+                actions.append(_without_credentials(AgentRolloutAction.model_validate(manifest)))
             except ValidationError:
                 continue
         return tuple(actions)
@@ -84,3 +86,14 @@ class Actions:
         except ClusterError as error:
             return isinstance(error, ForbiddenError) and PROOF in str(error)
         return False
+
+
+def _without_credentials(action: AgentRolloutAction) -> AgentRolloutAction:
+    """A reason goes to the status, Events and logs, so one that looks like a credential does not.
+
+    The action is taken all the same: a rollback depends on no text.
+    """
+    kind, certainty = scan(action.spec.reason) or ("", Likeness.PLACEHOLDER)
+    if certainty is not Likeness.SECRET:
+        return action
+    return action.copy_with(spec=action.spec.copy_with(reason=f"(withheld, as it looks like {kind})"))
