@@ -3,6 +3,15 @@ from typing import Any
 
 import pytest
 
+from agentrollouts.api.action import (
+    Acknowledged,
+    ActionType,
+    GivenApproval,
+    PersonalAct,
+    Promotion,
+    Retried,
+    TakenAction,
+)
 from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.objects import Condition, ConditionStatus
@@ -85,6 +94,12 @@ RECORD = ReleaseRecord(
     snapshot="status-abababababababab",
     healthy_time=NOW,
 )
+ACT: dict[str, Any] = {
+    "by": "lee@example.com",
+    "action": "support-agent-rx8m4",
+    "reason": "I read 40 conversations",
+    "time": NOW,
+}
 SEGMENT = SegmentStatus(
     phase_index=0,
     weight=5,
@@ -145,13 +160,18 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         traffic_start_time=NOW,
         outlook="about 50 canary runs: can catch total failure and not much else",
         trigger=Trigger.BREACH,
-        approvals=(RequiredApproval(phase_name="canary-25", weight=25),),
+        approvals=(RequiredApproval(phase_name="canary-25", weight=25, count=2),),
+        approved_by=tuple(GivenApproval(**ACT, phase_name="canary-25") for _ in range(100)),
+        promoted=Promotion(**ACT, phase_name="ramp"),
+        promoted_by=("ali@example.com",) * 20,
+        held_by=PersonalAct(**ACT),
         hold=Hold(
             reason=Reason.PAUSED,
             message=Reason.PAUSED.sentence,
             since=NOW,
             until=NOW,
             resumes=State.CANARY,
+            acknowledged=Acknowledged(**ACT, until=NOW),
         ),
     ),
     gates=tuple(GATE.replace(name=f"gate-{i}") for i in range(16)),
@@ -198,6 +218,20 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         for i in range(50, 0, -1)
     ),
     watched=(GATE,),
+    retried=Retried(**ACT, digest=DIGEST, attempt=11),
+    actions=tuple(
+        TakenAction(
+            uid=f"uid-{i}",
+            name="support-agent-rx8m4",
+            type=ActionType.ROLL_BACK,
+            by="dana@example.com",
+            time=NOW,
+            result=Reason.DONE,
+            message="status-1.0.0 was rolled back to status-0.9.0",
+            routed_seconds="0.014",
+        )
+        for i in range(60)
+    ),
     conditions=(READY,),
 )
 
@@ -221,7 +255,7 @@ def test_the_samples_leave_nothing_out() -> None:
     fields = fields_of(ROLLOUT_STATUS) | fields_of(RELEASE_STATUS)
     types = {name.partition(".")[0] for name in fields}
 
-    classes = [*ApiModel.__subclasses__(), *Counts.__subclasses__()]
+    classes = [*ApiModel.__subclasses__(), *Counts.__subclasses__(), *PersonalAct.__subclasses__()]
     assert {
         f"{cls.__name__}.{field}" for cls in classes if cls.__name__ in types for field in cls.model_fields
     } == fields

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from agentrollouts.api.model.base import (
     ApiModel,
@@ -20,6 +20,7 @@ from agentrollouts.api.model.base import (
     ReasonStr,
     ReleaseName,
     Time,
+    cleaned,
 )
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, ready_column, rules
 from agentrollouts.api.names import API_VERSION
@@ -29,6 +30,8 @@ ACKNOWLEDGED_SECONDS: Final = 4 * 3600
 """How long an acknowledged hold lasts if the action does not say it."""
 _REQUESTER_LENGTH: Final = 253
 _REASON_LENGTH: Final = 1024
+_SHORT: Final = 200
+"""Characters of a reason in the status of a rollout, which can have a hundred of them."""
 
 
 class ActionType(StrEnum):
@@ -194,8 +197,8 @@ class PersonalAct(ApiModel):
     """Who requested it."""
     action: ObjectName
     """Name of the AgentRolloutAction."""
-    reason: Message = ""
-    """Why, in that person's words."""
+    reason: Annotated[str, Field(max_length=_SHORT), BeforeValidator(cleaned(_SHORT))] = ""
+    """Why, in that person's words, cut at 200 characters. The action has all of them."""
     time: Time
     """Time at which it took effect."""
 

@@ -211,7 +211,6 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     assert deletable == {
         ("gateway.networking.k8s.io", "httproutes"),
         ("", "configmaps"),
-        ("agentrollouts.dev", "agentrolloutactions"),
     }
 
 

@@ -14,7 +14,10 @@ from tests.contract.chart.test_chart import rights
 UNINSTALL: Final = f"{FULL_NAME}-uninstall"
 EVERYWHERE: Final[Mapping[str, Any]] = {}
 NAMESPACED: Final[Mapping[str, Any]] = {"namespaces": ["team-a", "team-b"]}
-RIGHTS: Final = {("agentrollouts.dev", "agentrollouts"): {"list", "patch"}}
+RIGHTS: Final = {
+    ("agentrollouts.dev", "agentrollouts"): {"list", "rollback"},
+    ("agentrollouts.dev", "agentrolloutactions"): {"create"},
+}
 
 
 def the_job(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,8 +54,8 @@ def test_helm_prints_what_the_job_says() -> None:
     assert annotations["helm.sh/hook-output-log-policy"] == "hook-succeeded,hook-failed"
 
 
-def test_the_account_may_list_and_annotate_everywhere() -> None:
-    """One ClusterRole has exactly two rights, and is bound to the account of the Job."""
+def test_the_account_may_list_and_request_everywhere() -> None:
+    """One ClusterRole has exactly these rights, and is bound to the account of the Job."""
     hook_objects = hooks(EVERYWHERE)
     [role], [binding] = of_kind(hook_objects, "ClusterRole"), of_kind(hook_objects, "ClusterRoleBinding")
 
