@@ -637,7 +637,7 @@ def test_policies_are_rendered_where_they_are_served() -> None:
 
     tenants = {"traffic-rights", "content-rights"}
     own = {"own-configmaps", "own-routes", "own-workloads", "own-actions", "uninstall"}
-    authority = {"actions", "operator-only"}
+    authority = {"actions", "operator-only", "freezes"}
     assert names({}) == names({}, STAMPED) == set()
     assert names({}, SERVED) == tenants | own | authority
     assert names({}, SERVED, STAMPED) == tenants | own | authority | {"requester"}
