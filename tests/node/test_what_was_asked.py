@@ -15,9 +15,11 @@ RARE: Final = {
     "create agentrollouts.dev/agentrolloutactions",  # a probe, before something that lets a canary have more
     "delete configmaps",  # a traffic ConfigMap that someone made immutable
     "delete gateway.networking.k8s.io/httproutes",  # a rollout that no longer wants its route
-    "get agentrollouts.dev/agentreleases",  # after a conflict
+    "get agentrollouts.dev/agentfreezes",  # after a conflict
+    "get agentrollouts.dev/agentreleases",  # the same
     "get agentrollouts.dev/agentrolloutactions",  # the same
     "get agentrollouts.dev/agentrollouts",  # the same
+    "update agentrollouts.dev/agentfreezes/status",  # a freeze
     "list namespaces",  # never: kopf asks only where it is given patterns of names
     "watch namespaces",  # the same
 }
