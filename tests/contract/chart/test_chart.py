@@ -245,6 +245,16 @@ def test_crds_can_be_left_out_or_given_up() -> None:
     assert [crd["metadata"].get("annotations") for crd in given_up] == [None] * 4
 
 
+def test_the_notes_name_every_crd_that_an_uninstall_keeps() -> None:
+    """The command that they show deletes the CRDs of the chart, and no other."""
+    installed = helm("install", NAME, str(CHART), "--dry-run=client", f"--namespace={NAMESPACE}")
+    command = next(line for line in installed.stdout.splitlines() if "kubectl delete crd" in line)
+
+    crds = of_kind(rendered(EVERYWHERE), "CustomResourceDefinition")
+    named = command.split("kubectl delete crd", 1)[1].split()
+    assert sorted(named) == sorted(crd["metadata"]["name"] for crd in crds)
+
+
 def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
     """The rendered file is one that the operator accepts, with the chart's namespaces and port in it."""
     prometheus = [{"name": "default", "url": "http://prometheus.example:9090"}]
