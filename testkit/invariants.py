@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.gates import NoDataPolicy, OnTimeout
 from agentrollouts.api.objects import ConditionStatus
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.people.freeze import InFlight
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, Outcome

@@ -11,8 +11,8 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.rollout import BAKE
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of

@@ -14,10 +14,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.names import ANNOTATION_ROLLBACK_TRIGGER, ANNOTATION_ROLLED_BACK
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import BAKE, AgentRollout, AgentRolloutSpec
 from agentrollouts.core.metrics.poll import Poll

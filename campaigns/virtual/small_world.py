@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, Final
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollout import BAKE, Approval
 from agentrollouts.api.status import AgentRolloutStatus

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from agentrollouts.api.action import ActionType, AgentRolloutAction
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction
 from testkit.builders.names import AGENT, NAMESPACE, START
 
 LEE = "lee@example.com"

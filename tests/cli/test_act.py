@@ -14,8 +14,8 @@ import yaml
 from agentrollouts.adapters.cluster.credentials import current_namespace
 from agentrollouts.adapters.cluster.errors import ForbiddenError, NotFoundError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import Quarantined
 from agentrollouts.cli.admission import refusals
 from agentrollouts.cli.arguments import Command, parse

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from agentrollouts.api.action import AgentRolloutAction
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout

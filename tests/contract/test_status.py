@@ -3,7 +3,10 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.action import (
+from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.objects import Condition, ConditionStatus
+from agentrollouts.api.people.action import (
     Acknowledged,
     ActionType,
     GivenApproval,
@@ -12,9 +15,6 @@ from agentrollouts.api.action import (
     Retried,
     TakenAction,
 )
-from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
-from agentrollouts.api.model.base import ApiModel
-from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome

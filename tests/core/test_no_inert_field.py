@@ -18,10 +18,10 @@ import yaml
 from pydantic import BaseModel
 
 import agentrollouts
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.components import Components
 from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.release import AgentRelease, AgentReleaseSpec
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.traffic import ParentRef

@@ -6,7 +6,7 @@ import pytest
 
 from agentrollouts.adapters.cluster.errors import UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.action import ActionType
+from agentrollouts.api.people.action import ActionType
 from testkit.builders.actions import an_action
 from testkit.builders.names import NAMESPACE, NEW, OLD
 from testkit.builders.rollouts import a_rollout

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import Outcome

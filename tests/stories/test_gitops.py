@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release

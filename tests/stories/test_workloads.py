@@ -7,8 +7,8 @@ ever scaled down or deleted.
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.rollout.observation import Observation
 from testkit.builders.names import AGENT, NEW, NEXT, OLD, OLDEST, service_of

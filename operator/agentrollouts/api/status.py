@@ -11,7 +11,6 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.action import Retried, TakenAction
 from agentrollouts.api.attempt import Attempt, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
@@ -25,6 +24,7 @@ from agentrollouts.api.model.base import (
 )
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
+from agentrollouts.api.people.action import Retried, TakenAction
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.names import LABEL_AGENT, LABEL_ROLLOUT
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.core.action.ledger import FINAL
 from agentrollouts.core.conditions import READY
 from agentrollouts.core.release.snapshot import released

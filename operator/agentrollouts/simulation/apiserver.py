@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease, ReleaseRef
 from agentrollouts.api.rollout import AgentRollout

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.people.action import ActionType
 from tests.contract.chart.rendering import FULL_NAME, NAMESPACE
 
 WHERE: Final = "authority"

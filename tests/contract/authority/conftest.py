@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.action import ActionType
+from agentrollouts.api.people.action import ActionType
 from sandbox.programs.controlplane import ADMIN
 from sandbox.stack import Stack
 from tests.contract.authority.cast import (

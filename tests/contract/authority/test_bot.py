@@ -8,7 +8,7 @@ import pytest
 import requests
 import yaml
 
-from agentrollouts.api.action import ActionType
+from agentrollouts.api.people.action import ActionType
 from sandbox.stack import Stack
 from tests.contract.authority.cast import DANA, LEE, RBAC, WHERE, an_action
 from tests.contract.chart.policies import remove, until

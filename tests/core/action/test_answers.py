@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.action import ActionType
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.answers import ON_THE_WAY, answer
 from agentrollouts.core.action.ledger import FINAL, SUCCESSFUL

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.action import ActionType, AgentRolloutAction, TakenAction
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction, TakenAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import MAX_LEDGER, AgentRolloutStatus
 from agentrollouts.core.action.answers import answer

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrollouts.api.action import ActionType, GivenApproval, Retried
 from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.people.action import ActionType, GivenApproval, Retried
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import Source
 from agentrollouts.core.action.people import why_not

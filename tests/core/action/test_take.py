@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.action import FORWARD, ActionType, AgentRolloutAction
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision

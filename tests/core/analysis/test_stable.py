@@ -2,8 +2,8 @@
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from testkit.builders.names import NEW, NEXT, OLD
 from testkit.builders.rollouts import a_rollout

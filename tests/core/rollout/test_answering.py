@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.rollout.decide import decide

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
@@ -14,6 +13,7 @@ from agentrollouts.api.names import (
     ANNOTATION_ROLLED_BACK,
     ANNOTATION_ROLLED_BACK_UID,
 )
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import find_condition

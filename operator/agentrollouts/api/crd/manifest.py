@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import yaml
 
-from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.crd.structural import Schema, structural, without_defaults
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.model.marks import Column, Resource
 from agentrollouts.api.names import GROUP, VERSION
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout

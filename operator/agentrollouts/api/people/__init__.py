@@ -1,1 +1,1 @@
-"""What people write beside the plan of a rollout."""
+"""What people write beside the plan of a rollout: actions and freezes."""

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.action import ACKNOWLEDGED_SECONDS, ActionType
+from agentrollouts.api.people.action import ACKNOWLEDGED_SECONDS, ActionType
 
 WAIT_SECONDS: Final = 10
 _REASON_AT_LEAST: Final = 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.action import ActionType
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.cli.online.request import Request, manifest_of
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition

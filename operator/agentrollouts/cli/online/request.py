@@ -10,9 +10,9 @@ from typing import Final, NamedTuple, Self
 from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.resources import Manifest
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.cli.mistakes import WrongUseError

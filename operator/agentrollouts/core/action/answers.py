@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.action import ActionStatus, AgentRolloutAction
 from agentrollouts.api.objects import Condition, ConditionStatus
+from agentrollouts.api.people.action import ActionStatus, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.ledger import SUCCESSFUL
 from agentrollouts.core.conditions import READY, RECONCILING, STALLED, condition, set_condition

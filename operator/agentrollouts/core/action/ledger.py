@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.action import AgentRolloutAction, TakenAction
+from agentrollouts.api.people.action import AgentRolloutAction, TakenAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import MAX_LEDGER
 from agentrollouts.core.conditions import READY, find_condition

@@ -6,8 +6,8 @@ promoted a phase of this attempt, or had the release tried again: they decided a
 
 from collections.abc import Iterable
 
-from agentrollouts.api.action import GivenApproval, Retried
 from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.people.action import GivenApproval, Retried
 
 
 def is_same(one: str, other: str) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from agentrollouts.api.action import (
+from agentrollouts.api.attempt import MAX_APPROVALS, MAX_GIVEN, Attempt, State
+from agentrollouts.api.people.action import (
     ACKNOWLEDGED_SECONDS,
     FORWARD,
     Acknowledged,
@@ -20,7 +21,6 @@ from agentrollouts.api.action import (
     Promotion,
     Retried,
 )
-from agentrollouts.api.attempt import MAX_APPROVALS, MAX_GIVEN, Attempt, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import BAKE, AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from agentrollouts.api.action import Promotion
 from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec

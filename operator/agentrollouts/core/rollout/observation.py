@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout

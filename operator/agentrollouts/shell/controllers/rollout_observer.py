@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, ForbiddenError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.api.action import ActionType, AgentRolloutAction
 from agentrollouts.api.names import API_VERSION
+from agentrollouts.api.people.action import ActionType, AgentRolloutAction
 from agentrollouts.core.action.ledger import LOOKED_AT
 from agentrollouts.core.release.placeholders import Likeness
 from agentrollouts.core.release.secret_scan import scan

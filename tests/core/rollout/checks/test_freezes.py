@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.freezes import a_freeze

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide

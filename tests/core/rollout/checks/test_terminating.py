@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Deletion

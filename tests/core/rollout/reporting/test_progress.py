@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.action import ActionType
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation

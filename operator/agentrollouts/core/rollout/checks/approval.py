@@ -1,7 +1,7 @@
 """The last checks of a phase: the approvals that it needs, and what comes after it."""
 
-from agentrollouts.api.action import GivenApproval
 from agentrollouts.api.attempt import Attempt, RequiredApproval, State
+from agentrollouts.api.people.action import GivenApproval
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves

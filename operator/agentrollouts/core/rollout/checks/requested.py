@@ -1,7 +1,7 @@
 """What people requested of the attempt in progress, by actions: a hold, a promotion, a rollback."""
 
-from agentrollouts.api.action import AgentRolloutAction
 from agentrollouts.api.attempt import State
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.rollout.checks.approval import awaiting_approval, next_phase
