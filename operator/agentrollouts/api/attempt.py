@@ -9,7 +9,8 @@ from pydantic import Field
 
 from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, ReasonStr, Time
 from agentrollouts.api.model.marks import list_map
-from agentrollouts.api.people.action import Acknowledged, GivenApproval, PersonalAct, Promotion, Requester
+from agentrollouts.api.people.action import Acknowledged, GivenApproval, PersonalAct, Promotion
+from agentrollouts.api.people.person import Requester
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.verdict import PhaseIndex
 

@@ -25,11 +25,10 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
+from agentrollouts.api.people.person import Requester, WrittenReason
 
 ACKNOWLEDGED_SECONDS: Final = 4 * 3600
 """How long an acknowledged hold lasts if the action does not say it."""
-_REQUESTER_LENGTH: Final = 253
-_REASON_LENGTH: Final = 1024
 _SHORT: Final = 200
 """Characters of a reason in the status of a rollout, which can have a hundred of them."""
 
@@ -51,8 +50,6 @@ FORWARD: Final = frozenset(
 )
 """Types that let a canary have more, or have it for longer. They need proof of who requests them."""
 
-Requester = Annotated[str, Field(max_length=_REQUESTER_LENGTH)]
-"""A user name of the API server."""
 RoutedSeconds = Annotated[str, Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?$")]
 """A duration in seconds, as a decimal."""
 
@@ -108,16 +105,7 @@ class ActionSpec(ApiModel):
     """Whether to roll back at rest even if no target has a ready endpoint. Defaults to false."""
     for_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
     """How long the hold lasts from now, in seconds. Defaults to 14,400."""
-    reason: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=_REASON_LENGTH,
-            json_schema_extra=rules(
-                cel("self.trim().size() >= 8", "say why in at least 8 characters"),
-            ),
-        ),
-    ]
+    reason: WrittenReason
     """Why, in at least 8 characters. It is shown to everyone who can read the rollout."""
     requested_by: Annotated[Requester, Field(min_length=1)]
     """User name of the creator. The API server rejects any other name, and fills it in where

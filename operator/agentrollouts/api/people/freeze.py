@@ -16,6 +16,7 @@ from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel, Object
 from agentrollouts.api.model.marks import AGE, LIST_SET, Column, Resource, cel, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
+from agentrollouts.api.people.person import Requester, WrittenReason
 
 ACTIVE: Final = "Active"
 """The condition of a freeze: True, False, or Unknown, which counts as True."""
@@ -24,15 +25,6 @@ _FIELD: Final = "[0-9A-Za-z*,/#-]+"
 SCHEDULE: Final = rf"^{_FIELD}( {_FIELD}){{4}}$"
 """Five fields. A sixth, for seconds, is not refused by the library that reads it."""
 
-FreezeReason = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=1024,
-        json_schema_extra=rules(cel("self.trim().size() >= 8", "say why in at least 8 characters")),
-    ),
-]
-"""Why, in at least 8 characters."""
 Schedule = Annotated[str, Field(max_length=128, pattern=SCHEDULE)]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")]
 LabelValue = Annotated[str, Field(max_length=63)]
@@ -83,7 +75,7 @@ class FreezeException(ApiModel):
     """Name of the AgentRollout. If absent, any."""
     release: ReleaseName | None = None
     """Name of the AgentRelease. If absent, any."""
-    reason: FreezeReason
+    reason: WrittenReason
     """Why, in at least 8 characters."""
 
 
@@ -110,9 +102,9 @@ class FreezeSpec(ApiModel):
         )
     )
 
-    reason: FreezeReason
+    reason: WrittenReason
     """Why, in at least 8 characters. Each rollout that waits for the freeze shows it."""
-    requested_by: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    requested_by: Annotated[Requester, Field(min_length=1)] | None = None
     """User name of the writer of the freeze. The API server rejects any other name."""
     namespaces: (
         Annotated[tuple[DnsLabel, ...], Field(min_length=1, max_length=256, json_schema_extra=LIST_SET)]

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from agentrollouts.api.people.action import ACKNOWLEDGED_SECONDS, ActionType
+from agentrollouts.api.people.person import REASON_AT_LEAST, REASON_AT_MOST, TOO_SHORT
 
 WAIT_SECONDS: Final = 10
-_REASON_AT_LEAST: Final = 8
-_REASON_AT_MOST: Final = 1024
 
 SUMMARIES: Final[Mapping[ActionType, str]] = {
     ActionType.APPROVE: "approve a phase of the attempt",
@@ -140,8 +139,8 @@ def _seconds(text: str) -> int:
 
 
 def _reason(text: str) -> str:
-    if len(text.strip()) < _REASON_AT_LEAST:
-        raise argparse.ArgumentTypeError(f"say why in at least {_REASON_AT_LEAST} characters")
-    if len(text) > _REASON_AT_MOST:
-        raise argparse.ArgumentTypeError(f"must be at most {_REASON_AT_MOST} characters")
+    if len(text.strip()) < REASON_AT_LEAST:
+        raise argparse.ArgumentTypeError(TOO_SHORT)
+    if len(text) > REASON_AT_MOST:
+        raise argparse.ArgumentTypeError(f"must be at most {REASON_AT_MOST} characters")
     return text
