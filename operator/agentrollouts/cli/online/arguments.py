@@ -66,10 +66,22 @@ def _add_subject(parser: argparse.ArgumentParser, kind: ActionType) -> None:
     parser.add_argument(
         "--namespace", metavar="NAME", help="its namespace (default: that of the current context)"
     )
-    ago = "the newest in quarantine of the release" if kind is ActionType.RETRY else "the current one"
+    default = "the newest in quarantine of the release" if kind is ActionType.RETRY else "the current one"
     parser.add_argument(
-        "--attempt", type=_number, metavar="N", help=f"number of the attempt (default: {ago})"
+        "--attempt", type=_number, metavar="N", help=f"number of the attempt (default: {default})"
     )
+    _add_own(parser, kind)
+    parser.add_argument(
+        "--reason",
+        type=_reason,
+        required=True,
+        metavar="TEXT",
+        help="why, in at least 8 characters; it is shown to everyone who can read the rollout",
+    )
+
+
+def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
+    """Declare what only some types of action have."""
     if kind in {ActionType.APPROVE, ActionType.PROMOTE}:
         parser.add_argument(
             "--phase", metavar="NAME", help="phase (default: the current one; bake after the last one)"
@@ -100,13 +112,6 @@ def _add_subject(parser: argparse.ArgumentParser, kind: ActionType) -> None:
             metavar="SECONDS",
             help=f"how long the hold lasts from now, 60 to 86400 (default: {ACKNOWLEDGED_SECONDS})",
         )
-    parser.add_argument(
-        "--reason",
-        type=_reason,
-        required=True,
-        metavar="TEXT",
-        help="why, in at least 8 characters; it is shown to everyone who can read the rollout",
-    )
 
 
 def _add_way(parser: argparse.ArgumentParser) -> None:
