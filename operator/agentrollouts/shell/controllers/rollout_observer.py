@@ -33,7 +33,7 @@ from agentrollouts.shell.inputs.actions import Actions
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.inputs.freezes import Freezes
 from agentrollouts.shell.inputs.poller import Poller
-from agentrollouts.shell.permits.rollouts import Permits
+from agentrollouts.shell.permits.rollouts import Permits, Permitted
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
 
 ASKING_SECONDS: Final = 1.0
@@ -97,11 +97,7 @@ class RolloutObserver:
             workload_problem: Why the last write of a Deployment or Service failed.
         """
         namespace, name, agent = rollout.metadata.namespace, rollout.metadata.name, rollout.spec.agent
-        refused = None
-        if self._permits is not None:
-            await self._permits.prepare(rollout)
-            rollout, refused, unattached = self._permits.examine(rollout)
-            problem = unattached or problem
+        rollout, refused, unattached = await self._permitted(rollout)
         release = await self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
         snapshots, altered = self._intact_snapshots(rollout, release)
         traffic = await self._traffic(rollout)
@@ -114,7 +110,7 @@ class RolloutObserver:
             refused=refused,
             rule_taken_by=self._rival(rollout),
             agent_taken_by=agent_taken_by(rollout, self._cache.others_of_agent(namespace, name, agent)),
-            traffic_problem=problem,
+            traffic_problem=unattached or problem,
             workload_problem=workload_problem,
             snapshots=snapshots,
             altered=altered,
@@ -191,6 +187,13 @@ class RolloutObserver:
         if version_of(current) != version_of(manifest):
             self._cache.put(current)
             raise ConflictError(f"{ref} has changed since it was seen")
+
+    async def _permitted(self, rollout: AgentRollout) -> Permitted:
+        """A rollout as the administrator permits it; whole if there are no limits."""
+        if self._permits is None:
+            return Permitted(rollout, None, None)
+        await self._permits.prepare(rollout)
+        return self._permits.examine(rollout)
 
     def _intact_snapshots(
         self, rollout: AgentRollout, release: AgentRelease | None
