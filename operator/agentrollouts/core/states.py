@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus
 
 _BACK: Final = frozenset({State.ROLLING_BACK, State.SUPERSEDED})
@@ -54,6 +55,11 @@ def check_move(origin: State, target: State) -> None:
 def base_state(attempt: Attempt) -> State:
     """The attempt's state, or the one that it is held in."""
     return attempt.hold.resumes if attempt.hold else attempt.state
+
+
+def current_phase(attempt: Attempt) -> str | None:
+    """The phase that a person approves or promotes now; `bake` after the last one, None before the first."""
+    return BAKE if base_state(attempt) in {State.INITIAL, State.BAKING} else attempt.phase_name
 
 
 def is_under_way(status: AgentRolloutStatus) -> bool:

@@ -10,14 +10,13 @@ from typing import Final, NamedTuple, Self
 from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.resources import Manifest
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.core.conditions import READY, RECONCILING
-from agentrollouts.core.states import base_state, is_progressing
+from agentrollouts.core.states import current_phase, is_progressing
 
 KIND: Final = "AgentRolloutAction"
 
@@ -77,7 +76,7 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
     if request.type is ActionType.ROLL_BACK and not release:
         release = _release_in_use(rollout)
     if request.type in {ActionType.APPROVE, ActionType.PROMOTE} and not phase:
-        phase = _current_phase(_attempt(rollout))
+        phase = _phase(_attempt(rollout))
     spec = {
         "rollout": request.rollout,
         "type": request.type.value,
@@ -117,12 +116,11 @@ def _attempt(rollout: Manifest) -> Attempt:
     return attempt
 
 
-def _current_phase(attempt: Attempt) -> str:
-    if base_state(attempt) in {State.INITIAL, State.BAKING}:
-        return BAKE
-    if attempt.phase_name is None:
+def _phase(attempt: Attempt) -> str:
+    phase = current_phase(attempt)
+    if phase is None:
         raise WrongUseError(f"attempt {attempt.number} is in no phase ({attempt.state}); set --phase")
-    return attempt.phase_name
+    return phase
 
 
 def _release_in_use(rollout: Manifest) -> str:

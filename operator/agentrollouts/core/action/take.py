@@ -22,12 +22,12 @@ from agentrollouts.api.people.action import (
     Retried,
 )
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import BAKE, AgentRollout, Approval
+from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
 from agentrollouts.core.action.people import of_phase, why_not
 from agentrollouts.core.effects import Event
-from agentrollouts.core.states import ENDS, LATCHED, base_state, is_progressing
+from agentrollouts.core.states import ENDS, LATCHED, current_phase, is_progressing
 
 FIRST: Final = (ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
@@ -212,8 +212,7 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
 
 def _promote(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
     attempt, phase = _with_traffic(status), action.spec.phase or ""
-    current = BAKE if base_state(attempt) in {State.BAKING, State.INITIAL} else attempt.phase_name or ""
-    if phase != current:
+    if phase != (current := current_phase(attempt) or ""):
         raise Refused(f"the attempt is in phase {current}, not in {phase}")
     promotion = Promotion(**_act(action, desk.now).model_dump(), phase_name=phase)
     people = tuple(dict.fromkeys([action.spec.requested_by, *attempt.promoted_by]))[:MAX_APPROVALS]
