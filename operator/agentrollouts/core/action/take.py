@@ -7,7 +7,7 @@ rollback is an order, not a fact: the chain carries it out, and only then is it 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 from agentrollouts.api.attempt import MAX_APPROVALS, MAX_GIVEN, Attempt, State
 from agentrollouts.api.people.action import (
@@ -51,6 +51,15 @@ class Fact(NamedTuple):
     status: AgentRolloutStatus
     message: str
     reason: Reason = Reason.DONE
+
+
+class Signature(TypedDict):
+    """What each fact says of its person: the fields of `PersonalAct`."""
+
+    by: str
+    action: str
+    reason: str
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,33 +172,29 @@ def _require_rollback(action: AgentRolloutAction, status: AgentRolloutStatus) ->
 
 
 def _attempt_of(status: AgentRolloutStatus) -> Attempt:
-    if status.attempt is None:
-        raise Refused("there is no attempt")
-    return status.attempt
-
-
-def _of_attempt(status: AgentRolloutStatus) -> Attempt:
     """The attempt in progress, which is not being rolled back."""
-    attempt = _attempt_of(status)
+    attempt = status.attempt
+    if attempt is None:
+        raise Refused("there is no attempt")
     if attempt.state in LATCHED:
         raise Refused("the attempt is being rolled back", Reason.STALE)
     return attempt
 
 
 def _with_traffic(status: AgentRolloutStatus) -> Attempt:
-    attempt = _of_attempt(status)
+    attempt = _attempt_of(status)
     if attempt.state is State.PENDING:
         raise Refused("no attempt is in progress: the release is pending and has no traffic")
     return attempt
 
 
-def _act(action: AgentRolloutAction, now: datetime) -> PersonalAct:
+def _signature(action: AgentRolloutAction, now: datetime) -> Signature:
     spec = action.spec
-    return PersonalAct(by=spec.requested_by, action=action.metadata.name, reason=spec.reason, time=now)
+    return {"by": spec.requested_by, "action": action.metadata.name, "reason": spec.reason, "time": now}
 
 
 def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    attempt, phase = _of_attempt(status), action.spec.phase or ""
+    attempt, phase = _attempt_of(status), action.spec.phase or ""
     plan = [each for each in desk.rollout.spec.phases if each.approval is Approval.REQUIRED]
     counts = {each.name: each.approvals or 1 for each in plan}
     for approval in attempt.approvals:
@@ -201,7 +206,7 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
         raise Refused(f"the attempt has {MAX_GIVEN} approvals, and no room for more")
     if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried):
         raise Refused(why)
-    given = GivenApproval(**_act(action, desk.now).model_dump(), phase_name=phase)
+    given = GivenApproval(**_signature(action, desk.now), phase_name=phase)
     approved = (*attempt.approved_by, given)
     message = f"phase {phase} has {len(of_phase(approved, phase))} of {counts[phase]} approvals"
     if not desk.author:
@@ -214,7 +219,7 @@ def _promote(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
     attempt, phase = _with_traffic(status), action.spec.phase or ""
     if phase != (current := current_phase(attempt) or ""):
         raise Refused(f"the attempt is in phase {current}, not in {phase}")
-    promotion = Promotion(**_act(action, desk.now).model_dump(), phase_name=phase)
+    promotion = Promotion(**_signature(action, desk.now), phase_name=phase)
     people = tuple(dict.fromkeys([action.spec.requested_by, *attempt.promoted_by]))[:MAX_APPROVALS]
     changed = attempt.copy_with(promoted=promotion, promoted_by=people)
     return Fact(status.copy_with(attempt=changed), f"phase {phase} counts as passed")
@@ -224,7 +229,7 @@ def _hold(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) ->
     attempt = _with_traffic(status)
     if attempt.held_by:
         return Fact(status, f"{attempt.held_by.by} holds the attempt already", Reason.NOTHING_TO_DO)
-    held = attempt.copy_with(held_by=_act(action, desk.now))
+    held = attempt.copy_with(held_by=PersonalAct(**_signature(action, desk.now)))
     return Fact(status.copy_with(attempt=held), f"the canary keeps {attempt.weight}%")
 
 
@@ -250,7 +255,7 @@ def _retry(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -
             f"{spec.release} of attempt {spec.attempt} is not in quarantine; {listed or 'nothing'} is"
         )
     last = attempt.number if attempt else 0
-    retried = Retried(**_act(action, desk.now).model_dump(), digest=digest, attempt=last)
+    retried = Retried(**_signature(action, desk.now), digest=digest, attempt=last)
     left = tuple(each for each in status.quarantined if each.digest != digest)
     return Fact(
         status.copy_with(quarantined=left, retried=retried),
@@ -264,7 +269,7 @@ def _acknowledge(action: AgentRolloutAction, status: AgentRolloutStatus, desk: D
     if hold is None or hold.until is None:
         raise Refused("there is no hold that ends by itself")
     until = desk.now + timedelta(seconds=action.spec.for_seconds or ACKNOWLEDGED_SECONDS)
-    acknowledged = Acknowledged(**_act(action, desk.now).model_dump(), until=until)
+    acknowledged = Acknowledged(**_signature(action, desk.now), until=until)
     held = attempt.copy_with(hold=hold.copy_with(until=until, acknowledged=acknowledged))
     return Fact(status.copy_with(attempt=held), f"the hold lasts until {until:%Y-%m-%d %H:%M:%S} UTC")
 
