@@ -48,7 +48,6 @@ RECORDED: Final = frozenset(
         ("AgentReleaseSpec", "source"),
         ("Source", "repository"),
         ("Source", "revision"),
-        ("Source", "author"),
         ("AgentReleaseSpec", "approved_by"),
         ("AgentReleaseSpec", "risk_tier"),
         ("Requirement", "agent"),
@@ -201,6 +200,8 @@ def test_each_field_of_a_release_is_read_content_or_says_that_it_is_a_record(rea
     release = AgentRelease.model_validate(a_release())
     decide_release(ReleaseObservation(now=START, release=release, config_maps=CONFIG_MAPS, snapshots=()))
     decide(an_observation(a_rollout().serving(OLD).asking_for(NEW)))
+    signed = a_ready_release(NEW).replace(spec=release.spec)
+    decide(an_observation(a_rollout().serving(OLD).trying(NEW), release=signed))
     content = fields(Components).keys()
     every = fields(AgentReleaseSpec)
 

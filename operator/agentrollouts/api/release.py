@@ -51,7 +51,7 @@ class Source(ApiModel):
     revision: Annotated[str, Field(max_length=128)] | None = None
     """Commit that contains the release. A record that the operator does not use."""
     author: Annotated[str, Field(max_length=256)] | None = None
-    """Person or tool that made it. A record that the operator does not use."""
+    """User name of the person or tool that made it. An approval by that user does not count."""
 
 
 class ServiceRef(ApiModel):
@@ -104,7 +104,7 @@ class AgentReleaseSpec(ApiModel):
     description: Annotated[str, Field(max_length=1024)] | None = None
     """Description of what changed and why. A record that the operator does not use."""
     source: Source | None = None
-    """Origin of the release, for audits. A record that the operator does not use."""
+    """Origin of the release, for audits. A record of which the operator uses only `author`."""
     approved_by: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
         Field(max_length=16, json_schema_extra=LIST_SET),
