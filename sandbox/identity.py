@@ -30,7 +30,7 @@ def is_proved(kubectl: Kubectl, namespace: str) -> bool:
         "apiVersion": "agentrollouts.dev/v1alpha1",
         "kind": "AgentRolloutAction",
         "metadata": {"name": "identity-probe", "namespace": namespace},
-        "spec": {**spec, "requestedBy": "nobody"},
+        "spec": {**spec, "requestedBy": "no-one"},
     }
     try:
         kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(probe))

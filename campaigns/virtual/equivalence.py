@@ -121,7 +121,7 @@ class _View:
         return (action for action in self.world.actions.values() if not is_answered(action))
 
     def _action(self, action: AgentRolloutAction) -> tuple[str, ...]:
-        """What is requested of which attempt, what the ledger says of it, and what it is told."""
+        """What is requested of which attempt, its result in the ledger, and its answer."""
         spec, status = action.spec, self.status
         uid = action.metadata.uid
         result = next((entry.result for entry in status.actions if entry.uid == uid), "")

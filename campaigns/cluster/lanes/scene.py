@@ -66,12 +66,12 @@ class Scene:
         await self.ask(version)
 
     async def make(self, version: str) -> None:
-        """A release that nobody asks for yet."""
+        """A release that no rollout names yet."""
         await self._apply("agentreleases", a_release(self.agent, version))
 
     async def ask(self, version: str) -> None:
         """Set `releaseRef`."""
-        route = {"parentRefs": [{"name": "nobody"}], "hostnames": [f"{self.agent}.example.com"]}
+        route = {"parentRefs": [{"name": "no-gateway"}], "hostnames": [f"{self.agent}.example.com"]}
         spec = {
             "agent": self.agent,
             "releaseRef": {"name": f"{self.agent}-{version}"},
@@ -136,7 +136,7 @@ def shares(route: Manifest) -> dict[str, int]:
 
 
 def service_of(version: str) -> str:
-    """The service of a release; one for all agents, as nobody listens there."""
+    """The service of a release; one for all agents, as no process listens there."""
     return f"release-{version.replace('.', '-')}"
 
 
