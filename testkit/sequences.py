@@ -11,12 +11,11 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.rollout import BAKE
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.simulation.agents import Agent
+from testkit import people
 from testkit.builders.freezes import a_freeze
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
 from testkit.builders.releases import a_ready_release, not_ready
@@ -136,48 +135,18 @@ def asking_for(release: str) -> Edit:
     return Edit(f"asking for {release}", lambda world: world.ask_for(release))
 
 
-def _approve(world: World) -> None:
-    attempt = world.status.attempt
-    if attempt is not None and attempt.phase_name:
-        world.act(ActionType.APPROVE, phase=attempt.phase_name)
-
-
-def _promote(world: World) -> None:
-    attempt = world.status.attempt
-    if attempt is not None:
-        phase = BAKE if attempt.state is State.BAKING else attempt.phase_name
-        world.act(ActionType.PROMOTE, phase=phase or BAKE)
-
-
-def _act(world: World, kind: ActionType) -> None:
-    if world.status.attempt is not None:
-        world.act(kind)
-
-
-def _take_back(world: World) -> None:
-    """The canary if there is one, else stable."""
-    attempt, record = world.status.attempt, world.status.canary or world.status.stable
-    if attempt is not None and record is not None:
-        world.act(ActionType.ROLL_BACK, release=record.release)
-
-
-def _retry(world: World) -> None:
-    for entry in world.status.quarantined[:1]:
-        world.act(ActionType.RETRY, attempt=entry.attempt, release=entry.release)
-
-
-approving = Edit("approving", _approve)
+approving = Edit("approving", people.approve)
 ORDERS: Final = (
     setting(freezes=(a_freeze(),)),
     setting(freezes=(a_freeze(inFlight="Continue"),)),
     setting(freezes=()),
     approving,
-    Edit("taking back", _take_back),
-    Edit("retrying", _retry),
-    Edit("promoting", _promote),
-    Edit("holding", lambda world: _act(world, ActionType.HOLD)),
-    Edit("resuming", lambda world: _act(world, ActionType.RESUME)),
-    Edit("acknowledging", lambda world: _act(world, ActionType.ACKNOWLEDGE)),
+    Edit("taking back", people.roll_back),
+    Edit("retrying", people.retry),
+    Edit("promoting", people.promote),
+    Edit("holding", lambda world: people.act(world, ActionType.HOLD)),
+    Edit("resuming", lambda world: people.act(world, ActionType.RESUME)),
+    Edit("acknowledging", lambda world: people.act(world, ActionType.ACKNOWLEDGE)),
 )
 
 PLANS: Final[tuple[Edit, ...]] = (

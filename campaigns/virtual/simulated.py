@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.release import AgentRelease, ReleaseRef
-from agentrollouts.api.rollout import BAKE, AgentRollout, AgentRolloutSpec
+from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.states import ENDS
@@ -23,6 +22,7 @@ from agentrollouts.simulation.cluster import ROUTE, materialise
 from agentrollouts.simulation.world import Change, RestlessError, World
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.observer import Observer
+from testkit import people
 
 SIZE: Final = 10_000
 APPROVERS: Final = ("ana@example.com", "lee@example.com")
@@ -203,14 +203,14 @@ def _happening(rng: random.Random, observer: Observer) -> Change:
         lambda world: respecify(world, phases=_parsed(phases, gates).phases),
         lambda world: respecify(world, gates=_parsed(phases, gates).gates),
         lambda world: respecify(world, paused=not world.rollout.spec.paused),
-        _approve,
-        _approve,
-        _take_back,
-        _retry,
-        _promote,
-        _act(ActionType.HOLD),
-        _act(ActionType.RESUME),
-        _act(ActionType.ACKNOWLEDGE),
+        lambda world: people.approve(world, APPROVERS),
+        lambda world: people.approve(world, APPROVERS),
+        people.roll_back,
+        people.retry,
+        people.promote,
+        lambda world: people.act(world, ActionType.HOLD),
+        lambda world: people.act(world, ActionType.RESUME),
+        lambda world: people.act(world, ActionType.ACKNOWLEDGE),
         lambda world: setattr(world, "metrics", metrics),
         lambda world: setattr(world, "metrics", metrics),
         lambda world: _meddle(world, weight),
@@ -235,36 +235,6 @@ def _parsed(phases: object, gates: object) -> AgentRolloutSpec:
 def respecify(world: World, **fields: Any) -> None:  # noqa: ANN401 any field of the spec
     """The plan is edited in these fields."""
     world.respecify(world.rollout.spec.copy_with(**fields))
-
-
-def _approve(world: World) -> None:
-    attempt = world.status.attempt
-    if attempt is not None and attempt.phase_name is not None:
-        for by in APPROVERS:
-            world.act(ActionType.APPROVE, by, phase=attempt.phase_name)
-
-
-def _take_back(world: World) -> None:
-    """The canary if there is one, else stable."""
-    attempt, record = world.status.attempt, world.status.canary or world.status.stable
-    if attempt is not None and record is not None:
-        world.act(ActionType.ROLL_BACK, release=record.release)
-
-
-def _retry(world: World) -> None:
-    for entry in world.status.quarantined[:1]:
-        world.act(ActionType.RETRY, attempt=entry.attempt, release=entry.release)
-
-
-def _promote(world: World) -> None:
-    attempt = world.status.attempt
-    if attempt is not None:
-        phase = BAKE if attempt.state is State.BAKING else attempt.phase_name
-        world.act(ActionType.PROMOTE, phase=phase or BAKE)
-
-
-def _act(kind: ActionType) -> Change:
-    return lambda world: world.status.attempt and world.act(kind)
 
 
 def _meddle(world: World, weight: int) -> None:
