@@ -31,6 +31,7 @@ from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.insist import Insistence
+from agentrollouts.shell.effects.newest import take_in_newest
 from agentrollouts.shell.effects.other_versions import with_fields_of_others
 from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.effects.reply import Replies
@@ -119,18 +120,9 @@ class Actor:
         except REFUSALS as error:
             written = await self._replace_bare_status(manifest, status, error)
         except ConflictError:
-            await self._look_again(manifest)
+            await take_in_newest(self._cluster, self._intake, Ref.of(manifest))
             raise
         (self._intake.put if is_news else self._cache.put)(written)
-
-    async def _look_again(self, manifest: Manifest) -> None:
-        """Read an object that is newer than what is known: its watch event may be late, the decision is not.
-
-        Without this, it would be decided on again as it was, and be refused again.
-        """
-        with suppress(ClusterError):
-            if (current := await self._cluster.get(Ref.of(manifest))) is not None:
-                self._intake.put(current)
 
     async def _replace_bare_status(
         self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError

@@ -1,18 +1,14 @@
 """Writes the answers to actions, after the status of the rollout that they are a copy of."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Protocol
 
-from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, NotFoundError
+from agentrollouts.adapters.cluster.errors import ConflictError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.answering import Answer
+from agentrollouts.shell.effects.newest import take_in_newest
 from agentrollouts.shell.inputs.intake import Intake
-from agentrollouts.shell.relations import ACTION
-
-logger = logging.getLogger(__name__)
 
 
 class Writer(Protocol):
@@ -55,8 +51,4 @@ class Replies:
         except NotFoundError:
             self._intake.drop(manifest)
         except ConflictError:
-            with suppress(ClusterError):
-                metadata = action.metadata
-                current = await self._cluster.get(Ref(ACTION, metadata.namespace, metadata.name))
-                if current is not None:
-                    self._intake.put(current)
+            await take_in_newest(self._cluster, self._intake, Ref.of(manifest))
