@@ -48,9 +48,7 @@ async def measure(stack: Stack, server: ApiServer, crowd: Crowd) -> Result:
         await asyncio.to_thread(loop.start)
         await crowd.begin_canaries(others)
         for run in range(RUNS):
-            first = (
-                SAMPLES * (1 + run) + OTHERS
-            )  # an action puts its release in quarantine: each is used once
+            first = SAMPLES * (1 + run) + OTHERS  # others each time: an action puts its release in quarantine
             by_action = crowd.names[first : first + SAMPLES]
             await crowd.begin_canaries((*sampled, *by_action))
             await _wish(server, routes, sampled)

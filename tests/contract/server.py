@@ -25,7 +25,7 @@ class Answer:
 
 
 class ApiServer:
-    """Requests for our two kinds, as the administrator, with unknown fields refused."""
+    """Requests for our kinds, as the administrator, with unknown fields refused."""
 
     def __init__(self, url: str, token: str, ca_file: Path) -> None:
         self._url = url

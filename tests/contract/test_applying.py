@@ -43,7 +43,7 @@ NULLS: Final[Manifest] = {
 
 @pytest.fixture
 def kubectl(stack: Stack, api_server: ApiServer) -> "Kubectl":
-    """The real kubectl on an API server that has our two kinds."""
+    """The real kubectl on an API server that has our kinds."""
     del api_server  # it has brought the CRDs
     return Kubectl(stack)
 

@@ -1,4 +1,4 @@
-"""What both kinds share: names, the base model and the scalar types of the API.
+"""What all kinds share: names, the base model and the scalar types of the API.
 
 An object of the API server is parsed once, at the edge, and is a frozen value from then on. The API server
 has already enforced the schema, so Python does not repeat rules that only CEL states (see `cel`). Code that
@@ -33,7 +33,7 @@ SECONDS_MAX: Final = 30 * 24 * 3600
 
 
 class ApiModel(BaseModel):
-    """Base of every model in the two kinds: frozen, camelCase outside, unknown fields ignored."""
+    """Base of every model of the API: frozen, camelCase outside, unknown fields ignored."""
 
     model_config = ConfigDict(
         frozen=True,
