@@ -8,7 +8,7 @@ read of it: one that reads more has to be followed here.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -92,6 +92,7 @@ class _View:
             tuple(self._object(self.world.traffic[key]) for key in sorted(self.world.traffic)),
             tuple(sorted(self._snapshot(metadata) for metadata in self.world.snapshots.values())),
             self._workloads() if rollout.spec.workload else (),
+            bool(self.world.freezes),
         )
 
     def _workloads(self) -> Key:
@@ -189,7 +190,12 @@ class _View:
             return ()
         if attempt.state in GOING_BACK:
             return (any(gate.verdict is Verdict.FAIL for gate in gates),)
-        return tuple(filter(None, map(_gate, gates)))
+        return self._shown(attempt, gates), *filter(None, map(_gate, gates))
+
+    def _shown(self, attempt: Attempt, gates: Iterable[GateStatus]) -> int | None:
+        """Whether the numbers of a held attempt are due to be written again, though no verdict changes."""
+        times = [gate.last_sample_time for gate in gates if gate.last_sample_time]
+        return self._since(max(times), 1) if attempt.hold and times else None
 
     def _silence(self) -> int | None:
         """How long Prometheus has failed; also in a hold, which a promotion can end meanwhile."""

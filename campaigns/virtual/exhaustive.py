@@ -6,7 +6,7 @@ API server has. At each decision the rules of `testkit/world.py` are asked, and 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,15 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.equivalence import Key, key_of
-from campaigns.virtual.small_world import HAPPENINGS, Small, beginning, managed_beginning
+from campaigns.virtual.small_world import (
+    EVERY_ACT,
+    EVERY_ANSWER,
+    HAPPENINGS,
+    Happening,
+    Small,
+    beginning,
+    managed_beginning,
+)
 from testkit.builders.routes import ROUTE
 
 Moment = tuple[Key, object]
@@ -36,6 +44,7 @@ class Search:
     """The most steps after which a state was reached first: happenings and ends of the process."""
     broken: str | None = None
     begin: Callable[[], Small] = beginning
+    happenings: Mapping[str, Happening] = field(default_factory=lambda: HAPPENINGS)
     left: deque[Small] = field(default_factory=deque)
     _seen: set[Key] = field(default_factory=set)
     _decided: set[Moment] = field(default_factory=set)
@@ -47,7 +56,7 @@ class Search:
         while self.left and self.broken is None and (limit is None or self.states < limit):
             world = self.left.popleft()
             self.states, self.depth = self.states + 1, len(world.trail)
-            for what, happen in HAPPENINGS.items():
+            for what, happen in self.happenings.items():
                 after = world.fork(what)
                 if happen(after):
                     self.follow(after)
@@ -120,9 +129,13 @@ def _check(world: Small) -> None:
     assert ROUTE in world.traffic, "there is no route"  # noqa: S101 the same
 
 
-def play(choice: Choice, begin: Callable[[], Small] = beginning) -> Iterator[Case]:
+def play(
+    choice: Choice,
+    begin: Callable[[], Small] = beginning,
+    happenings: Mapping[str, Happening] = EVERY_ANSWER,
+) -> Iterator[Case]:
     """The whole search, told every few hundred states."""
-    search, reported = Search(begin=begin), 0
+    search, reported = Search(begin=begin, happenings=happenings), 0
     for states in search.run(choice.size):
         done = f"{states:,} states, {search.transitions:,} transitions, at most {search.depth} steps deep"
         name = f"{done}, {len(search.left):,} left"
@@ -135,6 +148,19 @@ EXHAUSTIVE: Final = Campaign(
     "S1, S3-S6 in every state of a small rollout (3 phases, 2 gates, 2 new releases, a crash after every"
     " effect), and no dead end without a condition",
     play,
+    unit="states",
+)
+
+
+def play_people(choice: Choice) -> Iterator[Case]:
+    """The same search with everything that people do, and few answers."""
+    return play(choice, happenings=EVERY_ACT)
+
+
+PEOPLE: Final = Campaign(
+    "people",
+    "The same with every action and a freeze, and one answer for each thing that a gate can do",
+    play_people,
     unit="states",
 )
 

@@ -2,9 +2,9 @@
 
 Two releases beside the one that serves, three phases (one needs two approvals), two gates (one rolls back,
 one holds), each with any answer: pass, fail, no data, error; or too few runs for both. An answer can also
-belong to the query of a phase earlier. People approve, promote, hold, resume, roll back and retry. Time goes
-by in steps of one phase, and everything that waits, waits for one such step or for two. The plan has no caps,
-no ramp and no `watch`, and neither it nor the releases change.
+belong to the query of a phase earlier. People approve, promote, hold, resume, roll back, retry and freeze.
+Time goes by in steps of one phase, and everything that waits, waits for one such step or for two. The plan
+has no caps, no ramp and no `watch`, and neither it nor the releases change.
 """
 
 import copy
@@ -30,6 +30,7 @@ from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.simulation import cluster
 from campaigns.virtual.equivalence import PHASE
 from campaigns.virtual.observer import Observer
+from testkit.builders.freezes import a_freeze
 from testkit.builders.names import AGENT, NEW, NEXT, OLD, START, digest_of, service_of
 from testkit.builders.observations import settled_snapshots
 from testkit.builders.releases import a_ready_release, a_record
@@ -45,6 +46,13 @@ ANSWERS: Final = (*product(WORDS, WORDS), ("few", "few"))
 """What Prometheus can say about the two gates: any word about each, or too few runs for either."""
 LATE: Final = ("pass", "fail")
 """What an answer can say that arrives after the weight has changed."""
+FEW_ANSWERS: Final = (
+    "answers pass, pass",
+    "answers fail, pass",
+    "answers pass, fail",
+    "answers nodata, nodata",
+)
+"""One answer for each thing that a gate can do: let pass, roll back, hold, and leave open."""
 
 PLAN: Final[Mapping[str, Any]] = {
     "phases": [
@@ -135,6 +143,7 @@ WORKLOAD: Final = {
 }
 """Pods are taken away as soon as that is allowed, so that any mistake in it shows."""
 
+FREEZE: Final = a_freeze()
 APPROVERS: Final = ("ana@example.com", "lee@example.com")
 LEADER: Final = "max@example.com"
 """Who does everything else; the rule against approving oneself is tested elsewhere."""
@@ -295,21 +304,45 @@ def _meddle(world: Small) -> bool:
     return True
 
 
-HAPPENINGS: Final[Mapping[str, Happening]] = {
+def _freeze(world: Small) -> bool:
+    """Somebody freezes the rollout, also in mid-attempt, until it thaws."""
+    is_new = not world.freezes
+    world.freezes = (FREEZE,)
+    return is_new
+
+
+def _thaw(world: Small) -> bool:
+    is_over = bool(world.freezes)
+    world.freezes = ()
+    return is_over
+
+
+ALWAYS: Final[Mapping[str, Happening]] = {
     "time passes": _tick,
-    **{f"answers {strict}, {mild}": answering(strict, mild) for strict, mild in ANSWERS},
-    **{f"answers late, {word}": answering_late(word) for word in LATE},
     **{f"ask for {release}": asking_for(release) for release in RELEASES},
     "approve": _approve,
-    "approve again": _approve_again,
-    "promote": _promote,
-    "hold": _hold,
-    "resume": _resume,
     "take back": _take_back,
     "take back and approve": _take_back_and_approve,
     "retry": _retry,
     "meddle": _meddle,
 }
+MEASURED: Final[Mapping[str, Happening]] = {
+    **{f"answers {strict}, {mild}": answering(strict, mild) for strict, mild in ANSWERS},
+    **{f"answers late, {word}": answering_late(word) for word in LATE},
+}
+DECREED: Final[Mapping[str, Happening]] = {
+    "approve again": _approve_again,
+    "promote": _promote,
+    "hold": _hold,
+    "resume": _resume,
+    "freeze": _freeze,
+    "thaw": _thaw,
+}
+HAPPENINGS: Final = {**ALWAYS, **MEASURED, **DECREED}
+"""All of them. With a promotion after any answer, each frozen count meets each other one, and no search ends;
+so one search has every answer, and another one every act of a person."""
+EVERY_ANSWER: Final = {**ALWAYS, **MEASURED}
+EVERY_ACT: Final = {**ALWAYS, **DECREED, **{what: MEASURED[what] for what in FEW_ANSWERS}}
 
 
 def beginning() -> Small:

@@ -10,6 +10,7 @@ SHORT = {
     "clock-jumps": (clock_jumps.play, 48),
     "sequences": (sequences.play, 4),
     "exhaustive": (exhaustive.play, 12),
+    "people": (exhaustive.play_people, 12),
     "workloads": (exhaustive.play_managed, 40),
 }
 
