@@ -40,6 +40,8 @@ class Agents:
         self._runs: defaultdict[Release, float] = defaultdict(float)
         self._failed: defaultdict[Release, float] = defaultdict(float)
         self._shares: dict[tuple[str, str], float] = {}
+        self._approvals: dict[tuple[str, str], float] = {}
+        self._approved: defaultdict[Release, float] = defaultdict(float)
         self._namespaces: set[str] = set()
         self._counted_until = time.monotonic()
         self._lock = threading.Lock()
@@ -63,13 +65,17 @@ class Agents:
         """Count there no more; the series end."""
         with self._lock:
             self._namespaces.discard(namespace)
-            for counts in (self._runs, self._failed):
+            for counts in (self._runs, self._failed, self._approved):
                 for release in [key for key in counts if key[0] == namespace]:
                     del counts[release]
 
     def fail(self, namespace: str, release: str, share: float) -> None:
         """From now on this share of a release's runs fails."""
         self._shares[namespace, release] = share
+
+    def approve(self, namespace: str, release: str, share: float) -> None:
+        """From its first run on, a release decides, and approves this share."""
+        self._approvals[namespace, release] = share
 
     def exposition(self) -> str:
         """The counters now, in the text format of Prometheus."""
@@ -90,6 +96,7 @@ class Agents:
                     share = self._shares.get((namespace, side["release"]), USUAL_FAILURES)
                     self._runs[release] += runs
                     self._failed[release] += runs * share
+                    self._approved[release] += runs * self._approvals.get((namespace, side["release"]), 0.0)
 
     def _splits(self, namespace: str) -> Iterator[dict[str, Any]]:
         for manifest in self._witness.all("ConfigMap", namespace):
@@ -103,3 +110,7 @@ class Agents:
             labels = 'namespace="{}",agent="{}",release="{}"'.format(*release)
             yield f'agent_runs_total{{{labels},outcome="completed"}} {runs - failed:.3f}'
             yield f'agent_runs_total{{{labels},outcome="failed"}} {failed:.3f}'
+            if (release[0], release[2]) in self._approvals:
+                approved = self._approved[release]
+                yield f'agent_decisions_total{{{labels},decision="approve"}} {approved:.3f}'
+                yield f'agent_decisions_total{{{labels},decision="deny"}} {runs - approved:.3f}'
