@@ -32,6 +32,13 @@ LIST_SET: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set"}
 atomic."""
 
 
+ATOMIC: Final[dict[str, Any]] = {
+    "x-kubernetes-map-type": "atomic",
+    "x-kubernetes-preserve-unknown-fields": True,
+}
+"""The `json_schema_extra` of an object that is written as one, with fields that only a newer version knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of `kubectl get`."""
