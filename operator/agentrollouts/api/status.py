@@ -25,6 +25,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
+from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
@@ -146,6 +147,10 @@ class AgentRolloutStatus(ApiModel):
     without `spec.watch`."""
     caps: Annotated[tuple[CapStatus, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
     """Usage of each cap by the canary."""
+    course: Annotated[tuple[Look, ...], Field(max_length=MAX_COURSE)] = ()
+    """Evidence of all gates over the time of the attempt, oldest first, as of each write of this status. At
+    most 120 looks: of the older ones every second is dropped, but none at which the weight changes. Empty
+    once the attempt is Healthy. After a rollback it stays until the next attempt."""
     query: QueryStatus | None = None
     """Query behind one gate. Absent while no gate is evaluated, or if the query is too long."""
     last_rollback: LastRollback | None = None

@@ -9,7 +9,7 @@ from typing import Final
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import AffectedWindow, LastRollback, VerifyOutcome
-from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
@@ -87,7 +87,9 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
         start_time=now,
         traffic_start_time=next(served, bad.healthy_time),
     )
-    begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=())
+    begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=(), course=())
+    if weights := status.weights:  # what the route showed as stable's share is the canary's now
+        begun = begun.then(weights=WeightsStatus(stable=weights.canary, canary=weights.stable))
     is_unproved = move.trigger is not Trigger.ACTION and move.reason is not Reason.ROUTE_MARKED
     return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message, is_unproved))
 

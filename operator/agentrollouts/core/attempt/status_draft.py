@@ -10,9 +10,17 @@ from typing import TypedDict, Unpack
 from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.record.entry import Look
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined, ReleaseRecord
+from agentrollouts.api.status import (
+    AgentRolloutStatus,
+    HistoryEntry,
+    Outcome,
+    Quarantined,
+    ReleaseRecord,
+    WeightsStatus,
+)
 from agentrollouts.api.verdict import GateStatus
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
@@ -26,7 +34,9 @@ class StatusChanges(TypedDict, total=False):
     stable: ReleaseRecord | None
     canary: ReleaseRecord | None
     attempt: Attempt
+    weights: WeightsStatus
     gates: tuple[GateStatus, ...]
+    course: tuple[Look, ...]
     last_rollback: LastRollback | None
     affected_window: AffectedWindow | None
     quarantined: tuple[Quarantined, ...]

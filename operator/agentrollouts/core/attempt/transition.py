@@ -78,7 +78,7 @@ def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Pro
         plan_hash=plan_hash(progress.spec),
         start_time=progress.now,
     )
-    return progress.then(attempt=attempt, gates=())
+    return progress.then(attempt=attempt, gates=(), course=())
 
 
 def _queue(progress: Progress, record: ReleaseRecord) -> Progress:
@@ -176,7 +176,7 @@ def _promote(progress: Progress) -> Progress:
     message = f"{canary.release} passed all phases and is stable now"
     return (
         progress.ended(Outcome.HEALTHY, Reason.HEALTHY, message)
-        .then(stable=healthy)
+        .then(stable=healthy, course=())
         .tell(Reason.PROMOTED, message)
     )
 
@@ -227,7 +227,7 @@ def _rewatch(progress: Progress) -> Progress:
             counting_start_time=None,
             phase_start_time=None,
         )
-        .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
+        .then(gates=tuple(fresh(gate) for gate in progress.status.gates), course=())
         .tell(Reason.BAKING, "The plan changed: the bake restarts")
     )
 
@@ -238,7 +238,7 @@ def _replan(progress: Progress, index: int) -> Progress:
     return (
         _enter_phase(progress, index, weight)
         .moved(State.CANARY, plan_hash=plan_hash(spec), hold=None, approvals=approvals)
-        .then(gates=tuple(fresh(gate) for gate in progress.status.gates))
+        .then(gates=tuple(fresh(gate) for gate in progress.status.gates), course=())
         .tell(
             Reason.PHASE_STARTED,
             f"The plan changed: phase {progress.spec.phases[index].name} restarts at {weight}%",

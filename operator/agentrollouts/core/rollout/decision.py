@@ -14,6 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, 
 from agentrollouts.core.action.freeze import next_edge
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.course import with_look
 from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
@@ -114,7 +115,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     return Decision(
         writes=(*writes, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(writes) and not is_latched(status),
-        status=with_query(s.analysis, status) if is_due else None,
+        status=_written(s, status) if is_due else None,
         is_news=news,
         lost=_lost(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
@@ -128,6 +129,11 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         poll=questions,
         wake_at=_wake_at(s, status, move, pods.until()),
     )
+
+
+def _written(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """The status with what only one that is written has: neither is a reason to write it."""
+    return with_query(s.analysis, with_look(s.obs.status, status, s.spec, s.now))
 
 
 def _conditions(

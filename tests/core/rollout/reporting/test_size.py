@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agentrollouts.api.record.entry import Look
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
-from agentrollouts.api.verdict import GateStatus, Verdict
+from agentrollouts.api.verdict import GateStatus, QueryStatus, Verdict
 from agentrollouts.core.analysis.gate_status import judged_with, to_status
+from agentrollouts.core.attempt.course import changes_of_weight, joined
 from agentrollouts.core.attempt.segments import freeze
 from agentrollouts.core.gates.counts import Bound, Segment
 from agentrollouts.core.gates.gate import ResolvedGate, shortened
@@ -102,21 +104,25 @@ def test_texts_give_way_and_nothing_else_does() -> None:
         watched=tuple(gate.copy_with(segments=()) for gate in verbose),
         history=tuple(entry.copy_with(number=number) for number in range(1, 51)),
         quarantined=(Quarantined(digest=digest, release="r", reason="GateFailed", message=text, time=NOW),),
+        course=tuple(Look(seconds=10**6, weight=w, evidence=(-99,) * 16) for w in (*range(101), *[0] * 19)),
     )
     assert size(status) > LIMIT
     trimmed = bounded(status)
-    assert size(trimmed) <= LIMIT
+    query = QueryStatus(gate="g" * 63, time=NOW, text="x" * 8192)
+    look = Look(seconds=10**6, weight=0, evidence=(-99,) * 16)
+    assert size(trimmed.copy_with(query=query, course=joined(trimmed.course, look))) <= LIMIT
     assert bounded(trimmed) == trimmed
     assert _silent(trimmed) == _silent(status)
 
 
 def _silent(status: AgentRolloutStatus) -> AgentRolloutStatus:
-    """The status without its messages."""
+    """The status without its messages, and with the weights alone of its course."""
     return status.copy_with(
         gates=tuple(each.copy_with(message="") for each in status.gates),
         watched=tuple(each.copy_with(message="") for each in status.watched),
         history=tuple(each.copy_with(message="") for each in status.history),
         quarantined=tuple(each.copy_with(message="") for each in status.quarantined),
+        course=tuple(look.copy_with(evidence=()) for look in changes_of_weight(status.course)),
     )
 
 

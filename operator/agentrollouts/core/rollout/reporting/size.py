@@ -1,16 +1,18 @@
 """The size of a status: at most 128 KiB, whatever the plan, so that no rollout slows down others.
 
 Counts are bounded where they are made (`core.judge.folding`). What is left are texts, of which a long history
-has many; they are cut, the oldest first, and nothing that a decision depends on is.
+has many; they are cut, the oldest first, and nothing that a decision depends on is. At last the course keeps
+nothing but its weights.
 """
 
 from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus
+from agentrollouts.core.attempt.course import changes_of_weight
 
-STATUS_BYTES: Final = 120 * 1024
-"""Bytes of a status as JSON. 8 KiB are left for the query that is added where a status is written."""
+STATUS_BYTES: Final = 119 * 1024
+"""Bytes of a status as JSON. 9 KiB are left for the query and the look that join where it is written."""
 _SHORT: Final = 160
 """Characters that are left of a message that is cut."""
 _SURELY: Final = 4
@@ -29,7 +31,11 @@ def bounded(status: AgentRolloutStatus) -> AgentRolloutStatus:
     status = status.copy_with(history=history, quarantined=quarantined)
     if _size(status) <= STATUS_BYTES:
         return status
-    return status.copy_with(gates=_plain(status.gates), watched=_plain(status.watched))
+    status = status.copy_with(gates=_plain(status.gates), watched=_plain(status.watched))
+    if _size(status) <= STATUS_BYTES:
+        return status
+    weights = changes_of_weight(status.course)
+    return status.copy_with(course=tuple(look.copy_with(evidence=()) for look in weights))
 
 
 def _size(status: AgentRolloutStatus) -> int:
