@@ -20,6 +20,7 @@ from agentrollouts.api.model.base import (
     ObjectName,
     ReasonStr,
     ReleaseName,
+    SemVer,
     Time,
 )
 from agentrollouts.api.model.decimals import MaybeMeasured
@@ -110,6 +111,27 @@ class Look(ApiModel):
     canary is worse. From -40 to 60; -99 for a gate without evidence."""
 
 
+class RecordIdentity(ApiModel):
+    """What a record is about: the fields beside its entries that never change."""
+
+    rollout: ObjectName
+    """Name of the AgentRollout."""
+    rollout_uid: Annotated[str, Field(max_length=128)]
+    """UID of the AgentRollout."""
+    agent: DnsLabel
+    """Name of the agent."""
+    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    """Number of the attempt."""
+    part: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    """Number of the part, from 1."""
+    release: ReleaseName
+    """Name of the AgentRelease."""
+    version: SemVer | None = None
+    """Version of the bundle."""
+    digest: Digest
+    """Identity of the behavior."""
+
+
 class RecordEntry(ApiModel):
     """What happened at one instant."""
 
@@ -121,6 +143,8 @@ class RecordEntry(ApiModel):
     """Time of the decision."""
     event: RecordEvent
     """What happened."""
+    identity: RecordIdentity | None = None
+    """What the record is about, in its first entry, so that the hashes cover that as well."""
     state: ReasonStr | None = None
     """State of the attempt from then on."""
     phase: DnsLabel | None = None
