@@ -22,6 +22,7 @@ from campaigns.virtual.planted_bugs import PLANTED
 from campaigns.virtual.properties import PROPERTIES
 from campaigns.virtual.sequences import SEQUENCES
 from campaigns.virtual.simulated import SIMULATED
+from campaigns.virtual.tampering import TAMPERING
 
 CAMPAIGNS: Final[Sequence[Campaign]] = (
     Campaign(
@@ -37,6 +38,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     PEOPLE,
     WORKLOADS,
     PLANTED,
+    TAMPERING,
     crash.CAMPAIGN,
     outages.CAMPAIGN,
     watches.CAMPAIGN,

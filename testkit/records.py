@@ -31,7 +31,7 @@ class Told:
     number: int
     release: str
     parts: tuple[tuple[Json, ...], ...]
-    """The entries of each part, without `sequence`, `identity`, `previous` and `hash`."""
+    """The entries of each part, without what chains them: `sequence`, `identity` and hashes."""
     outcome: str | None = None
     evidence: Json | None = None
     version: str | None = None
@@ -87,6 +87,8 @@ def chained(attempts: Iterable[Told], *, rollout: str = AGENT, uid: str = UID) -
             entries, begin = [], previous
             for sequence, each in enumerate(told, 1):
                 entry = {"sequence": sequence, **each, **(first if sequence == 1 else {})}
+                if each["event"] == "EvidenceCaptured" and attempt.evidence is not None:
+                    entry["evidence"] = hash_of(attempt.evidence)
                 entries.append(sealed(entry, previous))
                 previous = entries[-1]["hash"]
             spec |= {"previous": begin, "entries": entries}
@@ -208,7 +210,7 @@ class _History:
         )
         window = {"startTime": _text(self._now - timedelta(hours=1)), "endTime": _text(self._now)}
         yield self._entry("Routed", routedTime=_text(self._now), window=window)
-        yield self._entry("EvidenceCaptured", evidence=hash_of(evidence))
+        yield self._entry("EvidenceCaptured")
         yield self._entry(outcome, state=outcome, outcome="Recovered", course=self._course())
 
     def _gate(self) -> Json:

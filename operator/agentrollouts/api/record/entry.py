@@ -1,7 +1,7 @@
 """One entry of a record: what happened at one instant, why, by whom, and what the decision was made on.
 
 An entry is made once and never changed. Its hash covers every other field, and the hash of the entry before
-it; so whoever holds the last hash can prove every entry before.
+it; so anyone who has the last hash can prove every entry before.
 """
 
 from __future__ import annotations
