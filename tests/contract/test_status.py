@@ -16,8 +16,9 @@ from agentrollouts.api.people.action import (
     TakenAction,
 )
 from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.record.entry import Look
 from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
-from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome
+from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome, WeightChange
 from agentrollouts.api.status import (
     AgentRolloutStatus,
     HistoryEntry,
@@ -190,7 +191,18 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         last_runs=LastRuns(runs=12, time=NOW, scrapes=4),
         outcome=VerifyOutcome.RECOVERED,
     ),
-    affected_window=AffectedWindow(release="status-1.0.0", start_time=NOW, end_time=NOW),
+    affected_window=AffectedWindow(
+        release="status-1.0.0",
+        start_time=NOW,
+        end_time=NOW,
+        attempt=7,
+        digest="sha256:" + "0" * 64,
+        last_run_time=NOW,
+        is_final=True,
+        runs=41,
+        weights=(WeightChange(time=NOW, canary=5), WeightChange(time=NOW, canary=0)),
+    ),
+    course=(Look(seconds=180, weight=5, evidence=(0, -2, 60, -99)),),
     quarantined=tuple(
         Quarantined(
             digest=f"sha256:{i:064x}",

@@ -83,6 +83,8 @@ def test_a_stable_release_that_turns_out_bad_is_taken_back() -> None:
     window = world.status.affected_window
     assert window is not None
     assert (window.release, window.start_time < START) == (OLD, True)
+    assert [change.canary for change in window.weights] == [100, 0]
+    assert (window.weights[0].time, window.is_final) == (window.start_time, True)
 
     order(world, ActionType.RETRY, OLD)
     assert (world.state, world.shares()) == (State.CANARY, {OLDEST: 95, OLD: 5})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
+from agentrollouts.api.attempt import Weight
 from agentrollouts.api.model.base import (
     SECONDS_MAX,
     ApiModel,
+    Digest,
     DnsLabel,
     Message,
     ReasonStr,
@@ -97,6 +99,19 @@ class LastRollback(ApiModel):
     """Explanation of the outcome, with its numbers."""
 
 
+class WeightChange(ApiModel):
+    """A weight of a release, and since when the route had it."""
+
+    time: Time
+    """Time at which the route first had the weight, to the second."""
+    canary: Weight
+    """Share of the traffic for the bad release, in percent."""
+
+
+MAX_WINDOW_WEIGHTS: Final = 24
+"""Changes of the weight that an affected window keeps."""
+
+
 class AffectedWindow(ApiModel):
     """The time during which a bad release had traffic. What it wrote and sent might need repair."""
 
@@ -106,3 +121,17 @@ class AffectedWindow(ApiModel):
     """Time at which it first had traffic."""
     end_time: Time | None = None
     """Time at which it no longer had traffic: its last runs, or when the route was written."""
+    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+    """Number of the attempt that was rolled back."""
+    digest: Digest | None = None
+    """Identity of the bad behavior."""
+    last_run_time: Time | None = None
+    """Time of the newest sample in which its counters of runs had grown. Absent while none were counted."""
+    is_final: bool = False
+    """Whether its last runs were seen, or are no longer waited for: after `rollback.verify.withinSeconds`,
+    or when the rollback is over. A run that ends later still extends the window."""
+    runs: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """Runs of the bad release that were counted, by a gate or by its counters of runs, whichever counted more.
+    Absent if none were."""
+    weights: Annotated[tuple[WeightChange, ...], Field(max_length=MAX_WINDOW_WEIGHTS)] = ()
+    """Changes of its weight on the route, oldest first. The newest 24."""

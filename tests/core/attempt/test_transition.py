@@ -145,7 +145,13 @@ def test_a_rollback_from_decision_to_end() -> None:
     assert [entry.digest for entry in back.status.quarantined] == [digest_of(NEW)]
 
     routed = advance(Progress(back.spec, back.status, LATER + timedelta(seconds=1)), moves.Verify())
-    window = AffectedWindow(release=NEW, start_time=START, end_time=LATER + timedelta(seconds=1))
+    window = AffectedWindow(
+        release=NEW,
+        start_time=START,
+        end_time=LATER + timedelta(seconds=1),
+        attempt=back.attempt.number,
+        digest=digest_of(NEW),
+    )
     assert (routed.attempt.state, routed.status.affected_window) == (State.VERIFYING, window)
 
     done = advance(routed, moves.Conclude(VerifyOutcome.UNVERIFIED))

@@ -141,7 +141,7 @@ def analyze(obs: Observed, status: AgentRolloutStatus, *, gateway_follows: bool)
     alone = stable.judge(obs, status, gates, poll_result, result)
     readings = read_caps(caps, table) if table and table.plan.past_end is None else ()
     next_status = stable.apply(status, spec, alone)
-    next_status = recovery.apply(next_status, table, obs.now, gateway_follows=gateway_follows)
+    next_status = recovery.apply(next_status, gates, table, obs, gateway_follows=gateway_follows)
     next_status = canary.apply(with_readings(next_status, readings), gates, compared, obs.now)
     return Analysis(
         obs=obs,

@@ -19,8 +19,10 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, Verdict
 from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.analysis.stages import FULL
+from agentrollouts.core.attempt import window as window_of
+from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.attempt.rollback import is_unproved
-from agentrollouts.core.gates.counts import Segment
+from agentrollouts.core.gates.counts import Segment, settled
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import labels_of
@@ -127,22 +129,38 @@ def _past(source: Source) -> Source:
 
 
 def apply(
-    status: AgentRolloutStatus, table: Table | None, now: datetime, *, gateway_follows: bool
+    status: AgentRolloutStatus,
+    gates: tuple[ResolvedGate, ...],
+    table: Table | None,
+    obs: Observed,
+    *,
+    gateway_follows: bool,
 ) -> AgentRolloutStatus:
     """The status with what was seen of the traffic since the rollback; it changes until that is gone."""
-    rollback, attempt = status.last_rollback, status.attempt
+    rollback, attempt, spec = status.last_rollback, status.attempt, obs.rollout.spec
     if rollback is None or attempt is None or attempt.state is not State.VERIFYING:
         return status
     last, is_over = _last_runs(rollback.last_runs, table) if table else (rollback.last_runs, False)
-    observed = rollback.observed_time or (now if gateway_follows else None)
+    observed = rollback.observed_time or (obs.now if gateway_follows else None)
     if observed is None and is_over and last:
         observed = max(last.time, rollback.routed_time or last.time)
-    window = status.affected_window
-    if window and last:
-        window = window.replace(end_time=max(last.time, rollback.routed_time or last.time))
+    seen = rollback.copy_with(last_runs=last, observed_time=observed)
+    is_counted = bool(gates_after(spec, status, gates))
+    is_final = is_over or elapsed(attempt, obs.now) >= spec.rollback.verify.within_seconds
+    is_final = is_final or (not is_counted and observed is not None)
+    window, runs = status.affected_window, _runs_of_gates(status.gates, gates)
     return status.copy_with(
-        last_rollback=rollback.copy_with(last_runs=last, observed_time=observed), affected_window=window
+        last_rollback=seen,
+        affected_window=window and window_of.counted(window, seen, runs, is_final=is_final),
     )
+
+
+def _runs_of_gates(statuses: Iterable[GateStatus], gates: Iterable[ResolvedGate]) -> int | None:
+    """Runs of the canary in the whole attempt, by the gate that counted most; None if none counts runs."""
+    names = {gate.name for gate in gates if gate.counts_runs}
+    totals = (settled(gate.canary.total) for gate in statuses if gate.name in names)
+    most = max(totals, default=0.0)
+    return round(min(most, MOST_RUNS)) if most else None
 
 
 def _last_runs(persisted: LastRuns | None, table: Table) -> tuple[LastRuns | None, bool]:

@@ -8,9 +8,10 @@ from typing import Final
 
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.rollback import AffectedWindow, LastRollback, VerifyOutcome
+from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
 from agentrollouts.core.states import LATCHED
@@ -111,13 +112,7 @@ def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress)
 def _verify(progress: Progress) -> Progress:
     """The route shows the rollback: the bad release no longer has traffic."""
     status, now = progress.status, progress.now
-    window = None
-    if status.canary:
-        window = AffectedWindow(
-            release=status.canary.release,
-            start_time=progress.attempt.traffic_start_time or progress.attempt.start_time,
-            end_time=now,
-        )
+    window = window_of.opened(progress.attempt, status.canary, now) if status.canary else None
     rollback = status.last_rollback and status.last_rollback.copy_with(routed_time=now)
     return progress.moved(State.VERIFYING, clock_start_time=now, elapsed_seconds=0).then(
         last_rollback=rollback, affected_window=window
@@ -132,10 +127,11 @@ def _conclude(progress: Progress, outcome: VerifyOutcome, verification: str) -> 
     seconds = ((rollback.routed_time or now) - rollback.decided_time).total_seconds()
     message = f"{rollback.from_} was rolled back to {rollback.to} in {seconds:.2f} s: {rollback.message}"
     verified = None if outcome is VerifyOutcome.UNVERIFIED else now
+    window = progress.status.affected_window
     done = rollback.replace(outcome=outcome, verified_time=verified, verification=verification)
     ended = (
         progress.ended(Outcome.ROLLED_BACK, rollback.reason, rollback.message)
-        .then(last_rollback=done)
+        .then(last_rollback=done, affected_window=window and window.copy_with(is_final=True))
         .tell(Reason.ROLLED_BACK, message, warn=rollback.trigger != Trigger.SPEC_REVERTED)
     )
     if not verification:

@@ -18,6 +18,7 @@ from agentrollouts.core.attempt.course import with_look
 from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
+from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
     ROUTE_CONFLICT,
@@ -132,8 +133,8 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
 
 
 def _written(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:
-    """The status with what only one that is written has: neither is a reason to write it."""
-    return with_query(s.analysis, with_look(s.obs.status, status, s.spec, s.now))
+    """The status with what only one that is written has: none of it is a reason to write it."""
+    return with_query(s.analysis, with_weights(with_look(s.obs.status, status, s.spec, s.now)))
 
 
 def _conditions(
