@@ -79,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from agentrollouts.cli.simulate import run_simulate
 
             code = run_simulate(options)
+        case Command.WHO_SERVED:
+            from agentrollouts.cli.online.who_served import run_who_served
+
+            code = run_who_served(options)
         case _:  # one of those that create an action
             from agentrollouts.cli.online.act import run_action
 

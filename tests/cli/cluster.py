@@ -1,7 +1,7 @@
 """An API server in memory, as far as the commands that speak to a cluster need one."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from agentrollouts.adapters.cluster.errors import AlreadyExistsError
@@ -21,6 +21,8 @@ class FakeCluster:
     def __init__(self) -> None:
         self.objects: dict[Ref, Manifest] = {}
         self.faults: dict[str | None, list[Exception]] = {}
+        self.listed: list[str] = []
+        """The kinds that were listed."""
         self.operator: Callable[[Manifest], None] = lambda _action: None
 
     async def get(self, ref: Ref) -> Manifest | None:
@@ -28,10 +30,24 @@ class FakeCluster:
         self._fail(f"get {ref.kind}")
         return copy.deepcopy(self.objects.get(ref))
 
-    async def list(self, kind: str, namespace: str | None = None) -> list[Manifest]:
-        """All of a kind, or the fault of that namespace."""
+    async def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> list[Manifest]:
+        """All of a kind, or the fault of that namespace or list; `fields` are those of the spec."""
+        assert labels is None, "no command selects by labels"
         self._fail(namespace)
-        found = (each for ref, each in self.objects.items() if ref.kind == kind)
+        self._fail(f"list {kind}")
+        self.listed.append(kind)
+        wanted = {(name.removeprefix("spec."), value) for name, value in (fields or {}).items()}
+        found = (
+            each
+            for ref, each in self.objects.items()
+            if ref.kind == kind and wanted <= set(_texts(each["spec"]))
+        )
         return [copy.deepcopy(each) for each in found if namespace in {None, each["metadata"]["namespace"]}]
 
     async def create(self, manifest: Manifest) -> Manifest:
@@ -64,6 +80,11 @@ class FakeCluster:
     def _fail(self, what: str | None) -> None:
         if self.faults.get(what):
             raise self.faults[what].pop()
+
+
+def _texts(spec: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The fields that a selector could name."""
+    return ((name, value) for name, value in spec.items() if isinstance(value, str))
 
 
 def stored(builder: RolloutBuilder, namespace: str) -> Manifest:

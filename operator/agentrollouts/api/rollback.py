@@ -131,7 +131,7 @@ class AffectedWindow(ApiModel):
     """Whether its last runs were seen, or are no longer waited for: after `rollback.verify.withinSeconds`,
     or when the rollback is over. A run that ends later still extends the window."""
     runs: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
-    """Runs of the bad release that were counted, by a gate or by its counters of runs, whichever counted more.
-    Absent if none were."""
+    """Runs of the bad release that were counted, by a gate or by its counters of runs, whichever counted
+    more. Absent if none were."""
     weights: Annotated[tuple[WeightChange, ...], Field(max_length=MAX_WINDOW_WEIGHTS)] = ()
     """Changes of its weight on the route, oldest first. The newest 24."""

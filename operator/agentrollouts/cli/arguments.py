@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agentrollouts.cli.online.arguments import add_actions
+from agentrollouts.cli.online.digest import add_who_served
 
 
 class Command(StrEnum):
@@ -22,6 +23,7 @@ class Command(StrEnum):
     PLAN = "plan"
     ROLL_BACK_ALL = "roll-back-all"
     SIMULATE = "simulate"
+    WHO_SERVED = "who-served"
     APPROVE = "approve"
     PROMOTE = "promote"
     HOLD = "hold"
@@ -84,6 +86,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
             ROLL_BACK_ALL_HELP,
         )
     )
+    add_who_served(commands)
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
 
 

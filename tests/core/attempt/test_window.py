@@ -1,4 +1,4 @@
-"""Inputs: a rollback, from the written route to its end. Outputs: the affected window that people repair by."""
+"""Inputs: a rollback, from the written route to its end. Outputs: the affected window."""
 
 from datetime import timedelta
 

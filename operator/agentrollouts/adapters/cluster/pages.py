@@ -39,7 +39,11 @@ class Lists(ABC):
         """Put a request on the wire. Raises `ClusterError` if no answer comes."""
 
     async def pages(
-        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> AsyncIterator[list[Manifest]]:
         """All objects of a kind, as `list`, in parts of a bounded size: all at once would stop the loop.
 
@@ -51,6 +55,7 @@ class Lists(ABC):
         """
         resource, limit = KINDS[kind], PAGE
         query = {"labelSelector": selector_of(labels)} if labels else {}
+        query |= {"fieldSelector": selector_of(fields)} if fields else {}
         target = f"{kind} in {namespace or 'all namespaces'}"
         call = Call("list", kind, target, "GET", resource.path(namespace))
         while True:
@@ -70,12 +75,22 @@ class Lists(ABC):
             limit = min(PAGE, max(1, PAGE_BYTES // 2 * max(1, len(items)) // len(response.body)))
 
     async def list(
-        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> list[Manifest]:
-        """All objects of a kind, in one namespace or in all, that carry all the given labels.
+        """All objects of a kind, in one namespace or in all, that have all the given labels and fields.
+
+        Args:
+            kind: The kind.
+            namespace: Of all namespaces if it is None.
+            labels: Labels that an object must have.
+            fields: Fields that must have these values, of those that the kind can be selected by.
 
         Raises:
             NotServedError: the API server does not know the kind at all.
             ClusterError: any other failure.
         """
-        return [item async for page in self.pages(kind, namespace, labels) for item in page]
+        return [item async for page in self.pages(kind, namespace, labels, fields) for item in page]

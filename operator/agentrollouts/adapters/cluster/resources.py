@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, Resource]] = {
     "AgentRelease": Resource(API_VERSION, "agentreleases"),
     "AgentRollout": Resource(API_VERSION, "agentrollouts"),
     "AgentRolloutAction": Resource(API_VERSION, "agentrolloutactions"),
+    "AgentRolloutRecord": Resource(API_VERSION, "agentrolloutrecords"),
     "ConfigMap": Resource("v1", "configmaps"),
     "Deployment": Resource("apps/v1", "deployments"),
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
@@ -83,7 +84,7 @@ class Ref(NamedTuple):
 
 
 def selector_of(labels: Mapping[str, str]) -> str:
-    """The label selector of the objects that carry all of these labels, as the API server reads it."""
+    """The selector of the objects that have all of these labels, or fields, as the API server reads it."""
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
