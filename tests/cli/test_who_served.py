@@ -1,6 +1,6 @@
 """`agentrollouts who-served`: what it prints of a digest, by what an API server in memory has.
 
-`tests/contract/test_who_served.py` runs it as a process against a real one.
+`tests/contract/commands/test_who_served.py` runs it as a process against a real one.
 """
 
 import argparse

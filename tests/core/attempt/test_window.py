@@ -84,6 +84,20 @@ def test_a_window_fills_as_the_rollback_goes_on() -> None:
     assert last.last_run_time is not None
 
 
+def test_a_window_waits_for_the_last_runs_where_they_are_counted() -> None:
+    """A gateway that follows the route at once does not end the runs that are in progress."""
+    world = a_world(a_rollout().serving(OLD), OLD)
+    world.ship(NEW, BAD)
+    world.run_until(State.VERIFYING)
+    world.run(1)
+    rollback = world.status.last_rollback
+    assert rollback is not None
+    assert rollback.observed_time is not None
+    assert not window_of(world).is_final
+    world.run(90)
+    assert window_of(world).is_final
+
+
 def test_a_window_is_final_once_the_last_runs_are_no_longer_waited_for() -> None:
     """Requests that still reach the canary cannot keep a repair waiting; they extend the window."""
     world = a_world(a_rollout(traffic={}).serving(OLD), OLD)

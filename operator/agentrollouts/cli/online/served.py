@@ -183,7 +183,7 @@ def _served_before(record: ReleaseRecord | HistoryEntry | None) -> Before | None
 
 
 def _before(status: AgentRolloutStatus, entry: HistoryEntry) -> Before | None:
-    """What was stable when a past attempt began, as far as the history goes back."""
+    """What was stable when a past attempt began, as far as the history reaches."""
     earlier = (e for e in status.history if e.number < entry.number and e.outcome is Outcome.HEALTHY)
     return _served_before(max(earlier, key=lambda e: e.number, default=None))
 
