@@ -36,7 +36,7 @@ ATOMIC: Final[dict[str, Any]] = {
     "x-kubernetes-map-type": "atomic",
     "x-kubernetes-preserve-unknown-fields": True,
 }
-"""The `json_schema_extra` of an object that is written as one, with fields that only a newer version knows."""
+"""The `json_schema_extra` of an object that is written as one, with fields of newer versions as well."""
 
 
 @dataclass(frozen=True, slots=True)
