@@ -7,6 +7,7 @@ import yaml
 
 from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.people.freeze import AgentFreeze
+from agentrollouts.api.record.record import AgentRolloutRecord
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from tests.contract.server import ApiServer
@@ -15,9 +16,15 @@ EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.yaml"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.yaml"))
 MARK = "# expect: "
-MODELS: Final[Mapping[str, type[AgentRelease | AgentRollout | AgentRolloutAction | AgentFreeze]]] = {
-    model.resource.kind: model for model in (AgentRelease, AgentRollout, AgentRolloutAction, AgentFreeze)
-}
+Model = type[AgentRelease | AgentRollout | AgentRolloutAction | AgentFreeze | AgentRolloutRecord]
+KINDS: Final[tuple[Model, ...]] = (
+    AgentRelease,
+    AgentRollout,
+    AgentRolloutAction,
+    AgentFreeze,
+    AgentRolloutRecord,
+)
+MODELS: Final[Mapping[str, Model]] = {model.resource.kind: model for model in KINDS}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -81,6 +81,10 @@ class Reason(StrEnum):
     HELD_BY_PERSON = "HeldByPerson", "A person holds the attempt; rolling back still works."
     PAUSED = "Paused", "The rollout is paused; rolling back still works."
     FROZEN = "Frozen", "An AgentFreeze covers the rollout; rolling back still works."
+    RECORD_BEHIND = (
+        "RecordBehind",
+        "Too many entries of the record cannot be written; rolling back still works.",
+    )
     METRIC_MISSING = "MetricMissing", "A gate's metric does not exist."
     NEVER_SEEN = (
         "NeverSeen",
@@ -188,6 +192,11 @@ class Reason(StrEnum):
     FORBIDDEN = "Forbidden", "The operator lacks a permission."
     WRITE_REFUSED = "WriteRefused", "The API server rejected the object."
     WRITE_FAILED = "WriteFailed", "The object could not be written; the operator retries."
+
+    RECORDS_NOT_SERVED = (
+        "RecordsNotServed",
+        "The API server does not know AgentRolloutRecord; install its CustomResourceDefinition.",
+    )
 
     # Whether the metrics are available.
     METRICS_AVAILABLE = "MetricsAvailable", "Prometheus responds and the metrics of the gates exist."

@@ -26,6 +26,7 @@ from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
 from agentrollouts.api.record.entry import MAX_COURSE, Look
+from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
@@ -173,6 +174,8 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """AgentRolloutActions that were taken or refused, newest first: the newest 20, and those that have not
     been answered yet."""
+    record: RecordStatus | None = None
+    """Record of the attempts. Absent before the first entry."""
     workloads: Annotated[
         tuple[StampedWorkload, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()

@@ -16,6 +16,7 @@ from agentrollouts.api.model.marks import Column, Resource
 from agentrollouts.api.names import GROUP, VERSION
 from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.people.freeze import AgentFreeze
+from agentrollouts.api.record.record import AgentRolloutRecord
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 
@@ -40,7 +41,7 @@ settled."""
 
 def crds() -> tuple[Manifest, ...]:
     """The CustomResourceDefinitions."""
-    models = (AgentRelease, AgentRollout, AgentRolloutAction, AgentFreeze)
+    models = (AgentRelease, AgentRollout, AgentRolloutAction, AgentFreeze, AgentRolloutRecord)
     return tuple(_crd(model, model.resource) for model in models)
 
 
@@ -71,7 +72,7 @@ def _crd(model: type[ApiModel], resource: Resource) -> Manifest:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": [_column(column) for column in resource.columns],
-                    "subresources": {"status": {}},
+                    **_subresources(model),
                     **_selectable(resource),
                     "schema": {"openAPIV3Schema": _root(structural(model))},
                 }
@@ -81,18 +82,27 @@ def _crd(model: type[ApiModel], resource: Resource) -> Manifest:
 
 
 def _root(schema: Schema) -> Schema:
-    """The whole object. The API server defines the metadata; the operator fills in the status."""
+    """The whole object. The API server defines the metadata; the operator fills in the status.
+
+    A record has none. A default that is filled in would break the hash of an entry.
+    """
     properties = schema["properties"]
+    status = properties.get("status")
     return schema | {
         "required": ["spec"],
         "properties": {
             "apiVersion": _API_VERSION,
             "kind": _KIND,
             "metadata": {"type": "object"},
-            "spec": properties["spec"],
-            "status": without_defaults(properties["status"]) | {"default": _UNSEEN},
+            "spec": properties["spec"] if status else without_defaults(properties["spec"]),
+            **({"status": without_defaults(status) | {"default": _UNSEEN}} if status else {}),
         },
     }
+
+
+def _subresources(model: type[ApiModel]) -> dict[str, Any]:
+    """A status that is written apart from the spec; a record has none."""
+    return {"subresources": {"status": {}}} if "status" in model.model_fields else {}
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _COPIED: Final = (
     "oneOf",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    "x-kubernetes-map-type",
     "x-kubernetes-preserve-unknown-fields",
     _RULES,
 )
@@ -132,6 +133,8 @@ def _copied(node: Schema) -> Schema:
         del copied["default"]
     if copied.get("type") == "integer":
         copied["format"] = "int32" if copied.get("maximum", _INT32_MAX + 1) <= _INT32_MAX else "int64"
+    if node.get("additionalProperties") is True:
+        copied["x-kubernetes-preserve-unknown-fields"] = True
     if copied.get("type") == "array":
         copied.setdefault("x-kubernetes-list-type", "atomic")
     return copied
@@ -142,8 +145,9 @@ def _children(node: Schema, defs: Schema) -> Schema:
     if "properties" in node:
         children["properties"] = {name: _node(child, defs) for name, child in node["properties"].items()}
     for key in ("items", "additionalProperties"):
-        if key in node:
-            children[key] = _node(node[key], defs)
+        if node.get(key, True) is True:  # whatever is in it
+            continue
+        children[key] = _node(node[key], defs)
     if children.get("items", {}).get("type") == "string":
         children["items"].pop("description", None)  # the description of the list is enough
     return children

@@ -24,11 +24,14 @@ from agentrollouts.api.model.base import (
     Time,
 )
 from agentrollouts.api.model.decimals import MaybeMeasured
-from agentrollouts.api.model.marks import ATOMIC
+from agentrollouts.api.model.marks import ATOMIC, cel, rules
 from agentrollouts.api.people.person import Requester
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.release import ComponentDiff
 from agentrollouts.api.verdict import Counts, QueryStatus, Verdict
+
+Hash = Annotated[str, Field(max_length=71, pattern=r"^(sha256:[0-9a-f]{64})?$")]
+"""`sha256:` and 64 hexadecimal digits; empty where nothing comes before."""
 
 MAX_COURSE: Final = 120
 """Looks that a course keeps."""
@@ -135,7 +138,9 @@ class RecordIdentity(ApiModel):
 class RecordEntry(ApiModel):
     """What happened at one instant."""
 
-    model_config = ConfigDict(json_schema_extra=ATOMIC)
+    model_config = ConfigDict(
+        json_schema_extra=ATOMIC | rules(cel("self == oldSelf", "an entry may not be changed"))
+    )
 
     sequence: Annotated[int, Field(ge=1, le=2_147_483_647)]
     """Number of the entry in its record, from 1."""
@@ -199,7 +204,7 @@ class RecordEntry(ApiModel):
     """Course of the attempt."""
     links: dict[str, str] | None = None
     """Addresses of logs, traces and dashboards of the time, by name."""
-    previous: Annotated[str, Field(max_length=71)]
+    previous: Hash
     """Hash of the entry before, across records and attempts. Empty for the first."""
-    hash: Annotated[str, Field(max_length=71)]
+    hash: Hash
     """Hash of this entry: SHA-256 over its canonical JSON (RFC 8785) without this field."""
