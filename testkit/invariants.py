@@ -21,6 +21,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.cluster import weights_of_config as weights_of
+from testkit import recording
 from testkit.builders.names import service_of
 
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "MetricsAvailable", "RollbackReady")
@@ -31,6 +32,7 @@ def check(obs: Observation, decision: Decision) -> None:
     before, after = obs.status, decision.status or obs.status
     _check_traffic(decision, before, after)
     _check_moves(before, after)
+    recording.check(obs, decision)
     _check_rise(obs, before, after)
     _check_freeze(obs, before, decision)
     _check_clock(obs, after)
@@ -231,7 +233,7 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
     if after is before:
         return
     types = tuple(condition.type for condition in after.conditions)
-    assert tuple(kind for kind in types if kind not in WARNINGS) == CONDITIONS
+    assert tuple(kind for kind in types if kind not in {*WARNINGS, "Recorded"}) == CONDITIONS
     words = set(Reason)
     old = {condition.type: condition for condition in before.conditions}
     for condition in after.conditions:

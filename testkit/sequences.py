@@ -190,6 +190,8 @@ FAULTS: Final[tuple[Edit, ...]] = (
     setting(gateway_follows=False),
     setting(gateway_follows=True),
     setting(poll_result=None),
+    setting(keeps_records=False),
+    setting(keeps_records=True),
     meddling(50),
     meddling(100),
     meddling_with_theirs(0, 50, 50, 0),

@@ -105,6 +105,7 @@ def test_no_edit_keeps_a_rollout_from_its_end(sequence: list[tuple[Edit, float]]
     *_, world = a_world_of_four(sequence)
 
     setting(metrics="up", has_endpoints=True, has_gateway_api=True, gateway_follows=True, freezes=())(world)
+    setting(keeps_records=True)(world)
     usual = {name: PLAN[name] for name in ("phases", "gates", "traffic", "analysis")}
     world.edit(lambda builder: builder.planning(**usual, caps=[], paused=False))
     fresh = "support-agent-4.9.0"

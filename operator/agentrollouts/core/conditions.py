@@ -22,6 +22,9 @@ TRAFFIC_APPLIED: Final = "TrafficApplied"
 ROLLBACK_READY: Final = "RollbackReady"
 """Whether a healthy release could take over all traffic at this moment."""
 
+RECORDED: Final = "Recorded"
+"""Of a rollout, there only while it is False: entries of its record cannot be written."""
+
 ROUTE_CONFLICT: Final = "RouteConflict"
 """A warning, there only while it is True: another route has the same hostname at the same parent."""
 SHARE_EXCEEDED: Final = "ShareExceeded"

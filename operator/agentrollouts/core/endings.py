@@ -87,6 +87,8 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     # What people intend.
     Reason.PAUSED: _intended("set `spec.paused` to false"),
     Reason.FROZEN: _object("the AgentFreeze in the message ends or is deleted"),
+    Reason.RECORD_BEHIND: _person("correct what the condition Recorded says"),
+    Reason.RECORDS_NOT_SERVED: _person("install the CustomResourceDefinition of AgentRolloutRecord"),
     Reason.HELD_BY_PERSON: _intended("create an action of type Resume"),
     Reason.AWAITING_APPROVAL: _intended("create an action of type Approve, as the message shows"),
     # The plan.

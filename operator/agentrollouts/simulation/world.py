@@ -15,11 +15,13 @@ from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.action.freeze import covers
+from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.table import QueryResult, Row
+from agentrollouts.core.record.knowledge import Knowledge
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
@@ -65,6 +67,8 @@ class World(ApiServer):
     """Whether the API server verifies who creates actions."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those of the rollout's namespace."""
+    keeps_records: bool = True
+    """Whether entries of a record can be written; then they are at once."""
     operator_runs: bool = True
     skew: timedelta = timedelta()
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
@@ -194,7 +198,14 @@ class World(ApiServer):
             actions=tuple(self.actions.values()),
             freezes=tuple(each for each in self.freezes if covers(each, self.rollout.metadata, None)),
             identity_proved=self.identity_proved,
+            record=self._record(),
         )
+
+    def _record(self) -> Knowledge:
+        """What `shell.effects.recorder` would know."""
+        if not self.keeps_records:
+            return Knowledge(problem=Problem(Reason.FORBIDDEN, "records are forbidden"))
+        return Knowledge(head=self.status.record.head if self.status.record else "")
 
     def _answers(self, release: str) -> bool:
         """Whether a release has agents that run; some are made by the operator."""

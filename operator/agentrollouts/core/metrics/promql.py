@@ -177,13 +177,17 @@ def render_burst(plan: QueryPlan) -> str | None:
     series.
     """
     stable = plan.subject.stable
-    if stable is None:
-        return None
+    return None if stable is None else render_minutes(plan, (stable,))
+
+
+def render_minutes(plan: QueryPlan, releases: tuple[str, ...]) -> str | None:
+    """The range query of the counts of these releases per minute; None where nothing can be counted so."""
     step = int(BURST_STEP.total_seconds())
+    enforced = _enforced(plan.subject, releases)
     terms = (
         _tagged(
             f"sum by ({_grouping(plan, source)[0]}) "
-            f"(increase({source.selector.narrowed(_enforced(plan.subject, (stable,)))}[{step}s]))",
+            f"(increase({source.selector.narrowed(enforced)}[{step}s]))",
             tag(plan, source, Term.INCREASE),
         )
         for source in plan.sources

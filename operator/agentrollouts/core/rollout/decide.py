@@ -17,6 +17,7 @@ from agentrollouts.core.rollout.checks import (
     idle,
     progressing,
     proof,
+    records,
     requested,
     terminating,
 )
@@ -47,16 +48,20 @@ ONWARD: Final[tuple[Check, ...]] = (
     approval.awaiting_approval,  # a person decides last, so that everything they see has passed
     approval.next_step,
 )
-"""What goes forward, and what is waited for before. A freeze stops it, unless it leads to a rollback."""
+"""What goes forward, and what is waited for before. A freeze and a record that is behind stop it, unless it
+leads to a rollback."""
 
 
-def frozen(s: Situation) -> moves.Move | None:
-    """A freeze holds the attempt; a rollback, now or at the end of another hold, is as without it."""
-    freeze = freezes.frozen_attempt(s)
-    if freeze is None:
+def stopped(s: Situation) -> moves.Move | None:
+    """A freeze, or a record that is behind, holds the attempt.
+
+    A rollback, now or at the end of another hold, is as without it.
+    """
+    stop = freezes.frozen_attempt(s) or records.attempt_behind(s)
+    if stop is None:
         return None
     move = first(ONWARD, s)
-    return move if freezes.leads_back(move) else hold(s, freeze.reason, freeze.message)
+    return move if freezes.leads_back(move) else hold(s, stop.reason, stop.message)
 
 
 PROGRESSING: Final[tuple[Check, ...]] = (
@@ -70,7 +75,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.plan_changed,  # before any hold, which would be about the old plan
     requested.held_by_person,  # a person's hold is named before any other
     progressing.paused,  # so is a pause in Git
-    frozen,  # and a freeze; it does not delay what follows if that is a rollback
+    stopped,  # and a freeze, and a record behind; they do not delay what follows if that is a rollback
     *ONWARD,
 )
 

@@ -21,21 +21,28 @@ from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
+    RECORDED,
     ROUTE_CONFLICT,
     SHARE_EXCEEDED,
     set_condition,
     without_condition,
 )
 from agentrollouts.core.effects import Effect, Event, Write
+from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
+from agentrollouts.core.record.backlog import cleared
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.recording.entries import entries
+from agentrollouts.core.rollout.recording.evidence import evidence_query
+from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
+from agentrollouts.core.rollout.reporting.records import not_recorded
 from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.size import bounded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
@@ -84,6 +91,8 @@ class Decision:
     awaits_proof: bool = False
     """Whether an action that lets the canary advance waits until it is known if the API server verifies who
     creates actions: ask it, and decide again."""
+    evidence: EvidenceQuery | None = None
+    """What to query once for the record of the last rollback; None if nothing is missing."""
     poll: Poll | None = None
     """What to ask Prometheus on the rollout's interval; None while nothing is judged."""
     wake_at: datetime | None = None
@@ -107,10 +116,14 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
             conditions=conditions,
             workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
+            record=recorded(s, entries(s, move, status), status),
         )
     )
     news = is_news(s, status)
     is_due = news or are_numbers_due(s.obs, status)
+    left = cleared(status.record, s.obs.record.head)
+    if left is not status.record and (is_due or may_be_cleared(status)):
+        status, is_due = status.copy_with(record=left), True
     noticed = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
@@ -127,6 +140,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         unsure_of=_unsure_of(s, move),
         unread=frozenset() if writes else pods.unread(),
         chores=() if is_due else tuple(pods.changes()),
+        evidence=evidence_query(s, status),
         poll=questions,
         wake_at=_wake_at(s, status, move, pods.until()),
     )
@@ -148,6 +162,7 @@ def _conditions(
         ROUTE_CONFLICT: route_conflict(s.obs),
         ANNOTATION_IGNORED: annotation_ignored(s.obs),
         SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
+        RECORDED: not_recorded(s.obs),
     }
     for kind, warning in warnings.items():
         conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)

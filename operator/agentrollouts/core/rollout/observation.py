@@ -13,6 +13,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.metrics.poll import PollResult
+from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
 from agentrollouts.core.release.snapshot import releases_of
 
 MAX_KNOWN: Final = 64
@@ -70,6 +71,8 @@ class Observation:
     """What people have requested of this rollout, whether or not it was taken."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those that cover this rollout, whether or not they are active now."""
+    record: Knowledge = NOTHING_KNOWN
+    """What is known of the writing of the record."""
     identity_proved: bool | None = None
     """Whether the API server verifies who creates actions. None if it is not known, since nothing depends on
     it."""

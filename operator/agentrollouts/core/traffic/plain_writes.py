@@ -20,6 +20,8 @@ _REASON_LENGTH: Final = 300
 """Characters of the refusal that a bare status shows."""
 _TEXTS: Final = frozenset({"message", "verification", "outlook", "source"})
 """Fields of a status that hold sentences; nothing is decided from them."""
+_CHAINED: Final = "record"
+"""Field of a status whose texts are covered by hashes."""
 _NUMBERS: Final = frozenset({"gates", "watched", "caps", "query"})
 """Fields of a status without which an attempt continues; its evidence is then collected again."""
 
@@ -102,5 +104,8 @@ def _bare(operation: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _silent(value: Any) -> Any:  # noqa: ANN401 any JSON
     if isinstance(value, Mapping):
-        return {key: "" if key in _TEXTS else _silent(item) for key, item in value.items()}
+        return {
+            key: item if key == _CHAINED else "" if key in _TEXTS else _silent(item)
+            for key, item in value.items()
+        }
     return [_silent(item) for item in value] if isinstance(value, list | tuple) else value

@@ -12,23 +12,23 @@ from agentrollouts.core.endings import with_way_out
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.situation import Situation
 
-INTENDED: Final = frozenset({Reason.PAUSED, Reason.HELD_BY_PERSON, Reason.FROZEN})
-"""Holds that someone wants."""
+UNLIMITED: Final = frozenset({Reason.PAUSED, Reason.HELD_BY_PERSON, Reason.FROZEN, Reason.RECORD_BEHIND})
+"""Holds at whose end no release is rolled back: someone wants them, or they say nothing about it."""
 
 
 def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollBack:
     """Stop here; or roll back, if the plan limits how long to wait for this.
 
-    A pause, a freeze and a person's hold have no time limit, and without a stable release there is no
-    rollback. A return to an earlier release has no limit either, since its end would serve again what was
-    rolled back. A person who acknowledged the hold has set the limit.
+    A pause, a freeze, a person's hold and a record that is behind have no time limit, and without a stable
+    release there is no rollback. A return to an earlier release has no limit either, since its end would
+    serve again what was rolled back. A person who acknowledged the hold has set the limit.
     """
     current = s.attempt.hold
     since = current.since if current and current.reason == reason else s.now
     limit = s.spec.rollback.after_hold_seconds
     is_return = is_returning(s.status.canary, s.status)
     has_target = s.status.stable is not None and not is_return
-    gives_up = limit is not None and reason not in INTENDED and has_target
+    gives_up = limit is not None and reason not in UNLIMITED and has_target
     until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
     acknowledged = current.acknowledged if current and current.reason == reason else None
     if until is not None and acknowledged is not None:

@@ -1,0 +1,273 @@
+"""The entries of one decision: derived from the status before, the status after, and the move between them.
+
+No code that moves traffic mentions a record. What changes the status in a way that a record has to tell makes
+an entry here, and nothing else does.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction, TakenAction
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.record.entry import RecordEvent, ServedRelease, Window
+from agentrollouts.api.record.progress import EvidenceState
+from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.core.action.ledger import SUCCESSFUL
+from agentrollouts.core.action.people import of_phase
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.schedule import JUDGED_BY
+from agentrollouts.core.attempt.status_draft import next_number
+from agentrollouts.core.rollout.recording.draft import Draft, gate_records, query_record
+from agentrollouts.core.rollout.recording.links import addresses
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.states import current_phase, is_progressing
+
+MAX_REFUSALS: Final = 16
+"""Refused actions that one attempt records; further ones are only Events, so that no one fills a record."""
+FACTS: Final = {
+    ActionType.APPROVE: RecordEvent.APPROVAL_COUNTED,
+    ActionType.PROMOTE: RecordEvent.PHASE_PROMOTED,
+    ActionType.ACKNOWLEDGE: RecordEvent.ACKNOWLEDGED,
+    ActionType.RETRY: RecordEvent.QUARANTINE_LIFTED,
+}
+"""What an action did by itself. The move that follows reports a hold, its end and a rollback."""
+EVENT_OF_HOLD: Final = {Reason.FROZEN: RecordEvent.FROZEN}
+
+
+def entries(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterator[Draft]:
+    """What the next status tells that the persisted one does not, in the order in which it happened.
+
+    Args:
+        s: What was decided on.
+        move: What was decided.
+        after: The next status.
+    """
+    if _is_evidence_new(s):
+        yield _captured(s, after)
+    if not _is_told(s.obs.status, after):
+        return
+    yield from _requests(s, after)
+    yield from _moved(s, move, after)
+    yield from _observed(s, after)
+
+
+def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
+    """Whether anything changed of which entries tell; cheap, as most decisions change nothing of it."""
+    return (
+        before.attempt is not after.attempt
+        or before.last_rollback is not after.last_rollback
+        or before.actions is not after.actions
+    )
+
+
+def _is_evidence_new(s: Situation) -> bool:
+    record, captured = s.obs.status.record, s.obs.record.captured
+    is_due = record is not None and record.evidence is EvidenceState.PENDING
+    return is_due and captured is not None and record is not None and captured.record == record.name
+
+
+def _captured(s: Situation, after: AgentRolloutStatus) -> Draft:
+    """The record has the metrics of the time before, or cannot have them."""
+    captured = s.obs.record.captured
+    if captured is None or not captured.hash:
+        message = f"The evidence is not available: {captured.problem if captured else 'unknown'}"
+        return _now(s, RecordEvent.EVIDENCE_CAPTURED, after, message=message)
+    return _now(s, RecordEvent.EVIDENCE_CAPTURED, after, evidence=captured.hash)
+
+
+def _requests(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
+    """What people requested, as far as it is taken or refused now."""
+    known = {entry.uid for entry in s.obs.status.actions}
+    refused = s.obs.status.record.refusals if s.obs.status.record and _is_same_attempt(s, after) else 0
+    for entry in reversed([each for each in after.actions if each.uid not in known]):
+        result = Reason.of(entry.result) if entry.result in set(Reason) else Reason.REFUSED
+        if result in SUCCESSFUL and result is not Reason.NOTHING_TO_DO and entry.type in FACTS:
+            yield _by(s, entry, _now(s, FACTS[entry.type], after, message=entry.message))
+        elif result not in {*SUCCESSFUL, Reason.ROLLING_BACK} and refused < MAX_REFUSALS:
+            refused += 1
+            yield _by(s, entry, _now(s, RecordEvent.ACTION_REFUSED, after, message=entry.message))
+
+
+def _is_same_attempt(s: Situation, after: AgentRolloutStatus) -> bool:
+    record, attempt = s.obs.status.record, after.attempt
+    return record is not None and attempt is not None and record.attempt == attempt.number
+
+
+def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterator[Draft]:  # noqa: C901, PLR0912 one line per move
+    match move:
+        case moves.Begin(record):
+            yield _started(s, record, after)
+        case moves.EnterPhase():
+            yield _left(s, RecordEvent.PHASE_STARTED, after)
+        case moves.Bake():
+            yield _left(s, RecordEvent.BAKE_STARTED, after)
+        case moves.Rise():
+            yield _now(s, RecordEvent.ROSE, after)
+        case moves.Extend(message):
+            yield _now(s, RecordEvent.EXTENDED, after, message=message)
+        case moves.Replan() | moves.Rewatch():
+            yield _now(s, RecordEvent.PLAN_CHANGED, after, **_plan(s, after))
+        case moves.Hold(reason) if _is_new_hold(s.obs.status.attempt, after.attempt):
+            yield _held(s, EVENT_OF_HOLD.get(reason, RecordEvent.HELD), after)
+        case moves.Resume():
+            yield _resumed(s, after)
+        case moves.Promote():
+            healthy = _left(s, RecordEvent.HEALTHY, after)
+            yield healthy.copy_with(outcome=Outcome.HEALTHY.value, weight=100, links=addresses(s, after))
+        case moves.RollBack() | moves.RollBackStable():
+            yield _rollback(s, after)
+        case moves.Verify():
+            yield _routed(s, after)
+        case moves.Prove(outcome, message):
+            yield _now(s, RecordEvent.OBSERVED, after, outcome=outcome.value, message=message)
+        case moves.Conclude(outcome):
+            yield _ended(s, RecordEvent.ROLLED_BACK, after, str(outcome))
+        case moves.Supersede() if is_progressing(s.obs.status) or _is_same_attempt(s, after):
+            yield _ended(s, RecordEvent.SUPERSEDED, after, Outcome.SUPERSEDED.value)
+        case _:
+            return
+
+
+def _now(s: Situation, event: RecordEvent, after: AgentRolloutStatus, **facts: object) -> Draft:
+    """An entry as of now: where the attempt stands after the decision, and these facts."""
+    attempt = after.attempt
+    if attempt is None:
+        return Draft.of(event, s.now, **facts)
+    phase = current_phase(attempt) if is_progressing(after) else attempt.phase_name
+    return Draft.of(event, s.now, state=attempt.state.value, phase=phase, weight=attempt.weight, **facts)
+
+
+def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> Draft:
+    stable, release = s.status.stable, s.obs.release
+    served = ServedRelease(release=stable.release, digest=stable.digest) if stable else None
+    is_read = release is not None and release.status.digest == record.digest
+    author, diff = None, None
+    if release is not None and is_read:
+        author = release.spec.source.author if release.spec.source else None
+        parent = release.spec.parent.name if release.spec.parent else None
+        diff = release.status.diff if stable and parent == stable.release else None
+    return _now(
+        s,
+        RecordEvent.ATTEMPT_STARTED,
+        after,
+        stable=served,
+        author=author and author[:253],
+        diff=diff or None,
+        **_plan(s, after),
+    )
+
+
+def _plan(s: Situation, after: AgentRolloutStatus) -> dict[str, object]:
+    plan = s.spec.to_json()
+    hashed = after.attempt.plan_hash if after.attempt else None
+    return {"plan": {name: plan[name] for name in JUDGED_BY if name in plan}, "plan_hash": hashed or None}
+
+
+def _left(s: Situation, event: RecordEvent, after: AgentRolloutStatus) -> Draft:
+    """A phase, or the bake, was left: what its gates said, and who approved."""
+    attempt = s.attempt
+    people = of_phase(attempt.approved_by, current_phase(attempt) or "")
+    approved = tuple(dict.fromkeys(each.by for each in people)) or None
+    return _now(s, event, after, gates=gate_records(s.status.gates), approved_by=approved)
+
+
+def _is_new_hold(before: Attempt | None, after: Attempt | None) -> bool:
+    old, new = (each.hold if each else None for each in (before, after))
+    return new is not None and (old is None or old.reason != new.reason)
+
+
+def _held(s: Situation, event: RecordEvent, after: AgentRolloutStatus) -> Draft:
+    attempt = s.attempt
+    hold = after.attempt.hold if after.attempt else None
+    message = f"{hold.reason}: {hold.message}" if hold else None
+    draft = _now(s, event, after, message=message, gates=gate_records(s.status.gates))
+    act = attempt.held_by
+    if hold is None or hold.reason != Reason.HELD_BY_PERSON or act is None:
+        return draft
+    return draft.replace(by=act.by, action=act.action, reason=act.reason, proved=s.obs.identity_proved)
+
+
+def _resumed(s: Situation, after: AgentRolloutStatus) -> Draft:
+    hold = s.attempt.hold
+    draft = _now(s, RecordEvent.RESUMED, after, message=f"no longer held for {hold.reason}" if hold else None)
+    if hold is None or hold.reason != Reason.HELD_BY_PERSON:
+        return draft
+    newest = (each for each in after.actions if each.type is ActionType.RESUME and each.time >= hold.since)
+    act = next((each for each in newest if each.result == Reason.DONE), None)
+    return _by(s, act, draft) if act else draft
+
+
+def _rollback(s: Situation, after: AgentRolloutStatus) -> Draft:
+    """What the rollback was decided on. A mark on the route, after a crash, has no numbers."""
+    rollback, order = after.last_rollback, s.requests.rollback
+    number = s.attempt.number if is_progressing(s.obs.status) else next_number(s.status)
+    is_recovered = s.routing.latch(number) is not None
+    gates = s.status.gates if is_progressing(s.obs.status) else s.status.watched
+    draft = _now(s, RecordEvent.ROLLBACK_STARTED, after)
+    if rollback is None:
+        return draft
+    draft = draft.copy_with(
+        trigger=rollback.trigger, message=rollback.message, from_=rollback.from_, to=rollback.to
+    )
+    if is_recovered:
+        draft = draft.copy_with(recovered=True)
+    else:
+        draft = draft.copy_with(gates=gate_records(gates), query=query_record(s))
+    if order is None or rollback.reason != Reason.ROLLBACK_REQUESTED:
+        return draft
+    return draft.replace(**_person(s, order))
+
+
+def _routed(s: Situation, after: AgentRolloutStatus) -> Draft:
+    rollback = after.last_rollback
+    return _now(
+        s,
+        RecordEvent.ROUTED,
+        after,
+        routed_time=rollback.routed_time if rollback else None,
+        window=_window(after),
+    )
+
+
+def _window(after: AgentRolloutStatus) -> Window | None:
+    window = after.affected_window
+    return Window(start_time=window.start_time, end_time=window.end_time) if window else None
+
+
+def _observed(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
+    """The traffic has left the release that was rolled back."""
+    before, rollback = s.obs.status.last_rollback, after.last_rollback
+    if rollback is None or rollback.observed_time is None or (before and before.observed_time):
+        return
+    yield _now(s, RecordEvent.OBSERVED, after, window=_window(after))
+
+
+def _ended(s: Situation, event: RecordEvent, after: AgentRolloutStatus, outcome: str) -> Draft:
+    """The attempt is over without the canary."""
+    rollback = after.last_rollback if event is RecordEvent.ROLLED_BACK else None
+    entry = next((each for each in after.history if s.attempt.number == each.number), None)
+    message = (rollback.verification or None) if rollback else (entry.message if entry else None)
+    window = _window(after) if rollback else None
+    ended = _now(s, event, after, outcome=outcome, message=message, window=window)
+    return ended.copy_with(weight=0, links=addresses(s, after))
+
+
+def _by(s: Situation, entry: TakenAction, draft: Draft) -> Draft:
+    """With the person behind an action that was taken or refused."""
+    order = next((each for each in s.obs.actions if each.metadata.uid == entry.uid), None)
+    if order is None:
+        proved = True if entry.type in FORWARD else s.obs.identity_proved
+        return draft.replace(by=entry.by, action=entry.name, proved=proved)
+    return draft.replace(**_person(s, order), phase=order.spec.phase or draft.phase)
+
+
+def _person(s: Situation, order: AgentRolloutAction) -> dict[str, Any]:
+    """Who, by which action and why; whether the name is proved, where that is known."""
+    spec = order.spec
+    return {
+        "by": spec.requested_by,
+        "action": order.metadata.name,
+        "reason": spec.reason,
+        "proved": s.obs.identity_proved,
+    }
