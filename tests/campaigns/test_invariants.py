@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import rfc8785
+
 from campaigns.cluster.lanes.invariants import broken
 from campaigns.cluster.lanes.recorder import Version
 
@@ -118,3 +120,40 @@ def test_an_attempt_that_is_remembered_twice() -> None:
     entry = {"number": 2, "release": "a-2", "outcome": "Healthy"}
     assert find_broken(rollout("Healthy", 90, 2, history=[entry, entry])) == ["S6"]
     assert find_broken(HALF, rollout("Canary", 50, 1, number=1)) == ["S6"]
+
+
+def chained(*events: str) -> list[Manifest]:
+    """Entries, each with its hash and that of the one before."""
+    entries: list[Manifest] = []
+    for number, event in enumerate(events, 1):
+        previous = entries[-1]["hash"] if entries else ""
+        entry = {"sequence": number, "event": event, "previous": previous}
+        entries.append(entry | {"hash": f"sha256:{hashlib.sha256(rfc8785.dumps(entry)).hexdigest()}"})
+    return entries
+
+
+def with_record(manifest: Manifest, entries: list[Manifest]) -> Manifest:
+    """The rollout, with these entries to be written."""
+    record = {"head": entries[-1]["hash"], "unwritten": entries}
+    return manifest | {"status": manifest["status"] | {"record": record}}
+
+
+def test_a_change_without_an_entry() -> None:
+    """A2: more for the canary, or an end, and the head is the same."""
+    before, later = chained("AttemptStarted"), chained("AttemptStarted", "PhaseStarted")
+    assert find_broken(with_record(START, before), with_record(HALF, later)) == []
+    assert find_broken(with_record(START, before), with_record(HALF, before)) == ["A2"]
+
+
+def test_a_chain_that_does_not_hold() -> None:
+    """A3: an entry that was changed, dropped or forged, in the status or in a record."""
+    one, two = chained("AttemptStarted", "PhaseStarted")
+    assert find_broken(with_record(START, [one, two | {"event": "Healthy"}])) == ["A3"]
+    assert find_broken(with_record(START, [one, two | {"previous": ""}])) == ["A3", "A3"]
+
+    def stored(*entries: Manifest) -> Manifest:
+        return a("AgentRolloutRecord", "a-1", spec={"previous": "", "entries": entries})
+
+    assert find_broken(stored(one), stored(one, two)) == []
+    assert find_broken(stored(one, two), stored(one)) == ["A3"]
+    assert find_broken(stored(two)) == ["A3"]

@@ -1,4 +1,4 @@
-"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes.
+"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes, A1-A3.
 
 Reads what the observer saw, in the order in which the API server stored it, and answers with sentences.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from campaigns.cluster.lanes import records
 from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
 from campaigns.cluster.lanes.scene import shares
 
@@ -24,6 +25,7 @@ class _World:
     rollout: Manifest = field(default_factory=dict)
     releases: dict[str, Manifest] = field(default_factory=dict)
     snapshots: dict[str, Manifest] = field(default_factory=dict)
+    records: dict[str, Manifest] = field(default_factory=dict)
     taken_back: set[int] = field(default_factory=set)
     """Attempts whose canary had traffic and lost it."""
     acted: set[str] = field(default_factory=set)
@@ -54,6 +56,10 @@ def _look(world: _World, version: Version) -> Iterator[str]:
         if not version.is_gone:
             yield from _rollout(world, manifest)
             world.rollout = manifest
+    elif version.kind == "AgentRolloutRecord":
+        if not version.is_gone:
+            yield from records.grown(world.records.get(version.name), manifest)
+            world.records[version.name] = manifest
     elif version.kind == "AgentRelease":
         world.releases[version.name] = manifest
     elif "bundle.json" in manifest.get("data", {}):
@@ -135,6 +141,7 @@ def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
     if attempt.get("state") in _LATCHED:
         world.taken_back.add(attempt["number"])
     yield from _acted(world, rollout)
+    yield from records.unwritten(world.status, status_of(rollout))
     yield from _remembered(status_of(rollout))
 
 

@@ -44,7 +44,7 @@ _UNFINISHED: Final = re.compile(
 
 def normal(objects: Iterable[Manifest], agent: str) -> str:
     """All objects of an agent as text, each part on a line of its own."""
-    kept = [_object(manifest) for manifest in objects]
+    kept = [_object(manifest) for manifest in objects if manifest["kind"] != "AgentRolloutRecord"]
     text = json.dumps(
         sorted(kept, key=lambda manifest: (manifest["kind"], manifest["name"])), indent=1, sort_keys=True
     )
@@ -93,12 +93,17 @@ def _finished(unfinished: re.Match[str]) -> str:
     return f"served #% of # {unfinished[1]}" if unfinished[1] else ""
 
 
+def _of_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a record, its evidence: how many entries it has, and how many are written, is a matter of timing."""
+    return {"evidence": record.get("evidence")}
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
     if isinstance(value, Mapping):
         if "verdict" in value:  # a gate: all else of it is what was measured
             return {"name": value["name"]}
         return {
-            key: _plain(entry)
+            key: _of_record(entry) if key == "record" else _plain(entry)
             for key, entry in value.items()
             if key not in _DROPPED and not key.endswith("Time")
         }

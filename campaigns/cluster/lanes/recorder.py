@@ -21,6 +21,7 @@ Manifest = dict[str, Any]
 LISTS: Final = {
     "AgentRelease": "/apis/agentrollouts.dev/v1alpha1/agentreleases",
     "AgentRollout": "/apis/agentrollouts.dev/v1alpha1/agentrollouts",
+    "AgentRolloutRecord": "/apis/agentrollouts.dev/v1alpha1/agentrolloutrecords",
     "AgentRolloutAction": "/apis/agentrollouts.dev/v1alpha1/agentrolloutactions",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
     "ConfigMap": "/api/v1/configmaps",
