@@ -13,6 +13,7 @@ GROUPS: Final = {
     "agentfreezes": "/apis/agentrollouts.dev/v1alpha1",
     "agentrolloutactions": "/apis/agentrollouts.dev/v1alpha1",
     "agentreleases": "/apis/agentrollouts.dev/v1alpha1",
+    "agentrolloutrecords": "/apis/agentrollouts.dev/v1alpha1",
     "agentrollouts": "/apis/agentrollouts.dev/v1alpha1",
     "configmaps": "/api/v1",
     "deployments": "/apis/apps/v1",

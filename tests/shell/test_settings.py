@@ -131,7 +131,10 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
     workers: 99
     zebra: 1
     """
-    keys = "prometheus, namespaces, gatewayClasses, gateways, limits, workers, lease, serve, telemetry, log"
+    keys = (
+        "prometheus, namespaces, gatewayClasses, gateways, limits, workers, lease, serve, record, "
+        "telemetry, log"
+    )
     assert refusal(tmp_path, text) == [
         "The settings file FILE cannot be used:",
         (

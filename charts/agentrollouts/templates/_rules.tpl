@@ -23,6 +23,13 @@ by owner reference. Deleted are only a route that its rollout no longer needs, a
     - list   # the start of the watch
     - watch  # what is frozen from this moment on
 - apiGroups: [agentrollouts.dev]
+  resources: [agentrolloutrecords]  # neither list nor watch: a record is found by its name
+  verbs:
+    - get     # what the record has, before entries are added
+    - create  # the record of an attempt
+    - update  # further entries, with its resourceVersion; the CRD permits no other change
+    - delete  # the oldest one, by name, once an attempt ends
+- apiGroups: [agentrollouts.dev]
   resources: [agentreleases/status, agentrollouts/status, agentrolloutactions/status, agentfreezes/status]
   verbs:
     - update  # status whole, with its resourceVersion; the spec belongs to people and Git and is never written

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.lease import LeasePlace
 from agentrollouts.settings.limits import Limits
+from agentrollouts.settings.record import RecordSettings
 from agentrollouts.settings.section import DnsLabel, DnsName, Section
 from agentrollouts.settings.sources import PrometheusSource, distinct_names
 from agentrollouts.settings.telemetry import TelemetrySettings
@@ -61,6 +62,8 @@ class Settings(Section):
     Takes effect at the next start."""
     serve: Serve = Serve()
     """Where metrics and probes are served."""
+    record: RecordSettings = RecordSettings()
+    """How many records are kept, and where their entries also go."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """What the metrics show of rollouts."""
     log: Log = Log()

@@ -16,7 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from agentrollouts.adapters.cluster.lease import LeaseCluster
+from agentrollouts.adapters.cluster.replacing import ReplacingCluster
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
 from agentrollouts.settings.load import SettingsError, Watcher
@@ -41,6 +41,7 @@ from agentrollouts.shell.lease import LEASE, Lease, identity
 from agentrollouts.shell.permits.releases import ReleasePermits
 from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.records.recorder import Recorder
 from agentrollouts.shell.relations import FREEZE, RELEASE, ROLLOUT
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.sources import Sources
@@ -55,6 +56,9 @@ and a half, ten seconds for each call. A long queue does not fail the probe: a r
 
 LEASE_LOST: Final = 3
 """Exit code of a replica that lost the Lease."""
+
+RECORDS_AT_A_TIME: Final = 4
+"""Connections for records, on which nothing else waits."""
 
 SPARE_WORKERS: Final = 8
 """Workers beside those of the settings, which are the most that one namespace can have."""
@@ -115,7 +119,11 @@ class Operator:
         self._spawn(self._measure_lag(), "lag")
         self._resync = resync = Resync(cluster, cache, intake, settings.namespaces)
         await resync.fill()
-        work = self._work(cluster, cache, intake, queue)
+        records = await ReplacingCluster.connect(
+            self._kubeconfig, on_call=telemetry.api_call, may_write=may_write, connections=RECORDS_AT_A_TIME
+        )
+        self._exit.push_async_callback(records.close)
+        work = self._work(cluster, records, cache, intake, queue)
         self._spawn(resync.keep(), "resync")
         _spare_the_collector()
         self._is_ready = True
@@ -126,7 +134,12 @@ class Operator:
         return intake
 
     def _work(
-        self, cluster: WatchingCluster, cache: Cache, intake: Intake, queue: WorkQueue[Ref]
+        self,
+        cluster: WatchingCluster,
+        records: ReplacingCluster,
+        cache: Cache,
+        intake: Intake,
+        queue: WorkQueue[Ref],
     ) -> Callable[[], None]:
         """Build what decides and writes; the answer starts it."""
         settings, telemetry = self._watcher.settings, self.telemetry
@@ -137,7 +150,9 @@ class Operator:
         self._exit.callback(poller.close)
         self._followers += [sources.replace, lambda news: poller.replace(news.limits)]
         sender = EventSender(cluster)
-        actor = Actor(cluster, cache, intake, sender)
+        recorder = Recorder.over(records, poller.minutes, queue.mark, settings.record)
+        self._followers.append(lambda news: recorder.replace(news.record))
+        actor = Actor(cluster, cache, intake, sender, recorder)
         permits, release_permits = self._permits(cluster, cache, intake, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
@@ -159,6 +174,7 @@ class Operator:
             for index in range(settings.workers + SPARE_WORKERS):
                 self._spawn(reconciler.work(), f"worker {index}")
             self._spawn(sender.work(), "events")
+            self._spawn(recorder.work(), "records")
 
         return begin
 
@@ -166,7 +182,7 @@ class Operator:
         """The Lease of the settings, given up at the very end."""
         if settings.lease is None:
             return None
-        cluster = await LeaseCluster.connect(self._kubeconfig, connections=1)
+        cluster = await ReplacingCluster.connect(self._kubeconfig, connections=1)
         self._exit.push_async_callback(cluster.close)
         place = Ref(LEASE, settings.lease.namespace, settings.lease.name)
         lease = Lease(cluster, place, identity())

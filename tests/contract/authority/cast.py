@@ -20,6 +20,7 @@ RBAC: Final = "rbac.authorization.k8s.io"
 DANA, LEE, VERA, ALI = "dana@example.com", "lee@example.com", "vera@example.com", "ali@example.com"
 ROB, ADA, CLEO = "rob@example.com", "ada@example.com", "cleo@example.com"
 BOB, PIA, OLGA = "bob@example.com", "pia@example.com", "olga@example.com"
+KIM = "kim@example.com"
 ODD = 'o\'hara "{{ x }}" ${y}'
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     DANA: ("edit",),
@@ -28,6 +29,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     ALI: (f"{FULL_NAME}-commander",),
     ROB: (f"{FULL_NAME}-responder",),
     ADA: ("admin",),
+    KIM: (f"{FULL_NAME}-record-keeper",),
     CLEO: ("creates-actions",),
     BOB: ("creates-actions", "approves-billing"),
     PIA: ("creates-actions", "approves-canary-25"),

@@ -18,9 +18,10 @@ from tests.contract.authority.cast import (
     a_rollout,
     an_action,
 )
-from tests.contract.chart.policies import check, policies, type_errors
+from tests.contract.chart.policies import CREATED, check, policies, type_errors
 from tests.contract.chart.rendering import FULL_NAME
 from tests.contract.people import Someone
+from tests.contract.records.test_records import append, loaded
 from tests.contract.server import Answer
 
 PROBE: Final = "identity-probe"
@@ -60,6 +61,41 @@ def test_only_the_operator_writes_a_status(stored: Stack, manifest: dict[str, An
     check(admin.replace_status(changed), f"only the operator may write {manifest['kind'].lower()}s/status")
     check(admin.replace_status(current), None)
     check(operator.replace_status(changed), None)
+
+
+@pytest.fixture
+def recorded(world: Stack) -> Iterator[dict[str, Any]]:
+    """A record that the operator wrote."""
+    record = loaded("record-rolled-back")
+    record["metadata"]["namespace"] = WHERE
+    check(Someone(world).create(record), "only the operator may write agentrolloutrecords")
+    made = Someone(world, ACCOUNT).create(record, dry_run=False)
+    assert made.code == CREATED, made.message
+    yield made.body
+    Someone(world).delete(record, dry_run=False)
+
+
+def test_only_the_operator_writes_a_record(world: Stack, recorded: dict[str, Any]) -> None:
+    """Not even an administrator adds an entry, or a label; what changes nothing is allowed."""
+    admin, operator = Someone(world), Someone(world, ACCOUNT)
+    grown = copy.deepcopy(recorded)
+    append(grown["spec"])
+    refused = "only the operator may write agentrolloutrecords"
+
+    check(admin.replace(grown), refused)
+    check(admin.patch(recorded, {"metadata": {"labels": {"a": "b"}}}), refused)
+    check(admin.replace(recorded), None)
+    check(operator.replace(grown), None)
+
+
+def test_the_operator_finds_records_by_name_only(world: Stack) -> None:
+    """With its token no one can list them."""
+    operator = Someone(world, ACCOUNT)
+    verbs = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+
+    may = [verb for verb in verbs if operator.may(verb, "agentrolloutrecords", WHERE)]
+
+    assert may == ["get", "create", "update", "delete"]
 
 
 def test_people_still_write_specs_and_labels(world: Stack) -> None:

@@ -11,6 +11,7 @@ from tests.contract.authority.cast import (
     ADA,
     ALI,
     DANA,
+    KIM,
     LEE,
     RBAC,
     ROB,
@@ -25,7 +26,7 @@ from tests.contract.chart.rendering import FULL_NAME
 from tests.contract.people import Someone
 
 RELEASES, ROLLOUTS, ACTIONS = "agentreleases", "agentrollouts", "agentrolloutactions"
-FREEZES = "agentfreezes"
+FREEZES, RECORDS = "agentfreezes", "agentrolloutrecords"
 READ: Final = frozenset({"get", "list", "watch"})
 WRITE: Final = frozenset({"create", "update", "patch"})
 REQUESTED: Final = frozenset(kind.lower() for kind in ActionType)
@@ -36,6 +37,7 @@ RESOURCES: Final = (
     ROLLOUTS,
     ACTIONS,
     FREEZES,
+    RECORDS,
     *(f"{kind}/status" for kind in (RELEASES, ROLLOUTS, ACTIONS, FREEZES)),
 )
 
@@ -44,29 +46,39 @@ SHIPS: Final = SAFER | {"release", "plan"}
 COMMANDS: Final = SAFER | {"promote", "resume", "retry"}
 Rights = Mapping[str, frozenset[str]]
 RIGHTS: Final[Mapping[str, Rights]] = {
-    VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ, FREEZES: READ},
+    VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ, FREEZES: READ, RECORDS: READ},
     DANA: {
         RELEASES: READ | WRITE | {"delete"},
         ROLLOUTS: READ | WRITE | SHIPS,
         ACTIONS: READ | {"create"},
         FREEZES: READ,
+        RECORDS: READ,
     },
     ADA: {
         RELEASES: READ | WRITE | {"delete"},
         ROLLOUTS: READ | WRITE | SHIPS | {"delete"},
         ACTIONS: READ | {"create"},
         FREEZES: READ,
+        RECORDS: READ,
     },
-    LEE: {RELEASES: READ, ROLLOUTS: READ | SAFER | {"approve"}, ACTIONS: READ | {"create"}, FREEZES: READ},
+    LEE: {
+        RELEASES: READ,
+        ROLLOUTS: READ | SAFER | {"approve"},
+        ACTIONS: READ | {"create"},
+        FREEZES: READ,
+        RECORDS: READ,
+    },
     ALI: {
         RELEASES: READ,
         ROLLOUTS: READ | COMMANDS,
         ACTIONS: READ | {"create"},
         FREEZES: READ | WRITE | {"delete"},
+        RECORDS: READ,
     },
+    KIM: {RECORDS: frozenset({"get", "list", "delete"})},
     ROB: {ROLLOUTS: READ | SAFER, ACTIONS: frozenset({"get", "create"})},
 }
-"""What view, edit, admin, approver, commander and responder may do."""
+"""What view, edit, admin, approver, commander, record-keeper and responder may do."""
 
 
 @pytest.mark.parametrize("user", RIGHTS)
@@ -86,9 +98,9 @@ def test_a_role_has_the_documented_rights_and_no_other(world: Stack, user: str) 
 def test_who_can_request_what(world: Stack, user: str, kind: ActionType) -> None:
     """An action of each type is accepted from those who have its verb, and from no one else."""
     answer = Someone(world, user).create(an_action(kind, user))
-    if kind.lower() in RIGHTS[user][ROLLOUTS]:
+    if kind.lower() in RIGHTS[user].get(ROLLOUTS, ()):
         assert answer.code == CREATED, answer.message
-    elif user == VERA:
+    elif user in {KIM, VERA}:
         check(answer, "cannot create resource")
     else:
         check(answer, f"{user} may not {kind.lower()} the agentrollout support-agent")

@@ -35,6 +35,7 @@ RULES = {
     ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create"},
     ("agentrollouts.dev", "agentfreezes"): {"get", "list", "watch"},
+    ("agentrollouts.dev", "agentrolloutrecords"): {"get", "create", "update", "delete"},
     ("agentrollouts.dev", "agentreleases/status"): {"update"},
     ("agentrollouts.dev", "agentrollouts/status"): {"update"},
     ("agentrollouts.dev", "agentrolloutactions/status"): {"update"},
@@ -209,6 +210,7 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
 
     assert not {"*", "secrets", "escalate", "bind", "impersonate"} & named
     assert deletable == {
+        ("agentrollouts.dev", "agentrolloutrecords"),
         ("gateway.networking.k8s.io", "httproutes"),
         ("", "configmaps"),
     }
@@ -242,7 +244,7 @@ def test_crds_can_be_left_out_or_given_up() -> None:
     """Without install there are none; without keep they go with the release."""
     assert of_kind(rendered({"crds": {"install": False}}), "CustomResourceDefinition") == []
     given_up = of_kind(rendered({"crds": {"keep": False}}), "CustomResourceDefinition")
-    assert [crd["metadata"].get("annotations") for crd in given_up] == [None] * 4
+    assert [crd["metadata"].get("annotations") for crd in given_up] == [None] * 5
 
 
 def test_the_notes_name_every_crd_that_an_uninstall_keeps() -> None:

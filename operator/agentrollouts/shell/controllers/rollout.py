@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
@@ -83,6 +84,8 @@ class RolloutController:
         problem = self._writes.problem(key)
         await (saying or self._persist(manifest, obs, decision))
         self._metrics.note(key, decision.status or obs.status)
+        if self._actor.recorder is not None:
+            self._actor.recorder.note(key, manifest, decision.status or obs.status, decision.evidence)
         is_done = not pause and problem is None
         if saying is None:
             self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
@@ -96,6 +99,8 @@ class RolloutController:
     async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision]:
         """The decision, made again where it depends on what is not watched."""
         obs = await self._observer.observe(rollout, self._writes.problem(key), self._chores.problem(key))
+        if self._actor.recorder is not None:
+            obs = replace(obs, record=self._actor.recorder.knowledge(key))
         decision = decide(obs)
         if decision.awaits_proof:
             obs = await self._observer.with_proof(obs)
@@ -124,6 +129,8 @@ class RolloutController:
         self._writes.forget(key)
         self._chores.forget(key)
         self._metrics.forget(key)
+        if self._actor.recorder is not None:
+            self._actor.recorder.forget(key)
 
     def is_urgent(self, manifest: Manifest) -> bool:
         """While an attempt is in progress, a rollback can be waiting for the API server."""

@@ -24,6 +24,7 @@ from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, Write
 from agentrollouts.core.ownership import OWNERS
+from agentrollouts.core.record.silent import with_silent_record
 from agentrollouts.core.release.snapshot import fitting
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
 from agentrollouts.core.traffic.manifests import is_made_for
@@ -37,6 +38,7 @@ from agentrollouts.shell.effects.relabel import Labels
 from agentrollouts.shell.effects.reply import Replies
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
+from agentrollouts.shell.records.recorder import Recorder
 from agentrollouts.shell.relations import ROUTE
 
 logger = logging.getLogger(__name__)
@@ -79,11 +81,19 @@ class Writer(Protocol):
 class Actor:
     """The hands of the operator."""
 
-    def __init__(self, cluster: Writer, cache: Cache, intake: Intake, sender: EventSender) -> None:
+    def __init__(
+        self,
+        cluster: Writer,
+        cache: Cache,
+        intake: Intake,
+        sender: EventSender,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._intake = intake
         self._sender = sender
+        self.recorder = recorder
         self.labels = Labels(cluster, intake)
         self.replies = Replies(cluster, intake)
         self._insistence = Insistence[Ref]()
@@ -128,7 +138,7 @@ class Actor:
         self, manifest: Manifest, status: Mapping[str, Any], error: ClusterError
     ) -> Manifest:
         """Write less of a refused status: an attempt must not stay where it is for a sentence."""
-        for bare in bare_statuses(status, str(error)):
+        for bare in with_silent_record(bare_statuses(status, str(error))):
             try:
                 written = await self._cluster.replace_status({**manifest, "status": dict(bare)})
             except REFUSALS:

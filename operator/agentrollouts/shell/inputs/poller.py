@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.core.metrics.poll import Poll, PollResult
+from agentrollouts.core.metrics.evidence import EvidenceQuery
+from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.settings.limits import Limits
 from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.questions import FindServer, Questions, Topic
@@ -86,6 +87,10 @@ class Poller:
             self._begin(key, topic)
         elif poll != topic.poll:  # else it shares its plan with the newest answer
             topic.poll = poll
+
+    async def minutes(self, key: Ref, query: EvidenceQuery) -> Series | str:
+        """Once, the counts per minute before a rollback, within the share of the namespace; or why not."""
+        return await self._questions.minutes(key, query)
 
     def close(self) -> None:
         """Stop querying."""

@@ -18,8 +18,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.gates.selector import Selector
 from agentrollouts.core.metrics.census import Sighted, render_census, sighted
+from agentrollouts.core.metrics.evidence import STEP, EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
-from agentrollouts.core.metrics.promql import for_namespace, render, render_burst
+from agentrollouts.core.metrics.promql import for_namespace, render, render_burst, render_minutes
 from agentrollouts.core.metrics.queries import BURST_HISTORY, BURST_STEP, QueryPlan
 from agentrollouts.core.metrics.table import QueryResult, to_result
 from agentrollouts.shell.clock import Clock
@@ -143,6 +144,20 @@ class Questions:
             excess=self._excess(server, namespace, topic),
         )
         return True
+
+    async def minutes(self, key: Ref, query: EvidenceQuery) -> Series | str:
+        """The counts per minute before a rollback, or why there are none."""
+        server, namespace = self._find_server(query.source, key.namespace), key.namespace
+        if server is None:
+            return f"the settings have no source {query.source} for this namespace"
+        plan = for_namespace(query.plan, server.namespace_label)
+        text = render_minutes(plan, plan.subject.releases)
+        if text is None:
+            return ()
+        await self._shares.wait(namespace)
+        async with server.slot(namespace):
+            response = await server.query_range(text, query.start, query.end, STEP, namespace=namespace)
+        return response.message if isinstance(response, QueryError) else response.series
 
     def _excess(self, server: Server, namespace: str, topic: Topic) -> str | None:
         seconds, actual = topic.poll.interval_seconds, topic.actual_seconds
