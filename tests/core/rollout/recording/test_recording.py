@@ -1,13 +1,17 @@
 """Input: decisions about worlds. Output: the entries that they leave, in the same write as their effect."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.record.progress import RecordPart
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.record.backlog import by_record
 from agentrollouts.core.record.knowledge import Captured, Knowledge
+from agentrollouts.core.record.verify import Known, verify
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.recording.entries import MAX_REFUSALS
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST
@@ -244,3 +248,30 @@ def test_links_are_filled_in_and_quoted() -> None:
         if each["event"] == "RolledBack":
             assert each["links"]["logs"].startswith(f"https://logs.example.com/?q=support/{NEW}&from=2026-")
             assert "%3A" in each["links"]["logs"]
+
+
+def test_the_records_of_a_rollout_hold() -> None:
+    """An auditor who has the head finds nothing that was edited, and each record says what it is about."""
+    world = at_rest(OLDEST, OLD, phases=HALF)
+    world.ship(NEW, Behavior(failed=0.5))
+    world.run_until(State.ROLLED_BACK)
+    world.ship(NEXT)
+    world.run_until(State.HEALTHY)
+    record = world.status.record
+    assert record is not None
+    outcomes = {"Healthy", "RolledBack", "Superseded"}
+
+    def stored(part: RecordPart, listed: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+        ends = [each["event"] for each in listed if each["event"] in outcomes]
+        ended = {"outcome": ends[0]} if ends else {}
+        spec = {**listed[0]["identity"], "previous": part.previous, "entries": [*listed], **ended}
+        return {"kind": "AgentRolloutRecord", "metadata": {"name": part.name}, "spec": spec}
+
+    verification = verify(
+        [stored(*each) for each in by_record(record)], Known(head=record.head, is_latest=True)
+    )
+
+    assert verification.broken is None
+    [chain] = verification.chains
+    assert (chain.records, chain.unmatched, chain.unnamed) == (2, 0, ())
+    assert entries(world.status)[-1]["course"][0]["weight"] in {0, 50}

@@ -114,7 +114,7 @@ def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterato
             yield _resumed(s, after)
         case moves.Promote():
             healthy = _left(s, RecordEvent.HEALTHY, after)
-            yield healthy.copy_with(outcome=Outcome.HEALTHY.value, weight=100, links=addresses(s, after))
+            yield _at_end(s, healthy.copy_with(outcome=Outcome.HEALTHY.value, weight=100), after)
         case moves.RollBack() | moves.RollBackStable():
             yield _rollback(s, after)
         case moves.Verify():
@@ -250,7 +250,12 @@ def _ended(s: Situation, event: RecordEvent, after: AgentRolloutStatus, outcome:
     message = (rollback.verification or None) if rollback else (entry.message if entry else None)
     window = _window(after) if rollback else None
     ended = _now(s, event, after, outcome=outcome, message=message, window=window)
-    return ended.copy_with(weight=0, links=addresses(s, after))
+    return _at_end(s, ended.copy_with(weight=0), after)
+
+
+def _at_end(s: Situation, draft: Draft, after: AgentRolloutStatus) -> Draft:
+    """With what the entry that ends an attempt has besides: its course, and where to look further."""
+    return draft.copy_with(course=s.obs.status.course or None, links=addresses(s, after))
 
 
 def _by(s: Situation, entry: TakenAction, draft: Draft) -> Draft:

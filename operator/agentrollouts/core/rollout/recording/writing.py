@@ -5,10 +5,10 @@ written yet are still there.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from agentrollouts.api.attempt import Attempt
-from agentrollouts.api.record.entry import RecordEvent
+from agentrollouts.api.record.entry import RecordEvent, RecordIdentity
 from agentrollouts.api.record.progress import MAX_ENTRIES, EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.record.record import record_name
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
@@ -63,10 +63,10 @@ def recorded(s: Situation, drafts: Iterable[Draft], after: AgentRolloutStatus) -
         if record is None or record.attempt < attempt.number:
             begun = _begun(s, record, after, attempt)
             is_known = draft.event is RecordEvent.ATTEMPT_STARTED or not _is_in_progress(s, attempt)
-            record = begun if is_known else _with(begun, _what_is_known(s))
+            record = begun if is_known else _with(s, begun, _what_is_known(s))
         if record.name == s.obs.record.lost:
             record = _next_part(record)
-        record = _with(record, draft)
+        record = _with(s, record, draft)
         if draft.event is RecordEvent.ROLLBACK_STARTED and s.analysis.gates:
             record = record.copy_with(evidence=EvidenceState.PENDING)
     return record
@@ -116,12 +116,14 @@ def _begun(
     )
 
 
-def _with(record: RecordStatus, draft: Draft) -> RecordStatus:
+def _with(s: Situation, record: RecordStatus, draft: Draft) -> RecordStatus:
     """The record with one more entry, in another part if this one is full."""
     content = draft.content()
     content = fitted(content, size_of(content))
     if record.sequence >= MAX_ENTRIES or (record.sequence and record.bytes_ >= PART_BYTES):
         record = _next_part(record)
+    if not record.sequence:
+        content |= {"identity": _identity(s, record)}
     entry = sealed({"sequence": record.sequence + 1, **content}, record.head)
     is_refusal = draft.event is RecordEvent.ACTION_REFUSED
     return record.copy_with(
@@ -132,6 +134,22 @@ def _with(record: RecordStatus, draft: Draft) -> RecordStatus:
         evidence=_evidence(record, draft),
         unwritten=(*record.unwritten, entry),
     )
+
+
+def _identity(s: Situation, record: RecordPart) -> dict[str, Any]:
+    """What the first entry of a record says that it is about."""
+    metadata = s.obs.rollout.metadata
+    identity = RecordIdentity(
+        rollout=metadata.name,
+        rollout_uid=metadata.uid,
+        agent=s.spec.agent,
+        attempt=record.attempt,
+        part=record.part,
+        release=record.release,
+        version=record.version,
+        digest=record.digest,
+    )
+    return identity.to_json()
 
 
 def _next_part(record: RecordStatus) -> RecordStatus:
