@@ -177,7 +177,8 @@ def _strings(node: dict[str, Any]) -> st.SearchStrategy[str]:
 
 OBJECTS = {
     kind: st.fixed_dictionaries(
-        {"metadata": st.just({"name": "a"}), "spec": values(root["spec"]), "status": values(root["status"])}
+        {"metadata": st.just({"name": "a"})}
+        | {part: values(root[part]) for part in ("spec", "status") if part in root}
     )
     for kind, root in ROOTS.items()
 }

@@ -12,6 +12,7 @@ from campaigns.cluster.lanes.recorder import Manifest
 
 _DROPPED: Final = frozenset(
     {
+        "course",  # when the status was written, and what was measured then
         "creationTimestamp",
         "elapsedSeconds",  # how far a clock had run when it was stopped
         "extensions",

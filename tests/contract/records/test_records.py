@@ -16,7 +16,7 @@ VALID: Final = Path(__file__).parents[3] / "crds" / "examples" / "valid"
 LATER: Final = "2026-11-28T20:00:00Z"
 NOT_CHANGED: Final = "an entry may not be changed"
 ADDED_ONLY: Final = "entries may only be added"
-GAP: Final = "entries are numbered from 1 without a gap"
+GAP: Final = "entries must be numbered from 1 without a gap"
 IDENTITY: Final = "what a record is about may not be changed"
 
 

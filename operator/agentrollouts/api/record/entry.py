@@ -202,7 +202,7 @@ class RecordEntry(ApiModel):
     """Whether the operator found on the route, after a crash, that it had rolled back."""
     course: Annotated[tuple[Look, ...], Field(max_length=MAX_COURSE)] | None = None
     """Course of the attempt."""
-    links: dict[str, str] | None = None
+    links: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=8)] | None = None
     """Addresses of logs, traces and dashboards of the time, by name."""
     previous: Hash
     """Hash of the entry before, across records and attempts. Empty for the first."""

@@ -21,16 +21,11 @@ EVIDENCE_SERIES: Final = 2048
 """Series of the evidence of one rollback, and values of each: bounds of the lists in the CRD."""
 EVIDENCE_VALUES: Final = 64
 
-_IDENTITY: Final = (
-    "rollout",
-    "rolloutUid",
-    "agent",
-    "attempt",
-    "part",
-    "release",
-    "digest",
-    "previous",
-)
+
+def _kept(*fields: str) -> dict[str, str]:
+    """The rule of fields that say what a record is about."""
+    rule = " && ".join(f"self.{field} == oldSelf.{field}" for field in fields)
+    return cel(rule, "what a record is about may not be changed")
 
 
 def _kept_once(field: str, when: str) -> dict[str, str]:
@@ -75,10 +70,8 @@ class RecordSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            cel(
-                " && ".join(f"self.{field} == oldSelf.{field}" for field in _IDENTITY),
-                "what a record is about may not be changed",
-            ),
+            _kept("rollout", "rolloutUid", "agent", "attempt", "part"),
+            _kept("release", "digest", "previous"),
             _kept_once("version", "known"),
             _kept_once("outcome", "known"),
             _kept_once("evidence", "there"),
@@ -113,7 +106,7 @@ class RecordSpec(ApiModel):
                 cel("self.size() >= oldSelf.size()", "entries may only be added"),
                 cel(
                     "self.all(e, e.sequence <= self.size())",
-                    "entries are numbered from 1 without a gap",
+                    "entries must be numbered from 1 without a gap",
                 ),
             ),
         ),

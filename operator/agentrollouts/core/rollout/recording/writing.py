@@ -175,7 +175,16 @@ def _earlier(record: RecordStatus | None) -> tuple[RecordPart, ...]:
     """The records that unwritten entries belong to, once another one follows."""
     if record is None or not record.unwritten:
         return ()
-    part = RecordPart.model_construct(**{name: getattr(record, name) for name in RecordPart.model_fields})
+    part = RecordPart(
+        name=record.name,
+        attempt=record.attempt,
+        part=record.part,
+        release=record.release,
+        version=record.version,
+        digest=record.digest,
+        previous=record.previous,
+        sequence=record.sequence,
+    )
     return (*record.earlier, part)
 
 
