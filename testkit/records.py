@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from agentrollouts.api.names import API_VERSION, LABEL_AGENT, LABEL_ROLLOUT
-from agentrollouts.core.record.chain import hash_of, sealed
+from agentrollouts.core.record.chain import IDENTITY, hash_of, identity_of, sealed
 from testkit.builders.names import AGENT, NAMESPACE, START, digest_of
 
 Json = dict[str, Any]
@@ -82,8 +82,8 @@ def chained(attempts: Iterable[Told], *, rollout: str = AGENT, uid: str = UID) -
     previous = ""
     for attempt in attempts:
         for part, told in enumerate(attempt.parts, 1):
-            spec = _identity(attempt, part, rollout, uid)
-            first = {"identity": dict(spec)}
+            spec = _subject(attempt, part, rollout, uid)
+            first = {IDENTITY: identity_of(spec)}
             entries, begin = [], previous
             for sequence, each in enumerate(told, 1):
                 entry = {"sequence": sequence, **each, **(first if sequence == 1 else {})}
@@ -100,7 +100,7 @@ def chained(attempts: Iterable[Told], *, rollout: str = AGENT, uid: str = UID) -
     return Records(tuple(objects))
 
 
-def _identity(attempt: Told, part: int, rollout: str, uid: str) -> Json:
+def _subject(attempt: Told, part: int, rollout: str, uid: str) -> Json:
     spec: Json = {
         "rollout": rollout,
         "rolloutUid": uid,

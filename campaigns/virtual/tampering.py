@@ -52,7 +52,7 @@ def _score(true: Records, false: list[Json]) -> Score:
     return Score(
         alone=whole is True,
         later=whole is False,
-        head=_holds(false, Known(true.head, is_latest=True, since=1)) is not None,
+        head=_holds(false, Known(latest=true.head, since=1)) is not None,
         lines=_holds(false, Known(lines=lines_of(true), since=1)) is not None,
     )
 

@@ -5,6 +5,7 @@ options. The settings file is read before anything else, so that a mistake in it
 2, not a crash.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from agentrollouts.cli.judge import run_judge
 
             code = run_judge()
+        case _:
+            code = _run(command, options)
+    return code
+
+
+def _run(command: Command, options: argparse.Namespace) -> int:
+    """Run a command that reports something or requests it."""
+    match command:
         case Command.PLAN:
             from agentrollouts.cli.plan import run_plan
 
@@ -83,6 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from agentrollouts.cli.online.who_served import run_who_served
 
             code = run_who_served(options)
+        case Command.VERIFY_RECORD:
+            from agentrollouts.cli.record.verify import run_verify_record
+
+            code = run_verify_record(options)
+        case Command.EXPORT_RECORD:
+            from agentrollouts.cli.record.export import run_export_record
+
+            code = run_export_record(options)
         case _:  # one of those that create an action
             from agentrollouts.cli.online.act import run_action
 

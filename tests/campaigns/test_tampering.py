@@ -1,4 +1,4 @@
-"""The campaign that tampers with records, in small: what is found, and what is not without the head."""
+"""The campaign that tampers with records, in small: what is found, and what needs the head."""
 
 from typing import Final
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from agentrollouts.cli.online.arguments import add_actions
 from agentrollouts.cli.online.digest import add_who_served
+from agentrollouts.cli.record.arguments import EXPORT_RECORD_HELP, VERIFY_RECORD_HELP, add_records
 
 
 class Command(StrEnum):
@@ -24,6 +25,8 @@ class Command(StrEnum):
     ROLL_BACK_ALL = "roll-back-all"
     SIMULATE = "simulate"
     WHO_SERVED = "who-served"
+    VERIFY_RECORD = "verify-record"
+    EXPORT_RECORD = "export-record"
     APPROVE = "approve"
     PROMOTE = "promote"
     HOLD = "hold"
@@ -88,6 +91,20 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     add_who_served(commands)
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
+    add_records(
+        _described(
+            commands,
+            Command.VERIFY_RECORD,
+            "verify that records are as they were written",
+            VERIFY_RECORD_HELP,
+        ),
+        _described(
+            commands,
+            Command.EXPORT_RECORD,
+            "export the record of an attempt to be signed",
+            EXPORT_RECORD_HELP,
+        ),
+    )
 
 
 def _described(

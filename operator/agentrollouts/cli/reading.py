@@ -11,7 +11,7 @@ import yaml
 from agentrollouts.cli.mistakes import WrongUseError
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML as kubectl reads it: a repeated key is an error, and a date is text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 the signature is PyYAML's
@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.yaml_implicit_resolvers = {
+Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -84,7 +84,7 @@ def _documents(text: str) -> Iterator[Any]:
             pass
         else:
             return
-    yield from yaml.load_all(text, Loader=_Loader)
+    yield from yaml.load_all(text, Loader=Loader)
 
 
 def _as_json(name: str, document: Any) -> Any:  # noqa: ANN401 any YAML

@@ -67,13 +67,12 @@ def test_a_valid_chain_holds_however_it_is_given(seed: int, draw: random.Random)
     draw.shuffle(given_records)
     for each in given_records:
         draw.shuffle(each["spec"]["entries"])
-    known = Known(records.head, is_latest=True, lines=lines_of(records), since=1)
+    known = Known(latest=records.head, lines=lines_of(records), since=1)
 
     chain = only(given_records, known)
 
     assert (chain.head, chain.unmatched, chain.is_whole) == (records.head, 0, True)
     assert (chain.records, chain.entries) == (len(records.objects), len(records.lines))
-    assert chain.unnamed == ()
 
 
 @given(SEEDS, st.data())
@@ -83,7 +82,7 @@ def test_a_chain_holds_from_its_first_record_on(seed: int, data: st.DataObject) 
     records = some_records(seed)
     left = records.objects[data.draw(st.integers(1, len(records.objects) - 1)) :]
 
-    chain = only(left, Known(records.head, is_latest=True, lines=lines_of(records)))
+    chain = only(left, Known(latest=records.head, lines=lines_of(records)))
 
     spec = left[0]["spec"]
     assert (chain.first, chain.is_whole) == (Place(spec["attempt"], spec["part"]), False)
@@ -101,14 +100,14 @@ def test_an_older_head_covers_what_is_before_it(seed: int, data: st.DataObject) 
     hashes = [line["id"] for line in records.lines]
     index = data.draw(st.integers(0, len(hashes) - 1))
 
-    assert only(records.objects, Known(hashes[index])).unmatched == len(hashes) - 1 - index
+    assert only(records.objects, Known((hashes[index],))).unmatched == len(hashes) - 1 - index
 
 
 def test_entries_of_a_newer_version_hold() -> None:
     """Fields that this version does not know are covered by the hashes like all others."""
     told = Told(1, "support-agent-4.1.0", (({"time": "t", "event": "Detoured", "detour": {"a": [1]}},),))
     records = chained([told])
-    assert only(records.objects).unnamed == ()
+    assert only(records.objects).entries == 1
 
     records.objects[0]["spec"]["entries"][0]["detour"]["a"] = [2]
     assert verify(records.objects).broken is not None
@@ -117,23 +116,23 @@ def test_entries_of_a_newer_version_hold() -> None:
 def test_a_recreated_rollout_has_a_chain_of_its_own() -> None:
     """Records of the same name and another uid are verified separately; the head belongs to one of them."""
     one, other = some_records(1), some_records(2, uid=OTHER_UID)
-    verification = verify([*one.objects, *other.objects], Known(one.head, lines=lines_of(other)))
+    verification = verify([*one.objects, *other.objects], Known((one.head,), lines=lines_of(other)))
 
     assert verification.broken is None
     assert {chain.uid: chain.unmatched for chain in verification.chains} == {UID: 0, OTHER_UID: 0}
-    assert not verify([*one.objects, *other.objects], Known(one.head)).is_matched
+    assert not verify([*one.objects, *other.objects], Known((one.head,))).is_matched
 
 
 def test_entries_that_wait_in_the_status_continue_the_chain() -> None:
     """The head can be of an entry that no record has yet; one that does not follow counts for nothing."""
     waiting = sealed({"sequence": 3, "time": "t", "event": "QuarantineLifted"}, RECORDS.head)
     newest = RECORDS.objects[-1]["spec"]["entries"][-1]
-    known = Known(waiting["hash"], is_latest=True, pending=(newest, waiting))
+    known = Known(latest=waiting["hash"], pending=(newest, waiting))
 
     assert only(RECORDS.objects, known).unmatched == 0
-    assert verify([], Known(waiting["hash"], pending=(waiting,))).broken is not None
+    assert verify([], Known((waiting["hash"],), pending=(waiting,))).broken is not None
     for bad in (waiting | {"event": "Healthy"}, sealed(waiting, "sha256:1"), 1, {}):
-        assert verify(RECORDS.objects, Known(waiting["hash"], pending=(bad,))).broken is not None
+        assert verify(RECORDS.objects, Known((waiting["hash"],), pending=(bad,))).broken is not None
 
 
 def respecified(index: int, **fields: object) -> Callable[[list[Json]], None]:
@@ -190,6 +189,19 @@ BREAKS: Final[dict[str, tuple[Callable[[list[Json]], object], str]]] = {
     "the digest is edited": (
         respecified(0, digest=f"sha256:{0:064}"),
         f"{FIRST}: spec.digest: is not what entry 1 says; it was edited",
+    ),
+    "nothing says what the record is about": (
+        lambda records: (
+            records[2]["spec"].update(
+                entries=[
+                    sealed(
+                        {"sequence": 1, "event": "RolledBack", "evidence": ""}, records[2]["spec"]["previous"]
+                    )
+                ]
+            )
+            or records[2]["spec"].pop("evidence")
+        ),
+        f"{THIRD}, entry 1: identity: must be what the record is about, or no hash covers that",
     ),
     "the version is added": (
         respecified(0, version="4.1.0"),
@@ -287,17 +299,15 @@ def test_a_head_that_is_nowhere_is_a_break() -> None:
     sentence = "is not in the records: they were rewritten, or the newest entries are missing"
     for records in (RECORDS.objects[:0], RECORDS.objects, RECORDS.objects[:-1]):
         head = RECORDS.head if len(records) < len(RECORDS.objects) else "sha256:1"
-        assert str(verify(records, Known(head)).broken) == f"head {head}: {sentence}"
+        assert str(verify(records, Known((head,))).broken) == f"head {head}: {sentence}"
 
 
 def test_nothing_follows_the_newest_head() -> None:
     """Entries after it are a break if it is the newest, and otherwise not covered."""
     head = RECORDS.objects[0]["spec"]["entries"][-1]["hash"]
 
-    assert str(verify(RECORDS.objects, Known(head, is_latest=True)).broken) == (
-        f"{THIRD}: 4 entries follow the head"
-    )
-    assert only(RECORDS.objects, Known(head)).unmatched == 4
+    assert str(verify(RECORDS.objects, Known(latest=head)).broken) == (f"{THIRD}: 4 entries follow the head")
+    assert only(RECORDS.objects, Known((head,))).unmatched == 4
 
 
 HOSTILE: Final = st.recursive(

@@ -12,6 +12,10 @@ import rfc8785
 
 HASH: Final = "hash"
 PREVIOUS: Final = "previous"
+IDENTITY: Final = "identity"
+"""Field of the first entry of a record: `identity_of` the record, so that the hashes cover it as well."""
+
+_IDENTITY: Final = ("rollout", "rolloutUid", "agent", "attempt", "part", "release", "version", "digest")
 
 
 def hash_of(value: Mapping[str, Any]) -> str:
@@ -28,3 +32,8 @@ def sealed(entry: Mapping[str, Any], previous: str) -> dict[str, Any]:
     """The entry, chained to the one whose hash is `previous`; empty for the first of a rollout."""
     chained = {**entry, PREVIOUS: previous}
     return {**chained, HASH: hash_of(chained)}
+
+
+def identity_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record is about: the fields of its `spec` that never change, other than its entries."""
+    return {name: spec[name] for name in _IDENTITY if name in spec}

@@ -11,8 +11,6 @@ from agentrollouts.api.model.text import writable
 from agentrollouts.core.record.chain import HASH, PREVIOUS, hash_of
 
 KIND: Final = "AgentRolloutRecord"
-IDENTITY: Final = ("rollout", "rolloutUid", "agent", "attempt", "part", "release", "version", "digest")
-"""Fields of `spec` that the first entry repeats as `identity`."""
 SEQUENCE: Final = "sequence"
 
 UNHASHABLE: Final = (ValueError, TypeError, AttributeError, RecursionError)
@@ -65,17 +63,6 @@ class StoredRecord:
     def place(self) -> Place:
         """Place of its first entry."""
         return Place(self.spec["attempt"], self.spec["part"])
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What it is about."""
-        return {name: self.spec[name] for name in IDENTITY if name in self.spec}
-
-    @property
-    def stated(self) -> Mapping[str, Any] | None:
-        """What its first entry says that it is about; None if that says nothing."""
-        stated = self.entries[0].get("identity")
-        return stated if isinstance(stated, dict) else None
 
     @property
     def placed(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:

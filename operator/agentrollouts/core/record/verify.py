@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from agentrollouts.core.record.attempts import attempt_breaks
-from agentrollouts.core.record.chain import HASH, PREVIOUS, hash_of
+from agentrollouts.core.record.chain import HASH, IDENTITY, PREVIOUS, hash_of, identity_of
 from agentrollouts.core.record.exported import Line
 from agentrollouts.core.record.stored import (
     UNHASHABLE,
@@ -28,10 +28,10 @@ from agentrollouts.core.record.stored import (
 class Known:
     """What is known besides the records, from a place that their writer does not control."""
 
-    head: str | None = None
-    """Hash of an entry, normally of the newest."""
-    is_latest: bool = False
-    """Whether no entry can follow that one."""
+    heads: tuple[str, ...] = ()
+    """Hashes of entries that were once the newest."""
+    latest: str | None = None
+    """Hash of the newest entry, which no other can follow."""
     lines: Sequence[Line] = ()
     """Exported lines, also those of other rollouts."""
     pending: Sequence[object] = ()
@@ -61,8 +61,6 @@ class Chain:
     """Hash of the newest entry."""
     unmatched: int
     """Newest entries that neither a head nor a line covers, so that they can have been rewritten."""
-    unnamed: tuple[str, ...]
-    """Records whose entries do not repeat what the record is about, so that this can have been edited."""
     broken: Break | None
     """The first place that does not hold."""
 
@@ -132,7 +130,7 @@ def _chain(records: Sequence[StoredRecord], known: Known) -> Chain:
     places = {entry[HASH]: place for record in records for place, entry in record.placed}
     trail = [entry[HASH] for record in records for entry in record.entries]
     trail += _following(known.pending, trail[-1])
-    trusted = {known.head, *(line.hash for line in lines)}
+    trusted = {*known.heads, known.latest, *(line.hash for line in lines)}
     breaks = (
         *_link_breaks(records),
         *_naming_breaks(records),
@@ -151,7 +149,6 @@ def _chain(records: Sequence[StoredRecord], known: Known) -> Chain:
         is_whole=first.spec[PREVIOUS] == "",
         head=shown(trail[-1]),
         unmatched=next((index for index, each in enumerate(reversed(trail)) if each in trusted), len(trail)),
-        unnamed=tuple(record.name for record in records if record.stated is None),
         broken=breaks[0] if breaks else None,
     )
 
@@ -180,11 +177,14 @@ def _naming_breaks(records: Sequence[StoredRecord]) -> Iterator[Break]:
     for record in records:
         if (record.spec["rollout"], record.namespace) != (records[0].spec["rollout"], records[0].namespace):
             yield Break(record.name, None, "has the rolloutUid of another rollout")
-        stated, stored = record.stated, record.identity
-        if stated is None or stated == stored:
-            continue
-        names = [name for name in {**stored, **stated} if stored.get(name) != stated.get(name)]
-        yield Break(record.name, None, f"spec.{shown(names[0])}: is not what entry 1 says; it was edited")
+        stated, stored = record.entries[0].get(IDENTITY), identity_of(record.spec)
+        if not isinstance(stated, dict):
+            yield Break(
+                record.name, 1, f"{IDENTITY}: must be what the record is about, or no hash covers that"
+            )
+        elif stated != stored:
+            names = [name for name in {**stored, **stated} if stored.get(name) != stated.get(name)]
+            yield Break(record.name, None, f"spec.{shown(names[0])}: is not what entry 1 says; it was edited")
 
 
 def _line_breaks(
@@ -208,8 +208,11 @@ def _end_breaks(records: Sequence[StoredRecord], trail: Sequence[str], known: Kn
     first, last = records[0], records[-1]
     if known.since is not None and first.place > Place(known.since, 1):
         yield Break(first.name, None, f"begins with {first.place}; the records before it are missing")
-    if known.is_latest and known.head in trail[:-1]:
-        yield Break(last.name, None, f"{len(trail) - 1 - trail.index(known.head)} entries follow the head")
+    if known.latest in trail[:-1]:
+        count = len(trail) - 1 - trail.index(known.latest)
+        yield Break(
+            last.name, None, f"{count} {'entry follows' if count == 1 else 'entries follow'} the head"
+        )
 
 
 def _head_breaks(records: Sequence[StoredRecord], known: Known) -> Iterator[Break]:
@@ -217,9 +220,10 @@ def _head_breaks(records: Sequence[StoredRecord], known: Known) -> Iterator[Brea
     hashes = {entry[HASH] for record in records for entry in record.entries}
     ends = [record.entries[-1][HASH] for record in records] or [""]
     hashes |= {following for end in ends for following in _following(known.pending, end)}
-    if known.head is not None and known.head not in hashes:
-        what = "is not in the records: they were rewritten, or the newest entries are missing"
-        yield Break(f"head {shown(known.head)}", None, what)
+    for head in (*known.heads, *filter(None, (known.latest,))):
+        if head not in hashes:
+            what = "is not in the records: they were rewritten, or the newest entries are missing"
+            yield Break(f"head {shown(head)}", None, what)
 
 
 def _following(pending: Iterable[object], end: str) -> list[str]:

@@ -1,0 +1,63 @@
+"""What `verify-record` and `export-record` work on: the records, and what is known besides them."""
+
+import argparse
+from dataclasses import dataclass, replace
+
+from agentrollouts.cli.mistakes import WrongUseError
+from agentrollouts.cli.record.files import read_lines, read_records
+from agentrollouts.core.record.exported import Line
+from agentrollouts.core.record.stored import KIND, Break
+from agentrollouts.core.record.verify import Known, Verification, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Records, and what is known besides them."""
+
+    records: tuple[object, ...]
+    known: Known
+    unread: tuple[Break, ...] = ()
+    """Files and lines that cannot be read."""
+    note: str = ""
+    """What else to know, as a sentence."""
+
+    @property
+    def verification(self) -> Verification:
+        """What holds of it; what cannot be read is the first break."""
+        verification = verify(self.records, self.known)
+        return Verification(verification.chains, next(iter(self.unread), verification.broken))
+
+
+def gathered(options: argparse.Namespace) -> Material:
+    """What the options name.
+
+    Raises:
+        WrongUseError: they name nothing that can be verified.
+        ClusterError: the records cannot be read from the cluster.
+    """
+    if bool(options.files) == bool(options.rollout):
+        raise WrongUseError("give files with records, or --rollout to read them from the cluster")
+    lines, unread = _lines(options.against)
+    known = Known(heads=tuple(options.head), lines=lines, since=options.since)
+    if options.rollout:
+        from agentrollouts.cli.online.records import fetch_records  # noqa: PLC0415 files need no cluster
+
+        stored = fetch_records(options.rollout, options.namespace)
+        known = replace(known, latest=stored.head, pending=stored.pending)
+        return Material(stored.records, known, unread, stored.note)
+    records: list[object] = []
+    for name in options.files:
+        found = read_records(name)
+        if isinstance(found, Break):
+            unread = (*unread, found)
+        else:
+            records += found
+    if not (unread or any(isinstance(each, dict) and each.get("kind") == KIND for each in records)):
+        raise WrongUseError(f"{', '.join(options.files)}: no AgentRolloutRecord")
+    return Material(tuple(records), known, unread)
+
+
+def _lines(names: list[str]) -> tuple[tuple[Line, ...], tuple[Break, ...]]:
+    found = [each for name in names for each in read_lines(name)]
+    lines = tuple(each for each in found if isinstance(each, Line))
+    return lines, tuple(each for each in found if isinstance(each, Break))
