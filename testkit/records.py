@@ -94,7 +94,7 @@ def chained(attempts: Iterable[Told], *, rollout: str = AGENT, uid: str = UID) -
             spec |= {"previous": begin, "entries": entries}
             if any(each["event"] == attempt.outcome for each in told):
                 spec["outcome"] = attempt.outcome
-            if any(each["event"] == "EvidenceCaptured" for each in told):
+            if attempt.evidence and any(each["event"] == "EvidenceCaptured" for each in told):
                 spec["evidence"] = attempt.evidence
             objects.append(_record(spec))
     return Records(tuple(objects))
@@ -234,7 +234,7 @@ class _History:
 
     def _evidence(self, release: str) -> Json:
         values = [str(self._draw.randint(0, 99)) for _ in range(_MINUTES)]
-        series = [{"gate": "errors", "source": "errors_total", "release": release, "values": values}]
+        series = [{"gate": "errors", "source": "Bad", "release": release, "values": values}]
         times = {"startTime": _text(self._now), "endTime": _text(self._now + timedelta(minutes=30))}
         return {**times, "stepSeconds": 60, "series": series}
 

@@ -60,8 +60,8 @@ def _score(true: Records, false: list[Json]) -> Score:
 def _holds(records: list[Json], known: Known) -> bool | None:
     """Whether these records hold from the first entry on; None if they do not hold, or only in part."""
     verification = verify(records, known)
-    is_matched = verification.is_matched or known is NOTHING
-    if verification.broken or not is_matched:
+    is_covered = verification.is_covered or known is NOTHING
+    if verification.broken or not is_covered:
         return None
     return all(chain.is_whole for chain in verification.chains)
 

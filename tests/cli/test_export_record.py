@@ -57,7 +57,7 @@ def test_what_is_signed_can_be_verified_again(tmp_path: Path, capsys: pytest.Cap
     assert predicate["head"] == RECORDS.head
     for records in (predicate["records"], RECORDS.objects):
         verification = verify(records, Known((predicate["head"],)))
-        assert (verification.broken, verification.is_matched) == (None, True)
+        assert (verification.broken, verification.is_covered) == (None, True)
 
 
 def test_a_broken_record_is_exported_only_on_request(

@@ -41,7 +41,7 @@ async def looked(api: FakeCluster) -> Fetched:
 def holds(found: Fetched) -> bool:
     """Whether all of it holds, up to the head."""
     verification = verify(found.records, Known(latest=found.head, pending=found.pending))
-    return verification.broken is None and verification.is_matched
+    return verification.broken is None and verification.is_covered
 
 
 async def test_the_status_has_the_head() -> None:

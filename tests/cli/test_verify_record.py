@@ -20,7 +20,7 @@ from agentrollouts.core.record.stored import Break
 from agentrollouts.core.record.verify import verify
 from agentrollouts.main import main
 from testkit.properties import usually
-from testkit.records import UID, Records, some_records
+from testkit.records import UID, Records, Told, chained, some_records
 from testkit.tampering import TAMPERINGS, tampered
 
 RECORDS: Final = some_records(3)
@@ -102,6 +102,19 @@ def test_exported_lines_are_heads(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"BROKEN: {log}, line {number}: entry 1 of attempt 4, part 2 is not in the records: "
         "a record was rewritten, cut off or dropped"
+    )
+
+
+def test_evidence_without_an_entry_is_not_covered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The head does not prove it yet."""
+    told = Told(1, "support-agent-4.1.0", (({"time": "t", "event": "RollbackStarted"},),))
+    records = chained([told])
+    records.objects[0]["spec"]["evidence"] = {"series": []}
+
+    assert main(["verify-record", written(tmp_path, as_list(records)), "--head", records.head]) == NO_HEAD
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "  no entry has the hash of the evidence in support-agent-3f2a91c0-000001 yet, "
+        "which can have been edited"
     )
 
 

@@ -166,7 +166,7 @@ def test_lines_of_others_and_of_removed_records_do_not_matter() -> None:
 
     verification = verify(left, Known(lines=(*others, *lines_of(RECORDS))))
 
-    assert (verification.broken, verification.is_matched) == (None, True)
+    assert (verification.broken, verification.is_covered) == (None, True)
 
 
 def test_entries_after_the_last_line_are_not_covered() -> None:

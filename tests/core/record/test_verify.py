@@ -120,7 +120,7 @@ def test_a_recreated_rollout_has_a_chain_of_its_own() -> None:
 
     assert verification.broken is None
     assert {chain.uid: chain.unmatched for chain in verification.chains} == {UID: 0, OTHER_UID: 0}
-    assert not verify([*one.objects, *other.objects], Known((one.head,))).is_matched
+    assert not verify([*one.objects, *other.objects], Known((one.head,))).is_covered
 
 
 def test_entries_that_wait_in_the_status_continue_the_chain() -> None:
@@ -292,6 +292,27 @@ def test_evidence_is_what_its_entry_captured() -> None:
         broken = verify(objects).broken
         assert broken is not None
         assert "evidence" in broken.what
+
+
+def test_evidence_that_no_entry_names_yet_is_not_covered() -> None:
+    """It is stored a moment before its entry is made; the head covers it from then on."""
+    begun: tuple[Json, ...] = ({"time": "t", "event": "RollbackStarted"}, {"time": "t", "event": "Routed"})
+    records = chained([Told(1, "support-agent-4.1.0", (begun,))])
+    records.objects[0]["spec"]["evidence"] = {"series": []}
+
+    verification = verify(records.objects, Known(latest=records.head))
+
+    assert (verification.broken, verification.is_covered) == (None, False)
+    assert verification.chains[0].uncovered == (FIRST,)
+    unavailable = {"time": "t", "event": "EvidenceCaptured", "message": "Prometheus did not respond"}
+    records = chained([Told(1, "support-agent-4.1.0", ((*begun, unavailable),))])
+    assert verify(records.objects).broken is None
+    records.objects[0]["spec"]["evidence"] = {"series": []}
+    assert verify(records.objects).broken == (
+        FIRST,
+        None,
+        "spec.evidence: is not what an entry captured; it was edited",
+    )
 
 
 def test_a_head_that_is_nowhere_is_a_break() -> None:

@@ -34,7 +34,7 @@ def code_of(verification: Verification) -> int:
     """The exit code of what holds."""
     if verification.broken:
         return BROKEN
-    return HOLDS if verification.is_matched else NO_HEAD
+    return HOLDS if verification.is_covered else NO_HEAD
 
 
 def sentences(verification: Verification) -> Iterator[str]:
@@ -49,6 +49,8 @@ def sentences(verification: Verification) -> Iterator[str]:
             yield f"{name}: holds from {chain.first} on ({begin}) to {chain.last}: {size}"
         if verification.broken is None:
             yield f"  {_coverage(chain)}"
+            for record in chain.uncovered:
+                yield f"  no entry has the hash of the evidence in {record} yet, which can have been edited"
     if verification.broken:
         yield f"BROKEN: {verification.broken}"
 

@@ -42,11 +42,26 @@ def _evidence_breaks(parts: Sequence[StoredRecord]) -> Iterator[Break]:
     captured = list(_captured(parts))
     stored = [part for part in parts if "evidence" in part.spec]
     for part in stored:
-        if _hash(part.spec["evidence"]) not in {told for _, _, told in captured} and _has_all(parts):
+        is_named = _hash(part.spec["evidence"]) in {told for _, _, told in captured}
+        if not is_named and not _is_early(parts) and _has_all(parts):
             yield Break(part.name, None, "spec.evidence: is not what an entry captured; it was edited")
     if captured and not stored:
         part, number, _ = captured[0]
         yield Break(part.name, number, "captured evidence, and the record does not have it; it was removed")
+
+
+def early_evidence(records: Sequence[StoredRecord]) -> Iterator[str]:
+    """The records whose evidence no entry names yet: it is stored a moment before its entry is made."""
+    for _, group in groupby(records, key=lambda record: record.place.attempt):
+        parts = list(group)
+        if _is_early(parts):
+            yield from (part.name for part in parts if "evidence" in part.spec)
+
+
+def _is_early(parts: Sequence[StoredRecord]) -> bool:
+    """Whether a rollback has begun, and no entry says what became of its evidence."""
+    events = {_event(entry) for _, _, entry in _entries(parts)}
+    return RecordEvent.ROLLBACK_STARTED in events and RecordEvent.EVIDENCE_CAPTURED not in events
 
 
 def _outcome_breaks(parts: Sequence[StoredRecord]) -> Iterator[Break]:
@@ -69,15 +84,19 @@ def _has_all(parts: Sequence[StoredRecord]) -> bool:
 def _captured(parts: Sequence[StoredRecord]) -> Iterator[_Told]:
     for part, number, entry in _entries(parts):
         evidence = entry.get("evidence")
-        if entry.get("event") == RecordEvent.EVIDENCE_CAPTURED and isinstance(evidence, str) and evidence:
+        if _event(entry) == RecordEvent.EVIDENCE_CAPTURED and isinstance(evidence, str) and evidence:
             yield part, number, evidence
 
 
 def _ended(parts: Sequence[StoredRecord]) -> Iterator[_Told]:
     for part, number, entry in _entries(parts):
-        event = entry.get("event")
-        if isinstance(event, str) and event in ENDINGS:
-            yield part, number, event
+        if _event(entry) in ENDINGS:
+            yield part, number, _event(entry)
+
+
+def _event(entry: Mapping[str, Any]) -> str:
+    event = entry.get("event")
+    return event if isinstance(event, str) else ""
 
 
 def _entries(parts: Sequence[StoredRecord]) -> Iterator[tuple[StoredRecord, int, Mapping[str, Any]]]:

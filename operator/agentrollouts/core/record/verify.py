@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from agentrollouts.core.record.attempts import attempt_breaks
+from agentrollouts.core.record.attempts import attempt_breaks, early_evidence
 from agentrollouts.core.record.chain import HASH, IDENTITY, PREVIOUS, hash_of, identity_of
 from agentrollouts.core.record.exported import Line
 from agentrollouts.core.record.stored import (
@@ -61,6 +61,8 @@ class Chain:
     """Hash of the newest entry."""
     unmatched: int
     """Newest entries that neither a head nor a line covers, so that they can have been rewritten."""
+    uncovered: tuple[str, ...]
+    """Records whose evidence no entry names yet, so that it can have been edited."""
     broken: Break | None
     """The first place that does not hold."""
 
@@ -75,9 +77,9 @@ class Verification:
     """The first place of all that does not hold."""
 
     @property
-    def is_matched(self) -> bool:
-        """Whether a head or a line covers every entry."""
-        return all(chain.unmatched == 0 for chain in self.chains)
+    def is_covered(self) -> bool:
+        """Whether a head or a line covers everything."""
+        return all(chain.unmatched == 0 and not chain.uncovered for chain in self.chains)
 
 
 def verify(records: Iterable[object], known: Known = NOTHING) -> Verification:
@@ -149,6 +151,7 @@ def _chain(records: Sequence[StoredRecord], known: Known) -> Chain:
         is_whole=first.spec[PREVIOUS] == "",
         head=shown(trail[-1]),
         unmatched=next((index for index, each in enumerate(reversed(trail)) if each in trusted), len(trail)),
+        uncovered=tuple(early_evidence(records)),
         broken=breaks[0] if breaks else None,
     )
 
