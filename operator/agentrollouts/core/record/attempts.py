@@ -16,8 +16,6 @@ ENDINGS: Final[frozenset[str]] = frozenset(
     {RecordEvent.HEALTHY, RecordEvent.ROLLED_BACK, RecordEvent.SUPERSEDED}
 )
 """Events that end an attempt."""
-_SHARED: Final = ("agent", "release", "version", "digest")
-"""Fields of `spec` that all parts of an attempt share."""
 _Told = tuple[StoredRecord, int, str]
 """A record, the number of one of its entries, and what that entry says."""
 
@@ -26,16 +24,8 @@ def attempt_breaks(records: Sequence[StoredRecord]) -> Iterator[Break]:
     """What does not hold of the attempts of one rollout, whose records are in order."""
     for _, group in groupby(records, key=lambda record: record.place.attempt):
         parts = list(group)
-        yield from _shared_breaks(parts)
         yield from _evidence_breaks(parts)
         yield from _outcome_breaks(parts)
-
-
-def _shared_breaks(parts: Sequence[StoredRecord]) -> Iterator[Break]:
-    for part in parts[1:]:
-        for name in _SHARED:
-            if part.spec.get(name) != parts[0].spec.get(name):
-                yield Break(part.name, None, f"spec.{name}: differs from that of the part before it")
 
 
 def _evidence_breaks(parts: Sequence[StoredRecord]) -> Iterator[Break]:
