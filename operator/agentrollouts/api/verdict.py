@@ -9,10 +9,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from agentrollouts.api.model.base import ApiModel, DnsLabel, Message, ReasonStr, Time
 from agentrollouts.api.model.decimals import MaybeMeasured, Measured
+from agentrollouts.api.model.text import within_bytes
 
 PhaseIndex = Annotated[int, Field(ge=0, le=19)]
 """The index of a phase in the plan, from 0."""
@@ -89,6 +90,31 @@ class StartedRuns(ApiModel):
     """Runs of the canary."""
     stable: Measured
     """Runs of stable."""
+
+
+class RecentCounts(ApiModel):
+    """The outcomes of both releases in the window of a limit."""
+
+    canary: Counts
+    """Outcomes of the canary. Runs include those that began and have not ended."""
+    stable: Counts
+    """Outcomes of stable."""
+
+
+def _short(value: object) -> object:
+    """A value of a label can be of any length, and a gate has many."""
+    return within_bytes(value, 64) if isinstance(value, str) else value
+
+
+class MixCounts(ApiModel):
+    """The runs with one value of a label, or above one bucket bound."""
+
+    value: Annotated[str, Field(max_length=64), BeforeValidator(_short)]
+    """Value of the label, cut at 64 bytes, or the bound."""
+    canary: Measured
+    """Canary runs with that value, or above that bound."""
+    stable: Measured
+    """Stable runs with that value, or above that bound."""
 
 
 class SegmentStatus(ApiModel):
@@ -189,3 +215,7 @@ class GateStatus(ApiModel):
     """Counts of the current segment, as last read."""
     segments: Annotated[tuple[SegmentStatus, ...], Field(max_length=200)] = ()
     """Counts of the finished segments of the attempt."""
+    recent: RecentCounts | None = None
+    """Outcomes in the window of `limit`. Only of a gate that failed by it."""
+    mix: Annotated[tuple[MixCounts, ...], Field(max_length=64)] | None = None
+    """Runs by the value of the label, or above each bound. Only of a gate of type Shift that failed."""

@@ -192,6 +192,11 @@ take minutes. Runs that do not follow the weight at all are a TrafficMismatch:
   {"weight": 5, "canary": {"bad": 3, "total": 9}, "stable": {"bad": 11, "total": 950}}
   {"weight": 5, "started": {"canary": 52, "stable": 990}, "canary": {"bad": 3, "total": 9}, ...}
 
+`underway` is the largest share of the runs that can still be in progress (default: 1). A phase with several
+weights, such as a ramp, has one object for each weight, with the index of the phase in `phase`:
+
+  "phases": [{"phase": 0, "weight": 5, ...}, {"phase": 1, "weight": 15, ...}, {"phase": 1, "weight": 25, ...}]
+
 For a gate of type Histogram, each phase has the number of runs above each bound, instead of `bad`. For
 type Shift on a label, it has the number of runs with each value:
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.gates import Gate
 from agentrollouts.api.verdict import Baseline
-from agentrollouts.cli.judge_input import Pair, Phase, Question
+from agentrollouts.cli.judge_input import MAX_PHASES, Pair, Phase, Question
 from agentrollouts.cli.mistakes import problems
 from agentrollouts.core.gates.counts import (
     Mix,
@@ -28,6 +28,7 @@ from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal
 from agentrollouts.core.judge.facts import GateMemory, PlanPosition, Streaks
 from agentrollouts.core.judge.judge import Judgment, judge
+from agentrollouts.core.judge.stats.arrivals import PATIENCE
 from agentrollouts.core.judge.straying import STRAY_SECONDS
 from agentrollouts.core.metrics.histograms import lowest_bound
 
@@ -35,6 +36,8 @@ UNREADABLE: Final = 1
 
 _NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """No verdict on counts depends on when their last sample was taken."""
+_SECONDS: Final = 1.0
+"""Nor on how long they were counted, except that runs that take as long can still be in progress."""
 
 
 def answer_lines(lines: Iterable[str], out: TextIO) -> int:
@@ -95,8 +98,13 @@ def _misfit(question: Question, gate: ResolvedGate) -> str:
     """The first field that contradicts another one; empty if none does."""
     if not question.phases:
         return "phases: needs the counts of at least one phase"
-    if question.planned_phases is not None and question.planned_phases < len(question.phases):
-        return f"plannedPhases: must be at least {len(question.phases)}, the phases that have begun"
+    indexes = [tally.phase for tally in question.tallies]
+    if indexes[-1] >= MAX_PHASES:
+        return f"phases: must be at most {MAX_PHASES}; parts of one phase have the same `phase`"
+    if indexes != sorted(indexes):
+        return "phases: must be in the order of their `phase`"
+    if question.planned_phases is not None and question.planned_phases <= indexes[-1]:
+        return f"plannedPhases: must be at least {indexes[-1] + 1}, the phases that have begun"
     pairs = {f"phases[{index}]": phase for index, phase in enumerate(question.phases)}
     recent = {"recent": question.recent} if question.recent else {}
     mistakes = [_strange_groups(field, phase, gate) for field, phase in pairs.items()]
@@ -127,7 +135,7 @@ def _too_many_bad(field: str, pair: Pair, gate: ResolvedGate) -> str:
 
 
 def _judge(question: Question, gate: ResolvedGate) -> Judgment:
-    *finished, present = [phase.tally(index) for index, phase in enumerate(question.phases)]
+    *finished, present = question.tallies
     mix = tuple(Mix(m.value, settled(m.canary), settled(m.stable)) for m in question.phases[-1].mix)
     recent = Recent(question.recent.segment, _bound(question, gate)) if question.recent else None
     return judge(
@@ -135,9 +143,11 @@ def _judge(question: Question, gate: ResolvedGate) -> Judgment:
         Reading(present.segment, present.bounds, _NOW, recent, mix),
         PlanPosition(
             present.phase,
-            question.planned_phases or len(question.phases),
+            question.planned_phases or present.phase + 1,
             time_over=question.time_over,
             weight=present.expected.weight,
+            counted_seconds=_SECONDS,
+            run_seconds=_SECONDS * present.expected.underway / PATIENCE,
             started=present.expected.started,
             counts_runs=gate.counts_runs,
         ),
@@ -153,7 +163,7 @@ def _bound(question: Question, gate: ResolvedGate) -> float | None:
         return None
     if gate.limit:
         return gate.limit.value
-    phase = question.phases[-1].tally(0)
+    phase = question.tallies[-1]
     return lowest_bound(phase.bounds, phase.segment.stable_total)
 
 

@@ -18,6 +18,8 @@ from agentrollouts.core.gates.counts import (
 from agentrollouts.core.metrics.histograms import MAX_BOUNDS, MAX_GROUPS
 
 MAX_PHASES: Final = 20
+MAX_SEGMENTS: Final = 201
+"""Parts of an attempt with a weight of their own, as a status keeps them."""
 
 
 def _read_number(value: object) -> object:
@@ -74,30 +76,38 @@ class _Started(_Model):
 class Phase(Pair):
     """Counts of one phase."""
 
+    phase: Annotated[int, Field(strict=True, ge=0, lt=MAX_PHASES)] | None = None
     weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    underway: Annotated[_Count, Field(ge=SMALLEST, le=1)] = 1.0
     started: _Started | None = None
     bounds: Annotated[tuple[_Bound, ...], Field(max_length=MAX_BOUNDS)] = ()
     mix: Annotated[tuple[_Group, ...], Field(max_length=MAX_GROUPS)] = ()
 
     def tally(self, index: int) -> Tally:
-        """The counts of the phase with this index."""
+        """The counts as a segment; `index` is the phase that it belongs to, unless it names one."""
         bounds = tuple(Bound(b.le, settled(b.canary), settled(b.stable)) for b in self.bounds)
-        return Tally(index, self.segment, bounds, self.expected)
+        return Tally(index if self.phase is None else self.phase, self.segment, bounds, self.expected)
 
     @property
     def expected(self) -> Expected:
         """How many runs the canary should have had."""
         began = self.started
-        return Expected(self.weight, Started(began.canary, began.stable) if began else None)
+        started = Started(began.canary, began.stable) if began else None
+        return Expected(self.weight, started, self.underway)
 
 
 class Question(_Model):
     """One line of standard input."""
 
     gate: dict[str, Any]
-    phases: Annotated[tuple[Phase, ...], Field(max_length=MAX_PHASES)]
+    phases: Annotated[tuple[Phase, ...], Field(max_length=MAX_SEGMENTS)]
     planned_phases: Annotated[int, Field(strict=True, ge=1, le=MAX_PHASES)] | None = None
     burst_factor: Annotated[_Count, Field(ge=SMALLEST)] | None = None
     time_over: Annotated[bool, Field(strict=True)] = True
     recent: Pair | None = None
     before: Counts | None = None
+
+    @property
+    def tallies(self) -> list[Tally]:
+        """The counts of each phase, or of each part of one with its own weight, in order."""
+        return [phase.tally(index) for index, phase in enumerate(self.phases)]

@@ -28,7 +28,15 @@ from agentrollouts.api.model.marks import ATOMIC, cel, rules
 from agentrollouts.api.people.person import Requester
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.release import ComponentDiff
-from agentrollouts.api.verdict import Counts, QueryStatus, Verdict
+from agentrollouts.api.verdict import (
+    Baseline,
+    Counts,
+    MixCounts,
+    QueryStatus,
+    RecentCounts,
+    SegmentStatus,
+    Verdict,
+)
 
 Hash = Annotated[str, Field(max_length=71, pattern=r"^(sha256:[0-9a-f]{64})?$")]
 """`sha256:` and 64 hexadecimal digits; empty where nothing comes before."""
@@ -82,6 +90,17 @@ class GateRecord(ApiModel):
     """Time of the newest sample."""
     message: Message = ""
     """Explanation, with its numbers."""
+    burst_factor: MaybeMeasured = None
+    """Factor by which failures come in clusters. Only of a gate that failed, in a decision to roll back, like
+    the fields below: with them and the plan, `agentrollouts judge` gives the verdict again."""
+    baseline: Baseline | None = None
+    """Outcomes of stable before the attempt."""
+    segments: Annotated[tuple[SegmentStatus, ...], Field(max_length=201)] | None = None
+    """Counts of each segment of the attempt; the last one was the current one."""
+    recent: RecentCounts | None = None
+    """Outcomes in the window of `limit`."""
+    mix: Annotated[tuple[MixCounts, ...], Field(max_length=64)] | None = None
+    """Runs by the value of the label, or above each bucket bound, for type Shift."""
 
 
 class ServedRelease(ApiModel):

@@ -14,6 +14,8 @@ from agentrollouts.api.verdict import (
     BoundCounts,
     Counts,
     GateStatus,
+    MixCounts,
+    RecentCounts,
     SegmentStatus,
     StartedRuns,
     Verdict,
@@ -39,7 +41,7 @@ def to_status(judgment: Judgment, gates: int = 1) -> GateStatus:
     """
     finding, memory, since = judgment.finding, judgment.memory, judgment.memory.since
     total = judgment.total if judgment.present else Segment(0.0, 0.0, 0.0, 0.0)
-    return GateStatus(
+    status = GateStatus(
         name=judgment.name,
         verdict=judgment.verdict,
         reason=judgment.reason,
@@ -62,6 +64,24 @@ def to_status(judgment: Judgment, gates: int = 1) -> GateStatus:
         segments=tuple(_to_segment(tally) for tally in folded(judgment.finished, gates)),
         present=_to_segment(judgment.present) if judgment.present else None,
     )
+    return _with_proof(status, judgment) if judgment.verdict is Verdict.FAIL else status
+
+
+def _with_proof(status: GateStatus, judgment: Judgment) -> GateStatus:
+    """The status of a gate that failed, with what the verdict rests on besides the counts of its segments."""
+    reading = judgment.reading
+    if reading is None:
+        return status
+    if judgment.gate.traits.is_shift:
+        mix = [MixCounts(value=m.group, canary=m.canary, stable=m.stable) for m in reading.mix]
+        mix += [MixCounts(value=repr(b.le), canary=b.canary, stable=b.stable) for b in reading.bounds]
+        return status.copy_with(mix=tuple(mix))
+    recent = reading.recent
+    if recent is None or judgment.memory.since.beyond is None:
+        return status
+    canary = Counts(bad=recent.segment.canary_bad, total=recent.canary_runs)
+    stable = Counts(bad=recent.segment.stable_bad, total=recent.segment.stable_total)
+    return status.copy_with(recent=RecentCounts(canary=canary, stable=stable))
 
 
 def comparable(gate: GateStatus | None, resolved: ResolvedGate) -> GateStatus | None:

@@ -50,6 +50,8 @@ class Judgment:
     memory: GateMemory = NOTHING
     finished: tuple[Tally, ...] = ()
     present: Tally | None = None
+    reading: Reading | None = None
+    """The counts of the current segment, if there are any."""
     last_sample_time: datetime | None = None
     note: str = ""
     """Beside a Fail: that stable is in trouble as well."""
@@ -195,6 +197,7 @@ def _judge_counts(case: Facts, burst: float | None) -> Judgment:
         memory=case.memory,
         finished=case.tallies[:-1],
         present=case.tallies[-1],
+        reading=case.reading,
         last_sample_time=case.now,
         note=_note(case) if ruling.verdict is Verdict.FAIL else "",
     )

@@ -8,7 +8,7 @@ from typing import Any
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
-from agentrollouts.api.verdict import GateStatus, QueryStatus, Verdict
+from agentrollouts.api.verdict import GateStatus, MixCounts, QueryStatus, Severity, Verdict
 from agentrollouts.core.analysis.gate_status import judged_with, to_status
 from agentrollouts.core.attempt.course import changes_of_weight, joined
 from agentrollouts.core.attempt.segments import freeze
@@ -113,6 +113,19 @@ def test_texts_give_way_and_nothing_else_does() -> None:
     assert size(trimmed.copy_with(query=query, course=joined(trimmed.course, look))) <= LIMIT
     assert bounded(trimmed) == trimmed
     assert _silent(trimmed) == _silent(status)
+
+
+def test_the_distributions_of_failed_shifts_fit() -> None:
+    """Four of them are kept, with values of any length; sixteen give way, as no decision depends on them."""
+    groups = tuple(MixCounts(value=f"{index}{'ä' * 1000}", canary=1 / 3, stable=2 / 3) for index in range(64))
+    gate = GateStatus(name="g", verdict=Verdict.FAIL, reason="GateFailed", severity=Severity.LOW, mix=groups)
+    gate = gate.copy_with(message="ä" * 1024)
+    few, many = (AgentRolloutStatus(gates=(gate,) * number) for number in (4, 16))
+
+    assert bounded(few) == few
+    assert size(few) <= LIMIT // 2
+    assert size(bounded(many)) < size(many) // 4
+    assert size(bounded(many)) <= LIMIT
 
 
 def _silent(status: AgentRolloutStatus) -> AgentRolloutStatus:

@@ -1,8 +1,8 @@
 """The size of a status: at most 128 KiB, whatever the plan, so that no rollout slows down others.
 
 Counts are bounded where they are made (`core.judge.folding`). What is left are texts, of which a long history
-has many; they are cut, the oldest first, and nothing that a decision depends on is. At last the course keeps
-nothing but its weights.
+has many, and the distributions of shifts, which are for people: they are cut, the oldest first, and nothing
+that a decision depends on is. At last the course keeps nothing but its weights.
 """
 
 from typing import Final
@@ -43,7 +43,7 @@ def _size(status: AgentRolloutStatus) -> int:
 
 
 def _plain(gates: tuple[GateStatus, ...]) -> tuple[GateStatus, ...]:
-    return tuple(gate.copy_with(message=_cut(gate.message)) for gate in gates)
+    return tuple(gate.copy_with(message=_cut(gate.message), mix=None) for gate in gates)
 
 
 def _cut(message: str) -> str:

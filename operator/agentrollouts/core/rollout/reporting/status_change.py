@@ -93,6 +93,8 @@ def _gate_without_numbers(gate: GateStatus) -> GateStatus:
         evidence=None,
         ratio=None,
         present=None,
+        recent=None,
+        mix=None,
         last_sample_time=None,
     )
 
