@@ -29,10 +29,14 @@ MOST_FILES: Final = 15
 BANNER: Final = re.compile(r"^\s*# ?(-{3,}|={3,})", re.MULTILINE)
 
 LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > operator | agent"
+PARTS: Final = "main > cli | shell > adapters | simulation > insight > core > api"
+PURE: Final = "insight, core and api do no I/O, know no clock and no library that does"
 CYCLES: Final = "no import cycle between siblings anywhere"
 ADAPTERS: Final = "adapters do not know each other"
 PLANTED: Final = (
     ("agentrollouts/shell/clock.py", "from sandbox import errors", LAYERS),
+    ("agentrollouts/insight/figures.py", "from agentrollouts.adapters.cluster import errors", PARTS),
+    ("agentrollouts/insight/wording.py", "import time", PURE),
     ("agentrollouts_agent/asgi.py", "from agentrollouts.api import names", LAYERS),
     ("agentrollouts/shell/clock.py", "from agentrollouts_agent import load", LAYERS),
     ("sandbox/errors.py", "from testkit import gates", LAYERS),

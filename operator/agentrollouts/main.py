@@ -80,6 +80,10 @@ def _run(command: Command, options: argparse.Namespace) -> int:
             from agentrollouts.cli.plan import run_plan
 
             code = run_plan(options)
+        case Command.REPORT:
+            from agentrollouts.cli.record.report import run_report
+
+            code = run_report(options)
         case Command.ROLL_BACK_ALL:
             from agentrollouts.cli.online.roll_back_all import run_roll_back_all
 

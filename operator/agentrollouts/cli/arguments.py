@@ -12,6 +12,7 @@ from typing import Final
 from agentrollouts.cli.online.arguments import add_actions
 from agentrollouts.cli.online.digest import add_who_served
 from agentrollouts.cli.record.arguments import EXPORT_RECORD_HELP, VERIFY_RECORD_HELP, add_records
+from agentrollouts.cli.record.report_arguments import add_report
 
 
 class Command(StrEnum):
@@ -22,6 +23,7 @@ class Command(StrEnum):
     GATES = "gates"
     JUDGE = "judge"
     PLAN = "plan"
+    REPORT = "report"
     ROLL_BACK_ALL = "roll-back-all"
     SIMULATE = "simulate"
     WHO_SERVED = "who-served"
@@ -66,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "page", type=Path, nargs="?", metavar="PAGE", help="Markdown file whose generated part is replaced"
     )
     _add_described(commands)
+    add_report(commands)
     add_actions(commands)
     return root
 
