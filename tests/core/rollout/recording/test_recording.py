@@ -268,10 +268,10 @@ def test_the_records_of_a_rollout_hold() -> None:
         return {"kind": "AgentRolloutRecord", "metadata": {"name": part.name}, "spec": spec}
 
     verification = verify(
-        [stored(*each) for each in by_record(record)], Known(head=record.head, is_latest=True)
+        [stored(*each) for each in by_record(record)], Known(latest=record.head)
     )
 
     assert verification.broken is None
     [chain] = verification.chains
-    assert (chain.records, chain.unmatched, chain.unnamed) == (2, 0, ())
+    assert (chain.records, chain.unmatched, chain.uncovered) == (2, 0, ())
     assert entries(world.status)[-1]["course"][0]["weight"] in {0, 50}
