@@ -8,7 +8,7 @@ import rfc8785
 
 from sandbox.operator import OperatorProcess
 from tests.e2e.manifests import phase
-from tests.e2e.scene import SECOND, Scene, Shop
+from tests.e2e.scene import SECOND, Scene, Shop, condition_of
 
 Manifest = dict[str, Any]
 THIRD: Final = "3.0.0"
@@ -68,3 +68,30 @@ def exported(operator: OperatorProcess) -> list[Manifest]:
     """The lines among the operator's output: exactly one object each."""
     lines = [line for line in operator.log_text().splitlines() if line.startswith('{"specversion"')]
     return [dict(json.loads(line)) for line in lines]
+
+
+def test_a_rollback_does_not_wait_for_records_that_are_refused(given: Scene) -> None:
+    """A quota refuses the record: the condition says so, a breach is rolled back, all is written later."""
+    (shop,) = given.serving("refused-records", phases=[phase("half", 50, 5)])
+    record_of(given, shop)
+    count = {"count/agentrolloutrecords.agentrollouts.dev": "1"}
+    metadata = {"name": "no-records", "namespace": given.namespace}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": count}}
+    given.api.apply(quota)
+    given.api.replace_status(quota | {"status": {"hard": count, "used": count}})
+    given.witness.holds("the API server knows the quota", lambda: True, 2)
+
+    shop.ships(SECOND, failing=0.5, phases=[phase("half", 50, 600)])
+    shop.is_rolled_back_for("GateFailed")
+    shop.until(
+        "the condition",
+        lambda: condition_of(shop.manifest, "Recorded").get("reason") == "Forbidden",
+    )
+
+    shop.is_back()
+    assert shop.status["record"]["unwritten"][0]["event"] == "AttemptStarted"
+    given.api.delete(given.ref("ResourceQuota", "no-records"))
+    shop.comes_to("RolledBack")
+    shop.until("all is written", lambda: not condition_of(shop.manifest, "Recorded"))
+    record = record_of(given, shop)
+    assert check_chain(record, record["spec"]["previous"]) == shop.status["record"]["head"]

@@ -77,6 +77,20 @@ def test_a_release_that_is_rolled_back() -> None:
     assert (end["outcome"], end["state"]) == ("Recovered", "RolledBack")
 
 
+def test_each_step_of_a_ramp_has_its_entry() -> None:
+    """With the weight and without gates: the entries are the curve of the weight."""
+    ramp = [{"name": "ramp", "weight": 20, "rampSeconds": 200, "durationSeconds": 900}]
+    world = at_rest(OLDEST, OLD, phases=ramp)
+    world.ship(NEW)
+    world.run(3600)
+
+    steps = [each for each in entries(world.status) if each["event"] == "Rose"]
+    weights = [entries(world.status)[0]["weight"], *(each["weight"] for each in steps)]
+    assert weights == [weight for weight in world.route_weights if weight]
+    assert len(weights) == 10
+    assert not any("gates" in each for each in steps)
+
+
 def test_people_are_in_their_entries() -> None:
     """Who, by which action, why, and whether the API server proved it."""
     world = at_rest(OLDEST, OLD, phases=ASKED)
