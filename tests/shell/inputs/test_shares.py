@@ -12,7 +12,7 @@ from agentrollouts.adapters.prometheus.envelope import QueryError, QueryErrorKin
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.settings.limits import Limits
 from agentrollouts.shell.inputs.poller import BACK_OFF_SECONDS, Poller, backed_off
-from agentrollouts.shell.inputs.shares import BURST_SECONDS, ROWS, cost
+from agentrollouts.shell.inputs.shares import BURST_SECONDS, ROWS, Shares, cost
 from tests.shell.fakes import FakePrometheus
 from tests.shell.inputs.test_poller import ASKING, clock
 from tests.shell.virtual import now, pass_time, run
@@ -308,3 +308,19 @@ def test_a_share_is_forgotten_with_its_last_rollout_once_it_is_paid_for() -> Non
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(scenario())
+
+
+def test_a_query_of_a_namespace_without_polls_is_within_its_share_too() -> None:
+    """Evidence is queried after a rollback, when nothing is polled; the namespace is forgotten afterward."""
+
+    async def scenario() -> tuple[float, dict[str, object]]:
+        shares = Shares(Limits(queries_per_second_per_namespace=1))
+        for _ in range(20):
+            await shares.wait("support")
+        seconds = now()
+        await pass_time(1000)
+        return seconds, vars(shares)["_shares"]
+
+    seconds, left = run(scenario())
+    assert seconds >= 10
+    assert left == {}

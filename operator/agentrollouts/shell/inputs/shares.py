@@ -98,9 +98,12 @@ class Shares:
 
     async def wait(self, namespace: str, price: float = 1) -> None:
         """Return once a query of this price can be made; queries of a namespace wait in their order."""
-        share, now = self._shares[namespace], asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        share, now = self._shares.setdefault(namespace, _Share()), loop.time()
         start, seconds = max(share.free_at, now - BURST_SECONDS), price / self._rate
         share.free_at = start + seconds
+        if not share.demands:  # no rollout is polled there: something is queried once
+            loop.call_at(share.free_at + 2 * BURST_SECONDS, self._forget, namespace)
         if start <= now:
             return
         try:

@@ -48,8 +48,8 @@ def entries(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterat
     if not _is_told(s.obs.status, after):
         return
     yield from _requests(s, after)
-    yield from _moved(s, move, after)
     yield from _observed(s, after)
+    yield from _moved(s, move, after)
 
 
 def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
