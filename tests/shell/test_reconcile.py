@@ -5,6 +5,7 @@ missing, whose events the API server delivers itself.
 """
 
 import asyncio
+import io
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ from agentrollouts.adapters.cluster.errors import (
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_MANAGED_BY
+from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.release.examine import Examined
 from agentrollouts.core.release.snapshot import Snapshot
 from agentrollouts.settings.settings import Settings
@@ -46,6 +48,9 @@ from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits.releases import ReleasePermits
 from agentrollouts.shell.permits.rollouts import Permits
 from agentrollouts.shell.reconcile import Reconciler
+from agentrollouts.shell.records.captures import Captures
+from agentrollouts.shell.records.recorder import Recorder
+from agentrollouts.shell.records.store import Records
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.shell.workqueue import WorkQueue
 from agentrollouts.telemetry import Telemetry
@@ -55,6 +60,7 @@ from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.builders.routes import BY_PATCH, THEIRS
 from tests.shell.fakes import Effect, FakeApiServer, FakePrometheus, failing
+from tests.shell.records.server import Immediate, Server
 from tests.shell.virtual import now, pass_time, run
 
 ROLLOUT = Ref("AgentRollout", NAMESPACE, AGENT)
@@ -72,7 +78,13 @@ HOME = "agentrollouts"
 class Shell:
     """All of the shell but the watch."""
 
-    def __init__(self, workers: int = 2, settings: Settings = Settings()) -> None:  # noqa: B008 it is frozen
+    def __init__(
+        self,
+        workers: int = 2,
+        settings: Settings = Settings(),  # noqa: B008 it is frozen
+        *,
+        keeps_records: bool = False,
+    ) -> None:
         self.api = FakeApiServer()
         self.examined = 0
         self.prometheus = FakePrometheus()
@@ -88,7 +100,8 @@ class Shell:
             self.api.intake.follow(permits.give)
         observer = RolloutObserver(self.cache, self.api, poller, self.clock, permits=self.permits)
         sender = EventSender(self.api)
-        actor = Actor(self.api, self.cache, self.api.intake, sender)
+        recorder = self.recorder(settings) if keeps_records else None
+        actor = Actor(self.api, self.cache, self.api.intake, sender, recorder)
         telemetry, writes = Telemetry(), PacedWrites(actor)
         controllers: dict[str, Controller] = {
             "AgentRollout": RolloutController(
@@ -110,8 +123,19 @@ class Shell:
             "AgentFreeze": FreezeController(actor, HOME, self.clock),
         }
         reconciler = Reconciler(self.queue, self.cache, controllers, telemetry)
-        work = [reconciler.work() for _ in range(workers)]
+        work = [reconciler.work() for _ in range(workers)] + ([recorder.work()] if recorder else [])
         self.tasks = [asyncio.create_task(task) for task in (*work, sender.work())]
+
+    def recorder(self, settings: Settings) -> Recorder:
+        """Writes records to a server of their own, without evidence."""
+        self.records = Server()
+        records = Records(self.records)
+        captures = Captures(records, self.no_evidence, self.queue.mark, self.clock)
+        return Recorder(records, Immediate(io.StringIO()), captures, self.queue.mark, settings.record)
+
+    async def no_evidence(self, _key: Ref, _query: EvidenceQuery) -> str:
+        """Prometheus has nothing to say."""
+        return "there is no Prometheus"
 
     async def examine(self, request: Request) -> Examined:
         """Examine a release, here, and count it."""
@@ -162,9 +186,14 @@ class Shell:
 
 
 @asynccontextmanager
-async def a_shell(workers: int = 2, settings: Settings = Settings()) -> AsyncIterator[Shell]:  # noqa: B008 it is frozen
+async def a_shell(
+    workers: int = 2,
+    settings: Settings = Settings(),  # noqa: B008 it is frozen
+    *,
+    keeps_records: bool = False,
+) -> AsyncIterator[Shell]:
     """A running shell, whose workers must all be alive at the end."""
-    shell = Shell(workers, settings)
+    shell = Shell(workers, settings, keeps_records=keeps_records)
     yield shell
     assert not any(task.done() for task in shell.tasks)
     for task in shell.tasks:

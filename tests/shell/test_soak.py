@@ -30,8 +30,10 @@ async def cycle(shell: Shell, number: int) -> None:
     shell.ask_for(NEW)
     await pass_time(600)
     assert shell.status()["attempt"]["state"] in {"Canary", "Held"}
-    for records in (shell.api.effects, shell.api.reads, shell.api.events, shell.prometheus.asked):
-        records.clear()
+    for seen in (shell.api.effects, shell.api.reads, shell.api.events, shell.prometheus.asked):
+        seen.clear()
+    for ref in [ref for ref in shell.records.objects if ref.namespace == metadata["namespace"]]:
+        del shell.records.objects[ref]
 
 
 def held() -> Counter[str]:
@@ -51,7 +53,7 @@ def test_attempts_and_rollouts_that_are_over_leave_nothing_behind() -> None:
     """Whatever is kept by object is dropped with it; a month of attempts takes the room of a day of them."""
 
     async def scenario() -> dict[str, tuple[int, int]]:
-        async with a_shell() as shell:
+        async with a_shell(keeps_records=True) as shell:
             shell.release(OLD)
             shell.release(NEW)
             shell.make(IN_CANARY)

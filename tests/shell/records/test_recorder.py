@@ -13,7 +13,6 @@ from typing import Any, Final
 import pytest
 
 from agentrollouts.adapters.cluster.errors import (
-    AlreadyExistsError,
     ConflictError,
     ForbiddenError,
     UnavailableError,
@@ -29,11 +28,11 @@ from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.record.chain import hash_of, sealed
 from agentrollouts.settings.record import RecordSettings
 from agentrollouts.shell.records.captures import Captures
-from agentrollouts.shell.records.export import Export
 from agentrollouts.shell.records.recorder import Recorder
-from agentrollouts.shell.records.store import Records
+from agentrollouts.shell.records.store import RECORD, Records
 from testkit.builders.names import NEW, OLD, START, digest_of
 from testkit.builders.rollouts import a_rollout
+from tests.shell.records.server import Immediate, Server
 from tests.shell.virtual import pass_time, run
 
 KEY: Final = Ref("AgentRollout", "support", "support-agent")
@@ -44,57 +43,9 @@ ROLLOUT: Final[Manifest] = {
 NAME: Final = "support-agent-3f2a91c0-000013"
 
 
-@dataclass
-class Server:
-    """An API server for records, which can fail."""
-
-    objects: dict[str, Manifest] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    fault: Callable[[str, str], None] = lambda _verb, _name: None
-    version: int = 0
-
-    async def get(self, ref: Ref) -> Manifest | None:
-        """A copy."""
-        self.admit("get", ref.name)
-        return copy.deepcopy(self.objects.get(ref.name))
-
-    async def create(self, manifest: Manifest) -> Manifest:
-        """Refused if it is there."""
-        name = manifest["metadata"]["name"]
-        self.admit("create", name)
-        if name in self.objects:
-            raise AlreadyExistsError(name)
-        return self.store(manifest)
-
-    async def replace(self, manifest: Manifest) -> Manifest:
-        """Refused on another version."""
-        name = manifest["metadata"]["name"]
-        self.admit("replace", name)
-        if self.objects[name]["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
-            raise ConflictError(name)
-        return self.store(manifest)
-
-    async def delete_version(self, manifest: Manifest) -> None:
-        """Gone."""
-        self.admit("delete", manifest["metadata"]["name"])
-        del self.objects[manifest["metadata"]["name"]]
-
-    def admit(self, verb: str, name: str) -> None:
-        """Counted, and failed on purpose."""
-        self.calls.append(verb)
-        self.fault(verb, name)
-
-    def store(self, manifest: Manifest) -> Manifest:
-        """Under a new version."""
-        self.version += 1
-        stored = copy.deepcopy(manifest)
-        stored["metadata"]["resourceVersion"] = str(self.version)
-        self.objects[stored["metadata"]["name"]] = stored
-        return copy.deepcopy(stored)
-
-    def hashes(self, name: str = NAME) -> list[str]:
-        """Of the entries of a record."""
-        return [entry["hash"] for entry in self.objects[name]["spec"]["entries"]]
+def record(name: str) -> Ref:
+    """A record of that name."""
+    return Ref(RECORD, KEY.namespace, name)
 
 
 def chain(*events: str, after: Iterable[dict[str, Any]] = (), first: int = 1) -> list[dict[str, Any]]:
@@ -129,14 +80,6 @@ def part_of(status: AgentRolloutStatus) -> RecordPart:
     """The record that a status names."""
     assert status.record is not None
     return status.record
-
-
-class Immediate(Export):
-    """Lines, written without a thread: virtual time knows none."""
-
-    async def write(self, lines: Iterable[str], file: Path | None) -> None:
-        """The same, at once."""
-        self.write_now("".join(f"{line}\n" for line in lines), file)
 
 
 @dataclass
@@ -199,8 +142,8 @@ def test_entries_are_in_the_record_and_on_standard_output() -> None:
         await pass_time(1)
 
     scene = played(play)
-    assert scene.server.hashes() == [entry["hash"] for entry in (*first, *more)]
-    assert scene.server.objects[NAME]["spec"]["outcome"] == "Healthy"
+    assert scene.server.hashes(record(NAME)) == [entry["hash"] for entry in (*first, *more)]
+    assert scene.server.objects[record(NAME)]["spec"]["outcome"] == "Healthy"
     assert [line["subject"] for line in scene.lines()] == ["13/1/1", "13/1/2", "13/1/3"]
     assert scene.lines()[0] | {"data": None} == {
         "specversion": "1.0",
@@ -244,7 +187,7 @@ def test_a_crash_after_the_write_repeats_only_the_line() -> None:
         await pass_time(1)
 
     scene = played(play)
-    assert scene.server.hashes() == [entry["hash"] for entry in entries]
+    assert scene.server.hashes(record(NAME)) == [entry["hash"] for entry in entries]
     assert scene.server.calls == ["get", "create", "get"]
     assert [line["id"] for line in scene.lines()] == [entry["hash"] for entry in entries]
 
@@ -267,7 +210,7 @@ def test_a_conflict_is_read_again() -> None:
         await pass_time(1)
 
     scene = played(play)
-    assert scene.server.hashes() == [entry["hash"] for entry in (*first, *more)]
+    assert scene.server.hashes(record(NAME)) == [entry["hash"] for entry in (*first, *more)]
 
 
 def test_two_records_are_written_in_their_order() -> None:
@@ -281,9 +224,9 @@ def test_two_records_are_written_in_their_order() -> None:
         await pass_time(1)
 
     scene = played(play)
-    assert scene.server.hashes(earlier.name) == [first[0]["hash"]]
-    assert scene.server.hashes() == [entry["hash"] for entry in second]
-    assert scene.server.objects[earlier.name]["spec"]["outcome"] == "Superseded"
+    assert scene.server.hashes(record(earlier.name)) == [first[0]["hash"]]
+    assert scene.server.hashes(record(NAME)) == [entry["hash"] for entry in second]
+    assert scene.server.objects[record(earlier.name)]["spec"]["outcome"] == "Superseded"
 
 
 def test_a_refused_record_is_retried_with_growing_pauses_and_reported() -> None:
@@ -308,7 +251,7 @@ def test_a_refused_record_is_retried_with_growing_pauses_and_reported() -> None:
         assert scene.recorder.knowledge(KEY).problem is None
 
     scene = played(play)
-    assert scene.server.hashes() == [entries[0]["hash"]]
+    assert scene.server.hashes(record(NAME)) == [entries[0]["hash"]]
     assert scene.marked == [KEY, KEY]  # for the condition, and for its end
 
 
@@ -368,7 +311,7 @@ def test_a_record_that_was_lost_stops_nothing(loss: str) -> None:
         if loss == "gone":
             scene.server.objects.clear()
         else:
-            scene.server.objects[NAME]["spec"]["entries"][0]["hash"] = "sha256:other"
+            scene.server.objects[record(NAME)]["spec"]["entries"][0]["hash"] = "sha256:other"
         scene.note(a_status(*first, *more))
         await pass_time(1)
         known = scene.recorder.knowledge(KEY)
@@ -385,12 +328,13 @@ def test_the_oldest_record_is_deleted_once_an_attempt_ends() -> None:
 
     async def play(scene: Scene) -> None:
         for name in old:
-            scene.server.store({"metadata": {"name": name}, "spec": {}})
+            metadata = {"name": name, "namespace": KEY.namespace}
+            scene.server.store({"kind": RECORD, "metadata": metadata, "spec": {}})
         scene.note(a_status(*entries, is_over=True))
         await pass_time(1)
 
     scene = played(play, settings=RecordSettings(keep=3))
-    assert sorted(scene.server.objects) == [old[2], NAME]
+    assert set(scene.server.objects) == {record(old[2]), record(NAME)}
 
 
 def test_lines_are_also_appended_to_a_file(tmp_path: Path) -> None:
@@ -447,10 +391,10 @@ def test_evidence_is_in_the_record_before_a_decision_hears_of_it() -> None:
         await pass_time(40)
         captured = scene.recorder.knowledge(KEY).captured
         assert captured is not None
-        assert captured.hash == hash_of(scene.server.objects[NAME]["spec"]["evidence"])
+        assert captured.hash == hash_of(scene.server.objects[record(NAME)]["spec"]["evidence"])
 
     scene = played(play)
-    evidence = scene.server.objects[NAME]["spec"]["evidence"]
+    evidence = scene.server.objects[record(NAME)]["spec"]["evidence"]
     assert (evidence["stepSeconds"], len(evidence["series"][0]["values"])) == (60, 31)
     assert KEY in scene.marked
 
@@ -478,7 +422,7 @@ def test_evidence_of_a_process_that_crashed_is_found() -> None:
 
     async def play(scene: Scene) -> None:
         await Records(scene.server).append(ROLLOUT, part_of(a_status(*entries)), entries)
-        scene.server.objects[NAME]["spec"]["evidence"] = {"series": []}
+        scene.server.objects[record(NAME)]["spec"]["evidence"] = {"series": []}
         scene.note(a_status(), query)
         await pass_time(5)
         captured = scene.recorder.knowledge(KEY).captured

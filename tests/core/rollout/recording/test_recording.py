@@ -281,9 +281,7 @@ def test_the_records_of_a_rollout_hold() -> None:
         spec = {**listed[0]["identity"], "previous": part.previous, "entries": [*listed], **ended}
         return {"kind": "AgentRolloutRecord", "metadata": {"name": part.name}, "spec": spec}
 
-    verification = verify(
-        [stored(*each) for each in by_record(record)], Known(latest=record.head)
-    )
+    verification = verify([stored(*each) for each in by_record(record)], Known(latest=record.head))
 
     assert verification.broken is None
     [chain] = verification.chains

@@ -13,7 +13,7 @@ from agentrollouts.core.attempt.course import changes_of_weight
 
 STATUS_BYTES: Final = 119 * 1024
 """Bytes of a status as JSON. 9 KiB are left for the query and the look that join where it is written."""
-_SHORT: Final = 160
+_SHORT: Final = 120
 """Characters that are left of a message that is cut."""
 _SURELY: Final = 4
 """Gates below which, with a history of ordinary length, no status is too large."""
