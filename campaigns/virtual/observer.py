@@ -270,8 +270,12 @@ class Observer:
 def _facts(status: Manifest) -> set[str]:
     """The actions whose effects a status shows."""
     attempt = status.get("attempt") or {}
-    hold = attempt.get("hold") or {}
-    facts = [attempt.get("promoted"), attempt.get("heldBy"), hold.get("acknowledged"), status.get("retried")]
+    facts = [
+        attempt.get("promoted"),
+        attempt.get("heldBy"),
+        attempt.get("acknowledged"),
+        status.get("retried"),
+    ]
     return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
 
 

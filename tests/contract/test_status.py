@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, Fuse, Hold, RequiredApproval, State
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.people.action import (
@@ -126,6 +126,7 @@ GATE = GateStatus(
     numerator=Numerator.SEEN,
     first_values_ignored=(Side.CANARY, Side.STABLE),
     failing_start_time=NOW,
+    holding_start_time=NOW,
     beyond_start_time=NOW,
     stray_start_time=NOW,
     looks=3,
@@ -172,8 +173,9 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             since=NOW,
             until=NOW,
             resumes=State.CANARY,
-            acknowledged=Acknowledged(**ACT, until=NOW),
         ),
+        fuse=Fuse(gate="gate-0", since=NOW, until=NOW, warned=2),
+        acknowledged=Acknowledged(**ACT, until=NOW, gates=tuple(f"gate-{i}" for i in range(16))),
     ),
     gates=tuple(GATE.replace(name=f"gate-{i}") for i in range(16)),
     caps=(CapStatus(name="spend", value=41.5, exceeded=False, time=NOW, message="canary added 41.5"),),

@@ -48,6 +48,7 @@ NEVER_WAITED_FOR: Final = (
             Reason.PHASE_STARTED,
             Reason.PHASE_EXTENDED,
             Reason.HOLD_ENDED,
+            Reason.FUSE_BURNING,
             Reason.PROMOTED,
             Reason.ROLLBACK_STARTED,
             Reason.RECOVERED,

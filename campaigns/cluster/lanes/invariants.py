@@ -169,8 +169,12 @@ def _acted(world: _World, rollout: Manifest) -> Iterator[str]:
 
 def _facts(status: Manifest) -> set[str]:
     attempt = status.get("attempt") or {}
-    hold = attempt.get("hold") or {}
-    facts = [attempt.get("promoted"), attempt.get("heldBy"), hold.get("acknowledged"), status.get("retried")]
+    facts = [
+        attempt.get("promoted"),
+        attempt.get("heldBy"),
+        attempt.get("acknowledged"),
+        status.get("retried"),
+    ]
     return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
 
 

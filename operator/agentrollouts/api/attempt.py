@@ -47,8 +47,19 @@ class Hold(ApiModel):
     """Time at which the hold ends without an action. Absent if it does not."""
     resumes: State
     """State in which the attempt resumes."""
-    acknowledged: Acknowledged | None = None
-    """Who has it last longer. Absent if no one does."""
+
+
+class Fuse(ApiModel):
+    """The time that is left to a gate that fails and only holds the attempt."""
+
+    gate: DnsLabel
+    """Gate whose time is over first."""
+    since: Time
+    """Time at which the gate began to fail, or at which someone acknowledged that."""
+    until: Time
+    """Time at which the canary is rolled back, unless the gate recovers or someone acknowledges it."""
+    warned: Annotated[int, Field(ge=0, le=2)] = 0
+    """Number of Warning Events due so far: one at half time, one five minutes before the end."""
 
 
 MAX_APPROVALS: Final = 40
@@ -118,6 +129,10 @@ class Attempt(ApiModel):
     passed. An edit of the plan does not remove them from this attempt."""
     hold: Hold | None = None
     """Why the attempt waits. Absent if it does not."""
+    fuse: Fuse | None = None
+    """When a failing gate rolls the canary back. Absent if no gate with `rollBackAfterSeconds` fails."""
+    acknowledged: Acknowledged | None = None
+    """Who has the attempt wait longer. Absent if no one does."""
     approved_by: Annotated[tuple[GivenApproval, ...], Field(max_length=MAX_GIVEN)] = ()
     """Approvals that count, by action. At most 100."""
     promoted: Promotion | None = None

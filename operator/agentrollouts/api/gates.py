@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from agentrollouts.api.model.base import ApiModel, DnsLabel
+from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.decimals import Between, DecimalStr
 from agentrollouts.api.model.marks import LIST_SET, cel, rules
 from agentrollouts.api.verdict import Severity
@@ -170,6 +170,11 @@ class Gate(ApiModel):
                 "`type: Limit` needs `limit`",
                 "type",
             ),
+            cel(
+                "!has(self.rollBackAfterSeconds) || !has(self.action) || self.action == 'Hold'",
+                "`rollBackAfterSeconds` goes with `action: Hold`",
+                "rollBackAfterSeconds",
+            ),
         )
     )
 
@@ -234,6 +239,10 @@ class Gate(ApiModel):
     in Canary, unless a phase needs approval."""
     action: OnFail | None = None
     """Consequence of a Fail: RollBack, Hold or Warn. Defaults to that of the severity."""
+    roll_back_after_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
+    """Time for which a Fail that holds may last before the canary is rolled back and quarantined, in seconds.
+    An action of type Acknowledge extends it; a freeze, `paused` and an action of type Hold do not. Goes with
+    `action: Hold`, or with severity Medium. If absent, the attempt is held until someone decides."""
 
 
 class Analysis(ApiModel):

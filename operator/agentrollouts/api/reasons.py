@@ -249,6 +249,10 @@ class Reason(StrEnum):
     PHASE_STARTED = "PhaseStarted", "The canary got a new share of the traffic."
     PHASE_EXTENDED = "PhaseExtended", "The phase was extended because a gate was undecided."
     HOLD_ENDED = "HoldEnded", "The attempt resumed."
+    FUSE_BURNING = (
+        "FuseBurning",
+        "A gate that holds the attempt still fails; it rolls back soon unless someone acknowledges.",
+    )
     RECALLED = (
         "Recalled",
         "The rollout was created again; an earlier healthy release continues as stable.",

@@ -202,6 +202,8 @@ class GateStatus(ApiModel):
     failing_start_time: Time | None = None
     """Time since which every check has found the canary worse. With `forSeconds`, it becomes a Fail after
     that time."""
+    holding_start_time: Time | None = None
+    """Time since which the gate has failed and held the attempt. `rollBackAfterSeconds` counts from then."""
     beyond_start_time: Time | None = None
     """Time since which every check has found the canary above `limit`."""
     stray_start_time: Time | None = None

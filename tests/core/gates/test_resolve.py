@@ -351,7 +351,32 @@ REFUSED = {
         "source.bad",
         "must not match on namespace, which the operator sets itself; remove it",
     ),
+    "fuse of a rollback": (
+        {"template": "error-rate", "rollBackAfterSeconds": 60},
+        "rollBackAfterSeconds",
+        "a Fail of severity High does not hold the attempt; set `action: Hold`, or remove it",
+    ),
+    "fuse of a warning": (
+        {"template": "error-rate", "action": "Warn", "rollBackAfterSeconds": 60},
+        "rollBackAfterSeconds",
+        "a Fail of action Warn does not hold the attempt; set `action: Hold`, or remove it",
+    ),
 }
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        {"template": "error-rate", "action": "Hold"},
+        {"template": "error-rate", "severity": "Medium"},
+        {"template": "error-rate", "limit": {"value": "0.1", "severity": "Medium"}},
+        {"template": "cost-per-run"},
+    ],
+    ids=["action", "severity", "limit", "grade"],
+)
+def test_a_gate_that_may_hold_may_have_a_fuse(gate: dict[str, Any]) -> None:
+    """By its action, or by any severity that a Fail of it can have."""
+    assert a_gate(**gate, rollBackAfterSeconds=60).fuse_seconds == 60
 
 
 @pytest.mark.parametrize(("gate", "field", "message"), REFUSED.values(), ids=list(REFUSED))

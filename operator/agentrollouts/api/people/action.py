@@ -22,7 +22,7 @@ from agentrollouts.api.model.base import (
     Time,
     cleaned,
 )
-from agentrollouts.api.model.marks import AGE, Column, Resource, cel, ready_column, rules
+from agentrollouts.api.model.marks import AGE, LIST_SET, Column, Resource, cel, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
 from agentrollouts.api.people.person import Requester, WrittenReason
@@ -89,8 +89,8 @@ class ActionSpec(ApiModel):
     type: ActionType
     """What is requested. Approve: count one approval of `phase`. Promote: treat `phase` as passed. Hold: keep
     the weight and stop the clocks. Resume: end a hold that a person requested. RollBack: roll back `release`.
-    Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself to `forSeconds`
-    from now."""
+    Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself, or the time
+    until a failing gate rolls back, to `forSeconds` from now."""
     attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
     """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`. An action
     for another attempt has no effect."""
@@ -215,7 +215,9 @@ class Retried(PersonalAct):
 
 
 class Acknowledged(PersonalAct):
-    """A hold that is to last."""
+    """A wait that is to last: a hold that ends by itself, or gates that fail."""
 
     until: Time
-    """Time until which the hold lasts."""
+    """Time until which it lasts."""
+    gates: Annotated[tuple[DnsLabel, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
+    """Gates that held the attempt at that time. A gate that fails later is not acknowledged."""

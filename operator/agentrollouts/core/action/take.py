@@ -266,12 +266,14 @@ def _retry(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -
 def _acknowledge(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
     attempt = _with_traffic(status)
     hold = attempt.hold
-    if hold is None or hold.until is None:
+    if attempt.fuse is None and (hold is None or hold.until is None):
         raise Refused("there is no hold that ends by itself")
     until = desk.now + timedelta(seconds=action.spec.for_seconds or ACKNOWLEDGED_SECONDS)
-    acknowledged = Acknowledged(**_signature(action, desk.now), until=until)
-    held = attempt.copy_with(hold=hold.copy_with(until=until, acknowledged=acknowledged))
-    return Fact(status.copy_with(attempt=held), f"the hold lasts until {until:%Y-%m-%d %H:%M:%S} UTC")
+    gates = tuple(gate.name for gate in status.gates if gate.holding_start_time)
+    acknowledged = Acknowledged(**_signature(action, desk.now), until=until, gates=gates)
+    held = attempt.copy_with(hold=hold and hold.copy_with(until=until), acknowledged=acknowledged)
+    what = f"{', '.join(gates)} may fail" if attempt.fuse and gates else "the hold lasts"
+    return Fact(status.copy_with(attempt=held), f"{what} until {until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 FACTS: Final[Mapping[ActionType, Callable[[AgentRolloutAction, AgentRolloutStatus, Desk], Fact]]] = {

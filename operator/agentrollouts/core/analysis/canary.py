@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.verdict import GateStatus, QueryStatus, Verdict
@@ -40,6 +41,9 @@ from agentrollouts.core.states import JUDGED, base_state
 
 WATCHED: Final = JUDGED | {State.INITIAL}
 """States in which the canary has traffic."""
+
+NOT_FAILING: Final = frozenset({Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SHARED_CAUSE})
+"""Verdicts on counts that do not show the canary worse than stable."""
 
 QUERY_LENGTH: Final = 8192
 """Longest query that a status shows; the bound of the field in the CRD."""
@@ -221,14 +225,25 @@ def apply(
     """
     if not judgments:
         return status
-    statuses = {gate.name: gate for gate in status.gates} | {
-        j.name: to_status(j, len(gates)) for j in judgments
+    before = {gate.name: gate for gate in status.gates}
+    statuses = before | {
+        j.name: to_status(j, len(gates)).copy_with(holding_start_time=_holding(j, before.get(j.name), now))
+        for j in judgments
     }
     names = (gate.name for gate in gates)
     updated = status.copy_with(gates=tuple(statuses[name] for name in names if name in statuses))
     if status.attempt and any(judgment.recount for judgment in judgments):
         updated = updated.copy_with(attempt=status.attempt.copy_with(counting_start_time=now))
     return updated
+
+
+def _holding(judgment: Judgment, before: GateStatus | None, now: datetime) -> datetime | None:
+    """Since when the gate has held the attempt. Without counts, it is not known to have recovered."""
+    since = before.holding_start_time if before else None
+    if judgment.verdict is Verdict.FAIL:
+        return (since or now) if judgment.action is OnFail.HOLD else None
+    has_recovered = judgment.verdict in NOT_FAILING and judgment.present is not None
+    return None if has_recovered else since
 
 
 def with_query(

@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, Hold, State
+from agentrollouts.api.people.action import Acknowledged
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
+from agentrollouts.api.verdict import GateStatus
 from agentrollouts.core.states import JUDGED, base_state
 
 
@@ -28,12 +30,34 @@ def on_time(attempt: Attempt, now: datetime) -> Attempt:
         clock_start_time=_not_after(now, attempt.clock_start_time),
         counting_start_time=_not_after(now, attempt.counting_start_time),
         endpoints_lost_time=_not_after(now, attempt.endpoints_lost_time),
+        hold=attempt.hold and _hold_on_time(attempt.hold, now),
+        acknowledged=attempt.acknowledged and _acknowledged_on_time(attempt.acknowledged, now),
     )
     return attempt if corrected == attempt else corrected
 
 
 def _not_after(now: datetime, time: datetime | None) -> datetime | None:
     return time and min(time, now)
+
+
+def _hold_on_time(hold: Hold, now: datetime) -> Hold:
+    """A hold has as much time left as it had at its beginning, not more."""
+    early = hold.since - now
+    if early <= timedelta():
+        return hold
+    return hold.copy_with(since=now, until=hold.until and hold.until - early)
+
+
+def _acknowledged_on_time(acknowledged: Acknowledged, now: datetime) -> Acknowledged:
+    early = acknowledged.time - now
+    if early <= timedelta():
+        return acknowledged
+    return acknowledged.copy_with(time=now, until=acknowledged.until - early)
+
+
+def _gate_on_time(gate: GateStatus, now: datetime) -> GateStatus:
+    since = gate.holding_start_time
+    return gate if since is None or since <= now else gate.copy_with(holding_start_time=now)
 
 
 def phase_seconds(spec: AgentRolloutSpec, attempt: Attempt) -> int:
@@ -79,7 +103,10 @@ def warmup_left(spec: AgentRolloutSpec, attempt: Attempt, counting_start: dateti
 def status_on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
     """The status without times of its attempt that are still to come."""
     attempt = status.attempt and on_time(status.attempt, now)
-    return status if attempt is status.attempt else status.copy_with(attempt=attempt)
+    gates = tuple(_gate_on_time(gate, now) for gate in status.gates)
+    if attempt is status.attempt and gates == status.gates:
+        return status
+    return status.copy_with(attempt=attempt, gates=gates)
 
 
 def confirmed(

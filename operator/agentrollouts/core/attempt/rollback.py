@@ -27,7 +27,10 @@ REASONS: Final[Mapping[Trigger, Reason]] = {
 
 PROVED: Final = frozenset({Trigger.BREACH, Trigger.CAP, Trigger.ACTION})
 """Triggers that speak against the release: harm that was measured, or a person's word. Time that ran out does
-not, nor does Git."""
+not by itself, nor does Git."""
+TOLD: Final = frozenset({Reason.GATE_FAILED, Reason.ROUTE_MARKED})
+"""Reasons that speak against it whatever the trigger: a gate failed until time ran out, or the route says
+that a person requested it."""
 
 QUARANTINE_LIMIT: Final = 20
 """Newest digests kept in quarantine; the bound of the list in the CRD."""
@@ -68,7 +71,7 @@ def _roll_back(progress: Progress, move: moves.RollBack) -> Progress:
     rolled_back = progress.moved(
         State.ROLLING_BACK, weight=0, trigger=move.trigger, hold=None, **progress.stopped
     ).then(last_rollback=record)
-    is_told = move.trigger in PROVED or move.reason is Reason.ROUTE_MARKED
+    is_told = move.trigger in PROVED or move.reason in TOLD
     if is_told and not move.is_unproved:
         rolled_back = rolled_back.then(quarantined=_quarantine(status.canary, move, progress))
     return rolled_back.tell(Reason.ROLLBACK_STARTED, move.message, warn=True)

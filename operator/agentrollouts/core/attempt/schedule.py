@@ -35,6 +35,8 @@ def _hash_of(parts: tuple[object, ...]) -> str:
     plan["analysis"].pop("endpointGraceSeconds")  # no evidence depends on it
     for phase in plan["phases"]:
         phase.pop("approvals")  # nor on the number of people
+    for gate in plan["gates"]:
+        gate.pop("rollBackAfterSeconds")  # nor on how long a Fail may hold
     return hashlib.sha256(rfc8785.dumps(plan)).hexdigest()[:16]
 
 

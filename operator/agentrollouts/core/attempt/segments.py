@@ -18,11 +18,13 @@ def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bo
 def freeze(gate: GateStatus) -> GateStatus:
     """The status once the current segment is over: its last counts join the finished ones.
 
-    Looks at a shift restart with the counts; the result of a comparison continues.
+    Looks at a shift restart with the counts; the result of a comparison continues. A gate that held is
+    overridden: the person who promoted the phase has answered it.
     """
     return gate.copy_with(
         stray_start_time=None,
         failing_start_time=None if gate.looks else gate.failing_start_time,
+        holding_start_time=None,
         looks=0,
         segments=gate.segments if gate.present is None else (*gate.segments, gate.present),
         present=None,

@@ -154,14 +154,19 @@ def _extend(progress: Progress, message: str) -> Progress:
 def _bake(progress: Progress) -> Progress:
     promoted = progress.attempt.promoted
     is_of_bake = promoted is not None and promoted.phase_name == BAKE
-    return progress.moved(
-        State.BAKING,
-        elapsed_seconds=0,
-        clock_start_time=progress.now,
-        extensions=0,
-        approvals=(),
-        promoted=promoted if is_of_bake else None,
-    ).tell(Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s")
+    answered = tuple(gate.copy_with(holding_start_time=None) for gate in progress.status.gates)
+    return (
+        progress.moved(
+            State.BAKING,
+            elapsed_seconds=0,
+            clock_start_time=progress.now,
+            extensions=0,
+            approvals=(),
+            promoted=promoted if is_of_bake else None,
+        )
+        .then(gates=answered)
+        .tell(Reason.BAKING, f"All phases passed; baking for {progress.spec.bake.duration_seconds} s")
+    )
 
 
 def _ask_approval(progress: Progress, message: str) -> Progress:

@@ -59,6 +59,8 @@ class ResolvedGate:
     grades: tuple[Grade, ...] = ()
     own_action: OnFail | None = None
     """What the user wants to follow from a Fail, whatever its severity."""
+    fuse_seconds: int | None = None
+    """How long a Fail may hold before it rolls back; None if it may do so indefinitely."""
     for_seconds: int = 0
     limit: GateLimit | None = None
     limit_is_own: bool = False
@@ -124,6 +126,14 @@ class ResolvedGate:
         is_higher = self.better is Better.HIGHER
         reached = (g.severity for g in self.grades if (ratio < g.ratio if is_higher else ratio > g.ratio))
         return next(reached, self.severity)
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether some Fail holds. A severity that is only tempered by a warm-up does not count."""
+        severities = {self.severity, *(grade.severity for grade in self.grades)}
+        if self.limit:
+            severities.add(self.limit.severity)
+        return OnFail.HOLD in map(self.action_at, severities)
 
     def action_at(self, severity: Severity) -> OnFail:
         """What follows from a Fail of that severity."""

@@ -81,7 +81,18 @@ def resolve(
     if refused:
         return refused
     source = template.sources[convention] if gate.source is None else _own(gate, f"{field}.source", labels)
-    return source if isinstance(source, Refusal) else _filled(gate, template, source)
+    return source if isinstance(source, Refusal) else _with_effect(_filled(gate, template, source), field)
+
+
+def _with_effect(gate: ResolvedGate, field: str) -> ResolvedGate | Refusal:
+    """The gate, unless it limits a hold that none of its Fails leads to."""
+    if gate.fuse_seconds is None or gate.may_hold:
+        return gate
+    what = f"action {gate.own_action}" if gate.own_action else f"severity {gate.severity}"
+    return Refusal(
+        f"{field}.rollBackAfterSeconds",
+        f"a Fail of {what} does not hold the attempt; set `action: Hold`, or remove it",
+    )
 
 
 def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
@@ -102,6 +113,7 @@ def _filled(gate: Gate, template: Template, source: Counted) -> ResolvedGate:
         severity=severity,
         grades=() if gate.severity or better is not template.better else template.grades,
         own_action=gate.action,
+        fuse_seconds=gate.roll_back_after_seconds,
         for_seconds=gate.for_seconds or 0,
         limit=limit,
         limit_is_own=gate.limit is not None,

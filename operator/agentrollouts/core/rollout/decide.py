@@ -14,6 +14,7 @@ from agentrollouts.core.rollout.checks import (
     approval,
     endpoints,
     freezes,
+    fuses,
     idle,
     progressing,
     proof,
@@ -69,6 +70,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
     progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
     progressing.cap_exceeded,  # so does a cap, which needs no comparison
+    fuses.fuse_burnt,  # and a gate that held as long as it may, and no one answers
     endpoints.canary_unreachable,  # a canary without a ready endpoint is proof of harm too
     terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter

@@ -15,6 +15,8 @@ from agentrollouts.core.action.freeze import next_edge
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.course import with_look
+from agentrollouts.core.attempt.fuses import next_time
+from agentrollouts.core.attempt.fuses import noted as noted_fuse
 from agentrollouts.core.attempt.segments import is_same_segment
 from agentrollouts.core.attempt.status_draft import Progress
 from agentrollouts.core.attempt.transition import advance
@@ -34,6 +36,8 @@ from agentrollouts.core.record.backlog import cleared
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
+from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
@@ -101,7 +105,7 @@ class Decision:
 
 def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
-    progress = advance(Progress(s.spec, s.status, s.now), move)
+    progress = _with_fuse(s, advance(Progress(s.spec, s.status, s.now), move))
     requests = noted(s, move, progress.status)
     status = requests.status
     traffic = s.traffic if is_same_segment(s.obs.status, status) else s.routing.state(status)
@@ -151,6 +155,13 @@ def _written(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:
     return with_query(s.analysis, with_weights(with_look(s.obs.status, status, s.spec, s.now)))
 
 
+def _with_fuse(s: Situation, progress: Progress) -> Progress:
+    """With the fuse that burns after the move, and what is announced about it."""
+    status = progress.status
+    number = status.attempt.number if status.attempt else 0
+    return noted_fuse(progress, burning(s, status), create_action(s.obs.rollout, "acknowledge", number))
+
+
 def _conditions(
     s: Situation, status: AgentRolloutStatus, move: moves.Move, traffic: TrafficState, *, is_polled: bool
 ) -> tuple[Condition, ...]:
@@ -198,7 +209,9 @@ def _wake_at(
     lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
     deserted = lost + endpoints.grace(s.spec) if lost else None
     edge = next_edge(s.obs.freezes, s.now) if is_under_way(status) else None
+    fuse = status.attempt.fuse if status.attempt else None
     times: tuple[datetime | None, ...] = (
+        next_time(fuse, s.now) if fuse else None,
         getattr(move, "until", None),
         s.gateways.until,
         deserted,

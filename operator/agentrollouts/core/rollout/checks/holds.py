@@ -3,13 +3,16 @@
 Every hold of the product answers the same three questions.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.people.action import Acknowledged
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.fuses import holding, is_acknowledged
 from agentrollouts.core.endings import with_way_out
 from agentrollouts.core.history import is_returning
+from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.situation import Situation
 
 UNLIMITED: Final = frozenset({Reason.PAUSED, Reason.HELD_BY_PERSON, Reason.FROZEN, Reason.RECORD_BEHIND})
@@ -19,21 +22,12 @@ UNLIMITED: Final = frozenset({Reason.PAUSED, Reason.HELD_BY_PERSON, Reason.FROZE
 def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollBack:
     """Stop here; or roll back, if the plan limits how long to wait for this.
 
-    A pause, a freeze, a person's hold and a record that is behind have no time limit, and without a stable
-    release there is no rollback. A return to an earlier release has no limit either, since its end would
-    serve again what was rolled back. A person who acknowledged the hold has set the limit.
+    A fuse that burns meanwhile ends the wait too, whatever the reason of the hold; its end is another check.
     """
-    current = s.attempt.hold
-    since = current.since if current and current.reason == reason else s.now
-    limit = s.spec.rollback.after_hold_seconds
-    is_return = is_returning(s.status.canary, s.status)
-    has_target = s.status.stable is not None and not is_return
-    gives_up = limit is not None and reason not in UNLIMITED and has_target
-    until = since + timedelta(seconds=limit) if gives_up and limit is not None else None
-    acknowledged = current.acknowledged if current and current.reason == reason else None
-    if until is not None and acknowledged is not None:
-        until = acknowledged.until
+    acknowledged = _acknowledged(s, reason)
+    until = _limit(s, reason, acknowledged)
     if until is not None and until <= s.now:
+        limit = s.spec.rollback.after_hold_seconds
         span = (
             f"Held as long as {acknowledged.by} acknowledged"
             if acknowledged
@@ -41,4 +35,33 @@ def hold(s: Situation, reason: Reason, message: str) -> moves.Hold | moves.RollB
         )
         sentence = f"{span}; not quarantined, since nothing was proved against the release: {message}"
         return moves.RollBack(Trigger.TIMEOUT, Reason.TIMED_OUT, sentence)
-    return moves.Hold(reason, with_way_out(reason, message), until)
+    fuse = burning(s, s.status)
+    ends = min((time for time in (until, fuse and fuse.until) if time), default=None)
+    return moves.Hold(reason, with_way_out(reason, message), ends)
+
+
+def _acknowledged(s: Situation, reason: Reason) -> Acknowledged | None:
+    """Who knew of this hold and has it last longer."""
+    current, acknowledged = s.attempt.hold, s.attempt.acknowledged
+    is_known = current and current.reason == reason and acknowledged and current.since <= acknowledged.time
+    return acknowledged if is_known else None
+
+
+def _limit(s: Situation, reason: Reason, acknowledged: Acknowledged | None) -> datetime | None:
+    """When the wait is given up by `afterHoldSeconds`; None if it has no limit.
+
+    A pause, a freeze, a person's hold and a record that is behind have no time limit, and without a stable
+    release there is no rollback. A return to an earlier release has no limit either, since its end would
+    serve again what was rolled back. A person who acknowledged the hold has set the limit, but not for gates
+    that fail since then.
+    """
+    limit, current = s.spec.rollback.after_hold_seconds, s.attempt.hold
+    has_target = s.status.stable is not None and not is_returning(s.status.canary, s.status)
+    if limit is None or reason in UNLIMITED or not has_target:
+        return None
+    if acknowledged is None:
+        since = current.since if current and current.reason == reason else s.now
+        return since + timedelta(seconds=limit)
+    later = (gate for gate in holding(s.status) if not is_acknowledged(gate, acknowledged))
+    begun = (gate.holding_start_time or s.now for gate in later if reason is Reason.GATE_FAILED)
+    return min((acknowledged.until, *(since + timedelta(seconds=limit) for since in begun)))

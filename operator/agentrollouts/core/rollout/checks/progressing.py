@@ -17,6 +17,7 @@ from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rise
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.checks.approval import awaiting_approval
+from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.verifying import verifying
@@ -61,7 +62,9 @@ def _reason_of(trigger: Trigger, s: Situation) -> Reason:
     """The mark has no reason; some can be determined from the status before it, or from the rollout."""
     if trigger is Trigger.SPEC_REVERTED and s.is_terminating:
         return Reason.TERMINATING
-    before = s.obs.status.attempt
+    before, fuse = s.obs.status.attempt, burning(s, s.obs.status)
+    if trigger is Trigger.TIMEOUT and fuse and fuse.until <= s.now:
+        return Reason.GATE_FAILED
     is_lost = trigger is Trigger.BREACH and before is not None and before.endpoints_lost_time is not None
     return Reason.NO_READY_ENDPOINTS if is_lost else REASONS[trigger]
 

@@ -30,6 +30,7 @@ from agentrollouts.core.rollout.reporting.blocked import not_rolled_back
 from agentrollouts.core.rollout.reporting.progress import (
     WATCHING,
     findings,
+    how_to_acknowledge,
     how_to_approve,
     share,
     until,
@@ -104,7 +105,9 @@ def route_conflict(obs: Observation) -> Condition | None:
 
 
 def stalled_by(status: AgentRolloutStatus, ready: _Word, applied: _Word) -> _Word | None:
-    """What only a person can end; the hold speaks through the summary."""
+    """What only a person can end; the hold speaks through the summary. So does a fuse."""
+    if status.attempt and status.attempt.fuse:
+        return ready
     held = status.attempt.hold.reason if status.attempt and status.attempt.hold else None
     words = ((ready[1], ready), (applied[1], applied), (held, ready))
     return next((word for reason, word in words if reason in NEEDS_A_PERSON), None)
@@ -144,16 +147,17 @@ def _sentence(
     A share is claimed only where the gateways confirm it.
     """
     subject = status.canary.release if status.canary else ""
-    rollback = status.last_rollback
+    rollback, ending = status.last_rollback, how_to_acknowledge(s.obs.rollout, attempt)
     match attempt.state:
         case State.HELD if attempt.hold:
             since = f"{attempt.hold.since:%H:%M:%S} UTC"
             place = f"at {attempt.weight}%" if applied[0] else f"moving to {attempt.weight}%"
-            return f"{subject} is held {place} since {since}: {attempt.hold.message}"
+            return f"{subject} is held {place} since {since}: {attempt.hold.message}{ending}"
         case State.INITIAL | State.CANARY | State.AWAITING_APPROVAL | State.BAKING:
             rollout, doubt = s.obs.rollout, "" if applied[0] else applied[2]
             return (
                 f"{share(status, attempt, doubt)}{until(s.spec, attempt)}{how_to_approve(rollout, attempt)}"
+                f"{ending}"
             )
         case _ if rollback and is_latched(status):
             return _rollback_sentence(attempt, rollback, move)

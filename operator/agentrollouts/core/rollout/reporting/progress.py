@@ -14,7 +14,9 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.analyze import exceeded_caps
 from agentrollouts.core.attempt.clocks import phase_seconds
+from agentrollouts.core.attempt.fuses import sentence, until_of
 from agentrollouts.core.rollout.checks import approval
+from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.states import is_progressing
 
 WATCHING: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING})
@@ -59,6 +61,14 @@ def how_to_approve(rollout: AgentRollout, attempt: Attempt) -> str:
     """The command that lets the attempt leave the phase that passed; empty if it waits for no approval."""
     command = approval.request(rollout, attempt) if attempt.state is State.AWAITING_APPROVAL else ""
     return f". {command}" if command else ""
+
+
+def how_to_acknowledge(rollout: AgentRollout, attempt: Attempt) -> str:
+    """When the attempt is rolled back unless someone says otherwise; empty if it is not."""
+    end = until_of(attempt)
+    if end is None:
+        return ""
+    return f"; it is {sentence(end, create_action(rollout, 'acknowledge', attempt.number))}"
 
 
 def findings(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> Iterator[str]:
