@@ -186,7 +186,7 @@ def _takes_promotion(before: AgentRolloutStatus, after: AgentRolloutStatus) -> b
     """Whether this very decision takes a Promote: the ledger records it."""
     known = {entry.uid for entry in before.actions}
     new = (entry for entry in after.actions if entry.uid not in known)
-    return any(entry.type is ActionType.PROMOTE and entry.result == "Done" for entry in new)
+    return any(entry.type is ActionType.PROMOTE and entry.result in {"Waiting", "Done"} for entry in new)
 
 
 def _due(obs: Observation, status: AgentRolloutStatus) -> set[str]:

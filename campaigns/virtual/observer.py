@@ -221,7 +221,9 @@ class Observer:
         again = sorted(entry["name"] for entry in new if entry["uid"] in self._acted)
         self.check(not again, "A1", f"taken again: {again}", time)
         self._acted |= {entry["uid"] for entry in new}
-        self._just_taken = {entry["type"] for entry in new if entry["result"] in {"Done", "Counted"}}
+        self._just_taken = {
+            entry["type"] for entry in new if entry["result"] in {"Done", "Counted", "Waiting"}
+        }
         facts = _facts(self._status) - _facts(before)
         unnamed = sorted(facts - {entry["name"] for entry in new})
         self.check(not unnamed, "A1", f"an effect of {unnamed} without their entries", time)

@@ -6,8 +6,8 @@ import pytest
 
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.action.answers import ON_THE_WAY, answer
-from agentrollouts.core.action.ledger import FINAL, SUCCESSFUL
+from agentrollouts.core.action.answers import answer
+from agentrollouts.core.action.ledger import FINAL, ON_THE_WAY, SUCCESSFUL
 from testkit.builders.actions import an_action
 from testkit.builders.names import NEW, START
 

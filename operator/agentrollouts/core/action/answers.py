@@ -1,16 +1,12 @@
 """The answer to an action, as its own status says it: a copy of the ledger, written until it is seen."""
 
 from datetime import datetime
-from typing import Final
 
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.people.action import ActionStatus, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
-from agentrollouts.core.action.ledger import SUCCESSFUL
+from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
 from agentrollouts.core.conditions import READY, RECONCILING, STALLED, condition, set_condition
-
-ON_THE_WAY: Final = frozenset({Reason.ROLLING_BACK, Reason.WAITING})
-"""Answers that another one follows."""
 
 
 def answer(

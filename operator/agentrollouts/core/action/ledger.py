@@ -22,6 +22,8 @@ LOOKED_AT: Final = 50
 
 SUCCESSFUL: Final = frozenset({Reason.DONE, Reason.COUNTED, Reason.NOTHING_TO_DO})
 """Answers that say yes."""
+ON_THE_WAY: Final = frozenset({Reason.ROLLING_BACK, Reason.WAITING})
+"""Answers that another one follows."""
 FINAL: Final = SUCCESSFUL | {
     Reason.REFUSED,
     Reason.STALE,
@@ -50,9 +52,14 @@ def entry_of(
 
 def event_of(action: AgentRolloutAction, reason: Reason, message: str) -> Event:
     """Who requested what, and what became of it."""
-    is_refused = reason not in SUCCESSFUL and reason is not Reason.ROLLING_BACK
+    is_refused = reason not in SUCCESSFUL | ON_THE_WAY
     what = f"{action.spec.type} by {action.spec.requested_by}: {message}"
     return Event(Reason.ACTION_REFUSED if is_refused else Reason.ACTION_TAKEN, what, is_warning=is_refused)
+
+
+def refusal(entry: TakenAction, message: str) -> Event:
+    """Why something that was taken has no effect after all."""
+    return Event(Reason.ACTION_REFUSED, f"{entry.type} by {entry.by}: {message}", is_warning=True)
 
 
 def is_answered(action: AgentRolloutAction) -> bool:

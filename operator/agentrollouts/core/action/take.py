@@ -4,30 +4,18 @@ Before the chain of checks, and whatever that decides. The facts are persisted w
 rollback is an order, not a fact: the chain carries it out, and only then is it in the ledger.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypedDict
+from datetime import datetime
+from typing import Final
 
-from agentrollouts.api.attempt import MAX_APPROVALS, MAX_GIVEN, Attempt, State
-from agentrollouts.api.people.action import (
-    ACKNOWLEDGED_SECONDS,
-    FORWARD,
-    Acknowledged,
-    ActionType,
-    AgentRolloutAction,
-    GivenApproval,
-    PersonalAct,
-    Promotion,
-    Retried,
-)
+from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.rollout import AgentRollout, Approval
+from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.action.facts import FACTS, Desk, Refused
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
-from agentrollouts.core.action.people import of_phase, why_not
 from agentrollouts.core.effects import Event
-from agentrollouts.core.states import ENDS, LATCHED, current_phase, is_progressing
+from agentrollouts.core.states import ENDS, LATCHED, is_progressing
 
 FIRST: Final = (ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
@@ -35,31 +23,6 @@ UNPROVED: Final = (
     "the API server does not verify who creates actions, so one that advances a canary has no effect; "
     "install the policies of the chart (policies.authority), and create the action again"
 )
-
-
-class Refused(Exception):  # noqa: N818 an answer, not an error
-    """Why an action has no effect: the reason of the answer, and its sentence."""
-
-    def __init__(self, message: str, reason: Reason = Reason.REFUSED) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class Fact(NamedTuple):
-    """What an action changes, and what it is answered."""
-
-    status: AgentRolloutStatus
-    message: str
-    reason: Reason = Reason.DONE
-
-
-class Signature(TypedDict):
-    """What each fact says of its person: the fields of `PersonalAct`."""
-
-    by: str
-    action: str
-    reason: str
-    time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +36,6 @@ class Requests:
     events: tuple[Event, ...] = ()
     awaits_proof: bool = False
     """Whether an action waits until it is known if the API server verifies who creates actions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the actions of one rollout are answered by."""
-
-    rollout: AgentRollout
-    now: datetime
-    author: str | None
-    """Who wrote the release of the attempt; None if that is unknown."""
-    is_proved: bool | None
-    """Whether the API server verifies who creates actions; None if that is not known yet."""
 
 
 def take(actions: tuple[AgentRolloutAction, ...], status: AgentRolloutStatus, desk: Desk) -> Requests:
@@ -169,119 +120,3 @@ def _require_rollback(action: AgentRolloutAction, status: AgentRolloutStatus) ->
     record, what = (status.canary, "the canary") if is_progressing(status) else (status.stable, "stable")
     if record is None or record.release != release:
         raise Refused(f"{release} is not {what}" + (f"; {record.release} is" if record else ""))
-
-
-def _attempt_of(status: AgentRolloutStatus) -> Attempt:
-    """The attempt in progress, which is not being rolled back."""
-    attempt = status.attempt
-    if attempt is None:
-        raise Refused("there is no attempt")
-    if attempt.state in LATCHED:
-        raise Refused("the attempt is being rolled back", Reason.STALE)
-    return attempt
-
-
-def _with_traffic(status: AgentRolloutStatus) -> Attempt:
-    attempt = _attempt_of(status)
-    if attempt.state is State.PENDING:
-        raise Refused("no attempt is in progress: the release is pending and has no traffic")
-    return attempt
-
-
-def _signature(action: AgentRolloutAction, now: datetime) -> Signature:
-    spec = action.spec
-    return {"by": spec.requested_by, "action": action.metadata.name, "reason": spec.reason, "time": now}
-
-
-def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    attempt, phase = _attempt_of(status), action.spec.phase or ""
-    plan = [each for each in desk.rollout.spec.phases if each.approval is Approval.REQUIRED]
-    counts = {each.name: each.approvals or 1 for each in plan}
-    for approval in attempt.approvals:
-        counts[approval.phase_name] = max(approval.count, counts.get(approval.phase_name, 1))
-    if phase not in counts:
-        names = ", ".join(counts) or "none"
-        raise Refused(f"phase {phase} needs no approval; phases that do: {names}")
-    if len(attempt.approved_by) >= MAX_GIVEN:
-        raise Refused(f"the attempt has {MAX_GIVEN} approvals, and no room for more")
-    if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried):
-        raise Refused(why)
-    given = GivenApproval(**_signature(action, desk.now), phase_name=phase)
-    approved = (*attempt.approved_by, given)
-    message = f"phase {phase} has {len(of_phase(approved, phase))} of {counts[phase]} approvals"
-    if not desk.author:
-        message += "; the author of the release is unknown"
-    changed = status.copy_with(attempt=attempt.copy_with(approved_by=approved))
-    return Fact(changed, message, Reason.COUNTED)
-
-
-def _promote(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    attempt, phase = _with_traffic(status), action.spec.phase or ""
-    if phase != (current := current_phase(attempt) or ""):
-        raise Refused(f"the attempt is in phase {current}, not in {phase}")
-    promotion = Promotion(**_signature(action, desk.now), phase_name=phase)
-    people = tuple(dict.fromkeys([action.spec.requested_by, *attempt.promoted_by]))[:MAX_APPROVALS]
-    changed = attempt.copy_with(promoted=promotion, promoted_by=people)
-    return Fact(status.copy_with(attempt=changed), f"phase {phase} counts as passed")
-
-
-def _hold(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    attempt = _with_traffic(status)
-    if attempt.held_by:
-        return Fact(status, f"{attempt.held_by.by} holds the attempt already", Reason.NOTHING_TO_DO)
-    held = attempt.copy_with(held_by=PersonalAct(**_signature(action, desk.now)))
-    return Fact(status.copy_with(attempt=held), f"the canary keeps {attempt.weight}%")
-
-
-def _resume(_: AgentRolloutAction, status: AgentRolloutStatus, __: Desk) -> Fact:
-    attempt = _with_traffic(status)
-    if attempt.held_by is None:
-        raise Refused("no person holds the attempt")
-    message = f"the hold by {attempt.held_by.by} is over"
-    return Fact(status.copy_with(attempt=attempt.copy_with(held_by=None)), message)
-
-
-def _retry(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    """Out of quarantine; or once more, after an attempt that was rolled back without proof."""
-    attempt, spec = status.attempt, action.spec
-    named = (spec.attempt, spec.release)
-    digest = next((each.digest for each in status.quarantined if (each.attempt, each.release) == named), None)
-    is_last = attempt is not None and attempt.number == spec.attempt
-    if digest is None and is_last and attempt and attempt.state is State.ROLLED_BACK:
-        digest = next((each.digest for each in status.history if (each.number, each.release) == named), None)
-    if digest is None:
-        listed = ", ".join(f"{each.release} (attempt {each.attempt})" for each in status.quarantined)
-        raise Refused(
-            f"{spec.release} of attempt {spec.attempt} is not in quarantine; {listed or 'nothing'} is"
-        )
-    last = attempt.number if attempt else 0
-    retried = Retried(**_signature(action, desk.now), digest=digest, attempt=last)
-    left = tuple(each for each in status.quarantined if each.digest != digest)
-    return Fact(
-        status.copy_with(quarantined=left, retried=retried),
-        f"{spec.release} is tried again once spec.releaseRef names it",
-    )
-
-
-def _acknowledge(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    attempt = _with_traffic(status)
-    hold = attempt.hold
-    if attempt.fuse is None and (hold is None or hold.until is None):
-        raise Refused("there is no hold that ends by itself")
-    until = desk.now + timedelta(seconds=action.spec.for_seconds or ACKNOWLEDGED_SECONDS)
-    gates = tuple(gate.name for gate in status.gates if gate.holding_start_time)
-    acknowledged = Acknowledged(**_signature(action, desk.now), until=until, gates=gates)
-    held = attempt.copy_with(hold=hold and hold.copy_with(until=until), acknowledged=acknowledged)
-    what = f"{', '.join(gates)} may fail" if attempt.fuse and gates else "the hold lasts"
-    return Fact(status.copy_with(attempt=held), f"{what} until {until:%Y-%m-%d %H:%M:%S} UTC")
-
-
-FACTS: Final[Mapping[ActionType, Callable[[AgentRolloutAction, AgentRolloutStatus, Desk], Fact]]] = {
-    ActionType.APPROVE: _approve,
-    ActionType.PROMOTE: _promote,
-    ActionType.HOLD: _hold,
-    ActionType.RESUME: _resume,
-    ActionType.RETRY: _retry,
-    ActionType.ACKNOWLEDGE: _acknowledge,
-}
-"""What each type but RollBack makes of a status. Each raises `Refused` where it does not apply."""

@@ -231,6 +231,7 @@ def _rewatch(progress: Progress) -> Progress:
             clock_start_time=None,
             counting_start_time=None,
             phase_start_time=None,
+            promoted=None,
         )
         .then(gates=tuple(fresh(gate) for gate in progress.status.gates), course=())
         .tell(Reason.BAKING, "The plan changed: the bake restarts")

@@ -15,6 +15,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.answers import answer
 from agentrollouts.core.action.take import Requests, answered
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.rollout import promotions
 from agentrollouts.core.rollout.rollback_target import able, candidates
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_progressing
@@ -28,9 +29,17 @@ class Answer:
     status: ActionStatus
 
 
-def noted(s: Situation, move: moves.Move, status: AgentRolloutStatus) -> Requests:
-    """The status after the move, with what became of the order to roll back, and the Events."""
+def noted(s: Situation, move: moves.Move, status: AgentRolloutStatus, *, is_shown: bool) -> Requests:
+    """The status after the move, with what became of orders and promotions, and the Events.
+
+    Args:
+        s: What the decision rests on.
+        move: What follows.
+        status: The status after it.
+        is_shown: Whether the route shows the weights of that status.
+    """
     requests = replace(s.requests, status=_settled(status))
+    requests = promotions.settled(s, move, requests, is_shown=is_shown)
     order = requests.rollback
     if order is None:
         return requests
@@ -49,8 +58,9 @@ def answers(s: Situation, move: moves.Move, requests: Requests) -> tuple[Answer,
     due: list[Answer] = []
     for action in s.obs.actions:
         if entry := ledger.get(action.metadata.uid):
-            reason = Reason.of(entry.result)
-            status = answer(action, reason, entry.message, s.now, entry.routed_seconds)
+            is_waiting = promotions.waits(entry)
+            message = promotions.sentence(entry, move, requests.status) if is_waiting else entry.message
+            status = answer(action, Reason.of(entry.result), message, s.now, entry.routed_seconds)
         elif action == requests.rollback:
             status = answer(action, Reason.WAITING, getattr(move, "message", ""), s.now)
         else:

@@ -106,9 +106,10 @@ class Decision:
 def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
     progress = _with_fuse(s, advance(Progress(s.spec, s.status, s.now), move))
-    requests = noted(s, move, progress.status)
+    is_same = is_same_segment(s.obs.status, progress.status)
+    traffic = s.traffic if is_same else s.routing.state(progress.status)
+    requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
     status = requests.status
-    traffic = s.traffic if is_same_segment(s.obs.status, status) else s.routing.state(status)
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)

@@ -15,7 +15,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
 from agentrollouts.api.verdict import Verdict
-from agentrollouts.core.action.take import Desk, Requests, take
+from agentrollouts.core.action.facts import Desk
+from agentrollouts.core.action.take import Requests, take
 from agentrollouts.core.analysis.analyze import Analysis, analyze
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
 from agentrollouts.core.conditions import find_condition
