@@ -7,6 +7,8 @@ import pytest
 from agentrollouts.adapters.cluster.errors import UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.people.action import ActionType
+from agentrollouts.settings.authority import AuthoritySettings
+from agentrollouts.settings.settings import Settings
 from testkit.builders.actions import an_action
 from testkit.builders.names import NAMESPACE, NEW, OLD
 from testkit.builders.rollouts import a_rollout
@@ -73,6 +75,27 @@ def test_an_action_that_advances_is_believed_where_the_policies_are() -> None:
                 assert (shell.ready(action), shell.api.probes) == (expected, 1)
                 state = shell.status()["attempt"]["state"]
                 assert (state == "AwaitingApproval") is not is_verified
+
+    run(scenario())
+
+
+def test_the_settings_say_what_is_believed_without_the_policies() -> None:
+    """From the moment at which they change."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            shell.api.verifies_people = False
+            shell.make(IN_CANARY)
+            await pass_time(1)
+            shell.permits.replace(Settings(authority=AuthoritySettings(unproved="Refuse")))
+            refused = act(shell, ActionType.HOLD, name="refused")
+            await pass_time(1)
+            shell.permits.replace(Settings(authority=AuthoritySettings(unproved="Accept")))
+            taken = act(shell, ActionType.HOLD, name="taken")
+            await pass_time(1)
+
+            assert shell.ready(refused) == ("False", "IdentityNotProved")
+            assert (shell.ready(taken), shell.api.probes) == (("True", "Done"), 1)
 
     run(scenario())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from agentrollouts.settings.authority import AuthoritySettings
 from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.limits import Limits
 from agentrollouts.settings.load import SettingsError, Watcher, load
@@ -45,6 +46,7 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
             releases_per_namespace=10_000,
             release_bytes_per_namespace=256 * 2**20,
         ),
+        authority=AuthoritySettings(username_prefix="", unproved="BackOnly"),
         workers=32,
         serve=Serve(address="0.0.0.0", port=8080),  # noqa: S104 - the default that probes need
         log=Log(format="json", level="info"),
@@ -72,6 +74,7 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
     gatewayClasses: [traefik]
     gateways:
     - {{namespaces: [support, "billing-*"], gateways: [infra/public], hosts: ["*.Support.example.com."]}}
+    authority: {{usernamePrefix: "oidc:", unproved: Refuse}}
     limits:
       rolloutsPerNamespace: 5
       gatesPerRollout: 3
@@ -107,6 +110,7 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
                 hosts=("*.support.example.com",),
             ),
         ),
+        authority=AuthoritySettings(username_prefix="oidc:", unproved="Refuse"),
         limits=Limits(
             rollouts_per_namespace=5,
             gates_per_rollout=3,
@@ -131,10 +135,7 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
     workers: 99
     zebra: 1
     """
-    keys = (
-        "prometheus, namespaces, gatewayClasses, gateways, limits, workers, lease, serve, record, "
-        "telemetry, log"
-    )
+    keys = "prometheus, namespaces, gatewayClasses, gateways, limits, authority, workers, lease, serve, telemetry, log"
     assert refusal(tmp_path, text) == [
         "The settings file FILE cannot be used:",
         (

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agentrollouts.settings.authority import AuthoritySettings
 from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.lease import LeasePlace
 from agentrollouts.settings.limits import Limits
@@ -53,6 +54,8 @@ class Settings(Section):
     keeps what it has, and a rollback does not depend on it."""
     limits: Limits = Limits()
     """How much a tenant may ask for."""
+    authority: AuthoritySettings = AuthoritySettings()
+    """What is believed about who requests something."""
     workers: int = Field(strict=True, default=32, ge=1, le=64)
     """Number of objects of one namespace that are processed concurrently: all that roll back at once write
     their routes before any writes its status. What can wait has a quarter of them, and other namespaces have

@@ -15,6 +15,7 @@ from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.action.freeze import covers
+from agentrollouts.core.action.people import Authority
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.reading import Unreadable
 from agentrollouts.core.metrics.census import Sighted
@@ -65,6 +66,8 @@ class World(ApiServer):
     """Releases whose agents are gone: their Services have no ready endpoint."""
     identity_proved: bool | None = True
     """Whether the API server verifies who creates actions."""
+    authority: Authority = field(default_factory=Authority)
+    """What the administrator says about the identity of people."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those of the rollout's namespace."""
     keeps_records: bool = True
@@ -199,6 +202,7 @@ class World(ApiServer):
             freezes=tuple(each for each in self.freezes if covers(each, self.rollout.metadata, None)),
             identity_proved=self.identity_proved,
             record=self._record(),
+            authority=self.authority,
         )
 
     def _record(self) -> Knowledge:

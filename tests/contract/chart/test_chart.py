@@ -293,6 +293,9 @@ def test_settings_are_read_by_the_operator(tmp_path: Path) -> None:
         ({"policies": {"people": True}}, "policies"),
         ({"authority": {"separatePlans": True}}, "authority"),
         ({"authority": {"separatePlan": "yes"}}, "separatePlan"),
+        ({"authority": {"unproved": "Believe"}}, "unproved"),
+        ({"authority": {"usernamePrefix": None}}, "usernamePrefix"),
+        ({"settings": {"authority": {"unproved": "Accept"}}}, "settings"),
         ({"uninstall": {"timeoutSeconds": 0}}, "timeoutSeconds"),
     ],
 )

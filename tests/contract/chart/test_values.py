@@ -20,7 +20,10 @@ URL: Final = "https://prometheus.example"
 MATRIX: Final[dict[str, Mapping[str, Any]]] = {
     "defaults": {},
     "one replica": {"replicas": 1, "crds": {"install": False}, "policies": {"tenants": False}},
-    "a plan of its own": {"authority": {"separatePlan": True}, "policies": {"authority": False}},
+    "a plan of its own": {
+        "authority": {"separatePlan": True, "usernamePrefix": "oidc:", "unproved": "Refuse"},
+        "policies": {"authority": False},
+    },
     "namespaces": {
         "namespaces": ["team-a", "team-b"],
         "settings": {"gatewayClasses": ["public"]},

@@ -8,7 +8,7 @@ from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.people.action import ActionType, GivenApproval, Retried
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import Source
-from agentrollouts.core.action.people import why_not
+from agentrollouts.core.action.people import Authority, why_not
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import NEW, NEXT, OLD, START, digest_of
 from testkit.builders.observations import an_observation
@@ -46,6 +46,37 @@ def test_an_approval_counts_unless_that_person_decided_already(
 
     excluded = {each.casefold() for each in (author, promoter, retrier, approver)}
     assert bool(why) == (by.casefold() in excluded)
+
+
+@given(people, people, st.sampled_from(["", "oidc:", "OIDC:", "ana"]))
+def test_a_prefix_is_no_part_of_a_name(by: str, other: str, prefix: str) -> None:
+    """The API server puts it before each name, and Git before none."""
+    authority = Authority(username_prefix=prefix)
+    attempt, requester = an_attempt(), f"{prefix.upper()}{by}"
+    expected = by.casefold() == other.casefold()
+    for author in (other, f"{prefix}{other}"):
+        assert bool(why_not(requester, "asked", attempt, author, authority=authority)) == expected
+    promoted = an_attempt(promoted_by=(f"{prefix}{other}",))
+    assert bool(why_not(requester, "asked", promoted, None, authority=authority)) == expected
+    approved = an_attempt(approved_by=(given_by(f"{prefix}{other}"),))
+    assert bool(why_not(requester, "asked", approved, None, authority=authority)) == expected
+
+
+def test_without_the_setting_a_prefix_hides_the_author() -> None:
+    """Which is why there is one; with it, the author does not approve his own release."""
+    dana, written = "oidc:dana@example.com", Source(author="Dana@Example.com")
+    answers = []
+    for prefix in ("", "oidc:"):
+        world = a_world(a_rollout(phases=PHASES).serving(OLD), OLD)
+        world.authority = Authority(username_prefix=prefix)
+        release = a_ready_release(NEW)
+        world.ship(NEW)
+        world.releases[NEW] = release.replace(spec=release.spec.replace(source=written))
+        world.settle()
+        world.act(ActionType.APPROVE, by=dana, phase="asked")
+        world.settle()
+        answers.append(world.status.actions[0].result)
+    assert answers == ["Counted", "Refused"]
 
 
 @given(people, people)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.core.action.people import Authority, Unproved
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from testkit.builders.actions import an_action
@@ -297,6 +298,28 @@ def test_as_long_as_proof_is_not_known_it_is_awaited(kind: ActionType, state: St
     beside = decide(an_observation(builder.requesting(kind, 2, **SAMPLES[kind]), identity_proved=None))
     assert not alone.awaits_proof
     assert beside == replace(alone, awaits_proof=True)
+
+
+@pytest.mark.parametrize("kind", ActionType)
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_refused_without_proof_is_a_setting(kind: ActionType, state: State) -> None:
+    """Refuse leaves a rollback in progress alone, Accept takes all; with proof, all three are the same."""
+    requested = in_phase_asked(state).requesting(kind, 2, **SAMPLES[kind])
+    answers = {}
+    for unproved in Unproved:
+        for proof in (True, False, None):
+            obs = an_observation(requested, identity_proved=proof, authority=Authority(unproved=unproved))
+            decision = decide(obs)
+            actions = decision.status.actions if decision.status else ()
+            answers[unproved, proof] = actions[0].result if actions else "", decision.awaits_proof
+    proved = answers[Unproved.BACK_ONLY, True]
+    assert {answers[unproved, True] for unproved in Unproved} == {proved}
+    assert answers[Unproved.ACCEPT, False] == answers[Unproved.ACCEPT, None] == proved
+    is_canary_back = kind is ActionType.ROLL_BACK and state is not State.PENDING
+    if proved[0] != "Stale":
+        expected = proved if is_canary_back else ("IdentityNotProved", False)
+        assert answers[Unproved.REFUSE, False] == expected
+        assert answers[Unproved.REFUSE, None][1] is not is_canary_back
 
 
 @pytest.mark.parametrize("proved", [False, None])

@@ -22,7 +22,7 @@ from agentrollouts.api.people.action import (
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.action.people import of_phase, why_not
+from agentrollouts.core.action.people import Authority, of_phase, why_not
 from agentrollouts.core.states import LATCHED, current_phase
 
 
@@ -61,6 +61,7 @@ class Desk:
     """Who wrote the release of the attempt; None if that is unknown."""
     is_proved: bool | None
     """Whether the API server verifies who creates actions; None if that is not known yet."""
+    authority: Authority
 
 
 def _attempt_of(status: AgentRolloutStatus) -> Attempt:
@@ -96,7 +97,7 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
         raise Refused(f"phase {phase} needs no approval; phases that do: {names}")
     if len(attempt.approved_by) >= MAX_GIVEN:
         raise Refused(f"the attempt has {MAX_GIVEN} approvals, and no room for more")
-    if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried):
+    if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried, desk.authority):
         raise Refused(why)
     given = GivenApproval(**_signature(action, desk.now), phase_name=phase)
     approved = (*attempt.approved_by, given)

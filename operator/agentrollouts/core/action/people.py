@@ -5,18 +5,54 @@ promoted a phase of this attempt, or had the release tried again: they decided a
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.people.action import GivenApproval, Retried
 
 
-def is_same(one: str, other: str) -> bool:
-    """Whether two user names are one person's. Identity providers do not agree on the case of a name."""
-    return one.casefold() == other.casefold()
+class Unproved(StrEnum):
+    """Which actions are taken although the API server does not verify who creates them."""
+
+    BACK_ONLY = "BackOnly"
+    """Those that need no proof: RollBack and Hold."""
+    REFUSE = "Refuse"
+    """A rollback of an attempt in progress alone."""
+    ACCEPT = "Accept"
+    """All."""
 
 
-def why_not(by: str, phase: str, attempt: Attempt, author: str | None, retried: Retried | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What the administrator says about the identity of people."""
+
+    username_prefix: str = ""
+    """What the API server puts before the name of a person."""
+    unproved: Unproved = Unproved.BACK_ONLY
+
+    def is_same(self, one: str, other: str) -> bool:
+        """Whether two user names are one person's. Identity providers do not agree on the case of a name.
+
+        Git may name someone whose name begins as the prefix does, so each name counts with and without it.
+        """
+        return not self._names(one).isdisjoint(self._names(other))
+
+    def _names(self, name: str) -> frozenset[str]:
+        folded = name.casefold()
+        return frozenset({folded, folded.removeprefix(self.username_prefix.casefold())})
+
+
+def why_not(
+    by: str,
+    phase: str,
+    attempt: Attempt,
+    author: str | None,
+    retried: Retried | None = None,
+    authority: Authority = Authority(),
+) -> str:
     """Why the approval of that person does not count; empty if it does."""
+    is_same = authority.is_same
     if author and is_same(by, author):
         return f"{by} wrote the release; someone else must approve it"
     if any(is_same(by, promoter) for promoter in attempt.promoted_by):

@@ -14,15 +14,20 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.facts import FACTS, Desk, Refused
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
+from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
 from agentrollouts.core.states import ENDS, LATCHED, is_progressing
 
 FIRST: Final = (ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
 UNPROVED: Final = (
-    "the API server does not verify who creates actions, so one that advances a canary has no effect; "
+    "the API server does not verify who creates actions, so {consequence}; "
     "install the policies of the chart (policies.authority), and create the action again"
 )
+CONSEQUENCES: Final = {
+    Unproved.BACK_ONLY: "one that advances a canary has no effect",
+    Unproved.REFUSE: "only a rollback of an attempt in progress has an effect (authority.unproved: Refuse)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,12 @@ def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, s
 def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Requests:
     status = requests.status
     _require_current(action, status, desk.rollout)
-    if action.spec.type in FORWARD and desk.is_proved is not True:
+    unproved = desk.authority.unproved
+    if desk.is_proved is not True and _needs_proof(action.spec.type, status, unproved):
         if desk.is_proved is None:
             return replace(requests, awaits_proof=True)
-        raise Refused(UNPROVED, Reason.IDENTITY_NOT_PROVED)
+        sentence = UNPROVED.format(consequence=CONSEQUENCES[unproved])
+        raise Refused(sentence, Reason.IDENTITY_NOT_PROVED)
     if action.spec.type is ActionType.ROLL_BACK:
         _require_rollback(action, status)
         if earlier := requests.rollback:  # it waits, and the later one may name a target, or use force
@@ -90,6 +97,17 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
     fact = FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)
+
+
+def _needs_proof(kind: ActionType, status: AgentRolloutStatus, unproved: Unproved) -> bool:
+    """Whether an action has an effect only if it is known who creates it; never a rollback of a canary."""
+    match unproved:
+        case Unproved.ACCEPT:
+            return False
+        case Unproved.REFUSE:
+            return kind is not ActionType.ROLL_BACK or not is_progressing(status)
+        case _:
+            return kind in FORWARD
 
 
 def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rollout: AgentRollout) -> None:

@@ -11,6 +11,7 @@ from agentrollouts.api.people.freeze import AgentFreeze
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.action.people import Authority
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
@@ -76,6 +77,8 @@ class Observation:
     identity_proved: bool | None = None
     """Whether the API server verifies who creates actions. None if it is not known, since nothing depends on
     it."""
+    authority: Authority = field(default_factory=Authority)
+    """What the administrator says about the identity of people."""
 
     @property
     def known_releases(self) -> tuple[str, ...]:

@@ -146,7 +146,8 @@ def assess(obs: Observation) -> Situation:
     if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
-    requests = take(obs.actions, status, Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved))
+    desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority)
+    requests = take(obs.actions, status, desk)
     status = endpoints.noted(obs, requests.status, report)
     analysis = analyze(obs, status, gateway_follows=follows)
     return Situation(

@@ -19,6 +19,7 @@ from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.action.people import Authority
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.rollout.desired import about_to_start, digests
 from agentrollouts.core.rollout.observation import Observation
@@ -118,6 +119,7 @@ class RolloutObserver:
             endpoints=self._seen_endpoints(rollout),
             actions=actions,
             freezes=self._freezes.covering(rollout.metadata),
+            authority=self._permits.authority if self._permits else Authority(),
         )
         obs = replace(obs, same_door=self._same_door(obs))
         starting = about_to_start(obs)

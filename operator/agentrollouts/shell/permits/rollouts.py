@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.action.people import Authority, Unproved
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.release.permits import too_many
 from agentrollouts.core.rollout.grants import Grant, grant_refusal
@@ -57,6 +58,12 @@ class Permits:
         self._settings = settings
         self._grants = [Grant(each.namespaces, each.gateways, each.hosts) for each in settings.gateways]
         self._places.replace(settings.limits.rollouts_per_namespace)
+
+    @property
+    def authority(self) -> Authority:
+        """What is believed about who requests something."""
+        said = self._settings.authority
+        return Authority(said.username_prefix, Unproved(said.unproved))
 
     async def prepare(self, rollout: AgentRollout) -> None:
         """Read the class of a new Gateway, unless an attempt is in progress: a rollback waits for none."""
