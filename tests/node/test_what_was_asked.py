@@ -14,6 +14,7 @@ MISTAKES: Final = re.compile(r"Traceback|is forbidden: User|'agentrollouts-own-"
 RARE: Final = {
     "create agentrollouts.dev/agentrolloutactions",  # a probe, before something that lets a canary have more
     "delete agentrollouts.dev/agentrolloutrecords",  # more attempts than are kept
+    "delete agentrollouts.dev/agentrolloutactions",  # one that was answered long ago
     "delete configmaps",  # a traffic ConfigMap that someone made immutable
     "delete gateway.networking.k8s.io/httproutes",  # a rollout that no longer wants its route
     "get agentrollouts.dev/agentfreezes",  # after a conflict

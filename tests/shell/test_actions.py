@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.adapters.cluster.errors import UnavailableError
+from agentrollouts.adapters.cluster.errors import ForbiddenError, UnavailableError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.settings.authority import AuthoritySettings
@@ -189,6 +189,93 @@ def test_an_answered_action_is_forgotten(kind: ActionType) -> None:
             written = len(shell.api.effects)
             await pass_time(24 * 3600)
             assert len(shell.api.effects) == written
+
+    run(scenario())
+
+
+OLD_ATTEMPTS = (
+    a_rollout(watch=None, gates=[], historyLimit=1).serving(OLD).remembering(OLD).remembering(OLD)
+).asking_for(OLD)
+
+
+def an_answered(shell: Shell, name: str, attempt: int = 1, reason: str = "Done") -> Ref:
+    """An action that the operator answered long ago."""
+    manifest = an_action(ActionType.HOLD, attempt, name=name, age=-9 * 86_400).to_json()
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": reason,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    return Ref.of(shell.api.put({**manifest, "kind": ACTION, "status": {"conditions": [ready]}}))
+
+
+def test_answered_actions_of_forgotten_attempts_are_deleted() -> None:
+    """All of them, a few at a time, after everything else; at rest nothing is written then."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            old = [an_answered(shell, f"old-{number}") for number in range(25)]
+            newer = an_answered(shell, "newer", attempt=3)
+            waits = an_answered(shell, "waits", reason="Waiting")
+            shell.release(OLD)
+            shell.make(OLD_ATTEMPTS)
+            await pass_time(60)
+
+            assert not {*old} & shell.api.objects.keys()
+            assert {newer, waits} <= shell.api.objects.keys()
+            written = len(shell.api.effects)
+            await pass_time(24 * 3600)
+            assert len(shell.api.effects) == written
+
+    run(scenario())
+
+
+def test_what_may_not_be_deleted_stops_nothing() -> None:
+    """An older role lacks the right: no condition reports it, and a rollback goes on as always."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+
+            def refuse(verb: str, _: Ref) -> None:
+                if verb == "delete_version":
+                    raise ForbiddenError("may not delete")
+
+            shell.api.on_write = refuse
+            old = an_answered(shell, "old")
+            shell.release(OLD)
+            shell.release(NEW)
+            shell.make(OLD_ATTEMPTS.trying(NEW).asking_for(NEW))
+            await pass_time(5)
+            assert old in shell.api.objects
+            assert "may not delete" not in str(shell.status())
+            back = act(shell, ActionType.ROLL_BACK, 4, release=NEW)
+            await pass_time(5)
+            assert (shell.ready(back), shell.weights()) == (("True", "Done"), [100, 0])
+
+    run(scenario())
+
+
+def test_an_action_that_changed_is_not_deleted_as_it_was() -> None:
+    """Someone labeled it in between: it is looked at again, and deleted in the version that is there."""
+
+    async def scenario() -> None:
+        async with a_shell() as shell:
+            old = an_answered(shell, "old")
+            await pass_time(1)
+            intake, shell.api.intake = shell.api.intake, None
+            stored = shell.api.objects[old]
+            labeled = {**stored, "metadata": {**stored["metadata"], "labels": {"a": "b"}}}
+            shell.api.put(labeled)
+            shell.api.intake = intake
+            shell.release(OLD)
+            shell.make(OLD_ATTEMPTS)
+            await pass_time(5)
+            assert old in shell.api.objects
+            assert intake is not None
+            intake.put(shell.api.objects[old])
+            await pass_time(600)
+            assert old not in shell.api.objects
 
     run(scenario())
 

@@ -135,7 +135,7 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
     workers: 99
     zebra: 1
     """
-    keys = "prometheus, namespaces, gatewayClasses, gateways, limits, authority, workers, lease, serve, telemetry, log"
+    keys = ", ".join(field.alias or name for name, field in Settings.model_fields.items())
     assert refusal(tmp_path, text) == [
         "The settings file FILE cannot be used:",
         (

@@ -1,6 +1,7 @@
 {{/*
 What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
-by owner reference. Deleted are only a route that its rollout no longer needs, and a frozen traffic ConfigMap before it is written.
+by owner reference. Deleted are only a route that its rollout no longer needs, a frozen traffic ConfigMap before it is written,
+and old actions that are answered.
 */}}
 {{- define "agentrollouts.rules" -}}
 - apiGroups: [agentrollouts.dev]
@@ -16,6 +17,7 @@ by owner reference. Deleted are only a route that its rollout no longer needs, a
     - list    # the start of the watch
     - watch   # what people request
     - create  # a dry run in the name of someone else, to see that it is refused; the policy `own-actions` permits no other
+    - delete  # an answered one about an attempt that is no longer in status.history, in the very version that was seen
 - apiGroups: [agentrollouts.dev]
   resources: [agentfreezes]
   verbs:

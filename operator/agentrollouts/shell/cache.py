@@ -23,6 +23,7 @@ from agentrollouts.core.release.snapshot import Snapshot, contents
 from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
+from agentrollouts.shell.answered import AnsweredActions
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,
@@ -94,6 +95,7 @@ class Cache:
         """Bytes of all bundles by namespace."""
         self._heads = Heads(self.get)
         self.ages = Ages()
+        self.answered = AnsweredActions()
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""
@@ -126,7 +128,7 @@ class Cache:
         stored = self._objects.get(key)
         if (stored is not None and stored.version >= version) or self._gone.get(key, 0) >= version:
             return False
-        if key.kind == ACTION and is_answered(manifest):  # nothing depends on it, and there may be thousands
+        if key.kind == ACTION and is_answered(manifest):  # no decision reads more of it than `answered` has
             return stored is not None and self.drop(manifest)
         self._remove(key)
         self._gone.pop(key, None)
@@ -161,11 +163,8 @@ class Cache:
 
     def versions(self, kind: str, namespace: str | None) -> dict[Ref, int]:
         """The versions of all objects of a kind, in one namespace or in all."""
-        return {
-            key: stored.version
-            for key, stored in self._objects.items()
-            if key.kind == kind and namespace in {None, key.namespace}
-        }
+        known = ((key, stored.version) for key, stored in self._objects.items() if key.kind == kind)
+        return {key: version for key, version in known if namespace in {None, key.namespace}}
 
     def touched_by(self, manifest: Manifest, *, is_claim_new: bool = True) -> Iterator[Ref]:
         """The rollouts and releases that have to be looked at when this object changes."""

@@ -15,6 +15,8 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.action.ledger import is_answered
+from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
 from agentrollouts.core.rollout.answering import Answer
 from agentrollouts.core.rollout.decision import Decision
@@ -108,6 +110,14 @@ class ApiServer:
         self.actions[name] = self.actions[name].replace(status=answer.status)
         return True
 
+    def answered(self) -> tuple[AnsweredAction, ...]:
+        """The actions that have their last answer."""
+        return tuple(
+            AnsweredAction(name, action.metadata.uid, "1", action.spec.attempt, made)
+            for name, action in self.actions.items()
+            if is_answered(action) and (made := action.metadata.creation_timestamp)
+        )
+
     def put(self, manifest: Manifest) -> None:
         """A traffic object is as in this manifest from now on, regardless of the writer."""
         self.traffic[key_of(manifest)] = manifest
@@ -123,6 +133,8 @@ class ApiServer:
         key = kind, name = key_of(write.manifest)
         if kind in {cluster.DEPLOYMENT, cluster.SERVICE}:
             return self._change_workload(write, key)
+        if kind == AgentRolloutAction.resource.kind:
+            return self.actions.pop(name, None) is not None
         before = self.traffic.get(key)
         match write:
             case Deletion():

@@ -178,6 +178,7 @@ class World(ApiServer):
             todo.append(lambda: self.store(decision))
         todo += [lambda each=each: self.reply(each) for each in decision.answers]  # type: ignore[misc] # the same
         todo += [lambda chore=chore: self.apply(chore) for chore in decision.chores]  # type: ignore[misc] # the same
+        todo += [lambda old=old: self.apply(old) for old in decision.expired]  # type: ignore[misc] # the same
         changes = [effect() for effect in todo[:effects]]
         if effects is not None and effects < len(todo):
             self.restart()
@@ -199,6 +200,7 @@ class World(ApiServer):
             snapshots=dict(self.snapshots),
             poll_result=self.poll_result,
             actions=tuple(self.actions.values()),
+            answered=self.answered(),
             freezes=tuple(each for each in self.freezes if covers(each, self.rollout.metadata, None)),
             identity_proved=self.identity_proved,
             record=self._record(),

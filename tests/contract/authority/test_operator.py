@@ -34,7 +34,8 @@ ANSWER: Final = {
     "message": "the clocks stopped",
     "lastTransitionTime": "2026-08-01T00:00:00Z",
 }
-STATUS: Final = {"observedGeneration": 1, "conditions": [ANSWER]}
+IS_LAST: Final = ANSWER | {"type": "Reconciling", "status": "False", "reason": "Settled", "message": ""}
+STATUS: Final = {"observedGeneration": 1, "conditions": [ANSWER, IS_LAST]}
 
 
 @pytest.fixture
@@ -128,14 +129,18 @@ ACTS: Final[dict[str, tuple[Act, str | None]]] = {
         lambda us: us.patch(UNANSWERED, {"metadata": {"labels": {"a": "b"}}}),
         "cannot patch resource",
     ),
-    "deletes an action": (lambda us: us.delete(ANSWERED), "cannot delete resource"),
+    "deletes an answered action": (lambda us: us.delete(ANSWERED), None),
+    "deletes an action without an answer": (
+        lambda us: us.delete(UNANSWERED),
+        "the operator may not delete the action unanswered, which has no last answer",
+    ),
 }
 """What the operator's account does, and why that is refused; None where it is allowed."""
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_the_operator_requests_nothing(stored: Stack, act: str) -> None:
-    """Its account probes by a dry run and answers; it neither stores, changes nor deletes an action."""
+    """Its account probes by a dry run, answers, and deletes what was answered."""
     do, why = ACTS[act]
 
     check(do(Someone(stored, ACCOUNT)), why)

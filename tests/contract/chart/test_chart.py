@@ -33,7 +33,7 @@ NAMESPACED: Mapping[str, Any] = {"namespaces": ["team-a", "team-b"]}
 RULES = {
     ("agentrollouts.dev", "agentreleases"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrollouts"): {"get", "list", "watch"},
-    ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create"},
+    ("agentrollouts.dev", "agentrolloutactions"): {"get", "list", "watch", "create", "delete"},
     ("agentrollouts.dev", "agentfreezes"): {"get", "list", "watch"},
     ("agentrollouts.dev", "agentrolloutrecords"): {"get", "create", "update", "delete"},
     ("agentrollouts.dev", "agentreleases/status"): {"update"},
@@ -211,6 +211,7 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
     assert not {"*", "secrets", "escalate", "bind", "impersonate"} & named
     assert deletable == {
         ("agentrollouts.dev", "agentrolloutrecords"),
+        ("agentrollouts.dev", "agentrolloutactions"),
         ("gateway.networking.k8s.io", "httproutes"),
         ("", "configmaps"),
     }

@@ -12,6 +12,7 @@ from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 from agentrollouts.core.action.freeze import next_edge
+from agentrollouts.core.action.retention import expired
 from agentrollouts.core.analysis.analyze import poll, with_query
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.course import with_look
@@ -29,7 +30,7 @@ from agentrollouts.core.conditions import (
     set_condition,
     without_condition,
 )
-from agentrollouts.core.effects import Effect, Event, Write
+from agentrollouts.core.effects import Deletion, Effect, Event, Write
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
@@ -90,6 +91,9 @@ class Decision:
     chores: tuple[Effect, ...] = ()
     """What to write to Deployments and Services. It rests on the persisted status, and no traffic waits for
     it."""
+    expired: tuple[Deletion, ...] = ()
+    """Answered actions about attempts that the history has dropped. Like chores, and no condition reports it
+    if they stay."""
     answers: tuple[Answer, ...] = ()
     """What to write to the status of actions, after the status of the rollout, which it is a copy of."""
     awaits_proof: bool = False
@@ -146,6 +150,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         unread=frozenset() if writes else pods.unread(),
         chores=() if is_due else tuple(pods.changes()),
         evidence=evidence_query(s, status),
+        expired=() if is_due else expired(s.obs.answered, s.obs.rollout),
         poll=questions,
         wake_at=_wake_at(s, status, move, pods.until()),
     )

@@ -12,6 +12,7 @@ from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority
+from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
@@ -70,6 +71,8 @@ class Observation:
     poll_result: PollResult | None = None
     actions: tuple[AgentRolloutAction, ...] = ()
     """What people have requested of this rollout, whether or not it was taken."""
+    answered: tuple[AnsweredAction, ...] = ()
+    """Actions about this rollout that have their last answer; of very many, a part."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those that cover this rollout, whether or not they are active now."""
     record: Knowledge = NOTHING_KNOWN

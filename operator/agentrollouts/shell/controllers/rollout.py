@@ -54,6 +54,8 @@ class RolloutController:
         self._writes = writes
         self._chores = PacedWrites(actor)
         """For Deployments and Services: no traffic waits for them, and their failure is another one."""
+        self._sweeps = PacedWrites(actor)
+        """For answered actions that are deleted: nothing depends on that."""
         self._poller = poller
         self._telemetry = telemetry
         self._blocked: set[Ref] = set()
@@ -94,6 +96,8 @@ class RolloutController:
         if decision.chores and is_done:
             await self._observer.confirm(manifest)
             await self._chores.write(key, decision.chores)
+        if decision.expired and is_done:
+            await self._sweeps.write(key, decision.expired)
         return Outcome.of(pause, problem, seconds_until(obs.now, decision.wake_at))
 
     async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision]:
@@ -128,6 +132,7 @@ class RolloutController:
         self._follow_nothing(key)
         self._writes.forget(key)
         self._chores.forget(key)
+        self._sweeps.forget(key)
         self._metrics.forget(key)
         if self._actor.recorder is not None:
             self._actor.recorder.forget(key)

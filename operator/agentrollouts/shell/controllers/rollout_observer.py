@@ -118,6 +118,7 @@ class RolloutObserver:
             poll_result=self._poller.newest(_key_of(rollout)),
             endpoints=self._seen_endpoints(rollout),
             actions=actions,
+            answered=self._cache.answered.of(_key_of(rollout)),
             freezes=self._freezes.covering(rollout.metadata),
             authority=self._permits.authority if self._permits else Authority(),
         )

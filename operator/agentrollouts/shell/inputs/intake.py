@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.relations import ACTION, FREEZE, RELEASE, ROLLOUT, frozen, rollout_of
+from agentrollouts.shell.relations import ACTION, FREEZE, RELEASE, ROLLOUT, frozen, is_answered, rollout_of
 from agentrollouts.shell.workqueue import WorkQueue
 
 
@@ -35,6 +35,8 @@ class Intake:
         key = Ref.of(manifest)
         beside, wish, claim = self._cache.beside(manifest), self._cache.wish(key), self._cache.claim(key)
         freeze = self._cache.get(key) if key.kind == FREEZE else None
+        if key.kind == ACTION and is_answered(manifest):
+            self._cache.answered.add(manifest)
         if self._cache.put(manifest):
             urgent = key if wish is not None and wish != self._cache.wish(key) else None
             if key.kind == ACTION:
@@ -51,6 +53,8 @@ class Intake:
     def drop(self, manifest: Manifest) -> None:
         """An object is gone."""
         beside, freeze = self._cache.beside(manifest, is_gone=True), self._cache.get(Ref.of(manifest))
+        if manifest["kind"] == ACTION:
+            self._cache.answered.remove(manifest)
         if self._cache.drop(manifest):
             self._mark(manifest, beside)
             if manifest["kind"] == FREEZE:
