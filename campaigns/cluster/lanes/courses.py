@@ -73,6 +73,14 @@ UNDECIDED: Final[Manifest] = JUDGED | {
     "gates": [{"name": "errors", "template": "error-rate", "minSamples": 1_000_000}],
 }
 """A plan whose gate never has enough runs to answer."""
+
+
+def fused(seconds: int) -> Manifest:
+    """A plan whose gate holds, and rolls back after so many seconds."""
+    gate = {"name": "errors", "template": "error-rate", "minSamples": 10, "action": "Hold"}
+    return JUDGED | {"gates": [gate | {"rollBackAfterSeconds": seconds}], "phases": WAITING}
+
+
 ONE: Final = (asked("half", 50),)
 
 
@@ -96,6 +104,10 @@ def _ships(version: str) -> Step:
 
 def _is_held_in_bake(scene: Scene) -> bool:
     return bool(scene.attempt.get("hold", {}).get("resumes") == "Baking")
+
+
+def _is_held_by_gate(scene: Scene) -> bool:
+    return bool(scene.attempt.get("hold", {}).get("reason") == "GateFailed" and scene.serves(SECOND, 50))
 
 
 APPROVES: Final = Step(asks_approval("half"), lambda scene: scene.approve())
@@ -167,6 +179,20 @@ COURSES: Final = (
             Step(lambda s: s.attempt.get("state") == "Held", lambda scene: scene.act("Resume")),
         ],
         lambda s: s.is_ready(SECOND),
+    ),
+    Course(
+        "fuse",
+        fused(5),
+        [_ships(SECOND)],
+        lambda s: s.is_over("RolledBack", FIRST) and bool(s.status.get("quarantined")),
+        failing={SECOND: 0.9},
+    ),
+    Course(
+        "acknowledge",
+        fused(300),
+        [_ships(SECOND), Step(_is_held_by_gate, lambda scene: scene.act("Acknowledge", forSeconds=_LONG))],
+        lambda s: s.is_answered("Acknowledge", "Done") and _is_held_by_gate(s),
+        failing={SECOND: 0.9},
     ),
     Course(
         "retry",

@@ -26,6 +26,7 @@ _DROPPED: Final = frozenset(
         "since",
         "time",
         "uid",
+        "until",
     }
 )
 _AGENT: Final = "agent"
