@@ -17,7 +17,7 @@ from agentrollouts.core.rollout.recording.entries import MAX_REFUSALS
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST
 from testkit.builders.observations import an_observation
 from testkit.builders.rollouts import a_rollout
-from testkit.people import act, approve
+from testkit.people import act, approve, promote
 from testkit.recording import new_entries
 from testkit.world import Behavior, World, a_world_at_rest
 
@@ -116,6 +116,20 @@ def test_people_are_in_their_entries() -> None:
         assert found["by"], event
         assert (found["proved"], bool(found["action"])) == (True, True)
     assert entry(world, "BakeStarted")["approvedBy"] == [entry(world, "ApprovalCounted")["by"]]
+
+
+def test_a_promotion_is_recorded_when_it_is_taken() -> None:
+    """Once, by its person, though its answer waits for the route; it is not a refusal."""
+    world = at_rest(OLDEST, OLD, phases=HALF)
+    world.ship(NEW)
+    world.run_until(State.CANARY)
+    promote(world)
+    world.run_until(State.HEALTHY)
+
+    assert events(world) == ["AttemptStarted", "PhasePromoted", "BakeStarted", "Healthy"]
+    promoted = entry(world, "PhasePromoted")
+    assert (promoted["phase"], promoted["proved"]) == ("half", True)
+    assert promoted["by"]
 
 
 def test_refused_actions_are_recorded_up_to_a_limit() -> None:

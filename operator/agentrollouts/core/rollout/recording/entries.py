@@ -13,7 +13,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import RecordEvent, ServedRelease, Window
 from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
-from agentrollouts.core.action.ledger import SUCCESSFUL
+from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
 from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import JUDGED_BY
@@ -82,9 +82,10 @@ def _requests(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
     refused = s.obs.status.record.refusals if s.obs.status.record and _is_same_attempt(s, after) else 0
     for entry in reversed([each for each in after.actions if each.uid not in known]):
         result = Reason.of(entry.result) if entry.result in set(Reason) else Reason.REFUSED
-        if result in SUCCESSFUL and result is not Reason.NOTHING_TO_DO and entry.type in FACTS:
+        is_taken = result in SUCCESSFUL | ON_THE_WAY
+        if is_taken and result is not Reason.NOTHING_TO_DO and entry.type in FACTS:
             yield _by(s, entry, _now(s, FACTS[entry.type], after, message=entry.message))
-        elif result not in {*SUCCESSFUL, Reason.ROLLING_BACK} and refused < MAX_REFUSALS:
+        elif not is_taken and refused < MAX_REFUSALS:
             refused += 1
             yield _by(s, entry, _now(s, RecordEvent.ACTION_REFUSED, after, message=entry.message))
 
