@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from agentrollouts.api.record.entry import GateRecord, RecordEntry, RecordEvent
 from agentrollouts.api.verdict import GateStatus, QueryStatus
 from agentrollouts.core.analysis.analyze import with_query
+from agentrollouts.core.record.gates import gate_record
 from agentrollouts.core.rollout.situation import Situation
 
 QUERY_LENGTH: Final = 2048
@@ -39,24 +40,10 @@ class Draft(RecordEntry):
 _PLACE: Final = frozenset({"sequence", "previous", "hash"})
 
 
-def gate_records(gates: Iterable[GateStatus]) -> tuple[GateRecord, ...] | None:
+def gate_records(gates: Iterable[GateStatus], *, in_full: bool = False) -> tuple[GateRecord, ...] | None:
     """What the gates said, with the numbers behind it; None where there are none."""
-    return (
-        tuple(
-            GateRecord(
-                name=gate.name,
-                verdict=gate.verdict,
-                canary=gate.canary,
-                stable=gate.stable,
-                evidence=gate.evidence,
-                ratio=gate.ratio,
-                last_sample_time=gate.last_sample_time,
-                message=_cut(gate.message, GATE_MESSAGE),
-            )
-            for gate in gates
-        )
-        or None
-    )
+    records = (gate_record(gate, in_full=in_full) for gate in gates)
+    return tuple(each.copy_with(message=_cut(each.message, GATE_MESSAGE)) for each in records) or None
 
 
 def query_record(s: Situation) -> QueryStatus | None:

@@ -214,7 +214,7 @@ def _rollback(s: Situation, after: AgentRolloutStatus) -> Draft:
     if is_recovered:
         draft = draft.copy_with(recovered=True)
     else:
-        draft = draft.copy_with(gates=gate_records(gates), query=query_record(s))
+        draft = draft.copy_with(gates=gate_records(gates, in_full=True), query=query_record(s))
     if order is None or rollback.reason != Reason.ROLLBACK_REQUESTED:
         return draft
     return draft.replace(**_person(s, order))
