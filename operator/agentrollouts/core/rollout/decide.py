@@ -13,13 +13,12 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.rollout.checks import (
     approval,
     endpoints,
-    freezes,
     fuses,
     idle,
     progressing,
     proof,
-    records,
     requested,
+    stops,
     terminating,
 )
 from agentrollouts.core.rollout.checks.holds import hold
@@ -58,11 +57,11 @@ def stopped(s: Situation) -> moves.Move | None:
 
     A rollback, now or at the end of another hold, is as without it.
     """
-    stop = freezes.frozen_attempt(s) or records.attempt_behind(s)
+    stop = stops.stopped_attempt(s)
     if stop is None:
         return None
     move = first(ONWARD, s)
-    return move if freezes.leads_back(move) else hold(s, stop.reason, stop.message)
+    return move if stops.leads_back(move) else hold(s, stop.reason, stop.message)
 
 
 PROGRESSING: Final[tuple[Check, ...]] = (

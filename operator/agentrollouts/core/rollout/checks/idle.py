@@ -15,9 +15,8 @@ from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.checks.commands import create_action
-from agentrollouts.core.rollout.checks.freezes import frozen_beginning
-from agentrollouts.core.rollout.checks.records import record_behind
 from agentrollouts.core.rollout.checks.requested import rollback_order
+from agentrollouts.core.rollout.checks.stops import stopped_beginning
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
@@ -274,10 +273,8 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
         )
     if s.spec.paused and not is_return:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
-    if not is_return and (frozen := frozen_beginning(s, record)):
-        yield frozen
-    if not is_return and (behind := record_behind(s)):
-        yield behind
+    if not is_return and (stop := stopped_beginning(s, record)):
+        yield stop
     stable = s.status.stable
     if s.spec.traffic.by_route and stable and stable.service == record.service:
         yield Problem(
