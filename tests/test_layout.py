@@ -29,7 +29,7 @@ MOST_FILES: Final = 15
 BANNER: Final = re.compile(r"^\s*# ?(-{3,}|={3,})", re.MULTILINE)
 
 LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > operator | agent"
-PARTS: Final = "main > cli | shell > adapters | simulation > insight > core > api"
+PARTS: Final = "main > process > cli | shell > adapters | simulation > insight > core > api"
 PURE: Final = "insight, core and api do no I/O, know no clock and no library that does"
 CYCLES: Final = "no import cycle between siblings anywhere"
 ADAPTERS: Final = "adapters do not know each other"

@@ -262,6 +262,8 @@ def rules(node: Any) -> Any:  # noqa: ANN401 any part of a schema
 
 def test_the_operator_does_not_load_the_libraries_of_the_commands() -> None:
     """They take a third of a second and memory that only `plan` and `simulate` need."""
-    code = "import sys, agentrollouts.main; print(sorted({'celpy', 'jsonschema', 'lark'} & set(sys.modules)))"
+    code = (
+        "import sys, agentrollouts.process; print(sorted({'celpy', 'jsonschema', 'lark'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 ours
     assert done.stdout == "[]\n"

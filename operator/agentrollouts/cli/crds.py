@@ -1,12 +1,13 @@
 """`agentrollouts crds`: writes the CustomResourceDefinitions that `api` generates."""
 
-from pathlib import Path
+import argparse
 
 from agentrollouts.api.crd.manifest import render
 
 
-def write_crds(directory: Path) -> None:
+def run_crds(options: argparse.Namespace) -> int:
     """Write one YAML file for each kind, replacing older ones."""
-    directory.mkdir(parents=True, exist_ok=True)
+    options.directory.mkdir(parents=True, exist_ok=True)
     for name, text in render().items():
-        (directory / name).write_text(text)
+        (options.directory / name).write_text(text)
+    return 0

@@ -4,6 +4,7 @@ Every value is read from the catalog, so that `docs/gates.md`, which contains th
 cannot differ from what the operator does.
 """
 
+import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,8 +25,9 @@ WIDTH: Final = 120
 """Characters in a line of text."""
 
 
-def run_gates(page: Path | None) -> int:
+def run_gates(options: argparse.Namespace) -> int:
     """Print the tables, or replace those of a page; 2 if the page has no markers."""
+    page: Path | None = options.page
     if page is None:
         sys.stdout.write(tables())
         return 0

@@ -4,6 +4,7 @@ The same judge as in the operator, without a cluster and without Prometheus: for
 and for comparing the judge with another.
 """
 
+import argparse
 import json
 import math
 import sys
@@ -58,7 +59,7 @@ def answer_lines(lines: Iterable[str], out: TextIO) -> int:
     return code
 
 
-def run_judge() -> int:
+def run_judge(_: argparse.Namespace) -> int:
     """Answer standard input on standard output."""
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
