@@ -23,6 +23,7 @@ _DROPPED: Final = frozenset(
         "query",
         "resourceVersion",
         "routedSeconds",
+        "runs",  # of the affected window, as Prometheus counts them
         "since",
         "time",
         "uid",
