@@ -115,6 +115,20 @@ def test_by_force_it_is_not_waited_for() -> None:
     assert (world.shares()[OLDEST], results(world)) == (100, ["Done"])
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_force_replaces_what_waits_in_the_same_second(*, is_answered: bool) -> None:
+    """Whatever the two are called: the API server dates both alike."""
+    world = at_rest(OLDEST, OLD)
+    world.deserted.add(OLDEST)
+    world.act(ActionType.ROLL_BACK, name="z-waits", release=OLD)
+    if is_answered:
+        world.step()
+    world.act(ActionType.ROLL_BACK, name="a-forced", release=OLD, force=True)
+    world.settle()
+    assert (world.shares()[OLDEST], ready(world.actions["z-waits"])[0]) == (100, "Stale")
+    assert ready(world.actions["a-forced"])[0] == "Done"
+
+
 def test_a_release_that_does_not_serve_cannot_be_rolled_back() -> None:
     """What does is named; what was rolled back already needs nothing."""
     world = a_world(a_rollout().serving(OLD), OLD)

@@ -72,11 +72,17 @@ def answered(
     return replace(requests, status=status, events=(*requests.events, event_of(action, reason, message)))
 
 
-def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, str]:
-    """Of one type, those about the current attempt first: no number of wrong ones delays a right one."""
+def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, bool, bool, str]:
+    """Of one type, those about the current attempt first: no number of wrong ones delays a right one.
+
+    The API server knows the age to the second. Within one, what waits already is older, and what is to be
+    forced is what someone wants after they know why the other one waits.
+    """
     kind, made = action.spec.type, action.metadata.creation_timestamp
     rank = FIRST.index(kind) if kind in FIRST else len(FIRST)
-    return rank, action.spec.attempt != number, made.timestamp() if made else 0.0, action.metadata.name
+    is_new, is_forced = not action.status.conditions, bool(action.spec.force)
+    age = made.timestamp() if made else 0.0
+    return rank, action.spec.attempt != number, age, is_new, is_forced, action.metadata.name
 
 
 def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Requests:
