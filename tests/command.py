@@ -9,11 +9,12 @@ from pathlib import Path
 Done = subprocess.CompletedProcess[str]
 
 
-def run(kubeconfig: Path, arguments: Sequence[str], seconds: float = 60) -> Done:
-    """Run `agentrollouts` to its end."""
+def run(kubeconfig: Path, arguments: Sequence[str], seconds: float = 60, *, text: str = "") -> Done:
+    """Run `agentrollouts` to its end, with this text on its standard input."""
     return subprocess.run(  # noqa: S603 ours
         [sys.executable, "-m", "agentrollouts.main", *arguments],
         env=os.environ | {"KUBECONFIG": str(kubeconfig)},
+        input=text,
         capture_output=True,
         text=True,
         timeout=seconds,

@@ -172,7 +172,7 @@ def _last_runs(persisted: LastRuns | None, table: Table) -> tuple[LastRuns | Non
     if value is None or newest is None or runs in table.problems:
         return persisted, persisted is not None and value is None  # its agents are gone
     seen = LastRuns(
-        runs=min(int(value), MOST_RUNS), time=datetime.fromtimestamp(newest, UTC), scrapes=int(scrapes or 0)
+        runs=min(round(value), MOST_RUNS), time=datetime.fromtimestamp(newest, UTC), scrapes=int(scrapes or 0)
     )
     if persisted is None or seen.runs > persisted.runs:
         return seen, False
