@@ -17,6 +17,7 @@ from agentrollouts.api.people.action import (
 )
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import Look
+from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome, WeightChange
 from agentrollouts.api.status import (
@@ -33,8 +34,10 @@ from agentrollouts.api.verdict import (
     CapStatus,
     Counts,
     GateStatus,
+    MixCounts,
     Numerator,
     QueryStatus,
+    RecentCounts,
     SegmentStatus,
     Severity,
     Side,
@@ -101,6 +104,16 @@ ACT: dict[str, Any] = {
     "reason": "I read 40 conversations",
     "time": NOW,
 }
+PART: dict[str, Any] = {
+    "name": "status-3f2a91c0-000013",
+    "attempt": 13,
+    "part": 2,
+    "release": "status-1.0.0",
+    "version": "1.0.0",
+    "digest": DIGEST,
+    "previous": DIGEST,
+    "sequence": 7,
+}
 SEGMENT = SegmentStatus(
     phase_index=0,
     weight=5,
@@ -121,6 +134,8 @@ GATE = GateStatus(
     evidence=2.4e16,
     ratio=13.8,
     burst_factor=1.0,
+    recent=RecentCounts(canary=Counts(bad=3, total=9), stable=Counts(bad=1, total=171)),
+    mix=(MixCounts(value="approve", canary=26.5, stable=430.0),),
     baseline=Baseline(bad=48, total=4000, bound=0.8),
     source='agent_runs_total{outcome="failed"} of agent_runs_total',
     numerator=Numerator.SEEN,
@@ -204,6 +219,15 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         runs=41,
         weights=(WeightChange(time=NOW, canary=5), WeightChange(time=NOW, canary=0)),
     ),
+    record=RecordStatus(
+        **PART,
+        head=DIGEST,
+        bytes_=4096,
+        refusals=1,
+        evidence=EvidenceState.PENDING,
+        unwritten=({"sequence": 7, "event": "Held", "previous": DIGEST, "hash": DIGEST, "later": [1]},),
+        earlier=(RecordPart(**PART),),
+    ),
     course=(Look(seconds=180, weight=5, evidence=(0, -2, 60, -99)),),
     quarantined=tuple(
         Quarantined(
@@ -269,7 +293,8 @@ def test_the_samples_leave_nothing_out() -> None:
     fields = fields_of(ROLLOUT_STATUS) | fields_of(RELEASE_STATUS)
     types = {name.partition(".")[0] for name in fields}
 
-    classes = [*ApiModel.__subclasses__(), *Counts.__subclasses__(), *PersonalAct.__subclasses__()]
+    bases = (ApiModel, Counts, PersonalAct, RecordPart)
+    classes = [cls for base in bases for cls in base.__subclasses__()]
     assert {
         f"{cls.__name__}.{field}" for cls in classes if cls.__name__ in types for field in cls.model_fields
     } == fields
