@@ -75,8 +75,8 @@ def answered(
 def _order(action: AgentRolloutAction, number: int) -> tuple[int, bool, float, bool, bool, str]:
     """Of one type, those about the current attempt first: no number of wrong ones delays a right one.
 
-    The API server knows the age to the second. Within one, what waits already is older, and what is to be
-    forced is what someone wants after they know why the other one waits.
+    The API server knows the age to the second. Within one second, what waits already is older, and what uses
+    force is what someone wants who knows why the other one waits.
     """
     kind, made = action.spec.type, action.metadata.creation_timestamp
     rank = FIRST.index(kind) if kind in FIRST else len(FIRST)
