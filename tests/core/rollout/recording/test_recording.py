@@ -77,6 +77,24 @@ def test_a_release_that_is_rolled_back() -> None:
     assert (end["outcome"], end["state"]) == ("Recovered", "RolledBack")
 
 
+def test_a_rollback_does_not_depend_on_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If an entry cannot be made, for whatever reason, the same is decided, and an entry says that much."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("planted")
+
+    world = at_rest(OLDEST, OLD, phases=HALF)
+    world.ship(NEW, Behavior(failed=0.5))
+    world.run_until(State.CANARY)
+    monkeypatch.setattr("agentrollouts.core.rollout.recording.entries.gate_records", broken)
+    world.run_until(State.ROLLED_BACK)
+
+    back = entry(world, "RollbackStarted")
+    assert (back["weight"], back["state"]) == (0, "RollingBack")
+    assert back["message"].endswith("(KeyError)")
+    assert world.shares() == {OLD: 100}
+
+
 def test_each_step_of_a_ramp_has_its_entry() -> None:
     """With the weight and without gates: the entries are the curve of the weight."""
     ramp = [{"name": "ramp", "weight": 20, "rampSeconds": 200, "durationSeconds": 900}]

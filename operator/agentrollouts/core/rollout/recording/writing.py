@@ -4,10 +4,10 @@ An entry, its effect and the ledger are one write of the status. After a crash, 
 written yet are still there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.record.entry import RecordEvent, RecordIdentity
 from agentrollouts.api.record.progress import MAX_ENTRIES, EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.record.record import record_name
@@ -45,14 +45,47 @@ OUTCOMES: Final = {
 RESUMED_HERE: Final = "The record begins here: the attempt began at {start} under an operator without records"
 
 
+EVENT_OF_STATE: Final = {
+    State.PENDING: RecordEvent.SUPERSEDED,
+    State.INITIAL: RecordEvent.ATTEMPT_STARTED,
+    State.CANARY: RecordEvent.PHASE_STARTED,
+    State.AWAITING_APPROVAL: RecordEvent.HELD,
+    State.HELD: RecordEvent.HELD,
+    State.BAKING: RecordEvent.BAKE_STARTED,
+    State.HEALTHY: RecordEvent.HEALTHY,
+    State.ROLLING_BACK: RecordEvent.ROLLBACK_STARTED,
+    State.VERIFYING: RecordEvent.ROUTED,
+    State.ROLLED_BACK: RecordEvent.ROLLED_BACK,
+    State.SUPERSEDED: RecordEvent.SUPERSEDED,
+}
+"""What an entry without details reports."""
+NO_DETAILS: Final = "This entry has no details, because they could not be put into words ({error})"
+
+
 def recorded(s: Situation, drafts: Iterable[Draft], after: AgentRolloutStatus) -> RecordStatus | None:
     """The record with new entries; the same value if there are none.
+
+    Whatever is wrong with an entry, the decision stands: no rollback depends on its record.
 
     Args:
         s: What was decided on.
         drafts: What the decision tells.
         after: The next status.
     """
+    try:
+        return _recorded(s, drafts, after)
+    except Exception as error:  # noqa: BLE001 a bug in here must not stop a rollback
+        return _recorded(s, _without_details(s, after, type(error).__name__), after)
+
+
+def _without_details(s: Situation, after: AgentRolloutStatus, error: str) -> Iterator[Draft]:
+    if attempt := after.attempt:
+        message = NO_DETAILS.format(error=error)
+        event, state = EVENT_OF_STATE[attempt.state], attempt.state.value
+        yield Draft.of(event, s.now, state=state, weight=attempt.weight, message=message)
+
+
+def _recorded(s: Situation, drafts: Iterable[Draft], after: AgentRolloutStatus) -> RecordStatus | None:
     record = s.obs.status.record
     for draft in drafts:
         if record and len(record.unwritten) >= CROWDED and draft.event not in ALWAYS:
