@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from bench.figures import active, breach, breaches, going_back, idle, rest
+from bench.figures import active, breach, breaches, going_back, idle, records, rest
 from bench.rig import meters
 from bench.rig.crowd import Crowd
 from bench.rig.report import Result, as_json, as_markdown, load, machine
@@ -105,6 +105,12 @@ def _breach(install: Install) -> Result:
         return breach.measure(stack, install(stack))
 
 
+def _records(install: Install) -> Result:
+    with Stack(with_gateway=False, quiet=True) as stack:
+        install(stack)
+        return asyncio.run(records.measure(stack))
+
+
 FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "rest": _rest,
     "idle": lambda install: _on_a_stack(install, idle.measure),
@@ -115,6 +121,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
         install, lambda stack, server, _: breaches.measure(stack, server)
     ),
     "breach": _breach,
+    "records": _records,
 }
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ ADMIN: Final = "admin"
 AUDIT_LOG = "audit.log"
 """Among the logs of a control plane with a node: each request of the operator's account, as JSON."""
 
-_ETCD_URL = "http://127.0.0.1:2379"
+ETCD_URL = "http://127.0.0.1:2379"
 _PEER_URL = "http://127.0.0.1:2380"
 _MANAGER_PORT = 10257
 _CONTROLLERS = (
@@ -128,7 +128,7 @@ def processes(
             "etcd",
             [*commands.etcd, *_etcd_flags(data / "etcd")],
             logs / "etcd.log",
-            healthy=functools.partial(web.answers, f"{_ETCD_URL}/health"),
+            healthy=functools.partial(web.answers, f"{ETCD_URL}/health"),
         ),
         "apiserver": Process(
             "apiserver",
@@ -152,8 +152,8 @@ def _etcd_flags(data: Path) -> list[str]:
         f"--data-dir={data}",
         "--unsafe-no-fsync",  # nothing here has to survive a power cut
         "--log-level=warn",
-        f"--listen-client-urls={_ETCD_URL}",
-        f"--advertise-client-urls={_ETCD_URL}",
+        f"--listen-client-urls={ETCD_URL}",
+        f"--advertise-client-urls={ETCD_URL}",
         f"--listen-peer-urls={_PEER_URL}",
         f"--initial-advertise-peer-urls={_PEER_URL}",
         f"--initial-cluster=default={_PEER_URL}",
@@ -168,7 +168,7 @@ def _apiserver_flags(credentials: Credentials, *, accounts: bool) -> list[str]:
         accounts: whether somebody creates the default ServiceAccounts that the admission plugin asks for.
     """
     flags = [
-        f"--etcd-servers={_ETCD_URL}",
+        f"--etcd-servers={ETCD_URL}",
         f"--bind-address={namespace.ADDRESSES[0]}",  # where pods of a real node reach it too
         f"--secure-port={API_URL.rpartition(':')[2]}",
         f"--advertise-address={namespace.ADDRESSES[0]}",  # else the default route's, and there is none
