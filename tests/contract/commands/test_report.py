@@ -2,33 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from sandbox.stack import Stack
 from testkit.builders.names import AGENT
 from tests.command import Done, run
+from tests.contract.commands.reader import a_reader
 from tests.contract.server import ApiServer
 from tests.inside import eventually
 from tests.insight import incident
 
 WHERE: Final = "report"
-META: Final = {"name": "reader", "namespace": WHERE}
-READS: Final = [{"apiGroups": ["agentrollouts.dev"], "resources": ["agentrolloutrecords"], "verbs": ["list"]}]
-RBAC: Final = "rbac.authorization.k8s.io"
-READER: Final[list[dict[str, Any]]] = [
-    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": META},
-    {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": META, "rules": READS},
-    {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "RoleBinding",
-        "metadata": META,
-        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", **META}],
-    },
-]
-"""An account that may list records, and nothing else."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +25,7 @@ def world(stack: Stack, api_server: ApiServer) -> Iterator[Stack]:  # noqa: ARG0
     other = {**record, "metadata": {"name": "billing-agent-000001", "namespace": WHERE}}
     other["spec"] = {**record["spec"], "rollout": "billing-agent", "rolloutUid": "another"}
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": WHERE}})
-    stack.apply([*READER, record, other])
+    stack.apply([*a_reader(WHERE, "agentrolloutrecords", "list"), record, other])
     eventually(lambda: report(stack).returncode == 0)
     yield stack
     stack.kubectl("delete", "namespace", WHERE, "--wait=false")

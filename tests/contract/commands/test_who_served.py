@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.stack import Stack
 from tests.command import Done, run
+from tests.contract.commands.reader import a_reader
 from tests.contract.server import ApiServer
 from tests.contract.test_policies import a_rollout
 from tests.inside import eventually
@@ -32,27 +33,13 @@ STATUS: Final = {
     ],
 }
 ROLLOUT: Final[dict[str, Any]] = a_rollout() | {"metadata": {"name": "support", "namespace": WHERE}}
-META: Final = {"name": "reader", "namespace": WHERE}
-READS: Final = [{"apiGroups": ["agentrollouts.dev"], "resources": ["*"], "verbs": ["get", "list"]}]
-RBAC: Final = "rbac.authorization.k8s.io"
-READER: Final[list[dict[str, Any]]] = [
-    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": META},
-    {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": META, "rules": READS},
-    {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "RoleBinding",
-        "metadata": META,
-        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", **META}],
-    },
-]
 
 
 @pytest.fixture(scope="module")
 def world(stack: Stack, api_server: ApiServer) -> Iterator[Stack]:  # noqa: ARG001 the kinds must be there
     """A namespace with a rollout at rest, and an account that may read it."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": WHERE}})
-    stack.apply([*READER, ROLLOUT])
+    stack.apply([*a_reader(WHERE, "*", "get", "list"), ROLLOUT])
     patch = ("patch", "agentrollout", "support", f"--namespace={WHERE}", "--subresource=status")
     stack.kubectl(*patch, "--type=merge", f"--patch={json.dumps({'status': STATUS})}")
     eventually(lambda: who_served(stack, DIGEST).returncode == 0)

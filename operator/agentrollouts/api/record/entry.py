@@ -149,7 +149,7 @@ class RecordIdentity(ApiModel):
     release: ReleaseName
     """Name of the AgentRelease."""
     version: SemVer | None = None
-    """Version of the bundle."""
+    """Version of the bundle. Absent if it is not known."""
     digest: Digest
     """Identity of the behavior."""
 

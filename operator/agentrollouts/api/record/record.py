@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, ObjectName, ReleaseName, SemVer, Time
+from agentrollouts.api.model.base import ApiModel, DnsLabel, ObjectName, ReleaseName, Time
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.record.entry import Hash, RecordEntry
+from agentrollouts.api.record.entry import Hash, RecordEntry, RecordIdentity
 from agentrollouts.api.record.progress import MAX_ENTRIES
 
 EVIDENCE_SERIES: Final = 2048
@@ -65,7 +65,7 @@ class Evidence(ApiModel):
     """Counts by gate, release and bucket bound."""
 
 
-class RecordSpec(ApiModel):
+class RecordSpec(RecordIdentity):
     """What the record is about, its entries, and what was captured with them."""
 
     model_config = ConfigDict(
@@ -78,22 +78,6 @@ class RecordSpec(ApiModel):
         )
     )
 
-    rollout: Annotated[str, Field(max_length=63)]
-    """Name of the AgentRollout."""
-    rollout_uid: Annotated[str, Field(max_length=64)]
-    """UID of the AgentRollout."""
-    agent: DnsLabel
-    """Name of the agent."""
-    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
-    """Number of the attempt."""
-    part: Annotated[int, Field(ge=1, le=2_147_483_647)]
-    """Number of the part, from 1."""
-    release: ReleaseName
-    """Name of the AgentRelease."""
-    version: SemVer | None = None
-    """Version of the bundle. Absent if it was not known."""
-    digest: Digest
-    """Identity of the behavior."""
     previous: Hash
     """Hash of the last entry before this record. Empty for the first one of the rollout."""
     entries: Annotated[
