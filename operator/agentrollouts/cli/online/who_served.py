@@ -165,7 +165,7 @@ async def _completed(api: Reads, found: Served) -> Served:
 
 
 def _nobody(digest: str, namespace: str | None, releases: Sequence[Manifest]) -> str:
-    """Why there is no answer, and what to do."""
+    """Why nothing was found, and what to do."""
     where = f"in namespace {namespace}" if namespace else "in any namespace"
     if releases:
         names = ", ".join(f"{Ref.of(each).namespace}/{Ref.of(each).name}" for each in releases)
