@@ -129,7 +129,8 @@ class AffectedWindow(ApiModel):
     """Time of the newest sample in which its counters of runs had grown. Absent while none were counted."""
     is_final: bool = False
     """Whether the operator has stopped waiting for its last runs: they were seen,
-    `rollback.verify.withinSeconds` has passed, or the rollback is over. A run that ends later still extends the window."""
+    `rollback.verify.withinSeconds` has passed, or the rollback is over. A run that ends later
+    still extends the window."""
     runs: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
     """Runs of the bad release that were counted, by a gate or by its counters of runs, whichever counted
     more. Absent if none were."""
