@@ -12,8 +12,8 @@ from agentrollouts.core.record.chain import HASH, PREVIOUS, hash_of
 RECORD: Final = "AgentRolloutRecord"
 TRIES: Final = 5
 """How often a record that has changed is read again, before a pause."""
-ENDS: Final = {"Healthy": "Healthy", "RolledBack": "RolledBack", "Superseded": "Superseded"}
-"""What the entry that ends an attempt makes the outcome of its record."""
+ENDS: Final = frozenset({"Healthy", "RolledBack", "Superseded"})
+"""Entries that end an attempt; what they report is the outcome of its record."""
 
 
 class Server(Protocol):
@@ -54,7 +54,7 @@ class Records:
             ClusterError: it could not be read or written.
         """
         ref = Ref(RECORD, rollout["metadata"]["namespace"], part.name)
-        outcome = next((ENDS[entry["event"]] for entry in entries if entry["event"] in ENDS), None)
+        outcome = next((str(entry["event"]) for entry in entries if entry["event"] in ENDS), None)
         for _ in range(TRIES):
             current = await self._server.get(ref)
             if current is None and entries[0]["sequence"] != 1:

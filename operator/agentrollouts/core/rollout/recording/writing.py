@@ -36,12 +36,6 @@ ALWAYS: Final = frozenset(
         RecordEvent.SUPERSEDED,
     }
 )
-OUTCOMES: Final = {
-    RecordEvent.HEALTHY: "Healthy",
-    RecordEvent.ROLLED_BACK: "RolledBack",
-    RecordEvent.SUPERSEDED: "Superseded",
-}
-"""How an attempt ended, by the entry that ends it."""
 RESUMED_HERE: Final = "The record begins here: the attempt began at {start} under an operator without records"
 
 
