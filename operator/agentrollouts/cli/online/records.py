@@ -13,8 +13,8 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 KIND: Final = "AgentRolloutRecord"
 _LOOKS: Final = 5
 """How often the records are read while entries are being added to them."""
-_CALL_SECONDS: Final = 30.0
-"""Hard limit of one request to the API server."""
+CALL_SECONDS: Final = 30.0
+"""Hard limit of one request to the API server: a page of records is large."""
 
 
 class Reads(Protocol):
@@ -48,7 +48,7 @@ def fetch_records(rollout: str, namespace: str | None) -> Fetched:
 
 
 async def _connected(rollout: str, namespace: str) -> Fetched:
-    cluster = await Cluster.connect(timeout_seconds=_CALL_SECONDS)
+    cluster = await Cluster.connect(timeout_seconds=CALL_SECONDS)
     try:
         return await fetched(cluster, rollout, namespace)
     finally:

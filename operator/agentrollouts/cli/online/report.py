@@ -2,28 +2,12 @@
 
 import argparse
 import asyncio
-from collections.abc import Mapping
-from typing import Final, Protocol
 
 from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.credentials import current_namespace
 from agentrollouts.adapters.cluster.errors import ForbiddenError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-
-_CALL_SECONDS: Final = 30.0
-"""Hard limit of one request to the API server: a page of records is large."""
-
-
-class Reads(Protocol):
-    """The API server as needed here; `adapters.cluster.client.Cluster` implements it."""
-
-    async def get(self, ref: Ref) -> Manifest | None:
-        """The object, or None. Raises `ClusterError`."""
-
-    async def list(
-        self, kind: str, namespace: str | None = None, *, fields: Mapping[str, str] | None = None
-    ) -> list[Manifest]:
-        """All objects of a kind with these values in their fields. Raises `ClusterError`."""
+from agentrollouts.cli.online.records import CALL_SECONDS, Reads
 
 
 def read_records(options: argparse.Namespace) -> list[Manifest]:
@@ -37,7 +21,7 @@ def read_records(options: argparse.Namespace) -> list[Manifest]:
 
 
 async def _connected(namespace: str, rollout: str | None) -> list[Manifest]:
-    cluster = await Cluster.connect(timeout_seconds=_CALL_SECONDS)
+    cluster = await Cluster.connect(timeout_seconds=CALL_SECONDS)
     try:
         return await records_of(cluster, namespace, rollout)
     finally:
