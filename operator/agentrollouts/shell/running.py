@@ -168,15 +168,15 @@ class Operator:
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(intake), "settings")
+        return partial(self._begin, settings.workers + SPARE_WORKERS, reconciler, sender, recorder)
 
-        def begin() -> None:
-            self._is_working = True
-            for index in range(settings.workers + SPARE_WORKERS):
-                self._spawn(reconciler.work(), f"worker {index}")
-            self._spawn(sender.work(), "events")
-            self._spawn(recorder.work(), "records")
-
-        return begin
+    def _begin(self, workers: int, reconciler: Reconciler, sender: EventSender, recorder: Recorder) -> None:
+        """Start what decides and writes."""
+        self._is_working = True
+        for index in range(workers):
+            self._spawn(reconciler.work(), f"worker {index}")
+        self._spawn(sender.work(), "events")
+        self._spawn(recorder.work(), "records")
 
     async def _lease(self, settings: Settings) -> Lease | None:
         """The Lease of the settings, given up at the very end."""

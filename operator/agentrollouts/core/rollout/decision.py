@@ -117,11 +117,10 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
-    generation = s.obs.rollout.metadata.generation
     pods = _workloads(s, move)
     status = bounded(
         status.copy_with(
-            observed_generation=generation,
+            observed_generation=s.obs.rollout.metadata.generation,
             conditions=conditions,
             workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
@@ -129,10 +128,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         )
     )
     news = is_news(s, status)
-    is_due = news or are_numbers_due(s.obs, status)
-    left = cleared(status.record, s.obs.record.head)
-    if left is not status.record and (is_due or may_be_cleared(status)):
-        status, is_due = status.copy_with(record=left), True
+    status, is_due = _without_written(s, status, is_due=news or are_numbers_due(s.obs, status))
     noticed = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
@@ -154,6 +150,16 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         poll=questions,
         wake_at=_wake_at(s, status, move, pods.until()),
     )
+
+
+def _without_written(
+    s: Situation, status: AgentRolloutStatus, *, is_due: bool
+) -> tuple[AgentRolloutStatus, bool]:
+    """Without the entries that their record has, if it is written anyway or at rest; whether it is due."""
+    left = cleared(status.record, s.obs.record.head)
+    if left is status.record or not (is_due or may_be_cleared(status)):
+        return status, is_due
+    return status.copy_with(record=left), True
 
 
 def _written(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:

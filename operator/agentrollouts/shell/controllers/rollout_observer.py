@@ -126,8 +126,7 @@ class RolloutObserver:
         starting = about_to_start(obs)
         if starting is None or starting.service is None:
             return obs
-        ready = await self._has_ready_endpoint(namespace, starting.service.name)
-        return replace(obs, endpoints_ready=ready)
+        return replace(obs, endpoints_ready=await self._has_ready_endpoint(namespace, starting.service.name))
 
     async def with_reads(
         self, obs: Observation, services: frozenset[str], unread: frozenset[Key] = frozenset()
