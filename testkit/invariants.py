@@ -4,8 +4,9 @@ import json
 from dataclasses import replace
 from typing import Final
 
+from agentrollouts.api.analysis import OnTimeout
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import NoDataPolicy, OnTimeout
+from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.people.freeze import InFlight

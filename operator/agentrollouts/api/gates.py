@@ -79,14 +79,6 @@ class OnFail(StrEnum):
     WARN = "Warn"
 
 
-class OnTimeout(StrEnum):
-    """What happens when a phase is still undecided after its extensions."""
-
-    HOLD = "Hold"
-    PROMOTE = "Promote"
-    ROLL_BACK = "RollBack"
-
-
 class GateSource(ApiModel):
     """Your own counters.
 
@@ -243,29 +235,6 @@ class Gate(ApiModel):
     """Time for which a Fail that holds may last before the canary is rolled back and quarantined, in seconds.
     An action of type Acknowledge extends it; a freeze, `paused` and an action of type Hold do not. Goes with
     `action: Hold`, or with severity Medium. If absent, the attempt is held until someone decides."""
-
-
-class Analysis(ApiModel):
-    """How often the gates are evaluated, and how long an undecided phase can last."""
-
-    interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """Interval between evaluations, in seconds. Defaults to 30. A short interval causes no false alarms."""
-    warmup_seconds: Annotated[int, Field(ge=0, le=86400)] = 120
-    """Time after a new weight in which latency and cost do not count, in seconds. On the steps of a ramp they
-    count, but can only hold, since caches might be cold. Failures count at once. Defaults to 120."""
-    stale_after_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
-    """Largest age of the newest sample, in seconds. An older sample counts as missing, and the clock of the
-    phase stops. Defaults to 120."""
-    max_extensions: Annotated[int, Field(ge=0, le=10)] = 2
-    """Number of times that an undecided phase is extended. All extensions together last as long as the phase.
-    Defaults to 2."""
-    endpoint_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
-    """Time for which the canary's Service may have no ready endpoint before the canary is rolled back, in
-    seconds. The canary never advances during that time. Applies if a route splits the traffic. Defaults to
-    10."""
-    on_timeout: OnTimeout = OnTimeout.HOLD
-    """Behavior if a phase is still undecided after all extensions: Hold (until someone decides), Promote or
-    RollBack. Defaults to Hold."""
 
 
 class Cap(ApiModel):

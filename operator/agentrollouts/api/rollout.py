@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.gates import Analysis, Cap, Gate, LabelName, Watch
+from agentrollouts.api.analysis import Analysis
+from agentrollouts.api.gates import Cap, Gate, LabelName, Watch
 from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION

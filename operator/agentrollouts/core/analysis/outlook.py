@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from agentrollouts.api.analysis import OnTimeout
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import Better, OnTimeout
+from agentrollouts.api.gates import Better
 from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of

@@ -6,8 +6,9 @@ A check returns None if it does not apply, and then the next one is evaluated.
 from datetime import timedelta
 from typing import Final
 
+from agentrollouts.api.analysis import OnTimeout
 from agentrollouts.api.attempt import State
-from agentrollouts.api.gates import OnFail, OnTimeout
+from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves
