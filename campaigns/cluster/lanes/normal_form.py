@@ -101,6 +101,11 @@ def _of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"evidence": record.get("evidence")}
 
 
+def _is_course(key: str, value: object) -> bool:
+    """Whether these are the weights of an affected window: a rollback may come before one of them was seen."""
+    return key == "weights" and isinstance(value, list)
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
     if isinstance(value, Mapping):
         if "verdict" in value:  # a gate: all else of it is what was measured
@@ -108,6 +113,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
         return {
             key: _of_record(entry) if key == "record" else _plain(entry)
             for key, entry in value.items()
-            if key not in _DROPPED and not key.endswith("Time")
+            if key not in _DROPPED and not key.endswith("Time") and not _is_course(key, entry)
         }
     return [_plain(entry) for entry in value] if isinstance(value, list) else value
