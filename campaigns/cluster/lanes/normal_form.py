@@ -102,7 +102,7 @@ def _of_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_course(key: str, value: object) -> bool:
-    """Whether these are the weights of an affected window: a rollback may come before one of them was seen."""
+    """Whether these are the weights of an affected window: a rollback may come before one is seen."""
     return key == "weights" and isinstance(value, list)
 
 

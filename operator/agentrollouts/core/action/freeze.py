@@ -85,7 +85,23 @@ def covers(freeze: AgentFreeze, rollout: ObjectMeta, home: str | None) -> bool:
 
 def is_excepted(freeze: AgentFreeze, rollout: ObjectMeta, release: str) -> bool:
     """Whether a release may go forward though the freeze covers its rollout."""
-    return any(_is_about(each, rollout, release) for each in freeze.spec.except_)
+    return _exception(freeze, rollout, release) is not None
+
+
+def _exception(freeze: AgentFreeze, rollout: ObjectMeta, release: str) -> FreezeException | None:
+    return next((each for each in freeze.spec.except_ if _is_about(each, rollout, release)), None)
+
+
+def excepted_from(
+    freezes: Iterable[AgentFreeze], rollout: ObjectMeta, release: str, now: datetime
+) -> str | None:
+    """Despite which freezes a release goes forward now, and why, as a sentence; None if none is active."""
+    found = [
+        f"AgentFreeze {_name(freeze)} ({exception.reason})"
+        for freeze in sorted(freezes, key=_name)
+        if (exception := _exception(freeze, rollout, release)) and activity(freeze.spec, now).is_active
+    ]
+    return f"Excepted from {', '.join(found)}" if found else None
 
 
 def _is_about(exception: FreezeException, rollout: ObjectMeta, release: str) -> bool:

@@ -14,7 +14,8 @@ from agentrollouts.core.record.knowledge import Captured, Knowledge
 from agentrollouts.core.record.verify import Known, verify
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.recording.entries import MAX_REFUSALS
-from testkit.builders.names import NEW, NEXT, OLD, OLDEST
+from testkit.builders.freezes import a_freeze
+from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START
 from testkit.builders.observations import an_observation
 from testkit.builders.rollouts import a_rollout
 from testkit.people import act, approve, promote
@@ -61,6 +62,21 @@ def test_a_release_that_becomes_healthy() -> None:
     assert started["plan"]["phases"][0]["name"] == "half"
     assert {gate["verdict"] for gate in baking["gates"]} == {"Pass"}
     assert (healthy["outcome"], healthy["weight"]) == ("Healthy", 100)
+
+
+def test_a_release_that_is_excepted_from_a_freeze() -> None:
+    """The first entry names the active freezes that it is excepted from, each with its reason."""
+    world = at_rest(OLDEST, OLD, phases=HALF)
+    world.freezes = (
+        a_freeze(except_=[{"release": NEW, "reason": "fix for INC-77"}]),
+        a_freeze("over", endTime=START.isoformat(), except_=[{"release": NEW, "reason": "an older fix"}]),
+    )
+    world.ship(NEW)
+    world.run_until(State.CANARY)
+
+    [freeze, _] = world.freezes
+    name = f"{freeze.metadata.namespace}/{freeze.metadata.name}"
+    assert entry(world, "AttemptStarted")["message"] == f"Excepted from AgentFreeze {name} (fix for INC-77)"
 
 
 def test_a_release_that_is_rolled_back() -> None:

@@ -13,6 +13,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import RecordEvent, ServedRelease, Window
 from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.core.action.freeze import excepted_from
 from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
 from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves
@@ -155,6 +156,7 @@ def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> 
         stable=served,
         author=author and author[:253],
         diff=diff or None,
+        message=excepted_from(s.obs.freezes, s.obs.rollout.metadata, record.release, s.now),
         **_plan(s, after),
     )
 
