@@ -84,13 +84,32 @@ def _rest(install: Install) -> Result:
     return _on_a_stack(install, measure)
 
 
-def _going_back(install: Install) -> Result:
+def _going_back(install: Install, *, prometheus_hangs: bool = False) -> Result:
     async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
         crowd = Crowd(server, SIZE)
         await crowd.settle(seconds=600)
+        if prometheus_hangs:
+            stack.processes["prometheus"].pause()
         return await going_back.measure(stack, server, crowd)
 
     return _on_a_stack(install, measure)
+
+
+def _breaches(install: Install) -> Result:
+    return _on_a_stack(install, lambda stack, server, _: breaches.measure(stack, server))
+
+
+def _unrecorded(install: Install) -> Install:
+    """An operator that may not write records, as in a cluster whose administrator forbids it."""
+
+    def installed(stack: Stack) -> OperatorProcess:
+        operator = install(stack)
+        role = stack.kubectl.get(f"clusterrole/{operator.name}")
+        rules = [rule for rule in role["rules"] if "agentrolloutrecords" not in rule.get("resources", ())]
+        stack.apply([role | {"rules": rules}])
+        return operator
+
+    return installed
 
 
 def _active(burden: active.Load) -> Callable[[Install], Result]:
@@ -115,11 +134,12 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "rest": _rest,
     "idle": lambda install: _on_a_stack(install, idle.measure),
     "going-back": _going_back,
+    "going-back-hanging": partial(_going_back, prometheus_hangs=True),
+    "going-back-unrecorded": lambda install: _going_back(_unrecorded(install)),
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
-    "breaches": lambda install: _on_a_stack(
-        install, lambda stack, server, _: breaches.measure(stack, server)
-    ),
+    "breaches": _breaches,
+    "breaches-unrecorded": lambda install: _breaches(_unrecorded(install)),
     "breach": _breach,
     "records": _records,
 }
