@@ -42,6 +42,8 @@ class Agents:
         self._shares: dict[tuple[str, str], float] = {}
         self._approvals: dict[tuple[str, str], float] = {}
         self._approved: defaultdict[Release, float] = defaultdict(float)
+        self._tools: dict[tuple[str, str], float] = {}
+        self._broken: defaultdict[Release, float] = defaultdict(float)
         self._namespaces: set[str] = set()
         self._counted_until = time.monotonic()
         self._lock = threading.Lock()
@@ -65,7 +67,7 @@ class Agents:
         """Count there no more; the series end."""
         with self._lock:
             self._namespaces.discard(namespace)
-            for counts in (self._runs, self._failed, self._approved):
+            for counts in (self._runs, self._failed, self._approved, self._broken):
                 for release in [key for key in counts if key[0] == namespace]:
                     del counts[release]
 
@@ -76,6 +78,10 @@ class Agents:
     def approve(self, namespace: str, release: str, share: float) -> None:
         """From its first run on, a release decides, and approves this share."""
         self._approvals[namespace, release] = share
+
+    def call(self, namespace: str, release: str, failing: float) -> None:
+        """From its first run on, a release calls one tool in each run; this share of the calls fails."""
+        self._tools[namespace, release] = failing
 
     def exposition(self) -> str:
         """The counters now, in the text format of Prometheus."""
@@ -97,6 +103,7 @@ class Agents:
                     self._runs[release] += runs
                     self._failed[release] += runs * share
                     self._approved[release] += runs * self._approvals.get((namespace, side["release"]), 0.0)
+                    self._broken[release] += runs * self._tools.get((namespace, side["release"]), 0.0)
 
     def _splits(self, namespace: str) -> Iterator[dict[str, Any]]:
         for manifest in self._witness.all("ConfigMap", namespace):
@@ -114,3 +121,7 @@ class Agents:
                 approved = self._approved[release]
                 yield f'agent_decisions_total{{{labels},decision="approve"}} {approved:.3f}'
                 yield f'agent_decisions_total{{{labels},decision="deny"}} {runs - approved:.3f}'
+            if (release[0], release[2]) in self._tools:
+                broken, tool = self._broken[release], f'{labels},tool="issue_refund"'
+                yield f'agent_tool_calls_total{{{tool},result="ok"}} {runs - broken:.3f}'
+                yield f'agent_tool_calls_total{{{tool},result="timeout"}} {broken:.3f}'

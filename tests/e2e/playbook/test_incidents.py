@@ -1,0 +1,51 @@
+"""Incidents of the playbook, each as a team lives through it: what is seen, what the operator does, and when.
+
+The runs are counters of agents that work by the traffic that they are assigned; everything else is real.
+"""
+
+from testkit.agents import USUAL_FAILURES
+from tests.e2e.manifests import FIRST, phase
+from tests.e2e.scene import BACK, HALF, SECOND, Scene, seconds_between
+
+SOON = 60
+"""Seconds within which a release that harms is rolled back, from its first request on."""
+GATES = [
+    {"name": "errors", "template": "error-rate", "minSamples": 10},
+    {"name": "tools", "template": "tool-errors", "severity": "High", "minSamples": 10},
+]
+
+
+def test_a_tool_that_fails_while_the_agent_compensates(given: Scene) -> None:
+    """No run fails, since the agent calls its tool again; the gate of the tool calls rolls back."""
+    for version, failing in ((FIRST, 0.01), (SECOND, 0.3)):
+        given.agents.call(given.namespace, f"shop-{version}", failing)
+    (shop,) = given.serving("shop", gates=GATES)
+    shop.ships(SECOND, phases=HALF)
+
+    shop.is_rolled_back_for("GateFailed")
+    shop.comes_to("RolledBack")
+
+    rollback, window = shop.status["lastRollback"], shop.status["affectedWindow"]
+    assert rollback["message"].startswith("tools: canary "), rollback
+    assert "errors:" not in rollback["message"]
+    assert seconds_between(window["startTime"], rollback["routedTime"]) <= SOON
+    assert shop.weights() == BACK
+
+
+def test_a_provider_that_got_worse_is_not_blamed_on_the_canary(given: Scene) -> None:
+    """Both fail more often, by the same factor: the attempt waits at its weight until that is over."""
+    (shop,) = given.serving("shop", gates=[{**GATES[0], "maxRatio": "1.5"}])
+    shop.ships(SECOND, phases=[phase("half", 50, 8)])
+    shop.is_counting(phase="half")
+    for version in (FIRST, SECOND):
+        given.agents.fail(given.namespace, f"shop-{version}", 0.2)
+
+    shop.comes_to("Held")
+    assert shop.weights() == (50, 50)
+    assert shop.attempt["hold"]["reason"] == "Inconclusive"
+    assert "rate 20% vs 20% = 1x" in shop.attempt["hold"]["message"]
+    for version in (FIRST, SECOND):
+        given.agents.fail(given.namespace, f"shop-{version}", USUAL_FAILURES)
+    shop.comes_to("Healthy")
+
+    assert "lastRollback" not in shop.status
