@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from semantic_version import SimpleSpec, Version
-
 from agentrollouts.api.components import Component, Components
+from agentrollouts.api.model.versions import fits, range_of, version_of
 from agentrollouts.api.names import GROUP
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
@@ -65,7 +64,7 @@ def _unreadable_versions(release: AgentRelease) -> Iterator[Refusal]:
     tools = components.tools.items if components.tools else ()
     versions += [(f"{path}.tools.items[{i}].version", tool.version) for i, tool in enumerate(tools)]
     for field, version in versions:
-        if _version(version) is None:
+        if version_of(version) is None:
             yield _invalid(field, "is not a semantic version; write it as 4.2.0 or 4.2.0-rc.1")
 
 
@@ -74,7 +73,7 @@ def _unreadable_ranges(release: AgentRelease) -> Iterator[Refusal]:
     ranges = {"spec.components.tools.compatiblePrompt": tools.compatible_prompt if tools else None}
     ranges |= {f"spec.requires[{i}].versions": each.versions for i, each in enumerate(release.spec.requires)}
     for field, versions in ranges.items():
-        if versions is not None and _range(versions) is None:
+        if versions is not None and range_of(versions) is None:
             yield _invalid(field, "is not a version range; write it as >=3.0.0,<4.0.0")
 
 
@@ -89,7 +88,7 @@ def _unpinned_artifacts(components: Components) -> Iterator[Refusal]:
 
 def _tools_that_do_not_fit(components: Components) -> Iterator[Refusal]:
     versions, prompt = components.tools and components.tools.compatible_prompt, components.prompt.version
-    if versions and _version(prompt) not in (_range(versions) or ()):
+    if versions and not fits(prompt, versions):
         field = "spec.components.tools.compatiblePrompt"
         message = (
             f"{field} accepts {versions}, but spec.components.prompt.version is {prompt}; change one of them"
@@ -195,17 +194,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _version(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except ValueError:
-        return None
-
-
-def _range(text: str) -> SimpleSpec | None:
-    try:
-        return SimpleSpec(text.replace(" ", ""))
-    except ValueError:
-        return None
