@@ -31,7 +31,7 @@ CONDITIONS: Final = ("Ready", "Reconciling", "Stalled", "TrafficApplied", "Metri
 def check(obs: Observation, decision: Decision) -> None:
     """Every invariant that can be seen in one decision."""
     before, after = obs.status, decision.status or obs.status
-    _check_traffic(decision, before, after)
+    _check_traffic(obs, decision, before, after)
     _check_moves(before, after)
     recording.check(obs, decision)
     _check_rise(obs, before, after)
@@ -41,19 +41,27 @@ def check(obs: Observation, decision: Decision) -> None:
     check_workloads(obs, decision)
 
 
-def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
-    """S1 and S4: weights sum to 100, and a latched attempt has no canary."""
-    attempt = after.attempt
+def _check_traffic(
+    obs: Observation, decision: Decision, before: AgentRolloutStatus, after: AgentRolloutStatus
+) -> None:
+    """S1 and S4: weights sum to 100, or to what a detour leaves, and a latched attempt has no canary."""
+    attempt, fallback = after.attempt, obs.rollout.spec.fallback
+    elsewhere = {fallback.service.name} if fallback else set()
+    shares = {each.percent for each in (before.detour, after.detour) if each}
     for write in decision.writes:
         weights = _written_weights(write.manifest) if isinstance(write, Write) else None
         if weights is None:
             continue
-        assert all(0 <= weight <= 100 for weight in weights.values()), weights
-        assert sum(weights.values()) == 100, weights
+        is_route, total = write.manifest["kind"] == cluster.ROUTE, sum(weights.values())
+        left = {0, 10_000} if is_route else {100 - share for share in shares}
+        assert all(weight >= 0 for weight in weights.values()), weights
+        assert total == 100 or (shares and total in left), weights
+        if after.detour and after.detour.percent == 100:
+            assert all(name in elsewhere for name, weight in weights.items() if weight), weights
         if attempt is not None and attempt.state in LATCHED:
             target = before.stable if _is_same_attempt(before, after) else after.stable
             assert target is not None
-            stable = {target.release, service_of(target.release)}
+            stable = {target.release, service_of(target.release), *elsewhere}
             assert all(name in stable for name, weight in weights.items() if weight), weights
 
 
@@ -133,6 +141,8 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
     old, new, spec = before.attempt, after.attempt, obs.rollout.spec
     if new is None or (after.stable is None and before.stable is None):
         return
+    if before.detour and not after.detour and after.stable is None:
+        return  # a person ships a fix instead of what was switched off: it is the first release again
     begun = old is None or old.number != new.number or old.state is State.PENDING
     risen = new.weight - (0 if begun or old is None else old.weight)
     promoted = new.state is State.HEALTHY and old is not None and old.state is not State.HEALTHY

@@ -127,7 +127,7 @@ class _View:
         uid = action.metadata.uid
         result = next((entry.result for entry in status.actions if entry.uid == uid), "")
         told = next((each.reason for each in action.status.conditions if each.type == "Ready"), "")
-        age = (status.attempt.number if status.attempt else 0) - spec.attempt
+        age = (status.attempt.number if status.attempt else 0) - (spec.attempt or 0)
         part = self.name.get(spec.release or "", "")
         return spec.type, spec.phase or "", str(part), str(min(age, 1)), result, told
 

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from agentrollouts.api.people.action import ActionType, AgentRolloutAction
+from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType, AgentRolloutAction
 from testkit.builders.names import AGENT, NAMESPACE, START
 
 LEE = "lee@example.com"
@@ -31,7 +31,7 @@ def an_action(kind: ActionType, attempt: int, **fields: str | int | bool) -> Age
     spec: dict[str, str | int | bool] = {
         "rollout": AGENT,
         "type": kind,
-        "attempt": attempt,
+        **({} if kind in OF_NO_ATTEMPT else {"attempt": attempt}),
         "requestedBy": LEE,
         "reason": "It is a test",
     }

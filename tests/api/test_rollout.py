@@ -59,6 +59,7 @@ def test_agent_and_release_make_a_complete_plan() -> None:
             "budgetSeconds": 60,
             "verify": {"withinSeconds": 120, "watchSeconds": 1800},
             "maxWalkBack": 3,
+            "lastResort": "Hold",
         },
         "traffic": {},
         "metrics": {

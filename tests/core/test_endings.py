@@ -24,6 +24,8 @@ NEVER_WAITED_FOR: Final = (
         {
             Reason.MATERIALIZED,
             Reason.INITIAL,
+            Reason.DETOUR_STARTED,
+            Reason.DETOUR_ENDED,
             Reason.CANARY,
             Reason.HELD,
             Reason.BAKING,

@@ -36,7 +36,7 @@ from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import a_rollout
 from testkit.requirements import BILLING, requiring
 from testkit.workloads import TEMPLATE, WORKLOAD
-from testkit.world import Behavior, a_world
+from testkit.world import Behavior, a_world, a_world_at_rest
 
 PACKAGE: Final = Path(agentrollouts.__file__).parent
 EXAMPLES: Final = PACKAGE.parents[1] / "crds" / "examples" / "valid"
@@ -171,6 +171,18 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
     healthy = a_rollout().asking_for(NEW).serving(OLD).serving(NEW).trying(NEW).having(canary=None)
     healthy = healthy.changing(state=State.HEALTHY)
     decide(an_observation(healthy.requesting(ActionType.ROLL_BACK, 3, release=NEW)))
+
+    failing = {"name": "leak", "template": "error-rate", "limit": {"value": "0.1", "forSeconds": 0}}
+    last = a_world_at_rest(
+        OLD,
+        traffic={"httpRoute": {"parentRefs": [{"name": "public"}]}},
+        fallback={"service": {"name": "queue", "port": 80}},
+        gates=[failing],
+        watch={"intervalSeconds": 60},
+        rollback={"lastResort": "Fallback"},
+    )
+    last.agents[OLD] = Behavior(failed=0.9)
+    last.run(1200)
 
     whole = {(ParentRef.__name__, name) for name in ParentRef.model_fields}  # written to the route as it is
     assert fields(AgentRolloutSpec).keys() - read - whole == set()

@@ -77,6 +77,7 @@ class OnFail(StrEnum):
     ROLL_BACK = "RollBack"
     HOLD = "Hold"
     WARN = "Warn"
+    SWITCH_OFF = "SwitchOff"
 
 
 class GateSource(ApiModel):
@@ -230,7 +231,9 @@ class Gate(ApiModel):
     whether stable recovered. Defaults to all stages that the type allows. A rollout needs at least one gate
     in Canary, unless a phase needs approval."""
     action: OnFail | None = None
-    """Consequence of a Fail: RollBack, Hold or Warn. Defaults to that of the severity."""
+    """Consequence of a Fail: RollBack, Hold, Warn or SwitchOff. SwitchOff sends all traffic to `fallback` if
+    the release serves alone, as at rest with `watch`; beside stable, it is the same as RollBack. Defaults to
+    that of the severity."""
     roll_back_after_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
     """Time for which a Fail that holds may last before the canary is rolled back and quarantined, in seconds.
     An action of type Acknowledge extends it; a freeze, `paused` and an action of type Hold do not. Goes with
@@ -261,7 +264,9 @@ class Cap(ApiModel):
     max_per_run: DecimalStr | None = None
     """Largest amount that the canary may add per run within the window, such as "5"."""
     action: OnFail = OnFail.ROLL_BACK
-    """Consequence of exceeding it: RollBack, Hold or Warn. Defaults to RollBack."""
+    """Consequence of exceeding it: RollBack, Hold, Warn or SwitchOff. SwitchOff sends all traffic to
+    `fallback` if the release serves alone, as at rest with `watch`; beside stable, it is the same as
+    RollBack. Defaults to RollBack."""
 
 
 class Watch(ApiModel):

@@ -31,6 +31,12 @@ LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
 LABEL_TEMPLATE: Final = f"{GROUP}/template"
 
 
+ANNOTATION_DETOUR: Final = f"{GROUP}/detour"
+
+
+ANNOTATION_DETOUR_MESSAGE: Final = f"{GROUP}/detour-message"
+
+
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 
 

@@ -18,6 +18,7 @@ class Trigger(StrEnum):
     SPEC_REVERTED = "SpecReverted"
     TIMEOUT = "Timeout"
     ACTION = "Action"
+    SWITCH_OFF = "SwitchOff"
 
 
 class Reason(StrEnum):
@@ -108,6 +109,10 @@ class Reason(StrEnum):
     )
     SHARED_CAUSE = "SharedCause", "Both releases are degraded at once, so the canary is not the cause."
     TRAFFIC_MISMATCH = "TrafficMismatch", "The number of canary runs does not match its share of the traffic."
+    SWITCHED_OFF = (
+        "SwitchedOff",
+        "A share of the traffic, or all of it, is sent elsewhere until someone switches the agent on.",
+    )
     NO_HEALTHY_TARGET = "NoHealthyTarget", "There is no healthy release to roll back to."
     CAP_EXCEEDED = "CapExceeded", "The canary exceeded a cap."
 
@@ -247,6 +252,8 @@ class Reason(StrEnum):
     )
     ACTION_TAKEN = "ActionTaken", "An AgentRolloutAction took effect."
     ACTION_REFUSED = "ActionRefused", "An AgentRolloutAction had no effect."
+    DETOUR_STARTED = "DetourStarted", "Traffic of the agent is sent elsewhere."
+    DETOUR_ENDED = "DetourEnded", "The agent is switched on: its releases get the traffic again."
     ATTEMPT_STARTED = "AttemptStarted", "A new attempt began."
     PHASE_STARTED = "PhaseStarted", "The canary got a new share of the traffic."
     PHASE_EXTENDED = "PhaseExtended", "The phase was extended because a gate was undecided."

@@ -36,6 +36,13 @@ class Verify(ApiModel):
     these types, unless their `during` excludes Verify."""
 
 
+class LastResort(StrEnum):
+    """What follows if stable fails and no release is left that could serve instead."""
+
+    HOLD = "Hold"
+    FALLBACK = "Fallback"
+
+
 class Rollback(ApiModel):
     """How rollbacks are done. No field can disable them."""
 
@@ -49,6 +56,9 @@ class Rollback(ApiModel):
     after_hold_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
     """Time after which a held attempt is rolled back, in seconds. A paused attempt waits indefinitely. If
     absent, a held attempt waits until someone decides."""
+    last_resort: LastResort = LastResort.HOLD
+    """What follows at rest if stable fails and cannot be rolled back to any release. Hold: stable serves on.
+    Fallback: all traffic goes to `fallback` until someone switches the agent on. Defaults to Hold."""
 
 
 class VerifyOutcome(StrEnum):
@@ -78,7 +88,7 @@ class LastRollback(ApiModel):
     to: ReleaseName | None = None
     """Release that serves instead. Absent if there was none."""
     trigger: Trigger
-    """Cause: Breach, Cap, SpecReverted, Timeout or Action."""
+    """Cause: Breach, Cap, SpecReverted, Timeout, Action or SwitchOff."""
     reason: ReasonStr
     """Reason, as one CamelCase word."""
     message: Message = ""

@@ -20,7 +20,7 @@ from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import Traffic
+from agentrollouts.api.traffic import Fallback, Traffic
 from agentrollouts.api.workload import Workload
 
 
@@ -155,6 +155,17 @@ class AgentRolloutSpec(ApiModel):
                 "requests themselves run all releases in one Deployment",
                 "workload",
             ),
+            cel(
+                "!has(self.fallback) || has(self.traffic.httpRoute) || has(self.traffic.routePatch)",
+                "`fallback` needs `traffic.httpRoute` or `traffic.routePatch`; agents that split their "
+                "requests themselves read in `<rollout>-traffic` that they are switched off",
+                "fallback",
+            ),
+            cel(
+                "self.rollback.lastResort == 'Hold' || (has(self.fallback) && has(self.watch))",
+                "`lastResort: Fallback` needs `fallback`, and `watch`, which finds that stable fails",
+                "rollback.lastResort",
+            ),
             cel("self.agent == oldSelf.agent", "`agent` is immutable; create a new AgentRollout", "agent"),
         )
     )
@@ -202,6 +213,9 @@ class AgentRolloutSpec(ApiModel):
     """How rollbacks are done and verified."""
     traffic: Traffic = Traffic()
     """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
+    fallback: Fallback | None = None
+    """What answers while a detour sends traffic elsewhere: after an action of type SwitchOff, or a gate or
+    cap with `action: SwitchOff`. If absent, the gateway answers with an error, such as 503."""
     workload: Workload | None = None
     """Deployment that the operator copies for each release without `serving`. A release with `serving` brings
     agents of its own. If absent, every release does."""

@@ -29,6 +29,7 @@ from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.release import Requirement, ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
+from agentrollouts.api.traffic import Detour, LastDetour
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
 from agentrollouts.api.workload import StampedWorkload
 
@@ -70,7 +71,10 @@ class ReleaseRecord(ApiModel):
 
 
 class WeightsStatus(ApiModel):
-    """Shares of the traffic, in percent, as last observed on the route."""
+    """Shares of the traffic, in percent, as last observed on the route.
+
+    In a detour they are what is left for the releases: both are 0 while the agent is switched off.
+    """
 
     stable: Weight
     """Share of the stable release."""
@@ -186,6 +190,10 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """AgentRolloutActions that were taken or refused, newest first: the newest 20, and those that have not
     been answered yet."""
+    detour: Detour | None = None
+    """Detour in progress: a share of the traffic that no release gets. Absent if there is none."""
+    last_detour: LastDetour | None = None
+    """Last detour that ended. Absent if none has."""
     record: RecordStatus | None = None
     """Record of the attempts. Absent before the first entry."""
     workloads: Annotated[
@@ -194,4 +202,4 @@ class AgentRolloutStatus(ApiModel):
     """Deployments and Services that were made from `spec.workload`. At most 64."""
     conditions: Conditions = ()
     """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady
-    give details."""
+    give details. SwitchedOff is there only while a detour is in progress."""

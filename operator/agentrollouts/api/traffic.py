@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.model.base import ApiModel, DnsLabel, ObjectName
+from agentrollouts.api.model.base import ApiModel, DetourId, DnsLabel, Message, ObjectName, Percent, Time
 from agentrollouts.api.model.marks import LIST_SET, cel, rules
+from agentrollouts.api.people.person import Requester
+from agentrollouts.api.release import ServiceRef
 
 
 class ParentRef(ApiModel):
@@ -84,3 +87,60 @@ class Traffic(ApiModel):
     def by_route(self) -> bool:
         """Whether a gateway splits the requests, so that each release needs a Service."""
         return self.http_route is not None or self.route_patch is not None
+
+
+class Fallback(ApiModel):
+    """What answers instead of the agent while a detour sends its traffic elsewhere."""
+
+    service: ServiceRef
+    """Service in the same namespace, such as a queue for people or a plain page. With `traffic.routePatch`,
+    the rule must have it as a backend, at weight 0."""
+
+
+class DetourCause(StrEnum):
+    """What sends the traffic elsewhere."""
+
+    SWITCH_OFF = "SwitchOff"
+    GATE = "Gate"
+    CAP = "Cap"
+    LAST_RESORT = "LastResort"
+
+
+class Detour(ApiModel):
+    """A share of the traffic that no release gets, until someone switches the agent on."""
+
+    id: DetourId
+    """Identity of the detour. An action of type SwitchOn must name it."""
+    cause: DetourCause
+    """Cause: SwitchOff (an action), Gate, Cap, or LastResort (`rollback.lastResort`)."""
+    percent: Percent
+    """Share of the traffic that no release gets, in percent."""
+    gate: DnsLabel | None = None
+    """Gate or cap that started it. Absent for other causes."""
+    message: Message = ""
+    """Explanation."""
+    by: Requester | None = None
+    """Who requested it. Absent if the operator decided alone."""
+    action: ObjectName | None = None
+    """Name of the AgentRolloutAction that requested it. Absent if the operator decided alone."""
+    since: Time
+    """Time at which it began."""
+
+
+class LastDetour(ApiModel):
+    """The last detour that ended."""
+
+    id: DetourId
+    """Identity of the detour."""
+    cause: DetourCause
+    """Cause: SwitchOff, Gate, Cap or LastResort."""
+    percent: Percent
+    """Share of the traffic that no release got, in percent."""
+    gate: DnsLabel | None = None
+    """Gate or cap that started it. Absent for other causes."""
+    start_time: Time
+    """Time at which it began."""
+    end_time: Time
+    """Time at which it ended."""
+    by: Requester
+    """Who ended it."""

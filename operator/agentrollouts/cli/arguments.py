@@ -42,6 +42,8 @@ class Command(StrEnum):
     ROLL_BACK = "roll-back"
     RETRY = "retry"
     ACKNOWLEDGE = "acknowledge"
+    SWITCH_OFF = "switch-off"
+    SWITCH_ON = "switch-on"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:

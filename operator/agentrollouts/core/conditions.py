@@ -33,7 +33,9 @@ ANNOTATION_IGNORED: Final = "AnnotationIgnored"
 """A warning, there only while it is True: an annotation requests what only an action can."""
 REQUIREMENT_UNMET: Final = "RequirementUnmet"
 """A warning, there only while it is True: another agent does not serve what the stable release requires."""
-WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED, REQUIREMENT_UNMET})
+SWITCHED_OFF: Final = "SwitchedOff"
+"""There only while it is True: a detour sends traffic elsewhere."""
+WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED, REQUIREMENT_UNMET, SWITCHED_OFF})
 """Conditions whose True is what is wrong."""
 
 

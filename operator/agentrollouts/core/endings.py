@@ -90,6 +90,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.RECORD_BEHIND: _person("correct what the condition Recorded says"),
     Reason.RECORDS_NOT_SERVED: _person("install the CustomResourceDefinition of AgentRolloutRecord"),
     Reason.HELD_BY_PERSON: _intended("create an action of type Resume"),
+    Reason.SWITCHED_OFF: _person("create an action of type SwitchOn, as the message shows"),
     Reason.AWAITING_APPROVAL: _intended("create an action of type Approve, as the message shows"),
     # The plan.
     Reason.INVALID_SPEC: _person("correct the field"),

@@ -46,6 +46,7 @@ SAYS_NOTHING: Final = frozenset(
     {
         Reason.SPEC_REVERTED,
         Reason.SUPERSEDED,
+        Reason.SWITCHED_OFF,
         Reason.TIMED_OUT,
         Reason.SHARED_CAUSE,
         Reason.TERMINATING,

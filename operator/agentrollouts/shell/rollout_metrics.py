@@ -35,7 +35,9 @@ class _Shown(NamedTuple):
     """Name, verdict and evidence of each."""
     held: tuple[str, datetime] | None
     until: datetime | None
-    """Time after which it is only counted; None while an attempt is in progress."""
+    """Time after which it is only counted; None while an attempt or a detour is in progress."""
+    off: tuple[str, int] | None = None
+    """Cause and percent of a detour."""
 
 
 class RolloutMetrics(Collector):
@@ -57,7 +59,8 @@ class RolloutMetrics(Collector):
         attempt, rollback = status.attempt, status.last_rollback
         self._states[key] = str(attempt.state) if attempt else NEW
         until = rollback.decided_time + SHOWN_AFTER_ROLLBACK if rollback else None
-        if not is_under_way(status) and (until is None or until <= self._clock()):
+        detour, is_shown = status.detour, is_under_way(status) or status.detour is not None
+        if not is_shown and (until is None or until <= self._clock()):
             self._shown.pop(key, None)
             return
         hold = attempt.hold if attempt else None
@@ -66,7 +69,8 @@ class RolloutMetrics(Collector):
             (weights.stable, weights.canary) if weights else None,
             tuple((gate.name, str(gate.verdict), gate.evidence) for gate in status.gates),
             (str(hold.reason), hold.since) if hold else None,
-            None if is_under_way(status) else until,
+            None if is_shown else until,
+            (str(detour.cause), detour.percent) if detour else None,
         )
 
     def forget(self, key: Ref) -> None:
@@ -88,6 +92,7 @@ class RolloutMetrics(Collector):
             yield _weights(shown)
             yield from _gates(shown)
             yield _held(shown, now)
+            yield _off(shown)
 
 
 def _weights(shown: list[tuple[Ref, _Shown]]) -> Metric:
@@ -130,4 +135,17 @@ def _held(shown: list[tuple[Ref, _Shown]], now: datetime) -> Metric:
         if rollout.held is not None:
             reason, since = rollout.held
             family.add_metric([key.namespace, key.name, reason], (now - since).total_seconds())
+    return family
+
+
+def _off(shown: list[tuple[Ref, _Shown]]) -> Metric:
+    family = GaugeMetricFamily(
+        "agentrollouts_rollout_switched_off_percent",
+        "Share of the traffic that a detour sends elsewhere",
+        labels=[*NAMES, "cause"],
+    )
+    for key, rollout in shown:
+        if rollout.off is not None:
+            cause, percent = rollout.off
+            family.add_metric([key.namespace, key.name, cause], percent)
     return family

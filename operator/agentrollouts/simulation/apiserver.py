@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.people.action import ActionType, AgentRolloutAction
+from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
@@ -95,7 +95,7 @@ class ApiServer:
         """A person creates an action for the current attempt; its name, which `fields` may give."""
         attempt = self.status.attempt
         name = str(fields.pop("name", f"{self.rollout.metadata.name}-{len(self.actions)}"))
-        number = {"attempt": attempt.number} if attempt else {}
+        number = {"attempt": attempt.number} if attempt and kind not in OF_NO_ATTEMPT else {}
         spec = {"rollout": self.rollout.metadata.name, "type": kind, "requested_by": by, **number, **fields}
         metadata = {"name": name, "uid": f"uid-of-{name}", "generation": 1, "creation_timestamp": self.now}
         request = {"reason": "as a test", **spec}
@@ -113,7 +113,7 @@ class ApiServer:
     def answered(self) -> tuple[AnsweredAction, ...]:
         """The actions that have their last answer."""
         return tuple(
-            AnsweredAction(name, action.metadata.uid, "1", action.spec.attempt, made)
+            AnsweredAction(name, action.metadata.uid, "1", action.spec.attempt or 0, made)
             for name, action in self.actions.items()
             if is_answered(action) and (made := action.metadata.creation_timestamp)
         )

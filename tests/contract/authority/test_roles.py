@@ -43,7 +43,7 @@ RESOURCES: Final = (
 
 SAFER: Final = frozenset({"rollback", "hold", "acknowledge"})
 SHIPS: Final = SAFER | {"release", "plan"}
-COMMANDS: Final = SAFER | {"promote", "resume", "retry"}
+COMMANDS: Final = SAFER | {"promote", "resume", "retry", "switchoff", "switchon"}
 Rights = Mapping[str, frozenset[str]]
 RIGHTS: Final[Mapping[str, Rights]] = {
     VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ, FREEZES: READ, RECORDS: READ},
@@ -76,7 +76,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
         RECORDS: READ,
     },
     KIM: {RECORDS: frozenset({"get", "list", "delete"})},
-    ROB: {ROLLOUTS: READ | SAFER, ACTIONS: frozenset({"get", "create"})},
+    ROB: {ROLLOUTS: READ | SAFER | {"switchoff"}, ACTIONS: frozenset({"get", "create"})},
 }
 """What view, edit, admin, approver, commander, record-keeper and responder may do."""
 

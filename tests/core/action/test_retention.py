@@ -108,7 +108,9 @@ def test_a_rollout_deletes_the_actions_of_attempts_that_it_has_forgotten() -> No
     oldest = oldest_kept(world.rollout)
     assert oldest is not None
     left = [(action.spec.attempt, action.metadata.creation_timestamp) for action in world.actions.values()]
-    assert all(attempt >= oldest.number or (made and made >= oldest.start_time) for attempt, made in left)
+    assert all(
+        (attempt or 0) >= oldest.number or (made and made >= oldest.start_time) for attempt, made in left
+    )
     assert not {"hold-0", "back-0", "hold-1", "back-1"} & world.actions.keys()
     assert {"hold-2", "back-2", "hold-4", "back-4"} <= world.actions.keys()
     written = world.status_writes

@@ -144,6 +144,10 @@ The API server rejects malformed ranges. The model still reads one that was stor
 """
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """`sha256:` and 64 hexadecimal digits."""
+DetourId = Annotated[str, Field(min_length=8, max_length=8, pattern=r"^[0-9a-f]{8}$")]
+"""Eight hexadecimal digits."""
+Percent = Annotated[int, Field(ge=1, le=100)]
+"""A share that is not nothing."""
 ReasonStr = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
 """One CamelCase word of `reasons.Reason`. A string, so that a status written by a newer version can still
 be read."""

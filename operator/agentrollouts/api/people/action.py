@@ -13,10 +13,12 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from agentrollouts.api.model.base import (
     ApiModel,
+    DetourId,
     Digest,
     DnsLabel,
     Message,
     ObjectName,
+    Percent,
     ReasonStr,
     ReleaseName,
     Time,
@@ -43,12 +45,24 @@ class ActionType(StrEnum):
     ROLL_BACK = "RollBack"
     RETRY = "Retry"
     ACKNOWLEDGE = "Acknowledge"
+    SWITCH_OFF = "SwitchOff"
+    SWITCH_ON = "SwitchOn"
 
 
 FORWARD: Final = frozenset(
-    {ActionType.APPROVE, ActionType.PROMOTE, ActionType.RESUME, ActionType.RETRY, ActionType.ACKNOWLEDGE}
+    {
+        ActionType.APPROVE,
+        ActionType.PROMOTE,
+        ActionType.RESUME,
+        ActionType.RETRY,
+        ActionType.ACKNOWLEDGE,
+        ActionType.SWITCH_ON,
+    }
 )
 """Types that let a canary have more, or have it for longer. They need proof of who requests them."""
+
+OF_NO_ATTEMPT: Final = frozenset({ActionType.SWITCH_OFF, ActionType.SWITCH_ON})
+"""Types that are about the agent, so that another attempt does not make them stale."""
 
 RoutedSeconds = Annotated[str, Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?$")]
 """A duration in seconds, as a decimal."""
@@ -72,7 +86,19 @@ class ActionSpec(ApiModel):
         json_schema_extra=rules(
             cel("self == oldSelf", "an action cannot be changed; create another one"),
             _goes_with("phase", ActionType.APPROVE, ActionType.PROMOTE, is_needed=True),
-            _goes_with("release", ActionType.ROLL_BACK, ActionType.RETRY, is_needed=True),
+            cel(
+                "self.type in ['SwitchOff', 'SwitchOn'] ? !has(self.attempt) : has(self.attempt)",
+                "every type but SwitchOff and SwitchOn needs `attempt`, and these two do not have it",
+                "attempt",
+            ),
+            cel(
+                "self.type in ['RollBack', 'Retry'] ? has(self.release) : "
+                "!has(self.release) || self.type == 'SwitchOn'",
+                "`release` goes with type RollBack or Retry, which need it, or SwitchOn",
+                "release",
+            ),
+            _goes_with("detour", ActionType.SWITCH_ON, is_needed=True),
+            _goes_with("percent", ActionType.SWITCH_OFF),
             _goes_with("target", ActionType.ROLL_BACK),
             _goes_with("force", ActionType.ROLL_BACK),
             _goes_with("forSeconds", ActionType.ACKNOWLEDGE),
@@ -90,14 +116,16 @@ class ActionSpec(ApiModel):
     """What is requested. Approve: count one approval of `phase`. Promote: treat `phase` as passed. Hold: keep
     the weight and stop the clocks. Resume: end a hold that a person requested. RollBack: roll back `release`.
     Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself, or the time
-    until a failing gate rolls back, to `forSeconds` from now."""
-    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    until a failing gate rolls back, to `forSeconds` from now. SwitchOff: send traffic to `fallback` instead
+    of any release. SwitchOn: end that, or ship `release` instead of the release that was switched off."""
+    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
     """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`. An action
-    for another attempt has no effect."""
+    for another attempt has no effect. SwitchOff and SwitchOn do not have it."""
     phase: DnsLabel | None = None
     """Phase to approve or to promote; `bake` is the time after the last phase."""
     release: ReleaseName | None = None
-    """Release to roll back or to retry."""
+    """Release to roll back or to retry. SwitchOn: release to ship as if it were the first one, if that is the
+    one in `spec.releaseRef`; absent for the release that was switched off."""
     target: ReleaseName | None = None
     """Release to roll back to, if no attempt is in progress. Defaults to the newest healthy release with a
     ready endpoint."""
@@ -105,6 +133,11 @@ class ActionSpec(ApiModel):
     """Whether to roll back at rest even if no target has a ready endpoint. Defaults to false."""
     for_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
     """How long the hold lasts from now, in seconds. Defaults to 14,400."""
+    detour: DetourId | None = None
+    """Detour to end, as in `status.detour.id`. An action for another detour has no effect."""
+    percent: Percent | None = None
+    """Share of the traffic that no release gets, in percent. A share that is larger already stays. Defaults
+    to 100."""
     reason: WrittenReason
     """Why, in at least 8 characters. It is shown to everyone who can read the rollout."""
     requested_by: Annotated[Requester, Field(min_length=1)]

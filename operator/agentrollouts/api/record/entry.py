@@ -69,6 +69,8 @@ class RecordEvent(StrEnum):
     SUPERSEDED = "Superseded"
     QUARANTINE_LIFTED = "QuarantineLifted"
     ACTION_REFUSED = "ActionRefused"
+    DETOUR_STARTED = "DetourStarted"
+    DETOUR_ENDED = "DetourEnded"
 
 
 class GateRecord(ApiModel):

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.people.action import ACKNOWLEDGED_SECONDS, ActionType
+from agentrollouts.api.people.action import ACKNOWLEDGED_SECONDS, OF_NO_ATTEMPT, ActionType
 from agentrollouts.api.people.person import REASON_AT_LEAST, REASON_AT_MOST, TOO_SHORT
 
 WAIT_SECONDS: Final = 10
@@ -17,6 +17,8 @@ SUMMARIES: Final[Mapping[ActionType, str]] = {
     ActionType.ROLL_BACK: "roll back the canary, or stable if no attempt is in progress",
     ActionType.RETRY: "take a release out of quarantine",
     ActionType.ACKNOWLEDGE: "extend a hold that ends by itself",
+    ActionType.SWITCH_OFF: "send the traffic to the fallback instead of any release",
+    ActionType.SWITCH_ON: "give the traffic back to stable, or to another release",
 }
 """What each type of action is for."""
 DETAILS: Final[Mapping[ActionType, str]] = {
@@ -33,6 +35,14 @@ DETAILS: Final[Mapping[ActionType, str]] = {
     ),
     ActionType.RETRY: "A new attempt begins at the first phase if `spec.releaseRef` names the release.",
     ActionType.ACKNOWLEDGE: "The hold ends later than it would, and it still ends by itself.",
+    ActionType.SWITCH_OFF: (
+        "It works without metrics, a release or the admission policies. An attempt in progress is rolled\n"
+        "back. Runs in flight are still answered. `agentrollouts switch-on` ends it."
+    ),
+    ActionType.SWITCH_ON: (
+        "With --release, the release that was switched off is in quarantine, and that one, which\n"
+        "`spec.releaseRef` must name, begins as the first release does."
+    ),
 }
 """What else to know."""
 ANSWERS: Final = """\
@@ -67,9 +77,10 @@ def _add_subject(parser: argparse.ArgumentParser, kind: ActionType) -> None:
         "--namespace", metavar="NAME", help="its namespace (default: that of the current context)"
     )
     default = "the newest in quarantine of the release" if kind is ActionType.RETRY else "the current one"
-    parser.add_argument(
-        "--attempt", type=_number, metavar="N", help=f"number of the attempt (default: {default})"
-    )
+    if kind not in OF_NO_ATTEMPT:
+        parser.add_argument(
+            "--attempt", type=_number, metavar="N", help=f"number of the attempt (default: {default})"
+        )
     _add_own(parser, kind)
     parser.add_argument(
         "--reason",
@@ -103,6 +114,17 @@ def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
     if kind is ActionType.RETRY:
         parser.add_argument(
             "--release", metavar="NAME", help="release to retry (default: the only one in quarantine)"
+        )
+    if kind is ActionType.SWITCH_OFF:
+        parser.add_argument(
+            "--percent", type=_number, metavar="N", help="share to send elsewhere, 1 to 100 (default: 100)"
+        )
+    if kind is ActionType.SWITCH_ON:
+        parser.add_argument("--detour", metavar="ID", help="detour to end (default: the current one)")
+        parser.add_argument(
+            "--release",
+            metavar="NAME",
+            help="release to ship instead (default: give the traffic back to stable)",
         )
     if kind is ActionType.ACKNOWLEDGE:
         parser.add_argument(

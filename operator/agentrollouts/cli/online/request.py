@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.names import API_VERSION
-from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.core.conditions import READY, RECONCILING
@@ -35,6 +35,8 @@ class Request:
     target: str | None = None
     force: bool = False
     for_seconds: int | None = None
+    percent: int | None = None
+    detour: str | None = None
     name: str | None = None
     """Name of the action; the API server generates one if it is None."""
 
@@ -80,12 +82,16 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
     spec = {
         "rollout": request.rollout,
         "type": request.type.value,
-        "attempt": attempt or _attempt(rollout).number,
+        "attempt": _number(request, rollout, attempt),
         "phase": phase,
         "release": release,
         "target": request.target,
         "force": request.force or None,
         "forSeconds": request.for_seconds,
+        "percent": request.percent,
+        "detour": _detour(rollout)
+        if request.type is ActionType.SWITCH_ON and not request.detour
+        else request.detour,
         "reason": request.reason,
         "requestedBy": user,
     }
@@ -96,6 +102,17 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         "metadata": {"namespace": request.namespace, **name},
         "spec": {field: value for field, value in spec.items() if value is not None},
     }
+
+
+def _number(request: Request, rollout: Manifest, attempt: int | None) -> int | None:
+    return None if request.type in OF_NO_ATTEMPT else attempt or _attempt(rollout).number
+
+
+def _detour(rollout: Manifest) -> str:
+    detour = _status(rollout).detour
+    if detour is None:
+        raise WrongUseError("the agent is not switched off")
+    return detour.id
 
 
 def _status(rollout: Manifest) -> AgentRolloutStatus:

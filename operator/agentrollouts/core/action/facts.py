@@ -22,7 +22,9 @@ from agentrollouts.api.people.action import (
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.action.people import Authority, of_phase, why_not
+from agentrollouts.core.containment.detour import ALL, id_of, where
 from agentrollouts.core.states import LATCHED, current_phase
 
 
@@ -62,6 +64,8 @@ class Desk:
     is_proved: bool | None
     """Whether the API server verifies who creates actions; None if that is not known yet."""
     authority: Authority
+    indivisible: str | None = None
+    """Why no part of the traffic can be sent elsewhere, though all of it can; None if it can."""
 
 
 def _attempt_of(status: AgentRolloutStatus) -> Attempt:
@@ -172,6 +176,28 @@ def _acknowledge(action: AgentRolloutAction, status: AgentRolloutStatus, desk: D
     return Fact(status.copy_with(attempt=held), f"{what} until {until:%Y-%m-%d %H:%M:%S} UTC")
 
 
+def _switch_off(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
+    """The same detour however often it is taken: the route can be marked with it before the ledger has it."""
+    spec, current = action.spec, status.detour
+    percent, identity = spec.percent or ALL, id_of(action.metadata.uid)
+    if current and current.percent >= percent and current.id != identity:
+        message = f"{current.percent}% is off by detour {current.id} already"
+        return Fact(status, message, Reason.NOTHING_TO_DO)
+    if percent < ALL and desk.indivisible:
+        raise Refused(f"only all traffic can be switched off: {desk.indivisible}; leave out percent")
+    detour = Detour(
+        id=identity,
+        cause=DetourCause.SWITCH_OFF,
+        percent=percent,
+        message=f"{spec.requested_by} requested it: {spec.reason}",
+        by=spec.requested_by,
+        action=action.metadata.name,
+        since=current.since if current and current.id == identity else desk.now,
+    )
+    message = f"{where(desk.rollout, percent)}; this is detour {identity}"
+    return Fact(status.copy_with(detour=detour), message)
+
+
 FACTS: Final[Mapping[ActionType, Callable[[AgentRolloutAction, AgentRolloutStatus, Desk], Fact]]] = {
     ActionType.APPROVE: _approve,
     ActionType.PROMOTE: _promote,
@@ -179,5 +205,7 @@ FACTS: Final[Mapping[ActionType, Callable[[AgentRolloutAction, AgentRolloutStatu
     ActionType.RESUME: _resume,
     ActionType.RETRY: _retry,
     ActionType.ACKNOWLEDGE: _acknowledge,
+    ActionType.SWITCH_OFF: _switch_off,
 }
-"""What each type but RollBack makes of a status. Each raises `Refused` where it does not apply."""
+"""What each type but RollBack and SwitchOn makes of a status. Each raises `Refused` where it
+does not apply."""

@@ -16,9 +16,9 @@ class Unproved(StrEnum):
     """Which actions are taken although the API server does not verify who creates them."""
 
     BACK_ONLY = "BackOnly"
-    """Those that need no proof: RollBack and Hold."""
+    """Those that need no proof: RollBack, Hold and SwitchOff."""
     REFUSE = "Refuse"
-    """A rollback of an attempt in progress alone."""
+    """SwitchOff, and a rollback of an attempt in progress."""
     ACCEPT = "Accept"
     """All."""
 

@@ -30,12 +30,16 @@ class AnsweredAction:
     version: str
     """Its resource version, as it was seen."""
     attempt: int
+    """0 if it names none."""
     made: datetime
     """When it was created."""
 
 
 def expired(answered: Iterable[AnsweredAction], rollout: AgentRollout) -> tuple[Deletion, ...]:
-    """The deletions that are due, each of the very version that was seen; the oldest attempts first."""
+    """The deletions that are due, each of the very version that was seen; the oldest attempts first.
+
+    A SwitchOff stays, whatever its age: a tool that created it again would switch the agent off again.
+    """
     oldest = oldest_kept(rollout)
     if oldest is None:
         return ()
@@ -43,7 +47,7 @@ def expired(answered: Iterable[AnsweredAction], rollout: AgentRollout) -> tuple[
     old = (
         each
         for each in answered
-        if each.attempt < oldest.number and each.made < oldest.start_time and each.attempt not in needed
+        if 0 < each.attempt < oldest.number and each.made < oldest.start_time and each.attempt not in needed
     )
     first = sorted(old, key=lambda each: (each.attempt, each.name))[:AT_ONCE]
     return tuple(Deletion(_manifest(each, rollout)) for each in first)

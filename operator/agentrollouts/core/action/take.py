@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction
+from agentrollouts.api.people.action import FORWARD, OF_NO_ATTEMPT, ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
@@ -18,15 +18,19 @@ from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
 from agentrollouts.core.states import ENDS, LATCHED, is_progressing
 
-FIRST: Final = (ActionType.ROLL_BACK, ActionType.HOLD)
+FIRST: Final = (ActionType.SWITCH_OFF, ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
+UNLIMITED: Final = frozenset({ActionType.SWITCH_OFF, ActionType.ROLL_BACK})
+"""What is taken though the ledger is full."""
 UNPROVED: Final = (
     "the API server does not verify who creates actions, so {consequence}; "
     "install the policies of the chart (policies.authority), and create the action again"
 )
 CONSEQUENCES: Final = {
     Unproved.BACK_ONLY: "one that advances a canary has no effect",
-    Unproved.REFUSE: "only a rollback of an attempt in progress has an effect (authority.unproved: Refuse)",
+    Unproved.REFUSE: (
+        "only SwitchOff and a rollback of an attempt in progress have an effect (authority.unproved: Refuse)"
+    ),
 }
 
 
@@ -38,18 +42,24 @@ class Requests:
     """With the facts, and the ledger of them."""
     rollback: AgentRolloutAction | None = None
     """The order to roll back; None if there is none."""
+    switch_on: AgentRolloutAction | None = None
+    """The order to end the detour; None if there is none."""
     events: tuple[Event, ...] = ()
+    waits: str = ""
+    """What the order to end the detour waits for."""
+    unread: frozenset[str] = frozenset()
+    """Services whose endpoints decide on that order, and that have not been read."""
     awaits_proof: bool = False
     """Whether an action waits until it is known if the API server verifies who creates actions."""
 
 
 def take(actions: tuple[AgentRolloutAction, ...], status: AgentRolloutStatus, desk: Desk) -> Requests:
-    """One pass over the open actions. Rollbacks come first, and nothing goes forward beside one."""
+    """One pass over the open actions. SwitchOff and rollbacks are first; nothing goes forward beside them."""
     requests = Requests(status)
     number = status.attempt.number if status.attempt else 0
     waiting = sorted(open_actions(actions, status.actions), key=lambda action: _order(action, number))
     for action in waiting[:LOOKED_AT]:
-        if len(requests.status.actions) >= FULL and action.spec.type is not ActionType.ROLL_BACK:
+        if len(requests.status.actions) >= FULL and action.spec.type not in UNLIMITED:
             break
         try:
             requests = _taken(action, requests, desk)
@@ -100,18 +110,33 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
             message = f"replaced by the later action {action.metadata.name}"
             requests = answered(requests, earlier, Reason.STALE, message, desk.now)
         return replace(requests, rollback=action)
+    if action.spec.type is ActionType.SWITCH_ON:
+        return _switching_on(action, requests, desk)
     fact = FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)
 
 
+def _switching_on(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Requests:
+    """An order to end the detour that the action names."""
+    named, detour = action.spec.detour, requests.status.detour
+    if detour is None or detour.id != named:
+        current = f"the current one is {detour.id}" if detour else "there is none now"
+        raise Refused(f"detour {named} is not in progress; {current}", Reason.STALE)
+    if earlier := requests.switch_on:
+        message = f"replaced by the later action {action.metadata.name}"
+        requests = answered(requests, earlier, Reason.STALE, message, desk.now)
+    return replace(requests, switch_on=action)
+
+
 def _needs_proof(kind: ActionType, status: AgentRolloutStatus, unproved: Unproved) -> bool:
-    """Whether an action has an effect only if it is known who creates it; never a rollback of a canary."""
+    """Whether its creator must be known; never for a SwitchOff, nor to roll a canary back."""
     match unproved:
         case Unproved.ACCEPT:
             return False
         case Unproved.REFUSE:
-            return kind is not ActionType.ROLL_BACK or not is_progressing(status)
+            is_rollback = kind is ActionType.ROLL_BACK and is_progressing(status)
+            return not is_rollback and kind is not ActionType.SWITCH_OFF
         case _:
             return kind in FORWARD
 
@@ -122,7 +147,7 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
     made, begun = action.metadata.creation_timestamp, rollout.metadata.creation_timestamp
     if made and begun and made < begun:
         raise Refused("the rollout was created again after this action", Reason.STALE)
-    if spec.type is ActionType.RETRY:
+    if spec.type is ActionType.RETRY or spec.type in OF_NO_ATTEMPT or spec.attempt is None:
         return
     if attempt is None or spec.attempt > attempt.number:
         raise Refused(f"attempt {spec.attempt} has not begun")

@@ -38,7 +38,8 @@ from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
 from agentrollouts.core.metrics.table import Table
 from agentrollouts.core.states import is_progressing
 
-_ACTIONS, _SEVERITIES = (OnFail.ROLL_BACK, OnFail.HOLD, OnFail.WARN), tuple(Severity)
+_ACTIONS = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK, OnFail.HOLD, OnFail.WARN)
+_SEVERITIES = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +114,9 @@ class Analysis:
         failing = (judgment for judgment in self.judgments if judgment.verdict is Verdict.FAIL)
         return tuple(sorted(failing, key=lambda j: (_ACTIONS.index(j.action), _SEVERITIES.index(j.severity))))
 
-    def exceeded(self, action: OnFail) -> tuple[CapReading, ...]:
-        """The caps that are exceeded, of those with this action."""
-        return tuple(each for each in self.cap_readings if each.exceeded and each.cap.action is action)
+    def exceeded(self, *actions: OnFail) -> tuple[CapReading, ...]:
+        """The caps that are exceeded, of those with one of these actions."""
+        return tuple(each for each in self.cap_readings if each.exceeded and each.cap.action in actions)
 
     def having(self, verdict: Verdict) -> tuple[Judgment, ...]:
         """The gates with this verdict that do not let pass."""

@@ -88,15 +88,17 @@ def plan(
     return plan_queries(
         due,
         Subject(namespace, spec.agent, release, None, labels_of(spec), alone=True),
-        counting_start=_start(status.stable, obs.now),
+        counting_start=_start(status, status.stable, obs.now),
         warmup_seconds=0,
         caps=[source for cap in caps for source in cap.sources],
     )
 
 
-def _start(stable: ReleaseRecord, now: datetime) -> datetime:
+def _start(status: AgentRolloutStatus, stable: ReleaseRecord, now: datetime) -> datetime:
+    """Nor does anything count from before a detour, which would start it again as soon as it ends."""
     hour = now.replace(minute=0, second=0, microsecond=0) - LONGEST
-    return max(stable.healthy_time or hour, hour)
+    switched_on = status.last_detour.end_time if status.last_detour else hour
+    return max(stable.healthy_time or hour, switched_on, hour)
 
 
 def judge(

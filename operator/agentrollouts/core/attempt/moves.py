@@ -10,6 +10,7 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord
+from agentrollouts.api.traffic import Detour, LastDetour
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,22 @@ class RollBackStable:
 
 
 @dataclass(frozen=True, slots=True)
+class Divert:
+    """All traffic is sent elsewhere; what is in progress is looked at in the next decision."""
+
+    detour: Detour
+
+
+@dataclass(frozen=True, slots=True)
+class ShipInstead:
+    """A detour ends with another release: it begins as the first one, and stable is in quarantine."""
+
+    record: ReleaseRecord
+    ended: LastDetour
+    """The detour that it ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verify:
     """The route shows the rollback; next is whether the traffic follows, and whether it helped."""
 
@@ -205,6 +222,8 @@ Move = (
     | Rewatch
     | RollBack
     | RollBackStable
+    | Divert
+    | ShipInstead
     | Verify
     | Conclude
     | Prove

@@ -10,6 +10,7 @@ from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
+from agentrollouts.api.traffic import LastDetour
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.schedule import plan_hash
@@ -22,6 +23,7 @@ REASONS: Final[Mapping[Trigger, Reason]] = {
     Trigger.SPEC_REVERTED: Reason.SPEC_REVERTED,
     Trigger.TIMEOUT: Reason.TIMED_OUT,
     Trigger.ACTION: Reason.ROLLBACK_REQUESTED,
+    Trigger.SWITCH_OFF: Reason.SWITCHED_OFF,
 }
 """What each trigger is called in a condition, where only the trigger is still known."""
 
@@ -110,6 +112,25 @@ def _quarantine(canary: ReleaseRecord, move: moves.RollBack, progress: Progress)
     )
     others = (old for old in progress.status.quarantined if old.digest != entry.digest)
     return (entry, *others)[:QUARANTINE_LIMIT]
+
+
+def switched_off(progress: Progress, last: LastDetour) -> Progress:
+    """The detour ends without what was switched off: it is in quarantine, and no longer stable."""
+    status, stable, detour = progress.status, progress.status.stable, progress.status.detour
+    done = progress.then(stable=None, detour=None, last_detour=last, watched=(), caps=())
+    if stable is None or detour is None:
+        return done
+    numbers = (entry.number for entry in status.history if entry.digest == stable.digest)
+    entry = Quarantined(
+        attempt=next(numbers, 0),
+        digest=stable.digest,
+        release=stable.release,
+        reason=Reason.SWITCHED_OFF,
+        message=detour.message,
+        time=progress.now,
+    )
+    others = (old for old in status.quarantined if old.digest != entry.digest)
+    return done.then(quarantined=(entry, *others)[:QUARANTINE_LIMIT])
 
 
 def _verify(progress: Progress) -> Progress:

@@ -21,7 +21,8 @@ from agentrollouts.api.status import (
     ReleaseRecord,
     WeightsStatus,
 )
-from agentrollouts.api.verdict import GateStatus
+from agentrollouts.api.traffic import Detour, LastDetour
+from agentrollouts.api.verdict import CapStatus, GateStatus
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import kept
@@ -41,6 +42,10 @@ class StatusChanges(TypedDict, total=False):
     affected_window: AffectedWindow | None
     quarantined: tuple[Quarantined, ...]
     history: tuple[HistoryEntry, ...]
+    detour: Detour | None
+    last_detour: LastDetour
+    watched: tuple[GateStatus, ...]
+    caps: tuple[CapStatus, ...]
 
 
 class ClockChanges(TypedDict, total=False):

@@ -48,6 +48,10 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _resume(progress)
         case moves.Replan() | moves.Rewatch():
             return _follow_new_plan(progress, move)
+        case moves.Divert(detour):
+            return progress.then(detour=detour)
+        case moves.ShipInstead(record, ended):
+            return _begin(rollback.switched_off(progress, ended), record, State.INITIAL)
         case moves.RollBack() | moves.RollBackStable() | moves.Verify() | moves.Conclude() | moves.Prove():
             return rollback.roll_back(progress, move)
         case moves.Supersede(message):

@@ -15,7 +15,9 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.answers import answer
 from agentrollouts.core.action.take import Requests, answered
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout import promotions
+from agentrollouts.core.rollout.detours import fix_of
 from agentrollouts.core.rollout.rollback_target import able, candidates
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_progressing
@@ -39,7 +41,7 @@ def noted(s: Situation, move: moves.Move, status: AgentRolloutStatus, *, is_show
         is_shown: Whether the route shows the weights of that status.
     """
     requests = replace(s.requests, status=_settled(status))
-    requests = promotions.settled(s, move, requests, is_shown=is_shown)
+    requests = _switched_on(s, move, promotions.settled(s, move, requests, is_shown=is_shown))
     order = requests.rollback
     if order is None:
         return requests
@@ -61,6 +63,8 @@ def answers(s: Situation, move: moves.Move, requests: Requests) -> tuple[Answer,
             is_waiting = promotions.waits(entry)
             message = promotions.sentence(entry, move, requests.status) if is_waiting else entry.message
             status = answer(action, Reason.of(entry.result), message, s.now, entry.routed_seconds)
+        elif action == requests.switch_on:
+            status = answer(action, Reason.WAITING, requests.waits, s.now)
         elif action == requests.rollback:
             status = answer(action, Reason.WAITING, getattr(move, "message", ""), s.now)
         else:
@@ -75,6 +79,19 @@ def without_rollout(actions: Iterable[AgentRolloutAction], name: str, now: datet
     message = f"there is no AgentRollout {name} in this namespace"
     statuses = ((action, answer(action, Reason.NO_SUCH_ROLLOUT, message, now)) for action in actions)
     return tuple(Answer(action, status) for action, status in statuses if status)
+
+
+def _switched_on(s: Situation, move: moves.Move, requests: Requests) -> Requests:
+    """With the answer to who ends a detour with another release, or what that waits for."""
+    order, fix = requests.switch_on, fix_of(s)
+    if order is None or fix is None:
+        return requests
+    if isinstance(move, moves.ShipInstead):
+        message = f"{move.record.release} begins as the first release"
+        return answered(replace(requests, switch_on=None), order, Reason.DONE, message, s.now)
+    if isinstance(fix, Problem) and fix.reason is Reason.REFUSED:
+        return answered(replace(requests, switch_on=None), order, Reason.REFUSED, fix.message, s.now)
+    return replace(requests, waits=fix.message if isinstance(fix, Problem) else "")
 
 
 def _settled(status: AgentRolloutStatus) -> AgentRolloutStatus:

@@ -10,6 +10,7 @@ from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks import (
     approval,
     endpoints,
@@ -66,6 +67,7 @@ def stopped(s: Situation) -> moves.Move | None:
 
 PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.rollback_in_progress,  # never reconsidered: not by new metrics, a new spec or a restart
+    detours.switched_off,  # the traffic goes elsewhere already, so the attempt is over
     progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
     progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
     progressing.cap_exceeded,  # so does a cap, which needs no comparison
@@ -74,6 +76,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
+    detours.waits_for_switch_on,  # what is left is a return, which has no traffic to be judged by
     requested.held_by_person,  # a person's hold is named before any other
     progressing.paused,  # so is a pause in Git
     stopped,  # and a freeze, a record behind, other agents; what follows is not delayed if it rolls back
@@ -81,8 +84,11 @@ PROGRESSING: Final[tuple[Check, ...]] = (
 )
 
 PENDING: Final[tuple[Check, ...]] = (
+    detours.shipped_instead,  # a person ends a detour with the release that is pending
     predecessor_known,  # what a predecessor knew comes before any decision made without it
+    detours.harmful,  # what serves alone must not serve
     idle.stable_rolls_back_first,  # stable is being rolled back: the pending release can wait
+    idle.last_resort,  # and without a release to roll back to, the fallback is left
     terminating.begins_nothing,  # the rollout is being deleted
     idle.release_unknown,  # a name may be known again in a moment
     idle.superseded,  # it is no longer desired
@@ -90,11 +96,14 @@ PENDING: Final[tuple[Check, ...]] = (
 )
 
 IDLE: Final[tuple[Check, ...]] = (
+    detours.shipped_instead,  # a person ends a detour with another release than stable
     predecessor_known,  # the same
     idle.rollback_latched,  # a release that the route marks as rolled back does not serve again
     idle.rollback_requested,  # the same; before the desired release, which may be missing
+    detours.harmful,  # what serves alone must not serve
     proof.proved,  # the cause of the last rollback while idle is known now
     idle.stable_failed,  # then the metrics of stable itself, where `spec.watch` enables them
+    idle.last_resort,  # without a release to roll back to, the fallback is left
     terminating.rests,  # the rollout is being deleted, and stable serves until it is gone
     idle.agent_taken,  # of two rollouts of one agent only the older one ships
     idle.release_unknown,  # nothing can be compared with a digest that is not known

@@ -28,6 +28,7 @@ from agentrollouts.core.conditions import (
     REQUIREMENT_UNMET,
     ROUTE_CONFLICT,
     SHARE_EXCEEDED,
+    SWITCHED_OFF,
     set_condition,
     without_condition,
 )
@@ -36,6 +37,7 @@ from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
+from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.commands import create_action
@@ -47,6 +49,7 @@ from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
+from agentrollouts.core.rollout.reporting.detours import detour_events, switched_off
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
 from agentrollouts.core.rollout.reporting.requirements import requirement_unmet
@@ -60,7 +63,7 @@ from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
-from agentrollouts.core.traffic.state import TrafficState
+from agentrollouts.core.traffic.state import TrafficState, begins_detour
 from agentrollouts.core.workload.plan import Workloads
 from agentrollouts.core.workload.template import workload_name
 
@@ -135,16 +138,22 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
         writes=(*writes, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
-        rests_on_status=bool(writes) and not is_latched(status),
+        rests_on_status=bool(writes) and not is_latched(status) and not begins_detour(s.obs.status, status),
         status=_written(s, status) if is_due else None,
         is_news=news,
         lost=_lost(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
-        events=(*requests.events, *progress.events, *noticed, *restorations(s.obs, s.traffic)),
+        events=(
+            *requests.events,
+            *progress.events,
+            *detour_events(s.obs.status, status),
+            *noticed,
+            *restorations(s.obs, s.traffic),
+        ),
         answers=answers(s, move, replace(requests, status=status)),
         awaits_proof=requests.awaits_proof,
         services=endpoints.services(s.spec, status),
-        unsure_of=_unsure_of(s, move),
+        unsure_of=_unsure_of(s, move) | detours.unread(s),
         unread=frozenset() if writes else pods.unread(),
         chores=() if is_due else tuple(pods.changes()),
         evidence=evidence_query(s, status),
@@ -189,6 +198,7 @@ def _conditions(
         SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
         RECORDED: not_recorded(s.obs),
         REQUIREMENT_UNMET: requirement_unmet(s.obs),
+        SWITCHED_OFF: switched_off(s, status),
     }
     for kind, warning in warnings.items():
         conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)
@@ -230,6 +240,7 @@ def _wake_at(
         getattr(move, "until", None),
         s.gateways.until,
         deserted,
+        s.now + idle.TARGET_POLL if s.requests.switch_on else None,
         then,
         edge,
     )

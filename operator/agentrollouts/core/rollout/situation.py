@@ -20,9 +20,11 @@ from agentrollouts.core.action.take import Requests, take
 from agentrollouts.core.analysis.analyze import Analysis, analyze
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
 from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.containment.detour import adopted
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.desired import Desired, desired_release, missing_service
 from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.switching_on import switched_on
 from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
 from agentrollouts.core.traffic.state import Routing, TrafficState
@@ -146,8 +148,10 @@ def assess(obs: Observation) -> Situation:
     if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
-    desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority)
-    requests = take(obs.actions, status, desk)
+    status = adopted(status, routing.detour())
+    indivisible = routing.indivisible()
+    desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority, indivisible)
+    requests = switched_on(obs, take(obs.actions, status, desk))
     status = endpoints.noted(obs, requests.status, report)
     analysis = analyze(obs, status, gateway_follows=follows)
     return Situation(

@@ -24,7 +24,9 @@ def restorations(obs: Observed, state: TrafficState) -> Iterator[Event]:
         state: The traffic, compared with the persisted status.
     """
     desired, confirmed = state.weights, obs.status.weights
-    if state.is_shown or desired is None or confirmed is None or desired.canary != confirmed.canary:
+    if state.is_shown or desired is None or confirmed is None:
+        return
+    if (desired.stable, desired.canary) != (confirmed.stable, confirmed.canary):
         return
     if obs.status.observed_generation != obs.rollout.metadata.generation:
         return  # the spec was edited, and wants something else now

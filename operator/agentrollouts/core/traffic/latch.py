@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agentrollouts.api.names import (
+    ANNOTATION_DETOUR_MESSAGE,
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,
     ANNOTATION_ROLLED_BACK,
@@ -21,6 +22,7 @@ from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.states import LATCHED
 
+_SENTENCES: Final = frozenset({ANNOTATION_ROLLBACK_MESSAGE, ANNOTATION_DETOUR_MESSAGE})
 DIGITS: Final = 10
 """Digits of the largest number that an attempt can have."""
 UNTOLD: Final = "The route was already rolled back; completing the rollback"
@@ -82,10 +84,10 @@ def trigger_of(text: str | None) -> Trigger:
 
 
 def without_message(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The manifest of a rollback with the bare mark; any other manifest as it is."""
+    """The manifest of a rollback or a detour with the bare mark; any other manifest as it is."""
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations") or {}
-    if ANNOTATION_ROLLBACK_MESSAGE not in annotations:
+    if _SENTENCES.isdisjoint(annotations):
         return manifest
-    kept = {key: value for key, value in annotations.items() if key != ANNOTATION_ROLLBACK_MESSAGE}
+    kept = {key: value for key, value in annotations.items() if key not in _SENTENCES}
     return {**manifest, "metadata": {**metadata, "annotations": kept}}

@@ -7,6 +7,8 @@ from typing import Any, Final
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.traffic import Detour
+from agentrollouts.core.containment.mark import annotations_of, read_mark
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.ownership import OWNERS, is_owned_by, owned_metadata
 from agentrollouts.core.traffic.latch import Latch, latch_of, read_latch
@@ -54,6 +56,11 @@ def latch(manifest: Manifest | None) -> Latch | None:
     return read_latch(_annotations(manifest))
 
 
+def detour_mark(manifest: Manifest | None, uid: str) -> Detour | None:
+    """The detour that an object of the rollout of that uid is marked with."""
+    return read_mark(_annotations(manifest), uid)
+
+
 def is_ours(actual: Manifest, rollout: AgentRollout) -> bool:
     """Whether an object of the name that we want was made by us for this rollout."""
     return is_made_for(actual, rollout.metadata.uid)
@@ -76,8 +83,10 @@ def _annotations(manifest: Manifest | None) -> Mapping[str, str]:
 
 
 def metadata_of(rollout: AgentRollout, status: AgentRolloutStatus, name: str) -> dict[str, Any]:
-    """Name, labels, owner and, once rolled back, the mark of a traffic object of this rollout."""
-    metadata = owned_metadata(rollout, name)
-    if mark := latch_of(status):
-        metadata["annotations"] = replace(mark, uid=rollout.metadata.uid).annotations
-    return metadata
+    """Name, labels, owner and, once rolled back or in a detour, the marks of a traffic object of ours."""
+    metadata, uid = owned_metadata(rollout, name), rollout.metadata.uid
+    mark = latch_of(status)
+    marks = replace(mark, uid=uid).annotations if mark else {}
+    if status.detour:
+        marks = marks | annotations_of(status.detour, uid)
+    return metadata | {"annotations": marks} if marks else metadata

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from agentrollouts.api.model.text import writable
-from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
+from agentrollouts.api.names import ANNOTATION_DETOUR, ANNOTATION_ROLLED_BACK
 from agentrollouts.core.effects import Effect, Manifest, Patch, Write
 from agentrollouts.core.traffic.latch import without_message
 
@@ -20,6 +20,8 @@ _REASON_LENGTH: Final = 300
 """Characters of the refusal that a bare status shows."""
 _TEXTS: Final = frozenset({"message", "verification", "outlook", "source"})
 """Fields of a status that hold sentences; nothing is decided from them."""
+_SENTENCES: Final = frozenset({"message", "detourMessage"})
+"""The same of a claim."""
 _CHAINED: Final = "record"
 """Field of a status whose texts are covered by hashes."""
 _NUMBERS: Final = frozenset({"gates", "watched", "caps", "query"})
@@ -29,7 +31,7 @@ Operations = tuple[Mapping[str, Any], ...]
 
 
 def bare_forms(effect: Effect) -> tuple[Effect, ...]:
-    """The write of a rollback with the bare mark, without any mark, and without labels and owners.
+    """The write of a rollback or a detour with the bare mark, without any, and without labels and owners.
 
     Nothing for any other write.
 
@@ -62,7 +64,7 @@ def bare_statuses(status: Mapping[str, Any], refusal: str) -> Iterator[Mapping[s
 
 def _manifests(manifest: Manifest) -> Iterator[Manifest]:
     metadata = manifest["metadata"]
-    if ANNOTATION_ROLLED_BACK not in (metadata.get("annotations") or {}):
+    if {ANNOTATION_ROLLED_BACK, ANNOTATION_DETOUR}.isdisjoint(metadata.get("annotations") or ()):
         return
     yield without_message(manifest)
     yield {**manifest, "metadata": {key: value for key, value in metadata.items() if key != "annotations"}}
@@ -85,8 +87,10 @@ def _is_annotation(operation: Mapping[str, Any]) -> bool:
 
 
 def _is_mark(operation: Mapping[str, Any]) -> bool:
-    """Whether an operation writes the claim of an attempt that was rolled back."""
-    return operation["op"] == "add" and _is_annotation(operation) and "rolledBack" in _claim(operation)
+    """Whether an operation writes the claim of an attempt that was rolled back, or of a detour."""
+    if operation["op"] != "add" or not _is_annotation(operation):
+        return False
+    return not {"rolledBack", "detour"}.isdisjoint(_claim(operation))
 
 
 def _claim(operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +100,7 @@ def _claim(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bare(operation: Mapping[str, Any]) -> Mapping[str, Any]:
-    claim = {key: value for key, value in _claim(operation).items() if key != "message"}
+    claim = {key: value for key, value in _claim(operation).items() if key not in _SENTENCES}
     text = json.dumps(claim, sort_keys=True, separators=(",", ":"))
     value = operation["value"]
     return {**operation, "value": dict.fromkeys(value, text) if isinstance(value, Mapping) else text}

@@ -45,6 +45,10 @@ class Claim(ApiModel):
     """Why it was rolled back, in one word."""
     message: str | None = None
     """Why, in a sentence."""
+    detour: dict[str, Any] | None = None
+    """The mark of a detour in progress."""
+    detour_message: str | None = None
+    """Its sentence."""
 
     @property
     def latch(self) -> Latch | None:
@@ -131,6 +135,7 @@ def settled(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operati
     """Everything to the release that was stable, and no trace of the rollout.
 
     If the rule, or the backend of stable, no longer exists, its owner has decided otherwise: weights stay.
+    They also stay in a detour: an agent that was switched off is not switched on by a deletion.
 
     Args:
         route: The route.
@@ -139,7 +144,7 @@ def settled(route: Manifest, rollout: str, claim: Claim | None) -> tuple[Operati
     """
     rule = rule_of(route, claim.rule) if claim else None
     forget = annotated(route, rollout, claim, None)
-    if claim is None or claim.stable is None or not isinstance(rule, Rule):
+    if claim is None or claim.stable is None or claim.detour or not isinstance(rule, Rule):
         return forget
     if claim.stable not in rule.services:
         return forget
@@ -188,10 +193,10 @@ def annotated(
 
 
 def _has_mark(before: Claim | None, claim: Claim) -> bool:
-    """Whether the claim of a rollback is there; its sentence does not count, as it may have been refused."""
-    if before is None or claim.rolled_back is None:
+    """Whether the claim of a rollback or detour is there; sentences do not count, as they may be refused."""
+    if before is None or (claim.rolled_back is None and claim.detour is None):
         return False
-    return before == claim.copy_with(message=before.message)
+    return before == claim.copy_with(message=before.message, detour_message=before.detour_message)
 
 
 def patch(route: Manifest, operations: tuple[Operation, ...]) -> Patch:

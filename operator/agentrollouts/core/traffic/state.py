@@ -9,6 +9,8 @@ from typing import Final
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.traffic import Detour
+from agentrollouts.core.containment.detour import share_off
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, is_latched
@@ -88,6 +90,17 @@ class Routing:
         latch = next(latches, None)
         return latch if latch and is_shown_back(self._obs.status, self.share) else None
 
+    def detour(self) -> Detour | None:
+        """The detour that the traffic objects are marked with."""
+        return next((detour for router in self._routers for detour in router.detours()), None)
+
+    def indivisible(self) -> str | None:
+        """Why no part of the traffic can be sent elsewhere, though all of it can; None if it can."""
+        spec = self._obs.rollout.spec
+        if spec.traffic.by_route and spec.fallback is None:
+            return "spec.fallback is not set"
+        return next((why for router in self._routers if (why := router.indivisible())), None)
+
     def share(self, record: ReleaseRecord) -> int | None:
         """Percent of the traffic that a release has, by the objects as they are; None if that is unknown."""
         shares = (router.share(record) for router in self._routers)
@@ -104,9 +117,10 @@ class Routing:
     def writes(
         self, status: AgentRolloutStatus, before: TrafficState, after: TrafficState, *, waits: bool
     ) -> Iterator[Effect]:
-        """What to write now: forward what the persisted status desires, in a rollback what the next one does.
+        """What to write now: forward what the persisted status desires, else what the next one does.
 
-        Forward only on the version that was seen, as what is known may be old; a rollback requires none.
+        Forward only on the version that was seen, as what is known may be old. A rollback requires none, nor
+        does the beginning of a detour.
 
         Args:
             status: The next status.
@@ -114,7 +128,9 @@ class Routing:
             after: The traffic, compared with the next status.
             waits: Whether nothing must be written forward.
         """
-        if is_latched(status):
+        if begins_detour(self._obs.status, status):
+            yield from self._there(after.changes)
+        elif is_latched(status):
             ours = self._there(after.changes)
             yield from map(_unasked, ours) if _has_split(status) else ours
         elif not waits:
@@ -145,13 +161,19 @@ class Routing:
         return replace(change, manifest={**change.manifest, "metadata": metadata})
 
     def _is_unstoppable(self, split: Split) -> bool:
-        """Whether it is a rollback, or a return to a healthy release, of a rule that is not another's."""
+        """Whether it is a rollback, a return or a detour, of a rule that is not another's."""
         status, attempt, weights = split.status, split.status.attempt, split.weights
         is_rollback = attempt is not None and attempt.state in {State.ROLLING_BACK, State.VERIFYING}
         is_return = weights.canary == FULL and is_returning(status.canary, status)
         if attempt and attempt.state is State.VERIFYING and self._obs.rollout.metadata.deletion_timestamp:
             is_rollback = False  # done, and the rollout that takes over the rule may have begun
+        is_return = is_return or weights.diverted > 0
         return (weights == ALL_STABLE or is_return) and (is_rollback or not self._obs.rule_taken_by)
+
+
+def begins_detour(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
+    """Whether the next status sends traffic elsewhere and the persisted one does not, or less of it."""
+    return share_off(after) > share_off(before)
 
 
 def _has_split(status: AgentRolloutStatus) -> bool:

@@ -4,26 +4,39 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from agentrollouts.api.release import ServiceRef
+from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.containment.detour import share_off
 from agentrollouts.core.traffic.latch import is_latched
 
 FULL: Final = 100
 
+FINE: Final = 100
+"""Parts of a percent in the weights of a route that sends only a share elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Shares of traffic in percent; the only place where they are built, so their sum is 100 by type."""
+    """Shares of traffic in percent; the only place where they are built, so their sum is 100 by type.
+
+    In a detour, its share is part of that sum.
+    """
 
     canary: int
+    diverted: int = 0
+    """Percent that no release gets, because of a detour."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.canary <= FULL:
-            raise ValueError(f"A weight is 0 to 100 percent, not {self.canary}")
+        if not 0 <= self.diverted <= FULL:
+            raise ValueError(f"A detour has 0 to 100 percent, not {self.diverted}")
+        if not 0 <= self.canary <= FULL - self.diverted:
+            raise ValueError(f"A weight is 0 to {FULL - self.diverted} percent, not {self.canary}")
 
     @property
     def stable(self) -> int:
-        """What the canary does not have."""
-        return FULL - self.canary
+        """What neither the canary nor a detour has."""
+        return FULL - self.diverted - self.canary
 
 
 ALL_STABLE: Final = Weights(canary=0)
@@ -31,7 +44,16 @@ ALL_STABLE: Final = Weights(canary=0)
 
 
 def desired_weights(status: AgentRolloutStatus) -> Weights | None:
-    """The desired split of the status; None while there is nothing to serve."""
+    """The desired split of the status, in a detour of what is left; None while there is nothing to send."""
+    weights, diverted = _weights(status), share_off(status)
+    if not diverted:
+        return weights
+    left = FULL - diverted
+    return Weights((weights.canary if weights else 0) * left // FULL, diverted)
+
+
+def _weights(status: AgentRolloutStatus) -> Weights | None:
+    """The desired split without a detour; None while there is nothing to serve."""
     attempt = status.attempt
     if status.canary is None or attempt is None or is_latched(status):
         return ALL_STABLE if status.stable else None
@@ -77,6 +99,20 @@ class Split:
     def sides(self) -> tuple[tuple[ReleaseRecord | None, int], ...]:
         """Stable and canary, each with its share."""
         return (self.status.stable, self.weights.stable), (self.status.canary, self.weights.canary)
+
+    def backends(self, spec: AgentRolloutSpec) -> tuple[tuple[ServiceRef, int], ...]:
+        """Each Service of the route with its weight; in a detour, the fallback has its share.
+
+        If nothing is left for the releases, and there is a fallback, it is the only one.
+        """
+        ours = [(record.service, weight) for record, weight in self.sides if record and record.service]
+        if not self.weights.diverted or spec.fallback is None:
+            return tuple(ours)
+        fallback = spec.fallback.service
+        if self.weights.diverted == FULL:
+            return ((fallback, FULL),)
+        others = [(service, weight * FINE) for service, weight in ours if service != fallback]
+        return (*others, (fallback, self.weights.diverted * FINE))
 
     @property
     def sharing(self) -> tuple[ReleaseRecord, ...]:

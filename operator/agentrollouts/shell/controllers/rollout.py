@@ -138,9 +138,9 @@ class RolloutController:
             self._actor.recorder.forget(key)
 
     def is_urgent(self, manifest: Manifest) -> bool:
-        """While an attempt is in progress, a rollback can be waiting for the API server."""
-        attempt = (manifest.get("status") or {}).get("attempt") or {}
-        return attempt.get("state") not in ENDS | {None}
+        """While an attempt or a detour is in progress, what is safer can be waiting for the API server."""
+        status = manifest.get("status") or {}
+        return (status.get("attempt") or {}).get("state") not in ENDS | {None} or "detour" in status
 
     def _follow_nothing(self, key: Ref) -> None:
         self._poller.poll(key, None)

@@ -12,8 +12,10 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
+from agentrollouts.core.containment.detour import is_off
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
+from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_rest
@@ -66,11 +68,17 @@ def stable_failed(s: Situation) -> moves.RollBackStable | None:
     return moves.RollBackStable(target, *harm) if harm and target else None
 
 
+def last_resort(s: Situation) -> moves.Divert | None:
+    """Stable fails, and there is no release that it could be rolled back to."""
+    harm = _harm(s)
+    return detours.last_resort(s, harm[2] if harm else "")
+
+
 def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
     """What stable does that would roll a canary back."""
     failing = tuple(judgment for judgment in s.analysis.failing if judgment.action is OnFail.ROLL_BACK)
     exceeded = s.analysis.exceeded(OnFail.ROLL_BACK)
-    if not s.analysis.watches_stable or not (failing or exceeded):
+    if not s.analysis.watches_stable or is_off(s.status) or not (failing or exceeded):
         return None
     if failing:
         return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
@@ -224,7 +232,12 @@ def start_attempt(s: Situation) -> moves.Move | None:
     if isinstance(s.desired, Problem):
         return None
     record = s.desired.record
-    obstacle = next(_obstacles(s, record), None) or unanswered(s, record, is_return=_is_return(s, record))
+    is_return = _is_return(s, record)
+    obstacle = (
+        next(_obstacles(s, record), None)
+        or unanswered(s, record, is_return=is_return)
+        or detours.obstacle(s, is_return=is_return)
+    )
     if obstacle:
         is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
         until = s.now + ENDPOINT_POLL if is_polled else None

@@ -17,6 +17,7 @@ from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
+from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks.approval import awaiting_approval
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.holds import hold
@@ -27,6 +28,8 @@ from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.latch import quoted
 
+BACK: Final = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK)
+"""What takes the traffic of a canary away."""
 UNANSWERED: Final = "The gates have not been evaluated yet"
 
 
@@ -89,17 +92,21 @@ def _requested(s: Situation) -> moves.Move | None:
 def gate_failed(s: Situation) -> moves.Move | None:
     """A gate whose failure rolls back has failed; the worst acts, all that fail are listed."""
     failing = s.analysis.failing
-    if not failing or failing[0].action is not OnFail.ROLL_BACK:
+    if not failing or failing[0].action not in BACK:
         return None
+    if s.status.stable is None and (off := detours.harmful(s)):
+        return off
     notes = dict.fromkeys(judgment.note for judgment in failing if judgment.note)
     return _roll_back(s, Trigger.BREACH, Reason.GATE_FAILED, "; ".join((sentences(failing), *notes)))
 
 
 def cap_exceeded(s: Situation) -> moves.Move | None:
     """The canary did more than it may, whatever its gates say."""
-    exceeded = s.analysis.exceeded(OnFail.ROLL_BACK)
+    exceeded = s.analysis.exceeded(*BACK)
     if not exceeded:
         return None
+    if s.status.stable is None and (off := detours.harmful(s)):
+        return off
     return _roll_back(s, Trigger.CAP, Reason.CAP_EXCEEDED, sentences(exceeded))
 
 

@@ -49,6 +49,7 @@ def entries(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterat
     if not _is_told(s.obs.status, after):
         return
     yield from _requests(s, after)
+    yield from _detour(s, after)
     yield from _observed(s, after)
     yield from _moved(s, move, after)
 
@@ -59,6 +60,7 @@ def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
         before.attempt is not after.attempt
         or before.last_rollback is not after.last_rollback
         or before.actions is not after.actions
+        or before.detour is not after.detour
     )
 
 
@@ -89,6 +91,19 @@ def _requests(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
         elif not is_taken and refused < MAX_REFUSALS:
             refused += 1
             yield _by(s, entry, _now(s, RecordEvent.ACTION_REFUSED, after, message=entry.message))
+
+
+def _detour(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
+    """The traffic is sent elsewhere, or no longer."""
+    old, new, last = s.obs.status.detour, after.detour, after.last_detour
+    if new and (old is None or old.id != new.id):
+        draft = _now(
+            s, RecordEvent.DETOUR_STARTED, after, message=f"{new.percent}%, {new.cause}: {new.message}"
+        )
+        order = next((each for each in s.obs.actions if each.metadata.name == new.action), None)
+        yield draft.replace(**_person(s, order)) if order else draft
+    if old and new is None and last:
+        yield _now(s, RecordEvent.DETOUR_ENDED, after, by=last.by, message=f"detour {old.id} is over")
 
 
 def _is_same_attempt(s: Situation, after: AgentRolloutStatus) -> bool:

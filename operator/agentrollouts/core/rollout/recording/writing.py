@@ -34,6 +34,8 @@ ALWAYS: Final = frozenset(
         RecordEvent.ROUTED,
         RecordEvent.ROLLED_BACK,
         RecordEvent.SUPERSEDED,
+        RecordEvent.DETOUR_STARTED,
+        RecordEvent.DETOUR_ENDED,
     }
 )
 RESUMED_HERE: Final = "The record begins here: the attempt began at {start} under an operator without records"

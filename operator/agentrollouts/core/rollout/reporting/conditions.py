@@ -27,6 +27,7 @@ from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.rollout.checks.terminating import DELETION
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.blocked import not_rolled_back
+from agentrollouts.core.rollout.reporting.detours import sentence as detour_sentence
 from agentrollouts.core.rollout.reporting.progress import (
     WATCHING,
     findings,
@@ -71,6 +72,8 @@ def conditions_of(
     metrics, applied = _metrics(s, status), _traffic(s, status, traffic)
     blocked = not_rolled_back(s, traffic)
     reason, message = (Reason.NOT_ROLLED_BACK, blocked) if blocked else _headline(s, status, move, applied)
+    if not blocked and (off := detour_sentence(s.obs.rollout, status)):
+        reason, message = Reason.SWITCHED_OFF, off
     holds, reason, message = _ready(status, reason, message, applied, traffic)
     measured = (_missing(s, status, metrics), *findings(s.spec, status))
     ready = (holds, reason, with_measured(message, *measured))

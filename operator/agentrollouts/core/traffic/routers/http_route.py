@@ -4,11 +4,12 @@ Forward moves are persisted in the status first and rendered from it on the next
 from the decision itself, so that stable gets its traffic with the first write.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import HttpRouteTraffic
@@ -38,7 +39,7 @@ class HttpRouteRouter(OwnedRouter):
             "apiVersion": f"{ROUTE_API}/v1",
             "kind": "HTTPRoute",
             "metadata": metadata_of(rollout, split.status, rollout.metadata.name),
-            "spec": _spec(route_spec, split),
+            "spec": _spec(route_spec, split.backends(rollout.spec)),
         }
 
     @classmethod
@@ -63,15 +64,14 @@ class HttpRouteRouter(OwnedRouter):
         return shared[0] if len(shared) == 1 else None
 
 
-def _spec(route_spec: HttpRouteTraffic, split: Split) -> dict[str, Any]:
+def _spec(route_spec: HttpRouteTraffic, weighted: Iterable[tuple[ServiceRef, int]]) -> dict[str, Any]:
     parents = [
         {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
         for parent in route_spec.parent_refs
     ]
     backends = [
-        {"group": "", "kind": "Service", "weight": weight} | record.service.model_dump(by_alias=True)
-        for record, weight in split.sides
-        if record is not None and record.service is not None
+        {"group": "", "kind": "Service", "weight": weight} | service.model_dump(by_alias=True)
+        for service, weight in weighted
     ]
     rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
     spec: dict[str, Any] = {"parentRefs": parents, "rules": [rule]}

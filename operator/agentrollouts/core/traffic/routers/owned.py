@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.api.traffic import Detour
 from agentrollouts.core.effects import Manifest, Write
 from agentrollouts.core.ownership import is_owned_by
 from agentrollouts.core.traffic.latch import Latch, without_message
-from agentrollouts.core.traffic.manifests import Objects, covers, is_ours, latch
+from agentrollouts.core.traffic.manifests import Objects, covers, detour_mark, is_ours, latch
 from agentrollouts.core.traffic.routers.router import Change, Find, Router
 from agentrollouts.core.traffic.weights import ALL_STABLE, FULL, Split, is_shown_back
 
@@ -53,6 +54,12 @@ class OwnedRouter(Router):
         mark = latch(current) if current and is_owned_by(current, uid) else None
         if mark and (mark.number, mark.uid) == (number, uid) and is_shown_back(self.obs.status, self.share):
             yield mark
+
+    def detours(self) -> Iterator[Detour]:
+        """The mark on the object, if this very rollout made both."""
+        current, uid = self._current(), self.obs.rollout.metadata.uid
+        mark = detour_mark(current, uid) if current and is_owned_by(current, uid) else None
+        yield from [mark] if mark else []
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By comparison: if the object is as it must be after a rollback of the canary."""

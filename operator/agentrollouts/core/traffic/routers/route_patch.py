@@ -13,7 +13,8 @@ from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.api.traffic import RoutePatch
+from agentrollouts.api.traffic import Detour, RoutePatch
+from agentrollouts.core.containment.mark import content_of, read_content
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.ownership import OWNERS
 from agentrollouts.core.traffic.gateways import route_of
@@ -78,6 +79,23 @@ class RoutePatchRouter(Router):
             rule = rule_of(self._routes[name], claim.rule)
             if isinstance(rule, Rule) and is_shown_back(self.obs.status, rule.share):
                 yield latch
+
+    def detours(self) -> Iterator[Detour]:
+        """The marks in the claims of this very rollout."""
+        uid = self.obs.rollout.metadata.uid
+        for claim in self._claims.values():
+            if claim and claim.uid == uid:
+                detour = read_content(claim.detour, claim.detour_message or "")
+                yield from [detour] if detour else []
+
+    def indivisible(self) -> str | None:
+        """The fallback is not a backend of the rule."""
+        fallback, rule = self.obs.rollout.spec.fallback, self._rule
+        if fallback is None or not isinstance(rule, Rule) or fallback.service.name in rule.services:
+            return None
+        return (
+            f"{rule} has no backend for the fallback, Service {fallback.service.name}; add it with weight 0"
+        )
 
     def share(self, record: ReleaseRecord) -> int | None:
         """By the weights in the rule that the spec names."""
@@ -161,12 +179,14 @@ class RoutePatchRouter(Router):
 
     @cached_property
     def _ours(self) -> frozenset[str]:
-        """The Services of this rollout's releases: recorded in its status, set before, or desired now."""
+        """The fallback, and the Services of our releases: recorded, set before, or desired now."""
         status, spec, release = self.obs.status, self.obs.rollout.spec, self.obs.release
         records = (status.stable, status.canary, *status.history)
         names = {record.service.name for record in records if record and record.service}
         if release and release.spec.serving and release.spec.agent == spec.agent:
             names.add(release.spec.serving.service.name)
+        if spec.fallback:
+            names.add(spec.fallback.service.name)
         claim = self._claims.get(self._desired.name) if self._desired else None
         return frozenset(names | set(claim.services if claim else ()))
 
@@ -181,9 +201,8 @@ class RoutePatchRouter(Router):
         if not all(record.service for record in split.sharing):
             return ()  # without a Service there is nothing to send its share to
         shares = dict.fromkeys(self._ours, 0)
-        for record, weight in reversed(split.sides):
-            if record and record.service:
-                shares[record.service.name] = weight
+        for backend, weight in reversed(split.backends(self.obs.rollout.spec)):
+            shares[backend.name] = weight
         services = sorted({service for service in rule.services if service and service in shares})
         metadata, before = self.obs.rollout.metadata, self._claims[rule.route]
         claim = _claim(metadata.uid, split.status, rule.name, services)
@@ -244,7 +263,7 @@ def _surprise(message: str) -> Problem:
 
 
 def _claim(uid: str, status: AgentRolloutStatus, rule: str, services: Iterable[str]) -> Claim:
-    latch = latch_of(status)
+    latch, detour = latch_of(status), status.detour
     return Claim(
         uid=uid,
         rule=rule,
@@ -253,6 +272,8 @@ def _claim(uid: str, status: AgentRolloutStatus, rule: str, services: Iterable[s
         rolled_back=latch.number if latch else None,
         trigger=latch.trigger if latch else None,
         message=latch.message if latch else None,
+        detour=content_of(detour) if detour else None,
+        detour_message=detour.message if detour else None,
     )
 
 

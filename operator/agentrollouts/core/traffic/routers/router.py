@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.api.traffic import Detour
 from agentrollouts.core.effects import Deletion, Manifest, Patch, Problem, Write
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.observed import Observed
@@ -64,6 +65,14 @@ class Router(Protocol):
     def latches(self, number: int) -> Iterator[Latch]:
         """What the objects say about the rollback of this attempt."""
         return iter(())
+
+    def detours(self) -> Iterator[Detour]:
+        """The detours that the objects are marked with."""
+        return iter(())
+
+    def indivisible(self) -> str | None:
+        """Why no part of the traffic can be sent elsewhere, though all of it can; None if it can."""
+        return None
 
     def share(self, record: ReleaseRecord) -> int | None:
         """Percent of the traffic that the objects give to a release; None if that cannot be seen."""
