@@ -11,10 +11,11 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Attempt, Weight
+from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
+    DnsLabel,
     Message,
     ObjectName,
     ReasonStr,
@@ -25,6 +26,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
+from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.release import ServiceRef
@@ -112,6 +114,12 @@ class HistoryEntry(ApiModel):
     """Time at which the attempt began."""
     end_time: Time
     """Time at which the attempt ended."""
+    kind: AttemptKind = AttemptKind.RELEASE
+    """Kind of the attempt: Release, Return or GoBack."""
+    trigger: Trigger | None = None
+    """Cause of its rollback. Absent if it was not rolled back."""
+    decided_time: Time | None = None
+    """Time at which its rollback was decided. Absent if it was not rolled back."""
 
     @property
     def record(self) -> ReleaseRecord:
@@ -123,6 +131,15 @@ class HistoryEntry(ApiModel):
             service=self.service,
             snapshot=self.snapshot,
         )
+
+
+class GroupStatus(ApiModel):
+    """Membership of a group."""
+
+    name: DnsLabel
+    """Name of the group."""
+    since: Time
+    """Time since which the rollout has been a member. Rollbacks of before have no effect on or by it."""
 
 
 class AgentRolloutStatus(ApiModel):
@@ -167,6 +184,8 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as are needed to keep
     the newest three healthy releases before stable. At most 50."""
+    group: GroupStatus | None = None
+    """Group of the rollout. Absent without `spec.group`."""
     retried: Retried | None = None
     """Who last had a digest that was rolled back tried again. Absent if no one has."""
     actions: Annotated[
@@ -181,5 +200,5 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Deployments and Services that were made from `spec.workload`. At most 64."""
     conditions: Conditions = ()
-    """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady
-    give details."""
+    """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable,
+    RollbackReady and GroupConsistent give details."""

@@ -69,6 +69,7 @@ class RecordEvent(StrEnum):
     SUPERSEDED = "Superseded"
     QUARANTINE_LIFTED = "QuarantineLifted"
     ACTION_REFUSED = "ActionRefused"
+    GROUP_ROLLBACK = "GroupRollback"
 
 
 class GateRecord(ApiModel):
