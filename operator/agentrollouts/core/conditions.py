@@ -22,6 +22,8 @@ TRAFFIC_APPLIED: Final = "TrafficApplied"
 ROLLBACK_READY: Final = "RollbackReady"
 """Whether a healthy release could take over all traffic at this moment."""
 
+GROUP_CONSISTENT: Final = "GroupConsistent"
+"""Of a rollout in a group: whether each member could roll back what it shipped with a failed release."""
 RECORDED: Final = "Recorded"
 """Of a rollout, there only while it is False: entries of its record cannot be written."""
 

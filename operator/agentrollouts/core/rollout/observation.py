@@ -14,6 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.group.member import Member
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
 from agentrollouts.core.release.snapshot import releases_of
@@ -75,6 +76,8 @@ class Observation:
     """Actions about this rollout that have their last answer; of very many, a part."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those that cover this rollout, whether or not they are active now."""
+    siblings: tuple[Member, ...] = ()
+    """The other members of its group."""
     record: Knowledge = NOTHING_KNOWN
     """What is known of the writing of the record."""
     identity_proved: bool | None = None
