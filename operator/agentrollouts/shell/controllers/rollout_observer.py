@@ -120,6 +120,7 @@ class RolloutObserver:
             actions=actions,
             answered=self._cache.answered.of(_key_of(rollout)),
             freezes=self._freezes.covering(rollout.metadata),
+            siblings=self._cache.groups.siblings(_key_of(rollout), rollout.spec.group),
             authority=self._permits.authority if self._permits else Authority(),
         )
         obs = replace(obs, same_door=self._same_door(obs))
