@@ -24,7 +24,7 @@ from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
-from agentrollouts.shell.groups import Groups
+from agentrollouts.shell.indexes.groups import Groups
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,
