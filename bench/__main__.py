@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from bench.figures import active, breach, breaches, going_back, idle, records, rest
+from bench.figures import active, breach, breaches, going_back, group, idle, records, rest
 from bench.rig import meters
 from bench.rig.crowd import Crowd
 from bench.rig.report import Result, as_json, as_markdown, load, machine
@@ -38,14 +38,21 @@ def main() -> int:
         action="store_true",
         help="measure an operator that is the only one and has no Lease",
     )
+    sizes = group.Sizes()
+    parser.add_argument("--rollouts", type=int, default=sizes.rollouts, help="of the figure group")
+    parser.add_argument(
+        "--members", type=int, default=sizes.members, help="of each group in the figure group"
+    )
+    parser.add_argument("--runs", type=int, default=sizes.runs, help="of the figure group")
     options = parser.parse_args()
+    figures = {**FIGURES, "group": _group(group.Sizes(options.rollouts, options.members, options.runs))}
     install = partial(_installed, has_lease=not options.without_lease)
     where, results = machine() + ", without a Lease" * options.without_lease, []
     if not options.json:
         print(f"# Figures\n\nMachine: {where} at the start")
     for name in options.figures or FIGURES:
         print(f"bench: {name}", file=sys.stderr)
-        results.append(FIGURES[name](install))
+        results.append(figures[name](install))
         if not options.json:
             print(f"\n{as_markdown(results[-1])}\n\nMeasured at {load()}", flush=True)
     if options.json:
@@ -119,6 +126,13 @@ def _active(burden: active.Load) -> Callable[[Install], Result]:
     return lambda install: _on_a_stack(install, measure)
 
 
+def _group(sizes: group.Sizes) -> Callable[[Install], Result]:
+    async def measure(_: Stack, server: ApiServer, __: OperatorProcess) -> Result:
+        return await group.measure(server, sizes)
+
+    return lambda install: _on_a_stack(install, measure)
+
+
 def _breach(install: Install) -> Result:
     with Stack(quiet=True) as stack:
         return breach.measure(stack, install(stack))
@@ -142,6 +156,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "breaches-unrecorded": lambda install: _breaches(_unrecorded(install)),
     "breach": _breach,
     "records": _records,
+    "group": _group(group.Sizes()),
 }
 
 if __name__ == "__main__":

@@ -67,8 +67,15 @@ class Crowd:
 
     async def ask(self, name: str, version: str) -> None:
         """Ask for a version of an agent."""
+        await self._change(name, {"releaseRef": {"name": f"{name}-{version}"}})
+
+    async def join(self, name: str, group: str) -> None:
+        """Put a rollout into a group."""
+        await self._change(name, {"group": group})
+
+    async def _change(self, name: str, spec: Mapping[str, Any]) -> None:
         path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrollouts/{name}"
-        await self._server.merge(path, {"spec": {"releaseRef": {"name": f"{name}-{version}"}}})
+        await self._server.merge(path, {"spec": dict(spec)})
 
     async def at_rest(self, names: Iterable[str], seconds: float = 60) -> None:
         """Wait until nothing is under way any more for these agents."""

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import Attempt, Fuse, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Fuse, Hold, RequiredApproval, State
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.people.action import (
@@ -22,6 +22,7 @@ from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff,
 from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome, WeightChange
 from agentrollouts.api.status import (
     AgentRolloutStatus,
+    GroupStatus,
     HistoryEntry,
     Outcome,
     Quarantined,
@@ -252,10 +253,14 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             message=GATE.message,
             start_time=NOW,
             end_time=NOW,
+            kind=AttemptKind.GO_BACK,
+            trigger=Trigger.GROUP,
+            decided_time=NOW,
         )
         for i in range(50, 0, -1)
     ),
     watched=(GATE,),
+    group=GroupStatus(name="checkout", since=NOW),
     retried=Retried(**ACT, digest=DIGEST, attempt=11),
     actions=tuple(
         TakenAction(

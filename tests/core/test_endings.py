@@ -51,6 +51,8 @@ NEVER_WAITED_FOR: Final = (
             Reason.PHASE_EXTENDED,
             Reason.HOLD_ENDED,
             Reason.FUSE_BURNING,
+            Reason.GROUP_CONSISTENT,
+            Reason.GROUP_ROLLBACK,
             Reason.PROMOTED,
             Reason.ROLLBACK_STARTED,
             Reason.RECOVERED,

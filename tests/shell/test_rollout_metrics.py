@@ -6,9 +6,11 @@ from prometheus_client import CollectorRegistry
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.attempt import State
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
+from agentrollouts.core.conditions import GROUP_CONSISTENT, condition
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from testkit.builders.names import NEW, OLD, START
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
@@ -108,3 +110,24 @@ def test_the_settings_turn_single_rollouts_off() -> None:
     desk.per_rollout = False
     desk.metrics.note(KEY, judged(a_rollout().serving(OLD).trying(NEW)))
     assert desk.scraped() == {"rollouts['Canary']": 1}
+
+
+def test_an_inconsistent_group_is_counted_until_its_members_say_otherwise() -> None:
+    """One series for each group, also without series of rollouts; a member that is gone no longer counts."""
+    desk, other = Desk(), Ref("AgentRollout", "support", "other")
+    desk.per_rollout = False
+
+    def status(holds: ConditionStatus, group: str | None = "checkout") -> AgentRolloutStatus:
+        found = condition(GROUP_CONSISTENT, holds, Reason.GROUP_INCONSISTENT, "", generation=1, now=START)
+        member = group and GroupStatus(name=group, since=START)
+        return a_rollout().having(group=member or None, conditions=(found,)).status
+
+    for key in (KEY, other):
+        desk.metrics.note(key, status(ConditionStatus.FALSE))
+    assert desk.scraped() == {"rollouts['New']": 2, "group_inconsistent['support', 'checkout']": 2}
+    desk.metrics.forget(other)
+    assert desk.scraped() == {"rollouts['New']": 1, "group_inconsistent['support', 'checkout']": 1}
+    for after in (status(ConditionStatus.TRUE), status(ConditionStatus.FALSE, group=None)):
+        desk.metrics.note(KEY, status(ConditionStatus.FALSE))
+        desk.metrics.note(KEY, after)
+        assert desk.scraped() == {"rollouts['New']": 1}

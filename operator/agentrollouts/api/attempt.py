@@ -34,6 +34,17 @@ class State(StrEnum):
     SUPERSEDED = "Superseded"
 
 
+class AttemptKind(StrEnum):
+    """What an attempt is about."""
+
+    RELEASE = "Release"
+    """A release is shipped."""
+    RETURN = "Return"
+    """`spec.releaseRef` returns to a release that was healthy before."""
+    GO_BACK = "GoBack"
+    """No attempt was in progress, and stable is rolled back to an earlier release."""
+
+
 class Hold(ApiModel):
     """Why the attempt waits at its weight with its clocks stopped."""
 
@@ -88,6 +99,9 @@ class Attempt(ApiModel):
     """Number of the attempt, from 1."""
     state: State
     """State of the attempt."""
+    kind: AttemptKind = AttemptKind.RELEASE
+    """Kind of the attempt: Release, Return (to a release that was healthy before) or GoBack (stable is rolled
+    back at rest)."""
     digest: Digest
     """Digest of the canary."""
     plan_hash: Annotated[str, Field(max_length=71, pattern=r"^[0-9a-z:]*$")] = ""

@@ -19,6 +19,7 @@ class Trigger(StrEnum):
     TIMEOUT = "Timeout"
     ACTION = "Action"
     SWITCH_OFF = "SwitchOff"
+    GROUP = "Group"
 
 
 class Reason(StrEnum):
@@ -279,7 +280,18 @@ class Reason(StrEnum):
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."
 
+    # Whether the members of a group ship and roll back together.
+    GROUP_CONSISTENT = "GroupConsistent", "No member serves what it shipped together with a failed release."
+    GROUP_INCONSISTENT = (
+        "GroupInconsistent",
+        "A member still serves what it shipped together with a release that another member rolled back.",
+    )
+
     # Why a rollback was requested although no gate failed.
+    GROUP_ROLLBACK = (
+        "GroupRollback",
+        "Another member of the group rolled back a release that was shipped at the same time.",
+    )
     ROLLBACK_REQUESTED = "RollbackRequested", "Someone requested a rollback."
     ROUTE_MARKED = (
         "RouteMarked",

@@ -172,6 +172,10 @@ class AgentRolloutSpec(ApiModel):
 
     agent: DnsLabel
     """Name of the agent. Immutable. Each agent has one AgentRollout in a namespace."""
+    group: DnsLabel | None = None
+    """Name of a group of rollouts in this namespace that ship and roll back together. If a gate, a cap, a
+    time limit or a person rolls back the canary of one member, each other member rolls back what it shipped
+    during that attempt. If absent, the rollout is in no group."""
     release_ref: ReleaseRef
     """Release that should serve the agent. Change this field, in Git or by hand, to ship a release or to
     return to an earlier one."""

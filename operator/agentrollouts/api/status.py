@@ -11,10 +11,11 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Attempt, Weight
+from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
+    DnsLabel,
     Message,
     ObjectName,
     ReasonStr,
@@ -25,6 +26,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
+from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.release import Requirement, ServiceRef
@@ -127,6 +129,12 @@ class HistoryEntry(ApiModel):
     requires: Requirements = ()
     """Other agents that the release works with, and their versions. Only if the outcome is Healthy. Absent
     too if the status would be too large."""
+    kind: AttemptKind = AttemptKind.RELEASE
+    """Kind of the attempt: Release, Return or GoBack."""
+    trigger: Trigger | None = None
+    """Cause of its rollback. Absent if it was not rolled back."""
+    decided_time: Time | None = None
+    """Time at which its rollback was decided. Absent if it was not rolled back."""
 
     @property
     def record(self) -> ReleaseRecord:
@@ -139,6 +147,15 @@ class HistoryEntry(ApiModel):
             snapshot=self.snapshot,
             requires=self.requires,
         )
+
+
+class GroupStatus(ApiModel):
+    """Membership of a group."""
+
+    name: DnsLabel
+    """Name of the group."""
+    since: Time
+    """Time since which the rollout has been a member. Rollbacks of before have no effect on or by it."""
 
 
 class AgentRolloutStatus(ApiModel):
@@ -183,6 +200,8 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Past attempts, newest first: at most `spec.historyLimit`, and as many older ones as are needed to keep
     the newest three healthy releases before stable. At most 50."""
+    group: GroupStatus | None = None
+    """Group of the rollout. Absent without `spec.group`."""
     retried: Retried | None = None
     """Who last had a digest that was rolled back tried again. Absent if no one has."""
     actions: Annotated[
@@ -201,5 +220,5 @@ class AgentRolloutStatus(ApiModel):
     ] = ()
     """Deployments and Services that were made from `spec.workload`. At most 64."""
     conditions: Conditions = ()
-    """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady
-    give details. SwitchedOff is there only while a detour is in progress."""
+    """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable, RollbackReady and
+    GroupConsistent give details. SwitchedOff is there only while a detour is in progress."""

@@ -22,6 +22,8 @@ TRAFFIC_APPLIED: Final = "TrafficApplied"
 ROLLBACK_READY: Final = "RollbackReady"
 """Whether a healthy release could take over all traffic at this moment."""
 
+GROUP_CONSISTENT: Final = "GroupConsistent"
+"""Of a rollout in a group: whether each member could roll back what it shipped with a failed release."""
 RECORDED: Final = "Recorded"
 """Of a rollout, there only while it is False: entries of its record cannot be written."""
 
@@ -35,7 +37,9 @@ REQUIREMENT_UNMET: Final = "RequirementUnmet"
 """A warning, there only while it is True: another agent does not serve what the stable release requires."""
 SWITCHED_OFF: Final = "SwitchedOff"
 """There only while it is True: a detour sends traffic elsewhere."""
-WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED, REQUIREMENT_UNMET, SWITCHED_OFF})
+WARNINGS: Final = frozenset(
+    {ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED, REQUIREMENT_UNMET, SWITCHED_OFF}
+)
 """Conditions whose True is what is wrong."""
 
 

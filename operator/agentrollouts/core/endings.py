@@ -143,6 +143,8 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.FORBIDDEN: _person("grant the operator the permission"),
     Reason.WRITE_REFUSED: _person("correct the field in the message")._replace(is_measured=True),
     Reason.WRITE_FAILED: _itself("the API server accepts the write"),
+    # The group.
+    Reason.GROUP_INCONSISTENT: _person("ship a fix for the member in the message"),
     # A release by itself.
     Reason.REFERENCE_MISSING: _object("create the object that the release refers to"),
     Reason.ARTIFACT_WITHOUT_DIGEST: _person("create a release whose artifact has a digest"),

@@ -25,6 +25,7 @@ from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
 from agentrollouts.shell.index.requirements import dependents
+from agentrollouts.shell.indexes.groups import Groups
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,
@@ -95,8 +96,7 @@ class Cache:
         self._bundles: Counter[str] = Counter()
         """Bytes of all bundles by namespace."""
         self._heads = Heads(self.get)
-        self.ages = Ages()
-        self.answered = AnsweredActions()
+        self.ages, self.answered, self.groups = Ages(), AnsweredActions(), Groups()
 
     def get(self, key: Ref) -> Manifest | None:
         """What is remembered of the object, or None if none is known."""

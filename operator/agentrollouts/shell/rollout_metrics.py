@@ -14,7 +14,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.conditions import GROUP_CONSISTENT, find_condition
 from agentrollouts.core.states import is_under_way
 from agentrollouts.shell.clock import Clock, utc_now
 
@@ -53,11 +55,14 @@ class RolloutMetrics(Collector):
         self._clock = clock
         self._states: dict[Ref, str] = {}
         self._shown: dict[Ref, _Shown] = {}
+        self._inconsistent: dict[Ref, str] = {}
+        """The group of each member that says so."""
 
     def note(self, key: Ref, status: AgentRolloutStatus) -> None:
         """The status as it was just decided."""
         attempt, rollback = status.attempt, status.last_rollback
         self._states[key] = str(attempt.state) if attempt else NEW
+        self._note_group(key, status)
         until = rollback.decided_time + SHOWN_AFTER_ROLLBACK if rollback else None
         detour, is_shown = status.detour, is_under_way(status) or status.detour is not None
         if not is_shown and (until is None or until <= self._clock()):
@@ -77,6 +82,17 @@ class RolloutMetrics(Collector):
         """The rollout is gone."""
         self._states.pop(key, None)
         self._shown.pop(key, None)
+        self._inconsistent.pop(key, None)
+
+    def _note_group(self, key: Ref, status: AgentRolloutStatus) -> None:
+        if status.group is None:
+            self._inconsistent.pop(key, None)
+            return
+        condition = find_condition(status.conditions, GROUP_CONSISTENT)
+        if condition and condition.status is ConditionStatus.FALSE:
+            self._inconsistent[key] = status.group.name
+        else:
+            self._inconsistent.pop(key, None)
 
     def collect(self) -> Iterator[Metric]:
         """All series. Another thread reads them, from copies that are made in one step."""
@@ -84,6 +100,7 @@ class RolloutMetrics(Collector):
         for state, count in sorted(Counter(self._states.copy().values()).items()):
             states.add_metric([state], count)
         yield states
+        yield _groups(self._inconsistent.copy())
         if self._per_rollout():
             now = self._clock()
             shown = [
@@ -93,6 +110,18 @@ class RolloutMetrics(Collector):
             yield from _gates(shown)
             yield _held(shown, now)
             yield _off(shown)
+
+
+def _groups(inconsistent: dict[Ref, str]) -> Metric:
+    family = GaugeMetricFamily(
+        "agentrollouts_group_inconsistent",
+        "Members that report that a member of their group cannot roll back",
+        labels=["namespace", "group"],
+    )
+    places = Counter((key.namespace, group) for key, group in inconsistent.items())
+    for (namespace, group), count in sorted(places.items()):
+        family.add_metric([namespace, group], count)
+    return family
 
 
 def _weights(shown: list[tuple[Ref, _Shown]]) -> Metric:

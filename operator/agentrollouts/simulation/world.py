@@ -18,6 +18,7 @@ from agentrollouts.core.action.freeze import covers
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.reading import Unreadable
+from agentrollouts.core.group.member import Member
 from agentrollouts.core.metrics.census import Sighted
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.queries import QueryPlan
@@ -70,6 +71,8 @@ class World(ApiServer):
     """What the administrator says about the identity of people."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those of the rollout's namespace."""
+    siblings: tuple[Member, ...] = ()
+    """The other members of the rollout's group."""
     keeps_records: bool = True
     """Whether entries of a record can be written; then they are at once."""
     operator_runs: bool = True
@@ -202,6 +205,7 @@ class World(ApiServer):
             actions=tuple(self.actions.values()),
             answered=self.answered(),
             freezes=tuple(each for each in self.freezes if covers(each, self.rollout.metadata, None)),
+            siblings=self.siblings,
             identity_proved=self.identity_proved,
             record=self._record(),
             authority=self.authority,

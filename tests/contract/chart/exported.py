@@ -7,8 +7,11 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import GroupStatus
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
+from agentrollouts.core.conditions import GROUP_CONSISTENT, condition
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
 from sandbox.agent.metrics import AgentMetrics
@@ -53,6 +56,11 @@ def rollouts() -> RolloutMetrics:
     held = a_rollout().serving(OLD).trying(NEW).held_for(Reason.METRICS_UNAVAILABLE).having(gates=(gate,))
     metrics = RolloutMetrics(lambda: True, lambda: START + timedelta(seconds=90))
     metrics.note(Ref("AgentRollout", "support", "agent"), held.build().status)
+    wrong = condition(
+        GROUP_CONSISTENT, ConditionStatus.FALSE, Reason.GROUP_INCONSISTENT, "", generation=1, now=START
+    )
+    member = a_rollout().having(group=GroupStatus(name="checkout", since=START), conditions=(wrong,))
+    metrics.note(Ref("AgentRollout", "support", "other"), member.status)
     return metrics
 
 

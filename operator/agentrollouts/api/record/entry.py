@@ -71,6 +71,7 @@ class RecordEvent(StrEnum):
     ACTION_REFUSED = "ActionRefused"
     DETOUR_STARTED = "DetourStarted"
     DETOUR_ENDED = "DetourEnded"
+    GROUP_ROLLBACK = "GroupRollback"
 
 
 class GateRecord(ApiModel):

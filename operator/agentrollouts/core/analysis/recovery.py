@@ -87,9 +87,9 @@ def gates_after(
 
 
 def _did_harm(status: AgentRolloutStatus) -> bool:
-    """Whether a gate found the canary worse; otherwise an action does not wait for verification."""
+    """Whether a gate found the canary worse; what a person or a group decided waits for no verification."""
     rollback = status.last_rollback
-    if rollback is None or rollback.trigger not in {Trigger.SPEC_REVERTED, Trigger.ACTION}:
+    if rollback is None or rollback.trigger not in {Trigger.SPEC_REVERTED, Trigger.ACTION, Trigger.GROUP}:
         return rollback is not None
     return any(gate.verdict is Verdict.FAIL for gate in status.gates) or any(c.exceeded for c in status.caps)
 

@@ -6,7 +6,7 @@ No traffic is written here: stable 100, canary 0 is rendered from the state alon
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
@@ -24,12 +24,13 @@ REASONS: Final[Mapping[Trigger, Reason]] = {
     Trigger.TIMEOUT: Reason.TIMED_OUT,
     Trigger.ACTION: Reason.ROLLBACK_REQUESTED,
     Trigger.SWITCH_OFF: Reason.SWITCHED_OFF,
+    Trigger.GROUP: Reason.GROUP_ROLLBACK,
 }
 """What each trigger is called in a condition, where only the trigger is still known."""
 
-PROVED: Final = frozenset({Trigger.BREACH, Trigger.CAP, Trigger.ACTION})
-"""Triggers that speak against the release: harm that was measured, or a person's word. Time that ran out does
-not by itself, nor does Git."""
+PROVED: Final = frozenset({Trigger.BREACH, Trigger.CAP, Trigger.ACTION, Trigger.GROUP})
+"""Triggers that speak against the release: harm that was measured, here or in its group, or a person's word.
+Time that ran out does not by itself, nor does Git."""
 TOLD: Final = frozenset({Reason.GATE_FAILED, Reason.ROUTE_MARKED})
 """Reasons that speak against it whatever the trigger: a gate failed until time ran out, or the route says
 that a person requested it."""
@@ -88,6 +89,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
     attempt = Attempt(
         number=next_number(status),
         state=State.ROLLING_BACK,
+        kind=AttemptKind.GO_BACK,
         digest=bad.digest,
         plan_hash=plan_hash(progress.spec),
         start_time=now,
@@ -96,7 +98,8 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
     begun = progress.then(stable=move.target, canary=bad, attempt=attempt, gates=(), course=())
     if weights := status.weights:  # what the route showed as stable's share is the canary's now
         begun = begun.then(weights=WeightsStatus(stable=weights.canary, canary=weights.stable))
-    is_unproved = move.trigger is not Trigger.ACTION and move.reason is not Reason.ROUTE_MARKED
+    is_measured = move.trigger not in {Trigger.ACTION, Trigger.GROUP}
+    is_unproved = is_measured and move.reason is not Reason.ROUTE_MARKED
     return _roll_back(begun, moves.RollBack(move.trigger, move.reason, move.message, is_unproved))
 
 

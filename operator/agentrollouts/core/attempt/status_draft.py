@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import Look
@@ -58,6 +58,7 @@ class ClockChanges(TypedDict, total=False):
 class AttemptChanges(ClockChanges, total=False):
     """What a move can change in the attempt, besides its state."""
 
+    kind: AttemptKind
     plan_hash: str
     phase_index: int
     phase_name: str
@@ -133,6 +134,10 @@ class Progress:
             start_time=attempt.start_time,
             end_time=self.now,
             requires=canary.requires if outcome is Outcome.HEALTHY else (),
+            kind=attempt.kind,
         )
+        if outcome is Outcome.ROLLED_BACK and self.status.last_rollback:
+            decided = self.status.last_rollback.decided_time
+            entry = entry.copy_with(trigger=attempt.trigger, decided_time=decided)
         banned = {old.digest for old in self.status.quarantined}
         return ended.then(history=kept((entry, *self.status.history), self.spec, banned))

@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from agentrollouts.api.attempt import Attempt, Hold, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
@@ -97,7 +97,9 @@ def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
     started = begun.tell(
         Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is being rolled out"
     )
-    if state is not State.CANARY:
+    if state is State.BAKING:  # there is nothing to compare a release with that was healthy before
+        return started.moved(state, weight=FULL, kind=AttemptKind.RETURN)
+    if state is State.INITIAL:
         return started.moved(state, weight=FULL)
     bound = started.moved(state, approvals=required(progress.spec, 0))
     return _enter_phase(bound, 0, _first_weight(bound, 0))

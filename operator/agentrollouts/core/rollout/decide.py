@@ -25,6 +25,7 @@ from agentrollouts.core.rollout.checks import (
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
+from agentrollouts.core.rollout.group import failed_at_rest, failed_on_trial
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
 from agentrollouts.core.states import is_pending, is_progressing
@@ -69,6 +70,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.rollback_in_progress,  # never reconsidered: not by new metrics, a new spec or a restart
     detours.switched_off,  # the traffic goes elsewhere already, so the attempt is over
     progressing.rollback_requested,  # needs no metric, no release object, no working Prometheus
+    failed_on_trial,  # a sibling rolled back what it shipped at the same time; that is proof of harm too
     progressing.gate_failed,  # proof of harm comes before every reason to continue or wait
     progressing.cap_exceeded,  # so does a cap, which needs no comparison
     fuses.fuse_burnt,  # and a gate that held as long as it may, and no one answers
@@ -100,6 +102,7 @@ IDLE: Final[tuple[Check, ...]] = (
     predecessor_known,  # the same
     idle.rollback_latched,  # a release that the route marks as rolled back does not serve again
     idle.rollback_requested,  # the same; before the desired release, which may be missing
+    failed_at_rest,  # so is what was shipped together with a sibling that failed
     detours.harmful,  # what serves alone must not serve
     proof.proved,  # the cause of the last rollback while idle is known now
     idle.stable_failed,  # then the metrics of stable itself, where `spec.watch` enables them

@@ -24,6 +24,7 @@ from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
+    GROUP_CONSISTENT,
     RECORDED,
     REQUIREMENT_UNMET,
     ROUTE_CONFLICT,
@@ -44,12 +45,14 @@ from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
+from agentrollouts.core.rollout.group import membership
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.detours import detour_events, switched_off
+from agentrollouts.core.rollout.reporting.group import group_consistent
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
 from agentrollouts.core.rollout.reporting.requirements import requirement_unmet
@@ -118,7 +121,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_same = is_same_segment(s.obs.status, progress.status)
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
-    status = requests.status
+    status = requests.status.copy_with(group=membership(s.obs))
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
@@ -199,6 +202,7 @@ def _conditions(
         RECORDED: not_recorded(s.obs),
         REQUIREMENT_UNMET: requirement_unmet(s.obs),
         SWITCHED_OFF: switched_off(s, status),
+        GROUP_CONSISTENT: group_consistent(s.obs, status.copy_with(conditions=conditions)),
     }
     for kind, warning in warnings.items():
         conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)

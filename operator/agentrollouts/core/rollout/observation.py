@@ -14,6 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.group.member import Member
 from agentrollouts.core.group.requirements import Others
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
@@ -81,6 +82,8 @@ class Observation:
 
     None if they are not known, as in a simulation: requirements are not enforced then.
     """
+    siblings: tuple[Member, ...] = ()
+    """The other members of its group."""
     record: Knowledge = NOTHING_KNOWN
     """What is known of the writing of the record."""
     identity_proved: bool | None = None

@@ -123,6 +123,7 @@ class RolloutObserver:
             answered=self._cache.answered.of(_key_of(rollout)),
             freezes=self._freezes.covering(rollout.metadata),
             others=self._others.around(rollout, release),
+            siblings=self._cache.groups.siblings(_key_of(rollout), rollout.spec.group),
             authority=self._permits.authority if self._permits else Authority(),
         )
         obs = replace(obs, same_door=self._same_door(obs))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
-from agentrollouts.shell.cache import Cache
+from agentrollouts.shell.cache import Cache, version_of
+from agentrollouts.shell.indexes.groups import Woken
 from agentrollouts.shell.relations import ACTION, FREEZE, RELEASE, ROLLOUT, frozen, is_answered, rollout_of
 from agentrollouts.shell.workqueue import WorkQueue
 
@@ -44,6 +45,8 @@ class Intake:
             self._mark(manifest, beside, urgent, is_claim_new=claim != self._cache.claim(key))
             if key.kind == FREEZE and (freeze is None or freeze.get("spec") != manifest.get("spec")):
                 self._mark_frozen(*(each for each in (freeze, manifest) if each))
+        if key.kind == ROLLOUT and self._cache.version(key) == version_of(manifest):
+            self._wake(self._cache.groups.put(key, manifest))
 
     def put_unseen(self, manifest: Manifest) -> None:
         """An object was read by name that the watch does not show, as it has lost our label."""
@@ -57,6 +60,7 @@ class Intake:
             self._cache.answered.remove(manifest)
         if self._cache.drop(manifest):
             self._mark(manifest, beside)
+            self._wake(self._cache.groups.remove(Ref.of(manifest)))
             if manifest["kind"] == FREEZE:
                 self._mark_frozen(freeze or manifest)
 
@@ -65,6 +69,11 @@ class Intake:
         for kind in (ROLLOUT, RELEASE):
             for key in self._cache.versions(kind, None):
                 self._queue.mark(key)
+
+    def _wake(self, siblings: Woken) -> None:
+        """Mark the other members of a group, at once if one of them has rolled back."""
+        for key in siblings.keys:
+            self._queue.mark(key, is_urgent=siblings.is_urgent)
 
     def _mark_frozen(self, *versions: Manifest) -> None:
         """Mark what a freeze was about, and is about now; what is at rest has no business with it."""

@@ -21,6 +21,7 @@ from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_rest
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.desired import Standing, missing_service
+from agentrollouts.core.rollout.group import failed_at_rest, why_at_rest
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.rollback_target import (
     altered_snapshot,
@@ -44,7 +45,9 @@ def rollback_latched(s: Situation) -> moves.Move | None:
     target = begun_target(s) if latch and stable else None
     if latch is None or stable is None or target is None:
         return None
-    if latch.trigger is not Trigger.ACTION:
+    if latch.trigger is Trigger.GROUP and (why := why_at_rest(s)):
+        return moves.RollBackStable(target, Trigger.GROUP, Reason.GROUP_ROLLBACK, why)
+    if latch.trigger not in {Trigger.ACTION, Trigger.GROUP}:
         return moves.RollBackStable(target, latch.trigger, REASONS[latch.trigger], quoted(latch))
     order = s.requests.rollback
     if order is None:  # the request itself would prove it, and nothing else does
@@ -97,8 +100,13 @@ def _led_here(status: AgentRolloutStatus) -> bool:
 
 def unsure_of(s: Situation) -> frozenset[str]:
     """The Services whose endpoints decide where stable is rolled back to; empty unless that is due."""
-    is_due = s.requests.rollback or (_harm(s) is not None and not _led_here(s.status))
-    return unasked(s) if is_due else frozenset()
+    return unasked(s) if s.requests.rollback or _cause(s) else frozenset()
+
+
+def _cause(s: Situation) -> str:
+    """Why stable should be rolled back without a request; empty if it should not."""
+    harm = None if _led_here(s.status) else _harm(s)
+    return harm[2] if harm else why_at_rest(s)
 
 
 def agent_taken(s: Situation) -> moves.Rest | None:
@@ -175,6 +183,9 @@ def _stuck(s: Situation) -> moves.Rest | None:
             Reason.NO_HEALTHY_TARGET,
             f"{release}: {harm.message}; not rolled back: {why}; look for another cause, or ship a fix",
         )
+    if (why := why_at_rest(s)) and not candidates(s):
+        sentence = f"{why}; not rolled back: there is no healthy release before it; ship a fix"
+        return moves.Rest(Reason.NO_HEALTHY_TARGET, sentence)
     return None
 
 
@@ -190,11 +201,11 @@ def _worried(s: Situation) -> moves.Rest | None:
 
 def _deserted_targets(s: Situation) -> moves.Rest | None:
     """Stable should be rolled back, but no target has a ready endpoint."""
-    stable, attempt, targets, harm = s.status.stable, s.status.attempt, candidates(s), _harm(s)
-    is_due = s.requests.rollback or (harm is not None and not _led_here(s.status))
+    stable, attempt, targets, why = s.status.stable, s.status.attempt, candidates(s), _cause(s)
+    is_due = s.requests.rollback or why
     if stable is None or attempt is None or not is_due or not targets or find_target(s):
         return None
-    cause = "as requested" if harm is None else f"though {harm[2]}"
+    cause = f"though {why}" if why else "as requested"
     services = ", ".join(f"Service {r.service.name} of {r.release}" for r in targets if r.service)
     verb = "has" if len(targets) == 1 else "each have"
     cure = "its pods are being started; wait" if is_managed(s, targets[0]) else "start its agents"
@@ -214,7 +225,7 @@ def cold_target(s: Situation) -> ReleaseRecord | None:
 
 def stable_rolls_back_first(s: Situation) -> moves.Move | None:
     """Stable must be rolled back, so the pending attempt ends; its release is tried again after that."""
-    rollback = rollback_requested(s) or stable_failed(s)
+    rollback = rollback_requested(s) or failed_at_rest(s) or stable_failed(s)
     if rollback is None:
         return None
     return moves.Supersede(f"Rolling back to {rollback.target.release} first. {rollback.message}")

@@ -24,6 +24,7 @@ from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
+from agentrollouts.core.rollout.group import failed_on_trial
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.latch import quoted
@@ -56,9 +57,9 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
     latch = s.routing.latch(s.attempt.number)
     if latch is None or s.status.stable is None or s.status.canary is None:
         return None
-    if latch.trigger is Trigger.ACTION:  # the request itself proves it, and nothing else
+    if latch.trigger in {Trigger.ACTION, Trigger.GROUP}:  # the request itself proves it, or a sibling
         unproved = moves.RollBack(Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(latch))
-        return _requested(s) or unproved
+        return _requested(s) or failed_on_trial(s) or unproved
     return moves.RollBack(latch.trigger, _reason_of(latch.trigger, s), quoted(latch))
 
 

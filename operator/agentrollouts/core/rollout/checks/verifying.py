@@ -10,6 +10,7 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.rollout.desired import Desired, Standing
+from agentrollouts.core.rollout.group import failed_at_rest
 from agentrollouts.core.rollout.situation import Situation, sentences
 
 ELSEWHERE = "the cause is elsewhere: in a dependency, in data that the release wrote, or at the provider"
@@ -24,6 +25,8 @@ def verifying(s: Situation) -> moves.Move:
         raise ValueError("Only a rollback can be verified")
     if other := _waiting(s, rollback):
         return moves.Conclude(VerifyOutcome.UNVERIFIED, f"Not verified, since {other} was requested.")
+    if due := failed_at_rest(s):
+        return moves.Conclude(VerifyOutcome.UNVERIFIED, f"Not verified, since {due.message}.")
     if not s.analysis.gates_after:
         return _by_the_gateway(s, rollback)
     return _by_the_gates(s, rollback)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction, TakenAction
-from agentrollouts.api.reasons import Reason
+from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import RecordEvent, ServedRelease, Window
 from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
@@ -132,7 +132,9 @@ def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterato
         case moves.Promote():
             healthy = _left(s, RecordEvent.HEALTHY, after)
             yield _at_end(s, healthy.copy_with(outcome=Outcome.HEALTHY.value, weight=100), after)
-        case moves.RollBack() | moves.RollBackStable():
+        case moves.RollBack(trigger) | moves.RollBackStable(_, trigger):
+            if trigger is Trigger.GROUP:
+                yield _now(s, RecordEvent.GROUP_ROLLBACK, after, message=move.message)
             yield _rollback(s, after)
         case moves.Verify():
             yield _routed(s, after)

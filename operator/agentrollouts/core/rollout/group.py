@@ -1,0 +1,53 @@
+"""What the group of a rollout requires of it, and its membership as the status records it."""
+
+from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.group.member import Member, member_of
+from agentrollouts.core.group.rollback import due_at_rest, due_on_trial
+from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.rollback_target import find_target
+from agentrollouts.core.rollout.situation import Situation
+
+
+def membership(obs: Observation) -> GroupStatus | None:
+    """The group and since when; what happened before counts neither for this rollout nor for the others."""
+    group, known = obs.rollout.spec.group, obs.status.group
+    if group is None:
+        return None
+    return known if known and known.name == group else GroupStatus(name=group, since=obs.now)
+
+
+def itself(obs: Observation, status: AgentRolloutStatus) -> Member | None:
+    """The rollout as its siblings see it with that status; None if it is in no group."""
+    return member_of(obs.rollout.metadata.name, obs.rollout.spec.group, status)
+
+
+def why_on_trial(s: Situation) -> str:
+    """Why the group requires that the canary is rolled back; empty if it does not."""
+    member = itself(s.obs, s.status)
+    due = due_on_trial(member, s.obs.siblings) if member and s.status.stable else None
+    return due.sentence(s.spec.group or "") if due else ""
+
+
+def why_at_rest(s: Situation) -> str:
+    """Why the group requires that stable is rolled back; empty if it does not."""
+    member = itself(s.obs, s.status)
+    due = due_at_rest(member, s.obs.siblings) if member else None
+    return due.sentence(s.spec.group or "") if due else ""
+
+
+def failed_on_trial(s: Situation) -> moves.RollBack | None:
+    """A sibling rolled back what it shipped at the same time.
+
+    A first release has nothing to roll back to: it continues, and the condition `GroupConsistent` reports it.
+    """
+    why = why_on_trial(s)
+    return moves.RollBack(Trigger.GROUP, Reason.GROUP_ROLLBACK, why) if why else None
+
+
+def failed_at_rest(s: Situation) -> moves.RollBackStable | None:
+    """The same for a change that was promoted before its sibling failed."""
+    why = why_at_rest(s)
+    target = find_target(s) if why else None
+    return moves.RollBackStable(target, Trigger.GROUP, Reason.GROUP_ROLLBACK, why) if target else None
