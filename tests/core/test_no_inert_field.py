@@ -34,6 +34,7 @@ from testkit.builders.names import AGENT, NEW, OLD, OLDEST, START, digest_of, se
 from testkit.builders.observations import an_observation
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import a_rollout
+from testkit.requirements import BILLING, requiring
 from testkit.workloads import TEMPLATE, WORKLOAD
 from testkit.world import Behavior, a_world
 
@@ -50,14 +51,11 @@ RECORDED: Final = frozenset(
         ("Source", "revision"),
         ("AgentReleaseSpec", "approved_by"),
         ("AgentReleaseSpec", "risk_tier"),
-        ("Requirement", "agent"),
         ("MemoryComponent", "snapshot"),
         ("MemorySnapshot", "uri"),
     }
 )
 """For people and for agents; the operator does nothing with them. The description says so."""
-REFUSED_WHEN_WRONG: Final = frozenset({("AgentReleaseSpec", "requires"), ("Requirement", "versions")})
-"""Recorded too, after a check of their form."""
 WORDS: Final = re.compile(r"\brecord(ed)?\b.*\bthe\s+operator\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -200,21 +198,22 @@ def test_each_field_of_a_release_is_read_content_or_says_that_it_is_a_record(rea
     release = AgentRelease.model_validate(a_release())
     decide_release(ReleaseObservation(now=START, release=release, config_maps=CONFIG_MAPS, snapshots=()))
     decide(an_observation(a_rollout().serving(OLD).asking_for(NEW)))
+    decide(an_observation(a_rollout().serving(OLD).asking_for(NEW), release=requiring(NEW), others=()))
+    decide(an_observation(a_rollout().serving(OLD).asking_for(NEW), release=requiring(NEW), others=BILLING))
     signed = a_ready_release(NEW).replace(spec=release.spec)
     decide(an_observation(a_rollout().serving(OLD).trying(NEW), release=signed))
     content = fields(Components).keys()
     every = fields(AgentReleaseSpec)
 
-    recorded = RECORDED | REFUSED_WHEN_WRONG
     whole = {("ServiceRef", name) for name in ("name", "port")}  # written to the route as it is
-    assert every.keys() - content - read - whole == recorded - content - read
-    assert {field: every[field] for field in recorded if not WORDS.search(every[field])} == {}
+    assert every.keys() - content - read - whole == RECORDED - content - read
+    assert {field: every[field] for field in RECORDED if not WORDS.search(every[field])} == {}
 
 
 def test_descriptions_say_what_is_a_record() -> None:
     """In the CRDs as well, where `kubectl explain` finds it."""
     crd = (EXAMPLES.parents[1] / "agentrollouts.dev_agentreleases.yaml").read_text()
-    for name in ("riskTier", "requires", "snapshot", "approvedBy"):
+    for name in ("riskTier", "snapshot", "approvedBy"):
         text = " ".join(crd.partition(f"{name}:\n")[2][:600].split())
         assert WORDS.search(text), name
 

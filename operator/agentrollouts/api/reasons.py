@@ -131,6 +131,8 @@ class Reason(StrEnum):
         "The Deployment in workload.deploymentRef cannot be copied for the release.",
     )
     NO_READY_ENDPOINTS = "NoReadyEndpoints", "The Service of the release has no ready endpoint."
+    REQUIREMENT_UNMET = "RequirementUnmet", "Another agent does not serve what the release requires."
+    BREAKS_DEPENDENT = "BreaksDependent", "Another agent requires a range that excludes the release."
     QUARANTINED = (
         "Quarantined",
         "This digest was rolled back and is not tried again until someone retries it.",

@@ -74,10 +74,10 @@ class Requirement(ApiModel):
     """Another agent that this release works with, and its versions."""
 
     agent: DnsLabel
-    """Name of the other agent. A record that the operator does not use."""
+    """Name of the other agent, which an AgentRollout in the same namespace ships."""
     versions: VersionRange
     """Versions of its releases that this release works with, such as `>=2.0.0,<3.0.0`. A malformed range is
-    rejected. A record that the operator does not enforce yet."""
+    rejected."""
 
 
 class AgentReleaseSpec(ApiModel):
@@ -92,6 +92,13 @@ class AgentReleaseSpec(ApiModel):
                 optional=("parent", "description", "source", "approvedBy", "serving", "requires"),
             ),
             kept_presence(*(f"components.{name}" for name in COMPONENTS if name not in {"prompt", "model"})),
+            rules(
+                cel(
+                    "!has(self.requires) || self.requires.all(each, each.agent != self.agent)",
+                    "`requires` must not name the agent itself; name other agents",
+                    "requires",
+                )
+            ),
         )
     )
 
@@ -124,8 +131,9 @@ class AgentReleaseSpec(ApiModel):
     requires: Annotated[
         tuple[Requirement, ...], Field(max_length=16, json_schema_extra=list_map("agent"))
     ] = ()
-    """Other agents that this release works with, and their versions. A record that the operator does not
-    enforce yet; it only rejects malformed ranges. At most 16."""
+    """Other agents that this release works with, and their versions. An attempt waits while another agent
+    serves a version outside its range, or while what another agent serves excludes this version. A rollback
+    never waits for it. At most 16."""
 
 
 class Change(StrEnum):

@@ -27,10 +27,16 @@ from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
-from agentrollouts.api.release import ServiceRef
+from agentrollouts.api.release import Requirement, ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
 from agentrollouts.api.workload import StampedWorkload
+
+Requirements = Annotated[
+    tuple[Requirement, ...],
+    Field(max_length=16, json_schema_extra=list_map("agent"), exclude_if=lambda value: not value),
+]
+"""What a release requires of other agents, kept here since its AgentRelease can be deleted."""
 
 MAX_LEDGER: Final = 60
 """Actions that a status lists: those that are kept, and those that one decision takes beside them."""
@@ -59,6 +65,8 @@ class ReleaseRecord(ApiModel):
     """Name of the ConfigMap that contains the bundle."""
     healthy_time: Time | None = None
     """Time at which it became healthy."""
+    requires: Requirements = ()
+    """Other agents that the release works with, and their versions."""
 
 
 class WeightsStatus(ApiModel):
@@ -112,6 +120,9 @@ class HistoryEntry(ApiModel):
     """Time at which the attempt began."""
     end_time: Time
     """Time at which the attempt ended."""
+    requires: Requirements = ()
+    """Other agents that the release works with, and their versions. Only if the outcome is Healthy. Absent
+    too if the status would be too large."""
 
     @property
     def record(self) -> ReleaseRecord:
@@ -122,6 +133,7 @@ class HistoryEntry(ApiModel):
             digest=self.digest,
             service=self.service,
             snapshot=self.snapshot,
+            requires=self.requires,
         )
 
 

@@ -31,7 +31,9 @@ SHARE_EXCEEDED: Final = "ShareExceeded"
 """A warning, there only while it is True: the namespace requests more than its share of Prometheus."""
 ANNOTATION_IGNORED: Final = "AnnotationIgnored"
 """A warning, there only while it is True: an annotation requests what only an action can."""
-WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED})
+REQUIREMENT_UNMET: Final = "RequirementUnmet"
+"""A warning, there only while it is True: another agent does not serve what the stable release requires."""
+WARNINGS: Final = frozenset({ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED, REQUIREMENT_UNMET})
 """Conditions whose True is what is wrong."""
 
 

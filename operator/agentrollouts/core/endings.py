@@ -118,6 +118,8 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.SERVICE_MISSING: _person("ship a release that names its Service"),
     Reason.SERVICE_SHARED: _person("ship a release with its own Service"),
     Reason.NO_READY_ENDPOINTS: _object("an endpoint of the Service becomes ready"),
+    Reason.REQUIREMENT_UNMET: _object("the other agent serves a version within the range"),
+    Reason.BREAKS_DEPENDENT: _object("the other agent serves a release whose range includes this version"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
     Reason.NOT_ROLLED_BACK: _person("remove what refuses the write; the operator retries")._replace(

@@ -24,6 +24,7 @@ from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
+from agentrollouts.shell.index.requirements import dependents
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,
@@ -175,9 +176,9 @@ class Cache:
                 yield owner
 
     def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
-        """The rollouts at the doors that a route is about to come to or to leave, a few for each door."""
+        """The rollouts at the doors that a route comes to or leaves, a few each; of a rollout, dependents."""
         if manifest["kind"] != ROUTE:
-            return ()
+            return dependents(manifest, self, is_gone=is_gone) if manifest["kind"] == ROLLOUT else ()
         key = Ref.of(manifest)
         stored = self._objects.get(key)
         before = {entry for entry in (stored.entries if stored else ()) if isinstance(entry, int)}

@@ -16,6 +16,7 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.traffic.conflicts import doors
 from agentrollouts.core.traffic.routers import table
+from agentrollouts.shell.index import requirements
 
 ACTION: Final = "AgentRolloutAction"
 CONFIG_MAP: Final = "ConfigMap"
@@ -50,6 +51,7 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
     yield key.kind, key.namespace, agent_of(manifest)
     if key.kind in {ROLLOUT, RELEASE}:
         yield key.kind, key.namespace
+        yield from requirements.entries(key, manifest)
     if key.kind == RELEASE:
         yield RELEASE_NAME, key.namespace, key.name
         if parent := (_spec(manifest).get("parent") or {}).get("name"):

@@ -127,6 +127,7 @@ class Progress:
             message=message,
             start_time=attempt.start_time,
             end_time=self.now,
+            requires=canary.requires if outcome is Outcome.HEALTHY else (),
         )
         banned = {old.digest for old in self.status.quarantined}
         return ended.then(history=kept((entry, *self.status.history), self.spec, banned))

@@ -53,7 +53,7 @@ leads to a rollback."""
 
 
 def stopped(s: Situation) -> moves.Move | None:
-    """A freeze, or a record that is behind, holds the attempt.
+    """A freeze, a record that is behind, or a release that does not fit other agents holds the attempt.
 
     A rollback, now or at the end of another hold, is as without it.
     """
@@ -76,7 +76,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     progressing.plan_changed,  # before any hold, which would be about the old plan
     requested.held_by_person,  # a person's hold is named before any other
     progressing.paused,  # so is a pause in Git
-    stopped,  # and a freeze, and a record behind; they do not delay what follows if that is a rollback
+    stopped,  # and a freeze, a record behind, other agents; what follows is not delayed if it rolls back
     *ONWARD,
 )
 

@@ -25,6 +25,7 @@ from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
     RECORDED,
+    REQUIREMENT_UNMET,
     ROUTE_CONFLICT,
     SHARE_EXCEEDED,
     set_condition,
@@ -48,6 +49,7 @@ from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorde
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
+from agentrollouts.core.rollout.reporting.requirements import requirement_unmet
 from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.size import bounded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
@@ -186,6 +188,7 @@ def _conditions(
         ANNOTATION_IGNORED: annotation_ignored(s.obs),
         SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
         RECORDED: not_recorded(s.obs),
+        REQUIREMENT_UNMET: requirement_unmet(s.obs),
     }
     for kind, warning in warnings.items():
         conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)

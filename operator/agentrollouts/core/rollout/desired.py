@@ -160,5 +160,6 @@ def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> Release
         digest=status.digest,
         service=service_of(rollout.spec, release),
         snapshot=status.snapshot.name,
+        requires=release.spec.requires,
     )
     return missing_service(rollout.spec, record) or record

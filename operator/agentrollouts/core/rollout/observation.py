@@ -14,6 +14,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.group.requirements import Others
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
 from agentrollouts.core.release.snapshot import releases_of
@@ -75,6 +76,11 @@ class Observation:
     """Actions about this rollout that have their last answer; of very many, a part."""
     freezes: tuple[AgentFreeze, ...] = ()
     """Those that cover this rollout, whether or not they are active now."""
+    others: Others | None = None
+    """The rollouts of agents that a release here requires, and those of which a release requires this agent.
+
+    None if they are not known, as in a simulation: requirements are not enforced then.
+    """
     record: Knowledge = NOTHING_KNOWN
     """What is known of the writing of the record."""
     identity_proved: bool | None = None

@@ -7,6 +7,7 @@ answer is never replaced by none, so the target must have a ready endpoint.
 from itertools import islice
 
 from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.core.group.requirements import misfit
 from agentrollouts.core.history import earlier_healthy, is_trusted
 from agentrollouts.core.rollout.desired import missing_service
 from agentrollouts.core.rollout.situation import Situation
@@ -16,8 +17,9 @@ from agentrollouts.core.traffic.endpoints import is_ready
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
     """The releases that may serve again and still have their snapshot; newest first.
 
-    At most `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck. If a
-    person named a target, only that one.
+    Those that do not fit what other agents serve come last: one of them is better than none. At most
+    `spec.rollback.maxWalkBack` releases back: one that is older fits the world of today by luck. If a person
+    named a target, only that one.
     """
     named = s.requests.rollback.spec.target if s.requests.rollback else None
     return tuple(record for record in able(s) if named in {None, record.release})
@@ -25,13 +27,15 @@ def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
 
 def able(s: Situation) -> tuple[ReleaseRecord, ...]:
     """The candidates, whatever a person named."""
-    return tuple(
+    records = (
         entry.record
         for entry in islice(earlier_healthy(s.status), s.spec.rollback.max_walk_back)
         if is_trusted(entry, s.status)
         and entry.snapshot in s.obs.snapshots
         and missing_service(s.spec, entry.record) is None
     )
+    agent, others = s.spec.agent, s.obs.others
+    return tuple(sorted(records, key=lambda record: misfit(record, agent, others) is not None))
 
 
 def find_target(s: Situation, *, forced: bool = False) -> ReleaseRecord | None:

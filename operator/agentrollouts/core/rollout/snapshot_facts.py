@@ -29,7 +29,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.names import FIELD_MANAGER, GROUP
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.release import ServiceRef
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined, Requirements
 from agentrollouts.core.effects import Write
 from agentrollouts.core.history import newest_word
 from agentrollouts.core.release.snapshot import snapshot_name
@@ -57,6 +57,7 @@ class Healthy(ApiModel):
     attempt: int = 1
     time: Time
     """When it was found healthy, or later, when a rollback returned to it."""
+    requires: Requirements = ()
 
 
 class Banned(ApiModel):
@@ -205,6 +206,7 @@ def _healthy(status: AgentRolloutStatus, agent: str, digest: str) -> Mapping[str
         "time": _text(max(moments)),
         "version": record.version,
         **({"service": {"name": service.name, "port": service.port}} if service else {}),
+        **({"requires": [each.to_json() for each in record.requires]} if record.requires else {}),
     }
 
 

@@ -33,6 +33,7 @@ from agentrollouts.shell.clock import Clock, utc_now
 from agentrollouts.shell.inputs.actions import Actions
 from agentrollouts.shell.inputs.endpoints import KIND, SERVICE_LABEL, EndpointWatch
 from agentrollouts.shell.inputs.freezes import Freezes
+from agentrollouts.shell.inputs.others import OtherRollouts
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits.rollouts import Permits, Permitted
 from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
@@ -69,6 +70,7 @@ class RolloutObserver:
         endpoints: EndpointWatch | None = None,
     ) -> None:
         self._freezes = Freezes(cache)
+        self._others = OtherRollouts(cache)
         self._actions = Actions(cache, cluster)
         self._permits = permits
         self._cache = cache
@@ -120,6 +122,7 @@ class RolloutObserver:
             actions=actions,
             answered=self._cache.answered.of(_key_of(rollout)),
             freezes=self._freezes.covering(rollout.metadata),
+            others=self._others.around(rollout, release),
             authority=self._permits.authority if self._permits else Authority(),
         )
         obs = replace(obs, same_door=self._same_door(obs))

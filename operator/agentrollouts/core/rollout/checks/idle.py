@@ -16,7 +16,7 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.requested import rollback_order
-from agentrollouts.core.rollout.checks.stops import stopped_beginning
+from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_rest
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
@@ -120,7 +120,8 @@ def healthy(s: Situation) -> moves.Move | None:
     """The desired release is stable."""
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
-    healthy = moves.Rest(Reason.HEALTHY, f"{s.desired.record.release} serves all traffic")
+    serves, lacks = f"{s.desired.record.release} serves all traffic", unmet_at_rest(s.obs)
+    healthy = moves.Rest(Reason.HEALTHY, f"{serves}. {lacks}" if lacks else serves)
     return _stuck(s) or _worried(s) or healthy
 
 

@@ -79,6 +79,7 @@ def _history(facts: Iterable[Healthy]) -> tuple[HistoryEntry, ...]:
                 message="Recorded on its snapshot by an earlier rollout",
                 start_time=fact.time,
                 end_time=fact.time,
+                requires=fact.requires,
             )
         )
     return tuple(reversed(entries))

@@ -1,8 +1,8 @@
 """The size of a status: at most 128 KiB, whatever the plan, so that no rollout slows down others.
 
 Counts are bounded where they are made (`core.judge.folding`). What is left are texts, of which a long history
-has many, and the distributions of shifts, which are for people: they are cut, the oldest first, and nothing
-that a decision depends on is. At last the course keeps nothing but its weights.
+has many, what past releases required, and the distributions of shifts, which are for people: they are cut,
+and nothing that a decision depends on is. At last the course keeps nothing but its weights.
 """
 
 from typing import Final
@@ -22,11 +22,12 @@ _ORDINARY: Final = 12
 
 def bounded(status: AgentRolloutStatus) -> AgentRolloutStatus:
     """The status with as much text as it has room for."""
-    if len(status.gates) + len(status.watched) <= _SURELY and len(status.history) <= _ORDINARY:
+    is_small = len(status.gates) + len(status.watched) <= _SURELY and len(status.history) <= _ORDINARY
+    if is_small and not any(entry.requires for entry in status.history):
         return status
     if _size(status) <= STATUS_BYTES:
         return status
-    history = tuple(entry.copy_with(message=_cut(entry.message)) for entry in status.history)
+    history = tuple(entry.copy_with(message=_cut(entry.message), requires=()) for entry in status.history)
     quarantined = tuple(entry.copy_with(message=_cut(entry.message)) for entry in status.quarantined)
     status = status.copy_with(history=history, quarantined=quarantined)
     if _size(status) <= STATUS_BYTES:

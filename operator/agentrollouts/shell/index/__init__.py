@@ -1,0 +1,1 @@
+"""How the cache finds rollouts that concern each other, beyond what they name."""
