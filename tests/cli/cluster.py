@@ -38,7 +38,6 @@ class FakeCluster:
         fields: Mapping[str, str] | None = None,
     ) -> list[Manifest]:
         """All of a kind, or the fault of that namespace or list; `fields` are those of the spec."""
-        assert labels is None, "no command selects by labels"
         self._fail(namespace)
         self._fail(f"list {kind}")
         self.listed.append(kind)
@@ -46,7 +45,9 @@ class FakeCluster:
         found = (
             each
             for ref, each in self.objects.items()
-            if ref.kind == kind and wanted <= set(_texts(each["spec"]))
+            if ref.kind == kind
+            and wanted <= set(_texts(each.get("spec") or {}))
+            and (labels or {}).items() <= (each["metadata"].get("labels") or {}).items()
         )
         return [copy.deepcopy(each) for each in found if namespace in {None, each["metadata"]["namespace"]}]
 

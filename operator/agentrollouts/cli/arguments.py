@@ -13,6 +13,7 @@ from agentrollouts.cli.online.arguments import add_actions
 from agentrollouts.cli.online.digest import add_who_served
 from agentrollouts.cli.record.arguments import EXPORT_RECORD_HELP, VERIFY_RECORD_HELP, add_records
 from agentrollouts.cli.record.report_arguments import add_report
+from agentrollouts.cli.release.arguments import add_derive
 
 
 class Command(StrEnum):
@@ -20,6 +21,7 @@ class Command(StrEnum):
 
     OPERATOR = "operator"
     CRDS = "crds"
+    DERIVE = "derive"
     GATES = "gates"
     JUDGE = "judge"
     PLAN = "plan"
@@ -93,6 +95,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         )
     )
     add_who_served(commands)
+    add_derive(commands)
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
     add_records(
         _described(

@@ -1,0 +1,90 @@
+"""The arguments of `agentrollouts derive`."""
+
+import argparse
+import re
+from typing import Final
+
+from agentrollouts.api.model.base import DNS_SUBDOMAIN
+
+DERIVE: Final = "derive"
+_NAME_LENGTH: Final = 63
+"""Of a release, as its name is the value of a label."""
+
+HELP: Final = """\
+Print a new AgentRelease that is BASE with a component of another release, for example to roll back the prompt
+and keep everything else. `parent` is set, and the description says what comes from where. How it differs from
+BASE is printed to standard error.
+
+  agentrollouts derive support-agent-4.2.1 --version=4.2.2 --take=prompt=support-agent-4.1.0
+
+Releases are read from the cluster, or with --file from files. Of a release that was deleted, the snapshot is
+enough. Nothing is written: apply what is printed. The exit code is 0, 1 if the cluster cannot be read, and 2
+if the command was used wrongly, if the tools do not fit the prompt, or if nothing would change."""
+
+
+def add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        DERIVE,
+        help="print a new release that has a component of another one",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("base", type=_name, metavar="BASE", help="name of the release to derive from")
+    parser.add_argument("--version", required=True, metavar="VERSION", help="version of the new release")
+    parser.add_argument(
+        "--take",
+        action="append",
+        default=[],
+        type=_take,
+        metavar="COMPONENT=RELEASE",
+        help="take a component from a release, or `all` of them; can be repeated",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="FIELD=VALUE",
+        help="set `model` to PROVIDER/NAME, or `prompt.version` and the like; can be repeated",
+    )
+    parser.add_argument(
+        "--name", type=_name, metavar="NAME", help="name of the new release (default: by its version)"
+    )
+    parser.add_argument(
+        "--service",
+        type=_name,
+        metavar="NAME",
+        help="name of its Service (default: that of BASE, by its version)",
+    )
+    parser.add_argument(
+        "-f", "--file", action="append", default=[], metavar="FILE", help="YAML file with releases, or -"
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        type=_name,
+        metavar="NAME",
+        help="namespace (default: that of the current context)",
+    )
+    parser.add_argument(
+        "-o", "--output", choices=("yaml", "json"), default="yaml", help="form of the output (default: yaml)"
+    )
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(DNS_SUBDOMAIN, text) or len(text) > _NAME_LENGTH:
+        raise argparse.ArgumentTypeError(f"must be a name of at most {_NAME_LENGTH} characters")
+    return text
+
+
+def _take(text: str) -> tuple[str, str]:
+    component, release = _pair(text)
+    return component, _name(release)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise argparse.ArgumentTypeError("must be a name and a value, such as prompt=support-agent-4.1.0")
+    return key, value
