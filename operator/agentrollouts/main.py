@@ -13,6 +13,7 @@ from agentrollouts.cli.arguments import Command, parse
 COMMANDS: Final[Mapping[Command, str]] = {
     Command.OPERATOR: "process:run_operator",
     Command.CRDS: "cli.crds:run_crds",
+    Command.DEPS: "cli.online.deps:run_deps",
     Command.DERIVE: "cli.release.derive:run_derive",
     Command.GATES: "cli.gates:run_gates",
     Command.JUDGE: "cli.judge:run_judge",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agentrollouts.cli.online.arguments import add_actions
+from agentrollouts.cli.online.deps_arguments import add_deps
 from agentrollouts.cli.online.digest import add_who_served
 from agentrollouts.cli.record.arguments import EXPORT_RECORD_HELP, VERIFY_RECORD_HELP, add_records
 from agentrollouts.cli.record.report_arguments import add_report
@@ -21,6 +22,7 @@ class Command(StrEnum):
 
     OPERATOR = "operator"
     CRDS = "crds"
+    DEPS = "deps"
     DERIVE = "derive"
     GATES = "gates"
     JUDGE = "judge"
@@ -96,6 +98,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     add_who_served(commands)
     add_derive(commands)
+    add_deps(commands)
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
     add_records(
         _described(
