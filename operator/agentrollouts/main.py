@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[Command, str]] = {
     Command.CRDS: "cli.crds:run_crds",
     Command.DEPS: "cli.online.deps:run_deps",
     Command.DERIVE: "cli.release.derive:run_derive",
+    Command.EVALS: "cli.evals.evals:run_evals",
     Command.GATES: "cli.gates:run_gates",
     Command.JUDGE: "cli.judge:run_judge",
     Command.PLAN: "cli.plan:run_plan",

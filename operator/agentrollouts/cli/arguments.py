@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from agentrollouts.cli.evals.arguments import add_evals
 from agentrollouts.cli.online.arguments import add_actions
 from agentrollouts.cli.online.deps_arguments import add_deps
 from agentrollouts.cli.online.digest import add_who_served
@@ -24,6 +25,7 @@ class Command(StrEnum):
     CRDS = "crds"
     DEPS = "deps"
     DERIVE = "derive"
+    EVALS = "evals"
     GATES = "gates"
     JUDGE = "judge"
     PLAN = "plan"
@@ -79,7 +81,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommands whose help is a page of text."""
-    _described(commands, Command.JUDGE, "judge given counts by a gate, one JSON object per line", JUDGE_HELP)
+    judge = "judge given counts by a gate, one JSON object per line"
+    _described(commands, Command.JUDGE, judge, JUDGE_HELP).add_argument(
+        "--exit-code", action="store_true", help="exit with 0 for Pass, 1 for Fail, and 2 if undecided"
+    )
     _add_plan(
         _described(
             commands,
@@ -99,6 +104,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     add_who_served(commands)
     add_derive(commands)
     add_deps(commands)
+    add_evals(commands)
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
     add_records(
         _described(
@@ -222,7 +228,10 @@ of stable's runs exceed, averaged over these bounds:
 
 `ratio` is null if no bad outcome was expected but one occurred. A line that cannot be read results in
 {"error": "<field>: <problem>", "line": <number>}. The other lines are still judged, and the exit code is
-1."""
+1.
+
+With --exit-code, the exit code is 1 if a line is a Fail, otherwise 2 if a line is neither Pass nor Fail,
+cannot be read, or if there is none, and 0 if all lines are a Pass."""
 
 PLAN_HELP: Final = """\
 Show, for each phase of an AgentRollout, the expected number of canary runs, the regressions that each gate

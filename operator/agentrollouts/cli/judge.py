@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO
 from pydantic import ValidationError
 
 from agentrollouts.api.gates import Gate
-from agentrollouts.api.verdict import Baseline
+from agentrollouts.api.verdict import Baseline, Verdict
 from agentrollouts.cli.judge_input import MAX_PHASES, Pair, Phase, Question
 from agentrollouts.cli.mistakes import problems
 from agentrollouts.core.gates.counts import (
@@ -34,6 +34,7 @@ from agentrollouts.core.judge.straying import STRAY_SECONDS
 from agentrollouts.core.metrics.histograms import lowest_bound
 
 UNREADABLE: Final = 1
+UNDECIDED: Final = 2
 
 _NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """No verdict on counts depends on when their last sample was taken."""
@@ -41,13 +42,18 @@ _SECONDS: Final = 1.0
 """Nor on how long they were counted, except that runs that take as long can still be in progress."""
 
 
-def answer_lines(lines: Iterable[str], out: TextIO) -> int:
+def answer_lines(lines: Iterable[str], out: TextIO, *, by_verdict: bool = False) -> int:
     """Answer each line as soon as it is read; empty ones are passed over.
 
+    Args:
+        lines: The questions.
+        out: Where the answers go.
+        by_verdict: Whether the exit code is that of the verdicts.
+
     Returns:
-        The exit code: 1 if a line could not be read.
+        The exit code: 1 if a line could not be read; by verdict, as `_code_of` says.
     """
-    code = 0
+    code, verdicts = 0, set[str]()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -55,16 +61,24 @@ def answer_lines(lines: Iterable[str], out: TextIO) -> int:
         if "error" in result:
             result |= {"line": number}
             code = UNREADABLE
+        verdicts.add(str(result.get("verdict")))
         print(json.dumps(result, allow_nan=False, ensure_ascii=False), file=out, flush=True)
-    return code
+    return _code_of(verdicts) if by_verdict else code
 
 
-def run_judge(_: argparse.Namespace) -> int:
+def _code_of(verdicts: set[str]) -> int:
+    """0 if all pass, 1 if one fails, and 2 if that is not known, or nothing was judged."""
+    if Verdict.FAIL in verdicts:
+        return 1
+    return 0 if verdicts == {Verdict.PASS} else UNDECIDED
+
+
+def run_judge(options: argparse.Namespace) -> int:
     """Answer standard input on standard output."""
     for stream in (sys.stdin, sys.stdout):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    return answer_lines(sys.stdin, sys.stdout)
+    return answer_lines(sys.stdin, sys.stdout, by_verdict=options.exit_code)
 
 
 def _answer(line: str) -> dict[str, Any]:

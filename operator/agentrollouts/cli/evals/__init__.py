@@ -1,0 +1,1 @@
+"""The results of eval tools as counts, for `agentrollouts judge`. The operator reads no such format."""
