@@ -18,7 +18,14 @@ from agentrollouts.api.people.action import (
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
-from agentrollouts.api.release import AgentReleaseStatus, Change, ComponentDiff, ServiceRef, SnapshotRef
+from agentrollouts.api.release import (
+    AgentReleaseStatus,
+    Change,
+    ComponentDiff,
+    Requirement,
+    ServiceRef,
+    SnapshotRef,
+)
 from agentrollouts.api.rollback import AffectedWindow, LastRollback, LastRuns, VerifyOutcome, WeightChange
 from agentrollouts.api.status import (
     AgentRolloutStatus,
@@ -98,6 +105,7 @@ RECORD = ReleaseRecord(
     service=ServiceRef(name="status-1-0-0", port=8080),
     snapshot="status-abababababababab",
     healthy_time=NOW,
+    requires=(Requirement(agent="billing", versions=">=2.0.0,<3.0.0"),),
 )
 ACT: dict[str, Any] = {
     "by": "lee@example.com",

@@ -10,6 +10,7 @@ from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.group.requirements import other_of
 from agentrollouts.core.release.checks import Refusal
 from agentrollouts.core.release.examine import Examined
 from agentrollouts.core.rollout.observation import Observation
@@ -79,6 +80,11 @@ def test_an_observation_holds_the_world_of_one_rollout() -> None:
         eyes = Eyes(a_rollout().serving(OLD).trying(NEW))
         eyes.cache.put(as_watched(a_ready_release(NEW)))
         eyes.cache.put(a_snapshot(NEW))
+        requirer: Manifest = {"kind": "AgentRollout", "metadata": {"name": "faq", "namespace": NAMESPACE}}
+        requires = [{"agent": AGENT, "versions": ">=4.0.0"}]
+        serves = {"release": "faq-1.0.0", "version": "1.0.0", "requires": requires}
+        requirer |= {"spec": {"agent": "faq"}, "status": {"stable": serves}}
+        eyes.cache.put(versioned(requirer))
         obs = await eyes.look(PROBLEM)
         assert obs == Observation(
             now=START,
@@ -87,6 +93,7 @@ def test_an_observation_holds_the_world_of_one_rollout() -> None:
             traffic={key: versioned(manifest) for key, manifest in shown(eyes.rollout).items()},
             traffic_problem=PROBLEM,
             snapshots={snapshot_of(NEW): obs.snapshots[snapshot_of(NEW)]},
+            others=(other_of(requirer),),
         )
         assert (obs.release and obs.release.metadata.name, {*obs.traffic}) == (NEW, {ROUTE, CONFIG})
         assert obs.snapshots[snapshot_of(NEW)].owner_references[0].name == AGENT
