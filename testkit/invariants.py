@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, When
 from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
@@ -97,7 +97,7 @@ def check_patch(before: Manifest, after: Manifest) -> None:
 
 def _written_weights(manifest: Manifest) -> dict[str, int] | None:
     if manifest["kind"] == cluster.ROUTE:
-        return {ref["name"]: ref["weight"] for ref in manifest["spec"]["rules"][0]["backendRefs"]}
+        return {ref["name"]: ref["weight"] for ref in manifest["spec"]["rules"][-1]["backendRefs"]}
     return weights_of(manifest) if "data" in manifest else None
 
 
@@ -140,13 +140,13 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         return
     if begun:
         healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
-        allowed = {100, _steps(obs)[0]} if new.digest in healthy else {_steps(obs)[0]}
+        allowed = {100, _steps(obs, new.ladder)[0]} if new.digest in healthy else {_steps(obs, new.ladder)[0]}
         assert new.weight in allowed, (new.weight, allowed)
         return
     assert old is not None
     assert new.held_by is None, "more though a person holds the attempt"
     if risen > 0 and not (old.promoted or _takes_promotion(before, after)):  # which skips the rest of a ramp
-        higher = [weight for weight in _steps(obs) if weight > old.weight]
+        higher = [weight for weight in _steps(obs, new.ladder) if weight > old.weight]
         assert new.weight == higher[0], (old.weight, new.weight, higher)
     due = _due(obs, before)
     is_promoted = old.promoted is not None or _takes_promotion(before, after)
@@ -220,10 +220,12 @@ def _lets_pass(obs: Observation, name: str, verdict: Verdict) -> bool:
     return verdict is Verdict.PASS or (verdict is Verdict.NO_DATA and policy is NoDataPolicy.IGNORE)
 
 
-def _steps(obs: Observation) -> list[int]:
+def _steps(obs: Observation, ladder: When) -> list[int]:
     """All weights that the plan goes through."""
     weights, before = [], 0
     for phase in obs.rollout.spec.phases:
+        if phase.when not in {When.ALWAYS, ladder}:
+            continue
         weights += [step.weight for step in ramp(phase, before)]
         before = phase.weight
     return weights

@@ -12,6 +12,7 @@ from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt import window as window_of
+from agentrollouts.core.attempt.ladder import ladder_of
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
 from agentrollouts.core.states import LATCHED
@@ -88,6 +89,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
         state=State.ROLLING_BACK,
         digest=bad.digest,
         plan_hash=plan_hash(progress.spec),
+        ladder=ladder_of(status),
         start_time=now,
         traffic_start_time=next(served, bad.healthy_time),
     )
