@@ -105,6 +105,9 @@ class MetricLabels(ApiModel):
     """Label with the name of the agent. Defaults to `agent`."""
     release: LabelName = "release"
     """Label with the name of the AgentRelease. Defaults to `release`."""
+    cohort: LabelName | None = None
+    """Label with the cohort of a run, which agents copy from the request header `agent-cohort`. Runs with a
+    cohort are left out of every query. Required with `traffic.httpRoute.cohorts`, and only allowed there."""
 
 
 class Metrics(ApiModel):
@@ -169,6 +172,22 @@ class AgentRolloutSpec(ApiModel):
                 "`workload` needs `traffic.httpRoute` or `traffic.routePatch`; agents that split their "
                 "requests themselves run all releases in one Deployment",
                 "workload",
+            ),
+            cel(
+                "!(has(self.traffic.httpRoute) && has(self.traffic.httpRoute.cohorts) && "
+                "self.traffic.httpRoute.cohorts.size() > 0) || "
+                "has(self.metrics.labels.cohort)",
+                "`traffic.httpRoute.cohorts` needs `metrics.labels.cohort`: a comparison that counts runs of "
+                "cohorts is biased; name the label to which agents copy the header `agent-cohort`",
+                "metrics.labels",
+            ),
+            cel(
+                "!has(self.metrics.labels.cohort) || "
+                "(has(self.traffic.httpRoute) && has(self.traffic.httpRoute.cohorts) && "
+                "self.traffic.httpRoute.cohorts.size() > 0)",
+                "`metrics.labels.cohort` needs `traffic.httpRoute.cohorts`: without them, callers can exempt "
+                "their runs",
+                "metrics.labels.cohort",
             ),
             cel("self.agent == oldSelf.agent", "`agent` is immutable; create a new AgentRollout", "agent"),
         )

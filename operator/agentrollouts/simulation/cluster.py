@@ -103,9 +103,9 @@ def is_accepted(route: Manifest) -> bool:
 
 
 def weights_of_route(route: Manifest, rule: str | None = None) -> dict[str, int]:
-    """Percent of the requests by Service, in the rule of that name or in the only one."""
+    """Percent of the requests by Service, in the rule of that name or in the last one, the main one."""
     rules = [each for each in route["spec"]["rules"] if rule is None or each.get("name") == rule]
-    refs = rules[0]["backendRefs"] if rules else ()
+    refs = rules[-1]["backendRefs"] if rules else ()
     total = sum(ref.get("weight", 1) for ref in refs) or 1
     return {ref["name"]: round(100 * ref.get("weight", 1) / total) for ref in refs}
 

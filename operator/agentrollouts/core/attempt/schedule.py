@@ -40,6 +40,8 @@ def _hash_of(parts: tuple[object, ...]) -> str:
     for phase in plan["phases"]:
         phase.pop("approvals")  # nor on the number of people
         phase.pop("when")  # only phases that count are here
+    if plan["metrics"]["labels"]["cohort"] is None:
+        plan["metrics"]["labels"].pop("cohort")  # as in the hashes of versions without it
     for gate in plan["gates"]:
         gate.pop("rollBackAfterSeconds")  # nor on how long a Fail may hold
     return hashlib.sha256(rfc8785.dumps(plan)).hexdigest()[:16]

@@ -4,7 +4,7 @@ Forward moves are persisted in the status first and rendered from it on the next
 from the decision itself, so that stable gets its traffic with the first write.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +13,8 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.traffic.backends import backends
+from agentrollouts.core.traffic.backends import backends, backends_of_rule, rules_of
+from agentrollouts.core.traffic.cohorts import backend, cohort_rules, unmarked
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
@@ -53,14 +54,16 @@ class HttpRouteRouter(OwnedRouter):
             yield route
 
     def share(self, record: ReleaseRecord) -> int | None:
-        """By the weights of its backends; None without a route, or if it sends requests nowhere."""
-        return share_of(record, backends(self._current() or {}))
+        """The most that a rule gives it; None without a route, or if a rule sends requests nowhere."""
+        shares = [share_of(record, backends_of_rule(rule)) for rule in rules_of(self._current() or {})]
+        known = [share for share in shares if share is not None]
+        return max(known, default=None) if len(known) == len(shares) else None
 
     def target(self) -> str | None:
         """The only Service with a weight in the route that splits the requests."""
         route = route_of(self.obs.rollout, self.obs.traffic) or {}
-        shared = [name for name, weight in backends(route) if weight]
-        return shared[0] if len(shared) == 1 else None
+        shared = {name for name, weight in backends(route) if weight}
+        return shared.pop() if len(shared) == 1 else None
 
 
 def _spec(route_spec: HttpRouteTraffic, split: Split) -> dict[str, Any]:
@@ -68,13 +71,15 @@ def _spec(route_spec: HttpRouteTraffic, split: Split) -> dict[str, Any]:
         {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
         for parent in route_spec.parent_refs
     ]
-    backends = [
-        {"group": "", "kind": "Service", "weight": weight} | record.service.model_dump(by_alias=True)
-        for record, weight in split.sides
-        if record is not None and record.service is not None
-    ]
-    rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
-    spec: dict[str, Any] = {"parentRefs": parents, "rules": [rule]}
+    main = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        **unmarked(route_spec.cohorts),
+        "backendRefs": [
+            backend(record, weight) for record, weight in split.sides if record and record.service
+        ],
+    }
+    rules = [*cohort_rules(route_spec.cohorts, split), main]
+    spec: dict[str, Any] = {"parentRefs": parents, "rules": rules}
     if route_spec.hostnames:
         spec["hostnames"] = list(route_spec.hostnames)
     return spec
@@ -82,8 +87,7 @@ def _spec(route_spec: HttpRouteTraffic, split: Split) -> dict[str, Any]:
 
 def _is_sticky(route: Manifest | None) -> bool:
     """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
-    rules = ((route or {}).get("spec") or {}).get("rules") or ()
-    return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
+    return any(rule.get("sessionPersistence") is not None for rule in rules_of(route or {}))
 
 
 def _unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
