@@ -45,16 +45,14 @@ def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentR
     """S1 and S4: weights sum to 100, and a latched attempt has no canary."""
     attempt = after.attempt
     for write in decision.writes:
-        weights = _written_weights(write.manifest) if isinstance(write, Write) else None
-        if weights is None:
-            continue
-        assert all(0 <= weight <= 100 for weight in weights.values()), weights
-        assert sum(weights.values()) == 100, weights
-        if attempt is not None and attempt.state in LATCHED:
-            target = before.stable if _is_same_attempt(before, after) else after.stable
-            assert target is not None
-            stable = {target.release, service_of(target.release)}
-            assert all(name in stable for name, weight in weights.items() if weight), weights
+        for weights in _written_weights(write.manifest) if isinstance(write, Write) else ():
+            assert all(0 <= weight <= 100 for weight in weights.values()), weights
+            assert sum(weights.values()) == 100, weights
+            if attempt is not None and attempt.state in LATCHED:
+                target = before.stable if _is_same_attempt(before, after) else after.stable
+                assert target is not None
+                stable = {target.release, service_of(target.release)}
+                assert all(name in stable for name, weight in weights.items() if weight), weights
 
 
 def check_workloads(obs: Observation, decision: Decision) -> None:
@@ -95,10 +93,12 @@ def check_patch(before: Manifest, after: Manifest) -> None:
     assert without_ours(after) == without_ours(before)
 
 
-def _written_weights(manifest: Manifest) -> dict[str, int] | None:
+def _written_weights(manifest: Manifest) -> list[dict[str, int]]:
+    """By Service or release, of each rule of a route."""
     if manifest["kind"] == cluster.ROUTE:
-        return {ref["name"]: ref["weight"] for ref in manifest["spec"]["rules"][-1]["backendRefs"]}
-    return weights_of(manifest) if "data" in manifest else None
+        rules = manifest["spec"]["rules"]
+        return [{ref["name"]: ref["weight"] for ref in rule["backendRefs"]} for rule in rules]
+    return [weights_of(manifest)] if "data" in manifest else []
 
 
 def _check_moves(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:

@@ -40,6 +40,10 @@ class Gets(StrEnum):
     STABLE = "Stable"
 
 
+HeaderName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+"""The name of a request header."""
+
+
 class HeaderMatch(ApiModel):
     """A header that a request must have."""
 
@@ -53,7 +57,7 @@ class HeaderMatch(ApiModel):
         )
     )
 
-    name: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+    name: HeaderName
     """Name of the header, in any case."""
     value: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]([ -~]*[!-~])?$")]
     """Value of the header, exactly."""
@@ -88,6 +92,16 @@ class Cohort(ApiModel):
 class HttpRouteTraffic(ApiModel):
     """An HTTPRoute of the Gateway API that the operator owns, named after the rollout."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.bucketHeader) || self.bucketHeader.lowerAscii() != 'agent-cohort'",
+                "`bucketHeader` must not be `agent-cohort`, which the route removes",
+                "bucketHeader",
+            )
+        )
+    )
+
     parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
     """Gateways to attach to."""
     hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
@@ -96,6 +110,10 @@ class HttpRouteTraffic(ApiModel):
     """Requests that one release serves, whatever the weights are. They are neither judged nor counted, so
     `metrics.labels.cohort` is required. If several match, the gateway chooses the longest path, then the most
     headers, then the first. At most 8. Defaults to none."""
+    bucket_header: HeaderName | None = None
+    """Request header with the bucket of the user, 00 to 99, which the edge must set. The buckets below the
+    weight get the canary; requests without a bucket get stable. If absent, each request is drawn by itself.
+    """
     statusless: bool = False
     """Whether the gateway or mesh never writes the status of a route. If true, the weights count as applied
     as soon as the route is written, and counted runs confirm them. If false, every parent must report the

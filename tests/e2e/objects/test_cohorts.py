@@ -48,12 +48,11 @@ def fleet(given: Scene) -> Iterator[Fleet]:
         fleet.stop(release)
 
 
-def shop_with_cohorts(given: Scene) -> Shop:
-    """A plan of one phase at 50% that lasts longer than the test."""
+def a_shop(given: Scene, route: dict[str, Any], **spec: object) -> Shop:
+    """A plan of one phase at 50% that lasts longer than the test, with these fields of the route."""
     traffic: dict[str, Any] = dict(routed(given.namespace))
-    traffic["httpRoute"] = {**traffic["httpRoute"], "cohorts": COHORTS}
-    labels = {"labels": {"cohort": "cohort"}}
-    shop = Shop(given, AGENT, {"traffic": traffic, "metrics": labels, "phases": [phase("half", 50, 600)]})
+    traffic["httpRoute"] = {**traffic["httpRoute"], **route}
+    shop = Shop(given, AGENT, {"traffic": traffic, "phases": [phase("half", 50, 600)], **spec})
     given.shops[AGENT] = shop
     return shop
 
@@ -77,7 +76,7 @@ def collect(ledgers: dict[str, Ledger], since: float) -> None:
 
 def test_who_serves_a_cohort_and_what_its_agent_is_told(given: Scene, fleet: Fleet) -> None:
     """Testers get the canary, high-risk requests get stable, all others are split, and nobody can forge."""
-    shop = shop_with_cohorts(given)
+    shop = a_shop(given, {"cohorts": COHORTS}, metrics={"labels": {"cohort": "cohort"}})
     ships(shop, fleet, STABLE)
     shop.comes_to("Healthy")
     with ExitStack() as loads:
@@ -103,6 +102,33 @@ def test_who_serves_a_cohort_and_what_its_agent_is_told(given: Scene, fleet: Fle
         weighted = [[ref["name"] for ref in rule["backendRefs"] if ref["weight"]] for rule in rules]
         assert weighted == [[STABLE.replace(".", "-")]] * 3, "testers move in the write of the rollback"
         assert testers.wait_until(lambda: now() - (testers.last_seen(CANARY) or 0) > 2, seconds=PATIENCE)
+        after = now()
+        collect(ledgers, after)
+
+    assert {release for ledger in ledgers.values() for release, _ in told(ledger, after)} == {STABLE}
+
+
+def test_a_user_keeps_its_release_until_the_rollback(given: Scene, fleet: Fleet) -> None:
+    """Buckets below the weight get only the canary, all others only stable, and after a rollback too."""
+    shop = a_shop(given, {"bucketHeader": "x-user-bucket"})
+    ships(shop, fleet, STABLE)
+    shop.comes_to("Healthy")
+    users = {"00": CANARY, "49": CANARY, "50": STABLE, "99": STABLE, "": STABLE}
+    with ExitStack() as loads:
+        ledgers = {
+            bucket: loads.enter_context(customers(given, (("x-user-bucket", bucket),) if bucket else ()))
+            for bucket in users
+        }
+        ships(shop, fleet, CANARY)
+        first = ledgers["00"]
+        assert first.wait_until(lambda: first.counts()[CANARY] > 0, seconds=PATIENCE)
+        split = now() + 1  # requests in flight are answered
+        collect(ledgers, split)
+        served = {bucket: {release for release, _ in told(each, split)} for bucket, each in ledgers.items()}
+        assert served == {bucket: {release} for bucket, release in users.items()}
+
+        shop.asks_for(STABLE.removeprefix(f"{AGENT}-"))
+        assert first.wait_until(lambda: now() - (first.last_seen(CANARY) or 0) > 2, seconds=PATIENCE)
         after = now()
         collect(ledgers, after)
 

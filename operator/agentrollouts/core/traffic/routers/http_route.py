@@ -14,11 +14,12 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.traffic.backends import backends, backends_of_rule, rules_of
+from agentrollouts.core.traffic.buckets import bucket_count, bucketed
 from agentrollouts.core.traffic.cohorts import backend, cohort_rules, unmarked
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
-from agentrollouts.core.traffic.weights import Split, share_of
+from agentrollouts.core.traffic.weights import FULL, Split, share_of
 
 
 class HttpRouteRouter(OwnedRouter):
@@ -54,10 +55,17 @@ class HttpRouteRouter(OwnedRouter):
             yield route
 
     def share(self, record: ReleaseRecord) -> int | None:
-        """The most that a rule gives it; None without a route, or if a rule sends requests nowhere."""
-        shares = [share_of(record, backends_of_rule(rule)) for rule in rules_of(self._current() or {})]
+        """By the main rule, or the most that another rule gives it if that gives it nothing.
+
+        None without a route, or if a rule sends requests nowhere.
+        """
+        rules = tuple(rules_of(self._current() or {}))
+        shares = [share_of(record, backends_of_rule(rule)) for rule in rules]
         known = [share for share in shares if share is not None]
-        return max(known, default=None) if len(known) == len(shares) else None
+        if not known or len(known) < len(shares):
+            return None
+        in_buckets = sum(bucket_count(rule) for rule, share in zip(rules, known, strict=True) if share)
+        return known[-1] if 0 < known[-1] < FULL else in_buckets or max(known)
 
     def target(self) -> str | None:
         """The only Service with a weight in the route that splits the requests."""
@@ -78,7 +86,10 @@ def _spec(route_spec: HttpRouteTraffic, split: Split) -> dict[str, Any]:
             backend(record, weight) for record, weight in split.sides if record and record.service
         ],
     }
-    rules = [*cohort_rules(route_spec.cohorts, split), main]
+    rules = [
+        *cohort_rules(route_spec.cohorts, split),
+        *bucketed(route_spec.bucket_header, split, main),
+    ]
     spec: dict[str, Any] = {"parentRefs": parents, "rules": rules}
     if route_spec.hostnames:
         spec["hostnames"] = list(route_spec.hostnames)
