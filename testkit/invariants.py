@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, When
 from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
@@ -49,20 +49,19 @@ def _check_traffic(
     elsewhere = {fallback.service.name} if fallback else set()
     shares = {each.percent for each in (before.detour, after.detour) if each}
     for write in decision.writes:
-        weights = _written_weights(write.manifest) if isinstance(write, Write) else None
-        if weights is None:
-            continue
-        is_route, total = write.manifest["kind"] == cluster.ROUTE, sum(weights.values())
+        is_route = isinstance(write, Write) and write.manifest["kind"] == cluster.ROUTE
         left = {0, 10_000} if is_route else {100 - share for share in shares}
-        assert all(weight >= 0 for weight in weights.values()), weights
-        assert total == 100 or (shares and total in left), weights
-        if after.detour and after.detour.percent == 100:
-            assert all(name in elsewhere for name, weight in weights.items() if weight), weights
-        if attempt is not None and attempt.state in LATCHED:
-            target = before.stable if _is_same_attempt(before, after) else after.stable
-            assert target is not None
-            stable = {target.release, service_of(target.release), *elsewhere}
-            assert all(name in stable for name, weight in weights.items() if weight), weights
+        for weights in _written_weights(write.manifest) if isinstance(write, Write) else ():
+            assert all(weight >= 0 for weight in weights.values()), weights
+            total = sum(weights.values())
+            assert total == 100 or (shares and total in left), weights
+            if after.detour and after.detour.percent == 100:
+                assert all(name in elsewhere for name, weight in weights.items() if weight), weights
+            if attempt is not None and attempt.state in LATCHED:
+                target = before.stable if _is_same_attempt(before, after) else after.stable
+                assert target is not None
+                stable = {target.release, service_of(target.release), *elsewhere}
+                assert all(name in stable for name, weight in weights.items() if weight), weights
 
 
 def check_workloads(obs: Observation, decision: Decision) -> None:
@@ -103,10 +102,12 @@ def check_patch(before: Manifest, after: Manifest) -> None:
     assert without_ours(after) == without_ours(before)
 
 
-def _written_weights(manifest: Manifest) -> dict[str, int] | None:
+def _written_weights(manifest: Manifest) -> list[dict[str, int]]:
+    """By Service or release, of each rule of a route."""
     if manifest["kind"] == cluster.ROUTE:
-        return {ref["name"]: ref["weight"] for ref in manifest["spec"]["rules"][0]["backendRefs"]}
-    return weights_of(manifest) if "data" in manifest else None
+        rules = manifest["spec"]["rules"]
+        return [{ref["name"]: ref["weight"] for ref in rule["backendRefs"]} for rule in rules]
+    return [weights_of(manifest)] if "data" in manifest else []
 
 
 def _check_moves(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
@@ -150,13 +151,13 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         return
     if begun:
         healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
-        allowed = {100, _steps(obs)[0]} if new.digest in healthy else {_steps(obs)[0]}
+        allowed = {100, _steps(obs, new.ladder)[0]} if new.digest in healthy else {_steps(obs, new.ladder)[0]}
         assert new.weight in allowed, (new.weight, allowed)
         return
     assert old is not None
     assert new.held_by is None, "more though a person holds the attempt"
     if risen > 0 and not (old.promoted or _takes_promotion(before, after)):  # which skips the rest of a ramp
-        higher = [weight for weight in _steps(obs) if weight > old.weight]
+        higher = [weight for weight in _steps(obs, new.ladder) if weight > old.weight]
         assert new.weight == higher[0], (old.weight, new.weight, higher)
     due = _due(obs, before)
     is_promoted = old.promoted is not None or _takes_promotion(before, after)
@@ -230,10 +231,12 @@ def _lets_pass(obs: Observation, name: str, verdict: Verdict) -> bool:
     return verdict is Verdict.PASS or (verdict is Verdict.NO_DATA and policy is NoDataPolicy.IGNORE)
 
 
-def _steps(obs: Observation) -> list[int]:
+def _steps(obs: Observation, ladder: When) -> list[int]:
     """All weights that the plan goes through."""
     weights, before = [], 0
     for phase in obs.rollout.spec.phases:
+        if phase.when not in {When.ALWAYS, ladder}:
+            continue
         weights += [step.weight for step in ramp(phase, before)]
         before = phase.weight
     return weights

@@ -21,6 +21,8 @@ from sandbox.agent.run import Outcome, Request, Run, run_agent
 from sandbox.agent.tools import Order
 
 OUTCOME_HEADER: Final = "x-agent-outcome"
+COHORT_HEADER: Final = "agent-cohort"
+"""Of a request, and repeated in the answer: what an agent would write into the label of its counters."""
 _WARM_UP: Final = 200
 """Runs made before the first customer and not counted, so that a fresh process is as fast as an old one."""
 
@@ -50,8 +52,9 @@ class AgentService:
         )
         return app
 
-    async def _name(self, _: web.Request, response: web.StreamResponse) -> None:
+    async def _name(self, http: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(self._identity.headers())
+        response.headers[COHORT_HEADER] = http.headers.get(COHORT_HEADER, "")
 
     async def _run(self, http: web.Request) -> web.Response:
         try:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from agentrollouts_agent.identity import DIGEST_HEADER, RELEASE_HEADER
-from sandbox.agent.service import OUTCOME_HEADER
+from sandbox.agent.service import COHORT_HEADER, OUTCOME_HEADER
 from sandbox.people.customers import CustomerRequest, customer_request
 
 _CATCH_UP_SECONDS = 0.1
@@ -49,6 +49,8 @@ class LoadPlan:
     """Number of the first request; give two generators different ranges and their customers differ."""
     timeout_seconds: float = 5.0
     """An answer that takes longer counts as none."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers of every request."""
 
     def __post_init__(self) -> None:
         """Refuse what could never send anything.
@@ -78,6 +80,8 @@ class Answer:
     answered: float
     digest: str = ""
     """Of the bundle that the answer says it came from."""
+    cohort: str = ""
+    """The cohort that the agent was told by the route; empty if none."""
 
 
 def _answered(answer: Answer) -> float:
@@ -171,6 +175,7 @@ class Load:
             headers={
                 "Content-Type": "application/json",
                 **({"Host": self._plan.host} if self._plan.host else {}),
+                **dict(self._plan.headers),
             },
             timeout=aiohttp.ClientTimeout(total=self._plan.timeout_seconds),
         )
@@ -214,18 +219,20 @@ class Load:
 
     async def _send(self, request: CustomerRequest) -> Answer:
         sent = time.monotonic()
-        release, outcome, digest, status = "", "", "", 0
+        release, outcome, digest, cohort, status = "", "", "", "", 0
         try:
             async with self._client.post(self._plan.url, data=request.body) as response:
                 await response.read()
                 release = response.headers.get(RELEASE_HEADER, "")
                 outcome = response.headers.get(OUTCOME_HEADER, "")
                 digest = response.headers.get(DIGEST_HEADER, "")
+                cohort = response.headers.get(COHORT_HEADER, "")
                 status = response.status
         except (aiohttp.ClientError, OSError):
             pass  # nobody answered: the record says so by status 0
         answered = time.monotonic()
-        return Answer(request.number, request.user, release, outcome, status, sent, answered, digest)
+        ends = (status, sent, answered, digest, cohort)
+        return Answer(request.number, request.user, release, outcome, *ends)
 
 
 class LoadGenerator:

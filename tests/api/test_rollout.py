@@ -29,14 +29,27 @@ def test_agent_and_release_make_a_complete_plan() -> None:
         "releaseRef": {"name": "support-agent-4.2.0"},
         "paused": False,
         "phases": [
-            {"name": "canary-5", "weight": 5, "durationSeconds": 3600, "approval": "NotRequired"},
-            {"name": "canary-25", "weight": 25, "durationSeconds": 14400, "approval": "NotRequired"},
+            {
+                "name": "canary-5",
+                "weight": 5,
+                "durationSeconds": 3600,
+                "approval": "NotRequired",
+                "when": "Always",
+            },
+            {
+                "name": "canary-25",
+                "weight": 25,
+                "durationSeconds": 14400,
+                "approval": "NotRequired",
+                "when": "Always",
+            },
             {
                 "name": "ramp",
                 "weight": 95,
                 "durationSeconds": 10800,
                 "rampSeconds": 10800,
                 "approval": "NotRequired",
+                "when": "Always",
             },
         ],
         "gates": [

@@ -64,6 +64,29 @@ def test_machines_get_json(rollout: str, capsys: pytest.CaptureFixture[str]) -> 
     assert len(report["advice"]) == 3
 
 
+LADDER = """
+  phases:
+  - {name: proof, weight: 1, durationSeconds: 3600, when: AfterRollback}
+  - {name: canary-5, weight: 5, durationSeconds: 3600}
+"""
+
+
+def test_both_plans_are_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The usual one, and the one after a rollback, which has more phases."""
+    path = tmp_path / "ladder.yaml"
+    path.write_text(ROLLOUT.rstrip() + LADDER)
+    main(["plan", str(path), "--runs-per-hour", "1000", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    main(["plan", str(path), "--runs-per-hour", "1000"])
+    usual, _, cautious = capsys.readouterr().out.partition("After a rollback, until a release is Healthy:")
+
+    named = {key: [phase["name"] for phase in report[key]] for key in ("phases", "afterRollback")}
+    assert named == {"phases": ["canary-5"], "afterRollback": ["proof", "canary-5"]}
+    assert "canary-5 (5% for 1 h): about 50 canary runs" in usual
+    assert "proof" not in usual
+    assert "proof (1% for 1 h): about 10 canary runs" in cautious
+
+
 def test_a_rate_of_ones_own_counts(rollout: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--rate` is as the gate speaks: errors for one, completed runs for the other."""
     main(["plan", rollout, "--runs-per-hour", "1000", "--rate", "errors=0.05", "--rate", "completion=0.95"])

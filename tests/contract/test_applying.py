@@ -245,7 +245,7 @@ def test_phases_are_stored_as_written(way: tuple[str, ...], kubectl: Kubectl) ->
     )
     for plan in plans:
         stored = kubectl(way, {**rollout, "spec": {**rollout["spec"], "phases": plan}})
-        defaults = {"approval": "NotRequired"}
+        defaults = {"approval": "NotRequired", "when": "Always"}
         assert stored["spec"]["phases"] == [defaults | item for item in plan]
 
 

@@ -411,12 +411,19 @@ NOT_CREATED: Final = "which it did not create"
 ONLY_WEIGHTS: Final = "may change only weights and its own annotation in the HTTPRoute"
 
 
-def filtered(name: str) -> dict[str, Any]:
-    """A route that sends a copy of each request elsewhere."""
-    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "spy", "port": 80}}}
-    return a_route(
-        name, [{"backendRefs": [{"name": "stable", "port": 80}], "filters": [mirror]}], **marks(name)
-    )
+MIRROR: Final = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "spy", "port": 80}}}
+"""Sends a copy of each request elsewhere."""
+
+
+def of_headers(**change: object) -> dict[str, Any]:
+    """A filter that changes headers of the request."""
+    return {"type": "RequestHeaderModifier", "requestHeaderModifier": change}
+
+
+def filtered(name: str, *filters: dict[str, Any]) -> dict[str, Any]:
+    """A route with these filters; by default it mirrors."""
+    rule = {"backendRefs": [{"name": "stable", "port": 80}], "filters": [*(filters or (MIRROR,))]}
+    return a_route(name, [rule], **marks(name))
 
 
 ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
@@ -496,6 +503,24 @@ ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
     "creates a route": (lambda us: us.create(a_route("a", **marks("a"))), None),
     "creates a route without marks": (lambda us: us.create(a_route("a")), ONLY_WEIGHTS),
     "creates one that mirrors": (lambda us: us.create(filtered("a")), "no route with filters"),
+    "names and removes a cohort": (
+        lambda us: us.create(
+            filtered("a", of_headers(set=[{"name": "agent-cohort", "value": "x"}], remove=["agent-cohort"]))
+        ),
+        None,
+    ),
+    "sets another header": (
+        lambda us: us.create(filtered("a", of_headers(set=[{"name": "authorization", "value": "x"}]))),
+        "no route with filters",
+    ),
+    "removes another header": (
+        lambda us: us.create(filtered("a", of_headers(remove=["agent-cohort", "x-user"]))),
+        "no route with filters",
+    ),
+    "adds a header": (
+        lambda us: us.create(filtered("a", of_headers(add=[{"name": "agent-cohort", "value": "x"}]))),
+        "no route with filters",
+    ),
     "makes its own mirror": (
         lambda us: us.patch(a_route("support"), {"spec": {"rules": filtered("a")["spec"]["rules"]}}),
         "no route with filters",

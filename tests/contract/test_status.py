@@ -264,6 +264,7 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             kind=AttemptKind.GO_BACK,
             trigger=Trigger.GROUP,
             decided_time=NOW,
+            requires=RECORD.requires,
         )
         for i in range(50, 0, -1)
     ),

@@ -117,6 +117,13 @@ FULL: Final[dict[str, Any]] = {
     "watch": {"gates": ["errors"]},
     "rollback": {"afterHoldSeconds": 60, "verify": {"gates": ["errors"]}},
 }
+BY_KIND: Final[dict[str, Any]] = {
+    "cohorts": [
+        {"name": "testers", "headers": [{"name": "x-tester", "value": "yes"}], "gets": "Canary"},
+        {"name": "loans", "pathPrefix": "/loans", "gets": "Stable"},
+    ],
+    "bucketHeader": "x-user-bucket",
+}
 LIMITED: Final = {
     "name": "limited",
     "type": "Limit",
@@ -143,7 +150,7 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         world.agents[NEW], world.runs_per_second = Behavior(failed=failed), runs
         world.run(3600)
     for traffic in (
-        {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"]}},
+        {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"], **BY_KIND}},
         {"routePatch": {"name": "shop", "rule": "agent"}},
     ):
         for state in State:

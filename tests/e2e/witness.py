@@ -49,7 +49,7 @@ class Version:
     def weights(self) -> tuple[int, int]:
         """Stable's and canary's weight in a traffic object."""
         if self.manifest["kind"] == "HTTPRoute":
-            backends = self.manifest["spec"]["rules"][0]["backendRefs"]
+            backends = self.manifest["spec"]["rules"][-1]["backendRefs"]
             first, second = [*(backend["weight"] for backend in backends), 0][:2]
             return first, second
         sides = (self._split["stable"], self._split["canary"])

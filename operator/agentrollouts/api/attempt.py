@@ -45,6 +45,13 @@ class AttemptKind(StrEnum):
     """No attempt was in progress, and stable is rolled back to an earlier release."""
 
 
+class When(StrEnum):
+    """Whether a part of the plan always counts, or only in the attempts after a rollback."""
+
+    ALWAYS = "Always"
+    AFTER_ROLLBACK = "AfterRollback"
+
+
 class Hold(ApiModel):
     """Why the attempt waits at its weight with its clocks stopped."""
 
@@ -106,8 +113,10 @@ class Attempt(ApiModel):
     """Digest of the canary."""
     plan_hash: Annotated[str, Field(max_length=71, pattern=r"^[0-9a-z:]*$")] = ""
     """Hash of the plan. A change of the plan restarts the clock and the counts of the phase."""
+    ladder: When = When.ALWAYS
+    """Phases of the attempt, chosen when it began: those with `when: Always`, or, after a rollback, all."""
     phase_index: PhaseIndex = 0
-    """Index of the phase, from 0."""
+    """Index of the phase among those of `ladder`, from 0."""
     phase_name: DnsLabel | None = None
     """Name of the phase."""
     step: Annotated[int, Field(ge=0, le=10)] = 0

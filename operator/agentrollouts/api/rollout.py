@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import ConfigDict, Field
 
 from agentrollouts.api.analysis import Analysis
+from agentrollouts.api.attempt import When
 from agentrollouts.api.gates import Cap, Gate, LabelName, Watch
 from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
@@ -83,6 +84,9 @@ class Phase(ApiModel):
     NotRequired."""
     approvals: Annotated[int, Field(ge=1, le=MAX_APPROVERS)] | None = None
     """Number of people who must approve. The author of the release does not count. Defaults to 1."""
+    when: When = When.ALWAYS
+    """Attempts in which the phase counts: Always, or AfterRollback, which is only while no attempt has become
+    Healthy since one was rolled back for harm. Chosen when an attempt begins. Defaults to Always."""
 
 
 class Bake(ApiModel):
@@ -101,6 +105,9 @@ class MetricLabels(ApiModel):
     """Label with the name of the agent. Defaults to `agent`."""
     release: LabelName = "release"
     """Label with the name of the AgentRelease. Defaults to `release`."""
+    cohort: LabelName | None = None
+    """Label with the cohort of a run, which agents copy from the request header `agent-cohort`. Runs with a
+    cohort are left out of every query. Required with `traffic.httpRoute.cohorts`, and only allowed there."""
 
 
 class Metrics(ApiModel):
@@ -144,6 +151,17 @@ class AgentRolloutSpec(ApiModel):
                 "gates",
             ),
             cel(
+                "self.phases.all(p, !has(p.when) || p.when == 'Always') || "
+                "self.phases.exists(p, p.when == 'Always' && p.approval == 'Required') || "
+                "self.gates.exists(g, !has(g.during) || "
+                "(self.phases.exists(p, p.when == 'Always' && p.weight < 100) ? 'Canary' : 'Full') "
+                "in g.during)",
+                "needs a gate that judges the canary, or a phase with `approval: Required`, also without the "
+                "phases with `when: AfterRollback`; include Canary in `during` of at least one gate, or Full "
+                "if the only weight is 100",
+                "gates",
+            ),
+            cel(
                 "!has(self.rollback.verify.gates) || "
                 "self.rollback.verify.gates.all(n, self.gates.exists(g, g.name == n))",
                 "`rollback.verify.gates` must contain only names from `gates`",
@@ -165,6 +183,22 @@ class AgentRolloutSpec(ApiModel):
                 "self.rollback.lastResort == 'Hold' || (has(self.fallback) && has(self.watch))",
                 "`lastResort: Fallback` needs `fallback`, and `watch`, which finds that stable fails",
                 "rollback.lastResort",
+            ),
+            cel(
+                "!(has(self.traffic.httpRoute) && has(self.traffic.httpRoute.cohorts) && "
+                "self.traffic.httpRoute.cohorts.size() > 0) || "
+                "has(self.metrics.labels.cohort)",
+                "`traffic.httpRoute.cohorts` needs `metrics.labels.cohort`: a comparison that counts runs of "
+                "cohorts is biased; name the label to which agents copy the header `agent-cohort`",
+                "metrics.labels",
+            ),
+            cel(
+                "!has(self.metrics.labels.cohort) || "
+                "(has(self.traffic.httpRoute) && has(self.traffic.httpRoute.cohorts) && "
+                "self.traffic.httpRoute.cohorts.size() > 0)",
+                "`metrics.labels.cohort` needs `traffic.httpRoute.cohorts`: without them, callers can exempt "
+                "their runs",
+                "metrics.labels.cohort",
             ),
             cel("self.agent == oldSelf.agent", "`agent` is immutable; create a new AgentRollout", "agent"),
         )
@@ -189,6 +223,10 @@ class AgentRolloutSpec(ApiModel):
             max_length=20,
             json_schema_extra=list_map("name")
             | rules(
+                cel(
+                    "self.exists(p, !has(p.when) || p.when == 'Always')",
+                    "at least one phase must have `when: Always`",
+                ),
                 cel(
                     "self.map(p, p.weight).isSorted() && "
                     "self.all(p, self.exists_one(q, q.weight == p.weight))",

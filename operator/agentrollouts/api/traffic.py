@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from agentrollouts.api.model.base import ApiModel, DetourId, DnsLabel, Message, ObjectName, Percent, Time
-from agentrollouts.api.model.marks import LIST_SET, cel, rules
+from agentrollouts.api.model.marks import LIST_SET, cel, list_map, rules
 from agentrollouts.api.people.person import Requester
 from agentrollouts.api.release import ServiceRef
 
@@ -35,13 +35,87 @@ Hostname = Annotated[
 ]
 
 
+class Gets(StrEnum):
+    """The release that serves a cohort."""
+
+    CANARY = "Canary"
+    STABLE = "Stable"
+
+
+HeaderName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+"""The name of a request header."""
+
+
+class HeaderMatch(ApiModel):
+    """A header that a request must have."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "self.name.lowerAscii() != 'agent-cohort'",
+                "`name` must not be `agent-cohort`, which the route sets itself",
+                "name",
+            )
+        )
+    )
+
+    name: HeaderName
+    """Name of the header, in any case."""
+    value: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]([ -~]*[!-~])?$")]
+    """Value of the header, exactly."""
+
+
+class Cohort(ApiModel):
+    """Requests that are not split by weight: one release serves them all."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "(has(self.headers) && self.headers.size() > 0) || has(self.pathPrefix)",
+                "needs `headers` or `pathPrefix`; without them it would be all requests",
+            )
+        )
+    )
+
+    name: DnsLabel
+    """Name of the cohort, unique in the list. Agents get it as the request header `agent-cohort`."""
+    headers: Annotated[tuple[HeaderMatch, ...], Field(max_length=4, json_schema_extra=list_map("name"))] = ()
+    """Headers that a request must have, all of them. At most 4. Defaults to none."""
+    path_prefix: (
+        Annotated[str, Field(max_length=256, pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$")] | None
+    ) = None
+    """Path with which a request must begin, such as `/refunds`. If absent, any path."""
+    gets: Gets
+    """Release that serves the cohort: Canary or Stable. Without a canary, and after a rollback, both mean
+    stable. In a first release, and in a return to a release that was healthy before, both mean that release.
+    """
+
+
 class HttpRouteTraffic(ApiModel):
     """An HTTPRoute of the Gateway API that the operator owns, named after the rollout."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.bucketHeader) || self.bucketHeader.lowerAscii() != 'agent-cohort'",
+                "`bucketHeader` must not be `agent-cohort`, which the route removes",
+                "bucketHeader",
+            )
+        )
+    )
 
     parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
     """Gateways to attach to."""
     hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
     """Hostnames of the agent. Defaults to all hostnames of the listener."""
+    cohorts: Annotated[tuple[Cohort, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
+    """Requests that one release serves, whatever the weights are. They are neither judged nor counted, so
+    `metrics.labels.cohort` is required. If several match, the gateway chooses the longest path, then the most
+    headers, then the first. At most 8. Defaults to none."""
+    bucket_header: HeaderName | None = None
+    """Request header with the bucket of the user, 00 to 99, which the edge must set. The buckets below the
+    weight get the canary; requests without a bucket get stable. If absent, each request is drawn by itself.
+    """
     statusless: bool = False
     """Whether the gateway or mesh never writes the status of a route. If true, the weights count as applied
     as soon as the route is written, and counted runs confirm them. If false, every parent must report the

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from agentrollouts.api.attempt import When
 from agentrollouts.api.gates import Better
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.cli.mistakes import WrongUseError, problems
@@ -18,6 +19,7 @@ from agentrollouts.core.analysis.caps import resolve_caps
 from agentrollouts.core.analysis.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
 from agentrollouts.core.analysis.outlook import advice, change, headline
 from agentrollouts.core.analysis.recovery import check
+from agentrollouts.core.attempt.ladder import counted, extra_phases
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
 
@@ -27,18 +29,23 @@ WRONG_USE: Final = 2
 def run_plan(options: argparse.Namespace) -> int:
     """Print the forecast; 2 where the rollout or an argument is wrong."""
     try:
-        phases, suggestions = _forecast(options)
+        phases, cautious, suggestions = _forecast(options)
     except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
     if options.json:
-        print(json.dumps({"phases": [_as_json(phase) for phase in phases], "advice": suggestions}))
+        after = {"afterRollback": [_as_json(phase) for phase in cautious]} if cautious else {}
+        print(json.dumps({"phases": [_as_json(phase) for phase in phases], **after, "advice": suggestions}))
     else:
-        print(_as_text(phases, suggestions, options.runs_per_hour))
+        print(_as_text(phases, cautious, suggestions, options.runs_per_hour))
     return 0
 
 
-def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], tuple[str, ...]]:
+_Forecasts = tuple[tuple[PhaseForecast, ...], tuple[PhaseForecast, ...], tuple[str, ...]]
+"""Of the phases, of those after a rollback if they are others, and what to change."""
+
+
+def _forecast(options: argparse.Namespace) -> _Forecasts:
     if not 0 < options.runs_per_hour < math.inf:
         raise WrongUseError("--runs-per-hour: must be more than 0")
     spec = _read(options.file)
@@ -48,8 +55,13 @@ def _forecast(options: argparse.Namespace) -> tuple[tuple[PhaseForecast, ...], t
     if wrong:  # what the operator would refuse with InvalidGate
         raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in wrong))
     usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
-    phases = forecast(spec, gates, options.runs_per_hour, usual)
-    return phases, advice(spec, phases)
+    usually = counted(spec, When.ALWAYS)
+    phases = forecast(usually, gates, options.runs_per_hour, usual)
+    suggestions = advice(usually, phases)
+    if not extra_phases(spec):
+        return phases, (), suggestions
+    cautious = forecast(spec, gates, options.runs_per_hour, usual)
+    return phases, cautious, tuple(dict.fromkeys((*suggestions, *advice(spec, cautious))))
 
 
 def _read(name: str) -> AgentRolloutSpec:
@@ -84,9 +96,21 @@ def _usual(
     return usual
 
 
-def _as_text(phases: Sequence[PhaseForecast], suggestions: Sequence[str], runs_per_hour: float) -> str:
-    """A block for each phase, then what to change."""
-    lines = [f"At {runs_per_hour:,.6g} runs an hour:"]
+def _as_text(
+    phases: Sequence[PhaseForecast],
+    cautious: Sequence[PhaseForecast],
+    suggestions: Sequence[str],
+    runs_per_hour: float,
+) -> str:
+    """A block for each phase, also of the attempts after a rollback, then what to change."""
+    lines = [f"At {runs_per_hour:,.6g} runs an hour:", *_blocks(phases)]
+    if cautious:
+        lines += ["", "After a rollback, until a release is Healthy:", *_blocks(cautious)]
+    return "\n".join([*lines, "", "What to change:", *(f"- {each}" for each in suggestions or ["nothing"])])
+
+
+def _blocks(phases: Sequence[PhaseForecast]) -> list[str]:
+    lines: list[str] = []
     for phase in phases:
         lines += ["", f"{phase.name} ({phase.weight}% for {_span(phase.seconds)}): {headline(phase)}"]
         rows = [("GATE", "CATCHES", "OF INTEREST", "")] + [_row(sight) for sight in phase.sights]
@@ -95,7 +119,7 @@ def _as_text(phases: Sequence[PhaseForecast], suggestions: Sequence[str], runs_p
             "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-    return "\n".join([*lines, "", "What to change:", *(f"- {each}" for each in suggestions or ["nothing"])])
+    return lines
 
 
 def _row(sight: Sight) -> tuple[str, str, str, str]:

@@ -1,9 +1,10 @@
 """What the history of a status says about a digest, and which past attempts a status keeps.
 
-It keeps the newest ones, and those without which no rollback target would be left.
+It keeps the newest ones, those without which no rollback target would be left, and the last that became
+Healthy or was rolled back for harm.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from agentrollouts.api.reasons import Reason
@@ -19,7 +20,7 @@ MOST_ENTRIES: Final = 50
 def kept(
     history: tuple[HistoryEntry, ...], spec: AgentRolloutSpec, banned: Container[str]
 ) -> tuple[HistoryEntry, ...]:
-    """The newest `spec.historyLimit` entries, and older ones of releases that can be rolled back to.
+    """The newest `spec.historyLimit` entries, and older ones that a later decision needs.
 
     Args:
         history: All entries, the newest first.
@@ -27,6 +28,7 @@ def kept(
         banned: Digests in quarantine.
     """
     needed = _reachable(history, 1 + max(HEALTHY_KEPT, spec.rollback.max_walk_back), banned)
+    needed |= {entry.number for entry in (last_word(history),) if entry}
     others = [entry.number for entry in history[: spec.history_limit] if entry.number not in needed]
     chosen = needed | set(others[: MOST_ENTRIES - len(needed)])
     return tuple(entry for entry in history if entry.number in chosen)
@@ -53,6 +55,16 @@ SAYS_NOTHING: Final = frozenset(
     }
 )
 """Reasons of an end that say nothing about the release itself."""
+
+
+SPARES: Final = SAYS_NOTHING - {Reason.TIMED_OUT}
+"""Reasons of an end after which the next attempt needs no more care than before."""
+
+
+def last_word(history: Iterable[HistoryEntry]) -> HistoryEntry | None:
+    """The newest attempt that became Healthy, or that was rolled back for harm; None if there is none."""
+    ends = (Outcome.HEALTHY, Outcome.ROLLED_BACK)
+    return next((e for e in history if e.outcome in ends and e.reason not in SPARES), None)
 
 
 def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:

@@ -17,6 +17,7 @@ from agentrollouts.core.effects import Event, Manifest, Patch
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED
+from agentrollouts.core.traffic.buckets import bucket_count
 from agentrollouts.core.workload.template import replicas_of, workload_name
 from agentrollouts.simulation.json_patch import patched
 
@@ -103,9 +104,12 @@ def is_accepted(route: Manifest) -> bool:
 
 
 def weights_of_route(route: Manifest, rule: str | None = None) -> dict[str, int]:
-    """Percent of the requests by Service, in the rule of that name or in the only one."""
+    """Percent of the requests by Service, in the rule of that name or in the last one, the main one."""
     rules = [each for each in route["spec"]["rules"] if rule is None or each.get("name") == rule]
-    refs = rules[0]["backendRefs"] if rules else ()
+    refs = rules[-1]["backendRefs"] if rules else ()
+    if len(rules) > 1 and (buckets := bucket_count(rules[-2])):
+        [canary] = rules[-2]["backendRefs"]
+        return {ref["name"]: buckets if ref["name"] == canary["name"] else 100 - buckets for ref in refs}
     total = sum(ref.get("weight", 1) for ref in refs) or 1
     return {ref["name"]: round(100 * ref.get("weight", 1) / total) for ref in refs}
 

@@ -236,7 +236,8 @@ def _meddle(world: World, weight: int) -> None:
     route = world.traffic.get((ROUTE, world.rollout.metadata.name))
     if route is None:
         return
-    stable, *canary = route["spec"]["rules"][0]["backendRefs"]
+    *others, main = route["spec"]["rules"]
+    stable, *canary = main["backendRefs"]
     shares = [{**stable, "weight": 100 - weight}, *({**ref, "weight": weight} for ref in canary)]
-    rule = {**route["spec"]["rules"][0], "backendRefs": shares}
-    world.put({**route, "spec": {**route["spec"], "rules": [rule]}})
+    rules = [*others, {**main, "backendRefs": shares}]
+    world.put({**route, "spec": {**route["spec"], "rules": rules}})

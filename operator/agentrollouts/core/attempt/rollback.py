@@ -13,6 +13,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, R
 from agentrollouts.api.traffic import LastDetour
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt import window as window_of
+from agentrollouts.core.attempt.ladder import ladder_of
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
 from agentrollouts.core.states import LATCHED
@@ -92,6 +93,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
         kind=AttemptKind.GO_BACK,
         digest=bad.digest,
         plan_hash=plan_hash(progress.spec),
+        ladder=ladder_of(status),
         start_time=now,
         traffic_start_time=next(served, bad.healthy_time),
     )

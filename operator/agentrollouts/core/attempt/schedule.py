@@ -20,7 +20,11 @@ JUDGED_BY: Final = ("phases", "gates", "analysis", "metrics", "bake")
 
 
 def plan_hash(spec: AgentRolloutSpec) -> str:
-    """Identity of everything that an attempt is judged by; progress is keyed by it and by the digest."""
+    """Identity of everything that an attempt is judged by; progress is keyed by it and by the digest.
+
+    Args:
+        spec: With the phases that count, and no others.
+    """
     return _hash_of(tuple(getattr(spec, name) for name in JUDGED_BY))
 
 
@@ -35,6 +39,9 @@ def _hash_of(parts: tuple[object, ...]) -> str:
     plan["analysis"].pop("endpointGraceSeconds")  # no evidence depends on it
     for phase in plan["phases"]:
         phase.pop("approvals")  # nor on the number of people
+        phase.pop("when")  # only phases that count are here
+    if plan["metrics"]["labels"]["cohort"] is None:
+        plan["metrics"]["labels"].pop("cohort")  # as in the hashes of versions without it
     for gate in plan["gates"]:
         gate.pop("rollBackAfterSeconds")  # nor on how long a Fail may hold
     return hashlib.sha256(rfc8785.dumps(plan)).hexdigest()[:16]

@@ -9,6 +9,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.attempt import moves, rollback
 from agentrollouts.core.attempt.approvals import left_above, required
 from agentrollouts.core.attempt.clocks import next_extensions
+from agentrollouts.core.attempt.ladder import extra_phases, ladder_of
 from agentrollouts.core.attempt.schedule import plan_hash, step_at, steps_of
 from agentrollouts.core.attempt.segments import freeze, fresh
 from agentrollouts.core.attempt.status_draft import Progress, next_number
@@ -80,6 +81,7 @@ def _new_attempt(progress: Progress, record: ReleaseRecord, state: State) -> Pro
         state=state,
         digest=record.digest,
         plan_hash=plan_hash(progress.spec),
+        ladder=ladder_of(progress.status),
         start_time=progress.now,
     )
     return progress.then(attempt=attempt, gates=(), course=())
@@ -94,9 +96,10 @@ def _queue(progress: Progress, record: ReleaseRecord) -> Progress:
 def _begin(progress: Progress, record: ReleaseRecord, state: State) -> Progress:
     others = tuple(entry for entry in progress.status.quarantined if entry.digest != record.digest)
     begun = _new_attempt(progress, record, state).then(canary=record, quarantined=others)
-    started = begun.tell(
-        Reason.ATTEMPT_STARTED, f"Attempt {begun.attempt.number}: {record.release} is being rolled out"
-    )
+    message = f"Attempt {begun.attempt.number}: {record.release} is being rolled out"
+    if state is State.CANARY and (extra := extra_phases(progress.spec)):
+        message += f"; the plan includes {', '.join(extra)}, as no release was Healthy since a rollback"
+    started = begun.tell(Reason.ATTEMPT_STARTED, message)
     if state is State.BAKING:  # there is nothing to compare a release with that was healthy before
         return started.moved(state, weight=FULL, kind=AttemptKind.RETURN)
     if state is State.INITIAL:

@@ -39,8 +39,9 @@ class Resolution(NamedTuple):
 
 
 def labels_of(spec: AgentRolloutSpec) -> LabelNames:
-    """Under which labels the rollout's metrics carry agent and release."""
-    return LabelNames(spec.metrics.labels.agent, spec.metrics.labels.release)
+    """Under which labels the rollout's metrics carry agent, release and cohort."""
+    labels = spec.metrics.labels
+    return LabelNames(labels.agent, labels.release, cohort=labels.cohort)
 
 
 def resolve_all(spec: AgentRolloutSpec) -> Resolution:
@@ -193,7 +194,7 @@ def _own(gate: Gate, field: str, labels: LabelNames) -> Counted | Refusal:
         if isinstance(selector, Refusal):
             return selector
         selectors.append(selector)
-    if source.label in RESERVED | {labels.agent, labels.release}:
+    if source.label in RESERVED | labels.own:
         return Refusal(
             f"{field}.label", f"{source.label} is not an outcome label; use a label of your metric"
         )

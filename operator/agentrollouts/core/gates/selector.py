@@ -92,6 +92,18 @@ class LabelNames:
     release: str = "release"
     namespace: str = "namespace"
     """The administrator's, not the tenant's: it is the Prometheus source that says it."""
+    cohort: str | None = None
+    """Of the cohort; None where the requests have none."""
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Those of the rollout, on which no user matches."""
+        return frozenset(name for name in (self.agent, self.release, self.cohort) if name)
+
+    @property
+    def uncounted(self) -> tuple[Matcher, ...]:
+        """What leaves out the runs of cohorts, which no weight splits."""
+        return (Matcher(self.cohort, "=", ""),) if self.cohort else ()
 
 
 DEFAULT_LABELS: Final = LabelNames()
@@ -112,7 +124,8 @@ def alternatives(values: Iterable[str]) -> str:
 
 def check_labels(labels: LabelNames, field: str) -> Refusal | None:
     """Refuse label names that cannot be grouped by, or that mean something else to us."""
-    for key, name in (("agent", labels.agent), ("release", labels.release)):
+    named = (("agent", labels.agent), ("release", labels.release), ("cohort", labels.cohort))
+    for key, name in ((key, name) for key, name in named if name is not None):
         if not _LABEL.fullmatch(name) or name in RESERVED:
             return Refusal(
                 f"{field}.{key}", f"{name} cannot be the {key} label; name a label of your metrics"
@@ -121,6 +134,8 @@ def check_labels(labels: LabelNames, field: str) -> Refusal | None:
         return Refusal(
             f"{field}.release", f"{labels.release} is the agent label already; the two must differ"
         )
+    if labels.cohort in {labels.agent, labels.release}:
+        return Refusal(f"{field}.cohort", f"{labels.cohort} is another label already; name one of its own")
     return None
 
 
@@ -173,7 +188,7 @@ def _shape_problem(parsed: promql_parser.VectorSelector) -> str | None:
 
 def _matcher_problem(matchers: Iterable[promql_parser.Matcher], labels: LabelNames) -> str | None:
     for matcher in matchers:
-        if matcher.name in RESERVED | {labels.agent, labels.release}:
+        if matcher.name in RESERVED | labels.own:
             return f"must not match on {matcher.name}, which the operator sets itself; remove it"
         if not _LABEL.fullmatch(matcher.name):
             return (

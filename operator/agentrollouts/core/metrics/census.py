@@ -138,6 +138,7 @@ def _terms(census: Census, *, first: bool) -> Iterator[str]:
     enforced = (
         Matcher(labels.namespace, "=", census.subject.namespace),
         Matcher(labels.agent, "=", census.subject.agent),
+        *labels.uncounted,
     )
     for index, selector in enumerate(census.selectors):
         text = str(selector.narrowed(enforced))

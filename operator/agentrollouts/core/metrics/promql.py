@@ -149,6 +149,7 @@ def _enforced(subject: Subject, releases: tuple[str, ...]) -> tuple[Matcher, ...
         Matcher(subject.labels.namespace, "=", subject.namespace),
         Matcher(subject.labels.agent, "=", subject.agent),
         one_of if len(releases) > 1 else Matcher(subject.labels.release, "=", releases[0]),
+        *subject.labels.uncounted,
     )
 
 
@@ -167,6 +168,7 @@ def _unattributed(subject: Subject) -> tuple[Matcher, ...]:
         if subject.by_request
         else Matcher(labels.agent, "=", subject.agent),
         Matcher(labels.release, "!~", releases),
+        *labels.uncounted,
     )
 
 

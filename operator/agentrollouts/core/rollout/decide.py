@@ -121,7 +121,7 @@ IDLE: Final[tuple[Check, ...]] = (
 
 def decide(obs: Observation) -> Decision:
     """What to do about one rollout. Never raises for what a user wrote; an exception from here is a bug."""
-    situation = assess(obs)
+    situation = assess(obs.in_force())
     return conclude(situation, first(_chain(situation.status), situation))
 
 

@@ -13,6 +13,7 @@ from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.core.attempt.ladder import counted
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.conditions import READY, find_condition
@@ -55,7 +56,9 @@ def desired_release(obs: Observation) -> Desired | Problem:
     """
     rollout, status = obs.rollout, obs.status
     record = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
-    return record if isinstance(record, Problem) else Desired(_classify(record, rollout), record)
+    return (
+        record if isinstance(record, Problem) else Desired(_classify(record, obs.written or rollout), record)
+    )
 
 
 def about_to_start(obs: Observation) -> ReleaseRecord | None:
@@ -78,6 +81,10 @@ def is_given_up(digest: str, rollout: AgentRollout) -> bool:
     """Whether the last attempt was about this digest, and was rolled back without proof.
 
     It is tried again where a person says so, where the plan has changed, or once another release was tried.
+
+    Args:
+        digest: Of the release.
+        rollout: With all phases: those that count are not the same once an attempt was rolled back.
     """
     status, attempt = rollout.status, rollout.status.attempt
     if attempt is None or attempt.digest != digest or attempt.state is not State.ROLLED_BACK:
@@ -86,7 +93,7 @@ def is_given_up(digest: str, rollout: AgentRollout) -> bool:
         return False
     retried = status.retried
     is_retried = retried is not None and (retried.digest, retried.attempt) == (digest, attempt.number)
-    return not is_retried and attempt.plan_hash == plan_hash(rollout.spec)
+    return not is_retried and attempt.plan_hash == plan_hash(counted(rollout.spec, attempt.ladder))
 
 
 def digests(status: AgentRolloutStatus, release: AgentRelease | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The world of one rollout as it is now. Time is a field like any other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +13,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.retention import AnsweredAction
+from agentrollouts.core.attempt.ladder import in_force
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.group.member import Member
 from agentrollouts.core.group.requirements import Others
@@ -30,6 +31,8 @@ class Observation:
 
     now: datetime
     rollout: AgentRollout
+    written: AgentRollout | None = None
+    """The rollout with all its phases, where `rollout` has only those that count."""
     release: AgentRelease | None = None
     """The release that `spec.releaseRef` names; None if no such object exists."""
     endpoints_ready: bool | None = None
@@ -91,6 +94,11 @@ class Observation:
     it."""
     authority: Authority = field(default_factory=Authority)
     """What the administrator says about the identity of people."""
+
+    def in_force(self) -> "Observation":
+        """The same, of whose plan only the phases that count are seen."""
+        rollout = in_force(self.rollout)
+        return self if rollout is self.rollout else replace(self, rollout=rollout, written=self.rollout)
 
     @property
     def known_releases(self) -> tuple[str, ...]:

@@ -14,10 +14,15 @@ def backends_of_rule(rule: Mapping[str, Any]) -> Iterator[Backend]:
     return ((str(ref.get("name")), ref.get("weight", 1)) for ref in rule.get("backendRefs") or ())
 
 
+def rules_of(route: Manifest) -> Iterator[Mapping[str, Any]]:
+    """The rules of a route."""
+    rules = (route.get("spec") or {}).get("rules") or ()
+    return (rule for rule in rules if isinstance(rule, Mapping))
+
+
 def backends(route: Manifest) -> Iterator[Backend]:
     """Those of all rules."""
-    rules = (route.get("spec") or {}).get("rules") or ()
-    return (backend for rule in rules for backend in backends_of_rule(rule))
+    return (backend for rule in rules_of(route) for backend in backends_of_rule(rule))
 
 
 def weighted(routes: Iterable[Manifest]) -> frozenset[str]:

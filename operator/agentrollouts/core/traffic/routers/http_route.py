@@ -4,7 +4,7 @@ Forward moves are persisted in the status first and rendered from it on the next
 from the decision itself, so that stable gets its traffic with the first write.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,11 +14,13 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import HttpRouteTraffic
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.traffic.backends import backends
+from agentrollouts.core.traffic.backends import backends, backends_of_rule, rules_of
+from agentrollouts.core.traffic.buckets import bucket_count, bucketed
+from agentrollouts.core.traffic.cohorts import backend, cohort_rules, unmarked
 from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
-from agentrollouts.core.traffic.weights import Split, share_of
+from agentrollouts.core.traffic.weights import FULL, Split, share_of
 
 
 class HttpRouteRouter(OwnedRouter):
@@ -39,7 +41,7 @@ class HttpRouteRouter(OwnedRouter):
             "apiVersion": f"{ROUTE_API}/v1",
             "kind": "HTTPRoute",
             "metadata": metadata_of(rollout, split.status, rollout.metadata.name),
-            "spec": _spec(route_spec, split.backends(rollout.spec)),
+            "spec": _spec(route_spec, split, split.backends(rollout.spec)),
         }
 
     @classmethod
@@ -54,27 +56,44 @@ class HttpRouteRouter(OwnedRouter):
             yield route
 
     def share(self, record: ReleaseRecord) -> int | None:
-        """By the weights of its backends; None without a route, or if it sends requests nowhere."""
-        return share_of(record, backends(self._current() or {}))
+        """By the main rule, or the most that another rule gives it if that gives it nothing.
+
+        None without a route, or if a rule sends requests nowhere.
+        """
+        rules = tuple(rules_of(self._current() or {}))
+        shares = [share_of(record, backends_of_rule(rule)) for rule in rules]
+        known = [share for share in shares if share is not None]
+        if not known or len(known) < len(shares):
+            return None
+        in_buckets = sum(bucket_count(rule) for rule, share in zip(rules, known, strict=True) if share)
+        return known[-1] if 0 < known[-1] < FULL else in_buckets or max(known)
 
     def target(self) -> str | None:
         """The only Service with a weight in the route that splits the requests."""
         route = route_of(self.obs.rollout, self.obs.traffic) or {}
-        shared = [name for name, weight in backends(route) if weight]
-        return shared[0] if len(shared) == 1 else None
+        shared = {name for name, weight in backends(route) if weight}
+        return shared.pop() if len(shared) == 1 else None
 
 
-def _spec(route_spec: HttpRouteTraffic, weighted: Iterable[tuple[ServiceRef, int]]) -> dict[str, Any]:
+def _spec(
+    route_spec: HttpRouteTraffic, split: Split, weighted: Iterable[tuple[ServiceRef, int]]
+) -> dict[str, Any]:
     parents = [
         {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
         for parent in route_spec.parent_refs
     ]
-    backends = [
-        {"group": "", "kind": "Service", "weight": weight} | service.model_dump(by_alias=True)
-        for service, weight in weighted
+    main = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        **unmarked(route_spec.cohorts),
+        "backendRefs": [backend(service, weight) for service, weight in weighted],
+    }
+    rules = [
+        *cohort_rules(route_spec.cohorts, split),
+        *bucketed(route_spec.bucket_header, split, main),
     ]
-    rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends}
-    spec: dict[str, Any] = {"parentRefs": parents, "rules": [rule]}
+    if split.weights.diverted:  # a detour is of all requests, whatever rule they match
+        rules = [*({**rule, "backendRefs": main["backendRefs"]} for rule in rules)]
+    spec: dict[str, Any] = {"parentRefs": parents, "rules": rules}
     if route_spec.hostnames:
         spec["hostnames"] = list(route_spec.hostnames)
     return spec
@@ -82,8 +101,7 @@ def _spec(route_spec: HttpRouteTraffic, weighted: Iterable[tuple[ServiceRef, int
 
 def _is_sticky(route: Manifest | None) -> bool:
     """Whether someone made users of our route stay with a canary at weight 0; the next write undoes that."""
-    rules = ((route or {}).get("spec") or {}).get("rules") or ()
-    return any(rule.get("sessionPersistence") is not None for rule in rules if isinstance(rule, Mapping))
+    return any(rule.get("sessionPersistence") is not None for rule in rules_of(route or {}))
 
 
 def _unwanted_route(rollout: AgentRollout, seen: Objects) -> Manifest | None:
