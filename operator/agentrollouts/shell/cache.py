@@ -25,7 +25,7 @@ from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
 from agentrollouts.shell.index.requirements import dependents
-from agentrollouts.shell.indexes.groups import Groups
+from agentrollouts.shell.index.groups import Groups
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,

@@ -9,7 +9,7 @@ from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.core.group.member import member_of
 from agentrollouts.shell.cache import Cache
-from agentrollouts.shell.indexes.groups import NOTHING, Groups, Woken
+from agentrollouts.shell.index.groups import NOTHING, Groups, Woken
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.workqueue import Shares, WorkQueue
 from testkit.builders.names import NEW, OLD, START

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from agentrollouts.shell.cache import Cache, version_of
-from agentrollouts.shell.indexes.groups import Woken
+from agentrollouts.shell.index.groups import Woken
 from agentrollouts.shell.relations import ACTION, FREEZE, RELEASE, ROLLOUT, frozen, is_answered, rollout_of
 from agentrollouts.shell.workqueue import WorkQueue
 
