@@ -13,6 +13,7 @@ from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import API_VERSION, FIELD_MANAGER
+from agentrollouts.api.people.action import OF_NO_ATTEMPT
 from agentrollouts.core.action.ledger import FINAL
 from sandbox.agents.endpoints import a_service
 from sandbox.operator import OperatorProcess
@@ -225,7 +226,9 @@ class Shop:
 
     def act(self, kind: str, **fields: str | int | bool) -> Manifest:
         """Create an action, about the attempt that the rollout shows, as `kubectl create` would."""
-        spec = {"rollout": self.agent, "type": kind, "attempt": self.attempt["number"], "requestedBy": ADMIN}
+        spec = {"rollout": self.agent, "type": kind, "requestedBy": ADMIN}
+        if kind not in OF_NO_ATTEMPT:
+            spec |= {"attempt": self.attempt["number"]}
         action = {
             "apiVersion": API_VERSION,
             "kind": "AgentRolloutAction",
@@ -273,7 +276,8 @@ def check_every_version(scene: Scene) -> None:
             ours = [each for each in scene.witness.versions(ref) if is_ours(each.manifest)]
             for version in ours:
                 assert version.latch is None or version.weights == BACK, version.manifest
-                assert ref == shop.route or sum(version.weights) == FULL, version.manifest
+                is_whole = ref == shop.route or version.is_in_detour
+                assert is_whole or sum(version.weights) == FULL, version.manifest
         splits = [each for each in scene.witness.versions(shop.config) if is_ours(each.manifest)]
         latched = {version.latch for version in splits if version.latch}
         for attempt in latched:

@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 import requests
 
 from agentrollouts.adapters.cluster.resources import Ref
-from agentrollouts.api.names import ANNOTATION_ROLLED_BACK
+from agentrollouts.api.names import ANNOTATION_DETOUR, ANNOTATION_ROLLED_BACK
 from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest
 
@@ -60,6 +60,11 @@ class Version:
     def attempt(self) -> int:
         """The number of the attempt that a traffic ConfigMap tells of."""
         return int(self._split["attempt"])
+
+    @property
+    def is_in_detour(self) -> bool:
+        """Whether the object says that a detour sends a share elsewhere."""
+        return ANNOTATION_DETOUR in (self.manifest["metadata"].get("annotations") or {})
 
     @property
     def latch(self) -> str | None:

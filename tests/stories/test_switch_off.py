@@ -294,3 +294,43 @@ def test_the_last_resort_is_what_the_plan_says(resort: str, left: dict[str, int]
 
     assert world.shares() == left
     assert (world.status.detour is not None) == (resort == "Fallback")
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["the action is there", "the action is gone"])
+@pytest.mark.parametrize("state", [State.CANARY, State.BAKING, State.HEALTHY])
+def test_a_crash_between_route_and_status_leaves_the_agent_off(state: State, is_kept: bool) -> None:  # noqa: FBT001
+    """The mark on the route is enough; the next process has the same detour."""
+    world = a_world(a_rollout(**OFF).serving(OLD), OLD, NEW)
+    world.run_until(state, within=80_000)
+    world.run(30)
+    name = world.act(ActionType.SWITCH_OFF)
+    world.step(effects=1)
+    assert world.status.detour is None
+    assert backends(world) == {"human-queue": 100}
+    if not is_kept:
+        del world.actions[name]
+
+    world.run(600)
+
+    detour = world.status.detour
+    assert detour is not None
+    assert (detour.action, detour.percent) == (name, 100)
+    assert backends(world) == {"human-queue": 100}
+    assert switch_on(world, detour.id)[0] == "Done"
+    assert "human-queue" not in backends(world)
+
+
+@pytest.mark.parametrize("effects", [0, 1])
+def test_a_crash_while_switching_on_ends_with_the_traffic_at_stable(effects: int) -> None:
+    """Status first, then the route: the mark of a detour that has ended is not adopted."""
+    world = at_rest()
+    detour = switch_off(world)
+    world.act(ActionType.SWITCH_ON, detour=detour)
+    world.step()
+    assert world.status.detour is None
+    world.step(effects=effects)
+
+    world.settle()
+
+    assert world.status.detour is None
+    assert backends(world) == {service_of(OLD): 100}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from agentrollouts.api.names import API_VERSION
-from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
 from tests.contract.chart.rendering import FULL_NAME, NAMESPACE
 
 WHERE: Final = "authority"
@@ -53,6 +53,7 @@ NEEDS: Final[Mapping[ActionType, Mapping[str, Any]]] = {
     ActionType.PROMOTE: {"phase": "canary-5"},
     ActionType.ROLL_BACK: {"release": "support-agent-4.2.0"},
     ActionType.RETRY: {"release": "support-agent-4.2.0"},
+    ActionType.SWITCH_ON: {"detour": "4f2a91c0"},
 }
 """What a type needs beside what every action has."""
 
@@ -62,12 +63,13 @@ def an_action(
 ) -> dict[str, Any]:
     """An action in the name of someone, or of no one."""
     named = {} if by is None else {"requestedBy": by}
-    common = {"rollout": ROLLOUT, "type": kind.value, "attempt": 13, "reason": "Refunds are sent twice"}
+    common = {"rollout": ROLLOUT, "type": kind.value, "reason": "Refunds are sent twice"}
+    about = {} if kind in OF_NO_ATTEMPT else {"attempt": 13}
     return {
         "apiVersion": API_VERSION,
         "kind": "AgentRolloutAction",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {**common, **NEEDS.get(kind, {}), **named, **spec},
+        "spec": {**common, **about, **NEEDS.get(kind, {}), **named, **spec},
     }
 
 

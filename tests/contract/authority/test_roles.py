@@ -56,7 +56,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     },
     ADA: {
         RELEASES: READ | WRITE | {"delete"},
-        ROLLOUTS: READ | WRITE | SHIPS | {"delete"},
+        ROLLOUTS: READ | WRITE | SHIPS | {"delete", "switchoff"},
         ACTIONS: READ | {"create"},
         FREEZES: READ,
         RECORDS: READ,

@@ -9,7 +9,7 @@ from sandbox import scenarios
 from sandbox.agents.fleet import Fleet
 from sandbox.people.load import Answer, Ledger, LoadGenerator, LoadPlan
 from tests.e2e.manifests import phase, routed
-from tests.e2e.prometheus import hanging
+from tests.e2e.prometheus import hanging, stopped
 from tests.e2e.scene import Scene, Shop, now
 from tests.e2e.shop_route import BY_PATCH, backend, shop_route
 from tests.e2e.witness import PATIENCE, eventually
@@ -29,12 +29,16 @@ class Storefront:
 
     def ships(self, release: str) -> None:
         """Make a release of the demo, start its agent, and ask for it."""
+        self.starts(release)
+        self.shop.asks_for(version_of(release))
+
+    def starts(self, release: str) -> None:
+        """Make a release of the demo, and start its agent."""
         scene = self.shop.scene
         manifest = scenarios.load_release(release)
         manifest["metadata"]["namespace"] = scene.namespace
         scene.api.apply(manifest)
         self.fleet.deploy(release)
-        self.shop.asks_for(version_of(release))
 
 
 @pytest.fixture(params=["a route of the operator", "a route of somebody else"])
@@ -114,4 +118,32 @@ def test_a_breach_takes_the_canary_out_of_the_traffic(given: Scene, front: Store
         gets_no_more_requests(ledger, BROKEN)
 
     assert front.shop.attempt["trigger"] == "Breach"
+    assert unanswered(ledger, settled) == []
+
+
+def test_switched_off_and_on_without_prometheus(given: Scene, front: Storefront) -> None:
+    """The fallback answers instead of the agent, no request fails, and the route is then as it was."""
+    front.starts(CANARY)
+    fallback = scenarios.load_release(CANARY)["spec"]["serving"]["service"]
+    front.shop.asks_for(version_of(STABLE), fallback={"service": fallback})
+    patched = (front.shop.manifest["spec"]["traffic"].get("routePatch") or {}).get("name")
+    route = given.ref("HTTPRoute", patched or AGENT)
+
+    def spec() -> object:
+        return (given.witness.get(route) or {}).get("spec")
+
+    before = spec()
+    with customers(given) as ledger, stopped(given.stack):
+        gets_requests(ledger, STABLE)
+        settled = now()
+        assert front.shop.answer(front.shop.act("SwitchOff"))[0] == "Done"
+        gets_no_more_requests(ledger, STABLE)
+        gets_requests(ledger, CANARY)
+        front.shop.until("it says so", lambda: front.shop.ready.get("reason") == "SwitchedOff")
+
+        detour = front.shop.status["detour"]["id"]
+        assert front.shop.answer(front.shop.act("SwitchOn", detour=detour))[0] == "Done"
+        gets_no_more_requests(ledger, CANARY)
+
+    assert spec() == before
     assert unanswered(ledger, settled) == []

@@ -118,7 +118,8 @@ class Decision:
 def conclude(s: Situation, move: moves.Move) -> Decision:
     """Turn the move into a decision."""
     progress = _with_fuse(s, advance(Progress(s.spec, s.status, s.now), move))
-    is_same = is_same_segment(s.obs.status, progress.status)
+    before, after = s.obs.status, progress.status
+    is_same = is_same_segment(before, after) and before.detour == after.detour
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
     status = requests.status.copy_with(group=membership(s.obs))
