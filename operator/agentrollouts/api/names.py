@@ -31,6 +31,15 @@ LABEL_ROLLOUT: Final = f"{GROUP}/rollout"
 LABEL_TEMPLATE: Final = f"{GROUP}/template"
 
 
+LABEL_HOOK: Final = f"{GROUP}/hook"
+
+
+ANNOTATION_HOOK_OF: Final = f"{GROUP}/hook-of"
+
+
+ANNOTATION_HOOK_KEY: Final = f"{GROUP}/hook-key"
+
+
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from agentrollouts.api.attempt import Attempt, Weight
+from agentrollouts.api.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -25,6 +26,7 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
+from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.release import ServiceRef
@@ -112,6 +114,14 @@ class HistoryEntry(ApiModel):
     """Time at which the attempt began."""
     end_time: Time
     """Time at which the attempt ended."""
+    trigger: Trigger | None = None
+    """Cause of its rollback. Absent if it was not rolled back."""
+    traffic_start_time: Time | None = None
+    """Time at which its release first had traffic, as far as it is known."""
+    traffic_end_time: Time | None = None
+    """Time at which its release no longer had traffic. Absent if it was not rolled back."""
+    runs: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """Runs that were counted until then. Absent if none were."""
 
     @property
     def record(self) -> ReleaseRecord:
@@ -180,6 +190,8 @@ class AgentRolloutStatus(ApiModel):
         tuple[StampedWorkload, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()
     """Deployments and Services that were made from `spec.workload`. At most 64."""
+    hooks: Annotated[tuple[HookStatus, ...], Field(max_length=MAX_HOOK_STATES)] = ()
+    """Hooks of the last attempts, oldest first: the newest 24."""
     conditions: Conditions = ()
     """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable and RollbackReady
     give details."""

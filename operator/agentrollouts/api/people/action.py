@@ -43,10 +43,20 @@ class ActionType(StrEnum):
     ROLL_BACK = "RollBack"
     RETRY = "Retry"
     ACKNOWLEDGE = "Acknowledge"
+    REDO_HOOK = "RedoHook"
+    WAIVE_HOOK = "WaiveHook"
 
 
 FORWARD: Final = frozenset(
-    {ActionType.APPROVE, ActionType.PROMOTE, ActionType.RESUME, ActionType.RETRY, ActionType.ACKNOWLEDGE}
+    {
+        ActionType.APPROVE,
+        ActionType.PROMOTE,
+        ActionType.RESUME,
+        ActionType.RETRY,
+        ActionType.ACKNOWLEDGE,
+        ActionType.REDO_HOOK,
+        ActionType.WAIVE_HOOK,
+    }
 )
 """Types that let a canary have more, or have it for longer. They need proof of who requests them."""
 
@@ -76,6 +86,7 @@ class ActionSpec(ApiModel):
             _goes_with("target", ActionType.ROLL_BACK),
             _goes_with("force", ActionType.ROLL_BACK),
             _goes_with("forSeconds", ActionType.ACKNOWLEDGE),
+            _goes_with("hook", ActionType.REDO_HOOK, ActionType.WAIVE_HOOK, is_needed=True),
             cel(
                 "!has(self.target) || !has(self.release) || self.target != self.release",
                 "`target` must be another release than `release`",
@@ -90,10 +101,11 @@ class ActionSpec(ApiModel):
     """What is requested. Approve: count one approval of `phase`. Promote: treat `phase` as passed. Hold: keep
     the weight and stop the clocks. Resume: end a hold that a person requested. RollBack: roll back `release`.
     Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself, or the time
-    until a failing gate rolls back, to `forSeconds` from now."""
+    until a failing gate rolls back, to `forSeconds` from now. RedoHook: run a failed `hook` again. WaiveHook:
+    let nothing wait for a `hook` that failed or has not started."""
     attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
-    """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`. An action
-    for another attempt has no effect."""
+    """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`; for
+    RedoHook and WaiveHook, as in `status.hooks`. An action for another attempt has no effect."""
     phase: DnsLabel | None = None
     """Phase to approve or to promote; `bake` is the time after the last phase."""
     release: ReleaseName | None = None
@@ -105,6 +117,8 @@ class ActionSpec(ApiModel):
     """Whether to roll back at rest even if no target has a ready endpoint. Defaults to false."""
     for_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
     """How long the hold lasts from now, in seconds. Defaults to 14,400."""
+    hook: DnsLabel | None = None
+    """Hook to run again, or to waive."""
     reason: WrittenReason
     """Why, in at least 8 characters. It is shown to everyone who can read the rollout."""
     requested_by: Annotated[Requester, Field(min_length=1)]

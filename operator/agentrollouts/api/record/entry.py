@@ -69,6 +69,9 @@ class RecordEvent(StrEnum):
     SUPERSEDED = "Superseded"
     QUARANTINE_LIFTED = "QuarantineLifted"
     ACTION_REFUSED = "ActionRefused"
+    HOOK_STARTED = "HookStarted"
+    HOOK_ENDED = "HookEnded"
+    HOOK_WAIVED = "HookWaived"
 
 
 class GateRecord(ApiModel):

@@ -115,6 +115,8 @@ class Progress:
         ended = self.moved(State(outcome), hold=None, clock_start_time=None).then(canary=None)
         if canary is None:  # stood in line, never served
             return ended
+        window = self.status.affected_window
+        is_ours = window is not None and window.attempt == attempt.number
         entry = HistoryEntry(
             number=attempt.number,
             release=canary.release,
@@ -127,6 +129,10 @@ class Progress:
             message=message,
             start_time=attempt.start_time,
             end_time=self.now,
+            trigger=attempt.trigger,
+            traffic_start_time=attempt.traffic_start_time,
+            traffic_end_time=window.end_time if window and is_ours else None,
+            runs=window.runs if window and is_ours else None,
         )
         banned = {old.digest for old in self.status.quarantined}
         return ended.then(history=kept((entry, *self.status.history), self.spec, banned))

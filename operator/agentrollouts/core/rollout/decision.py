@@ -30,7 +30,8 @@ from agentrollouts.core.conditions import (
     set_condition,
     without_condition,
 )
-from agentrollouts.core.effects import Deletion, Effect, Event, Write
+from agentrollouts.core.effects import Creation, Deletion, Effect, Event, Write
+from agentrollouts.core.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
@@ -65,7 +66,7 @@ from agentrollouts.core.workload.template import workload_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in this order: traffic and owners, then the status once, then Events, then chores."""
+    """What to do, in this order: traffic and owners, then the status once, then Events, chores and hooks."""
 
     writes: tuple[Effect, ...] = ()
     rests_on_status: bool = False
@@ -91,6 +92,10 @@ class Decision:
     chores: tuple[Effect, ...] = ()
     """What to write to Deployments and Services. It rests on the persisted status, and no traffic waits for
     it."""
+    hook_reads: HookReads = NO_READS
+    """What hooks depend on: read it, and read it again while it is listed. No traffic waits for it."""
+    creations: tuple[Creation, ...] = ()
+    """Jobs to create, after everything else. They rest on the persisted status."""
     expired: tuple[Deletion, ...] = ()
     """Answered actions about attempts that the history has dropped. Like chores, and no condition reports it
     if they stay."""
