@@ -1,4 +1,4 @@
-"""A decision about hooks: its reads come back in the next observation, and its Jobs rest on a known status."""
+"""What is read about hooks comes back in the next observation, and their Jobs rest on a known status."""
 
 from dataclasses import dataclass, field
 

@@ -161,7 +161,7 @@ class _Follower:
         return before is None or before.value != value
 
     def due(self, now: float) -> list[Ref]:
-        """What is to be read now, in a fixed order."""
+        """What must be read now, in a fixed order."""
         return sorted(ref for ref in self.refs if self._due(ref) <= now)
 
     def next_time(self, now: float) -> float:
