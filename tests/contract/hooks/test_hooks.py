@@ -204,7 +204,7 @@ FORGED: Final[dict[str, tuple[Callable[[Manifest], object], str]]] = {
     "no command": (lambda spec: spec["template"]["spec"]["containers"][0].pop("command"), CONTAINERS),
     "privileged": (in_container(securityContext={"privileged": True}), CONTAINERS),
     "variables of a Secret": (in_container(envFrom=[{"secretRef": {"name": "payroll"}}]), CONTAINERS),
-    "a variable of its own": (with_env({"name": "LD_PRELOAD", "value": "/tmp/x.so"}), CONTAINERS),
+    "a variable of its own": (with_env({"name": "LD_PRELOAD", "value": "x.so"}), CONTAINERS),
     "another value": (with_env({"name": "LEDGER", "value": "payroll"}), CONTAINERS),
     "our variable from a Secret": (with_env({"name": "AGENTROLLOUTS_X", "valueFrom": SECRET}), CONTAINERS),
     "another container": (
