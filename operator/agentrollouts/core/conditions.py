@@ -22,6 +22,8 @@ TRAFFIC_APPLIED: Final = "TrafficApplied"
 ROLLBACK_READY: Final = "RollbackReady"
 """Whether a healthy release could take over all traffic at this moment."""
 
+DATA_RECOVERED: Final = "DataRecovered"
+"""Of a rollout with hooks after rollbacks: whether they have repaired what bad releases left behind."""
 RECORDED: Final = "Recorded"
 """Of a rollout, there only while it is False: entries of its record cannot be written."""
 

@@ -12,7 +12,8 @@ from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAct
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.action.facts import FACTS, Desk, Refused
+from agentrollouts.core.action.facts import FACTS, Desk, Refused, Waits
+from agentrollouts.core.action.hooks import HOOK_FACTS
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
 from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
@@ -28,6 +29,9 @@ CONSEQUENCES: Final = {
     Unproved.BACK_ONLY: "one that advances a canary has no effect",
     Unproved.REFUSE: "only a rollback of an attempt in progress has an effect (authority.unproved: Refuse)",
 }
+_FACTS: Final = {**FACTS, **HOOK_FACTS}
+_OF_ITS_OWN: Final = frozenset({ActionType.RETRY, *HOOK_FACTS})
+"""Types that can be about an older attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Requests:
     rollback: AgentRolloutAction | None = None
     """The order to roll back; None if there is none."""
     events: tuple[Event, ...] = ()
+    waiting: tuple[tuple[AgentRolloutAction, str], ...] = ()
+    """Actions that are taken once something else has happened, and what they wait for."""
     awaits_proof: bool = False
     """Whether an action waits until it is known if the API server verifies who creates actions."""
 
@@ -53,6 +59,8 @@ def take(actions: tuple[AgentRolloutAction, ...], status: AgentRolloutStatus, de
             break
         try:
             requests = _taken(action, requests, desk)
+        except Waits as waits:
+            requests = replace(requests, waiting=(*requests.waiting, (action, str(waits))))
         except Refused as refused:
             requests = answered(requests, action, refused.reason, str(refused), desk.now)
         if requests.rollback is not None and is_progressing(requests.status):
@@ -100,7 +108,7 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
             message = f"replaced by the later action {action.metadata.name}"
             requests = answered(requests, earlier, Reason.STALE, message, desk.now)
         return replace(requests, rollback=action)
-    fact = FACTS[action.spec.type](action, status, desk)
+    fact = _FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)
 
@@ -122,7 +130,7 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
     made, begun = action.metadata.creation_timestamp, rollout.metadata.creation_timestamp
     if made and begun and made < begun:
         raise Refused("the rollout was created again after this action", Reason.STALE)
-    if spec.type is ActionType.RETRY:
+    if spec.type in _OF_ITS_OWN:
         return
     if attempt is None or spec.attempt > attempt.number:
         raise Refused(f"attempt {spec.attempt} has not begun")

@@ -24,6 +24,7 @@ from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
+    DATA_RECOVERED,
     RECORDED,
     ROUTE_CONFLICT,
     SHARE_EXCEEDED,
@@ -40,6 +41,7 @@ from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.fuses import burning
+from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
@@ -47,6 +49,7 @@ from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
+from agentrollouts.core.rollout.reporting.hooks import data_recovered, events
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
 from agentrollouts.core.rollout.reporting.shares import share_exceeded
@@ -118,11 +121,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_same = is_same_segment(s.obs.status, progress.status)
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
-    status = requests.status
+    hooks = hooks_of(s, idle.awaiting_hooks(s, move))
+    status = hooks.after(requests.status)
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
-    pods = _workloads(s, move)
+    pods, reads = _workloads(s, move), hooks.reads(status)
     status = bounded(
         status.copy_with(
             observed_generation=s.obs.rollout.metadata.generation,
@@ -143,17 +147,25 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         is_news=news,
         lost=_lost(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
-        events=(*requests.events, *progress.events, *noticed, *restorations(s.obs, s.traffic)),
+        events=(
+            *requests.events,
+            *progress.events,
+            *events(s.obs.status, status),
+            *noticed,
+            *restorations(s.obs, s.traffic),
+        ),
         answers=answers(s, move, replace(requests, status=status)),
         awaits_proof=requests.awaits_proof,
         services=endpoints.services(s.spec, status),
         unsure_of=_unsure_of(s, move),
         unread=frozenset() if writes else pods.unread(),
         chores=() if is_due else tuple(pods.changes()),
+        hook_reads=reads,
+        creations=() if is_due else tuple(hooks.creations()),
         evidence=evidence_query(s, status),
         expired=() if is_due else expired(s.obs.answered, s.obs.rollout),
         poll=questions,
-        wake_at=_wake_at(s, status, move, pods.until()),
+        wake_at=_wake_at(s, status, move, pods.until(), hooks.until(reads)),
     )
 
 
@@ -191,6 +203,7 @@ def _conditions(
         ANNOTATION_IGNORED: annotation_ignored(s.obs),
         SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
         RECORDED: not_recorded(s.obs),
+        DATA_RECOVERED: data_recovered(s, status),
     }
     for kind, warning in warnings.items():
         conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)
@@ -220,7 +233,7 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
 
 
 def _wake_at(
-    s: Situation, status: AgentRolloutStatus, move: moves.Move, then: datetime | None
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, *others: datetime | None
 ) -> datetime | None:
     """The earliest time at which the decision may be another one though nothing changed."""
     lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
@@ -232,8 +245,8 @@ def _wake_at(
         getattr(move, "until", None),
         s.gateways.until,
         deserted,
-        then,
         edge,
+        *others,
     )
     return min((time for time in times if time and time > s.now), default=None)
 

@@ -23,7 +23,7 @@ from agentrollouts.core.states import is_progressing
 FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH})
 """Verdicts that are reported when a gate comes to have them."""
 
-QUIET: Final = frozenset({Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.PENDING})
+QUIET: Final = frozenset({Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.HOOKS_RUNNING, Reason.PENDING})
 """Words of every normal course."""
 
 REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED, Reason.ANNOTATION_IGNORED}) - QUIET
