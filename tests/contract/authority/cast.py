@@ -53,6 +53,8 @@ NEEDS: Final[Mapping[ActionType, Mapping[str, Any]]] = {
     ActionType.PROMOTE: {"phase": "canary-5"},
     ActionType.ROLL_BACK: {"release": "support-agent-4.2.0"},
     ActionType.RETRY: {"release": "support-agent-4.2.0"},
+    ActionType.REDO_HOOK: {"hook": "reverse-refunds"},
+    ActionType.WAIVE_HOOK: {"hook": "reverse-refunds"},
 }
 """What a type needs beside what every action has."""
 

@@ -19,6 +19,7 @@ from tests.e2e.hooks.clerks import AGENT, BAD, CUSTOMERS, GOOD, NEW, Clerks, Sto
 from tests.e2e.hooks.pods import Pods, run
 from tests.e2e.manifests import phase
 from tests.e2e.scene import Scene, Shop, condition_of
+from tests.e2e.witness import eventually
 
 PROGRAM: Final = Path(__file__).with_name("repair.py")
 HOOKS: Final = {
@@ -98,7 +99,7 @@ def test_the_data_is_as_if_the_bad_release_had_never_run(given: Scene, shop: Sho
         shop.ships("4.1.0")
         opts_in(given)
         shop.comes_to("Healthy")
-        shop.until("every customer is known", lambda: len(store.runs()) > 2 * CUSTOMERS)
+        eventually("every customer is known", lambda: len(store.runs()) > 2 * CUSTOMERS)
         (store.folder / "crm-is-down").touch()
         shop.ships("4.2.0")
         shop.until("4.2.0 is rolled back", lambda: shop.status.get("lastRollback"))
