@@ -37,6 +37,8 @@ SAMPLES: Final = {
     ActionType.ROLL_BACK: {"release": NEW},
     ActionType.RETRY: {"release": NEXT},
     ActionType.ACKNOWLEDGE: {},
+    ActionType.REDO_HOOK: {"hook": "restore"},
+    ActionType.WAIVE_HOOK: {"hook": "restore"},
 }
 """What each type needs beside the attempt, for a canary in the phase `asked`."""
 STATES: Final = (State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD, State.PENDING)

@@ -30,8 +30,6 @@ CONSEQUENCES: Final = {
     Unproved.REFUSE: "only a rollback of an attempt in progress has an effect (authority.unproved: Refuse)",
 }
 _FACTS: Final = {**FACTS, **HOOK_FACTS}
-_OF_ITS_OWN: Final = frozenset({ActionType.RETRY, *HOOK_FACTS})
-"""Types that can be about an older attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,8 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
     made, begun = action.metadata.creation_timestamp, rollout.metadata.creation_timestamp
     if made and begun and made < begun:
         raise Refused("the rollout was created again after this action", Reason.STALE)
-    if spec.type in _OF_ITS_OWN:
+    is_of_hooks = spec.type in HOOK_FACTS and any(each.attempt == spec.attempt for each in status.hooks)
+    if spec.type is ActionType.RETRY or is_of_hooks:
         return
     if attempt is None or spec.attempt > attempt.number:
         raise Refused(f"attempt {spec.attempt} has not begun")
