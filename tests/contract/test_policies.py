@@ -49,8 +49,8 @@ RULES: Final = {
     "tone-readers": {"resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["tone"]},
     "status-writers": {"resources": ["agentrollouts/status"], "verbs": ["update"]},
 }
-ONLY_THESE: Final = {"policies": {"authority": False}, "hooks": {"policy": False}}
-"""Those about people's authority are in `authority/`, the one about hooks is in `hooks/`."""
+ONLY_THESE: Final = {"policies": {"authority": False}}
+"""Those about people's authority are in `authority/`."""
 API_GROUPS: Final = ["", "agentrollouts.dev", "gateway.networking.k8s.io"]
 PEOPLE: Final = {
     "dana": ["edit"],
@@ -639,8 +639,7 @@ def test_policies_are_rendered_where_they_are_served() -> None:
     own = {"own-configmaps", "own-routes", "own-workloads", "own-actions", "uninstall"}
     authority = {"actions", "operator-only", "freezes"}
     assert names({}) == names({}, STAMPED) == set()
-    hooks = {"hooks"}
-    everything = tenants | own | authority | hooks
+    everything = tenants | own | authority
     assert names({}, SERVED) == everything
     assert names({}, SERVED, STAMPED) == everything | {"requester"}
     separate = {"authority": {"separatePlan": True}}
@@ -649,7 +648,7 @@ def test_policies_are_rendered_where_they_are_served() -> None:
     assert names({"policies": {"tenants": False}}, SERVED) == everything - tenants
     assert names({"policies": {"operator": False}}, SERVED) == everything - own
     assert names({"policies": {"authority": False}}, SERVED, STAMPED) == everything - authority
-    assert names({"hooks": {"policy": False}}, SERVED) == everything - hooks
+    assert names({"hooks": {"policy": True}}, SERVED) == everything | {"hooks"}
 
 
 def test_a_separate_plan_is_not_promised_without_a_policy() -> None:

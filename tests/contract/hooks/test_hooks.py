@@ -29,7 +29,11 @@ STRICT: Final = "hooks-strict"
 CLOSED: Final = "hooks-closed"
 ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
 ROLE: Final = f"{FULL_NAME}-hooks"
-ONLY_THESE: Final = {"policies": {"authority": False, "operator": False, "tenants": False}}
+ONLY_THESE: Final = {
+    "policies": {"authority": False, "operator": False, "tenants": False},
+    "hooks": {"policy": True},
+}
+"""Installed once in a session: an API server does not follow the CronJobs of a binding that comes back."""
 PEOPLE: Final = {"dana": "edit", "ada": "admin"}
 RBAC: Final = "rbac.authorization.k8s.io"
 
