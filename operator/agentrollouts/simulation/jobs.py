@@ -61,13 +61,11 @@ class Jobs:
             "status": {"conditions": [{"type": kind, "status": "True", "reason": "Simulated"}]},
         }
 
-    def read(self, reads: HookReads, now: datetime) -> dict[str, dict[str, Found]]:
+    def read(self, reads: HookReads, now: datetime) -> tuple[dict[str, Found], dict[str, Found]]:
         """What an observation has of what a decision needs."""
         self.requests += len(reads.cron_jobs) + len(reads.jobs)
-        return {
-            "cron_jobs": {name: self.cron_job(name) for name in sorted(reads.cron_jobs)},
-            "jobs": {name: self.job(name, now) for name in sorted(reads.jobs)},
-        }
+        cron_jobs = {name: self.cron_job(name) for name in sorted(reads.cron_jobs)}
+        return cron_jobs, {name: self.job(name, now) for name in sorted(reads.jobs)}
 
     def create(self, manifest: Manifest, now: datetime) -> bool:
         """Create a Job; one that is there already counts as created. Returns whether it is new."""

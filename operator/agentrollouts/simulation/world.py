@@ -171,8 +171,10 @@ class World(ApiServer):
             obs = replace(obs, workloads=workloads)
             decision = decide(obs)
         for _ in range(2):  # what is known of one hook can begin another
-            if decision.hook_reads:
-                obs = replace(obs, **self.jobs.read(decision.hook_reads, obs.now))
+            missing = decision.hook_reads.without(obs.cron_jobs, obs.jobs)
+            if missing:
+                cron_jobs, jobs = self.jobs.read(missing, obs.now)
+                obs = replace(obs, cron_jobs={**obs.cron_jobs, **cron_jobs}, jobs={**obs.jobs, **jobs})
                 decision = decide(obs)
         self.decided(obs, decision)
         return decision

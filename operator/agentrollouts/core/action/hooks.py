@@ -27,7 +27,7 @@ def _redo(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) ->
         raise Refused(f"hook {_named(entry)} has had {entry.tries} tries; waive it")
     if running := next((each for each in status.hooks if each.state is HookState.RUNNING), None):
         raise Waits(f"hook {_named(running)} is running")
-    redone = entry.copy_with(state=HookState.WAITING, end_time=None, message="")
+    redone = entry.copy_with(state=HookState.WAITING, job_uid=None, end_time=None, message="")
     return Fact(_with(status, entry, redone), f"hook {_named(entry)} runs again, with the same key")
 
 
