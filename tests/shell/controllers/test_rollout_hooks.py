@@ -37,10 +37,11 @@ class Server:
 
     error: ClusterError | None = None
     created: list[str] = field(default_factory=list)
+    objects: dict[Ref, Manifest] = field(default_factory=dict)
 
     async def get(self, ref: Ref) -> Manifest | None:
         """Nothing is there."""
-        assert ref.namespace == NAMESPACE
+        return self.objects.get(ref)
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create it."""
