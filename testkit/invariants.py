@@ -234,7 +234,7 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
     if after is before:
         return
     types = tuple(condition.type for condition in after.conditions)
-    assert tuple(kind for kind in types if kind not in {*WARNINGS, "Recorded"}) == CONDITIONS
+    assert tuple(kind for kind in types if kind not in {*WARNINGS, "Recorded", "DataRecovered"}) == CONDITIONS
     words = set(Reason)
     old = {condition.type: condition for condition in before.conditions}
     for condition in after.conditions:

@@ -20,6 +20,7 @@ from testkit.world import Behavior, World, a_world
 PLAN: Final[dict[str, Any]] = {
     "phases": [{"name": "half", "weight": 50, "durationSeconds": 600}],
     "bake": {"durationSeconds": 30},
+    "rollback": {"verify": {"withinSeconds": 30, "watchSeconds": 60}},
 }
 KEEP: Final = {"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "keep"}, "timeoutSeconds": 60}
 RESTORE: Final = {"name": "restore", "at": "AfterRollback", "job": {"cronJob": "restore"}}
@@ -246,19 +247,19 @@ def test_no_trouble_with_hooks_delays_a_rollback(trouble: str) -> None:
         world.run_until(State.ROLLED_BACK)
         assert world.status.last_rollback is not None
         times.append((world.status.last_rollback.decided_time, world.status.last_rollback.routed_time))
-        world.run(600)
+        world.run(60)
         assert world.shares()[OLD] == 100
     assert times[0] == times[1]
 
 
-@pytest.mark.parametrize("writes", range(6))
+@pytest.mark.parametrize("writes", range(4))
 def test_a_process_that_ends_at_any_write_makes_each_job_once(writes: int) -> None:
     """The ends are those of an undisturbed run, and no name is ever used twice."""
     world = a_world_with(KEEP, RESTORE, REVERSE)
     world.ship(NEW)
-    for _ in range(400):
+    for _ in range(80):
         world.step(writes)
-        world.run(1)
+        world.run(5)
         if world.state is State.CANARY:
             world.agents[NEW] = BAD
     names = [job["metadata"]["name"] for job in world.jobs.created]
