@@ -117,10 +117,12 @@ class Clerks:
         if manifest is None:
             return None
         split = json.loads(manifest["data"]["split.json"])
-        canary = split["canary"] or {"weight": 0}
-        is_new = number % NEW == 0
-        side = "canary" if not is_new and number * 37 % 100 < canary["weight"] else "stable"
-        return str(split[side]["release"])
+        stable, canary = split["stable"], split["canary"]
+        is_split = stable is not None and canary is not None and number % NEW != 0
+        if is_split and number * 37 % 100 < canary["weight"]:
+            return str(canary["release"])
+        only = stable or canary  # a first release begins without a stable one
+        return str(only["release"]) if only else None
 
     def _exposition(self) -> str:
         return "".join(f"{line}\n" for line in self._lines())
