@@ -247,7 +247,7 @@ def _check_conditions(obs: Observation, before: AgentRolloutStatus, after: Agent
     if after is before:
         return
     types = tuple(condition.type for condition in after.conditions)
-    sometimes = {*WARNINGS, "Recorded", "GroupConsistent"}
+    sometimes = {*WARNINGS, "Recorded", "GroupConsistent", "DataRecovered"}
     assert tuple(kind for kind in types if kind not in sometimes) == CONDITIONS
     words = set(Reason)
     old = {condition.type: condition for condition in before.conditions}

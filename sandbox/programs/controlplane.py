@@ -34,6 +34,7 @@ _CONTROLLERS = (
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "endpointslice-controller",
+    "job-controller",  # makes the pods of hooks, which a test has to run
     "clusterrole-aggregation-controller",  # fills the built-in roles view, edit and admin
     "validatingadmissionpolicy-status-controller",  # checks the types in policies
 )

@@ -16,10 +16,13 @@ GROUPS: Final = {
     "agentrolloutrecords": "/apis/agentrollouts.dev/v1alpha1",
     "agentrollouts": "/apis/agentrollouts.dev/v1alpha1",
     "configmaps": "/api/v1",
+    "cronjobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "jobs": "/apis/batch/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "secrets": "/api/v1",
     "services": "/api/v1",
 }
 """Where the API server serves a resource."""

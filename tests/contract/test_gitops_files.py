@@ -62,8 +62,10 @@ def references() -> Iterator[tuple[str, str, str]]:
 
 def declared(schema: Manifest, path: str = "") -> Iterator[str]:
     """Where a schema has the name of another object of the namespace."""
-    for key, child in schema.get("properties", {}).items():
+    for key, child in schema.get("items", schema).get("properties", {}).items():
         here = f"{path}/{key}"
+        if key == "cronJob":
+            yield here.removeprefix("/")
         if "name" in child.get("properties", {}) and (
             key.endswith("Ref") or key in {"parent", "service", "routePatch"}
         ):
@@ -113,8 +115,10 @@ def everything(folder: Path) -> list[Manifest]:
     rollout = yaml.safe_load((folder / "rollout.yaml").read_text())
     rollout["spec"]["traffic"] = {"routePatch": {"name": "shop", "rule": "agent"}}
     rollout["spec"]["workload"] = {"deploymentRef": {"name": "support-agent"}, "port": 8080}
+    rollout["spec"]["hooks"] = [{"name": "undo", "at": "AfterRollback", "job": {"cronJob": "undo"}}]
     template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "support-agent"}}
-    (folder / "rollout.yaml").write_text(yaml.safe_dump_all([rollout, template]) + "---" + OWN_ROUTE)
+    hook = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "undo"}}
+    (folder / "rollout.yaml").write_text(yaml.safe_dump_all([rollout, template, hook]) + "---" + OWN_ROUTE)
     content = yaml.safe_load((folder / "kustomization.yaml").read_text())
     content["nameSuffix"] = "-eu"
     content["configMapGenerator"] += [{"name": f"support-{name}", "literals": ["a=b"]} for name in names]

@@ -664,14 +664,16 @@ def test_policies_are_rendered_where_they_are_served() -> None:
     own = {"own-configmaps", "own-routes", "own-workloads", "own-actions", "uninstall"}
     authority = {"actions", "operator-only", "freezes"}
     assert names({}) == names({}, STAMPED) == set()
-    assert names({}, SERVED) == tenants | own | authority
-    assert names({}, SERVED, STAMPED) == tenants | own | authority | {"requester"}
+    everything = tenants | own | authority
+    assert names({}, SERVED) == everything
+    assert names({}, SERVED, STAMPED) == everything | {"requester"}
     separate = {"authority": {"separatePlan": True}}
-    assert names(separate, SERVED) == tenants | own | authority | {"plan"}
+    assert names(separate, SERVED) == everything | {"plan"}
     assert names(separate, SERVED, STAMPED) - names({}, SERVED, STAMPED) == {"plan", "released-by"}
-    assert names({"policies": {"tenants": False}}, SERVED) == own | authority
-    assert names({"policies": {"operator": False}}, SERVED) == tenants | authority
-    assert names({"policies": {"authority": False}}, SERVED, STAMPED) == tenants | own
+    assert names({"policies": {"tenants": False}}, SERVED) == everything - tenants
+    assert names({"policies": {"operator": False}}, SERVED) == everything - own
+    assert names({"policies": {"authority": False}}, SERVED, STAMPED) == everything - authority
+    assert names({"hooks": {"policy": True}}, SERVED) == everything | {"hooks"}
 
 
 def test_a_separate_plan_is_not_promised_without_a_policy() -> None:

@@ -19,6 +19,8 @@ RESOURCES: Final = {
     **KINDS,
     "Namespace": Resource("v1", "namespaces"),
     "Service": Resource("v1", "services"),
+    "ServiceAccount": Resource("v1", "serviceaccounts"),
+    "Pod": Resource("v1", "pods"),
     "ResourceQuota": Resource("v1", "resourcequotas"),
     "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
     "ClusterRole": Resource("rbac.authorization.k8s.io/v1", "clusterroles"),

@@ -36,6 +36,7 @@ from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
 from agentrollouts.shell.controllers.rollout import RolloutController
+from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.events import EventSender
@@ -103,9 +104,10 @@ class Shell:
         recorder = self.recorder(settings) if keeps_records else None
         actor = Actor(self.api, self.cache, self.api.intake, sender, recorder)
         telemetry, writes = Telemetry(), PacedWrites(actor)
+        self.hooks = RolloutHooks(self.api, self.queue.mark)
         controllers: dict[str, Controller] = {
             "AgentRollout": RolloutController(
-                observer, actor, writes, poller, telemetry, RolloutMetrics(lambda: True, self.clock)
+                observer, actor, poller, telemetry, RolloutMetrics(lambda: True, self.clock), self.hooks
             ),
             "AgentRelease": ReleaseController(
                 ReleaseObserver(

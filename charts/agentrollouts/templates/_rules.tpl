@@ -85,6 +85,22 @@ What it takes to run a namespace's releases with `spec.workload`. Not bound: a n
     - delete  # with the Deployment
 {{- end -}}
 
+{{/*
+What it takes to run a namespace's hooks. Not bound: a namespace opts in with a RoleBinding (docs/hooks.md). Who may create Jobs
+there may run any pod, as any account of the namespace, so no one but the namespace's admin decides that.
+*/}}
+{{- define "agentrollouts.hookRules" -}}
+- apiGroups: [batch]
+  resources: [jobs]  # neither list nor watch: a Job is found by its name
+  verbs:
+    - create  # one try of a hook
+    - get     # its end, while it runs, and whose it is where the name is taken
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs:
+    - get     # the hook itself, whose template is copied
+{{- end -}}
+
 {{/* What kopf needs to find out which kinds and namespaces exist; only where all namespaces are looked after. */}}
 {{- define "agentrollouts.discoveryRules" -}}
 - apiGroups: [apiextensions.k8s.io]

@@ -37,6 +37,15 @@ ANNOTATION_DETOUR: Final = f"{GROUP}/detour"
 ANNOTATION_DETOUR_MESSAGE: Final = f"{GROUP}/detour-message"
 
 
+LABEL_HOOK: Final = f"{GROUP}/hook"
+
+
+ANNOTATION_HOOK_OF: Final = f"{GROUP}/hook-of"
+
+
+ANNOTATION_HOOK_KEY: Final = f"{GROUP}/hook-key"
+
+
 ANNOTATION_ROLLED_BACK: Final = f"{GROUP}/rolled-back"
 
 

@@ -136,6 +136,9 @@ class Reason(StrEnum):
         "TemplateUnfit",
         "The Deployment in workload.deploymentRef cannot be copied for the release.",
     )
+    HOOK_UNFIT = "HookUnfit", "The CronJob of a hook cannot be copied, so nothing starts."
+    HOOKS_RUNNING = "HooksRunning", "Hooks have not ended yet."
+    HOOK_FAILED = "HookFailed", "A hook failed, and no one has redone or waived it."
     NO_READY_ENDPOINTS = "NoReadyEndpoints", "The Service of the release has no ready endpoint."
     REQUIREMENT_UNMET = "RequirementUnmet", "Another agent does not serve what the release requires."
     BREAKS_DEPENDENT = "BreaksDependent", "Another agent requires a range that excludes the release."
@@ -220,6 +223,8 @@ class Reason(StrEnum):
         "The namespace requests more than its share, so its rollouts are served less often.",
     )
 
+    DATA_RECOVERED = "DataRecovered", "The hooks after the last rollbacks have succeeded or were waived."
+
     # Whether work is in progress, by kstatus.
     PROGRESSING = "Progressing", "The rollout is in progress."
     SETTLED = "Settled", "There is nothing left to do."
@@ -278,6 +283,8 @@ class Reason(StrEnum):
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."
     UNVERIFIED = "Unverified", "It is unknown whether the rollback helped."
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
+    HOOK_STARTED = "HookStarted", "The Job of a hook was started."
+    HOOK_ENDED = "HookEnded", "A hook succeeded, or is not needed."
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."
 
     # Whether the members of a group ship and roll back together.

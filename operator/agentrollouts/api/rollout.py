@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from agentrollouts.api.analysis import Analysis
 from agentrollouts.api.attempt import When
 from agentrollouts.api.gates import Cap, Gate, LabelName, Watch
+from agentrollouts.api.hooks import MAX_HOOKS, Hook
 from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION
@@ -253,6 +254,9 @@ class AgentRolloutSpec(ApiModel):
     sends no queries."""
     rollback: Rollback = Rollback()
     """How rollbacks are done and verified."""
+    hooks: Annotated[tuple[Hook, ...], Field(max_length=MAX_HOOKS, json_schema_extra=list_map("name"))] = ()
+    """Jobs that run before an attempt gets traffic, or after a rollback, in this order and one at a time. At
+    most 8. Defaults to none."""
     traffic: Traffic = Traffic()
     """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
     fallback: Fallback | None = None

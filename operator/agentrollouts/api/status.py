@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
+from agentrollouts.api.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -135,6 +136,12 @@ class HistoryEntry(ApiModel):
     """Cause of its rollback. Absent if it was not rolled back."""
     decided_time: Time | None = None
     """Time at which its rollback was decided. Absent if it was not rolled back."""
+    traffic_start_time: Time | None = None
+    """Time at which its release first had traffic, as far as it is known."""
+    traffic_end_time: Time | None = None
+    """Time at which its release no longer had traffic. Absent if it was not rolled back."""
+    runs: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """Runs that were counted until then. Absent if none were."""
 
     @property
     def record(self) -> ReleaseRecord:
@@ -219,6 +226,8 @@ class AgentRolloutStatus(ApiModel):
         tuple[StampedWorkload, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()
     """Deployments and Services that were made from `spec.workload`. At most 64."""
+    hooks: Annotated[tuple[HookStatus, ...], Field(max_length=MAX_HOOK_STATES)] = ()
+    """Hooks of the last attempts, oldest first: the newest 24."""
     conditions: Conditions = ()
     """Conditions: Ready summarizes; Reconciling, Stalled, TrafficApplied, MetricsAvailable, RollbackReady and
     GroupConsistent give details. SwitchedOff is there only while a detour is in progress."""

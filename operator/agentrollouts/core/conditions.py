@@ -24,6 +24,8 @@ ROLLBACK_READY: Final = "RollbackReady"
 
 GROUP_CONSISTENT: Final = "GroupConsistent"
 """Of a rollout in a group: whether each member could roll back what it shipped with a failed release."""
+DATA_RECOVERED: Final = "DataRecovered"
+"""Of a rollout with hooks after rollbacks: whether they have repaired what bad releases left behind."""
 RECORDED: Final = "Recorded"
 """Of a rollout, there only while it is False: entries of its record cannot be written."""
 

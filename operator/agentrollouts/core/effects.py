@@ -56,5 +56,16 @@ class Deletion:
     manifest: Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A new object, to be created by POST under its own name: the Job of a hook.
+
+    One that exists already (409) with the same annotation `agentrollouts.dev/hook-key` counts as created; one
+    with another annotation, or none, is a `Problem` with the reason NameTaken.
+    """
+
+    manifest: Manifest
+
+
 Effect = Write | Patch | Deletion
 """What a decision does to an object; each names it by its `manifest`."""

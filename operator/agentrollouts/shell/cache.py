@@ -24,8 +24,8 @@ from agentrollouts.core.traffic.conflicts import NAMED
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
-from agentrollouts.shell.index.requirements import dependents
 from agentrollouts.shell.index.groups import Groups
+from agentrollouts.shell.index.requirements import dependents
 from agentrollouts.shell.relations import (
     ACTION,
     CLAIM,

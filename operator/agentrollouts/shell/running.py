@@ -28,6 +28,7 @@ from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
 from agentrollouts.shell.controllers.rollout import RolloutController
+from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.events import EventSender
@@ -156,14 +157,17 @@ class Operator:
         permits, release_permits = self._permits(cluster, cache, intake, queue)
         endpoints = EndpointWatch(cluster, queue.mark, settings.namespaces)
         self._exit.callback(endpoints.close)
+        hooks = RolloutHooks(cluster, queue.mark)
+        self._exit.callback(hooks.close)
         rollouts = RolloutObserver(cache, cluster, poller, permits=permits, endpoints=endpoints)
         releases = self._release_observer(cluster, cache, release_permits)
-        writes = PacedWrites(actor)
         metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
         telemetry.registry.register(metrics)
         controllers: dict[str, Controller] = {
-            ROLLOUT: RolloutController(rollouts, actor, writes, poller, telemetry, metrics),
-            RELEASE: ReleaseController(releases, actor, writes, release_permits, Desk(queue.mark)),
+            ROLLOUT: RolloutController(rollouts, actor, poller, telemetry, metrics, hooks),
+            RELEASE: ReleaseController(
+                releases, actor, PacedWrites(actor), release_permits, Desk(queue.mark)
+            ),
             FREEZE: FreezeController(actor, cache.home),
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)

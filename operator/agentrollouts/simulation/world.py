@@ -30,6 +30,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.agents import Agent, Chance, Even
 from agentrollouts.simulation.apiserver import ApiServer
+from agentrollouts.simulation.jobs import Jobs
 from agentrollouts.simulation.prometheus import Prometheus
 
 SETTLED: Final = 12
@@ -79,6 +80,9 @@ class World(ApiServer):
     skew: timedelta = timedelta()
     ahead: list[tuple[datetime, Change]] = field(default_factory=list)
     """What will happen, in order of time."""
+
+    jobs: Jobs = field(default_factory=Jobs)
+    """The Jobs of hooks, and the CronJobs of which they are made."""
 
     current_poll: Poll | None = None
     poll_result: PollResult | None = None
@@ -169,6 +173,12 @@ class World(ApiServer):
             workloads = {key: self.workloads.get(key) for key in decision.unread}
             obs = replace(obs, workloads=workloads)
             decision = decide(obs)
+        for _ in range(2):  # what is known of one hook can begin another
+            missing = decision.hook_reads.without(obs.cron_jobs, obs.jobs)
+            if missing:
+                cron_jobs, jobs = self.jobs.read(missing, obs.now)
+                obs = replace(obs, cron_jobs={**obs.cron_jobs, **cron_jobs}, jobs={**obs.jobs, **jobs})
+                decision = decide(obs)
         self.decided(obs, decision)
         return decision
 
@@ -182,6 +192,8 @@ class World(ApiServer):
         todo += [lambda each=each: self.reply(each) for each in decision.answers]  # type: ignore[misc] # the same
         todo += [lambda chore=chore: self.apply(chore) for chore in decision.chores]  # type: ignore[misc] # the same
         todo += [lambda old=old: self.apply(old) for old in decision.expired]  # type: ignore[misc] # the same
+        created = [each.manifest for each in decision.creations]
+        todo += [lambda job=job: self.jobs.create(job, self.now + self.skew) for job in created]  # type: ignore[misc] # the same
         changes = [effect() for effect in todo[:effects]]
         if effects is not None and effects < len(todo):
             self.restart()

@@ -54,6 +54,8 @@ NEEDS: Final[Mapping[ActionType, Mapping[str, Any]]] = {
     ActionType.ROLL_BACK: {"release": "support-agent-4.2.0"},
     ActionType.RETRY: {"release": "support-agent-4.2.0"},
     ActionType.SWITCH_ON: {"detour": "4f2a91c0"},
+    ActionType.REDO_HOOK: {"hook": "reverse-refunds"},
+    ActionType.WAIVE_HOOK: {"hook": "reverse-refunds"},
 }
 """What a type needs beside what every action has."""
 

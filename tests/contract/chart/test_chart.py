@@ -60,6 +60,11 @@ WORKLOADS = {
     ("", "services"): {"get", "create", "patch", "delete"},
 }
 """What it may also do where a namespace opts in to `spec.workload`."""
+HOOKS = {
+    ("batch", "jobs"): {"create", "get"},
+    ("batch", "cronjobs"): {"get"},
+}
+"""What it may also do where a namespace opts in to `spec.hooks`."""
 
 
 def rights(role: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:
@@ -175,10 +180,13 @@ def test_gateways_are_read_only_where_their_class_matters(values: Mapping[str, A
 
 
 @pytest.mark.parametrize("values", [EVERYWHERE, NAMESPACED])
-def test_the_rights_on_workloads_are_bound_by_no_one(values: Mapping[str, Any]) -> None:
-    """A ClusterRole has exactly what managed workloads need, and only a namespace's admin can bind it."""
+@pytest.mark.parametrize(("feature", "expected"), [("workloads", WORKLOADS), ("hooks", HOOKS)])
+def test_the_rights_of_opt_in_features_are_bound_by_no_one(
+    values: Mapping[str, Any], feature: str, expected: Mapping[tuple[str, str], set[str]]
+) -> None:
+    """A ClusterRole has exactly what the feature needs, and only a namespace's admin can bind it."""
     objects = rendered(values)
-    name = f"{FULL_NAME}-workloads"
+    name = f"{FULL_NAME}-{feature}"
 
     [role] = [
         manifest for manifest in of_kind(objects, "ClusterRole") if manifest["metadata"]["name"] == name
@@ -186,7 +194,7 @@ def test_the_rights_on_workloads_are_bound_by_no_one(values: Mapping[str, Any]) 
     bound = {
         manifest["roleRef"]["name"] for manifest in of_kind(objects, "RoleBinding", "ClusterRoleBinding")
     }
-    assert rights(role) == WORKLOADS
+    assert rights(role) == expected
     assert name not in bound
 
 
@@ -223,7 +231,9 @@ def test_rights_are_for_kinds_that_the_operator_touches() -> None:
         (kind.api_version.rpartition("/")[0].removesuffix("/"), kind.plural) for kind in KINDS.values()
     }
 
-    assert {(group, resource.removesuffix("/status")) for group, resource in RULES | WORKLOADS} <= touched
+    assert {
+        (group, resource.removesuffix("/status")) for group, resource in RULES | WORKLOADS | HOOKS
+    } <= touched
 
 
 def test_crds_are_those_of_the_repository() -> None:

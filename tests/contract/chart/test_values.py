@@ -23,6 +23,7 @@ MATRIX: Final[dict[str, Mapping[str, Any]]] = {
     "a plan of its own": {
         "authority": {"separatePlan": True, "usernamePrefix": "oidc:", "unproved": "Refuse"},
         "policies": {"authority": False},
+        "hooks": {"policy": True},
     },
     "namespaces": {
         "namespaces": ["team-a", "team-b"],

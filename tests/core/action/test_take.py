@@ -39,6 +39,8 @@ SAMPLES: Final = {
     ActionType.ACKNOWLEDGE: {},
     ActionType.SWITCH_OFF: {},
     ActionType.SWITCH_ON: {"detour": "0" * 8},
+    ActionType.REDO_HOOK: {"hook": "restore"},
+    ActionType.WAIVE_HOOK: {"hook": "restore"},
 }
 """What each type needs beside the attempt, for a canary in the phase `asked`."""
 STATES: Final = (State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD, State.PENDING)

@@ -92,14 +92,15 @@ def _to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _write_time(value: datetime) -> str:
+def written_time(value: datetime) -> str:
+    """A time in UTC as the API writes it."""
     return value.isoformat().replace("+00:00", "Z")
 
 
 Time = Annotated[
     AwareDatetime,
     AfterValidator(_to_utc),
-    PlainSerializer(_write_time, return_type=str, when_used="json"),
+    PlainSerializer(written_time, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """An instant in UTC, to the microsecond; RFC 3339 with a `Z` outside."""

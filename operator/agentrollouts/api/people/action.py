@@ -47,6 +47,8 @@ class ActionType(StrEnum):
     ACKNOWLEDGE = "Acknowledge"
     SWITCH_OFF = "SwitchOff"
     SWITCH_ON = "SwitchOn"
+    REDO_HOOK = "RedoHook"
+    WAIVE_HOOK = "WaiveHook"
 
 
 FORWARD: Final = frozenset(
@@ -57,6 +59,8 @@ FORWARD: Final = frozenset(
         ActionType.RETRY,
         ActionType.ACKNOWLEDGE,
         ActionType.SWITCH_ON,
+        ActionType.REDO_HOOK,
+        ActionType.WAIVE_HOOK,
     }
 )
 """Types that let a canary have more, or have it for longer. They need proof of who requests them."""
@@ -102,6 +106,7 @@ class ActionSpec(ApiModel):
             _goes_with("target", ActionType.ROLL_BACK),
             _goes_with("force", ActionType.ROLL_BACK),
             _goes_with("forSeconds", ActionType.ACKNOWLEDGE),
+            _goes_with("hook", ActionType.REDO_HOOK, ActionType.WAIVE_HOOK, is_needed=True),
             cel(
                 "!has(self.target) || !has(self.release) || self.target != self.release",
                 "`target` must be another release than `release`",
@@ -117,10 +122,13 @@ class ActionSpec(ApiModel):
     the weight and stop the clocks. Resume: end a hold that a person requested. RollBack: roll back `release`.
     Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself, or the time
     until a failing gate rolls back, to `forSeconds` from now. SwitchOff: send traffic to `fallback` instead
-    of any release. SwitchOn: end that, or ship `release` instead of the release that was switched off."""
+    of any release. SwitchOn: end that, or ship `release` instead of the release that was switched off.
+    RedoHook: run a failed `hook` again. WaiveHook: let nothing wait for a `hook` that failed or has not
+    started."""
     attempt: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
-    """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`. An action
-    for another attempt has no effect. SwitchOff and SwitchOn do not have it."""
+    """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`; for
+    RedoHook and WaiveHook, as in `status.hooks`. An action for another attempt has no effect. SwitchOff and
+    SwitchOn do not have it."""
     phase: DnsLabel | None = None
     """Phase to approve or to promote; `bake` is the time after the last phase."""
     release: ReleaseName | None = None
@@ -138,6 +146,8 @@ class ActionSpec(ApiModel):
     percent: Percent | None = None
     """Share of the traffic that no release gets, in percent. A share that is larger already stays. Defaults
     to 100."""
+    hook: DnsLabel | None = None
+    """Hook to run again, or to waive."""
     reason: WrittenReason
     """Why, in at least 8 characters. It is shown to everyone who can read the rollout."""
     requested_by: Annotated[Requester, Field(min_length=1)]

@@ -72,6 +72,9 @@ class RecordEvent(StrEnum):
     DETOUR_STARTED = "DetourStarted"
     DETOUR_ENDED = "DetourEnded"
     GROUP_ROLLBACK = "GroupRollback"
+    HOOK_STARTED = "HookStarted"
+    HOOK_ENDED = "HookEnded"
+    HOOK_WAIVED = "HookWaived"
 
 
 class GateRecord(ApiModel):

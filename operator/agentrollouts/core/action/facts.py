@@ -23,7 +23,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import Detour, DetourCause
-from agentrollouts.core.action.people import Authority, of_phase, why_not
+from agentrollouts.core.action.people import Authority, of_phase, waivers_of, why_not
 from agentrollouts.core.containment.detour import ALL, id_of, where
 from agentrollouts.core.states import LATCHED, current_phase
 
@@ -34,6 +34,10 @@ class Refused(Exception):  # noqa: N818 an answer, not an error
     def __init__(self, message: str, reason: Reason = Reason.REFUSED) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Waits(Exception):  # noqa: N818 an answer, not an error
+    """Why an action has no effect yet: it is looked at again, and answered until then."""
 
 
 class Fact(NamedTuple):
@@ -85,7 +89,8 @@ def _with_traffic(status: AgentRolloutStatus) -> Attempt:
     return attempt
 
 
-def _signature(action: AgentRolloutAction, now: datetime) -> Signature:
+def signature(action: AgentRolloutAction, now: datetime) -> Signature:
+    """Who did it, by which action, why and when."""
     spec = action.spec
     return {"by": spec.requested_by, "action": action.metadata.name, "reason": spec.reason, "time": now}
 
@@ -101,9 +106,12 @@ def _approve(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
         raise Refused(f"phase {phase} needs no approval; phases that do: {names}")
     if len(attempt.approved_by) >= MAX_GIVEN:
         raise Refused(f"the attempt has {MAX_GIVEN} approvals, and no room for more")
-    if why := why_not(action.spec.requested_by, phase, attempt, desk.author, status.retried, desk.authority):
+    person = action.spec.requested_by
+    if any(desk.authority.is_same(person, waiver) for waiver in waivers_of(status, attempt.number)):
+        raise Refused(f"{person} waived a hook of this attempt; someone else must approve it")
+    if why := why_not(person, phase, attempt, desk.author, status.retried, desk.authority):
         raise Refused(why)
-    given = GivenApproval(**_signature(action, desk.now), phase_name=phase)
+    given = GivenApproval(**signature(action, desk.now), phase_name=phase)
     approved = (*attempt.approved_by, given)
     message = f"phase {phase} has {len(of_phase(approved, phase))} of {counts[phase]} approvals"
     if not desk.author:
@@ -120,7 +128,7 @@ def _promote(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk)
     if attempt.promoted and attempt.promoted.phase_name == phase:
         noted = status.copy_with(attempt=attempt.copy_with(promoted_by=people))
         return Fact(noted, f"{attempt.promoted.by} promoted phase {phase} already", Reason.NOTHING_TO_DO)
-    promotion = Promotion(**_signature(action, desk.now), phase_name=phase)
+    promotion = Promotion(**signature(action, desk.now), phase_name=phase)
     changed = attempt.copy_with(promoted=promotion, promoted_by=people)
     return Fact(status.copy_with(attempt=changed), f"phase {phase} counts as passed", Reason.WAITING)
 
@@ -129,7 +137,7 @@ def _hold(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) ->
     attempt = _with_traffic(status)
     if attempt.held_by:
         return Fact(status, f"{attempt.held_by.by} holds the attempt already", Reason.NOTHING_TO_DO)
-    held = attempt.copy_with(held_by=PersonalAct(**_signature(action, desk.now)))
+    held = attempt.copy_with(held_by=PersonalAct(**signature(action, desk.now)))
     return Fact(status.copy_with(attempt=held), f"the canary keeps {attempt.weight}%")
 
 
@@ -155,7 +163,7 @@ def _retry(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -
             f"{spec.release} of attempt {spec.attempt} is not in quarantine; {listed or 'nothing'} is"
         )
     last = attempt.number if attempt else 0
-    retried = Retried(**_signature(action, desk.now), digest=digest, attempt=last)
+    retried = Retried(**signature(action, desk.now), digest=digest, attempt=last)
     left = tuple(each for each in status.quarantined if each.digest != digest)
     return Fact(
         status.copy_with(quarantined=left, retried=retried),
@@ -170,7 +178,7 @@ def _acknowledge(action: AgentRolloutAction, status: AgentRolloutStatus, desk: D
         raise Refused("there is no hold that ends by itself")
     until = desk.now + timedelta(seconds=action.spec.for_seconds or ACKNOWLEDGED_SECONDS)
     gates = tuple(gate.name for gate in status.gates if gate.holding_start_time)
-    acknowledged = Acknowledged(**_signature(action, desk.now), until=until, gates=gates)
+    acknowledged = Acknowledged(**signature(action, desk.now), until=until, gates=gates)
     held = attempt.copy_with(hold=hold and hold.copy_with(until=until), acknowledged=acknowledged)
     what = f"{', '.join(gates)} may fail" if attempt.fuse and gates else "the hold lasts"
     return Fact(status.copy_with(attempt=held), f"{what} until {until:%Y-%m-%d %H:%M:%S} UTC")

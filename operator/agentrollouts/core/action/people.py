@@ -1,7 +1,8 @@
 """Who may approve: separation of duties, a fixed rule without options.
 
 One person counts once for each phase. The author of the release does not count, nor does anyone who has
-promoted a phase of this attempt, or had the release tried again: they decided already.
+promoted a phase of this attempt, waived a hook before its traffic, or had the release tried again: they
+decided already.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.hooks import Moment
 from agentrollouts.api.people.action import GivenApproval, Retried
+from agentrollouts.api.status import AgentRolloutStatus
 
 
 class Unproved(StrEnum):
@@ -62,6 +65,12 @@ def why_not(
     if any(is_same(by, given.by) for given in of_phase(attempt.approved_by, phase)):
         return f"{by} has approved phase {phase} already; someone else must approve it too"
     return ""
+
+
+def waivers_of(status: AgentRolloutStatus, number: int) -> tuple[str, ...]:
+    """Who let an attempt begin without a hook before its traffic."""
+    entries = (each for each in status.hooks if (each.attempt, each.at) == (number, Moment.BEFORE_TRAFFIC))
+    return tuple(entry.waived.by for entry in entries if entry.waived)
 
 
 def of_phase(given: Iterable[GivenApproval], phase: str) -> tuple[GivenApproval, ...]:

@@ -3,7 +3,7 @@
 An action that someone creates again from a backup has no effect: the attempt that it names is over. It
 stays, since it is younger than the attempts that are kept; else a tool that applies it from Git would
 create it, and the operator delete it, in turns. What could have an effect again stays too: a Retry of
-what is in quarantine.
+what is in quarantine, and a RedoHook of a hook in the status.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,8 @@ def expired(answered: Iterable[AnsweredAction], rollout: AgentRollout) -> tuple[
     oldest = oldest_kept(rollout)
     if oldest is None:
         return ()
-    needed = {entry.attempt for entry in rollout.status.quarantined}
+    status = rollout.status
+    needed = {entry.attempt for entry in status.quarantined} | {entry.attempt for entry in status.hooks}
     old = (
         each
         for each in answered

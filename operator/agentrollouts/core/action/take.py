@@ -12,7 +12,8 @@ from agentrollouts.api.people.action import FORWARD, OF_NO_ATTEMPT, ActionType, 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.action.facts import FACTS, Desk, Refused
+from agentrollouts.core.action.facts import FACTS, Desk, Refused, Waits
+from agentrollouts.core.action.hooks import HOOK_FACTS
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
 from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
@@ -32,6 +33,7 @@ CONSEQUENCES: Final = {
         "only SwitchOff and a rollback of an attempt in progress have an effect (authority.unproved: Refuse)"
     ),
 }
+_FACTS: Final = {**FACTS, **HOOK_FACTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Requests:
     """What the order to end the detour waits for."""
     unread: frozenset[str] = frozenset()
     """Services whose endpoints decide on that order, and that have not been read."""
+    waiting: tuple[tuple[AgentRolloutAction, str], ...] = ()
+    """Actions that are taken once something else has happened, and what they wait for."""
     awaits_proof: bool = False
     """Whether an action waits until it is known if the API server verifies who creates actions."""
 
@@ -63,6 +67,8 @@ def take(actions: tuple[AgentRolloutAction, ...], status: AgentRolloutStatus, de
             break
         try:
             requests = _taken(action, requests, desk)
+        except Waits as waits:
+            requests = replace(requests, waiting=(*requests.waiting, (action, str(waits))))
         except Refused as refused:
             requests = answered(requests, action, refused.reason, str(refused), desk.now)
         if requests.rollback is not None and is_progressing(requests.status):
@@ -112,7 +118,7 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
         return replace(requests, rollback=action)
     if action.spec.type is ActionType.SWITCH_ON:
         return _switching_on(action, requests, desk)
-    fact = FACTS[action.spec.type](action, status, desk)
+    fact = _FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)
 
@@ -147,7 +153,9 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
     made, begun = action.metadata.creation_timestamp, rollout.metadata.creation_timestamp
     if made and begun and made < begun:
         raise Refused("the rollout was created again after this action", Reason.STALE)
-    if spec.type is ActionType.RETRY or spec.type in OF_NO_ATTEMPT or spec.attempt is None:
+    is_of_hooks = spec.type in HOOK_FACTS and any(each.attempt == spec.attempt for each in status.hooks)
+    is_elsewhere = spec.type is ActionType.RETRY or spec.type in OF_NO_ATTEMPT or is_of_hooks
+    if is_elsewhere or spec.attempt is None:
         return
     if attempt is None or spec.attempt > attempt.number:
         raise Refused(f"attempt {spec.attempt} has not begun")

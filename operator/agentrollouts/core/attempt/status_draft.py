@@ -121,6 +121,8 @@ class Progress:
         ended = self.moved(State(outcome), hold=None, clock_start_time=None).then(canary=None)
         if canary is None:  # stood in line, never served
             return ended
+        window = self.status.affected_window
+        is_ours = window is not None and window.attempt == attempt.number
         entry = HistoryEntry(
             number=attempt.number,
             release=canary.release,
@@ -135,9 +137,13 @@ class Progress:
             end_time=self.now,
             requires=canary.requires if outcome is Outcome.HEALTHY else (),
             kind=attempt.kind,
+            trigger=attempt.trigger,
+            traffic_start_time=attempt.traffic_start_time,
+            traffic_end_time=window.end_time if window and is_ours else None,
+            runs=window.runs if window and is_ours else None,
         )
         if outcome is Outcome.ROLLED_BACK and self.status.last_rollback:
             decided = self.status.last_rollback.decided_time
-            entry = entry.copy_with(trigger=attempt.trigger, decided_time=decided)
+            entry = entry.copy_with(decided_time=decided)
         banned = {old.digest for old in self.status.quarantined}
         return ended.then(history=kept((entry, *self.status.history), self.spec, banned))

@@ -57,6 +57,7 @@ def noted(s: Situation, move: moves.Move, status: AgentRolloutStatus, *, is_show
 def answers(s: Situation, move: moves.Move, requests: Requests) -> tuple[Answer, ...]:
     """What the actions do not say yet of what the ledger knows, and why an order waits."""
     ledger = {entry.uid: entry for entry in requests.status.actions}
+    waiting = {action.metadata.uid: message for action, message in requests.waiting}
     due: list[Answer] = []
     for action in s.obs.actions:
         if entry := ledger.get(action.metadata.uid):
@@ -67,6 +68,8 @@ def answers(s: Situation, move: moves.Move, requests: Requests) -> tuple[Answer,
             status = answer(action, Reason.WAITING, requests.waits, s.now)
         elif action == requests.rollback:
             status = answer(action, Reason.WAITING, getattr(move, "message", ""), s.now)
+        elif action.metadata.uid in waiting:
+            status = answer(action, Reason.WAITING, waiting[action.metadata.uid], s.now)
         else:
             continue
         if status:

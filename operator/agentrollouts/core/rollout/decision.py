@@ -24,6 +24,7 @@ from agentrollouts.core.attempt.transition import advance
 from agentrollouts.core.attempt.window import with_weights
 from agentrollouts.core.conditions import (
     ANNOTATION_IGNORED,
+    DATA_RECOVERED,
     GROUP_CONSISTENT,
     RECORDED,
     REQUIREMENT_UNMET,
@@ -33,7 +34,8 @@ from agentrollouts.core.conditions import (
     set_condition,
     without_condition,
 )
-from agentrollouts.core.effects import Deletion, Effect, Event, Write
+from agentrollouts.core.effects import Creation, Deletion, Effect, Event, Write
+from agentrollouts.core.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
@@ -43,6 +45,7 @@ from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.fuses import burning
+from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.group import membership
@@ -53,6 +56,7 @@ from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorde
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.detours import detour_events, switched_off
 from agentrollouts.core.rollout.reporting.group import group_consistent
+from agentrollouts.core.rollout.reporting.hooks import data_recovered, hook_events
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
 from agentrollouts.core.rollout.reporting.requirements import requirement_unmet
@@ -73,7 +77,7 @@ from agentrollouts.core.workload.template import workload_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in this order: traffic and owners, then the status once, then Events, then chores."""
+    """What to do, in this order: traffic and owners, then the status once, then Events, chores and hooks."""
 
     writes: tuple[Effect, ...] = ()
     rests_on_status: bool = False
@@ -99,6 +103,10 @@ class Decision:
     chores: tuple[Effect, ...] = ()
     """What to write to Deployments and Services. It rests on the persisted status, and no traffic waits for
     it."""
+    hook_reads: HookReads = NO_READS
+    """What hooks depend on: read it, and read it again while it is listed. No traffic waits for it."""
+    creations: tuple[Creation, ...] = ()
+    """Jobs to create, after everything else. They rest on the persisted status."""
     expired: tuple[Deletion, ...] = ()
     """Answered actions about attempts that the history has dropped. Like chores, and no condition reports it
     if they stay."""
@@ -122,11 +130,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_same = is_same_segment(before, after) and before.detour == after.detour
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
-    status = requests.status.copy_with(group=membership(s.obs))
+    hooks = hooks_of(s, idle.awaiting_hooks(s, move))
+    status = hooks.after(requests.status.copy_with(group=membership(s.obs)))
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
-    pods = _workloads(s, move)
+    pods, reads = _workloads(s, move), hooks.reads(status)
     status = bounded(
         status.copy_with(
             observed_generation=s.obs.rollout.metadata.generation,
@@ -151,6 +160,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
             *requests.events,
             *progress.events,
             *detour_events(s.obs.status, status),
+            *hook_events(s.obs.status, status),
             *noticed,
             *restorations(s.obs, s.traffic),
         ),
@@ -160,10 +170,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         unsure_of=_unsure_of(s, move) | detours.unread(s),
         unread=frozenset() if writes else pods.unread(),
         chores=() if is_due else tuple(pods.changes()),
+        hook_reads=reads,
+        creations=() if is_due else tuple(hooks.creations()),
         evidence=evidence_query(s, status),
         expired=() if is_due else expired(s.obs.answered, s.obs.rollout),
         poll=questions,
-        wake_at=_wake_at(s, status, move, pods.until()),
+        wake_at=_wake_at(s, status, move, pods.until(), hooks.until(reads)),
     )
 
 
@@ -204,6 +216,7 @@ def _conditions(
         REQUIREMENT_UNMET: requirement_unmet(s.obs),
         SWITCHED_OFF: switched_off(s, status),
         GROUP_CONSISTENT: group_consistent(s.obs, status.copy_with(conditions=conditions)),
+        DATA_RECOVERED: data_recovered(s, status),
     }
     for kind, warning in warnings.items():
         conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)
@@ -233,7 +246,7 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
 
 
 def _wake_at(
-    s: Situation, status: AgentRolloutStatus, move: moves.Move, then: datetime | None
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, *others: datetime | None
 ) -> datetime | None:
     """The earliest time at which the decision may be another one though nothing changed."""
     lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
@@ -246,8 +259,8 @@ def _wake_at(
         s.gateways.until,
         deserted,
         s.now + idle.TARGET_POLL if s.requests.switch_on else None,
-        then,
         edge,
+        *others,
     )
     return min((time for time in times if time and time > s.now), default=None)
 

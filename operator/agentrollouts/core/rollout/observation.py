@@ -73,6 +73,16 @@ class Observation:
     """Those of these Services to which any route sends requests."""
     workload_problem: Problem | None = None
     """Why the last write of a Deployment or Service failed; None once one succeeded."""
+    cron_jobs: Mapping[str, Manifest | Problem | None] = field(default_factory=dict)
+    """CronJobs as read for hooks, by name.
+
+    None for one that does not exist, a problem for one that could not be read. One that is missing here has
+    not been read.
+    """
+    jobs: Mapping[str, Manifest | Problem | None] = field(default_factory=dict)
+    """Jobs of hooks, by name, in the same way."""
+    hook_problem: Problem | None = None
+    """Why the last creation of a Job failed; None once one succeeded."""
     poll_result: PollResult | None = None
     actions: tuple[AgentRolloutAction, ...] = ()
     """What people have requested of this rollout, whether or not it was taken."""

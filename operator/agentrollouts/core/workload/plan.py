@@ -20,8 +20,8 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
 from agentrollouts.core.history import earlier_healthy, is_trusted
+from agentrollouts.core.rights import with_command
 from agentrollouts.core.states import is_pending
-from agentrollouts.core.workload.rights import with_command
 from agentrollouts.core.workload.template import (
     DEPLOYMENT,
     SERVICE,
@@ -270,7 +270,7 @@ class Workloads:
             yield Write(stamped_service(self.rollout, record), FIELD_MANAGER)
 
     def _cured(self, problem: Problem) -> Problem:
-        return with_command(problem, self.rollout.metadata.namespace)
+        return with_command(problem, self.rollout.metadata.namespace, "workloads")
 
     def _unfit(self, release: str, digest: str) -> Problem | None:
         """Why the template cannot be copied for a release."""

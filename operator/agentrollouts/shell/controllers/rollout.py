@@ -17,6 +17,7 @@ from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.clock import utc_now
 from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until
+from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
 from agentrollouts.shell.effects.writes import PacedWrites
@@ -33,25 +34,25 @@ class RolloutController:
 
     Args:
         observer: Builds observations.
-        actor: Writes the status and sends Events.
-        writes: Carries out all other writes.
+        actor: Carries out all writes and sends Events.
         poller: Polls what a decision needs from Prometheus.
         telemetry: The operator's own metrics.
         metrics: The metrics of rollouts.
+        hooks: The Jobs of hooks.
     """
 
     def __init__(
         self,
         observer: RolloutObserver,
         actor: Actor,
-        writes: PacedWrites,
         poller: Poller,
         telemetry: Telemetry,
         metrics: RolloutMetrics,
+        hooks: RolloutHooks,
     ) -> None:
         self._observer = observer
         self._actor = actor
-        self._writes = writes
+        self._writes = PacedWrites(actor)
         self._chores = PacedWrites(actor)
         """For Deployments and Services: no traffic waits for them, and their failure is another one."""
         self._sweeps = PacedWrites(actor)
@@ -61,6 +62,7 @@ class RolloutController:
         self._blocked: set[Ref] = set()
         """Rollouts of which a rollback is refused."""
         self._metrics = metrics
+        self._hooks = hooks
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
         """One pass over a rollout. Raises `ClusterError` if it has to be tried again."""
@@ -73,6 +75,7 @@ class RolloutController:
         self._note(key, is_blocked=decision.is_blocked)
         self._poller.poll(key, decision.poll)
         self._observer.follow(key, decision.services)
+        self._hooks.follow(key, decision)
         if decision.rests_on_status:
             await self._observer.confirm(manifest)
         saying = None
@@ -93,16 +96,23 @@ class RolloutController:
             self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
         await self._actor.replies.send(decision.answers)
         await self._actor.labels.put_back(key.namespace, rollout.spec.agent, decision.lost)
-        if decision.chores and is_done:
+        later = await self._finish(key, manifest, decision) if is_done else None
+        waits = (seconds_until(obs.now, decision.wake_at), later)
+        return Outcome.of(pause, problem, min((wait for wait in waits if wait is not None), default=None))
+
+    async def _finish(self, key: Ref, manifest: Manifest, decision: Decision) -> float | None:
+        """Do what no traffic waits for; seconds until that needs another pass."""
+        if decision.chores:
             await self._observer.confirm(manifest)
             await self._chores.write(key, decision.chores)
-        if decision.expired and is_done:
+        if decision.expired:
             await self._sweeps.write(key, decision.expired)
-        return Outcome.of(pause, problem, seconds_until(obs.now, decision.wake_at))
+        return await self._hooks.create(key, manifest, decision, self._observer.confirm)
 
     async def _decide(self, key: Ref, rollout: AgentRollout) -> tuple[Observation, Decision]:
         """The decision, made again where it depends on what is not watched."""
         obs = await self._observer.observe(rollout, self._writes.problem(key), self._chores.problem(key))
+        obs = self._hooks.seen(key, obs)
         if self._actor.recorder is not None:
             obs = replace(obs, record=self._actor.recorder.knowledge(key))
         decision = decide(obs)
@@ -145,6 +155,7 @@ class RolloutController:
     def _follow_nothing(self, key: Ref) -> None:
         self._poller.poll(key, None)
         self._observer.follow(key, frozenset())
+        self._hooks.forget(key)
 
     async def _say(self, manifest: Manifest, obs: Observation, decision: Decision) -> None:
         await self._persist(manifest, obs, decision)

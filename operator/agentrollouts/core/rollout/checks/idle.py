@@ -17,6 +17,7 @@ from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.checks.hooks import unprepared, unrepaired
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_rest
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
@@ -248,6 +249,7 @@ def start_attempt(s: Situation) -> moves.Move | None:
         next(_obstacles(s, record), None)
         or unanswered(s, record, is_return=is_return)
         or detours.obstacle(s, is_return=is_return)
+        or (None if is_return else unprepared(s, record))
     )
     if obstacle:
         is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
@@ -263,6 +265,14 @@ def start_attempt(s: Situation) -> moves.Move | None:
 def awaits_pods(s: Situation, record: ReleaseRecord) -> bool:
     """Whether nothing but its pods, which the operator makes, can be in the way of a beginning."""
     return is_managed(s, record) and next(_obstacles(s, record), None) is None
+
+
+def awaiting_hooks(s: Situation, move: moves.Move) -> ReleaseRecord | None:
+    """The release for whose beginning nothing but hooks can be missing."""
+    record = move.record if s.spec.hooks and isinstance(move, moves.Enqueue) else None
+    if record is None or _is_return(s, record) or next(_obstacles(s, record), None):
+        return None
+    return None if unanswered(s, record, is_return=False) else record
 
 
 def _is_return(s: Situation, record: ReleaseRecord) -> bool:
@@ -300,6 +310,8 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
         yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
     if not is_return and (stop := stopped_beginning(s, record)):
         yield stop
+    if not is_return and (problem := unrepaired(s)):
+        yield problem
     stable = s.status.stable
     if s.spec.traffic.by_route and stable and stable.service == record.service:
         yield Problem(

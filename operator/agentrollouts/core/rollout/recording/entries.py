@@ -20,6 +20,7 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import JUDGED_BY
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.rollout.recording.draft import Draft, gate_records, query_record
+from agentrollouts.core.rollout.recording.hooks import hook_entries
 from agentrollouts.core.rollout.recording.links import addresses
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import current_phase, is_progressing
@@ -52,6 +53,7 @@ def entries(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterat
     yield from _detour(s, after)
     yield from _observed(s, after)
     yield from _moved(s, move, after)
+    yield from hook_entries(s, after)
 
 
 def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
@@ -61,6 +63,7 @@ def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
         or before.last_rollback is not after.last_rollback
         or before.actions is not after.actions
         or before.detour is not after.detour
+        or before.hooks is not after.hooks
     )
 
 

@@ -23,7 +23,9 @@ from agentrollouts.core.states import is_progressing
 FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH})
 """Verdicts that are reported when a gate comes to have them."""
 
-QUIET: Final = frozenset({Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.PENDING, Reason.SWITCHED_OFF})
+QUIET: Final = frozenset(
+    {Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.HOOKS_RUNNING, Reason.PENDING, Reason.SWITCHED_OFF}
+)
 """Words of every normal course, and of what has an Event of its own."""
 
 REPORTED: Final = (ENDINGS.keys() | {Reason.HOSTNAME_SHARED, Reason.ANNOTATION_IGNORED}) - QUIET

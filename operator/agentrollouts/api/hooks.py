@@ -1,0 +1,98 @@
+"""Hooks of an AgentRollout: Jobs that the operator starts before traffic and after a rollback.
+
+A hook is part of the plan and not of a release: a repair must be right on the day of the incident.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from agentrollouts.api.model.base import DNS_SUBDOMAIN, ApiModel, DnsLabel, Message, ObjectName, Time
+from agentrollouts.api.people.action import PersonalAct
+
+MAX_HOOKS: Final = 8
+"""Hooks of one plan."""
+MAX_HOOK_STATES: Final = 24
+"""Hooks that a status lists: those of three attempts."""
+
+
+class Moment(StrEnum):
+    """When a hook runs."""
+
+    BEFORE_TRAFFIC = "BeforeTraffic"
+    AFTER_ROLLBACK = "AfterRollback"
+
+
+class OnHookFailure(StrEnum):
+    """What a failed hook does to what would come next."""
+
+    HOLD = "Hold"
+    CONTINUE = "Continue"
+
+
+class HookJob(ApiModel):
+    """The Job of a hook."""
+
+    cron_job: Annotated[str, Field(max_length=52, pattern=DNS_SUBDOMAIN)]
+    """Name of a CronJob in the same namespace, whose `jobTemplate` the operator copies. It must have the
+    label `agentrollouts.dev/hook: "true"` and `suspend: true`."""
+
+
+class Hook(ApiModel):
+    """A Job at a named moment. No result of it delays or stops a rollback."""
+
+    name: DnsLabel
+    """Name of the hook, unique in the plan."""
+    at: Moment
+    """When it runs. BeforeTraffic: once nothing else is in the way of an attempt, which waits for it.
+    AfterRollback: once the route is back and the last runs of the bad release were seen."""
+    job: HookJob
+    """Job that it runs."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """Time that the Job has, in seconds. A Job that takes longer has failed. Defaults to 600."""
+    on_failure: OnHookFailure = OnHookFailure.HOLD
+    """What happens if it fails twice. Hold: the attempt, or after a rollback the next attempt, waits until
+    someone creates an action of type RedoHook or WaiveHook. Continue: nothing waits. A switch to a release
+    that was healthy before never waits. Defaults to Hold."""
+
+
+class HookState(StrEnum):
+    """Where a hook stands."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    WAIVED = "Waived"
+    NOT_NEEDED = "NotNeeded"
+
+
+class HookStatus(ApiModel):
+    """A hook of one attempt."""
+
+    attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
+    """Number of the attempt. An action of type RedoHook or WaiveHook must name it."""
+    name: DnsLabel
+    """Name of the hook."""
+    at: Moment
+    """When it runs: BeforeTraffic or AfterRollback."""
+    state: HookState = HookState.WAITING
+    """State: Waiting, Running, Succeeded, Failed, Waived, or NotNeeded because the attempt ended or the plan
+    no longer has the hook."""
+    tries: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Number of Jobs that were started for it, two for each series."""
+    job: ObjectName | None = None
+    """Name of the newest Job. Absent before the first one."""
+    job_uid: Annotated[str, Field(max_length=64)] | None = None
+    """UID of that Job. Absent until the operator has seen it."""
+    start_time: Time | None = None
+    """Time at which that Job was started. Absent before the first one."""
+    end_time: Time | None = None
+    """Time at which the operator saw the end of the hook. Absent until then."""
+    message: Message = ""
+    """What it waits for, or why it failed."""
+    waived: PersonalAct | None = None
+    """Who waived it. Absent if no one did."""

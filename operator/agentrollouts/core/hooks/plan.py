@@ -1,0 +1,179 @@
+"""Which hook is due, what must be read for it, and what is left to do.
+
+Hooks of a rollback are noted in the status write that makes its window final; hooks before traffic, once
+nothing else is in the way of the attempt. Then one step of one hook follows another. A rollout at rest with
+hooks that have ended needs nothing to be read.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from agentrollouts.api.hooks import MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.effects import Creation, Problem
+from agentrollouts.core.hooks.input import variables
+from agentrollouts.core.hooks.job import job_of, unfit
+from agentrollouts.core.hooks.reads import HookReads
+from agentrollouts.core.hooks.step import ENDS, Objects, View, is_missing, stepped
+from agentrollouts.core.states import is_pending
+
+AFTER: Final = frozenset({"Breach", "Cap", "Timeout", "Action", "SwitchOff"})
+"""Triggers of a rollback for harm, after which there is something to repair."""
+SOON: Final = timedelta(seconds=2)
+"""When to look again while a hook runs, or is about to."""
+LATER: Final = timedelta(seconds=30)
+"""When to look again at what cannot be read or created."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The hooks of one rollout in one decision."""
+
+    rollout: AgentRollout
+    """With the persisted status."""
+    now: datetime
+    cron_jobs: Objects
+    jobs: Objects
+    refused: Problem | None
+    """Why the last creation of a Job failed."""
+    starting: ReleaseRecord | None = None
+    """The release that begins as soon as the hooks before its traffic have ended."""
+
+    def after(self, status: AgentRolloutStatus) -> AgentRolloutStatus:
+        """The next status with its hooks; the same value if nothing changes."""
+        entries = self.noted(status)
+        return status if entries is status.hooks else status.copy_with(hooks=entries)
+
+    def noted(self, after: AgentRolloutStatus) -> tuple[HookStatus, ...]:
+        """The entries of the next status; the same value if nothing changes.
+
+        Args:
+            after: The next status but for this, with what people requested of hooks.
+        """
+        if not after.hooks and not self.rollout.spec.hooks:
+            return after.hooks
+        if after.hooks != self.rollout.status.hooks:  # an action is taken: its effect is a write by itself
+            return after.hooks
+        due = (*self._repairs(after), *self._preparations(after))
+        if due:
+            return trimmed((*after.hooks, *due))
+        return self._stepped(after)
+
+    def reads(self, after: AgentRolloutStatus) -> HookReads:
+        """What the decision after this one needs to know.
+
+        Args:
+            after: The next status.
+        """
+        cron_jobs, jobs = set[str](), set[str]()
+        if self.starting:
+            cron_jobs |= {hook.job.cron_job for hook in self.rollout.spec.hooks}
+        entry = self._current(after)
+        if entry and entry.job and entry.state is HookState.RUNNING:
+            jobs.add(entry.job)
+        hook = self._hook(entry) if entry else None
+        is_uncreated = entry is not None and (entry.state is HookState.WAITING or entry.job_uid is None)
+        if hook and is_uncreated:
+            cron_jobs.add(hook.job.cron_job)
+        return HookReads(frozenset(cron_jobs), frozenset(jobs))
+
+    def creations(self) -> Iterator[Creation]:
+        """The Job of the newest try, if the persisted status has it and the API server does not."""
+        entry = self._current(self.rollout.status)
+        hook = self._hook(entry) if entry else None
+        if entry is None or hook is None or not is_missing(entry, self._view(entry, self.rollout.status)):
+            return
+        cron_job = self.cron_jobs.get(hook.job.cron_job)
+        if cron_job is None or isinstance(cron_job, Problem):
+            return
+        given = variables(self.rollout, entry, self.starting)
+        if given and unfit(hook, cron_job, self.rollout.metadata.namespace) is None:
+            yield Creation(job_of(self.rollout, hook, entry, cron_job, given))
+
+    def until(self, reads: HookReads) -> datetime | None:
+        """When to look again; None while nothing is left to do."""
+        if not reads:
+            return None
+        seen = [self.jobs.get(name) for name in reads.jobs]
+        seen += [self.cron_jobs.get(name) for name in reads.cron_jobs]
+        is_stuck = self.refused is not None or any(isinstance(each, Problem) for each in seen)
+        return self.now + (LATER if is_stuck else SOON)
+
+    def _repairs(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:
+        """The hooks of a rollback whose window has just become final."""
+        attempt, before, window = after.attempt, self.rollout.status.affected_window, after.affected_window
+        if window is None or attempt is None or not window.is_final or window.attempt != attempt.number:
+            return
+        was_final = before is not None and before.attempt == window.attempt and before.is_final
+        if was_final or attempt.trigger not in AFTER:
+            return
+        yield from self._new(attempt.number, Moment.AFTER_ROLLBACK, after)
+
+    def _preparations(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:
+        """The hooks before the traffic of the pending attempt, once it waits for nothing else."""
+        attempt = after.attempt
+        if self.starting is None or attempt is None or not is_pending(after):
+            return
+        if attempt.digest == self.starting.digest:
+            yield from self._new(attempt.number, Moment.BEFORE_TRAFFIC, after)
+
+    def _new(self, number: int, at: Moment, after: AgentRolloutStatus) -> Iterator[HookStatus]:
+        if any((entry.attempt, entry.at) == (number, at) for entry in after.hooks):
+            return
+        for hook in self.rollout.spec.hooks:
+            if hook.at is at:
+                yield HookStatus(attempt=number, name=hook.name, at=at)
+
+    def _stepped(self, after: AgentRolloutStatus) -> tuple[HookStatus, ...]:
+        entry = self._current(after)
+        step = stepped(entry, self._view(entry, after)) if entry else entry
+        if step is entry:
+            return after.hooks
+        return tuple(step if each is entry and step else each for each in after.hooks)
+
+    def _current(self, status: AgentRolloutStatus) -> HookStatus | None:
+        """The hook whose turn it is: the one that runs, or the first that may start."""
+        left = [entry for entry in status.hooks if entry.state not in ENDS]
+        running = next((entry for entry in left if entry.state is HookState.RUNNING), None)
+        return running or next((entry for entry in left if self._may_start(entry, status)), None)
+
+    def _may_start(self, entry: HookStatus, status: AgentRolloutStatus) -> bool:
+        """Whether a waiting hook starts now, or is not needed anymore."""
+        if entry.at is Moment.AFTER_ROLLBACK or not self._is_current(entry, status):
+            return True
+        return self.starting is not None
+
+    def _is_current(self, entry: HookStatus, status: AgentRolloutStatus) -> bool:
+        """Whether something still depends on the hook; a hook before traffic ends with its attempt."""
+        number = status.attempt.number if status.attempt and is_pending(status) else None
+        return entry.at is Moment.AFTER_ROLLBACK or entry.attempt == number
+
+    def _hook(self, entry: HookStatus) -> Hook | None:
+        named = ((hook.name, hook.at) for hook in self.rollout.spec.hooks)
+        index = next((i for i, each in enumerate(named) if each == (entry.name, entry.at)), None)
+        return None if index is None else self.rollout.spec.hooks[index]
+
+    def _view(self, entry: HookStatus, status: AgentRolloutStatus) -> View:
+        return View(
+            rollout=self.rollout,
+            hook=self._hook(entry),
+            is_current=self._is_current(entry, status),
+            cron_jobs=self.cron_jobs,
+            jobs=self.jobs,
+            refused=self.refused,
+            now=self.now,
+        )
+
+
+def trimmed(entries: tuple[HookStatus, ...]) -> tuple[HookStatus, ...]:
+    """The newest entries, and older ones before them that have not ended or that failed."""
+    excess = len(entries) - MAX_HOOK_STATES
+    if excess <= 0:
+        return entries
+    ranks = {HookState.RUNNING: 3, HookState.WAITING: 2, HookState.FAILED: 1}
+    by_need = sorted(range(len(entries)), key=lambda index: (ranks.get(entries[index].state, 0), index))
+    dropped = set(by_need[:excess])
+    return tuple(entry for index, entry in enumerate(entries) if index not in dropped)

@@ -1,0 +1,152 @@
+"""The machine of one hook: from what was read about its Job to its next entry in the status.
+
+The order of writes is: intent in the status, then the Job by its name, then its UID in the status, then its
+end in the status. So after a crash the next process knows which Job might exist, and finds it by its name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from agentrollouts.api.hooks import Hook, HookState, HookStatus
+from agentrollouts.api.names import ANNOTATION_HOOK_KEY
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.effects import Manifest, Problem
+from agentrollouts.core.hooks.job import job_name, key_of, unfit
+from agentrollouts.core.rights import with_command
+
+TRIES: Final = 2
+"""Jobs of one series. An action of type RedoHook grants another series."""
+ENDS: Final = frozenset({HookState.SUCCEEDED, HookState.FAILED, HookState.WAIVED, HookState.NOT_NEEDED})
+"""States that a hook leaves only by an action."""
+ROLE: Final = "hooks"
+"""Role of the chart that a namespace must bind, without the name of the operator."""
+
+Objects = Mapping[str, Manifest | Problem | None]
+"""Objects as they were read, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What one step of a hook depends on."""
+
+    rollout: AgentRollout
+    hook: Hook | None
+    """The hook in the plan; None if the plan no longer has it."""
+    is_current: bool
+    """Whether something still depends on it: an attempt that waits, or a repair."""
+    cron_jobs: Objects
+    jobs: Objects
+    refused: Problem | None
+    """Why the last creation of a Job failed."""
+    now: datetime
+
+
+def stepped(entry: HookStatus, view: View) -> HookStatus:
+    """The entry after the next step; the same value while there is nothing to note."""
+    if entry.state is HookState.WAITING:
+        return _started(entry, view)
+    return _watched(entry, view) if entry.state is HookState.RUNNING else entry
+
+
+def is_missing(entry: HookStatus, view: View) -> bool:
+    """Whether the Job of the newest try is known not to exist, and has never been seen."""
+    is_intended = entry.state is HookState.RUNNING and entry.job_uid is None and entry.job in view.jobs
+    return is_intended and view.jobs[entry.job or ""] is None
+
+
+def _started(entry: HookStatus, view: View) -> HookStatus:
+    """The intent, if the CronJob can be copied."""
+    if view.hook is None or not view.is_current:
+        return _ended(entry, view, HookState.NOT_NEEDED)
+    name = view.hook.job.cron_job
+    if name not in view.cron_jobs:
+        return entry
+    found = view.cron_jobs[name]
+    if isinstance(found, Problem):
+        return _waiting(entry, view, found)
+    if why := unfit(view.hook, found, view.rollout.metadata.namespace):
+        return _ended(entry, view, HookState.FAILED, why.message)
+    return _tried(entry, view)
+
+
+def _watched(entry: HookStatus, view: View) -> HookStatus:
+    job = view.jobs.get(entry.job or "", entry)
+    if isinstance(job, HookStatus):
+        return entry  # it has not been read
+    if isinstance(job, Problem):
+        return _waiting(entry, view, job)
+    if job is None:
+        return _vanished(entry, view) if entry.job_uid else _absent(entry, view)
+    return _seen(entry, view, job)
+
+
+def _seen(entry: HookStatus, view: View, job: Manifest) -> HookStatus:
+    metadata = job.get("metadata") or {}
+    if (metadata.get("annotations") or {}).get(ANNOTATION_HOOK_KEY) != key_of(view.rollout, entry):
+        return _failed(entry, view, f"Job {entry.job} exists, and was not made for this hook; delete it")
+    if entry.job_uid is None:
+        return entry.copy_with(job_uid=str(metadata.get("uid") or entry.job)[:64], message="")
+    if _has(job, "Complete"):
+        return _ended(entry, view, HookState.SUCCEEDED)
+    if failure := _has(job, "Failed"):
+        return _failed(entry, view, _why(entry, view, failure))
+    return entry.copy_with(message="") if entry.message else entry
+
+
+def _absent(entry: HookStatus, view: View) -> HookStatus:
+    """Its Job does not exist yet: it will be created, unless that is impossible now."""
+    if view.hook is None:
+        return _ended(entry, view, HookState.NOT_NEEDED)
+    found = view.cron_jobs.get(view.hook.job.cron_job, view.refused)
+    if view.hook.job.cron_job in view.cron_jobs and not isinstance(found, Problem):
+        if why := unfit(view.hook, found, view.rollout.metadata.namespace):
+            return _ended(entry, view, HookState.FAILED, why.message)
+        found = view.refused
+    return _waiting(entry, view, found) if isinstance(found, Problem) else entry
+
+
+def _vanished(entry: HookStatus, view: View) -> HookStatus:
+    return _failed(entry, view, f"Job {entry.job} is gone, and it is unknown whether it succeeded")
+
+
+def _failed(entry: HookStatus, view: View, message: str) -> HookStatus:
+    """The next try, or the end of the series."""
+    is_spent = entry.tries % TRIES == 0 or view.hook is None or not view.is_current
+    return _ended(entry, view, HookState.FAILED, message) if is_spent else _tried(entry, view)
+
+
+def _tried(entry: HookStatus, view: View) -> HookStatus:
+    tries = entry.tries + 1
+    return entry.copy_with(
+        state=HookState.RUNNING,
+        tries=tries,
+        job=job_name(view.rollout, entry, tries),
+        job_uid=None,
+        start_time=view.now,
+        end_time=None,
+        message="",
+    )
+
+
+def _ended(entry: HookStatus, view: View, state: HookState, message: str = "") -> HookStatus:
+    return entry.replace(state=state, end_time=view.now, message=message)
+
+
+def _waiting(entry: HookStatus, view: View, problem: Problem) -> HookStatus:
+    """The reason of a wait is noted once, and not again whenever its wording changes."""
+    if entry.message:
+        return entry
+    return entry.replace(message=with_command(problem, view.rollout.metadata.namespace, ROLE).message)
+
+
+def _has(job: Manifest, kind: str) -> Mapping[str, Any] | None:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c.get("type") == kind and c.get("status") == "True"), None)
+
+
+def _why(entry: HookStatus, view: View, condition: Mapping[str, Any]) -> str:
+    what = condition.get("message") or condition.get("reason") or "no reason is given"
+    logs = f"kubectl logs job/{entry.job} --namespace={view.rollout.metadata.namespace}"
+    return f"Job {entry.job} failed: {what}; see {logs}"
