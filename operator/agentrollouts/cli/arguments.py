@@ -36,6 +36,8 @@ class Command(StrEnum):
     ROLL_BACK = "roll-back"
     RETRY = "retry"
     ACKNOWLEDGE = "acknowledge"
+    REDO_HOOK = "redo-hook"
+    WAIVE_HOOK = "waive-hook"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:

@@ -17,6 +17,8 @@ SUMMARIES: Final[Mapping[ActionType, str]] = {
     ActionType.ROLL_BACK: "roll back the canary, or stable if no attempt is in progress",
     ActionType.RETRY: "take a release out of quarantine",
     ActionType.ACKNOWLEDGE: "extend a hold that ends by itself",
+    ActionType.REDO_HOOK: "run a failed hook again",
+    ActionType.WAIVE_HOOK: "let nothing wait for a hook",
 }
 """What each type of action is for."""
 DETAILS: Final[Mapping[ActionType, str]] = {
@@ -33,6 +35,8 @@ DETAILS: Final[Mapping[ActionType, str]] = {
     ),
     ActionType.RETRY: "A new attempt begins at the first phase if `spec.releaseRef` names the release.",
     ActionType.ACKNOWLEDGE: "The hold ends later than it would, and it still ends by itself.",
+    ActionType.REDO_HOOK: "It has the same input and the same key. It waits while another hook runs.",
+    ActionType.WAIVE_HOOK: "The hook must have failed, or not have started.",
 }
 """What else to know."""
 ANSWERS: Final = """\
@@ -104,6 +108,8 @@ def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
         parser.add_argument(
             "--release", metavar="NAME", help="release to retry (default: the only one in quarantine)"
         )
+    if kind in {ActionType.REDO_HOOK, ActionType.WAIVE_HOOK}:
+        parser.add_argument("--hook", metavar="NAME", required=True, help="hook, as in `status.hooks`")
     if kind is ActionType.ACKNOWLEDGE:
         parser.add_argument(
             "--for",

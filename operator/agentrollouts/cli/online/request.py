@@ -35,6 +35,7 @@ class Request:
     target: str | None = None
     force: bool = False
     for_seconds: int | None = None
+    hook: str | None = None
     name: str | None = None
     """Name of the action; the API server generates one if it is None."""
 
@@ -86,6 +87,7 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         "target": request.target,
         "force": request.force or None,
         "forSeconds": request.for_seconds,
+        "hook": request.hook,
         "reason": request.reason,
         "requestedBy": user,
     }
