@@ -39,10 +39,10 @@ from agentrollouts.core.record.backlog import cleared
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
-from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.recording.entries import entries

@@ -14,11 +14,11 @@ from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
-from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.hooks import unprepared, unrepaired
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.stops import stopped_beginning
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.rivals import rival
 from agentrollouts.core.rollout.rollback_target import (
