@@ -22,7 +22,7 @@ from agentrollouts.cli.arguments import Command, parse
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.cli.online.act import NO_ANSWER, REFUSED, WRONG_USE, act, request_of
 from agentrollouts.cli.online.arguments import command_of
-from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.main import main
 from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, OLDEST, START
 from testkit.builders.rollouts import RolloutBuilder, a_rollout

@@ -136,6 +136,7 @@ COURSES: Final[tuple[tuple[dict[str, Any], float, float], ...]] = (
     ({"gates": [LIMITED]}, 0.6, 2.0),
     ({"caps": [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "0.01"}]}, 0.02, 2.0),
     ({"analysis": {"maxExtensions": 0, "onTimeout": "RollBack"}}, 0.02, 0.0),
+    ({"hooks": [{"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "keep"}}]}, 0.02, 0.0),
 )
 """Plans, the share of the canary's runs that fail, and runs per second."""
 
@@ -148,6 +149,7 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
     for spec, failed, runs in COURSES:
         world = a_world(a_rollout(**spec).serving(OLD), OLD, NEW)
         world.agents[NEW], world.runs_per_second = Behavior(failed=failed), runs
+        world.jobs.succeeds = lambda _: False
         world.run(3600)
     for traffic in (
         {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"], **BY_KIND}},

@@ -44,6 +44,8 @@ class Command(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     SWITCH_OFF = "switch-off"
     SWITCH_ON = "switch-on"
+    REDO_HOOK = "redo-hook"
+    WAIVE_HOOK = "waive-hook"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:

@@ -18,7 +18,10 @@ MOST_ENTRIES: Final = 50
 
 
 def kept(
-    history: tuple[HistoryEntry, ...], spec: AgentRolloutSpec, banned: Container[str]
+    history: tuple[HistoryEntry, ...],
+    spec: AgentRolloutSpec,
+    banned: Container[str],
+    repaired: Container[int] = (),
 ) -> tuple[HistoryEntry, ...]:
     """The newest `spec.historyLimit` entries, and older ones that a later decision needs.
 
@@ -26,9 +29,11 @@ def kept(
         history: All entries, the newest first.
         spec: The plan.
         banned: Digests in quarantine.
+        repaired: Attempts whose hooks still need to know what they repair.
     """
     needed = _reachable(history, 1 + max(HEALTHY_KEPT, spec.rollback.max_walk_back), banned)
     needed |= {entry.number for entry in (last_word(history),) if entry}
+    needed |= {entry.number for entry in history if entry.number in repaired}
     others = [entry.number for entry in history[: spec.history_limit] if entry.number not in needed]
     chosen = needed | set(others[: MOST_ENTRIES - len(needed)])
     return tuple(entry for entry in history if entry.number in chosen)

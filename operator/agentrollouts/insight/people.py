@@ -20,6 +20,7 @@ ROLES: Final = {
     RecordEvent.ACTION_REFUSED: "was refused",
     RecordEvent.PLAN_CHANGED: "changed the plan",
     RecordEvent.FROZEN: "froze",
+    RecordEvent.HOOK_WAIVED: "waived a hook",
 }
 """What a person did whose name an entry has."""
 

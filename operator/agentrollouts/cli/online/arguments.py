@@ -19,6 +19,8 @@ SUMMARIES: Final[Mapping[ActionType, str]] = {
     ActionType.ACKNOWLEDGE: "extend a hold that ends by itself",
     ActionType.SWITCH_OFF: "send the traffic to the fallback instead of any release",
     ActionType.SWITCH_ON: "give the traffic back to stable, or to another release",
+    ActionType.REDO_HOOK: "run a failed hook again",
+    ActionType.WAIVE_HOOK: "let nothing wait for a hook",
 }
 """What each type of action is for."""
 DETAILS: Final[Mapping[ActionType, str]] = {
@@ -43,6 +45,8 @@ DETAILS: Final[Mapping[ActionType, str]] = {
         "With --release, the release that was switched off is in quarantine, and that one, which\n"
         "`spec.releaseRef` must name, begins as the first release does."
     ),
+    ActionType.REDO_HOOK: "It has the same input and the same key. It waits while another hook runs.",
+    ActionType.WAIVE_HOOK: "The hook must have failed, or not have started.",
 }
 """What else to know."""
 ANSWERS: Final = """\
@@ -126,6 +130,8 @@ def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
             metavar="NAME",
             help="release to ship instead (default: give the traffic back to stable)",
         )
+    if kind in {ActionType.REDO_HOOK, ActionType.WAIVE_HOOK}:
+        parser.add_argument("--hook", metavar="NAME", required=True, help="hook, as in `status.hooks`")
     if kind is ActionType.ACKNOWLEDGE:
         parser.add_argument(
             "--for",

@@ -37,6 +37,7 @@ class Request:
     for_seconds: int | None = None
     percent: int | None = None
     detour: str | None = None
+    hook: str | None = None
     name: str | None = None
     """Name of the action; the API server generates one if it is None."""
 
@@ -92,6 +93,7 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         "detour": _detour(rollout)
         if request.type is ActionType.SWITCH_ON and not request.detour
         else request.detour,
+        "hook": request.hook,
         "reason": request.reason,
         "requestedBy": user,
     }

@@ -15,7 +15,7 @@ MOST_TRIES: Final = 1000
 
 
 def _redo(action: AgentRolloutAction, status: AgentRolloutStatus, desk: Desk) -> Fact:
-    """Another series of tries, with the same input and key; the numbers of the tries go on."""
+    """Another series of tries, with the same input and key; the numbers of the tries continue."""
     entry = _entry(action, status)
     if entry.state is not HookState.FAILED:
         raise Refused(f"hook {_named(entry)} did not fail: it is {entry.state}")

@@ -5,9 +5,10 @@ Every change of state is checked against the table of states.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State
+from agentrollouts.api.hooks import HookState
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import Look
@@ -27,6 +28,9 @@ from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import kept
 from agentrollouts.core.states import check_move
+
+NO_INPUT: Final = frozenset({HookState.SUCCEEDED, HookState.NOT_NEEDED, HookState.WAIVED})
+"""States of a hook that does not read the history entry of its attempt again."""
 
 
 class StatusChanges(TypedDict, total=False):
@@ -146,4 +150,5 @@ class Progress:
             decided = self.status.last_rollback.decided_time
             entry = entry.copy_with(decided_time=decided)
         banned = {old.digest for old in self.status.quarantined}
-        return ended.then(history=kept((entry, *self.status.history), self.spec, banned))
+        repaired = {hook.attempt for hook in self.status.hooks if hook.state not in NO_INPUT}
+        return ended.then(history=kept((entry, *self.status.history), self.spec, banned, repaired))

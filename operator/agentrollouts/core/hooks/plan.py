@@ -100,6 +100,7 @@ class Hooks:
         seen = [self.jobs.get(name) for name in reads.jobs]
         seen += [self.cron_jobs.get(name) for name in reads.cron_jobs]
         is_stuck = self.refused is not None or any(isinstance(each, Problem) for each in seen)
+        is_stuck = is_stuck or not (reads.jobs or reads.without(self.cron_jobs, self.jobs))
         return self.now + (LATER if is_stuck else SOON)
 
     def _repairs(self, after: AgentRolloutStatus) -> Iterator[HookStatus]:

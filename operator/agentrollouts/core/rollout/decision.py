@@ -43,10 +43,10 @@ from agentrollouts.core.release.snapshot import is_owned, owner_write, release_w
 from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
-from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.group import membership
 from agentrollouts.core.rollout.observation import Observation
@@ -98,8 +98,7 @@ class Decision:
     """Services whose endpoints this decision depends on and that have not been read: read them, and decide
     again before any effect. Empty for a rollback of an attempt, which depends on none."""
     unread: frozenset[tuple[str, str]] = frozenset()
-    """Deployments and Services, by kind and name, that this decision depends on and that have not been read
-    yet: the same. Empty at rest, and while traffic has to be written."""
+    """The same of Deployments and Services. Empty at rest, and while traffic has to be written."""
     chores: tuple[Effect, ...] = ()
     """What to write to Deployments and Services. It rests on the persisted status, and no traffic waits for
     it."""
@@ -108,8 +107,7 @@ class Decision:
     creations: tuple[Creation, ...] = ()
     """Jobs to create, after everything else. They rest on the persisted status."""
     expired: tuple[Deletion, ...] = ()
-    """Answered actions about attempts that the history has dropped. Like chores, and no condition reports it
-    if they stay."""
+    """Answered actions about attempts that the history has dropped: chores that may stay undone."""
     answers: tuple[Answer, ...] = ()
     """What to write to the status of actions, after the status of the rollout, which it is a copy of."""
     awaits_proof: bool = False

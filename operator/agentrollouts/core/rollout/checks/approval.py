@@ -7,7 +7,7 @@ from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.approvals import needed
 from agentrollouts.core.attempt.schedule import rises_left
-from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.situation import Situation
 
 

@@ -12,7 +12,7 @@ from agentrollouts.core.hooks.job import unfit
 from agentrollouts.core.hooks.plan import Hooks
 from agentrollouts.core.hooks.step import ENDS, ROLE
 from agentrollouts.core.rights import with_command
-from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_pending
 

@@ -16,11 +16,11 @@ from agentrollouts.core.containment.detour import is_off
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout import detours
-from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.hooks import unprepared, unrepaired
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_rest
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Standing, missing_service
 from agentrollouts.core.rollout.group import failed_at_rest, why_at_rest
 from agentrollouts.core.rollout.rivals import rival

@@ -17,9 +17,9 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
-from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.idle import rest
 from agentrollouts.core.rollout.checks.verifying import ELSEWHERE
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.situation import Situation, sentences
 

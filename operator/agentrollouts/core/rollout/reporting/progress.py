@@ -16,7 +16,7 @@ from agentrollouts.core.analysis.analyze import exceeded_caps
 from agentrollouts.core.attempt.clocks import phase_seconds
 from agentrollouts.core.attempt.fuses import sentence, until_of
 from agentrollouts.core.rollout.checks import approval
-from agentrollouts.core.rollout.checks.commands import create_action
+from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.states import is_progressing
 
 WATCHING: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING})
