@@ -3,7 +3,7 @@
 from typing import Final
 
 from agentrollouts.api.release import AgentRelease, Requirement
-from agentrollouts.core.group.requirements import Other, Others, Served
+from agentrollouts.core.recovery.group.requirements import Other, Others, Served
 from testkit.builders.releases import a_ready_release
 
 BILLING_AGENT: Final = "billing-agent"

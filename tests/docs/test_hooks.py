@@ -8,13 +8,13 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from agentrollouts.api.hooks import HookStatus, Moment
 from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.hooks import HookStatus, Moment
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.hooks.input import variables
-from agentrollouts.core.hooks.job import job_of, unfit
+from agentrollouts.core.recovery.hooks.input import variables
+from agentrollouts.core.recovery.hooks.job import job_of, unfit
 from agentrollouts.core.rights import with_command
 from testkit.builders.names import NEW, OLD
 from testkit.builders.releases import a_record

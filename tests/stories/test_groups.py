@@ -8,7 +8,7 @@ from agentrollouts.api.attempt import AttemptKind, State
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.core.conditions import find_condition
-from agentrollouts.core.group.member import member_of
+from agentrollouts.core.recovery.group.member import member_of
 from testkit.builders.freezes import a_freeze
 from testkit.builders.names import AGENT, NEW, NEXT, OLD, OLDEST
 from testkit.builders.rollouts import a_rollout

@@ -12,7 +12,6 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
-from agentrollouts.api.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -30,6 +29,7 @@ from agentrollouts.api.people.action import Retried, TakenAction
 from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
+from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.release import Requirement, ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.traffic import Detour, LastDetour

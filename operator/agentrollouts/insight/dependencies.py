@@ -11,8 +11,8 @@ from agentrollouts.api.model.versions import fits
 from agentrollouts.api.release import Requirement
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.group.requirements import Other, Served, other_of, unmet
 from agentrollouts.core.history import earlier_healthy, is_trusted
+from agentrollouts.core.recovery.group.requirements import Other, Served, other_of, unmet
 
 NOTHING: Final = "nothing"
 

@@ -18,8 +18,8 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.action.ledger import is_answered
 from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
-from agentrollouts.core.rollout.answering import Answer
 from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.requests.answering import Answer
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.workload.template import service_of, stamped, stamped_service
 from agentrollouts.simulation import cluster

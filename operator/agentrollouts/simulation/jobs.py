@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from agentrollouts.api.names import ANNOTATION_HOOK_OF, LABEL_HOOK
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.hooks.reads import HookReads
+from agentrollouts.core.recovery.hooks.reads import HookReads
 
 JOB_SECONDS: Final = 30.0
 Found = Manifest | Problem | None

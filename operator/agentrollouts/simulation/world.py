@@ -18,12 +18,12 @@ from agentrollouts.core.action.freeze import covers
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.reading import Unreadable
-from agentrollouts.core.group.member import Member
 from agentrollouts.core.metrics.census import Sighted
 from agentrollouts.core.metrics.poll import Poll, PollResult, Series
 from agentrollouts.core.metrics.queries import QueryPlan
 from agentrollouts.core.metrics.table import QueryResult, Row
 from agentrollouts.core.record.knowledge import Knowledge
+from agentrollouts.core.recovery.group.member import Member
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation

@@ -12,7 +12,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
-from agentrollouts.core.rollout.rivals import agent_taken_by
+from agentrollouts.core.rollout.neighbors.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
 from testkit.builders.names import NEW, OLD, START
 from testkit.builders.observations import an_observation

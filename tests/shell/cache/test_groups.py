@@ -7,7 +7,7 @@ import pytest
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
-from agentrollouts.core.group.member import member_of
+from agentrollouts.core.recovery.group.member import member_of
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.index.groups import NOTHING, Groups, Woken
 from agentrollouts.shell.inputs.intake import Intake

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.group.requirements import Other, Served, other_of
+from agentrollouts.core.recovery.group.requirements import Other, Served, other_of
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.index.requirements import dependents, required_by
 from agentrollouts.shell.inputs.intake import Intake

@@ -10,7 +10,7 @@ from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.group.requirements import other_of
+from agentrollouts.core.recovery.group.requirements import other_of
 from agentrollouts.core.release.checks import Refusal
 from agentrollouts.core.release.examine import Examined
 from agentrollouts.core.rollout.observation import Observation

@@ -15,7 +15,7 @@ from agentrollouts.api.names import ANNOTATION_HOOK_KEY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Creation, Problem
-from agentrollouts.core.hooks.reads import HookReads
+from agentrollouts.core.recovery.hooks.reads import HookReads
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks

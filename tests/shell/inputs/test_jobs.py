@@ -8,7 +8,7 @@ from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.hooks.reads import NO_READS, HookReads
+from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.shell.inputs.jobs import AT_A_TIME, SPACING_SECONDS, JobReads
 from tests.shell.virtual import now, pass_time, run
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from agentrollouts.api.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.people.action import ActionType, AgentRolloutAction, PersonalAct
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.facts import Desk, Fact, Refused, Waits, signature
 from agentrollouts.core.states import is_pending

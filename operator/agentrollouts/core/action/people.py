@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentrollouts.api.attempt import Attempt
-from agentrollouts.api.hooks import Moment
 from agentrollouts.api.people.action import GivenApproval, Retried
+from agentrollouts.api.recovery.hooks import Moment
 from agentrollouts.api.status import AgentRolloutStatus
 
 

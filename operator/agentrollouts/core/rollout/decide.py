@@ -25,7 +25,7 @@ from agentrollouts.core.rollout.checks import (
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
-from agentrollouts.core.rollout.group import failed_at_rest, failed_on_trial
+from agentrollouts.core.rollout.neighbors.group import failed_at_rest, failed_on_trial
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
 from agentrollouts.core.states import is_pending, is_progressing

@@ -35,20 +35,19 @@ from agentrollouts.core.conditions import (
     without_condition,
 )
 from agentrollouts.core.effects import Creation, Deletion, Effect, Event, Write
-from agentrollouts.core.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
+from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout import detours
-from agentrollouts.core.rollout.answering import Answer, answers, noted
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
-from agentrollouts.core.rollout.group import membership
+from agentrollouts.core.rollout.neighbors.group import membership
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
@@ -64,6 +63,7 @@ from agentrollouts.core.rollout.reporting.shares import share_exceeded
 from agentrollouts.core.rollout.reporting.size import bounded
 from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
 from agentrollouts.core.rollout.reporting.warning_events import notices
+from agentrollouts.core.rollout.requests.answering import Answer, answers, noted
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
 from agentrollouts.core.states import is_progressing, is_under_way

@@ -10,7 +10,7 @@ from agentrollouts.core.containment.detour import ALL, ended, id_at, is_off
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.desired import Desired, Standing
-from agentrollouts.core.rollout.rivals import rival
+from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import Situation, sentences
 from agentrollouts.core.states import is_pending, is_progressing
 from agentrollouts.core.traffic.endpoints import is_ready

@@ -15,10 +15,10 @@ from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.attempt.ladder import in_force
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.group.member import Member
-from agentrollouts.core.group.requirements import Others
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.record.knowledge import NOTHING_KNOWN, Knowledge
+from agentrollouts.core.recovery.group.member import Member
+from agentrollouts.core.recovery.group.requirements import Others
 from agentrollouts.core.release.snapshot import releases_of
 
 MAX_KNOWN: Final = 64

@@ -7,8 +7,8 @@ answer is never replaced by none, so the target must have a ready endpoint.
 from itertools import islice
 
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.core.group.requirements import misfit
 from agentrollouts.core.history import earlier_healthy, is_trusted
+from agentrollouts.core.recovery.group.requirements import misfit
 from agentrollouts.core.rollout.desired import missing_service
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.traffic.endpoints import is_ready

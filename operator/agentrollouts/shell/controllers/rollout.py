@@ -10,10 +10,10 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.effects import Event
-from agentrollouts.core.rollout.answering import without_rollout
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
+from agentrollouts.core.rollout.requests.answering import without_rollout
 from agentrollouts.core.states import ENDS, is_under_way
 from agentrollouts.shell.clock import utc_now
 from agentrollouts.shell.controllers.controller import Outcome, existing, parsed, seconds_until

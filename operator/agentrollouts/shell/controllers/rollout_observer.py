@@ -22,8 +22,8 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.effects import Patch, Problem
 from agentrollouts.core.rollout.desired import about_to_start, digests
+from agentrollouts.core.rollout.neighbors.rivals import agent_taken_by
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.rollout.rivals import agent_taken_by
 from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
 from agentrollouts.core.traffic.routers import table

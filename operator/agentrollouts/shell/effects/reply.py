@@ -6,7 +6,7 @@ from typing import Protocol
 
 from agentrollouts.adapters.cluster.errors import ConflictError, NotFoundError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.core.rollout.answering import Answer
+from agentrollouts.core.rollout.requests.answering import Answer
 from agentrollouts.shell.effects.newest import take_in_newest
 from agentrollouts.shell.inputs.intake import Intake
 

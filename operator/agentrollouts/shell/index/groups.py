@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.group.member import Member, member_of
+from agentrollouts.core.recovery.group.member import Member, member_of
 
 READ: Final = ("attempt", "canary", "conditions", "group", "history", "lastRollback", "stable")
 """Fields of a status that say what a member is; the others are not parsed."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final, Protocol
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.core.group.requirements import other_of
+from agentrollouts.core.recovery.group.requirements import other_of
 
 REQUIRED: Final = "requires"
 """Opens the entry of a rollout or a release that requires an agent."""

@@ -17,7 +17,7 @@ from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.adapters.cluster.slots import CALLER, Caller
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.hooks.reads import HookReads
+from agentrollouts.core.recovery.hooks.reads import HookReads
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Final
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.core.group.requirements import Other, other_of
+from agentrollouts.core.recovery.group.requirements import Other, other_of
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.index.requirements import REQUIRED
 from agentrollouts.shell.relations import ROLLOUT

@@ -22,8 +22,8 @@ from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_
 from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Standing, missing_service
-from agentrollouts.core.rollout.group import failed_at_rest, why_at_rest
-from agentrollouts.core.rollout.rivals import rival
+from agentrollouts.core.rollout.neighbors.group import failed_at_rest, why_at_rest
+from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.rollback_target import (
     altered_snapshot,
     begun_target,

@@ -24,8 +24,8 @@ from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.requested import rollback_order
 from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
-from agentrollouts.core.rollout.group import failed_on_trial
-from agentrollouts.core.rollout.rivals import rival
+from agentrollouts.core.rollout.neighbors.group import failed_on_trial
+from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.latch import quoted
 

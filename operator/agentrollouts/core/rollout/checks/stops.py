@@ -10,9 +10,9 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.action.freeze import frozen_by
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.group.requirements import misfit, unmet
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.record.backlog import cleared, is_behind
+from agentrollouts.core.recovery.group.requirements import misfit, unmet
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation
 

@@ -10,7 +10,7 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.rollout.desired import Desired, Standing
-from agentrollouts.core.rollout.group import failed_at_rest
+from agentrollouts.core.rollout.neighbors.group import failed_at_rest
 from agentrollouts.core.rollout.situation import Situation, sentences
 
 ELSEWHERE = "the cause is elsewhere: in a dependency, in data that the release wrote, or at the provider"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from agentrollouts.api.hooks import HookState, HookStatus
 from agentrollouts.api.record.entry import RecordEvent
+from agentrollouts.api.recovery.hooks import HookState, HookStatus
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.hooks.step import ENDS
+from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.recording.draft import Draft
 from agentrollouts.core.rollout.situation import Situation
 

@@ -6,8 +6,8 @@ from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import GROUP_CONSISTENT, condition
-from agentrollouts.core.group.rollback import overdue
-from agentrollouts.core.rollout.group import itself
+from agentrollouts.core.recovery.group.rollback import overdue
+from agentrollouts.core.rollout.neighbors.group import itself
 from agentrollouts.core.rollout.observation import Observation
 
 NAMED: Final = 5

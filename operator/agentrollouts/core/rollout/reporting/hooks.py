@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import DATA_RECOVERED, condition
 from agentrollouts.core.effects import Event
-from agentrollouts.core.hooks.plan import AFTER
-from agentrollouts.core.hooks.step import ENDS
+from agentrollouts.core.recovery.hooks.plan import AFTER
+from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks.hooks import failure, progress
 from agentrollouts.core.rollout.situation import Situation
 

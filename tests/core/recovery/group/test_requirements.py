@@ -13,7 +13,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.conditions import REQUIREMENT_UNMET, find_condition
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.group.requirements import (
+from agentrollouts.core.recovery.group.requirements import (
     OVERLAP,
     Other,
     Others,

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agentrollouts.api.hooks import Hook, HookStatus
 from agentrollouts.api.names import ANNOTATION_HOOK_KEY, ANNOTATION_HOOK_OF, LABEL_HOOK
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.hooks import Hook, HookStatus
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest, Problem
 

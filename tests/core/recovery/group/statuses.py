@@ -10,15 +10,15 @@ from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus, HistoryEntry, Outcome, WeightsStatus
 from agentrollouts.core.attempt.schedule import plan_hash
-from agentrollouts.core.group.member import Member as Seen
-from agentrollouts.core.group.member import member_of
-from agentrollouts.core.group.rollback import due_at_rest, due_on_trial
+from agentrollouts.core.recovery.group.member import Member as Seen
+from agentrollouts.core.recovery.group.member import member_of
+from agentrollouts.core.recovery.group.rollback import due_at_rest, due_on_trial
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import AGENT, START, digest_of, service_of
 from testkit.builders.observations import an_observation, settled_snapshots
 from testkit.builders.releases import a_ready_release, a_record
 from testkit.builders.rollouts import a_rollout
-from tests.core.group.group_model import HARM, Answer, Ended, Member
+from tests.core.recovery.group.group_model import HARM, Answer, Ended, Member
 
 GROUP: Final = "checkout"
 SINCE: Final = START - timedelta(days=400)

@@ -3,8 +3,8 @@
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.group.member import Member, member_of
-from agentrollouts.core.group.rollback import due_at_rest, due_on_trial
+from agentrollouts.core.recovery.group.member import Member, member_of
+from agentrollouts.core.recovery.group.rollback import due_at_rest, due_on_trial
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.rollback_target import find_target
 from agentrollouts.core.rollout.situation import Situation

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from agentrollouts.api.attempt import AttemptKind, State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
-from agentrollouts.core.group.member import Change, Harm, Member, member_of
-from agentrollouts.core.group.rollback import Due, due_at_rest, due_on_trial, overdue
+from agentrollouts.core.recovery.group.member import Change, Harm, Member, member_of
+from agentrollouts.core.recovery.group.rollback import Due, due_at_rest, due_on_trial, overdue
 from testkit.builders.names import NEW, OLD, START
 from testkit.builders.rollouts import a_rollout
-from tests.core.group.group_model import FAULTS, Rule, ViolationError, explore
-from tests.core.group.statuses import GROUP, SINCE, by_decisions, by_rule
+from tests.core.recovery.group.group_model import FAULTS, Rule, ViolationError, explore
+from tests.core.recovery.group.statuses import GROUP, SINCE, by_decisions, by_rule
 
 MINUTE = timedelta(minutes=1)
 

@@ -7,7 +7,7 @@ waits for another one, or writes to it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agentrollouts.core.group.member import Change, Harm, Member
+from agentrollouts.core.recovery.group.member import Change, Harm, Member
 
 
 @dataclass(frozen=True, slots=True)

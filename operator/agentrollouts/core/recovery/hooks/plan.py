@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.hooks import MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Creation, Problem
-from agentrollouts.core.hooks.input import variables
-from agentrollouts.core.hooks.job import job_of, unfit
-from agentrollouts.core.hooks.reads import HookReads
-from agentrollouts.core.hooks.step import ENDS, Objects, View, is_missing, stepped
+from agentrollouts.core.recovery.hooks.input import variables
+from agentrollouts.core.recovery.hooks.job import job_of, unfit
+from agentrollouts.core.recovery.hooks.reads import HookReads
+from agentrollouts.core.recovery.hooks.step import ENDS, Objects, View, is_missing, stepped
 from agentrollouts.core.states import is_pending
 
 AFTER: Final = frozenset({"Breach", "Cap", "Timeout", "Action", "SwitchOff"})

@@ -5,19 +5,19 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.core.action.facts import Desk
 from agentrollouts.core.action.people import Authority
 from agentrollouts.core.action.take import take
 from agentrollouts.core.effects import Manifest
-from agentrollouts.core.hooks.job import job_name, key_of
-from agentrollouts.core.hooks.plan import Hooks
+from agentrollouts.core.recovery.hooks.job import job_name, key_of
+from agentrollouts.core.recovery.hooks.plan import Hooks
 from agentrollouts.simulation.jobs import a_cron_job
 from testkit.builders.actions import an_action
 from testkit.builders.names import NEW, OLD, START
 from testkit.builders.rollouts import a_rollout
-from tests.core.hooks.recovery_model import (
+from tests.core.recovery.hooks.recovery_model import (
     FAULTS,
     CreateJob,
     Hook,

@@ -16,8 +16,8 @@ from agentrollouts.core.action.answers import answer
 from agentrollouts.core.action.take import Requests, answered
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.rollout import promotions
 from agentrollouts.core.rollout.detours import fix_of
+from agentrollouts.core.rollout.requests import promotions
 from agentrollouts.core.rollout.rollback_target import able, candidates
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_progressing

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from agentrollouts.api.hooks import Hook, HookState, HookStatus
 from agentrollouts.api.names import ANNOTATION_HOOK_KEY
+from agentrollouts.api.recovery.hooks import Hook, HookState, HookStatus
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.hooks.job import job_name, key_of, unfit
+from agentrollouts.core.recovery.hooks.job import job_name, key_of, unfit
 from agentrollouts.core.rights import with_command
 
 TRIES: Final = 2

@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agentrollouts.api.hooks import HookStatus, Moment
 from agentrollouts.api.model.base import written_time
+from agentrollouts.api.recovery.hooks import HookStatus, Moment
 from agentrollouts.api.rollback import AffectedWindow
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.hooks.job import attempt_key_of, key_of
+from agentrollouts.core.recovery.hooks.job import attempt_key_of, key_of
 
 VERSION: Final = 1
 """Version of the JSON. A field is never removed from it, nor used with another meaning."""
