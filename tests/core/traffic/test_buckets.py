@@ -71,9 +71,9 @@ def test_the_share_of_the_canary_is_a_rule_of_its_own() -> None:
     [
         AT_REST,
         AT_REST.trying(NEW).changing(state=State.BAKING, weight=100),
-        *map(AT_REST.in_state, LATCHED),
+        *map(AT_REST.in_state, sorted(LATCHED)),
     ],
-    ids=["at rest", "at 100%", *LATCHED],
+    ids=["at rest", "at 100%", *sorted(LATCHED)],
 )
 def test_without_two_shares_there_are_no_buckets(builder: RolloutBuilder) -> None:
     """After a rollback the rule is gone, and with it everything that a user could stick to."""

@@ -86,9 +86,9 @@ def test_the_whole_rules() -> None:
         (AT_REST.trying(NEW).changing(state=State.BAKING, weight=100), [NEW, OLD, NEW]),
         (AT_REST.remembering(NEW).trying(NEW).changing(state=State.BAKING, weight=100), [NEW, NEW, NEW]),
         (a_rollout(**SPEC).trying(NEW).changing(state=State.INITIAL, weight=100), [NEW, NEW, NEW]),
-        *((AT_REST.in_state(state), [OLD, OLD, OLD]) for state in LATCHED),
+        *((AT_REST.in_state(state), [OLD, OLD, OLD]) for state in sorted(LATCHED)),
     ],
-    ids=["at rest", "pending", "canary", "bake at 100%", "return", "first release", *LATCHED],
+    ids=["at rest", "pending", "canary", "bake at 100%", "return", "first release", *sorted(LATCHED)],
 )
 def test_who_serves_a_cohort(builder: RolloutBuilder, expected: list[str | None]) -> None:
     """Testers get the canary while it has a share; high-risk requests get it only when it must serve all."""
