@@ -3,7 +3,12 @@
 The runs are counters of agents that work by the traffic that they are assigned; everything else is real.
 """
 
+import time
+
+import yaml
+
 from testkit.agents import USUAL_FAILURES
+from tests.command import run
 from tests.e2e.manifests import FIRST, phase
 from tests.e2e.scene import BACK, HALF, SECOND, Scene, seconds_between
 
@@ -13,6 +18,30 @@ GATES = [
     {"name": "errors", "template": "error-rate", "minSamples": 10},
     {"name": "tools", "template": "tool-errors", "severity": "High", "minSamples": 10},
 ]
+
+
+def derived(given: Scene, *arguments: str) -> None:
+    """Apply what `agentrollouts derive` prints."""
+    done = run(given.stack.kubeconfig, ["derive", *arguments, f"--namespace={given.namespace}"])
+    assert done.returncode == 0, done.stderr
+    given.api.apply(yaml.safe_load(done.stdout))
+
+
+def test_a_bad_prompt_is_reverted_alone(given: Scene) -> None:
+    """A release with the former prompt is derived; the combination is known, so it serves at once."""
+    (shop,) = given.serving("shop")
+    shop.ships(SECOND)
+    shop.comes_to("Healthy")
+
+    begun = time.monotonic()
+    derived(given, f"shop-{SECOND}", "--version=2.0.1", f"--take=prompt=shop-{FIRST}")
+    shop.asks_for("2.0.1")
+    shop.comes_to("Healthy")
+
+    assert time.monotonic() - begun <= SOON
+    assert shop.attempt["kind"] == "Return"
+    first, last = shop.status["history"][-1], shop.status["history"][0]
+    assert (last["release"], last["digest"]) == ("shop-2.0.1", first["digest"])
 
 
 def test_a_tool_that_fails_while_the_agent_compensates(given: Scene) -> None:
@@ -49,3 +78,18 @@ def test_a_provider_that_got_worse_is_not_blamed_on_the_canary(given: Scene) -> 
     shop.comes_to("Healthy")
 
     assert "lastRollback" not in shop.status
+
+
+def test_a_provider_that_got_worse_is_replaced(given: Scene) -> None:
+    """At rest, a release with another model is derived from the one that serves, and shipped as any other."""
+    (shop,) = given.serving("shop")
+    given.agents.fail(given.namespace, f"shop-{FIRST}", 0.2)
+    given.witness.wait("failures", lambda: given.runs_seen(f"shop-{FIRST}", "failed") > 50)
+
+    begun = time.monotonic()
+    derived(given, f"shop-{FIRST}", "--version=1.0.1", "--set=model=anthropic/claude-x-2026-09-01")
+    shop.asks_for("1.0.1")
+    shop.comes_to("Healthy")
+
+    assert time.monotonic() - begun <= SOON
+    assert shop.status["stable"]["release"] == "shop-1.0.1"
