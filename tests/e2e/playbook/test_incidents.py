@@ -1,9 +1,11 @@
 """Incidents of the playbook, each as a team lives through it: what is seen, what the operator does, and when.
 
-The runs are counters of agents that work by the traffic that they are assigned; everything else is real.
+The runs are counters of agents that work by the traffic that they are assigned; everything else is real. The
+seconds of `docs/playbooks.md` are the properties that a run with `--junitxml` writes down.
 """
 
 import time
+from collections.abc import Callable
 
 import yaml
 
@@ -11,6 +13,8 @@ from testkit.agents import USUAL_FAILURES
 from tests.command import run
 from tests.e2e.manifests import FIRST, phase
 from tests.e2e.scene import BACK, HALF, SECOND, Scene, seconds_between
+
+Note = Callable[[str, object], None]
 
 SOON = 60
 """Seconds within which a release that harms is rolled back, from its first request on."""
@@ -27,7 +31,7 @@ def derived(given: Scene, *arguments: str) -> None:
     given.api.apply(yaml.safe_load(done.stdout))
 
 
-def test_a_bad_prompt_is_reverted_alone(given: Scene) -> None:
+def test_a_bad_prompt_is_reverted_alone(given: Scene, record_property: Note) -> None:
     """A release with the former prompt is derived; the combination is known, so it serves at once."""
     (shop,) = given.serving("shop")
     shop.ships(SECOND)
@@ -37,14 +41,16 @@ def test_a_bad_prompt_is_reverted_alone(given: Scene) -> None:
     derived(given, f"shop-{SECOND}", "--version=2.0.1", f"--take=prompt=shop-{FIRST}")
     shop.asks_for("2.0.1")
     shop.comes_to("Healthy")
+    seconds = time.monotonic() - begun
 
-    assert time.monotonic() - begun <= SOON
+    record_property("from the command to all traffic, s", round(seconds, 1))
+    assert seconds <= SOON
     assert shop.attempt["kind"] == "Return"
     first, last = shop.status["history"][-1], shop.status["history"][0]
     assert (last["release"], last["digest"]) == ("shop-2.0.1", first["digest"])
 
 
-def test_a_tool_that_fails_while_the_agent_compensates(given: Scene) -> None:
+def test_a_tool_that_fails_while_the_agent_compensates(given: Scene, record_property: Note) -> None:
     """No run fails, since the agent calls its tool again; the gate of the tool calls rolls back."""
     for version, failing in ((FIRST, 0.01), (SECOND, 0.3)):
         given.agents.call(given.namespace, f"shop-{version}", failing)
@@ -57,7 +63,10 @@ def test_a_tool_that_fails_while_the_agent_compensates(given: Scene) -> None:
     rollback, window = shop.status["lastRollback"], shop.status["affectedWindow"]
     assert rollback["message"].startswith("tools: canary "), rollback
     assert "errors:" not in rollback["message"]
-    assert seconds_between(window["startTime"], rollback["routedTime"]) <= SOON
+    seconds = seconds_between(window["startTime"], rollback["routedTime"])
+    record_property("from the first request to the route, s", seconds)
+    record_property("runs of the bad release", window.get("runs"))
+    assert seconds <= SOON
     assert shop.weights() == BACK
 
 
@@ -80,7 +89,7 @@ def test_a_provider_that_got_worse_is_not_blamed_on_the_canary(given: Scene) -> 
     assert "lastRollback" not in shop.status
 
 
-def test_a_provider_that_got_worse_is_replaced(given: Scene) -> None:
+def test_a_provider_that_got_worse_is_replaced(given: Scene, record_property: Note) -> None:
     """At rest, a release with another model is derived from the one that serves, and shipped as any other."""
     (shop,) = given.serving("shop")
     given.agents.fail(given.namespace, f"shop-{FIRST}", 0.2)
@@ -90,6 +99,8 @@ def test_a_provider_that_got_worse_is_replaced(given: Scene) -> None:
     derived(given, f"shop-{FIRST}", "--version=1.0.1", "--set=model=anthropic/claude-x-2026-09-01")
     shop.asks_for("1.0.1")
     shop.comes_to("Healthy")
+    seconds = time.monotonic() - begun
 
-    assert time.monotonic() - begun <= SOON
+    record_property("from the command to all traffic, s", round(seconds, 1))
+    assert seconds <= SOON
     assert shop.status["stable"]["release"] == "shop-1.0.1"
