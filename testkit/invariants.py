@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import AttemptKind, State
+from agentrollouts.api.drill import YEAR, Drill
 from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
@@ -44,6 +45,7 @@ def check(obs: Observation, decision: Decision) -> None:
 def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
     """S1 and S4: weights sum to 100, and a latched attempt has no canary."""
     attempt = after.attempt
+    _check_drill(before, after)
     for write in decision.writes:
         weights = _written_weights(write.manifest) if isinstance(write, Write) else None
         if weights is None:
@@ -55,6 +57,17 @@ def _check_traffic(decision: Decision, before: AgentRolloutStatus, after: AgentR
             assert target is not None
             stable = {target.release, service_of(target.release)}
             assert all(name in stable for name, weight in weights.items() if weight), weights
+
+
+def _check_drill(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+    """What a drill is not about stays as it is: harm, its window, and what serves."""
+    attempt = after.attempt
+    if attempt is None or attempt.kind is not AttemptKind.DRILL:
+        return
+    assert after.last_rollback == before.last_rollback, "a drill changed the last rollback"
+    assert after.affected_window == before.affected_window, "a drill changed the affected window"
+    assert after.quarantined == before.quarantined or len(after.quarantined) < len(before.quarantined)
+    assert after.stable == before.stable, "a drill changed what is stable"
 
 
 def check_workloads(obs: Observation, decision: Decision) -> None:
@@ -140,6 +153,10 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         return
     if begun:
         healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
+        if new.kind is AttemptKind.DRILL:
+            plan = spec.drill or Drill(every_seconds=YEAR)
+            assert (new.weight, new.digest in healthy) == (plan.weight, True), "a drill of something else"
+            return
         allowed = {100, _steps(obs)[0]} if new.digest in healthy else {_steps(obs)[0]}
         assert new.weight in allowed, (new.weight, allowed)
         return

@@ -34,6 +34,14 @@ class State(StrEnum):
     SUPERSEDED = "Superseded"
 
 
+class AttemptKind(StrEnum):
+    """What an attempt is for."""
+
+    RELEASE = "Release"
+    GO_BACK = "GoBack"
+    DRILL = "Drill"
+
+
 class Hold(ApiModel):
     """Why the attempt waits at its weight with its clocks stopped."""
 
@@ -86,6 +94,9 @@ class Attempt(ApiModel):
 
     number: Annotated[int, Field(ge=1, le=2_147_483_647)]
     """Number of the attempt, from 1."""
+    kind: AttemptKind = AttemptKind.RELEASE
+    """What it is for: Release (ship a release), GoBack (roll stable back at rest) or Drill (rehearse a
+    rollback). Defaults to Release."""
     state: State
     """State of the attempt."""
     digest: Digest

@@ -18,6 +18,7 @@ class Trigger(StrEnum):
     SPEC_REVERTED = "SpecReverted"
     TIMEOUT = "Timeout"
     ACTION = "Action"
+    DRILL = "Drill"
 
 
 class Reason(StrEnum):
@@ -267,11 +268,16 @@ class Reason(StrEnum):
     RECOVERED = "Recovered", "The metrics are as they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."
     UNVERIFIED = "Unverified", "It is unknown whether the rollback helped."
+    DRILL_STARTED = "DrillStarted", "A drill began: an earlier release gets a small share for a short time."
+    DRILL_PASSED = "DrillPassed", "The release still serves, and the traffic left it again."
+    DRILL_FAILED = "DrillFailed", "The release is no rollback target until a drill of it passes."
+    DRILL_SKIPPED = "DrillSkipped", "The drill ended without showing anything about the release."
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
     GATE_WARNED = "GateWarned", "A gate of low severity found the canary worse."
 
     # Why a rollback was requested although no gate failed.
     ROLLBACK_REQUESTED = "RollbackRequested", "Someone requested a rollback."
+    DRILL = "Drill", "The release was drilled, and rolled back on purpose."
     ROUTE_MARKED = (
         "RouteMarked",
         "The route said that the release was rolled back on request, and no request is known.",

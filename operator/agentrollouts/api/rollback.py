@@ -78,7 +78,7 @@ class LastRollback(ApiModel):
     to: ReleaseName | None = None
     """Release that serves instead. Absent if there was none."""
     trigger: Trigger
-    """Cause: Breach, Cap, SpecReverted, Timeout or Action."""
+    """Cause: Breach, Cap, SpecReverted, Timeout, Action or Drill."""
     reason: ReasonStr
     """Reason, as one CamelCase word."""
     message: Message = ""

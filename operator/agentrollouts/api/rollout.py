@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import ConfigDict, Field
 
 from agentrollouts.api.analysis import Analysis
+from agentrollouts.api.drill import Drill
 from agentrollouts.api.gates import Cap, Gate, LabelName, Watch
 from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
@@ -200,6 +201,9 @@ class AgentRolloutSpec(ApiModel):
     sends no queries."""
     rollback: Rollback = Rollback()
     """How rollbacks are done and verified."""
+    drill: Drill | None = None
+    """How often the operator gives a small share of the traffic to the release that a rollback would choose,
+    and rolls it back on purpose. If absent, only on request, by an action of type Drill."""
     traffic: Traffic = Traffic()
     """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
     workload: Workload | None = None

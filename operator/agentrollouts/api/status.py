@@ -11,7 +11,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Attempt, Weight
+from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
+from agentrollouts.api.drill import LastDrill
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -92,6 +93,8 @@ class HistoryEntry(ApiModel):
 
     number: Annotated[int, Field(ge=1, le=2_147_483_647)]
     """Number of the attempt."""
+    kind: AttemptKind = AttemptKind.RELEASE
+    """What it was for: Release, GoBack or Drill. Defaults to Release."""
     release: ReleaseName
     """Name of the AgentRelease."""
     version: SemVer
@@ -158,6 +161,11 @@ class AgentRolloutStatus(ApiModel):
     """Last rollback."""
     affected_window: AffectedWindow | None = None
     """Time during which the last bad release had traffic."""
+    last_drill: LastDrill | None = None
+    """Last drill, or the one in progress. Absent before the first."""
+    next_drill_time: Time | None = None
+    """Time from which the next drill is due. It waits while the rollout is not at rest and Ready, or is
+    paused or frozen. Absent without `spec.drill`."""
     quarantined: Annotated[
         tuple[Quarantined, ...], Field(max_length=20, json_schema_extra=list_map("digest"))
     ] = ()

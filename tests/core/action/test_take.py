@@ -37,6 +37,7 @@ SAMPLES: Final = {
     ActionType.ROLL_BACK: {"release": NEW},
     ActionType.RETRY: {"release": NEXT},
     ActionType.ACKNOWLEDGE: {},
+    ActionType.DRILL: {"release": OLD},
 }
 """What each type needs beside the attempt, for a canary in the phase `asked`."""
 STATES: Final = (State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD, State.PENDING)

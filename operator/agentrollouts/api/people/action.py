@@ -43,10 +43,18 @@ class ActionType(StrEnum):
     ROLL_BACK = "RollBack"
     RETRY = "Retry"
     ACKNOWLEDGE = "Acknowledge"
+    DRILL = "Drill"
 
 
 FORWARD: Final = frozenset(
-    {ActionType.APPROVE, ActionType.PROMOTE, ActionType.RESUME, ActionType.RETRY, ActionType.ACKNOWLEDGE}
+    {
+        ActionType.APPROVE,
+        ActionType.PROMOTE,
+        ActionType.RESUME,
+        ActionType.RETRY,
+        ActionType.ACKNOWLEDGE,
+        ActionType.DRILL,
+    }
 )
 """Types that let a canary have more, or have it for longer. They need proof of who requests them."""
 
@@ -72,7 +80,7 @@ class ActionSpec(ApiModel):
         json_schema_extra=rules(
             cel("self == oldSelf", "an action cannot be changed; create another one"),
             _goes_with("phase", ActionType.APPROVE, ActionType.PROMOTE, is_needed=True),
-            _goes_with("release", ActionType.ROLL_BACK, ActionType.RETRY, is_needed=True),
+            _goes_with("release", ActionType.ROLL_BACK, ActionType.RETRY, ActionType.DRILL, is_needed=True),
             _goes_with("target", ActionType.ROLL_BACK),
             _goes_with("force", ActionType.ROLL_BACK),
             _goes_with("forSeconds", ActionType.ACKNOWLEDGE),
@@ -90,14 +98,15 @@ class ActionSpec(ApiModel):
     """What is requested. Approve: count one approval of `phase`. Promote: treat `phase` as passed. Hold: keep
     the weight and stop the clocks. Resume: end a hold that a person requested. RollBack: roll back `release`.
     Retry: take `release` out of quarantine. Acknowledge: extend a hold that ends by itself, or the time
-    until a failing gate rolls back, to `forSeconds` from now."""
+    until a failing gate rolls back, to `forSeconds` from now. Drill: give `release`, a rollback target, a
+    small share for a short time, and roll it back."""
     attempt: Annotated[int, Field(ge=1, le=2_147_483_647)]
     """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`. An action
     for another attempt has no effect."""
     phase: DnsLabel | None = None
     """Phase to approve or to promote; `bake` is the time after the last phase."""
     release: ReleaseName | None = None
-    """Release to roll back or to retry."""
+    """Release to roll back, to retry or to drill."""
     target: ReleaseName | None = None
     """Release to roll back to, if no attempt is in progress. Defaults to the newest healthy release with a
     ready endpoint."""

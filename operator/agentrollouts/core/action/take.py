@@ -16,10 +16,13 @@ from agentrollouts.core.action.facts import FACTS, Desk, Refused
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
 from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
+from agentrollouts.core.history import is_about_rest, is_drill, rollback_of
 from agentrollouts.core.states import ENDS, LATCHED, is_progressing
 
 FIRST: Final = (ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
+ABOUT_REST: Final = (ActionType.ROLL_BACK, ActionType.DRILL)
+"""Types that a rollout at rest can carry out."""
 UNPROVED: Final = (
     "the API server does not verify who creates actions, so {consequence}; "
     "install the policies of the chart (policies.authority), and create the action again"
@@ -38,6 +41,8 @@ class Requests:
     """With the facts, and the ledger of them."""
     rollback: AgentRolloutAction | None = None
     """The order to roll back; None if there is none."""
+    drill: AgentRolloutAction | None = None
+    """The request for a drill, which begins with this decision or is refused; None if there is none."""
     events: tuple[Event, ...] = ()
     awaits_proof: bool = False
     """Whether an action waits until it is known if the API server verifies who creates actions."""
@@ -100,6 +105,12 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
             message = f"replaced by the later action {action.metadata.name}"
             requests = answered(requests, earlier, Reason.STALE, message, desk.now)
         return replace(requests, rollback=action)
+    if action.spec.type is ActionType.DRILL:
+        if requests.drill:
+            raise Refused("another drill is requested already")
+        return replace(requests, drill=action)
+    if is_drill(status) and action.spec.type is not ActionType.RETRY:
+        raise Refused(f"attempt {action.spec.attempt} is a drill, which ends by itself")
     fact = FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)
@@ -124,6 +135,8 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
         raise Refused("the rollout was created again after this action", Reason.STALE)
     if spec.type is ActionType.RETRY:
         return
+    if spec.type in ABOUT_REST and attempt and _is_about_rest(action, status):
+        return
     if attempt is None or spec.attempt > attempt.number:
         raise Refused(f"attempt {spec.attempt} has not begun")
     if spec.attempt < attempt.number:
@@ -134,11 +147,23 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
         raise Refused(f"attempt {spec.attempt} is over: {attempt.state}", Reason.STALE)
 
 
+def _is_about_rest(action: AgentRolloutAction, status: AgentRolloutStatus) -> bool:
+    """Whether it is about a rollout at rest, as it was: a drill in between does not make it stale."""
+    is_drill_order = action.spec.type is ActionType.DRILL
+    return (is_drill_order or _is_of_stable(action, status)) and is_about_rest(action.spec.attempt, status)
+
+
+def _is_of_stable(action: AgentRolloutAction, status: AgentRolloutStatus) -> bool:
+    return status.stable is not None and action.spec.release == status.stable.release
+
+
 def _require_rollback(action: AgentRolloutAction, status: AgentRolloutStatus) -> None:
     """A rollback in progress is of the canary; at rest, and while a release is pending, of stable."""
-    release, attempt = action.spec.release, status.attempt
+    release, attempt, rollback = action.spec.release, status.attempt, rollback_of(status)
+    if _is_of_stable(action, status) and is_drill(status):
+        return
     if attempt and attempt.state in LATCHED:
-        rolled_back = status.last_rollback.from_ if status.last_rollback else ""
+        rolled_back = rollback.from_ if rollback else ""
         if release == rolled_back:
             raise Refused(f"{release} is rolled back already", Reason.NOTHING_TO_DO)
     record, what = (status.canary, "the canary") if is_progressing(status) else (status.stable, "stable")

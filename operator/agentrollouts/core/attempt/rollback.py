@@ -6,14 +6,15 @@ No traffic is written here: stable 100, canary 0 is rendered from the state alon
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, State
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
-from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt import drills, moves
 from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
+from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import LATCHED
 
 REASONS: Final[Mapping[Trigger, Reason]] = {
@@ -22,6 +23,7 @@ REASONS: Final[Mapping[Trigger, Reason]] = {
     Trigger.SPEC_REVERTED: Reason.SPEC_REVERTED,
     Trigger.TIMEOUT: Reason.TIMED_OUT,
     Trigger.ACTION: Reason.ROLLBACK_REQUESTED,
+    Trigger.DRILL: Reason.DRILL,
 }
 """What each trigger is called in a condition, where only the trigger is still known."""
 
@@ -44,11 +46,13 @@ def roll_back(progress: Progress, move: RollbackMove) -> Progress:
     """Apply `move`. Raises `IllegalMoveError` for a move that the table of states does not have."""
     match move:
         case moves.RollBack():
-            return _roll_back(progress, move)
+            return (
+                drills.roll_back(progress, move) if is_drill(progress.status) else _roll_back(progress, move)
+            )
         case moves.RollBackStable():
             return _roll_back_stable(progress, move)
         case moves.Verify():
-            return _verify(progress)
+            return drills.verify(progress) if is_drill(progress.status) else _verify(progress)
         case moves.Conclude(outcome, message):
             return _conclude(progress, outcome, message)
         case moves.Prove(outcome, message):
@@ -85,6 +89,7 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
     served = (e.start_time for e in status.history if e.digest == bad.digest and e.outcome is Outcome.HEALTHY)
     attempt = Attempt(
         number=next_number(status),
+        kind=AttemptKind.GO_BACK,
         state=State.ROLLING_BACK,
         digest=bad.digest,
         plan_hash=plan_hash(progress.spec),
@@ -164,6 +169,8 @@ def is_unproved(status: AgentRolloutStatus) -> bool:
     """Whether stable was rolled back at rest, and it is not yet known whether it was the cause."""
     attempt, rollback = status.attempt, status.last_rollback
     if attempt is None or rollback is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
+        return False
+    if attempt.kind is AttemptKind.DRILL:
         return False
     is_at_rest = attempt.phase_name is None  # it had no phases
     is_open = is_at_rest and attempt.state in LATCHED and rollback.outcome in {None, VerifyOutcome.UNVERIFIED}

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypedDict, Unpack
 
 from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
+from agentrollouts.api.drill import LastDrill
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import Look
@@ -39,6 +40,7 @@ class StatusChanges(TypedDict, total=False):
     course: tuple[Look, ...]
     last_rollback: LastRollback | None
     affected_window: AffectedWindow | None
+    last_drill: LastDrill | None
     quarantined: tuple[Quarantined, ...]
     history: tuple[HistoryEntry, ...]
 
@@ -117,6 +119,7 @@ class Progress:
             return ended
         entry = HistoryEntry(
             number=attempt.number,
+            kind=attempt.kind,
             release=canary.release,
             version=canary.version,
             digest=canary.digest,

@@ -6,7 +6,7 @@ from agentrollouts.api.attempt import Attempt, Hold, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
-from agentrollouts.core.attempt import moves, rollback
+from agentrollouts.core.attempt import drills, moves, rollback
 from agentrollouts.core.attempt.approvals import left_above, required
 from agentrollouts.core.attempt.clocks import next_extensions
 from agentrollouts.core.attempt.schedule import plan_hash, step_at, steps_of
@@ -50,6 +50,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _follow_new_plan(progress, move)
         case moves.RollBack() | moves.RollBackStable() | moves.Verify() | moves.Conclude() | moves.Prove():
             return rollback.roll_back(progress, move)
+        case moves.BeginDrill() | moves.EndDrill() | moves.SkipDrill():
+            return drills.drill(progress, move)
         case moves.Supersede(message):
             return _supersede(progress, message)
         case _:

@@ -30,6 +30,7 @@ from agentrollouts.core.conditions import (
     set_condition,
     without_condition,
 )
+from agentrollouts.core.drill.plan import next_time as next_drill_time
 from agentrollouts.core.effects import Deletion, Effect, Event, Write
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
@@ -41,6 +42,7 @@ from agentrollouts.core.rollout.checks.commands import create_action
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.desired import Desired
+from agentrollouts.core.rollout.drilling import begin
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
@@ -124,6 +126,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
             conditions=conditions,
             workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
+            next_drill_time=next_drill_time(s.obs.rollout, status, s.now),
             record=recorded(s, entries(s, move, status), status),
         )
     )
@@ -208,7 +211,7 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
     A hold for them would else end and begin again without a pause, where they are not watched.
     """
     if not is_progressing(s.obs.status):
-        return idle.unsure_of(s)
+        return idle.unsure_of(s) | begin.unsure_of(s)
     if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
         return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
     return frozenset()
@@ -229,6 +232,7 @@ def _wake_at(
         deserted,
         then,
         edge,
+        None if is_under_way(status) else begin.wake_time(s, status.next_drill_time),
     )
     return min((time for time in times if time and time > s.now), default=None)
 

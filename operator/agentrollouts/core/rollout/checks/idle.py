@@ -42,7 +42,7 @@ def rollback_latched(s: Situation) -> moves.Move | None:
     target = begun_target(s) if latch and stable else None
     if latch is None or stable is None or target is None:
         return None
-    if latch.trigger is not Trigger.ACTION:
+    if latch.trigger not in {Trigger.ACTION, Trigger.DRILL}:  # no drill gives stable's traffic away
         return moves.RollBackStable(target, latch.trigger, REASONS[latch.trigger], quoted(latch))
     order = s.requests.rollback
     if order is None:  # the request itself would prove it, and nothing else does
