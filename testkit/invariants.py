@@ -6,12 +6,12 @@ from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
 from agentrollouts.api.attempt import AttemptKind, State
-from agentrollouts.api.drill import YEAR, Drill
 from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.people.freeze import InFlight
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.drill import YEAR, Drill
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt.schedule import ramp

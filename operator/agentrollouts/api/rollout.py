@@ -12,12 +12,12 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import ConfigDict, Field
 
 from agentrollouts.api.analysis import Analysis
-from agentrollouts.api.drill import Drill
 from agentrollouts.api.gates import Cap, Gate, LabelName, Watch
 from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.recovery.drill import Drill
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.status import AgentRolloutStatus

@@ -12,7 +12,6 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
-from agentrollouts.api.drill import LastDrill
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -28,6 +27,7 @@ from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
+from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus

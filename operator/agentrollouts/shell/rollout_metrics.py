@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agentrollouts.adapters.cluster.resources import Ref
+from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.states import is_under_way
 from agentrollouts.shell.clock import Clock, utc_now
@@ -51,11 +52,14 @@ class RolloutMetrics(Collector):
         self._clock = clock
         self._states: dict[Ref, str] = {}
         self._shown: dict[Ref, _Shown] = {}
+        self._failed_drills: set[Ref] = set()
 
     def note(self, key: Ref, status: AgentRolloutStatus) -> None:
         """The status as it was just decided."""
         attempt, rollback = status.attempt, status.last_rollback
         self._states[key] = str(attempt.state) if attempt else NEW
+        has_failed = status.last_drill is not None and status.last_drill.outcome is DrillOutcome.FAILED
+        (self._failed_drills.add if has_failed else self._failed_drills.discard)(key)
         until = rollback.decided_time + SHOWN_AFTER_ROLLBACK if rollback else None
         if not is_under_way(status) and (until is None or until <= self._clock()):
             self._shown.pop(key, None)
@@ -73,6 +77,7 @@ class RolloutMetrics(Collector):
         """The rollout is gone."""
         self._states.pop(key, None)
         self._shown.pop(key, None)
+        self._failed_drills.discard(key)
 
     def collect(self) -> Iterator[Metric]:
         """All series. Another thread reads them, from copies that are made in one step."""
@@ -88,6 +93,7 @@ class RolloutMetrics(Collector):
             yield _weights(shown)
             yield from _gates(shown)
             yield _held(shown, now)
+            yield _failed_drills(self._failed_drills.copy())
 
 
 def _weights(shown: list[tuple[Ref, _Shown]]) -> Metric:
@@ -120,6 +126,15 @@ def _gates(shown: list[tuple[Ref, _Shown]]) -> Iterator[Metric]:
                 evidence.add_metric([key.namespace, key.name, gate], odds)
     yield evidence
     yield verdict
+
+
+def _failed_drills(keys: set[Ref]) -> Metric:
+    family = GaugeMetricFamily(
+        "agentrollouts_rollout_drill_failed", "1 if the newest drill of a rollout failed", labels=NAMES
+    )
+    for key in sorted(keys, key=lambda key: (key.namespace, key.name)):
+        family.add_metric([key.namespace, key.name], 1)
+    return family
 
 
 def _held(shown: list[tuple[Ref, _Shown]], now: datetime) -> Metric:

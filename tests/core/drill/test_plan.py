@@ -6,7 +6,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.drill import Drill, DrillOutcome, LastDrill
+from agentrollouts.api.recovery.drill import Drill, DrillOutcome, LastDrill
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.drill.plan import ON_REQUEST, is_due, next_time, place, plan_of
 from testkit.builders.names import OLD, OLDEST, START, digest_of

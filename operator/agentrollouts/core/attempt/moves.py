@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.drill import DrillOutcome
 from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord
 
@@ -207,7 +207,7 @@ class EndDrill:
 
 @dataclass(frozen=True, slots=True)
 class SkipDrill:
-    """A drill that is due ends before it has an attempt; nobody would answer its requests."""
+    """A drill that is due ends before it has an attempt; no one would answer its requests."""
 
     record: ReleaseRecord
     outcome: DrillOutcome

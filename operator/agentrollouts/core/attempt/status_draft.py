@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TypedDict, Unpack
 
 from agentrollouts.api.attempt import Attempt, Hold, RequiredApproval, State
-from agentrollouts.api.drill import LastDrill
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import Look
+from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import (

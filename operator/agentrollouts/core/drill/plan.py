@@ -9,7 +9,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.drill import YEAR, Drill
+from agentrollouts.api.recovery.drill import YEAR, Drill
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 

@@ -1,4 +1,4 @@
-"""Whether a drill begins: it is due or requested, and nothing more important is going on.
+"""Whether a drill begins: it is due or requested, and nothing more important is in progress.
 
 A drill is a short canary of the release that a rollback at rest would choose. What keeps it from beginning is
 the answer to an action, and is only waited for by one that is due.
@@ -9,8 +9,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from agentrollouts.api.drill import DrillOutcome
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.action.freeze import frozen_by, next_edge
 from agentrollouts.core.attempt import moves

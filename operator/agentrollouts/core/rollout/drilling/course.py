@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.drill import DrillOutcome
 from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.core.action.freeze import frozen_by
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
@@ -66,7 +66,7 @@ def _result(s: Situation, *, is_moved: bool) -> tuple[DrillOutcome, str]:
         message = f"no run of the release was counted in {seconds} s at {weight}%; {cure}"
         return DrillOutcome.SKIPPED, message
     share = f"{runs:,} runs at {weight}%" if counting else f"{seconds} s at {weight}%"
-    return DrillOutcome.PASSED, f"{share}, and all traffic went back"
+    return DrillOutcome.PASSED, f"{share}, and all traffic returned to stable"
 
 
 def stable_rolls_back_first(s: Situation) -> moves.Move | None:
@@ -80,7 +80,7 @@ def stable_rolls_back_first(s: Situation) -> moves.Move | None:
 
 
 def interrupted(s: Situation) -> moves.Move | None:
-    """Something that matters more than a drill, or that it must not go on beside."""
+    """Something that matters more than a drill, or that a drill must not run beside."""
     message = _interruption(s)
     return _skip(message) if message else None
 

@@ -68,7 +68,7 @@ class LastDrill(ApiModel):
     """Seconds from that decision to the newest sample with a further run. Absent if no gate counts runs, or
     if their end was not seen within `rollback.verify.withinSeconds`."""
     outcome: DrillOutcome | None = None
-    """Outcome: Passed, Failed (the release is no rollback target until a drill of it passes) or Skipped.
+    """Outcome: Passed, Failed (the release is not a rollback target until a drill of it passes) or Skipped.
     Absent while nothing is decided."""
     message: Message = ""
     """Explanation of the outcome."""
