@@ -36,6 +36,7 @@ class Command(StrEnum):
     ROLL_BACK = "roll-back"
     RETRY = "retry"
     ACKNOWLEDGE = "acknowledge"
+    DRILL = "drill"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:

@@ -43,7 +43,7 @@ RESOURCES: Final = (
 
 SAFER: Final = frozenset({"rollback", "hold", "acknowledge"})
 SHIPS: Final = SAFER | {"release", "plan"}
-COMMANDS: Final = SAFER | {"promote", "resume", "retry"}
+COMMANDS: Final = SAFER | {"promote", "resume", "retry", "drill"}
 Rights = Mapping[str, frozenset[str]]
 RIGHTS: Final[Mapping[str, Rights]] = {
     VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ, FREEZES: READ, RECORDS: READ},

@@ -17,6 +17,7 @@ SUMMARIES: Final[Mapping[ActionType, str]] = {
     ActionType.ROLL_BACK: "roll back the canary, or stable if no attempt is in progress",
     ActionType.RETRY: "take a release out of quarantine",
     ActionType.ACKNOWLEDGE: "extend a hold that ends by itself",
+    ActionType.DRILL: "rehearse a rollback with a small share of the traffic",
 }
 """What each type of action is for."""
 DETAILS: Final[Mapping[ActionType, str]] = {
@@ -33,6 +34,11 @@ DETAILS: Final[Mapping[ActionType, str]] = {
     ),
     ActionType.RETRY: "A new attempt begins at the first phase if `spec.releaseRef` names the release.",
     ActionType.ACKNOWLEDGE: "The hold ends later than it would, and it still ends by itself.",
+    ActionType.DRILL: (
+        "The release that a rollback at rest would choose gets `spec.drill.weight` of the traffic for\n"
+        "`spec.drill.durationSeconds` (without `spec.drill`: 1% for 120 s), and is rolled back. If it does\n"
+        "harm or does not answer, it is not a rollback target until a drill of it passes."
+    ),
 }
 """What else to know."""
 ANSWERS: Final = """\
@@ -103,6 +109,12 @@ def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
     if kind is ActionType.RETRY:
         parser.add_argument(
             "--release", metavar="NAME", help="release to retry (default: the only one in quarantine)"
+        )
+    if kind is ActionType.DRILL:
+        parser.add_argument(
+            "--release",
+            metavar="NAME",
+            help="release to drill (default: the newest healthy one before stable)",
         )
     if kind is ActionType.ACKNOWLEDGE:
         parser.add_argument(
