@@ -76,7 +76,7 @@ def test_a_failed_drill_is_shown_until_another_one_passes() -> None:
     """The newest drill counts, and a rollout that is gone shows nothing."""
     desk, at_rest = Desk(), a_rollout().serving(OLDEST).serving(OLD)
     drill = LastDrill(time=START, target=OLDEST, digest=digest_of(OLDEST))
-    shown = {}
+    shown: dict[int, float | None] = {}
     for outcome in (DrillOutcome.FAILED, None, DrillOutcome.FAILED, DrillOutcome.PASSED):
         status = at_rest.having(last_drill=drill.copy_with(outcome=outcome)).build().status
         desk.metrics.note(KEY, status)
