@@ -53,6 +53,7 @@ NEEDS: Final[Mapping[ActionType, Mapping[str, Any]]] = {
     ActionType.PROMOTE: {"phase": "canary-5"},
     ActionType.ROLL_BACK: {"release": "support-agent-4.2.0"},
     ActionType.RETRY: {"release": "support-agent-4.2.0"},
+    ActionType.DRILL: {"release": "support-agent-4.1.0"},
 }
 """What a type needs beside what every action has."""
 
