@@ -43,6 +43,8 @@ class AttemptKind(StrEnum):
     """`spec.releaseRef` returns to a release that was healthy before."""
     GO_BACK = "GoBack"
     """No attempt was in progress, and stable is rolled back to an earlier release."""
+    DRILL = "Drill"
+    """A rollback is rehearsed."""
 
 
 class When(StrEnum):
@@ -107,8 +109,8 @@ class Attempt(ApiModel):
     state: State
     """State of the attempt."""
     kind: AttemptKind = AttemptKind.RELEASE
-    """Kind of the attempt: Release, Return (to a release that was healthy before) or GoBack (stable is rolled
-    back at rest)."""
+    """Kind of the attempt: Release, Return (to a release that was healthy before), GoBack (stable is rolled
+    back at rest) or Drill (a rollback is rehearsed). Defaults to Release."""
     digest: Digest
     """Digest of the canary."""
     plan_hash: Annotated[str, Field(max_length=71, pattern=r"^[0-9a-z:]*$")] = ""

@@ -20,6 +20,7 @@ class Trigger(StrEnum):
     ACTION = "Action"
     SWITCH_OFF = "SwitchOff"
     GROUP = "Group"
+    DRILL = "Drill"
 
 
 class Reason(StrEnum):
@@ -282,6 +283,10 @@ class Reason(StrEnum):
     RECOVERED = "Recovered", "The metrics are as they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."
     UNVERIFIED = "Unverified", "It is unknown whether the rollback helped."
+    DRILL_STARTED = "DrillStarted", "A drill began: an earlier release gets a small share for a short time."
+    DRILL_PASSED = "DrillPassed", "The release still serves, and lost its traffic again."
+    DRILL_FAILED = "DrillFailed", "The release is not a rollback target until a drill of it passes."
+    DRILL_SKIPPED = "DrillSkipped", "The drill ended without showing anything about the release."
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
     HOOK_STARTED = "HookStarted", "The Job of a hook was started."
     HOOK_ENDED = "HookEnded", "A hook succeeded, or is not needed."
@@ -300,6 +305,7 @@ class Reason(StrEnum):
         "Another member of the group rolled back a release that was shipped at the same time.",
     )
     ROLLBACK_REQUESTED = "RollbackRequested", "Someone requested a rollback."
+    DRILL = "Drill", "The release was drilled, and rolled back on purpose."
     ROUTE_MARKED = (
         "RouteMarked",
         "The route said that the release was rolled back on request, and no request is known.",

@@ -88,7 +88,7 @@ class LastRollback(ApiModel):
     to: ReleaseName | None = None
     """Release that serves instead. Absent if there was none."""
     trigger: Trigger
-    """Cause: Breach, Cap, SpecReverted, Timeout, Action, SwitchOff or Group."""
+    """Cause: Breach, Cap, SpecReverted, Timeout, Action, SwitchOff, Group or Drill."""
     reason: ReasonStr
     """Reason, as one CamelCase word."""
     message: Message = ""

@@ -18,6 +18,7 @@ from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.recovery.drill import Drill
 from agentrollouts.api.recovery.hooks import MAX_HOOKS, Hook
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
@@ -257,6 +258,9 @@ class AgentRolloutSpec(ApiModel):
     hooks: Annotated[tuple[Hook, ...], Field(max_length=MAX_HOOKS, json_schema_extra=list_map("name"))] = ()
     """Jobs that run before an attempt gets traffic, or after a rollback, in this order and one at a time. At
     most 8. Defaults to none."""
+    drill: Drill | None = None
+    """How often the operator gives a small share of the traffic to the release that a rollback would choose,
+    and rolls it back on purpose. If absent, only on request, by an action of type Drill."""
     traffic: Traffic = Traffic()
     """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
     fallback: Fallback | None = None

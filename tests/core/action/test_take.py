@@ -41,6 +41,7 @@ SAMPLES: Final = {
     ActionType.SWITCH_ON: {"detour": "0" * 8},
     ActionType.REDO_HOOK: {"hook": "restore"},
     ActionType.WAIVE_HOOK: {"hook": "restore"},
+    ActionType.DRILL: {"release": OLD},
 }
 """What each type needs beside the attempt, for a canary in the phase `asked`."""
 STATES: Final = (State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD, State.PENDING)

@@ -68,6 +68,7 @@ class RecordEvent(StrEnum):
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
     QUARANTINE_LIFTED = "QuarantineLifted"
+    DRILL_ENDED = "DrillEnded"
     ACTION_REFUSED = "ActionRefused"
     DETOUR_STARTED = "DetourStarted"
     DETOUR_ENDED = "DetourEnded"

@@ -38,6 +38,7 @@ from agentrollouts.core.effects import Creation, Deletion, Effect, Event, Write
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
+from agentrollouts.core.recovery.drill.plan import next_time as next_drill_time
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout import detours
@@ -47,6 +48,7 @@ from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
+from agentrollouts.core.rollout.drilling import begin
 from agentrollouts.core.rollout.neighbors.group import membership
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.recording.entries import entries
@@ -140,6 +142,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
             conditions=conditions,
             workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
+            next_drill_time=next_drill_time(s.obs.rollout, status, s.now),
             record=recorded(s, entries(s, move, status), status),
         )
     )
@@ -237,7 +240,7 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
     A hold for them would else end and begin again without a pause, where they are not watched.
     """
     if not is_progressing(s.obs.status):
-        return idle.unsure_of(s)
+        return idle.unsure_of(s) | begin.unsure_of(s)
     if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
         return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
     return frozenset()
@@ -259,6 +262,7 @@ def _wake_at(
         s.now + idle.TARGET_POLL if s.requests.switch_on else None,
         edge,
         *others,
+        None if is_under_way(status) else begin.wake_time(s, status.next_drill_time),
     )
     return min((time for time in times if time and time > s.now), default=None)
 

@@ -48,7 +48,7 @@ def rollback_latched(s: Situation) -> moves.Move | None:
         return None
     if latch.trigger is Trigger.GROUP and (why := why_at_rest(s)):
         return moves.RollBackStable(target, Trigger.GROUP, Reason.GROUP_ROLLBACK, why)
-    if latch.trigger not in {Trigger.ACTION, Trigger.GROUP}:
+    if latch.trigger not in {Trigger.ACTION, Trigger.GROUP, Trigger.DRILL}:  # no drill rolls stable back
         return moves.RollBackStable(target, latch.trigger, REASONS[latch.trigger], quoted(latch))
     order = s.requests.rollback
     if order is None:  # the request itself would prove it, and nothing else does

@@ -7,7 +7,7 @@ an entry here, and nothing else does.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from agentrollouts.api.attempt import Attempt
+from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction, TakenAction
 from agentrollouts.api.reasons import Reason, Trigger
 from agentrollouts.api.record.entry import RecordEvent, ServedRelease, Window
@@ -19,6 +19,7 @@ from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import JUDGED_BY
 from agentrollouts.core.attempt.status_draft import next_number
+from agentrollouts.core.history import is_drill, rollback_of
 from agentrollouts.core.rollout.recording.draft import Draft, gate_records, query_record
 from agentrollouts.core.rollout.recording.hooks import hook_entries
 from agentrollouts.core.rollout.recording.links import addresses
@@ -61,6 +62,7 @@ def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
     return (
         before.attempt is not after.attempt
         or before.last_rollback is not after.last_rollback
+        or before.last_drill is not after.last_drill
         or before.actions is not after.actions
         or before.detour is not after.detour
         or before.hooks is not after.hooks
@@ -143,6 +145,14 @@ def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterato
             yield _routed(s, after)
         case moves.Prove(outcome, message):
             yield _now(s, RecordEvent.OBSERVED, after, outcome=outcome.value, message=message)
+        case moves.BeginDrill(record):
+            started, drill = _started(s, record, after), s.requests.drill
+            yield started.replace(**_person(s, drill)) if drill else started
+        case moves.EndDrill(outcome, message):
+            yield _now(s, RecordEvent.DRILL_ENDED, after, outcome=outcome.value, message=message)
+            is_back = after.attempt is not None and after.attempt.state is State.ROLLED_BACK
+            event = RecordEvent.ROLLED_BACK if is_back else RecordEvent.SUPERSEDED
+            yield _ended(s, event, after, event.value)
         case moves.Conclude(outcome):
             yield _ended(s, RecordEvent.ROLLED_BACK, after, str(outcome))
         case moves.Supersede() if is_progressing(s.obs.status) or _is_same_attempt(s, after):
@@ -223,7 +233,7 @@ def _resumed(s: Situation, after: AgentRolloutStatus) -> Draft:
 
 def _rollback(s: Situation, after: AgentRolloutStatus) -> Draft:
     """What the rollback was decided on. A mark on the route, after a crash, has no numbers."""
-    rollback, order = after.last_rollback, s.requests.rollback
+    rollback, order = rollback_of(after), s.requests.rollback
     number = s.attempt.number if is_progressing(s.obs.status) else next_number(s.status)
     is_recovered = s.routing.latch(number) is not None
     gates = s.status.gates if is_progressing(s.obs.status) else s.status.watched
@@ -243,7 +253,7 @@ def _rollback(s: Situation, after: AgentRolloutStatus) -> Draft:
 
 
 def _routed(s: Situation, after: AgentRolloutStatus) -> Draft:
-    rollback = after.last_rollback
+    rollback = rollback_of(after)
     return _now(
         s,
         RecordEvent.ROUTED,
@@ -254,13 +264,15 @@ def _routed(s: Situation, after: AgentRolloutStatus) -> Draft:
 
 
 def _window(after: AgentRolloutStatus) -> Window | None:
-    window = after.affected_window
+    window = None if is_drill(after) else after.affected_window
     return Window(start_time=window.start_time, end_time=window.end_time) if window else None
 
 
 def _observed(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
     """The traffic has left the release that was rolled back."""
-    before, rollback = s.obs.status.last_rollback, after.last_rollback
+    before, rollback = rollback_of(s.obs.status), rollback_of(after)
+    if is_drill(s.obs.status) != is_drill(after):
+        return  # they are not about the same attempt
     if rollback is None or rollback.observed_time is None or (before and before.observed_time):
         return
     yield _now(s, RecordEvent.OBSERVED, after, window=_window(after))
@@ -268,7 +280,8 @@ def _observed(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
 
 def _ended(s: Situation, event: RecordEvent, after: AgentRolloutStatus, outcome: str) -> Draft:
     """The attempt is over without the canary."""
-    rollback = after.last_rollback if event is RecordEvent.ROLLED_BACK else None
+    is_harm = event is RecordEvent.ROLLED_BACK and not is_drill(after)
+    rollback = after.last_rollback if is_harm else None
     entry = next((each for each in after.history if s.attempt.number == each.number), None)
     message = (rollback.verification or None) if rollback else (entry.message if entry else None)
     window = _window(after) if rollback else None
