@@ -10,14 +10,15 @@ from agentrollouts.api.recovery.hooks import HookState
 from agentrollouts.core.attempt.ladder import ladder_of
 from agentrollouts.core.conditions import DATA_RECOVERED, find_condition
 from agentrollouts.core.recovery.group.member import member_of
-from testkit.builders.names import NEW, OLD, OLDEST
-from testkit.builders.routes import BY_ROUTE
+from testkit.builders.names import NEW, OLD, OLDEST, service_of
+from testkit.builders.routes import BY_ROUTE, ROUTE
 from testkit.world import Behavior, World, a_world_at_rest
 
 DRILL: Final[dict[str, Any]] = {"everySeconds": 30 * 86_400, "weight": 5, "durationSeconds": 300}
 QUEUE: Final = {"service": {"name": "human-queue", "port": 8080}}
 RESTORE: Final = {"name": "restore", "at": "AfterRollback", "job": {"cronJob": "restore"}}
 KEEP: Final = {"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "keep"}}
+TESTERS: Final = {"name": "testers", "headers": [{"name": "x-tester", "value": "yes"}], "gets": "Canary"}
 SHORT: Final = [{"name": "half", "weight": 50, "durationSeconds": 300}]
 
 
@@ -104,6 +105,20 @@ def test_no_drill_begins_beside_a_hook_and_none_runs_for_a_drill() -> None:
     world.act(ActionType.REDO_HOOK, attempt=3, hook="restore")  # it is about the hook, not about the drill
     world.settle()
     assert world.status.actions[0].message == "hook restore of attempt 3 did not fail: it is Succeeded"
+
+
+def test_cohorts_stay_with_stable_during_a_drill() -> None:
+    """The testers of the next release are not given an old one."""
+    route = {"parentRefs": [{"name": "public"}], "cohorts": [TESTERS]}
+    world = at_rest(traffic={"httpRoute": route}, metrics={"labels": {"cohort": "cohort"}})
+    before = world.traffic[ROUTE]["spec"]["rules"]
+    drill(world)
+    world.run(60)
+
+    testers, others = world.traffic[ROUTE]["spec"]["rules"]
+    weights = {ref["name"]: ref["weight"] for ref in others["backendRefs"]}
+    assert weights == {service_of(OLD): 95, service_of(OLDEST): 5}
+    assert testers == before[0]
 
 
 def test_a_drill_that_does_harm_neither_spreads_nor_makes_the_next_plan_longer() -> None:
