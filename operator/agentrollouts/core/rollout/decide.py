@@ -11,7 +11,7 @@ from typing import Final
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.history import is_drill
-from agentrollouts.core.rollout import detours
+from agentrollouts.core.rollout import beginning, detours
 from agentrollouts.core.rollout.checks import (
     approval,
     endpoints,
@@ -110,7 +110,7 @@ PENDING: Final[tuple[Check, ...]] = (
     terminating.begins_nothing,  # the rollout is being deleted
     idle.release_unknown,  # a name may be known again in a moment
     idle.superseded,  # it is no longer desired
-    idle.start_attempt,
+    beginning.start_attempt,
 )
 
 IDLE: Final[tuple[Check, ...]] = (
@@ -132,7 +132,7 @@ IDLE: Final[tuple[Check, ...]] = (
     proof.given_up,  # nothing was proved, but another attempt would end the same
     proof.shared_cause,  # a shared cause is waited out
     idle.quarantined,  # a resync, relabel or restart does not retry what failed
-    idle.start_attempt,
+    beginning.start_attempt,
 )
 
 
