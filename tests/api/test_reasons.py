@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import Outcome
 from agentrollouts.api.verdict import Verdict

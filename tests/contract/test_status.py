@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, Fuse, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Fuse, Hold, RequiredApproval, State, Trigger
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.people.action import (
@@ -15,7 +15,7 @@ from agentrollouts.api.people.action import (
     Retried,
     TakenAction,
 )
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill

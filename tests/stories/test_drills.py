@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.attempt import AttemptKind, State
+from agentrollouts.api.attempt import AttemptKind, State, Trigger
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.conditions import find_condition

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from agentrollouts.api.attempt import AttemptKind, State, When
+from agentrollouts.api.attempt import AttemptKind, State, Trigger, When
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.recovery.hooks import HookState
 from agentrollouts.core.attempt.ladder import ladder_of

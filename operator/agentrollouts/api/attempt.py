@@ -11,7 +11,6 @@ from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, Re
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.people.action import Acknowledged, GivenApproval, PersonalAct, Promotion
 from agentrollouts.api.people.person import Requester
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.verdict import PhaseIndex
 
 Weight = Annotated[int, Field(ge=0, le=100)]
@@ -45,6 +44,19 @@ class AttemptKind(StrEnum):
     """No attempt was in progress, and stable is rolled back to an earlier release."""
     DRILL = "Drill"
     """A rollback is rehearsed."""
+
+
+class Trigger(StrEnum):
+    """What caused a rollback."""
+
+    BREACH = "Breach"
+    CAP = "Cap"
+    SPEC_REVERTED = "SpecReverted"
+    TIMEOUT = "Timeout"
+    ACTION = "Action"
+    SWITCH_OFF = "SwitchOff"
+    GROUP = "Group"
+    DRILL = "Drill"
 
 
 class When(StrEnum):

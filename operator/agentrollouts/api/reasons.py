@@ -10,19 +10,6 @@ from enum import StrEnum
 from typing import Self
 
 
-class Trigger(StrEnum):
-    """What caused a rollback."""
-
-    BREACH = "Breach"
-    CAP = "Cap"
-    SPEC_REVERTED = "SpecReverted"
-    TIMEOUT = "Timeout"
-    ACTION = "Action"
-    SWITCH_OFF = "SwitchOff"
-    GROUP = "Group"
-    DRILL = "Drill"
-
-
 class Reason(StrEnum):
     """A reason. Its value is the word; `sentence` is its meaning."""
 
@@ -300,10 +287,7 @@ class Reason(StrEnum):
     )
 
     # Why a rollback was requested although no gate failed.
-    GROUP_ROLLBACK = (
-        "GroupRollback",
-        "Another member of the group rolled back a release that was shipped at the same time.",
-    )
+    GROUP_ROLLBACK = "GroupRollback", "Another member of the group rolled back what was shipped with it."
     ROLLBACK_REQUESTED = "RollbackRequested", "Someone requested a rollback."
     DRILL = "Drill", "The release was drilled, and rolled back on purpose."
     ROUTE_MARKED = (

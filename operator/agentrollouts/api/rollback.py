@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Weight
+from agentrollouts.api.attempt import Trigger, Weight
 from agentrollouts.api.model.base import (
     SECONDS_MAX,
     ApiModel,
@@ -19,7 +19,6 @@ from agentrollouts.api.model.base import (
     Time,
 )
 from agentrollouts.api.model.marks import LIST_SET
-from agentrollouts.api.reasons import Trigger
 
 
 class Verify(ApiModel):

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
+from agentrollouts.api.attempt import Attempt, AttemptKind, Trigger, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -26,7 +26,6 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
 from agentrollouts.api.recovery.drill import LastDrill

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 
-from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.record.entry import GateRecord, RecordEntry, RecordEvent
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus

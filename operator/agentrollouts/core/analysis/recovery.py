@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.gates import Better, During, NoDataPolicy
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.rollback import LastRollback, LastRuns, VerifyOutcome
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus

@@ -6,8 +6,8 @@ quarantine stay as they are: they are about harm.
 
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.status import Outcome

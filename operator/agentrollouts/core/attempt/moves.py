@@ -6,8 +6,8 @@ A decision picks exactly one. It becomes the next status and the Events that rep
 from dataclasses import dataclass
 from datetime import datetime
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord

@@ -6,8 +6,8 @@ No traffic is written here: stable 100, canary 0 is rendered from the state alon
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
 from agentrollouts.api.traffic import LastDetour

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypedDict, Unpack
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State, Trigger
 from agentrollouts.api.people.action import Promotion
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.recovery.hooks import HookState

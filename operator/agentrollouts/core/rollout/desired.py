@@ -7,9 +7,9 @@ anything else that could be missing.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.objects import ConditionStatus
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord

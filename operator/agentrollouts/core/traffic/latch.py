@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.names import (
     ANNOTATION_DETOUR_MESSAGE,
     ANNOTATION_ROLLBACK_MESSAGE,
@@ -18,7 +19,6 @@ from agentrollouts.api.names import (
     ANNOTATION_ROLLED_BACK,
     ANNOTATION_ROLLED_BACK_UID,
 )
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.history import rollback_of
 from agentrollouts.core.states import LATCHED

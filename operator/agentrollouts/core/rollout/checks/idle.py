@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt import moves

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time

@@ -6,9 +6,9 @@ Harm is checked first, as in any attempt. Whatever else comes up ends the drill 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.core.action.freeze import frozen_by
 from agentrollouts.core.attempt import moves

@@ -7,9 +7,9 @@ an entry here, and nothing else does.
 from collections.abc import Iterator
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, State, Trigger
 from agentrollouts.api.people.action import FORWARD, ActionType, TakenAction
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import RecordEvent, ServedRelease
 from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord

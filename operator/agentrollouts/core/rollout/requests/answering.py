@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionStatus, AgentRolloutAction
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.answers import answer
 from agentrollouts.core.action.take import Requests, answered
