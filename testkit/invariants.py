@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
-from agentrollouts.api.attempt import State, When
+from agentrollouts.api.attempt import AttemptKind, State, When
 from agentrollouts.api.gates import NoDataPolicy
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.people.freeze import InFlight
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.drill import YEAR, Drill
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt.schedule import ramp
@@ -48,6 +49,7 @@ def _check_traffic(
     attempt, fallback = after.attempt, obs.rollout.spec.fallback
     elsewhere = {fallback.service.name} if fallback else set()
     shares = {each.percent for each in (before.detour, after.detour) if each}
+    _check_drill(before, after)
     for write in decision.writes:
         is_route = isinstance(write, Write) and write.manifest["kind"] == cluster.ROUTE
         left = {0, 10_000} if is_route else {100 - share for share in shares}
@@ -62,6 +64,17 @@ def _check_traffic(
                 assert target is not None
                 stable = {target.release, service_of(target.release), *elsewhere}
                 assert all(name in stable for name, weight in weights.items() if weight), weights
+
+
+def _check_drill(before: AgentRolloutStatus, after: AgentRolloutStatus) -> None:
+    """What a drill is not about stays as it is: harm, its window, and what serves."""
+    attempt = after.attempt
+    if attempt is None or attempt.kind is not AttemptKind.DRILL:
+        return
+    assert after.last_rollback == before.last_rollback, "a drill changed the last rollback"
+    assert after.affected_window == before.affected_window, "a drill changed the affected window"
+    assert after.quarantined == before.quarantined or len(after.quarantined) < len(before.quarantined)
+    assert after.stable == before.stable, "a drill changed what is stable"
 
 
 def check_workloads(obs: Observation, decision: Decision) -> None:
@@ -151,6 +164,10 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         return
     if begun:
         healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
+        if new.kind is AttemptKind.DRILL:
+            plan = spec.drill or Drill(every_seconds=YEAR)
+            assert (new.weight, new.digest in healthy) == (plan.weight, True), "a drill of something else"
+            return
         allowed = {100, _steps(obs, new.ladder)[0]} if new.digest in healthy else {_steps(obs, new.ladder)[0]}
         assert new.weight in allowed, (new.weight, allowed)
         return

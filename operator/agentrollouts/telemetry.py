@@ -85,6 +85,12 @@ class Telemetry:
             ["trigger"],
             _SLOW,
         )
+        self._drill = self._histogram(
+            "drill_duration_seconds",
+            "Time from the decision that ends a drill until the route, or the last run, in seconds",
+            ["stage"],
+            _SLOW,
+        )
         self._attempts = self._counter("attempts", "Attempts that ended", ["outcome"])
         self._restored = self._counter(
             "foreign_writes", "Traffic objects that someone else changed and the operator restored", []
@@ -114,6 +120,12 @@ class Telemetry:
     def rolled_back(self, trigger: str, seconds: float) -> None:
         """The route shows a rollback that was decided `seconds` before."""
         self._rollback.labels(trigger).observe(seconds)
+
+    def drilled(self, routed: str | None, last_run: str | None) -> None:
+        """A drill ended; of each stage, the seconds since the decision, as far as they are known."""
+        for stage, seconds in (("Routed", routed), ("LastRun", last_run)):
+            if seconds is not None:
+                self._drill.labels(stage).observe(float(seconds))
 
     def rollbacks_blocked(self, number: int) -> None:
         """So many rollbacks are refused by the API server now."""

@@ -6,10 +6,10 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from agentrollouts.api.attempt import Attempt, Hold, State
+from agentrollouts.api.attempt import Attempt, Hold, State, Trigger
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.people.action import ActionType, AgentRolloutAction
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined, WeightsStatus

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import Outcome
 from agentrollouts.api.verdict import Verdict
@@ -42,6 +42,6 @@ def test_every_outcome_is_a_reason(words: type[Outcome | VerifyOutcome]) -> None
 
 
 def test_the_verdicts_and_triggers_are_those_of_the_glossary() -> None:
-    """There are seven verdicts of a gate and seven causes of a rollback."""
+    """There are seven verdicts of a gate and eight causes of a rollback."""
     assert [*Verdict] == ["Pass", "Fail", "Inconclusive", "NoData", "Error", "SharedCause", "TrafficMismatch"]
-    assert [*Trigger] == ["Breach", "Cap", "SpecReverted", "Timeout", "Action", "SwitchOff", "Group"]
+    assert [*Trigger] == ["Breach", "Cap", "SpecReverted", "Timeout", "Action", "SwitchOff", "Group", "Drill"]

@@ -31,6 +31,9 @@ from tests.cli.cluster import USER, FakeCluster, stored
 REASON: Final = "Refunds are sent twice, INC-77"
 ACTION: Final = Ref("AgentRolloutAction", NAMESPACE, f"{AGENT}-x")
 IN_CANARY: Final = a_rollout().serving(OLD).trying(NEW).in_phase(1)
+DRILLABLE: Final = (
+    a_rollout().serving(OLD).serving(NEW).trying(NEW, number=2, state=State.HEALTHY).having(canary=None)
+)
 AT_REST: Final = IN_CANARY.changing(state=State.ROLLED_BACK).having(canary=None)
 KUBECONFIG: Final = """
 apiVersion: v1
@@ -131,6 +134,11 @@ SPECS: Final[dict[str, tuple[RolloutBuilder, list[str], dict[str, Any]]]] = {
         IN_CANARY,
         ["retry", f"--release={NEW}"],
         {"type": "Retry", "attempt": 2, "release": NEW},
+    ),
+    "the release that a rollback would choose": (
+        DRILLABLE,
+        ["drill"],
+        {"type": "Drill", "attempt": 2, "release": OLD},
     ),
     "some hours": (
         IN_CANARY,

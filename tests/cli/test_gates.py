@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agentrollouts.api.rollout import MetricConvention
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.cli.gates import BEGIN, END, tables
 from agentrollouts.core.gates.templates import TEMPLATES
 from agentrollouts.main import main

@@ -85,6 +85,7 @@ def spoiled(manifest: dict[str, Any], path: Path_, value: object) -> dict[str, A
         "action-approve",
         "action-roll-back",
         "action-acknowledge",
+        "action-drill",
     ],
 )
 def test_each_spoiled_field_is_judged_alike(name: str, api_server: ApiServer) -> None:

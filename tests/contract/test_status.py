@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, Fuse, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Fuse, Hold, RequiredApproval, State, Trigger
 from agentrollouts.api.model.base import ApiModel
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.people.action import (
@@ -15,9 +15,10 @@ from agentrollouts.api.people.action import (
     Retried,
     TakenAction,
 )
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
+from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.release import (
     AgentReleaseStatus,
     Change,
@@ -217,6 +218,27 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         last_runs=LastRuns(runs=12, time=NOW, scrapes=4),
         outcome=VerifyOutcome.RECOVERED,
     ),
+    last_drill=LastDrill(
+        time=NOW,
+        target="status-0.9.0",
+        digest=DIGEST,
+        attempt=8,
+        weight=1,
+        runs=41,
+        decided_to_routed_seconds="0.014",
+        decided_to_last_run_seconds="12.5",
+        outcome=DrillOutcome.FAILED,
+        message=GATE.message,
+        requested_by="dana@example.com",
+        rollback=LastRollback(
+            from_="status-0.9.0",
+            to="status-1.0.0",
+            trigger=Trigger.DRILL,
+            reason=Reason.DRILL,
+            decided_time=NOW,
+        ),
+    ),
+    next_drill_time=NOW,
     affected_window=AffectedWindow(
         release="status-1.0.0",
         start_time=NOW,

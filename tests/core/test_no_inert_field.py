@@ -177,6 +177,8 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         assert settled is not None
         decide(replace(obs, rollout=obs.rollout.replace(status=settled)))
     decide(an_observation(a_rollout(paused=True).serving(OLD).trying(NEW)))
+    drilled = {"everySeconds": 1200, "weight": 5, "durationSeconds": 60}
+    a_world_at_rest(OLDEST, OLD, drill=drilled).run(1300)
     healthy = a_rollout().asking_for(NEW).serving(OLD).serving(NEW).trying(NEW).having(canary=None)
     healthy = healthy.changing(state=State.HEALTHY)
     decide(an_observation(healthy.requesting(ActionType.ROLL_BACK, 3, release=NEW)))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.names import LABEL_AGENT, LABEL_RELEASE
-from agentrollouts.api.rollout import DEFAULT_GATES, MetricConvention
+from agentrollouts.api.rollout import DEFAULT_GATES
 from agentrollouts.core.gates.templates import STARTED, TEMPLATES
 from agentrollouts_agent import verify
 from tests.agent.snapshots import mount, snapshot

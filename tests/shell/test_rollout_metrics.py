@@ -8,11 +8,12 @@ from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.core.conditions import GROUP_CONSISTENT, condition
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
-from testkit.builders.names import NEW, OLD, START
+from testkit.builders.names import NEW, OLD, OLDEST, START, digest_of
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 
 KEY = Ref("AgentRollout", "support", "agent")
@@ -71,6 +72,24 @@ def test_a_hold_shows_its_reason_and_how_long_it_has_lasted() -> None:
     )
     desk.now += timedelta(seconds=90)
     assert desk.scraped()["rollout_held_seconds['support', 'agent', 'MetricsUnavailable']"] == 90
+
+
+def test_a_failed_drill_is_shown_until_another_one_passes() -> None:
+    """The newest drill counts, and a rollout that is gone shows nothing."""
+    desk, at_rest = Desk(), a_rollout().serving(OLDEST).serving(OLD)
+    drill = LastDrill(time=START, target=OLDEST, digest=digest_of(OLDEST))
+    shown: dict[int, float | None] = {}
+    for outcome in (DrillOutcome.FAILED, None, DrillOutcome.FAILED, DrillOutcome.PASSED):
+        status = at_rest.having(last_drill=drill.copy_with(outcome=outcome)).build().status
+        desk.metrics.note(KEY, status)
+        shown[len(shown)] = desk.scraped().get("rollout_drill_failed['support', 'agent']")
+    desk.metrics.note(
+        KEY, at_rest.having(last_drill=drill.copy_with(outcome=DrillOutcome.FAILED)).build().status
+    )
+    desk.metrics.forget(KEY)
+
+    assert [*shown.values()] == [1, None, 1, None]
+    assert "rollout_drill_failed['support', 'agent']" not in desk.scraped()
 
 
 def test_a_rollback_is_shown_for_an_hour() -> None:

@@ -50,6 +50,8 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.polled("default", "Ok", 0.5)
     telemetry.rollbacks_blocked(2)
     telemetry.rolled_back("Breach", 2.0)
+    telemetry.drilled("0.25", None)
+    telemetry.drilled("0.5", "2.0")
     telemetry.attempt_ended("Healthy")
     telemetry.restored()
     telemetry.settings_reloaded(ok=True)
@@ -69,6 +71,10 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_poll_duration_seconds_sum['Ok', 'default']": 0.5,
         "agentrollouts_rollback_duration_seconds_count['Breach']": 1,
         "agentrollouts_rollback_duration_seconds_sum['Breach']": 2.0,
+        "agentrollouts_drill_duration_seconds_count['Routed']": 2,
+        "agentrollouts_drill_duration_seconds_sum['Routed']": 0.75,
+        "agentrollouts_drill_duration_seconds_count['LastRun']": 1,
+        "agentrollouts_drill_duration_seconds_sum['LastRun']": 2.0,
         "agentrollouts_attempts_total['Healthy']": 1,
         "agentrollouts_rollbacks_blocked[]": 2,
         "agentrollouts_foreign_writes_total[]": 1,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.attempt import Fuse, State
+from agentrollouts.api.attempt import Fuse, State, Trigger
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import find_condition
 from testkit.builders.freezes import a_freeze
 from testkit.builders.names import NEW, OLD, OLDEST

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.attempt import AttemptKind, State
+from agentrollouts.api.attempt import AttemptKind, State, Trigger
 from agentrollouts.api.objects import Condition
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.recovery.group.member import member_of
 from testkit.builders.freezes import a_freeze

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.hooks import HookState, Moment
 from agentrollouts.core.conditions import DATA_RECOVERED, READY, find_condition
 from agentrollouts.core.effects import Manifest, Problem

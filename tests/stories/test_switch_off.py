@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.traffic import DetourCause
 from agentrollouts.core.conditions import SWITCHED_OFF, find_condition
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of

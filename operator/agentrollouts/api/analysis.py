@@ -1,4 +1,4 @@
-"""The fields that decide how often a canary is judged, and for how long that may stay undecided."""
+"""How often a canary is judged, for how long that may stay undecided, and where the metrics come from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentrollouts.api.model.base import ApiModel
+from agentrollouts.api.gates import LabelName
+from agentrollouts.api.model.base import ApiModel, DnsLabel
 
 
 class OnTimeout(StrEnum):
@@ -39,3 +40,35 @@ class Analysis(ApiModel):
     on_timeout: OnTimeout = OnTimeout.HOLD
     """Behavior if a phase is still undecided after all extensions: Hold (until someone decides), Promote or
     RollBack. Defaults to Hold."""
+
+
+class MetricConvention(StrEnum):
+    """The metric names that the built-in gates use."""
+
+    AGENT_ROLLOUTS = "AgentRollouts"
+    OPEN_TELEMETRY = "OpenTelemetry"
+    LITE_LLM = "LiteLLM"
+
+
+class MetricLabels(ApiModel):
+    """The labels that identify agents and releases in metrics."""
+
+    agent: LabelName = "agent"
+    """Label with the name of the agent. Defaults to `agent`."""
+    release: LabelName = "release"
+    """Label with the name of the AgentRelease. Defaults to `release`."""
+    cohort: LabelName | None = None
+    """Label with the cohort of a run, which agents copy from the request header `agent-cohort`. Runs with a
+    cohort are left out of every query. Required with `traffic.httpRoute.cohorts`, and only allowed there."""
+
+
+class Metrics(ApiModel):
+    """The source of the metrics, and their names."""
+
+    source: DnsLabel = "default"
+    """Name of a Prometheus source in the settings of the operator. Defaults to `default`."""
+    labels: MetricLabels = MetricLabels()
+    """Names of the labels that identify agents and releases."""
+    convention: MetricConvention = MetricConvention.AGENT_ROLLOUTS
+    """Metric names that the built-in gates use: AgentRollouts, OpenTelemetry or LiteLLM. Defaults to
+    AgentRollouts."""

@@ -11,7 +11,6 @@ from agentrollouts.api.model.base import ApiModel, Digest, DnsLabel, Message, Re
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.people.action import Acknowledged, GivenApproval, PersonalAct, Promotion
 from agentrollouts.api.people.person import Requester
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.verdict import PhaseIndex
 
 Weight = Annotated[int, Field(ge=0, le=100)]
@@ -43,6 +42,21 @@ class AttemptKind(StrEnum):
     """`spec.releaseRef` returns to a release that was healthy before."""
     GO_BACK = "GoBack"
     """No attempt was in progress, and stable is rolled back to an earlier release."""
+    DRILL = "Drill"
+    """A rollback is rehearsed."""
+
+
+class Trigger(StrEnum):
+    """What caused a rollback."""
+
+    BREACH = "Breach"
+    CAP = "Cap"
+    SPEC_REVERTED = "SpecReverted"
+    TIMEOUT = "Timeout"
+    ACTION = "Action"
+    SWITCH_OFF = "SwitchOff"
+    GROUP = "Group"
+    DRILL = "Drill"
 
 
 class When(StrEnum):
@@ -107,8 +121,8 @@ class Attempt(ApiModel):
     state: State
     """State of the attempt."""
     kind: AttemptKind = AttemptKind.RELEASE
-    """Kind of the attempt: Release, Return (to a release that was healthy before) or GoBack (stable is rolled
-    back at rest)."""
+    """Kind of the attempt: Release, Return (to a release that was healthy before), GoBack (stable is rolled
+    back at rest) or Drill (a rollback is rehearsed). Defaults to Release."""
     digest: Digest
     """Digest of the canary."""
     plan_hash: Annotated[str, Field(max_length=71, pattern=r"^[0-9a-z:]*$")] = ""

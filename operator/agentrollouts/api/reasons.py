@@ -10,18 +10,6 @@ from enum import StrEnum
 from typing import Self
 
 
-class Trigger(StrEnum):
-    """What caused a rollback."""
-
-    BREACH = "Breach"
-    CAP = "Cap"
-    SPEC_REVERTED = "SpecReverted"
-    TIMEOUT = "Timeout"
-    ACTION = "Action"
-    SWITCH_OFF = "SwitchOff"
-    GROUP = "Group"
-
-
 class Reason(StrEnum):
     """A reason. Its value is the word; `sentence` is its meaning."""
 
@@ -282,6 +270,10 @@ class Reason(StrEnum):
     RECOVERED = "Recovered", "The metrics are as they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."
     UNVERIFIED = "Unverified", "It is unknown whether the rollback helped."
+    DRILL_STARTED = "DrillStarted", "A drill began: an earlier release gets a small share for a short time."
+    DRILL_PASSED = "DrillPassed", "The release still serves, and lost its traffic again."
+    DRILL_FAILED = "DrillFailed", "The release is not a rollback target until a drill of it passes."
+    DRILL_SKIPPED = "DrillSkipped", "The drill ended without showing anything about the release."
     ROUTE_RESTORED = "RouteRestored", "Someone else changed a traffic object; the operator restored it."
     HOOK_STARTED = "HookStarted", "The Job of a hook was started."
     HOOK_ENDED = "HookEnded", "A hook succeeded, or is not needed."
@@ -295,11 +287,9 @@ class Reason(StrEnum):
     )
 
     # Why a rollback was requested although no gate failed.
-    GROUP_ROLLBACK = (
-        "GroupRollback",
-        "Another member of the group rolled back a release that was shipped at the same time.",
-    )
+    GROUP_ROLLBACK = "GroupRollback", "Another member of the group rolled back what was shipped with it."
     ROLLBACK_REQUESTED = "RollbackRequested", "Someone requested a rollback."
+    DRILL = "Drill", "The release was drilled, and rolled back on purpose."
     ROUTE_MARKED = (
         "RouteMarked",
         "The route said that the release was rolled back on request, and no request is known.",

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Weight
+from agentrollouts.api.attempt import Trigger, Weight
 from agentrollouts.api.model.base import (
     SECONDS_MAX,
     ApiModel,
@@ -19,7 +19,6 @@ from agentrollouts.api.model.base import (
     Time,
 )
 from agentrollouts.api.model.marks import LIST_SET
-from agentrollouts.api.reasons import Trigger
 
 
 class Verify(ApiModel):
@@ -88,7 +87,7 @@ class LastRollback(ApiModel):
     to: ReleaseName | None = None
     """Release that serves instead. Absent if there was none."""
     trigger: Trigger
-    """Cause: Breach, Cap, SpecReverted, Timeout, Action, SwitchOff or Group."""
+    """Cause: Breach, Cap, SpecReverted, Timeout, Action, SwitchOff, Group or Drill."""
     reason: ReasonStr
     """Reason, as one CamelCase word."""
     message: Message = ""

@@ -11,13 +11,14 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.analysis import Analysis
+from agentrollouts.api.analysis import Analysis, Metrics
 from agentrollouts.api.attempt import When
-from agentrollouts.api.gates import Cap, Gate, LabelName, Watch
+from agentrollouts.api.gates import Cap, Gate, Watch
 from agentrollouts.api.model.base import SECONDS_MAX, ApiModel, DnsLabel
 from agentrollouts.api.model.marks import AGE, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.recovery.drill import Drill
 from agentrollouts.api.recovery.hooks import MAX_HOOKS, Hook
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
@@ -37,14 +38,6 @@ BAKE: Final = "bake"
 """How an action names the time after the last phase."""
 MAX_APPROVERS: Final = 5
 """More people than that do not look at one phase."""
-
-
-class MetricConvention(StrEnum):
-    """The metric names that the built-in gates use."""
-
-    AGENT_ROLLOUTS = "AgentRollouts"
-    OPEN_TELEMETRY = "OpenTelemetry"
-    LITE_LLM = "LiteLLM"
 
 
 class Phase(ApiModel):
@@ -97,30 +90,6 @@ class Bake(ApiModel):
     """Duration at the weight of the last phase, in seconds. Then the canary gets 100% and is Healthy. The
     first release of an agent bakes at 100% and must pass its absolute limits; with 0 it is not judged.
     Defaults to 1800."""
-
-
-class MetricLabels(ApiModel):
-    """The labels that identify agents and releases in metrics."""
-
-    agent: LabelName = "agent"
-    """Label with the name of the agent. Defaults to `agent`."""
-    release: LabelName = "release"
-    """Label with the name of the AgentRelease. Defaults to `release`."""
-    cohort: LabelName | None = None
-    """Label with the cohort of a run, which agents copy from the request header `agent-cohort`. Runs with a
-    cohort are left out of every query. Required with `traffic.httpRoute.cohorts`, and only allowed there."""
-
-
-class Metrics(ApiModel):
-    """The source of the metrics, and their names."""
-
-    source: DnsLabel = "default"
-    """Name of a Prometheus source in the settings of the operator. Defaults to `default`."""
-    labels: MetricLabels = MetricLabels()
-    """Names of the labels that identify agents and releases."""
-    convention: MetricConvention = MetricConvention.AGENT_ROLLOUTS
-    """Metric names that the built-in gates use: AgentRollouts, OpenTelemetry or LiteLLM. Defaults to
-    AgentRollouts."""
 
 
 DEFAULT_PHASES: Final = (
@@ -257,6 +226,9 @@ class AgentRolloutSpec(ApiModel):
     hooks: Annotated[tuple[Hook, ...], Field(max_length=MAX_HOOKS, json_schema_extra=list_map("name"))] = ()
     """Jobs that run before an attempt gets traffic, or after a rollback, in this order and one at a time. At
     most 8. Defaults to none."""
+    drill: Drill | None = None
+    """How often the operator gives a small share of the traffic to the release that a rollback would choose,
+    and rolls it back on purpose. If absent, only on request, by an action of type Drill."""
     traffic: Traffic = Traffic()
     """How the weights reach the requests. If empty, only through the ConfigMap `<rollout>-traffic`."""
     fallback: Fallback | None = None

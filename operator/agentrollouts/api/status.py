@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, Weight
+from agentrollouts.api.attempt import Attempt, AttemptKind, Trigger, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -26,9 +26,9 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.marks import list_map
 from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
+from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.release import Requirement, ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
@@ -131,7 +131,7 @@ class HistoryEntry(ApiModel):
     """Other agents that the release works with, and their versions. Only if the outcome is Healthy. Absent
     too if the status would be too large."""
     kind: AttemptKind = AttemptKind.RELEASE
-    """Kind of the attempt: Release, Return or GoBack."""
+    """Kind of the attempt: Release, Return, GoBack or Drill. Defaults to Release."""
     trigger: Trigger | None = None
     """Cause of its rollback. Absent if it was not rolled back."""
     decided_time: Time | None = None
@@ -198,6 +198,11 @@ class AgentRolloutStatus(ApiModel):
     """Last rollback."""
     affected_window: AffectedWindow | None = None
     """Time during which the last bad release had traffic."""
+    last_drill: LastDrill | None = None
+    """Last drill, or the one in progress. Absent before the first."""
+    next_drill_time: Time | None = None
+    """Time from which the next drill is due. It waits while the rollout is not at rest and Ready, or is
+    paused, frozen or switched off, or a hook runs. Absent without `spec.drill`."""
     quarantined: Annotated[
         tuple[Quarantined, ...], Field(max_length=20, json_schema_extra=list_map("digest"))
     ] = ()

@@ -46,6 +46,7 @@ class Command(StrEnum):
     SWITCH_ON = "switch-on"
     REDO_HOOK = "redo-hook"
     WAIVE_HOOK = "waive-hook"
+    DRILL = "drill"
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, argparse.Namespace]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Final
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.gates import Better, Gate, GateType
-from agentrollouts.api.rollout import MetricConvention
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import traits_of
 from agentrollouts.core.gates.resolve import resolve

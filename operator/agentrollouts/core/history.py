@@ -7,7 +7,9 @@ Healthy or was rolled back for harm.
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
+from agentrollouts.api.attempt import AttemptKind
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 
@@ -34,6 +36,7 @@ def kept(
     needed = _reachable(history, 1 + max(HEALTHY_KEPT, spec.rollback.max_walk_back), banned)
     needed |= {entry.number for entry in (last_word(history),) if entry}
     needed |= {entry.number for entry in history if entry.number in repaired}
+    needed |= _drilled(history, {entry.digest for entry in history if entry.number in needed})
     others = [entry.number for entry in history[: spec.history_limit] if entry.number not in needed]
     chosen = needed | set(others[: MOST_ENTRIES - len(needed)])
     return tuple(entry for entry in history if entry.number in chosen)
@@ -49,6 +52,52 @@ def _reachable(history: tuple[HistoryEntry, ...], most: int, banned: Container[s
     return set(numbers.values())
 
 
+def _drilled(history: tuple[HistoryEntry, ...], digests: Container[str]) -> set[int]:
+    """Numbers of the newest drills of these digests that showed something."""
+    numbers = {entry.digest: entry.number for entry in reversed(history) if _is_drill_result(entry)}
+    return {number for digest, number in numbers.items() if digest in digests}
+
+
+def _is_drill_result(entry: HistoryEntry) -> bool:
+    return entry.kind is AttemptKind.DRILL and entry.reason in {Reason.DRILL_PASSED, Reason.DRILL_FAILED}
+
+
+def has_failed_drill(digest: str, status: AgentRolloutStatus) -> bool:
+    """Whether the newest drill of this digest that showed anything has failed."""
+    drills = (entry for entry in status.history if entry.digest == digest and _is_drill_result(entry))
+    newest = next(drills, None)
+    return newest is not None and newest.reason == Reason.DRILL_FAILED
+
+
+def is_drill(status: AgentRolloutStatus) -> bool:
+    """Whether the attempt in progress, or the last one, is a drill."""
+    return status.attempt is not None and status.attempt.kind is AttemptKind.DRILL
+
+
+def rollback_of(status: AgentRolloutStatus) -> LastRollback | None:
+    """The rollback of the attempt in progress, or of the last one; a drill has one of its own."""
+    if is_drill(status):
+        return status.last_drill.rollback if status.last_drill else None
+    return status.last_rollback
+
+
+def with_rollback(status: AgentRolloutStatus, rollback: LastRollback) -> AgentRolloutStatus:
+    """The status with that rollback of the attempt."""
+    if is_drill(status) and status.last_drill:
+        return status.copy_with(last_drill=status.last_drill.copy_with(rollback=rollback))
+    return status.copy_with(last_rollback=rollback)
+
+
+def is_about_rest(number: int, status: AgentRolloutStatus) -> bool:
+    """Whether an attempt is the last one, or only drills came after it: what serves did not change since."""
+    drills = {entry.number for entry in status.history if entry.kind is AttemptKind.DRILL}
+    last = status.attempt.number if status.attempt else 0
+    if not last - MOST_ENTRIES <= number <= last:
+        return False
+    later = set(range(number + 1, last + 1)) - ({last} if is_drill(status) else set())
+    return later <= drills
+
+
 SAYS_NOTHING: Final = frozenset(
     {
         Reason.SPEC_REVERTED,
@@ -62,7 +111,9 @@ SAYS_NOTHING: Final = frozenset(
 """Reasons of an end that say nothing about the release itself."""
 
 
-SPARES: Final = SAYS_NOTHING - {Reason.TIMED_OUT}
+DRILLS: Final = frozenset({Reason.DRILL_PASSED, Reason.DRILL_FAILED, Reason.DRILL_SKIPPED})
+"""Reasons of the end of a drill."""
+SPARES: Final = SAYS_NOTHING - {Reason.TIMED_OUT} | DRILLS
 """Reasons of an end after which the next attempt needs no more care than before."""
 
 
@@ -77,7 +128,9 @@ def newest_word(digest: str, status: AgentRolloutStatus) -> Outcome | None:
     outcomes = (
         entry.outcome
         for entry in status.history
-        if entry.digest == digest and (entry.outcome is Outcome.HEALTHY or entry.reason not in SAYS_NOTHING)
+        if entry.digest == digest
+        and entry.kind is not AttemptKind.DRILL
+        and (entry.outcome is Outcome.HEALTHY or entry.reason not in SAYS_NOTHING)
     )
     return next(outcomes, None)
 
@@ -107,4 +160,6 @@ def is_trusted(entry: HistoryEntry, status: AgentRolloutStatus) -> bool:
 
 def is_returning(record: ReleaseRecord | None, status: AgentRolloutStatus) -> bool:
     """Whether serving this release is a return to one that was healthy, which is how Git rolls back."""
+    if is_drill(status) and status.canary is not None:
+        return False
     return record is not None and status.stable is not None and was_healthy(record, status)

@@ -37,6 +37,7 @@ Back = tuple[str, Timing]
 
 def figures(records: Sequence[AttemptRecord], title: str) -> Document:
     """The figures over these attempts."""
+    records = [record for record in records if record.last(RecordEvent.DRILL_ENDED) is None]
     back = [_rolled_back(record) for record in records if record.last(RecordEvent.ROLLBACK_STARTED)]
     problems = (*_gaps(records), *_missing(records))
     sections = (

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.gates import Gate
 from agentrollouts.api.record.entry import RecordEntry
-from agentrollouts.api.rollout import MetricConvention
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve
 from agentrollouts.core.gates.selector import DEFAULT_LABELS

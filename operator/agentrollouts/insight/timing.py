@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 
-from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.record.entry import GateRecord, RecordEntry, RecordEvent
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
+from agentrollouts.core.history import rollback_of
 from agentrollouts.insight.plan import Plan, plan_of
 from agentrollouts.insight.records import AttemptRecord
 
@@ -64,7 +65,7 @@ class _Now(NamedTuple):
 
     @classmethod
     def of(cls, status: AgentRolloutStatus | None) -> Self:
-        rollback = status.last_rollback if status else None
+        rollback = rollback_of(status) if status else None
         if rollback is None:
             return cls(None, None, None)
         return cls(rollback.routed_time, rollback.observed_time, rollback.verified_time)

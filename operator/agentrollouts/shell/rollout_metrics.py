@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.objects import ConditionStatus
+from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import GROUP_CONSISTENT, find_condition
 from agentrollouts.core.states import is_under_way
@@ -57,12 +58,15 @@ class RolloutMetrics(Collector):
         self._shown: dict[Ref, _Shown] = {}
         self._inconsistent: dict[Ref, str] = {}
         """The group of each member that says so."""
+        self._failed_drills: set[Ref] = set()
 
     def note(self, key: Ref, status: AgentRolloutStatus) -> None:
         """The status as it was just decided."""
         attempt, rollback = status.attempt, status.last_rollback
         self._states[key] = str(attempt.state) if attempt else NEW
         self._note_group(key, status)
+        has_failed = status.last_drill is not None and status.last_drill.outcome is DrillOutcome.FAILED
+        (self._failed_drills.add if has_failed else self._failed_drills.discard)(key)
         until = rollback.decided_time + SHOWN_AFTER_ROLLBACK if rollback else None
         detour, is_shown = status.detour, is_under_way(status) or status.detour is not None
         if not is_shown and (until is None or until <= self._clock()):
@@ -83,6 +87,7 @@ class RolloutMetrics(Collector):
         self._states.pop(key, None)
         self._shown.pop(key, None)
         self._inconsistent.pop(key, None)
+        self._failed_drills.discard(key)
 
     def _note_group(self, key: Ref, status: AgentRolloutStatus) -> None:
         if status.group is None:
@@ -110,6 +115,7 @@ class RolloutMetrics(Collector):
             yield from _gates(shown)
             yield _held(shown, now)
             yield _off(shown)
+            yield _failed_drills(self._failed_drills.copy())
 
 
 def _groups(inconsistent: dict[Ref, str]) -> Metric:
@@ -154,6 +160,15 @@ def _gates(shown: list[tuple[Ref, _Shown]]) -> Iterator[Metric]:
                 evidence.add_metric([key.namespace, key.name, gate], odds)
     yield evidence
     yield verdict
+
+
+def _failed_drills(keys: set[Ref]) -> Metric:
+    family = GaugeMetricFamily(
+        "agentrollouts_rollout_drill_failed", "1 if the newest drill of a rollout failed", labels=NAMES
+    )
+    for key in sorted(keys, key=lambda key: (key.namespace, key.name)):
+        family.add_metric([key.namespace, key.name], 1)
+    return family
 
 
 def _held(shown: list[tuple[Ref, _Shown]], now: datetime) -> Metric:

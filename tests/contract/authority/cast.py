@@ -56,6 +56,7 @@ NEEDS: Final[Mapping[ActionType, Mapping[str, Any]]] = {
     ActionType.SWITCH_ON: {"detour": "4f2a91c0"},
     ActionType.REDO_HOOK: {"hook": "reverse-refunds"},
     ActionType.WAIVE_HOOK: {"hook": "reverse-refunds"},
+    ActionType.DRILL: {"release": "support-agent-4.1.0"},
 }
 """What a type needs beside what every action has."""
 

@@ -43,7 +43,8 @@ RESOURCES: Final = (
 
 SAFER: Final = frozenset({"rollback", "hold", "acknowledge"})
 SHIPS: Final = SAFER | {"release", "plan"}
-COMMANDS: Final = SAFER | {"promote", "resume", "retry", "switchoff", "switchon", "redohook", "waivehook"}
+HOOK_VERBS: Final = frozenset({"redohook", "waivehook"})
+COMMANDS: Final = SAFER | HOOK_VERBS | {"promote", "resume", "retry", "switchoff", "switchon", "drill"}
 Rights = Mapping[str, frozenset[str]]
 RIGHTS: Final[Mapping[str, Rights]] = {
     VERA: {RELEASES: READ, ROLLOUTS: READ, ACTIONS: READ, FREEZES: READ, RECORDS: READ},

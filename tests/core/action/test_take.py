@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.people import Authority, Unproved
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
@@ -41,6 +41,7 @@ SAMPLES: Final = {
     ActionType.SWITCH_ON: {"detour": "0" * 8},
     ActionType.REDO_HOOK: {"hook": "restore"},
     ActionType.WAIVE_HOOK: {"hook": "restore"},
+    ActionType.DRILL: {"release": OLD},
 }
 """What each type needs beside the attempt, for a canary in the phase `asked`."""
 STATES: Final = (State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD, State.PENDING)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import Attempt, State
+from agentrollouts.api.attempt import Attempt, State, Trigger
 from agentrollouts.api.objects import ObjectMeta
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec, Bake
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord, WeightsStatus
 from agentrollouts.api.verdict import Baseline, GateStatus, Severity, Verdict

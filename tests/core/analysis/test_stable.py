@@ -2,9 +2,9 @@
 
 import pytest
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import NEXT, OLD, OLDEST

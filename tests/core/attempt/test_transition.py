@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import AffectedWindow, VerifyOutcome
 from agentrollouts.api.status import Outcome
 from agentrollouts.api.verdict import Counts, GateStatus, SegmentStatus, Severity, Verdict

@@ -5,8 +5,9 @@ from typing import Any
 import promql_parser
 import pytest
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.gates import Better, During, GateLimit, GateType, NoDataPolicy, OnFail
-from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
+from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import Resolution, resolve_all

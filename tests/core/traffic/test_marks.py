@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.names import (
     ANNOTATION_ROLLBACK_MESSAGE,
     ANNOTATION_ROLLBACK_TRIGGER,
@@ -14,7 +14,7 @@ from agentrollouts.api.names import (
     ANNOTATION_ROLLED_BACK_UID,
 )
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Deletion, Manifest, Patch, Write

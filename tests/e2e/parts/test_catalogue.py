@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
+from agentrollouts.api.analysis import MetricConvention
+from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.counts import Segment
 from agentrollouts.core.gates.gate import ResolvedGate

@@ -49,6 +49,7 @@ class ActionType(StrEnum):
     SWITCH_ON = "SwitchOn"
     REDO_HOOK = "RedoHook"
     WAIVE_HOOK = "WaiveHook"
+    DRILL = "Drill"
 
 
 FORWARD: Final = frozenset(
@@ -61,6 +62,7 @@ FORWARD: Final = frozenset(
         ActionType.SWITCH_ON,
         ActionType.REDO_HOOK,
         ActionType.WAIVE_HOOK,
+        ActionType.DRILL,
     }
 )
 """Types that let a canary have more, or have it for longer. They need proof of who requests them."""
@@ -96,9 +98,9 @@ class ActionSpec(ApiModel):
                 "attempt",
             ),
             cel(
-                "self.type in ['RollBack', 'Retry'] ? has(self.release) : "
+                "self.type in ['RollBack', 'Retry', 'Drill'] ? has(self.release) : "
                 "!has(self.release) || self.type == 'SwitchOn'",
-                "`release` goes with type RollBack or Retry, which need it, or SwitchOn",
+                "`release` goes with type RollBack, Retry or Drill, which need it, or SwitchOn",
                 "release",
             ),
             _goes_with("detour", ActionType.SWITCH_ON, is_needed=True),
@@ -124,7 +126,7 @@ class ActionSpec(ApiModel):
     until a failing gate rolls back, to `forSeconds` from now. SwitchOff: send traffic to `fallback` instead
     of any release. SwitchOn: end that, or ship `release` instead of the release that was switched off.
     RedoHook: run a failed `hook` again. WaiveHook: let nothing wait for a `hook` that failed or has not
-    started."""
+    started. Drill: give `release`, a rollback target, a small share for a short time, and roll it back."""
     attempt: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
     """Number of the attempt, as in `status.attempt.number`; for Retry, as in `status.quarantined`; for
     RedoHook and WaiveHook, as in `status.hooks`. An action for another attempt has no effect. SwitchOff and
@@ -132,8 +134,8 @@ class ActionSpec(ApiModel):
     phase: DnsLabel | None = None
     """Phase to approve or to promote; `bake` is the time after the last phase."""
     release: ReleaseName | None = None
-    """Release to roll back or to retry. SwitchOn: release to ship as if it were the first one, if that is the
-    one in `spec.releaseRef`; absent for the release that was switched off."""
+    """Release to roll back, to retry or to drill. SwitchOn: release to ship as if it were the first one, if
+    that is the one in `spec.releaseRef`; absent for the release that was switched off."""
     target: ReleaseName | None = None
     """Release to roll back to, if no attempt is in progress. Defaults to the newest healthy release with a
     ready endpoint."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.attempt import Weight
+from agentrollouts.api.attempt import Trigger, Weight
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -26,7 +26,6 @@ from agentrollouts.api.model.base import (
 from agentrollouts.api.model.decimals import MaybeMeasured
 from agentrollouts.api.model.marks import ATOMIC, cel, rules
 from agentrollouts.api.people.person import Requester
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.release import ComponentDiff
 from agentrollouts.api.verdict import (
     Baseline,
@@ -68,6 +67,7 @@ class RecordEvent(StrEnum):
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
     QUARANTINE_LIFTED = "QuarantineLifted"
+    DRILL_ENDED = "DrillEnded"
     ACTION_REFUSED = "ActionRefused"
     DETOUR_STARTED = "DetourStarted"
     DETOUR_ENDED = "DetourEnded"

@@ -21,6 +21,7 @@ SUMMARIES: Final[Mapping[ActionType, str]] = {
     ActionType.SWITCH_ON: "give the traffic back to stable, or to another release",
     ActionType.REDO_HOOK: "run a failed hook again",
     ActionType.WAIVE_HOOK: "let nothing wait for a hook",
+    ActionType.DRILL: "rehearse a rollback with a small share of the traffic",
 }
 """What each type of action is for."""
 DETAILS: Final[Mapping[ActionType, str]] = {
@@ -47,6 +48,11 @@ DETAILS: Final[Mapping[ActionType, str]] = {
     ),
     ActionType.REDO_HOOK: "It has the same input and the same key. It waits while another hook runs.",
     ActionType.WAIVE_HOOK: "The hook must have failed, or not have started.",
+    ActionType.DRILL: (
+        "The release that a rollback at rest would choose gets `spec.drill.weight` of the traffic for\n"
+        "`spec.drill.durationSeconds` (without `spec.drill`: 1% for 120 s), and is rolled back. If it does\n"
+        "harm or does not answer, it is not a rollback target until a drill of it passes."
+    ),
 }
 """What else to know."""
 ANSWERS: Final = """\
@@ -132,6 +138,12 @@ def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
         )
     if kind in {ActionType.REDO_HOOK, ActionType.WAIVE_HOOK}:
         parser.add_argument("--hook", metavar="NAME", required=True, help="hook, as in `status.hooks`")
+    if kind is ActionType.DRILL:
+        parser.add_argument(
+            "--release",
+            metavar="NAME",
+            help="release to drill (default: the newest healthy one before stable)",
+        )
     if kind is ActionType.ACKNOWLEDGE:
         parser.add_argument(
             "--for",

@@ -16,6 +16,7 @@ from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.core.conditions import READY, RECONCILING
+from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_trusted
 from agentrollouts.core.states import current_phase, is_progressing
 
 KIND: Final = "AgentRolloutAction"
@@ -78,6 +79,8 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         attempt = attempt or _quarantined_attempt(rollout, release)
     if request.type is ActionType.ROLL_BACK and not release:
         release = _release_in_use(rollout)
+    if request.type is ActionType.DRILL and not release:
+        release = _drilled_by_default(rollout)
     if request.type in {ActionType.APPROVE, ActionType.PROMOTE} and not phase:
         phase = _phase(_attempt(rollout))
     spec = {
@@ -144,10 +147,22 @@ def _phase(attempt: Attempt) -> str:
 
 def _release_in_use(rollout: Manifest) -> str:
     status = _status(rollout)
-    record = status.canary if is_progressing(status) else status.stable
+    is_canary = is_progressing(status) and not is_drill(status)  # a drill rolls its own canary back
+    record = status.canary if is_canary else status.stable
     if record is None:
         raise WrongUseError("the rollout serves no release that could be rolled back")
     return record.release
+
+
+def _drilled_by_default(rollout: Manifest) -> str:
+    """The newest release that a rollback at rest could choose, as far as the status says it."""
+    status = _status(rollout)
+    able = [entry for entry in earlier_healthy(status) if is_trusted(entry, status)]
+    passing = (entry for entry in able if not has_failed_drill(entry.digest, status))
+    newest = next(passing, next(iter(able), None))
+    if newest is None:
+        raise WrongUseError("no other release has been healthy yet, so there is nothing to drill")
+    return newest.release
 
 
 def _only_quarantined(rollout: Manifest) -> str:

@@ -17,12 +17,15 @@ from agentrollouts.core.action.hooks import HOOK_FACTS
 from agentrollouts.core.action.ledger import FULL, LOOKED_AT, entry_of, event_of, open_actions, trimmed
 from agentrollouts.core.action.people import Unproved
 from agentrollouts.core.effects import Event
+from agentrollouts.core.history import is_about_rest, is_drill, rollback_of
 from agentrollouts.core.states import ENDS, LATCHED, is_progressing
 
 FIRST: Final = (ActionType.SWITCH_OFF, ActionType.ROLL_BACK, ActionType.HOLD)
 """What is looked at first, in this order; everything else by age."""
 UNLIMITED: Final = frozenset({ActionType.SWITCH_OFF, ActionType.ROLL_BACK})
 """What is taken though the ledger is full."""
+ABOUT_REST: Final = (ActionType.ROLL_BACK, ActionType.DRILL)
+"""Types that a rollout at rest can carry out."""
 UNPROVED: Final = (
     "the API server does not verify who creates actions, so {consequence}; "
     "install the policies of the chart (policies.authority), and create the action again"
@@ -46,6 +49,8 @@ class Requests:
     """The order to roll back; None if there is none."""
     switch_on: AgentRolloutAction | None = None
     """The order to end the detour; None if there is none."""
+    drill: AgentRolloutAction | None = None
+    """The request for a drill, which begins with this decision or is refused; None if there is none."""
     events: tuple[Event, ...] = ()
     waits: str = ""
     """What the order to end the detour waits for."""
@@ -118,6 +123,11 @@ def _taken(action: AgentRolloutAction, requests: Requests, desk: Desk) -> Reques
         return replace(requests, rollback=action)
     if action.spec.type is ActionType.SWITCH_ON:
         return _switching_on(action, requests, desk)
+    if action.spec.type is ActionType.DRILL:
+        if requests.drill:
+            raise Refused("another drill is requested already")
+        return replace(requests, drill=action)
+    _require_no_drill(action, status)
     fact = _FACTS[action.spec.type](action, status, desk)
     done = replace(requests, status=fact.status)
     return answered(done, action, fact.reason, fact.message, desk.now)
@@ -157,6 +167,8 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
     is_elsewhere = spec.type is ActionType.RETRY or spec.type in OF_NO_ATTEMPT or is_of_hooks
     if is_elsewhere or spec.attempt is None:
         return
+    if spec.type in ABOUT_REST and attempt and _is_about_rest(action, spec.attempt, status):
+        return
     if attempt is None or spec.attempt > attempt.number:
         raise Refused(f"attempt {spec.attempt} has not begun")
     if spec.attempt < attempt.number:
@@ -167,11 +179,31 @@ def _require_current(action: AgentRolloutAction, status: AgentRolloutStatus, rol
         raise Refused(f"attempt {spec.attempt} is over: {attempt.state}", Reason.STALE)
 
 
+def _is_about_rest(action: AgentRolloutAction, number: int, status: AgentRolloutStatus) -> bool:
+    """Whether it is about a rollout at rest, as it was: a drill in between does not make it stale."""
+    is_drill_order = action.spec.type is ActionType.DRILL
+    return (is_drill_order or _is_of_stable(action, status)) and is_about_rest(number, status)
+
+
+def _require_no_drill(action: AgentRolloutAction, status: AgentRolloutStatus) -> None:
+    """No one steers a drill. What is about the agent, or about hooks of another attempt, has its effect."""
+    kind, attempt = action.spec.type, status.attempt
+    is_of_drill = is_drill(status) and attempt is not None and action.spec.attempt == attempt.number
+    if is_of_drill and kind is not ActionType.RETRY:
+        raise Refused(f"attempt {action.spec.attempt} is a drill, which ends by itself")
+
+
+def _is_of_stable(action: AgentRolloutAction, status: AgentRolloutStatus) -> bool:
+    return status.stable is not None and action.spec.release == status.stable.release
+
+
 def _require_rollback(action: AgentRolloutAction, status: AgentRolloutStatus) -> None:
     """A rollback in progress is of the canary; at rest, and while a release is pending, of stable."""
-    release, attempt = action.spec.release, status.attempt
+    release, attempt, rollback = action.spec.release, status.attempt, rollback_of(status)
+    if _is_of_stable(action, status) and is_drill(status):
+        return
     if attempt and attempt.state in LATCHED:
-        rolled_back = status.last_rollback.from_ if status.last_rollback else ""
+        rolled_back = rollback.from_ if rollback else ""
         if release == rolled_back:
             raise Refused(f"{release} is rolled back already", Reason.NOTHING_TO_DO)
     record, what = (status.canary, "the canary") if is_progressing(status) else (status.stable, "stable")

@@ -9,9 +9,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
+from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.verdict import GateStatus, QueryStatus, Verdict
 from agentrollouts.core.analysis.baseline import baselines, factors

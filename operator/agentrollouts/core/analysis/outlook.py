@@ -15,6 +15,7 @@ from agentrollouts.api.rollout import AgentRolloutSpec, Phase
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.analysis.forecast import HOUR, PhaseForecast, Sight, Usual, forecast_phase, usual_of
 from agentrollouts.core.gates.wording import about, percent, times
+from agentrollouts.core.history import is_drill
 from agentrollouts.core.judge.judge import Judgment
 from agentrollouts.core.metrics.poll import PollResult
 from agentrollouts.core.metrics.table import QueryResult
@@ -43,7 +44,7 @@ def with_outlook(
     Stable's rates and the burst factors are those that were measured before the attempt, where they were.
     """
     attempt = status.attempt
-    if attempt is None or attempt.outlook or base_state(attempt) is not State.CANARY:
+    if attempt is None or attempt.outlook or base_state(attempt) is not State.CANARY or is_drill(status):
         return status
     if poll_result is None or not judgments:  # then the plan may be another, without this phase
         return status

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.gates import Better, During, NoDataPolicy
-from agentrollouts.api.reasons import Trigger
-from agentrollouts.api.rollback import LastRuns, VerifyOutcome
+from agentrollouts.api.rollback import LastRollback, LastRuns, VerifyOutcome
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, Verdict
@@ -28,6 +27,7 @@ from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.resolve import labels_of
 from agentrollouts.core.gates.selector import Refusal
 from agentrollouts.core.gates.sources import Source
+from agentrollouts.core.history import is_drill, rollback_of, with_rollback
 from agentrollouts.core.judge.explain import since_rollback
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge as judge_gate
@@ -88,7 +88,7 @@ def gates_after(
 
 def _did_harm(status: AgentRolloutStatus) -> bool:
     """Whether a gate found the canary worse; what a person or a group decided waits for no verification."""
-    rollback = status.last_rollback
+    rollback = rollback_of(status)
     if rollback is None or rollback.trigger not in {Trigger.SPEC_REVERTED, Trigger.ACTION, Trigger.GROUP}:
         return rollback is not None
     return any(gate.verdict is Verdict.FAIL for gate in status.gates) or any(c.exceeded for c in status.caps)
@@ -137,7 +137,7 @@ def apply(
     gateway_follows: bool,
 ) -> AgentRolloutStatus:
     """The status with what was seen of the traffic since the rollback; it changes until that is gone."""
-    rollback, attempt, spec = status.last_rollback, status.attempt, obs.rollout.spec
+    rollback, attempt, spec = rollback_of(status), status.attempt, obs.rollout.spec
     if rollback is None or attempt is None or attempt.state is not State.VERIFYING:
         return status
     last, is_over = _last_runs(rollback.last_runs, table) if table else (rollback.last_runs, False)
@@ -149,10 +149,27 @@ def apply(
     is_final = is_over or elapsed(attempt, obs.now) >= spec.rollback.verify.within_seconds
     is_final = is_final or (not is_counted and observed is not None)
     window, runs = status.affected_window, _runs_of_gates(status.gates, gates)
+    if is_drill(status):
+        return _drilled(with_rollback(status, seen), seen, runs, is_over=is_over)
     return status.copy_with(
         last_rollback=seen,
         affected_window=window and window_of.counted(window, seen, runs, is_final=is_final),
     )
+
+
+def _drilled(
+    status: AgentRolloutStatus, seen: LastRollback, runs: int | None, *, is_over: bool
+) -> AgentRolloutStatus:
+    """The status with what a drill counted; its window is not one of harm."""
+    drill, last = status.last_drill, seen.last_runs
+    if drill is None:
+        return status
+    known = [number for number in (drill.runs, runs) if number is not None]
+    drill = drill.copy_with(runs=max(known, default=None))  # its counters have what it served before
+    if is_over and last and drill.decided_to_last_run_seconds is None:
+        seconds = max(0.0, (last.time - seen.decided_time).total_seconds())
+        drill = drill.copy_with(decided_to_last_run_seconds=f"{seconds:.3f}")
+    return status.copy_with(last_drill=drill)
 
 
 def _runs_of_gates(statuses: Iterable[GateStatus], gates: Iterable[ResolvedGate]) -> int | None:

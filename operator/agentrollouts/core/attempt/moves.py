@@ -6,8 +6,9 @@ A decision picks exactly one. It becomes the next status and the Events that rep
 from dataclasses import dataclass
 from datetime import datetime
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import State, Trigger
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord
 from agentrollouts.api.traffic import Detour, LastDetour
@@ -202,6 +203,35 @@ class Supersede:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class BeginDrill:
+    """A drill begins: a release that was healthy before gets a small share for a short time."""
+
+    record: ReleaseRecord
+    weight: int
+    seconds: int
+    by: str | None = None
+    """Who requested it; None if it was due."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndDrill:
+    """The drill is over: after its rollback, or at once, as something else comes first."""
+
+    outcome: DrillOutcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkipDrill:
+    """A drill that is due ends before it has an attempt; no one would answer its requests."""
+
+    record: ReleaseRecord
+    outcome: DrillOutcome
+    message: str
+    by: str | None = None
+
+
 Move = (
     Rest
     | Recall
@@ -228,4 +258,7 @@ Move = (
     | Conclude
     | Prove
     | Supersede
+    | BeginDrill
+    | EndDrill
+    | SkipDrill
 )

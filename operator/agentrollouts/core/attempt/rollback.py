@@ -6,16 +6,17 @@ No traffic is written here: stable 100, canary 0 is rendered from the state alon
 from collections.abc import Mapping
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
 from agentrollouts.api.traffic import LastDetour
-from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt import drills, moves
 from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.ladder import ladder_of
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.attempt.status_draft import Progress, next_number
+from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import LATCHED
 
 REASONS: Final[Mapping[Trigger, Reason]] = {
@@ -26,6 +27,7 @@ REASONS: Final[Mapping[Trigger, Reason]] = {
     Trigger.ACTION: Reason.ROLLBACK_REQUESTED,
     Trigger.SWITCH_OFF: Reason.SWITCHED_OFF,
     Trigger.GROUP: Reason.GROUP_ROLLBACK,
+    Trigger.DRILL: Reason.DRILL,
 }
 """What each trigger is called in a condition, where only the trigger is still known."""
 
@@ -48,11 +50,13 @@ def roll_back(progress: Progress, move: RollbackMove) -> Progress:
     """Apply `move`. Raises `IllegalMoveError` for a move that the table of states does not have."""
     match move:
         case moves.RollBack():
-            return _roll_back(progress, move)
+            return (
+                drills.roll_back(progress, move) if is_drill(progress.status) else _roll_back(progress, move)
+            )
         case moves.RollBackStable():
             return _roll_back_stable(progress, move)
         case moves.Verify():
-            return _verify(progress)
+            return drills.verify(progress) if is_drill(progress.status) else _verify(progress)
         case moves.Conclude(outcome, message):
             return _conclude(progress, outcome, message)
         case moves.Prove(outcome, message):
@@ -89,8 +93,8 @@ def _roll_back_stable(progress: Progress, move: moves.RollBackStable) -> Progres
     served = (e.start_time for e in status.history if e.digest == bad.digest and e.outcome is Outcome.HEALTHY)
     attempt = Attempt(
         number=next_number(status),
-        state=State.ROLLING_BACK,
         kind=AttemptKind.GO_BACK,
+        state=State.ROLLING_BACK,
         digest=bad.digest,
         plan_hash=plan_hash(progress.spec),
         ladder=ladder_of(status),
@@ -190,6 +194,8 @@ def is_unproved(status: AgentRolloutStatus) -> bool:
     """Whether stable was rolled back at rest, and it is not yet known whether it was the cause."""
     attempt, rollback = status.attempt, status.last_rollback
     if attempt is None or rollback is None or attempt.trigger not in {Trigger.BREACH, Trigger.CAP}:
+        return False
+    if attempt.kind is AttemptKind.DRILL:
         return False
     is_at_rest = attempt.phase_name is None  # it had no phases
     is_open = is_at_rest and attempt.state in LATCHED and rollback.outcome in {None, VerifyOutcome.UNVERIFIED}

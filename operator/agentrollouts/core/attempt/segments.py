@@ -12,6 +12,7 @@ def is_same_segment(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bo
         and before.stable is after.stable
         and before.canary is after.canary
         and before.last_rollback is after.last_rollback
+        and before.last_drill is after.last_drill
     )
 
 

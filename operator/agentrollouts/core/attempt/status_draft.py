@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypedDict, Unpack
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State
+from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApproval, State, Trigger
 from agentrollouts.api.people.action import Promotion
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
+from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.recovery.hooks import HookState
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -26,7 +27,7 @@ from agentrollouts.api.traffic import Detour, LastDetour
 from agentrollouts.api.verdict import CapStatus, GateStatus
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event
-from agentrollouts.core.history import kept
+from agentrollouts.core.history import kept, rollback_of
 from agentrollouts.core.states import check_move
 
 NO_INPUT: Final = frozenset({HookState.SUCCEEDED, HookState.NOT_NEEDED, HookState.WAIVED})
@@ -44,6 +45,7 @@ class StatusChanges(TypedDict, total=False):
     course: tuple[Look, ...]
     last_rollback: LastRollback | None
     affected_window: AffectedWindow | None
+    last_drill: LastDrill | None
     quarantined: tuple[Quarantined, ...]
     history: tuple[HistoryEntry, ...]
     detour: Detour | None
@@ -129,6 +131,7 @@ class Progress:
         is_ours = window is not None and window.attempt == attempt.number
         entry = HistoryEntry(
             number=attempt.number,
+            kind=attempt.kind,
             release=canary.release,
             version=canary.version,
             digest=canary.digest,
@@ -140,15 +143,14 @@ class Progress:
             start_time=attempt.start_time,
             end_time=self.now,
             requires=canary.requires if outcome is Outcome.HEALTHY else (),
-            kind=attempt.kind,
             trigger=attempt.trigger,
             traffic_start_time=attempt.traffic_start_time,
             traffic_end_time=window.end_time if window and is_ours else None,
             runs=window.runs if window and is_ours else None,
         )
-        if outcome is Outcome.ROLLED_BACK and self.status.last_rollback:
-            decided = self.status.last_rollback.decided_time
-            entry = entry.copy_with(decided_time=decided)
+        rollback = rollback_of(self.status)
+        if outcome is Outcome.ROLLED_BACK and rollback:
+            entry = entry.copy_with(decided_time=rollback.decided_time)
         banned = {old.digest for old in self.status.quarantined}
         repaired = {hook.attempt for hook in self.status.hooks if hook.state not in NO_INPUT}
         return ended.then(history=kept((entry, *self.status.history), self.spec, banned, repaired))

@@ -6,7 +6,7 @@ from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import BAKE
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
-from agentrollouts.core.attempt import moves, rollback
+from agentrollouts.core.attempt import drills, moves, rollback
 from agentrollouts.core.attempt.approvals import left_above, required
 from agentrollouts.core.attempt.clocks import next_extensions
 from agentrollouts.core.attempt.ladder import extra_phases, ladder_of
@@ -55,6 +55,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _begin(rollback.switched_off(progress, ended), record, State.INITIAL)
         case moves.RollBack() | moves.RollBackStable() | moves.Verify() | moves.Conclude() | moves.Prove():
             return rollback.roll_back(progress, move)
+        case moves.BeginDrill() | moves.EndDrill() | moves.SkipDrill():
+            return drills.drill(progress, move)
         case moves.Supersede(message):
             return _supersede(progress, message)
         case _:

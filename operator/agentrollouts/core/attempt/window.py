@@ -6,6 +6,7 @@ from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.rollback import MAX_WINDOW_WEIGHTS, AffectedWindow, LastRollback, WeightChange
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt.course import changes_of_weight
+from agentrollouts.core.history import is_drill
 
 
 def opened(attempt: Attempt, bad: ReleaseRecord, now: datetime) -> AffectedWindow:
@@ -44,7 +45,7 @@ def counted(
 def with_weights(status: AgentRolloutStatus) -> AgentRolloutStatus:
     """The status whose window has the weights of the course, while the rollback is verified."""
     attempt, window = status.attempt, status.affected_window
-    if attempt is None or window is None or attempt.state is not State.VERIFYING:
+    if attempt is None or window is None or attempt.state is not State.VERIFYING or is_drill(status):
         return status
     changes = changes_of_weight(status.course)
     if changes and changes[0].weight == 0:

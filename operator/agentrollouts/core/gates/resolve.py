@@ -6,8 +6,9 @@ unsupported is rejected by name, so no field is ignored in silence.
 
 from typing import Final, NamedTuple
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.gates import Better, Gate, GateLimit, GateSource, NoDataPolicy
-from agentrollouts.api.rollout import AgentRolloutSpec, MetricConvention
+from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.kinds import DEFAULT, Traits, traits_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from agentrollouts.api.analysis import MetricConvention
 from agentrollouts.api.gates import Better, GateLimit, GateType
-from agentrollouts.api.rollout import MetricConvention
 from agentrollouts.api.verdict import Severity
 from agentrollouts.core.gates.selector import BOUND_LABEL, DEFAULT_LABELS, Refusal, Selector, parse_selector
 from agentrollouts.core.gates.wording import Words

@@ -1,4 +1,4 @@
-"""What surrounds the traffic of one agent: repairs of data by hooks, and other agents that depend on it.
+"""What surrounds an attempt: hooks that repair data, other agents that depend on it, and drills.
 
 Knows the status of rollouts, and what Jobs and siblings look like.
 Does not know gates, traffic, or the order of checks.

@@ -1,6 +1,6 @@
 """The decision: one observation in, one `Decision` out; pure and total.
 
-The three chains below are the product. Their checks are evaluated in order and the first that applies
+The chains below are the product. Their checks are evaluated in order and the first that applies
 decides; the comment at each line says why it is there. Rollback comes before everything that could be missing
 or wrong.
 """
@@ -10,7 +10,8 @@ from typing import Final
 
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.rollout import detours
+from agentrollouts.core.history import is_drill
+from agentrollouts.core.rollout import beginning, detours
 from agentrollouts.core.rollout.checks import (
     approval,
     endpoints,
@@ -25,6 +26,7 @@ from agentrollouts.core.rollout.checks import (
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.recall import predecessor_known
 from agentrollouts.core.rollout.decision import Decision, conclude
+from agentrollouts.core.rollout.drilling import begin, course
 from agentrollouts.core.rollout.neighbors.group import failed_at_rest, failed_on_trial
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
@@ -85,6 +87,20 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     *ONWARD,
 )
 
+DRILLING: Final[tuple[Check, ...]] = (
+    course.rollback_in_progress,  # the same as in any attempt
+    detours.switched_off,  # so is this: the traffic goes elsewhere already
+    course.stable_rolls_back_first,  # a person found stable bad, or the release that is drilled
+    progressing.gate_failed,  # harm ends the drill, and disqualifies the release
+    progressing.cap_exceeded,  # so does a cap
+    endpoints.canary_unreachable,  # and a release that does not answer
+    course.interrupted,  # a drill only rehearses, so everything else ends it at once
+    course.harmed,  # what would hold a canary is enough
+    course.without_traffic,  # no time passes at a weight that does not exist yet
+    course.over,
+)
+"""An attempt of kind Drill: it never goes forward, so no check of what goes forward applies."""
+
 PENDING: Final[tuple[Check, ...]] = (
     detours.shipped_instead,  # a person ends a detour with the release that is pending
     predecessor_known,  # what a predecessor knew comes before any decision made without it
@@ -94,7 +110,7 @@ PENDING: Final[tuple[Check, ...]] = (
     terminating.begins_nothing,  # the rollout is being deleted
     idle.release_unknown,  # a name may be known again in a moment
     idle.superseded,  # it is no longer desired
-    idle.start_attempt,
+    beginning.start_attempt,
 )
 
 IDLE: Final[tuple[Check, ...]] = (
@@ -111,11 +127,12 @@ IDLE: Final[tuple[Check, ...]] = (
     idle.agent_taken,  # of two rollouts of one agent only the older one ships
     idle.release_unknown,  # nothing can be compared with a digest that is not known
     idle.not_permitted,  # stable continues to serve, and the conditions report the refusal
+    begin.begins,  # a drill rehearses a rollback while everything is at rest
     idle.healthy,  # the common case: nothing to do
     proof.given_up,  # nothing was proved, but another attempt would end the same
     proof.shared_cause,  # a shared cause is waited out
     idle.quarantined,  # a resync, relabel or restart does not retry what failed
-    idle.start_attempt,
+    beginning.start_attempt,
 )
 
 
@@ -132,5 +149,5 @@ def first(chain: tuple[Check, ...], s: Situation) -> moves.Move:
 
 def _chain(status: AgentRolloutStatus) -> tuple[Check, ...]:
     if is_progressing(status):
-        return PROGRESSING
+        return DRILLING if is_drill(status) else PROGRESSING
     return PENDING if is_pending(status) else IDLE

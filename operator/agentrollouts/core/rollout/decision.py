@@ -4,13 +4,12 @@ A status is written only if it says something new, so a rollout at rest writes n
 does not write at every result of Prometheus.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.action.freeze import next_edge
 from agentrollouts.core.action.retention import expired
 from agentrollouts.core.analysis.analyze import poll, with_query
@@ -34,21 +33,21 @@ from agentrollouts.core.conditions import (
     set_condition,
     without_condition,
 )
-from agentrollouts.core.effects import Creation, Deletion, Effect, Event, Write
+from agentrollouts.core.effects import Creation, Deletion, Effect, Event
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
 from agentrollouts.core.record.backlog import cleared
+from agentrollouts.core.recovery.drill.plan import next_time as next_drill_time
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
-from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
-from agentrollouts.core.rollout import detours
+from agentrollouts.core.rollout import beginning, detours
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.fuses import burning
 from agentrollouts.core.rollout.checks.hooks import hooks_of
 from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
+from agentrollouts.core.rollout.drilling import begin
 from agentrollouts.core.rollout.neighbors.group import membership
-from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
@@ -66,6 +65,7 @@ from agentrollouts.core.rollout.reporting.warning_events import notices
 from agentrollouts.core.rollout.requests.answering import Answer, answers, noted
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
+from agentrollouts.core.rollout.snapshot_owners import lost_records, owner_writes
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
@@ -128,7 +128,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_same = is_same_segment(before, after) and before.detour == after.detour
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
-    hooks = hooks_of(s, idle.awaiting_hooks(s, move))
+    hooks = hooks_of(s, beginning.awaiting_hooks(s, move))
     status = hooks.after(requests.status.copy_with(group=membership(s.obs)))
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
@@ -140,6 +140,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
             conditions=conditions,
             workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
+            next_drill_time=next_drill_time(s.obs.rollout, status, s.now),
             record=recorded(s, entries(s, move, status), status),
         )
     )
@@ -148,11 +149,11 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     noticed = tuple(notices(s, status, progress.events)) if news else ()  # else they are not persisted
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
-        writes=(*writes, *_owner_writes(s.obs, status), *fact_writes(s.obs)),
+        writes=(*writes, *owner_writes(s.obs, status), *fact_writes(s.obs)),
         rests_on_status=bool(writes) and not is_latched(status) and not begins_detour(s.obs.status, status),
         status=_written(s, status) if is_due else None,
         is_news=news,
-        lost=_lost(s.obs, status),
+        lost=lost_records(s.obs, status),
         is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
         events=(
             *requests.events,
@@ -237,7 +238,7 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
     A hold for them would else end and begin again without a pause, where they are not watched.
     """
     if not is_progressing(s.obs.status):
-        return idle.unsure_of(s)
+        return idle.unsure_of(s) | begin.unsure_of(s)
     if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
         return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
     return frozenset()
@@ -259,6 +260,7 @@ def _wake_at(
         s.now + idle.TARGET_POLL if s.requests.switch_on else None,
         edge,
         *others,
+        None if is_under_way(status) else begin.wake_time(s, status.next_drill_time),
     )
     return min((time for time in times if time and time > s.now), default=None)
 
@@ -266,7 +268,7 @@ def _wake_at(
 def _workloads(s: Situation, move: moves.Move) -> Workloads:
     """The workloads, with what the move needs of them."""
     record = move.record if isinstance(move, moves.Enqueue | moves.Begin) else None
-    starting = record if record and idle.awaits_pods(s, record) else None
+    starting = record if record and beginning.awaits_pods(s, record) else None
     target = idle.cold_target(s) if s.spec.workload and not is_progressing(s.status) else None
     return workloads(s, starting, target)
 
@@ -284,31 +286,3 @@ def _raises_what_is_lost(s: Situation) -> bool:
     if attempt is None or attempt.endpoints_lost_time is None or not is_progressing(s.obs.status):
         return False
     return attempt.weight > (confirmed.canary if confirmed else 0)
-
-
-def _owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
-    """A snapshot that this rollout may have to serve (again) must outlive its release; no other one must.
-
-    While nothing is known to serve, nothing is given up either.
-    """
-    needed = {record.snapshot for each in (obs.status, status) for record in _needed(each)}
-    rollout = obs.rollout
-    for name in sorted(needed):
-        snapshot = obs.snapshots.get(name)
-        if snapshot and not is_owned(snapshot, rollout):
-            yield owner_write(snapshot, rollout)
-    for name, snapshot in sorted(obs.snapshots.items()):
-        if status.stable and name not in needed and is_owned(snapshot, rollout):
-            yield release_write(snapshot, rollout)
-
-
-def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord | HistoryEntry]:
-    """What serves and what may be served again."""
-    yield from (record for record in (status.stable, status.canary) if record)
-    yield from (entry for entry in status.history if entry.outcome is Outcome.HEALTHY)
-
-
-def _lost(obs: Observation, status: AgentRolloutStatus) -> tuple[ReleaseRecord, ...]:
-    seen = obs.snapshots.keys() | obs.altered
-    lost = {entry.snapshot: entry for entry in _needed(status) if entry.snapshot not in seen}
-    return tuple(entry.record if isinstance(entry, HistoryEntry) else entry for entry in lost.values())

@@ -7,9 +7,9 @@ anything else that could be missing.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.objects import ConditionStatus
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
@@ -18,7 +18,7 @@ from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash
 from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.history import was_healthy
+from agentrollouts.core.history import is_drill, was_healthy
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.workload.template import service_of
@@ -88,6 +88,8 @@ def is_given_up(digest: str, rollout: AgentRollout) -> bool:
     """
     status, attempt = rollout.status, rollout.status.attempt
     if attempt is None or attempt.digest != digest or attempt.state is not State.ROLLED_BACK:
+        return False
+    if is_drill(status):  # it says nothing about the release as one that Git requests
         return False
     if attempt.trigger is not Trigger.TIMEOUT and not is_unproved(status):
         return False

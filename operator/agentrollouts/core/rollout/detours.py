@@ -1,7 +1,8 @@
 """Checks of a detour: what starts one, what it does to an attempt, and how another release ends it."""
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import Detour, DetourCause

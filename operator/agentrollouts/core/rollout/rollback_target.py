@@ -7,7 +7,7 @@ answer is never replaced by none, so the target must have a ready endpoint.
 from itertools import islice
 
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.core.history import earlier_healthy, is_trusted
+from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_trusted
 from agentrollouts.core.recovery.group.requirements import misfit
 from agentrollouts.core.rollout.desired import missing_service
 from agentrollouts.core.rollout.situation import Situation
@@ -26,11 +26,16 @@ def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
 
 
 def able(s: Situation) -> tuple[ReleaseRecord, ...]:
-    """The candidates, whatever a person named."""
+    """The candidates, whatever a person named.
+
+    One whose newest drill failed is not among them, unless a person names it.
+    """
+    named = s.requests.rollback.spec.target if s.requests.rollback else None
     records = (
         entry.record
         for entry in islice(earlier_healthy(s.status), s.spec.rollback.max_walk_back)
         if is_trusted(entry, s.status)
+        and (entry.release == named or not has_failed_drill(entry.digest, s.status))
         and entry.snapshot in s.obs.snapshots
         and missing_service(s.spec, entry.record) is None
     )

@@ -10,7 +10,7 @@ from typing import Any, Final
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import Cohort, Gets
-from agentrollouts.core.history import is_returning
+from agentrollouts.core.history import is_drill, is_returning
 from agentrollouts.core.traffic.weights import FULL, Split
 
 HEADER: Final = "agent-cohort"
@@ -42,11 +42,12 @@ def backend(service: ServiceRef, weight: int) -> dict[str, Any]:
 def _server(gets: Gets, split: Split) -> ReleaseRecord | None:
     """The release that serves a cohort.
 
-    The canary only while it has a share. Stable even while the canary has the whole share, except in a return
-    to a release that was healthy: then stable is what is left.
+    The canary only while it has a share, and not in a drill, which gives it no more than that. Stable even
+    while the canary has the whole share, except in a return to a release that was healthy: then stable is
+    what is left.
     """
     (stable, _), (canary, weight) = split.sides
-    if stable is None or not weight:
+    if stable is None or not weight or is_drill(split.status):
         return stable or canary
     is_left = weight == FULL and is_returning(canary, split.status)
     return canary if gets is Gets.CANARY or is_left else stable

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.names import (
     ANNOTATION_DETOUR_MESSAGE,
     ANNOTATION_ROLLBACK_MESSAGE,
@@ -18,8 +19,8 @@ from agentrollouts.api.names import (
     ANNOTATION_ROLLED_BACK,
     ANNOTATION_ROLLED_BACK_UID,
 )
-from agentrollouts.api.reasons import Trigger
 from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.core.history import rollback_of
 from agentrollouts.core.states import LATCHED
 
 _SENTENCES: Final = frozenset({ANNOTATION_ROLLBACK_MESSAGE, ANNOTATION_DETOUR_MESSAGE})
@@ -57,7 +58,7 @@ def is_latched(status: AgentRolloutStatus) -> bool:
 
 def latch_of(status: AgentRolloutStatus) -> Latch | None:
     """The mark that the status requires; None while the attempt was not rolled back."""
-    attempt, rollback = status.attempt, status.last_rollback
+    attempt, rollback = status.attempt, rollback_of(status)
     if attempt is None or not is_latched(status):
         return None
     return Latch(attempt.number, attempt.trigger or Trigger.BREACH, (rollback and rollback.message) or UNTOLD)

@@ -176,7 +176,11 @@ class RolloutController:
         if rollback and rollback.routed_time and (before.last_rollback or rollback).routed_time is None:
             seconds = (rollback.routed_time - rollback.decided_time).total_seconds()
             self._telemetry.rolled_back(rollback.trigger, seconds)
-        if ended and is_under_way(before) and not is_under_way(after):
+        drill = after.last_drill
+        if drill and drill.outcome and drill is not before.last_drill and is_under_way(before):
+            if not is_under_way(after):
+                self._telemetry.drilled(drill.decided_to_routed_seconds, drill.decided_to_last_run_seconds)
+        elif ended and is_under_way(before) and not is_under_way(after):
             self._telemetry.attempt_ended(ended.state)
 
     def _what_happened(self, events: Sequence[Event], *, is_done: bool) -> list[Event]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus, HistoryEntry, Outcome, WeightsStatus

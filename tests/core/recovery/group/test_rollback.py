@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.attempt import AttemptKind, State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import AttemptKind, State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.core.recovery.group.member import Change, Harm, Member, member_of
 from agentrollouts.core.recovery.group.rollback import Due, due_at_rest, due_on_trial, overdue

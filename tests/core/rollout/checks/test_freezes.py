@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.freezes import a_freeze
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, START

@@ -7,9 +7,9 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.attempt import Fuse, Hold, State
+from agentrollouts.api.attempt import Fuse, Hold, State, Trigger
 from agentrollouts.api.people.action import Acknowledged, ActionType, PersonalAct
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.core.analysis import canary
 from agentrollouts.core.attempt import fuses

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.rollout.decide import decide

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrollouts.api.attempt import State
-from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.manifests import Objects, covers, latch
 from agentrollouts.core.traffic.state import Routing

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from agentrollouts.api.attempt import Attempt, AttemptKind, State
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
 
 HARMFUL: Final = frozenset({Trigger.BREACH, Trigger.CAP, Trigger.TIMEOUT, Trigger.ACTION})

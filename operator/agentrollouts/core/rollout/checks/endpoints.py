@@ -3,7 +3,8 @@
 A canary without a ready endpoint is proof of harm; an unknown is not.
 """
 
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.rollout.situation import Situation

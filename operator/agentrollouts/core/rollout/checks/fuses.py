@@ -3,8 +3,8 @@
 Like a gate that rolls back, it waits for no freeze, no pause and no person's hold.
 """
 
-from agentrollouts.api.attempt import Fuse
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Fuse, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import fuses, moves
 from agentrollouts.core.history import is_returning

@@ -6,8 +6,9 @@ Every hold of the product answers the same three questions.
 from datetime import datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.people.action import Acknowledged
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.fuses import holding, is_acknowledged
 from agentrollouts.core.endings import with_way_out

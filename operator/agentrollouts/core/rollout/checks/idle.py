@@ -1,12 +1,11 @@
 """Checks of a rollout without an attempt in progress, or with a pending one: how an attempt starts."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt import moves
@@ -14,18 +13,15 @@ from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
 from agentrollouts.core.containment.detour import is_off
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout import detours
-from agentrollouts.core.rollout.checks.hooks import unprepared, unrepaired
 from agentrollouts.core.rollout.checks.requested import rollback_order
-from agentrollouts.core.rollout.checks.stops import stopped_beginning, unmet_at_rest
-from agentrollouts.core.rollout.checks.workload import is_managed, unanswered
+from agentrollouts.core.rollout.checks.stops import unmet_at_rest
+from agentrollouts.core.rollout.checks.workload import is_managed
 from agentrollouts.core.rollout.commands import create_action
-from agentrollouts.core.rollout.desired import Standing, missing_service
+from agentrollouts.core.rollout.desired import Standing
 from agentrollouts.core.rollout.neighbors.group import failed_at_rest, why_at_rest
 from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.rollback_target import (
-    altered_snapshot,
     begun_target,
     candidates,
     find_target,
@@ -34,8 +30,6 @@ from agentrollouts.core.rollout.rollback_target import (
 from agentrollouts.core.rollout.situation import Situation, sentences
 from agentrollouts.core.traffic.latch import quoted
 
-ENDPOINT_POLL: Final = timedelta(seconds=2)
-"""Interval between checks of endpoints while an attempt is pending."""
 TARGET_POLL: Final = timedelta(seconds=10)
 """How often endpoints are looked at while stable should be rolled back and no target has any."""
 
@@ -48,7 +42,7 @@ def rollback_latched(s: Situation) -> moves.Move | None:
         return None
     if latch.trigger is Trigger.GROUP and (why := why_at_rest(s)):
         return moves.RollBackStable(target, Trigger.GROUP, Reason.GROUP_ROLLBACK, why)
-    if latch.trigger not in {Trigger.ACTION, Trigger.GROUP}:
+    if latch.trigger not in {Trigger.ACTION, Trigger.GROUP, Trigger.DRILL}:  # no drill rolls stable back
         return moves.RollBackStable(target, latch.trigger, REASONS[latch.trigger], quoted(latch))
     order = s.requests.rollback
     if order is None:  # the request itself would prove it, and nothing else does
@@ -113,7 +107,7 @@ def _cause(s: Situation) -> str:
 def agent_taken(s: Situation) -> moves.Rest | None:
     """Another rollout ships the agent: two would quarrel over what serves."""
     problem = rival(s.obs)
-    return moves.Rest(*_with_cause(s, problem.reason, problem.message)) if problem else None
+    return moves.Rest(*with_cause(s, problem.reason, problem.message)) if problem else None
 
 
 def release_unknown(s: Situation) -> moves.Move | None:
@@ -130,7 +124,7 @@ def not_permitted(s: Situation) -> moves.Move | None:
         return None  # the route is attached as it was: at rest there is nothing to raise an alarm about
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
-    return moves.Rest(*_with_cause(s, problem.reason, problem.message))
+    return moves.Rest(*with_cause(s, problem.reason, problem.message))
 
 
 def healthy(s: Situation) -> moves.Move | None:
@@ -139,7 +133,7 @@ def healthy(s: Situation) -> moves.Move | None:
         return None
     serves, lacks = f"{s.desired.record.release} serves all traffic", unmet_at_rest(s.obs)
     healthy = moves.Rest(Reason.HEALTHY, f"{serves}. {lacks}" if lacks else serves)
-    return _stuck(s) or _worried(s) or healthy
+    return stuck_stable(s) or _worried(s) or healthy
 
 
 def quarantined(s: Situation) -> moves.Move | None:
@@ -160,17 +154,17 @@ def quarantined(s: Situation) -> moves.Move | None:
 
 def rest(s: Situation, reason: Reason, message: str) -> moves.Rest:
     """Nothing begins, and why; what is wrong with what serves meanwhile comes first."""
-    stuck = _stuck(s)
-    return moves.Rest(*_with_cause(s, reason, message), stuck.until if stuck else None)
+    stuck = stuck_stable(s)
+    return moves.Rest(*with_cause(s, reason, message), stuck.until if stuck else None)
 
 
-def _with_cause(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
+def with_cause(s: Situation, reason: Reason, message: str) -> tuple[Reason, str]:
     """Why the desired release is not tried, preceded by what is wrong with the release that serves now."""
-    stuck = _stuck(s)
+    stuck = stuck_stable(s)
     return (stuck.reason, f"{stuck.message}. {message}") if stuck else (reason, message)
 
 
-def _stuck(s: Situation) -> moves.Rest | None:
+def stuck_stable(s: Situation) -> moves.Rest | None:
     """Stable should be rolled back, by an action or by its metrics, but cannot be yet."""
     if s.status.stable is None:
         return None
@@ -237,85 +231,3 @@ def superseded(s: Situation) -> moves.Move | None:
     if isinstance(s.desired, Problem) or s.desired.standing is Standing.CANARY:
         return None
     return moves.Supersede(f"spec.releaseRef names {s.desired.record.release} instead")
-
-
-def start_attempt(s: Situation) -> moves.Move | None:
-    """A digest that was not tried, or that was healthy before: an attempt begins, or is pending."""
-    if isinstance(s.desired, Problem):
-        return None
-    record = s.desired.record
-    is_return = _is_return(s, record)
-    obstacle = (
-        next(_obstacles(s, record), None)
-        or unanswered(s, record, is_return=is_return)
-        or detours.obstacle(s, is_return=is_return)
-        or (None if is_return else unprepared(s, record))
-    )
-    if obstacle:
-        is_polled = obstacle.reason is Reason.NO_READY_ENDPOINTS
-        until = s.now + ENDPOINT_POLL if is_polled else None
-        stuck = _stuck(s)
-        until = until or (stuck.until if stuck else None)
-        return moves.Enqueue(record, *_with_cause(s, obstacle.reason, obstacle.message), until)
-    if s.status.stable is None:
-        return moves.Begin(record, State.INITIAL)
-    return moves.Begin(record, State.BAKING if is_returning(record, s.status) else State.CANARY)
-
-
-def awaits_pods(s: Situation, record: ReleaseRecord) -> bool:
-    """Whether nothing but its pods, which the operator makes, can be in the way of a beginning."""
-    return is_managed(s, record) and next(_obstacles(s, record), None) is None
-
-
-def awaiting_hooks(s: Situation, move: moves.Move) -> ReleaseRecord | None:
-    """The release for whose beginning nothing but hooks can be missing."""
-    record = move.record if s.spec.hooks and isinstance(move, moves.Enqueue) else None
-    if record is None or _is_return(s, record) or next(_obstacles(s, record), None):
-        return None
-    return None if unanswered(s, record, is_return=False) else record
-
-
-def _is_return(s: Situation, record: ReleaseRecord) -> bool:
-    return is_returning(record, s.status) and not s.obs.rule_taken_by
-
-
-def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[Problem]:
-    """What is in the way of a beginning before its endpoints, the most lasting first.
-
-    A return to a release that was healthy is a rollback, so it needs neither a valid plan nor the end of a
-    pause or a freeze, only what it takes to serve the release.
-    """
-    if other := rival(s.obs):
-        yield other
-    is_return = _is_return(s, record)
-    if is_return:
-        problem = missing_service(s.spec, record) or s.routing.obstacle((record,), is_return=True)
-    else:
-        problem = (
-            s.unservable
-            or missing_service(s.spec, record)
-            or s.routing.obstacle((s.status.stable, record), is_return=False)
-        )
-    if problem:
-        yield problem
-    if record.snapshot in s.obs.altered:
-        yield Problem(Reason.SNAPSHOT_ALTERED, altered_snapshot(record))
-    elif record.snapshot not in s.obs.snapshots:
-        yield Problem(
-            Reason.SNAPSHOT_MISSING,
-            f"ConfigMap {record.snapshot} with the bundle of {record.release} is gone; apply its "
-            "AgentRelease again",
-        )
-    if s.spec.paused and not is_return:
-        yield Problem(Reason.PAUSED, "spec.paused is true; set it to false to begin")
-    if not is_return and (stop := stopped_beginning(s, record)):
-        yield stop
-    if not is_return and (problem := unrepaired(s)):
-        yield problem
-    stable = s.status.stable
-    if s.spec.traffic.by_route and stable and stable.service == record.service:
-        yield Problem(
-            Reason.SERVICE_SHARED,
-            f"{record.release} names the same service as {stable.release}, so a route cannot tell them "
-            "apart; give each release its own Service",
-        )

@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import Final
 
 from agentrollouts.api.analysis import OnTimeout
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.history import is_returning
+from agentrollouts.core.history import is_drill, is_returning, rollback_of
 from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks.approval import awaiting_approval
 from agentrollouts.core.rollout.checks.fuses import burning
@@ -47,7 +47,8 @@ def rollback_in_progress(s: Situation) -> moves.Move | None:
 
 def _writing(s: Situation) -> moves.Move:
     """The route does not show the rollback yet; once the budget is spent, that is reported."""
-    decided = s.status.last_rollback.decided_time if s.status.last_rollback else s.now
+    rollback = rollback_of(s.status)
+    decided = rollback.decided_time if rollback else s.now
     late = decided + timedelta(seconds=s.spec.rollback.budget_seconds)
     return moves.Wait("Stable 100, canary 0 is being written", late if late > s.now else None)
 
@@ -57,9 +58,11 @@ def _latch_on_traffic(s: Situation) -> moves.Move | None:
     latch = s.routing.latch(s.attempt.number)
     if latch is None or s.status.stable is None or s.status.canary is None:
         return None
+    unproved = moves.RollBack(Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(latch))
     if latch.trigger in {Trigger.ACTION, Trigger.GROUP}:  # the request itself proves it, or a sibling
-        unproved = moves.RollBack(Trigger.TIMEOUT, Reason.ROUTE_MARKED, quoted(latch))
-        return _requested(s) or failed_on_trial(s) or unproved
+        return requested_by_action(s) or failed_on_trial(s) or unproved
+    if latch.trigger is Trigger.DRILL and not is_drill(s.status):
+        return unproved
     return moves.RollBack(latch.trigger, _reason_of(latch.trigger, s), quoted(latch))
 
 
@@ -76,7 +79,7 @@ def _reason_of(trigger: Trigger, s: Situation) -> Reason:
 
 def rollback_requested(s: Situation) -> moves.Move | None:
     """`releaseRef` names the stable release again, or a person says so by an action."""
-    if requested := _requested(s):
+    if requested := requested_by_action(s):
         return requested
     if isinstance(s.desired, Problem) or s.desired.standing is not Standing.STABLE:
         return None
@@ -84,10 +87,14 @@ def rollback_requested(s: Situation) -> moves.Move | None:
     return moves.RollBack(Trigger.SPEC_REVERTED, Reason.SPEC_REVERTED, message)
 
 
-def _requested(s: Situation) -> moves.Move | None:
-    if s.requests.rollback is None:
+def requested_by_action(s: Situation) -> moves.Move | None:
+    """A person found the canary bad."""
+    order = s.requests.rollback
+    if order is None or (
+        is_drill(s.status) and s.status.stable and order.spec.release == s.status.stable.release
+    ):
         return None
-    return _roll_back(s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, rollback_order(s.requests.rollback))
+    return _roll_back(s, Trigger.ACTION, Reason.ROLLBACK_REQUESTED, rollback_order(order))
 
 
 def gate_failed(s: Situation) -> moves.Move | None:

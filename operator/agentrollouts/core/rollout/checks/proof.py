@@ -9,8 +9,9 @@ release returns once the limits are kept again.
 from datetime import timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves

@@ -6,7 +6,8 @@ request.
 
 from typing import Final
 
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.rollout.checks.idle import rest

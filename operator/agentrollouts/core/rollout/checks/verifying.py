@@ -4,7 +4,7 @@ Whatever the outcome, stable keeps all traffic and nothing else is rolled back: 
 release has another cause.
 """
 
-from agentrollouts.api.reasons import Trigger
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.clocks import due_time

@@ -1,6 +1,7 @@
 """What the group of a rollout requires of it, and its membership as the status records it."""
 
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.attempt import Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.recovery.group.member import Member, member_of

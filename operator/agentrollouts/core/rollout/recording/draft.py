@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Self
 
+from agentrollouts.api.people.action import AgentRolloutAction
 from agentrollouts.api.record.entry import GateRecord, RecordEntry, RecordEvent
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import GateStatus, QueryStatus
 from agentrollouts.core.analysis.analyze import with_query
 from agentrollouts.core.record.gates import gate_record
 from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.states import current_phase, is_progressing
 
 QUERY_LENGTH: Final = 2048
 """Characters of a query that an entry has; a longer one is left out, as half of it is of no use."""
@@ -63,3 +66,23 @@ def fitted(content: dict[str, Any], size: int) -> dict[str, Any]:
 
 def _cut(message: str, length: int) -> str:
     return message if len(message) <= length else f"{message[: length - 3]}..."
+
+
+def now_of(s: Situation, event: RecordEvent, after: AgentRolloutStatus, **facts: object) -> Draft:
+    """An entry as of now: where the attempt stands after the decision, and these facts."""
+    attempt = after.attempt
+    if attempt is None:
+        return Draft.of(event, s.now, **facts)
+    phase = current_phase(attempt) if is_progressing(after) else attempt.phase_name
+    return Draft.of(event, s.now, state=attempt.state.value, phase=phase, weight=attempt.weight, **facts)
+
+
+def person_of(s: Situation, order: AgentRolloutAction) -> dict[str, Any]:
+    """Who, by which action and why; whether the name is proved, where that is known."""
+    spec = order.spec
+    return {
+        "by": spec.requested_by,
+        "action": order.metadata.name,
+        "reason": spec.reason,
+        "proved": s.obs.identity_proved,
+    }

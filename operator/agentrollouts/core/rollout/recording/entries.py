@@ -5,12 +5,12 @@ an entry here, and nothing else does.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from agentrollouts.api.attempt import Attempt
-from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction, TakenAction
-from agentrollouts.api.reasons import Reason, Trigger
-from agentrollouts.api.record.entry import RecordEvent, ServedRelease, Window
+from agentrollouts.api.attempt import Attempt, State, Trigger
+from agentrollouts.api.people.action import FORWARD, ActionType, TakenAction
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.record.entry import RecordEvent, ServedRelease
 from agentrollouts.api.record.progress import EvidenceState
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 from agentrollouts.core.action.freeze import excepted_from
@@ -18,10 +18,11 @@ from agentrollouts.core.action.ledger import ON_THE_WAY, SUCCESSFUL
 from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.schedule import JUDGED_BY
-from agentrollouts.core.attempt.status_draft import next_number
-from agentrollouts.core.rollout.recording.draft import Draft, gate_records, query_record
+from agentrollouts.core.history import is_drill
+from agentrollouts.core.rollout.recording.draft import Draft, gate_records, now_of, person_of
 from agentrollouts.core.rollout.recording.hooks import hook_entries
 from agentrollouts.core.rollout.recording.links import addresses
+from agentrollouts.core.rollout.recording.rollbacks import observed, routed, started_rollback, window_of
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import current_phase, is_progressing
 
@@ -51,7 +52,7 @@ def entries(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterat
         return
     yield from _requests(s, after)
     yield from _detour(s, after)
-    yield from _observed(s, after)
+    yield from observed(s, after)
     yield from _moved(s, move, after)
     yield from hook_entries(s, after)
 
@@ -61,6 +62,7 @@ def _is_told(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
     return (
         before.attempt is not after.attempt
         or before.last_rollback is not after.last_rollback
+        or before.last_drill is not after.last_drill
         or before.actions is not after.actions
         or before.detour is not after.detour
         or before.hooks is not after.hooks
@@ -78,8 +80,8 @@ def _captured(s: Situation, after: AgentRolloutStatus) -> Draft:
     captured = s.obs.record.captured
     if captured is None or not captured.hash:
         message = f"The evidence is not available: {captured.problem if captured else 'unknown'}"
-        return _now(s, RecordEvent.EVIDENCE_CAPTURED, after, message=message)
-    return _now(s, RecordEvent.EVIDENCE_CAPTURED, after, evidence=captured.hash)
+        return now_of(s, RecordEvent.EVIDENCE_CAPTURED, after, message=message)
+    return now_of(s, RecordEvent.EVIDENCE_CAPTURED, after, evidence=captured.hash)
 
 
 def _requests(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
@@ -90,23 +92,23 @@ def _requests(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
         result = Reason.of(entry.result) if entry.result in set(Reason) else Reason.REFUSED
         is_taken = result in SUCCESSFUL | ON_THE_WAY
         if is_taken and result is not Reason.NOTHING_TO_DO and entry.type in FACTS:
-            yield _by(s, entry, _now(s, FACTS[entry.type], after, message=entry.message))
+            yield _by(s, entry, now_of(s, FACTS[entry.type], after, message=entry.message))
         elif not is_taken and refused < MAX_REFUSALS:
             refused += 1
-            yield _by(s, entry, _now(s, RecordEvent.ACTION_REFUSED, after, message=entry.message))
+            yield _by(s, entry, now_of(s, RecordEvent.ACTION_REFUSED, after, message=entry.message))
 
 
 def _detour(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
     """The traffic is sent elsewhere, or no longer."""
     old, new, last = s.obs.status.detour, after.detour, after.last_detour
     if new and (old is None or old.id != new.id):
-        draft = _now(
+        draft = now_of(
             s, RecordEvent.DETOUR_STARTED, after, message=f"{new.percent}%, {new.cause}: {new.message}"
         )
         order = next((each for each in s.obs.actions if each.metadata.name == new.action), None)
-        yield draft.replace(**_person(s, order)) if order else draft
+        yield draft.replace(**person_of(s, order)) if order else draft
     if old and new is None and last:
-        yield _now(s, RecordEvent.DETOUR_ENDED, after, by=last.by, message=f"detour {old.id} is over")
+        yield now_of(s, RecordEvent.DETOUR_ENDED, after, by=last.by, message=f"detour {old.id} is over")
 
 
 def _is_same_attempt(s: Situation, after: AgentRolloutStatus) -> bool:
@@ -123,11 +125,11 @@ def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterato
         case moves.Bake():
             yield _left(s, RecordEvent.BAKE_STARTED, after)
         case moves.Rise():
-            yield _now(s, RecordEvent.ROSE, after)
+            yield now_of(s, RecordEvent.ROSE, after)
         case moves.Extend(message):
-            yield _now(s, RecordEvent.EXTENDED, after, message=message)
+            yield now_of(s, RecordEvent.EXTENDED, after, message=message)
         case moves.Replan() | moves.Rewatch():
-            yield _now(s, RecordEvent.PLAN_CHANGED, after, **_plan(s, after))
+            yield now_of(s, RecordEvent.PLAN_CHANGED, after, **_plan(s, after))
         case moves.Hold(reason) if _is_new_hold(s.obs.status.attempt, after.attempt):
             yield _held(s, EVENT_OF_HOLD.get(reason, RecordEvent.HELD), after)
         case moves.Resume():
@@ -137,27 +139,26 @@ def _moved(s: Situation, move: moves.Move, after: AgentRolloutStatus) -> Iterato
             yield _at_end(s, healthy.copy_with(outcome=Outcome.HEALTHY.value, weight=100), after)
         case moves.RollBack(trigger) | moves.RollBackStable(_, trigger):
             if trigger is Trigger.GROUP:
-                yield _now(s, RecordEvent.GROUP_ROLLBACK, after, message=move.message)
-            yield _rollback(s, after)
+                yield now_of(s, RecordEvent.GROUP_ROLLBACK, after, message=move.message)
+            yield started_rollback(s, after)
         case moves.Verify():
-            yield _routed(s, after)
+            yield routed(s, after)
         case moves.Prove(outcome, message):
-            yield _now(s, RecordEvent.OBSERVED, after, outcome=outcome.value, message=message)
+            yield now_of(s, RecordEvent.OBSERVED, after, outcome=outcome.value, message=message)
+        case moves.BeginDrill(record):
+            started, drill = _started(s, record, after), s.requests.drill
+            yield started.replace(**person_of(s, drill)) if drill else started
+        case moves.EndDrill(outcome, message):
+            yield now_of(s, RecordEvent.DRILL_ENDED, after, outcome=outcome.value, message=message)
+            is_back = after.attempt is not None and after.attempt.state is State.ROLLED_BACK
+            event = RecordEvent.ROLLED_BACK if is_back else RecordEvent.SUPERSEDED
+            yield _ended(s, event, after, event.value)
         case moves.Conclude(outcome):
             yield _ended(s, RecordEvent.ROLLED_BACK, after, str(outcome))
         case moves.Supersede() if is_progressing(s.obs.status) or _is_same_attempt(s, after):
             yield _ended(s, RecordEvent.SUPERSEDED, after, Outcome.SUPERSEDED.value)
         case _:
             return
-
-
-def _now(s: Situation, event: RecordEvent, after: AgentRolloutStatus, **facts: object) -> Draft:
-    """An entry as of now: where the attempt stands after the decision, and these facts."""
-    attempt = after.attempt
-    if attempt is None:
-        return Draft.of(event, s.now, **facts)
-    phase = current_phase(attempt) if is_progressing(after) else attempt.phase_name
-    return Draft.of(event, s.now, state=attempt.state.value, phase=phase, weight=attempt.weight, **facts)
 
 
 def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> Draft:
@@ -169,7 +170,7 @@ def _started(s: Situation, record: ReleaseRecord, after: AgentRolloutStatus) -> 
         author = release.spec.source.author if release.spec.source else None
         parent = release.spec.parent.name if release.spec.parent else None
         diff = release.status.diff if stable and parent == stable.release else None
-    return _now(
+    return now_of(
         s,
         RecordEvent.ATTEMPT_STARTED,
         after,
@@ -192,7 +193,7 @@ def _left(s: Situation, event: RecordEvent, after: AgentRolloutStatus) -> Draft:
     attempt = s.attempt
     people = of_phase(attempt.approved_by, current_phase(attempt) or "")
     approved = tuple(dict.fromkeys(each.by for each in people)) or None
-    return _now(s, event, after, gates=gate_records(s.status.gates), approved_by=approved)
+    return now_of(s, event, after, gates=gate_records(s.status.gates), approved_by=approved)
 
 
 def _is_new_hold(before: Attempt | None, after: Attempt | None) -> bool:
@@ -204,7 +205,7 @@ def _held(s: Situation, event: RecordEvent, after: AgentRolloutStatus) -> Draft:
     attempt = s.attempt
     hold = after.attempt.hold if after.attempt else None
     message = f"{hold.reason}: {hold.message}" if hold else None
-    draft = _now(s, event, after, message=message, gates=gate_records(s.status.gates))
+    draft = now_of(s, event, after, message=message, gates=gate_records(s.status.gates))
     act = attempt.held_by
     if hold is None or hold.reason != Reason.HELD_BY_PERSON or act is None:
         return draft
@@ -213,7 +214,9 @@ def _held(s: Situation, event: RecordEvent, after: AgentRolloutStatus) -> Draft:
 
 def _resumed(s: Situation, after: AgentRolloutStatus) -> Draft:
     hold = s.attempt.hold
-    draft = _now(s, RecordEvent.RESUMED, after, message=f"no longer held for {hold.reason}" if hold else None)
+    draft = now_of(
+        s, RecordEvent.RESUMED, after, message=f"no longer held for {hold.reason}" if hold else None
+    )
     if hold is None or hold.reason != Reason.HELD_BY_PERSON:
         return draft
     newest = (each for each in after.actions if each.type is ActionType.RESUME and each.time >= hold.since)
@@ -221,58 +224,14 @@ def _resumed(s: Situation, after: AgentRolloutStatus) -> Draft:
     return _by(s, act, draft) if act else draft
 
 
-def _rollback(s: Situation, after: AgentRolloutStatus) -> Draft:
-    """What the rollback was decided on. A mark on the route, after a crash, has no numbers."""
-    rollback, order = after.last_rollback, s.requests.rollback
-    number = s.attempt.number if is_progressing(s.obs.status) else next_number(s.status)
-    is_recovered = s.routing.latch(number) is not None
-    gates = s.status.gates if is_progressing(s.obs.status) else s.status.watched
-    draft = _now(s, RecordEvent.ROLLBACK_STARTED, after)
-    if rollback is None:
-        return draft
-    draft = draft.copy_with(
-        trigger=rollback.trigger, message=rollback.message, from_=rollback.from_, to=rollback.to
-    )
-    if is_recovered:
-        draft = draft.copy_with(recovered=True)
-    else:
-        draft = draft.copy_with(gates=gate_records(gates, in_full=True), query=query_record(s))
-    if order is None or rollback.reason != Reason.ROLLBACK_REQUESTED:
-        return draft
-    return draft.replace(**_person(s, order))
-
-
-def _routed(s: Situation, after: AgentRolloutStatus) -> Draft:
-    rollback = after.last_rollback
-    return _now(
-        s,
-        RecordEvent.ROUTED,
-        after,
-        routed_time=rollback.routed_time if rollback else None,
-        window=_window(after),
-    )
-
-
-def _window(after: AgentRolloutStatus) -> Window | None:
-    window = after.affected_window
-    return Window(start_time=window.start_time, end_time=window.end_time) if window else None
-
-
-def _observed(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
-    """The traffic has left the release that was rolled back."""
-    before, rollback = s.obs.status.last_rollback, after.last_rollback
-    if rollback is None or rollback.observed_time is None or (before and before.observed_time):
-        return
-    yield _now(s, RecordEvent.OBSERVED, after, window=_window(after))
-
-
 def _ended(s: Situation, event: RecordEvent, after: AgentRolloutStatus, outcome: str) -> Draft:
     """The attempt is over without the canary."""
-    rollback = after.last_rollback if event is RecordEvent.ROLLED_BACK else None
+    is_harm = event is RecordEvent.ROLLED_BACK and not is_drill(after)
+    rollback = after.last_rollback if is_harm else None
     entry = next((each for each in after.history if s.attempt.number == each.number), None)
     message = (rollback.verification or None) if rollback else (entry.message if entry else None)
-    window = _window(after) if rollback else None
-    ended = _now(s, event, after, outcome=outcome, message=message, window=window)
+    window = window_of(after) if rollback else None
+    ended = now_of(s, event, after, outcome=outcome, message=message, window=window)
     return _at_end(s, ended.copy_with(weight=0), after)
 
 
@@ -287,15 +246,4 @@ def _by(s: Situation, entry: TakenAction, draft: Draft) -> Draft:
     if order is None:
         proved = True if entry.type in FORWARD else s.obs.identity_proved
         return draft.replace(by=entry.by, action=entry.name, proved=proved)
-    return draft.replace(**_person(s, order), phase=order.spec.phase or draft.phase)
-
-
-def _person(s: Situation, order: AgentRolloutAction) -> dict[str, Any]:
-    """Who, by which action and why; whether the name is proved, where that is known."""
-    spec = order.spec
-    return {
-        "by": spec.requested_by,
-        "action": order.metadata.name,
-        "reason": spec.reason,
-        "proved": s.obs.identity_proved,
-    }
+    return draft.replace(**person_of(s, order), phase=order.spec.phase or draft.phase)

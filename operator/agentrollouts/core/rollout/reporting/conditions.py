@@ -24,7 +24,9 @@ from agentrollouts.core.conditions import (
     find_condition,
 )
 from agentrollouts.core.endings import NEEDS_A_PERSON
+from agentrollouts.core.history import rollback_of
 from agentrollouts.core.rollout.checks.terminating import DELETION
+from agentrollouts.core.rollout.drilling.reporting import drill_sentence
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.blocked import not_rolled_back
 from agentrollouts.core.rollout.reporting.detours import sentence as detour_sentence
@@ -71,10 +73,14 @@ def conditions_of(
     """
     metrics, applied = _metrics(s, status), _traffic(s, status, traffic)
     blocked = not_rolled_back(s, traffic)
+    drilled = None if blocked else drill_sentence(s, status)
     reason, message = (Reason.NOT_ROLLED_BACK, blocked) if blocked else _headline(s, status, move, applied)
     if not blocked and (off := detour_sentence(s.obs.rollout, status)):
         reason, message = Reason.SWITCHED_OFF, off
     holds, reason, message = _ready(status, reason, message, applied, traffic)
+    if drilled and not isinstance(move, moves.Rest | moves.Enqueue):
+        late = applied[1] is Reason.ROLLBACK_LATE
+        holds, reason, message = (False, *applied[1:]) if late else (True, Reason.HEALTHY, drilled)
     measured = (_missing(s, status, metrics), *findings(s.spec, status))
     ready = (holds, reason, with_measured(message, *measured))
     stuck = None if ready[0] else stalled_by(status, ready, applied)
@@ -215,7 +221,7 @@ def _by_gateways(report: gateways.Report, traffic: TrafficState) -> _Word:
 
 def _late(s: Situation, status: AgentRolloutStatus) -> str | None:
     """What to say of a rollback that has spent its budget and is not on the route yet."""
-    rollback, budget = status.last_rollback, s.spec.rollback.budget_seconds
+    rollback, budget = rollback_of(status), s.spec.rollback.budget_seconds
     rolling = status.attempt is not None and status.attempt.state is State.ROLLING_BACK
     if not rolling or rollback is None or s.now < rollback.decided_time + timedelta(seconds=budget):
         return None

@@ -9,6 +9,7 @@ from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import DATA_RECOVERED, condition
 from agentrollouts.core.effects import Event
+from agentrollouts.core.history import is_drill
 from agentrollouts.core.recovery.hooks.plan import AFTER
 from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks.hooks import failure, progress
@@ -51,7 +52,7 @@ def hook_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iterat
 def _awaited(s: Situation, status: AgentRolloutStatus) -> str:
     """Which hooks follow once the last runs of the bad release were seen; empty if none do."""
     attempt, window = status.attempt, status.affected_window
-    if attempt is None or attempt.state not in {State.ROLLING_BACK, State.VERIFYING}:
+    if attempt is None or attempt.state not in {State.ROLLING_BACK, State.VERIFYING} or is_drill(status):
         return ""
     names = [hook.name for hook in s.spec.hooks if hook.at is Moment.AFTER_ROLLBACK]
     is_final = window is not None and window.attempt == attempt.number and window.is_final

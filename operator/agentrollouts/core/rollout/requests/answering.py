@@ -8,15 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from agentrollouts.api.attempt import State
+from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionStatus, AgentRolloutAction
-from agentrollouts.api.reasons import Reason, Trigger
+from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.answers import answer
 from agentrollouts.core.action.take import Requests, answered
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.history import rollback_of
 from agentrollouts.core.rollout.detours import fix_of
+from agentrollouts.core.rollout.drilling.begin import refusal
 from agentrollouts.core.rollout.requests import promotions
 from agentrollouts.core.rollout.rollback_target import able, candidates
 from agentrollouts.core.rollout.situation import Situation
@@ -42,11 +44,13 @@ def noted(s: Situation, move: moves.Move, status: AgentRolloutStatus, *, is_show
     """
     requests = replace(s.requests, status=_settled(status))
     requests = _switched_on(s, move, promotions.settled(s, move, requests, is_shown=is_shown))
+    requests = _drilled(s, move, requests)
     order = requests.rollback
     if order is None:
         return requests
     if isinstance(move, moves.RollBack | moves.RollBackStable) and move.trigger is Trigger.ACTION:
-        target = status.last_rollback.to if status.last_rollback else "stable"
+        rollback = rollback_of(status)
+        target = rollback.to if rollback else "stable"
         message = f"{order.spec.release} is being rolled back to {target}"
         return answered(requests, order, Reason.ROLLING_BACK, message, s.now)
     if not is_progressing(s.status) and not candidates(s):
@@ -97,9 +101,22 @@ def _switched_on(s: Situation, move: moves.Move, requests: Requests) -> Requests
     return replace(requests, waits=fix.message if isinstance(fix, Problem) else "")
 
 
+def _drilled(s: Situation, move: moves.Move, requests: Requests) -> Requests:
+    """With the answer to a request for a drill, in the same write as its beginning."""
+    order, attempt = requests.drill, requests.status.attempt
+    if order is None:
+        return requests
+    if isinstance(move, moves.BeginDrill) and attempt:
+        message = f"attempt {attempt.number} drills {move.record.release} for {move.seconds} s"
+        return answered(requests, order, Reason.DONE, message, s.now)
+    if isinstance(move, moves.Recall):
+        return requests
+    return answered(requests, order, Reason.REFUSED, refusal(s), s.now)
+
+
 def _settled(status: AgentRolloutStatus) -> AgentRolloutStatus:
     """Orders to roll back are done once the route shows it."""
-    rollback = status.last_rollback
+    rollback = rollback_of(status)
     is_open = any(entry.result == Reason.ROLLING_BACK for entry in status.actions)
     if not is_open or rollback is None or rollback.routed_time is None:
         return status

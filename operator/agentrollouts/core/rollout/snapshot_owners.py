@@ -1,0 +1,37 @@
+"""Which snapshots outlive their releases: those of what serves, and of what may be served again."""
+
+from collections.abc import Iterator
+
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
+from agentrollouts.core.effects import Write
+from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
+from agentrollouts.core.rollout.observation import Observation
+
+
+def owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write]:
+    """A snapshot that this rollout may have to serve (again) must outlive its release; no other one must.
+
+    While nothing is known to serve, nothing is given up either.
+    """
+    needed = {record.snapshot for each in (obs.status, status) for record in _needed(each)}
+    rollout = obs.rollout
+    for name in sorted(needed):
+        snapshot = obs.snapshots.get(name)
+        if snapshot and not is_owned(snapshot, rollout):
+            yield owner_write(snapshot, rollout)
+    for name, snapshot in sorted(obs.snapshots.items()):
+        if status.stable and name not in needed and is_owned(snapshot, rollout):
+            yield release_write(snapshot, rollout)
+
+
+def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord | HistoryEntry]:
+    """What serves and what may be served again."""
+    yield from (record for record in (status.stable, status.canary) if record)
+    yield from (entry for entry in status.history if entry.outcome is Outcome.HEALTHY)
+
+
+def lost_records(obs: Observation, status: AgentRolloutStatus) -> tuple[ReleaseRecord, ...]:
+    """What serves or may be served again, and whose snapshot is not seen."""
+    seen = obs.snapshots.keys() | obs.altered
+    lost = {entry.snapshot: entry for entry in _needed(status) if entry.snapshot not in seen}
+    return tuple(entry.record if isinstance(entry, HistoryEntry) else entry for entry in lost.values())
