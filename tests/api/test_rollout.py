@@ -74,6 +74,7 @@ def test_agent_and_release_make_a_complete_plan() -> None:
             "maxWalkBack": 3,
             "lastResort": "Hold",
         },
+        "hooks": [],
         "traffic": {},
         "metrics": {
             "source": "default",

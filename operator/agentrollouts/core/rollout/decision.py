@@ -47,13 +47,13 @@ from agentrollouts.core.rollout.checks.workload import workloads
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.drilling import begin
+from agentrollouts.core.rollout.neighbors.consistency import group_consistent
 from agentrollouts.core.rollout.neighbors.group import membership
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
 from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
 from agentrollouts.core.rollout.reporting.detours import detour_events, switched_off
-from agentrollouts.core.rollout.reporting.group import group_consistent
 from agentrollouts.core.rollout.reporting.hooks import data_recovered, hook_events
 from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
 from agentrollouts.core.rollout.reporting.records import not_recorded
