@@ -89,5 +89,10 @@ def _trim(text: str) -> celtypes.StringType:
     return celtypes.StringType(text.strip(_BLANKS))
 
 
-FUNCTIONS: Final[Mapping[str, Any]] = {"isSorted": _is_sorted, "trim": _trim}
+def _lower_ascii(text: str) -> celtypes.StringType:
+    """A third one: of all letters, only those of ASCII."""
+    return celtypes.StringType("".join(char.lower() if char.isascii() else char for char in text))
+
+
+FUNCTIONS: Final[Mapping[str, Any]] = {"isSorted": _is_sorted, "lowerAscii": _lower_ascii, "trim": _trim}
 """Functions that Kubernetes adds to CEL, as far as our rules call them."""

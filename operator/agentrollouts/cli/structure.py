@@ -143,8 +143,13 @@ def _identity(item: Any, schema: Schema) -> str | None:  # noqa: ANN401 any JSON
 
 def _pattern(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
     """RE2 knows no Unicode classes here, and its `$` is the end of the text, not a line break before it."""
-    if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value, re.ASCII):
+    if isinstance(value, str) and not re.search(_anchored(pattern), value, re.ASCII):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _anchored(pattern: str) -> str:
+    """The pattern with the end of the text for each `$` that is not one of a set of characters."""
+    return re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
 
 
 _Validator: Final[Any] = extend(Draft202012Validator, {"pattern": _pattern})

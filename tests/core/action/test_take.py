@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State, Trigger
-from agentrollouts.api.people.action import FORWARD, ActionType, AgentRolloutAction
+from agentrollouts.api.people.action import FORWARD, OF_NO_ATTEMPT, ActionType, AgentRolloutAction
 from agentrollouts.api.reasons import Reason
 from agentrollouts.core.action.people import Authority, Unproved
 from agentrollouts.core.rollout.decide import decide
@@ -44,6 +44,8 @@ SAMPLES: Final = {
     ActionType.DRILL: {"release": OLD},
 }
 """What each type needs beside the attempt, for a canary in the phase `asked`."""
+BACK: Final = {ActionType.ROLL_BACK, ActionType.SWITCH_OFF}
+"""What takes traffic from a canary."""
 STATES: Final = (State.CANARY, State.AWAITING_APPROVAL, State.BAKING, State.HELD, State.PENDING)
 
 
@@ -140,7 +142,7 @@ def test_an_action_that_is_seen_again_has_no_effect(actions: list[AgentRolloutAc
 
 def test_rollbacks_come_first_whatever_else_is_requested() -> None:
     """And nothing goes forward beside one: the rest is over with the attempt."""
-    others = [an_action(kind, 2, **SAMPLES[kind]) for kind in ActionType if kind != "RollBack"]
+    others = [an_action(kind, 2, **SAMPLES[kind]) for kind in ActionType if kind not in BACK]
     youngest = an_action(ActionType.ROLL_BACK, 2, age=9, release=NEW)
     world = played([*others, youngest])
     world.run(3600)
@@ -165,7 +167,7 @@ def test_of_two_that_exclude_each_other_the_first_is_taken() -> None:
 
 
 @pytest.mark.parametrize("attempt", [1, 3])
-@pytest.mark.parametrize("kind", sorted(set(ActionType) - {ActionType.RETRY}))
+@pytest.mark.parametrize("kind", sorted(set(ActionType) - {ActionType.RETRY, *OF_NO_ATTEMPT}))
 def test_an_action_of_another_attempt_has_no_effect(kind: ActionType, attempt: int) -> None:
     """An earlier one is over, by its outcome; a later one has not begun."""
     builder = in_phase_asked()
@@ -206,7 +208,7 @@ CAUSES: Final = ("action", "releaseRef", "endpoints")
 
 
 @given(
-    requests_of(st.integers(1, 3)).map(lambda drawn: [a for a in drawn if a.spec.type != "RollBack"]),
+    requests_of(st.integers(1, 3)).map(lambda drawn: [a for a in drawn if a.spec.type not in BACK]),
     st.sampled_from(CAUSES),
     st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=1),
     st.sampled_from(STATES),
@@ -214,7 +216,7 @@ CAUSES: Final = ("action", "releaseRef", "endpoints")
 def test_nothing_that_is_requested_changes_a_rollback(
     others: list[AgentRolloutAction], cause: str, proofs: list[bool | None], state: State
 ) -> None:
-    """Hold, approvals and all other types, proved or not: the same rollback at the same time."""
+    """Hold, approvals and all else but SwitchOff, proved or not: the same rollback at the same time."""
     if state is State.PENDING:
         return  # it has no traffic to take back
     builder = in_phase_asked(state)
@@ -320,11 +322,11 @@ def test_what_is_refused_without_proof_is_a_setting(kind: ActionType, state: Sta
     proved = answers[Unproved.BACK_ONLY, True]
     assert {answers[unproved, True] for unproved in Unproved} == {proved}
     assert answers[Unproved.ACCEPT, False] == answers[Unproved.ACCEPT, None] == proved
-    is_canary_back = kind is ActionType.ROLL_BACK and state is not State.PENDING
+    is_back = kind is ActionType.SWITCH_OFF or (kind is ActionType.ROLL_BACK and state is not State.PENDING)
     if proved[0] != "Stale":
-        expected = proved if is_canary_back else ("IdentityNotProved", False)
+        expected = proved if is_back else ("IdentityNotProved", False)
         assert answers[Unproved.REFUSE, False] == expected
-        assert answers[Unproved.REFUSE, None][1] is not is_canary_back
+        assert answers[Unproved.REFUSE, None][1] is not is_back
 
 
 @pytest.mark.parametrize("proved", [False, None])

@@ -48,7 +48,7 @@ from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.core.rollout.desired import Desired
 from agentrollouts.core.rollout.drilling import begin
 from agentrollouts.core.rollout.neighbors.consistency import group_consistent
-from agentrollouts.core.rollout.neighbors.group import membership
+from agentrollouts.core.rollout.neighbors.group import with_membership
 from agentrollouts.core.rollout.recording.entries import entries
 from agentrollouts.core.rollout.recording.evidence import evidence_query
 from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
@@ -129,7 +129,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
     hooks = hooks_of(s, beginning.awaiting_hooks(s, move))
-    status = hooks.after(requests.status.copy_with(group=membership(s.obs)))
+    status = hooks.after(with_membership(requests.status, s.obs))
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)

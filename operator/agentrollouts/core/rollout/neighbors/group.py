@@ -11,12 +11,12 @@ from agentrollouts.core.rollout.rollback_target import find_target
 from agentrollouts.core.rollout.situation import Situation
 
 
-def membership(obs: Observation) -> GroupStatus | None:
-    """The group and since when; what happened before counts neither for this rollout nor for the others."""
-    group, known = obs.rollout.spec.group, obs.status.group
-    if group is None:
-        return None
-    return known if known and known.name == group else GroupStatus(name=group, since=obs.now)
+def with_membership(status: AgentRolloutStatus, obs: Observation) -> AgentRolloutStatus:
+    """With the group and since when: what happened before counts neither for this rollout nor for others."""
+    group, known = obs.rollout.spec.group, status.group
+    if group == (known.name if known else None):
+        return status
+    return status.copy_with(group=GroupStatus(name=group, since=obs.now) if group else None)
 
 
 def itself(obs: Observation, status: AgentRolloutStatus) -> Member | None:
