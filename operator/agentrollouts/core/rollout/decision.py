@@ -128,7 +128,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     is_same = is_same_segment(before, after) and before.detour == after.detour
     traffic = s.traffic if is_same else s.routing.state(progress.status)
     requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
-    hooks = hooks_of(s, beginning.awaiting_hooks(s, move))
+    hooks = hooks_of(s, beginning.awaiting_hooks(s, move), progress.status)
     status = hooks.after(with_membership(requests.status, s.obs))
     questions = poll(s.analysis, status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll

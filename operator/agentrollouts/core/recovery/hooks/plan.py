@@ -16,7 +16,7 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Creation, Problem
 from agentrollouts.core.recovery.hooks.input import variables
 from agentrollouts.core.recovery.hooks.job import job_of, unfit
-from agentrollouts.core.recovery.hooks.reads import HookReads
+from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.recovery.hooks.step import ENDS, Objects, View, is_missing, stepped
 from agentrollouts.core.states import is_pending
 
@@ -41,6 +41,8 @@ class Hooks:
     """Why the last creation of a Job failed."""
     starting: ReleaseRecord | None = None
     """The release that begins as soon as the hooks before its traffic have ended."""
+    pauses: bool = False
+    """Whether a rollback is not on the route yet. Until then no Job is looked at: none can delay it."""
 
     def after(self, status: AgentRolloutStatus) -> AgentRolloutStatus:
         """The next status with its hooks; the same value if nothing changes."""
@@ -53,7 +55,7 @@ class Hooks:
         Args:
             after: The next status but for this, with what people requested of hooks.
         """
-        if not after.hooks and not self.rollout.spec.hooks:
+        if self.pauses or (not after.hooks and not self.rollout.spec.hooks):
             return after.hooks
         if after.hooks != self.rollout.status.hooks:  # an action is taken: its effect is a write by itself
             return after.hooks
@@ -68,6 +70,8 @@ class Hooks:
         Args:
             after: The next status.
         """
+        if self.pauses:
+            return NO_READS
         cron_jobs, jobs = set[str](), set[str]()
         if self.starting:
             cron_jobs |= {hook.job.cron_job for hook in self.rollout.spec.hooks}
@@ -82,7 +86,7 @@ class Hooks:
 
     def creations(self) -> Iterator[Creation]:
         """The Job of the newest try, if the persisted status has it and the API server does not."""
-        entry = self._current(self.rollout.status)
+        entry = None if self.pauses else self._current(self.rollout.status)
         hook = self._hook(entry) if entry else None
         if entry is None or hook is None or not is_missing(entry, self._view(entry, self.rollout.status)):
             return

@@ -3,10 +3,11 @@
 Nothing that leads back to stable waits for a hook.
 """
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment, OnHookFailure
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import ReleaseRecord
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.recovery.hooks.job import unfit
 from agentrollouts.core.recovery.hooks.plan import Hooks
@@ -17,13 +18,15 @@ from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_pending
 
 
-def hooks_of(s: Situation, starting: ReleaseRecord | None) -> Hooks:
+def hooks_of(s: Situation, starting: ReleaseRecord | None, after: AgentRolloutStatus) -> Hooks:
     """The hooks of the rollout in this decision.
 
     Args:
         s: What the decision rests on.
         starting: The release for whose beginning nothing but hooks is missing; None if there is none.
+        after: The status after the move.
     """
+    attempt = after.attempt
     return Hooks(
         rollout=s.obs.rollout,
         now=s.now,
@@ -31,6 +34,7 @@ def hooks_of(s: Situation, starting: ReleaseRecord | None) -> Hooks:
         jobs=s.obs.jobs,
         refused=s.obs.hook_problem,
         starting=starting,
+        pauses=attempt is not None and attempt.state is State.ROLLING_BACK,
     )
 
 

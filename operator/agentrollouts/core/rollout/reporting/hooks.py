@@ -43,7 +43,7 @@ def hook_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iterat
         old = known.get((entry.attempt, entry.at, entry.name))
         which = f"Hook {entry.name} of attempt {entry.attempt}"
         if entry.state is HookState.RUNNING and (old is None or old.tries != entry.tries):
-            again = f"; the try before failed: {old.message}" if old and old.message else ""
+            again = f"; the try before failed: {old.message}" if old and old.tries and old.message else ""
             yield Event(Reason.HOOK_STARTED, f"{which}: try {entry.tries} is Job {entry.job}{again}")
         elif old and old.state != entry.state and entry.state in ENDS - {HookState.FAILED}:
             yield Event(Reason.HOOK_ENDED, f"{which}: {entry.state}")
