@@ -11,7 +11,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.status import AgentRolloutStatus, GroupStatus
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
-from agentrollouts.core.conditions import GROUP_CONSISTENT, condition
+from agentrollouts.core.conditions import DATA_RECOVERED, GROUP_CONSISTENT, condition
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from testkit.builders.names import NEW, OLD, OLDEST, START, digest_of
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
@@ -90,6 +90,22 @@ def test_a_failed_drill_is_shown_until_another_one_passes() -> None:
 
     assert [*shown.values()] == [1, None, 1, None]
     assert "rollout_drill_failed['support', 'agent']" not in desk.scraped()
+
+
+def test_a_hook_that_failed_is_shown_until_the_data_is_recovered() -> None:
+    """As the condition says; neither a hook that runs nor a rollout that is gone shows anything."""
+    desk, at_rest = Desk(), a_rollout().serving(OLD)
+    shown = []
+    for word in (ConditionStatus.FALSE, ConditionStatus.UNKNOWN, ConditionStatus.FALSE, ConditionStatus.TRUE):
+        said = condition(DATA_RECOVERED, word, Reason.HOOK_FAILED, "", generation=1, now=START)
+        desk.metrics.note(KEY, at_rest.having(conditions=(said,)).build().status)
+        shown.append(desk.scraped().get("rollout_hook_failed['support', 'agent']"))
+    failed = condition(DATA_RECOVERED, ConditionStatus.FALSE, Reason.HOOK_FAILED, "", generation=1, now=START)
+    desk.metrics.note(KEY, at_rest.having(conditions=(failed,)).build().status)
+    desk.metrics.forget(KEY)
+
+    assert shown == [1, None, 1, None]
+    assert "rollout_hook_failed['support', 'agent']" not in desk.scraped()
 
 
 def test_a_rollback_is_shown_for_an_hour() -> None:

@@ -17,7 +17,7 @@ from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.conditions import GROUP_CONSISTENT, find_condition
+from agentrollouts.core.conditions import DATA_RECOVERED, GROUP_CONSISTENT, find_condition
 from agentrollouts.core.states import is_under_way
 from agentrollouts.shell.clock import Clock, utc_now
 
@@ -59,14 +59,17 @@ class RolloutMetrics(Collector):
         self._inconsistent: dict[Ref, str] = {}
         """The group of each member that says so."""
         self._failed_drills: set[Ref] = set()
+        self._unrepaired: set[Ref] = set()
+        """Those of which a hook that repairs data has failed."""
 
     def note(self, key: Ref, status: AgentRolloutStatus) -> None:
         """The status as it was just decided."""
         attempt, rollback = status.attempt, status.last_rollback
         self._states[key] = str(attempt.state) if attempt else NEW
         self._note_group(key, status)
-        has_failed = status.last_drill is not None and status.last_drill.outcome is DrillOutcome.FAILED
-        (self._failed_drills.add if has_failed else self._failed_drills.discard)(key)
+        drill, repair = status.last_drill, find_condition(status.conditions, DATA_RECOVERED)
+        _mark(self._failed_drills, key, is_so=drill is not None and drill.outcome is DrillOutcome.FAILED)
+        _mark(self._unrepaired, key, is_so=repair is not None and repair.status is ConditionStatus.FALSE)
         until = rollback.decided_time + SHOWN_AFTER_ROLLBACK if rollback else None
         detour, is_shown = status.detour, is_under_way(status) or status.detour is not None
         if not is_shown and (until is None or until <= self._clock()):
@@ -88,6 +91,7 @@ class RolloutMetrics(Collector):
         self._shown.pop(key, None)
         self._inconsistent.pop(key, None)
         self._failed_drills.discard(key)
+        self._unrepaired.discard(key)
 
     def _note_group(self, key: Ref, status: AgentRolloutStatus) -> None:
         if status.group is None:
@@ -115,7 +119,12 @@ class RolloutMetrics(Collector):
             yield from _gates(shown)
             yield _held(shown, now)
             yield _off(shown)
-            yield _failed_drills(self._failed_drills.copy())
+            yield _marks("drill", "the newest drill of a rollout failed", self._failed_drills.copy())
+            yield _marks("hook", "a hook that repairs data has failed", self._unrepaired.copy())
+
+
+def _mark(keys: set[Ref], key: Ref, *, is_so: bool) -> None:
+    (keys.add if is_so else keys.discard)(key)
 
 
 def _groups(inconsistent: dict[Ref, str]) -> Metric:
@@ -162,10 +171,8 @@ def _gates(shown: list[tuple[Ref, _Shown]]) -> Iterator[Metric]:
     yield verdict
 
 
-def _failed_drills(keys: set[Ref]) -> Metric:
-    family = GaugeMetricFamily(
-        "agentrollouts_rollout_drill_failed", "1 if the newest drill of a rollout failed", labels=NAMES
-    )
+def _marks(what: str, sentence: str, keys: set[Ref]) -> Metric:
+    family = GaugeMetricFamily(f"agentrollouts_rollout_{what}_failed", f"1 if {sentence}", labels=NAMES)
     for key in sorted(keys, key=lambda key: (key.namespace, key.name)):
         family.add_metric([key.namespace, key.name], 1)
     return family
