@@ -426,6 +426,11 @@ def filtered(name: str, *filters: dict[str, Any]) -> dict[str, Any]:
     return a_route(name, [rule], **marks(name))
 
 
+def to_parents(*parents: dict[str, Any]) -> dict[str, Any]:
+    """A patch of a route that attaches it to these alone; a mesh has no hostnames."""
+    return {"spec": {"hostnames": None, "parentRefs": list(parents)}}
+
+
 ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
     # ConfigMaps.
     "writes aws-auth": (
@@ -535,6 +540,17 @@ ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
     "writes its route": (
         lambda us: us.patch(a_route("support"), {"spec": {"hostnames": ["a.example.com"]}}),
         None,
+    ),
+    "splits the requests to a Service": (
+        lambda us: us.patch(a_route("support"), to_parents({"group": "", "kind": "Service", "name": "shop"})),
+        None,
+    ),
+    "splits those to a Service elsewhere": (
+        lambda us: us.patch(
+            a_route("support"),
+            to_parents({"group": "", "kind": "Service", "name": "shop", "namespace": ELSEWHERE}),
+        ),
+        "the operator attaches routes only to Gateways, and to Services of the same namespace",
     ),
     "deletes its route": (lambda us: us.delete(a_route("support")), None),
     # HTTPRoutes of others.

@@ -33,9 +33,9 @@ def grant_refusal(rollout: AgentRollout, grants: Iterable[Grant]) -> Problem | N
     """
     namespace, route = rollout.metadata.namespace, rollout.spec.traffic.http_route
     mine = [grant for grant in grants if not grant.namespaces or _matches(namespace, grant.namespaces)]
-    for index, (place, parent) in enumerate(parents(rollout)):
+    for place, index in parents(rollout):
         there = [grant for grant in mine if _matches("/".join(place), grant.gateways)]
-        title = f"Gateway {parent.name} in namespace {place[0]}"
+        title = f"Gateway {place[1]} in namespace {place[0]}"
         if not there:
             permitted = ", ".join(dict.fromkeys(name for grant in mine for name in grant.gateways))
             return Problem(

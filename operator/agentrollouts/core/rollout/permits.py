@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.traffic import HttpRouteTraffic, ParentRef, Traffic
+from agentrollouts.api.traffic import HttpRouteTraffic, Traffic
 from agentrollouts.core.effects import Problem
 
 Place = tuple[str, str]
@@ -57,9 +57,9 @@ def gateway_refusal(
             classes are read.
     """
     unread: Problem | None = None
-    for index, (place, parent) in enumerate(parents(rollout)):
+    for place, index in parents(rollout):
         field = f"spec.traffic.httpRoute.parentRefs[{index}]"
-        gateway_class, title = classes.get(place, NOT_YET), f"Gateway {parent.name} in namespace {place[0]}"
+        gateway_class, title = classes.get(place, NOT_YET), f"Gateway {place[1]} in namespace {place[0]}"
         if isinstance(gateway_class, str) and gateway_class not in allowed:
             message = (
                 f"{field}: {title} is of class {gateway_class}, which the operator's settings do not permit "
@@ -75,8 +75,11 @@ def gateway_refusal(
     return unread
 
 
-def parents(rollout: AgentRollout) -> tuple[tuple[Place, ParentRef], ...]:
-    """The Gateways that the spec attaches a route to."""
+def parents(rollout: AgentRollout) -> tuple[tuple[Place, int], ...]:
+    """The Gateways that the spec attaches a route to, each with its position among the parents.
+
+    Not the Services of a mesh: they are in the rollout's own namespace, and no one gets a hostname by them.
+    """
     return _placed(rollout.spec.traffic.http_route, rollout.metadata.namespace)
 
 
@@ -85,9 +88,11 @@ def attached(rollout: AgentRollout, route: Mapping[str, Any] | None) -> frozense
     return frozenset(place for place, _ in _placed(_read(route), rollout.metadata.namespace))
 
 
-def _placed(route: HttpRouteTraffic | None, namespace: str) -> tuple[tuple[Place, ParentRef], ...]:
+def _placed(route: HttpRouteTraffic | None, namespace: str) -> tuple[tuple[Place, int], ...]:
     return tuple(
-        ((ref.namespace or namespace, ref.name), ref) for ref in (route.parent_refs if route else ())
+        ((ref.namespace or namespace, ref.name), index)
+        for index, ref in enumerate(route.parent_refs if route else ())
+        if ref.is_gateway
     )
 
 

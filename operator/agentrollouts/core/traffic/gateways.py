@@ -167,6 +167,11 @@ _CONFIRMING: Final = ("Accepted", "ResolvedRefs")
 
 def _unknown(route: Manifest, parent: _Said) -> str:
     name, own = route["metadata"]["name"], route["metadata"].get("namespace")
+    if parent.get("kind") == "Service":
+        return (
+            f"no mesh has reported on HTTPRoute {name}, parentRef {_named(route, parent)}; does the Service "
+            "exist, and does a mesh serve its clients?"
+        )
     where = parent.get("namespace") or own
     meant = "" if parent.get("namespace") else f" (the parentRef names no namespace, so {own} is meant)"
     return (

@@ -79,7 +79,8 @@ def _spec(
     route_spec: HttpRouteTraffic, split: Split, weighted: Iterable[tuple[ServiceRef, int]]
 ) -> dict[str, Any]:
     parents = [
-        {"group": ROUTE_API, "kind": "Gateway"} | parent.model_dump(by_alias=True, exclude_none=True)
+        ({"group": ROUTE_API, "kind": "Gateway"} if parent.is_gateway else {"group": ""})
+        | parent.model_dump(mode="json", by_alias=True, exclude_none=True)
         for parent in route_spec.parent_refs
     ]
     main = {
