@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.traffic import HttpRouteTraffic, Traffic
+from agentrollouts.api.traffic import GrpcRouteTraffic, HttpRouteTraffic, OwnRoute, Traffic
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.traffic.manifests import GRPC_ROUTE
 
 Place = tuple[str, str]
 """Namespace and name of a Gateway."""
@@ -58,7 +59,7 @@ def gateway_refusal(
     """
     unread: Problem | None = None
     for place, index in parents(rollout):
-        field = f"spec.traffic.httpRoute.parentRefs[{index}]"
+        field = f"spec.traffic.{rollout.spec.traffic.route_field}.parentRefs[{index}]"
         gateway_class, title = classes.get(place, NOT_YET), f"Gateway {place[1]} in namespace {place[0]}"
         if isinstance(gateway_class, str) and gateway_class not in allowed:
             message = (
@@ -80,7 +81,7 @@ def parents(rollout: AgentRollout) -> tuple[tuple[Place, int], ...]:
 
     Not the Services of a mesh: they are in the rollout's own namespace, and no one gets a hostname by them.
     """
-    return _placed(rollout.spec.traffic.http_route, rollout.metadata.namespace)
+    return _placed(rollout.spec.traffic.own_route, rollout.metadata.namespace)
 
 
 def attached(rollout: AgentRollout, route: Mapping[str, Any] | None) -> frozenset[Place]:
@@ -88,7 +89,7 @@ def attached(rollout: AgentRollout, route: Mapping[str, Any] | None) -> frozense
     return frozenset(place for place, _ in _placed(_read(route), rollout.metadata.namespace))
 
 
-def _placed(route: HttpRouteTraffic | None, namespace: str) -> tuple[tuple[Place, int], ...]:
+def _placed(route: OwnRoute | None, namespace: str) -> tuple[tuple[Place, int], ...]:
     return tuple(
         ((ref.namespace or namespace, ref.name), index)
         for index, ref in enumerate(route.parent_refs if route else ())
@@ -96,9 +97,10 @@ def _placed(route: HttpRouteTraffic | None, namespace: str) -> tuple[tuple[Place
     )
 
 
-def _read(route: Mapping[str, Any] | None) -> HttpRouteTraffic | None:
+def _read(route: Mapping[str, Any] | None) -> HttpRouteTraffic | GrpcRouteTraffic | None:
+    model = GrpcRouteTraffic if (route or {}).get("kind") == GRPC_ROUTE else HttpRouteTraffic
     try:
-        return HttpRouteTraffic.model_validate((route or {}).get("spec"))
+        return model.model_validate((route or {}).get("spec"))
     except ValidationError:  # there is no route, or someone made another one of it
         return None
 
@@ -108,16 +110,22 @@ def with_old_place(rollout: AgentRollout, route: Mapping[str, Any] | None) -> Ag
 
     Weights are written to the route as always, a rollback's too. Without a route nothing is attached.
     """
-    traffic = rollout.spec.traffic
-    if traffic.http_route is None:
+    if rollout.spec.traffic.own_route is None:
         return rollout
-    old = _read(route)
-    if old is None:
-        return _with_traffic(rollout, Traffic())
-    kept = traffic.http_route.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames)
-    return _with_traffic(rollout, traffic.copy_with(http_route=kept))
-
-
-def _with_traffic(rollout: AgentRollout, traffic: Traffic) -> AgentRollout:
-    spec = rollout.spec.copy_with(traffic=traffic)
+    spec = rollout.spec.copy_with(traffic=_at_place(rollout.spec.traffic, _read(route)))
     return rollout.copy_with(spec=spec)
+
+
+def _at_place(traffic: Traffic, old: HttpRouteTraffic | GrpcRouteTraffic | None) -> Traffic:
+    """The same at the place of the old route; a route of the other kind stays as it is."""
+    match old, traffic.http_route, traffic.grpc_route:
+        case None, _, _:
+            return Traffic()
+        case HttpRouteTraffic(), HttpRouteTraffic() as http, _:
+            return Traffic(http_route=http.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames))
+        case GrpcRouteTraffic(), _, GrpcRouteTraffic() as grpc:
+            return Traffic(grpc_route=grpc.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames))
+        case HttpRouteTraffic(), _, _:
+            return Traffic(http_route=old)
+        case _:
+            return Traffic(grpc_route=old)
