@@ -21,7 +21,7 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
-from agentrollouts.simulation import cluster
+from agentrollouts.core.traffic.manifests import ROUTES
 from agentrollouts.simulation.cluster import weights_of_config as weights_of
 from testkit import recording
 from testkit.builders.names import service_of
@@ -51,7 +51,7 @@ def _check_traffic(
     shares = {each.percent for each in (before.detour, after.detour) if each}
     _check_drill(before, after)
     for write in decision.writes:
-        is_route = isinstance(write, Write) and write.manifest["kind"] == cluster.ROUTE
+        is_route = isinstance(write, Write) and write.manifest["kind"] in ROUTES
         left = {0, 10_000} if is_route else {100 - share for share in shares}
         for weights in _written_weights(write.manifest) if isinstance(write, Write) else ():
             assert all(weight >= 0 for weight in weights.values()), weights
@@ -86,7 +86,7 @@ def check_workloads(obs: Observation, decision: Decision) -> None:
     }
     if not shrunk:
         return
-    status, routes = obs.status, [route for (kind, _), route in obs.traffic.items() if kind == cluster.ROUTE]
+    status, routes = obs.status, [route for (kind, _), route in obs.traffic.items() if kind in ROUTES]
     serving = {record.service.name for record in (status.stable, status.canary) if record and record.service}
     refs = [ref for route in routes for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
     routed = {ref["name"] for ref in refs if ref.get("weight", 1)}
@@ -117,7 +117,7 @@ def check_patch(before: Manifest, after: Manifest) -> None:
 
 def _written_weights(manifest: Manifest) -> list[dict[str, int]]:
     """By Service or release, of each rule of a route."""
-    if manifest["kind"] == cluster.ROUTE:
+    if manifest["kind"] in ROUTES:
         rules = manifest["spec"]["rules"]
         return [{ref["name"]: ref["weight"] for ref in rule["backendRefs"]} for rule in rules]
     return [weights_of(manifest)] if "data" in manifest else []

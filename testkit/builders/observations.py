@@ -15,7 +15,7 @@ from agentrollouts.api.status import Outcome
 from agentrollouts.core.effects import Manifest, Patch
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
-from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.manifests import ROUTES, key_of
 from agentrollouts.core.traffic.state import Routing
 from agentrollouts.simulation.cluster import accepted, after, applied, noted
 from testkit.builders.names import (
@@ -32,7 +32,7 @@ from testkit.builders.names import (
 )
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
-from testkit.builders.routes import ROUTE, THEIRS, a_shop
+from testkit.builders.routes import THEIRS, a_shop
 
 
 def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:
@@ -44,7 +44,7 @@ def shown(rollout: AgentRollout) -> dict[tuple[str, str], Manifest]:
         key = key_of(change.manifest)
         objects[key] = after(change, theirs[key]) if isinstance(change, Patch) else applied(change.manifest)
     objects = theirs | objects
-    return objects | {key: accepted(route) for key, route in objects.items() if key in {ROUTE, THEIRS}}
+    return objects | {key: accepted(route) for key, route in objects.items() if key[0] in ROUTES}
 
 
 def owned_snapshots(releases: Iterable[str], uid: str = UID) -> dict[str, ObjectMeta]:

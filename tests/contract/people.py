@@ -18,6 +18,7 @@ GROUPS: Final = {
     "configmaps": "/api/v1",
     "cronjobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
+    "grpcroutes": "/apis/gateway.networking.k8s.io/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
     "jobs": "/apis/batch/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",

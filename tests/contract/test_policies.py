@@ -44,6 +44,7 @@ ELSEWHERE: Final = "policies-elsewhere"
 ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
 RULES: Final = {
     "route-makers": {"resources": ["httproutes"], "verbs": ["create"]},
+    "grpc-route-makers": {"resources": ["grpcroutes"], "verbs": ["create"]},
     "shop-patchers": {"resources": ["httproutes"], "verbs": ["patch"], "resourceNames": ["shop"]},
     "writers": {"resources": ["agentreleases"], "verbs": ["create", "update", "patch"]},
     "tone-readers": {"resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["tone"]},
@@ -56,6 +57,7 @@ PEOPLE: Final = {
     "dana": ["edit"],
     "lee": ["edit", "route-makers"],
     "ali": ["edit", "shop-patchers"],
+    "gia": ["edit", "grpc-route-makers"],
     "nina": ["writers", "tone-readers"],
     "sam": ["status-writers"],
 }
@@ -109,6 +111,12 @@ def a_route(name: str, rules: list[dict[str, Any]] | None = None, **metadata: ob
             "rules": rules or [{"name": "agent", "backendRefs": backends}],
         },
     }
+
+
+def a_grpc_route(name: str, *filters: dict[str, Any], **metadata: object) -> dict[str, Any]:
+    """A GRPCRoute with one Service and these filters."""
+    rule = {"backendRefs": [{"name": "stable", "port": 80}], "filters": list(filters)}
+    return a_route(name, [rule], **metadata) | {"kind": "GRPCRoute"}
 
 
 def a_deployment(name: str, namespace: str = WHERE, **metadata: object) -> dict[str, Any]:
@@ -273,6 +281,9 @@ def test_the_api_server_finds_no_type_error(world: Stack) -> None:
         ("dana", {"httpRoute": ROUTE}, "spec.traffic.httpRoute: dana may not create httproutes in namespace"),
         ("lee", {"httpRoute": ROUTE}, None),
         ("ali", {"httpRoute": ROUTE}, "spec.traffic.httpRoute: ali may not create httproutes in namespace"),
+        ("gia", {"grpcRoute": ROUTE}, None),
+        ("gia", {"httpRoute": ROUTE}, "spec.traffic.httpRoute: gia may not create httproutes in namespace"),
+        ("lee", {"grpcRoute": ROUTE}, "spec.traffic.grpcRoute: lee may not create grpcroutes in namespace"),
         ("dana", {"routePatch": PATCH}, "spec.traffic.routePatch: dana may not patch the httproute shop in"),
         ("lee", {"routePatch": PATCH}, "spec.traffic.routePatch: lee may not patch the httproute shop in"),
         ("ali", {"routePatch": PATCH}, None),
@@ -426,6 +437,11 @@ def filtered(name: str, *filters: dict[str, Any]) -> dict[str, Any]:
     return a_route(name, [rule], **marks(name))
 
 
+def to_parents(*parents: dict[str, Any]) -> dict[str, Any]:
+    """A patch of a route that attaches it to these alone; a mesh has no hostnames."""
+    return {"spec": {"hostnames": None, "parentRefs": list(parents)}}
+
+
 ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
     # ConfigMaps.
     "writes aws-auth": (
@@ -536,7 +552,28 @@ ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
         lambda us: us.patch(a_route("support"), {"spec": {"hostnames": ["a.example.com"]}}),
         None,
     ),
+    "splits the requests to a Service": (
+        lambda us: us.patch(a_route("support"), to_parents({"group": "", "kind": "Service", "name": "shop"})),
+        None,
+    ),
+    "splits those to a Service elsewhere": (
+        lambda us: us.patch(
+            a_route("support"),
+            to_parents({"group": "", "kind": "Service", "name": "shop", "namespace": ELSEWHERE}),
+        ),
+        "the operator attaches routes only to Gateways, and to Services of the same namespace",
+    ),
     "deletes its route": (lambda us: us.delete(a_route("support")), None),
+    # GRPCRoutes.
+    "creates a GRPCRoute": (lambda us: us.create(a_grpc_route("a", **marks("a"))), None),
+    "creates a GRPCRoute without marks": (
+        lambda us: us.create(a_grpc_route("a")),
+        "may change only weights and its own annotation in the GRPCRoute a",
+    ),
+    "creates a GRPCRoute that mirrors": (
+        lambda us: us.create(a_grpc_route("a", MIRROR, **marks("a"))),
+        "no route with filters",
+    ),
     # HTTPRoutes of others.
     "deletes someone's": (lambda us: us.delete(a_route("someones")), ONLY_WEIGHTS),
     "deletes a claimed one": (lambda us: us.delete(a_route("claimed")), ONLY_WEIGHTS),

@@ -153,6 +153,7 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         world.run(3600)
     for traffic in (
         {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"], **BY_KIND}},
+        {"grpcRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"]}},
         {"routePatch": {"name": "shop", "rule": "agent"}},
     ):
         for state in State:

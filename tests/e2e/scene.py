@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import API_VERSION, FIELD_MANAGER
@@ -124,7 +124,7 @@ class Shop:
         self.asked = ""
         self.ref = scene.ref("AgentRollout", agent)
         self.config = scene.ref("ConfigMap", f"{agent}-traffic")
-        self.route = scene.ref("HTTPRoute", agent)
+        self.route = scene.ref("GRPCRoute" if "grpcRoute" in self._traffic else "HTTPRoute", agent)
 
     def ships(self, version: str, *, failing: float | None = None, **spec: object) -> None:
         """Make a release and ask for it, as one commit would; `spec` changes the plan from now on."""
@@ -177,7 +177,11 @@ class Shop:
     @property
     def traffic(self) -> Ref:
         """The object that moves requests."""
-        return self.route if "httpRoute" in self.spec.get("traffic", {}) else self.config  # type: ignore[operator] # as above
+        return self.route if {"httpRoute", "grpcRoute"} & self._traffic.keys() else self.config
+
+    @property
+    def _traffic(self) -> Manifest:
+        return cast("Manifest", self.spec.get("traffic", {}))
 
     def until(self, what: str, condition: Callable[[], object]) -> None:
         """Wait until something is true of it; then the witness knows its traffic objects of that time too.

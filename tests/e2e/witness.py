@@ -17,6 +17,7 @@ import requests
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import ANNOTATION_DETOUR, ANNOTATION_ROLLED_BACK
+from agentrollouts.core.traffic.manifests import ROUTES
 from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest
 
@@ -27,6 +28,7 @@ WATCHED: Final = (
     "AgentRolloutAction",
     "ConfigMap",
     "Event",
+    "GRPCRoute",
     "HTTPRoute",
 )
 PATIENCE: Final = 60.0
@@ -48,7 +50,7 @@ class Version:
     @property
     def weights(self) -> tuple[int, int]:
         """Stable's and canary's weight in a traffic object."""
-        if self.manifest["kind"] == "HTTPRoute":
+        if self.manifest["kind"] in ROUTES:
             backends = self.manifest["spec"]["rules"][-1]["backendRefs"]
             first, second = [*(backend["weight"] for backend in backends), 0][:2]
             return first, second

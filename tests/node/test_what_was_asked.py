@@ -17,6 +17,10 @@ RARE: Final = {
     "delete agentrollouts.dev/agentrolloutactions",  # one that was answered long ago
     "delete configmaps",  # a traffic ConfigMap that someone made immutable
     "delete gateway.networking.k8s.io/httproutes",  # a rollout that no longer wants its route
+    "create gateway.networking.k8s.io/grpcroutes",  # a rollout of an agent that serves gRPC
+    "delete gateway.networking.k8s.io/grpcroutes",  # the same
+    "get gateway.networking.k8s.io/grpcroutes",  # the same
+    "patch gateway.networking.k8s.io/grpcroutes",  # the same
     "get agentrollouts.dev/agentfreezes",  # after a conflict
     "get agentrollouts.dev/agentreleases",  # the same
     "get agentrollouts.dev/agentrolloutactions",  # the same

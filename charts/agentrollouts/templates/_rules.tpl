@@ -45,14 +45,14 @@ and old actions that are answered.
     - patch   # server-side apply: new weights, a further owner of a snapshot
     - delete  # a traffic ConfigMap that someone made immutable, in the very version that was seen
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
+  resources: [httproutes, grpcroutes]
   verbs:
     - get     # what the route shows after a write
     - list    # the start of the watch
     - watch   # foreign writes to a route of ours, and to the weights in a route of a user
     - create  # the route that a rollout owns
     - patch   # its weights by server-side apply, those in a user's route by JSON patch
-    - delete  # the owned route, once traffic.httpRoute is taken from the spec
+    - delete  # the owned route, once traffic.httpRoute or traffic.grpcRoute is taken from the spec
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs:

@@ -162,7 +162,7 @@ class Reason(StrEnum):
     APPLYING = "Applying", "The weights are written but not yet observed on the route."
     GATEWAY_API_MISSING = (
         "GatewayAPIMissing",
-        "The cluster does not have HTTPRoute; install the Gateway API.",
+        "The cluster does not have this kind of route; install the Gateway API.",
     )
     NOT_ACCEPTED = "NotAccepted", "The Gateway did not accept the route."
     REFS_NOT_RESOLVED = "RefsNotResolved", "The Gateway cannot resolve a backend of the route."
@@ -173,7 +173,7 @@ class Reason(StrEnum):
         "The rule of the HTTPRoute has sessionPersistence, which keeps users on the canary at weight 0.",
     )
     ROUTE_NOT_FOUND = "RouteNotFound", "The HTTPRoute in routePatch does not exist."
-    ROUTE_NOT_OWNED = "RouteNotOwned", "An HTTPRoute of that name is owned by someone else."
+    ROUTE_NOT_OWNED = "RouteNotOwned", "A route of that name is owned by someone else."
     ROUTE_UNEXPECTED = (
         "RouteUnexpected",
         "The rule of the HTTPRoute is not as expected, so it is not changed.",

@@ -125,7 +125,7 @@ class AgentReleaseSpec(ApiModel):
     """Parts of the bundle. `prompt` and `model` are required. Use `kubectl apply --server-side` for a file
     above 256 KiB, since client-side apply keeps a copy of the file in an annotation."""
     serving: Serving | None = None
-    """How requests reach this release. Required if the rollout splits traffic with an HTTPRoute, unless
+    """How requests reach this release. Required if the rollout splits traffic with a route, unless
     `spec.workload` of the rollout makes its agents. If both are there, this Service is used, and nothing is
     made."""
     requires: Annotated[

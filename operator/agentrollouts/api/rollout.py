@@ -138,15 +138,17 @@ class AgentRolloutSpec(ApiModel):
                 "rollback.verify.gates",
             ),
             cel(
-                "!has(self.workload) || has(self.traffic.httpRoute) || has(self.traffic.routePatch)",
-                "`workload` needs `traffic.httpRoute` or `traffic.routePatch`; agents that split their "
-                "requests themselves run all releases in one Deployment",
+                "!has(self.workload) || has(self.traffic.httpRoute) || has(self.traffic.grpcRoute) || "
+                "has(self.traffic.routePatch)",
+                "`workload` needs `httpRoute`, `grpcRoute` or `routePatch` in `traffic`; agents that "
+                "split their requests themselves run all releases in one Deployment",
                 "workload",
             ),
             cel(
-                "!has(self.fallback) || has(self.traffic.httpRoute) || has(self.traffic.routePatch)",
-                "`fallback` needs `traffic.httpRoute` or `traffic.routePatch`; agents that split their "
-                "requests themselves read in `<rollout>-traffic` that they are switched off",
+                "!has(self.fallback) || has(self.traffic.httpRoute) || has(self.traffic.grpcRoute) || "
+                "has(self.traffic.routePatch)",
+                "`fallback` needs `httpRoute`, `grpcRoute` or `routePatch` in `traffic`; agents that "
+                "split their requests themselves read in `<rollout>-traffic` that they are switched off",
                 "fallback",
             ),
             cel(

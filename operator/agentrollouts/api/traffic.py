@@ -13,17 +13,43 @@ from agentrollouts.api.people.person import Requester
 from agentrollouts.api.release import ServiceRef
 
 
-class ParentRef(ApiModel):
-    """The Gateway that a route is attached to."""
+class ParentKind(StrEnum):
+    """What a route is attached to."""
 
+    GATEWAY = "Gateway"
+    SERVICE = "Service"
+
+
+class ParentRef(ApiModel):
+    """The Gateway, or the Service of a mesh, that a route is attached to."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.kind) || self.kind != 'Service' || !has(self.namespace)",
+                "`namespace` must be absent for a Service, which is in the namespace of the rollout",
+                "namespace",
+            )
+        )
+    )
+
+    kind: ParentKind | None = None
+    """Kind of the parent: Gateway or Service. With Service, a mesh splits the requests to that Service, which
+    is in the namespace of the rollout. Defaults to Gateway."""
     name: ObjectName
-    """Name of the Gateway."""
+    """Name of the Gateway or Service."""
     namespace: DnsLabel | None = None
-    """Namespace of the Gateway. Defaults to that of the rollout."""
+    """Namespace of the Gateway. Defaults to that of the rollout. Must be absent for a Service."""
     section_name: ObjectName | None = None
-    """Name of one listener of the Gateway. Defaults to all listeners that accept the route."""
+    """Name of one listener of the Gateway, or of one port of the Service. Defaults to all listeners that
+    accept the route, or to all ports."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Port of the listener. Defaults to any port."""
+    """Port of the listener or of the Service. Defaults to any port."""
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether it is a Gateway, rather than a Service."""
+        return self.kind is not ParentKind.SERVICE
 
 
 Hostname = Annotated[
@@ -91,23 +117,47 @@ class Cohort(ApiModel):
     """
 
 
-class HttpRouteTraffic(ApiModel):
+_HOSTNAMES = cel(
+    "!has(self.hostnames) || self.hostnames.size() == 0 || "
+    "self.parentRefs.exists(p, !has(p.kind) || p.kind != 'Service')",
+    "`hostnames` needs a parent of kind Gateway; in a mesh, requests are those to the Service",
+    "hostnames",
+)
+
+
+class OwnRoute(ApiModel):
+    """What all routes have in common that the operator owns."""
+
+    parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
+    """Gateways to attach to, or Services of a mesh."""
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
+    """Hostnames of the agent, for parents of kind Gateway. Defaults to all hostnames of the listener."""
+    statusless: bool = False
+    """Whether the gateway or mesh never writes the status of a route. If true, the weights count as applied
+    as soon as the route is written, and counted runs confirm them. If false, every parent must report the
+    route as accepted and its references as resolved before the canary advances. Defaults to false."""
+
+
+class GrpcRouteTraffic(OwnRoute):
+    """A GRPCRoute of the Gateway API that the operator owns, named after the rollout."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_HOSTNAMES))
+
+
+class HttpRouteTraffic(OwnRoute):
     """An HTTPRoute of the Gateway API that the operator owns, named after the rollout."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            _HOSTNAMES,
             cel(
                 "!has(self.bucketHeader) || self.bucketHeader.lowerAscii() != 'agent-cohort'",
                 "`bucketHeader` must not be `agent-cohort`, which the route removes",
                 "bucketHeader",
-            )
+            ),
         )
     )
 
-    parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
-    """Gateways to attach to."""
-    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16, json_schema_extra=LIST_SET)] = ()
-    """Hostnames of the agent. Defaults to all hostnames of the listener."""
     cohorts: Annotated[tuple[Cohort, ...], Field(max_length=8, json_schema_extra=list_map("name"))] = ()
     """Requests that one release serves, whatever the weights are. They are neither judged nor counted, so
     `metrics.labels.cohort` is required. If several match, the gateway chooses the longest path, then the most
@@ -116,10 +166,6 @@ class HttpRouteTraffic(ApiModel):
     """Request header with the bucket of the user, 00 to 99, which the edge must set. The buckets below the
     weight get the canary; requests without a bucket get stable. If absent, each request is drawn by itself.
     """
-    statusless: bool = False
-    """Whether the gateway or mesh never writes the status of a route. If true, the weights count as applied
-    as soon as the route is written, and counted runs confirm them. If false, every parent must report the
-    route as accepted and its references as resolved before the canary advances. Defaults to false."""
 
 
 class RoutePatch(ApiModel):
@@ -146,21 +192,35 @@ class Traffic(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
-                "!(has(self.httpRoute) && has(self.routePatch))",
-                "may have only one of `httpRoute` and `routePatch`",
+                "[has(self.httpRoute), has(self.grpcRoute), has(self.routePatch)].filter(f, f).size() < 2",
+                "may have only one of `httpRoute`, `grpcRoute` and `routePatch`",
             )
         )
     )
 
     http_route: HttpRouteTraffic | None = None
     """HTTPRoute that the operator owns, named after the rollout."""
+    grpc_route: GrpcRouteTraffic | None = None
+    """GRPCRoute that the operator owns, named after the rollout, for agents that serve gRPC."""
     route_patch: RoutePatch | None = None
     """Rule of an HTTPRoute that you own, with a backend for each release. The operator sets its weights."""
 
     @property
     def by_route(self) -> bool:
         """Whether a gateway splits the requests, so that each release needs a Service."""
-        return self.http_route is not None or self.route_patch is not None
+        return self.own_route is not None or self.route_patch is not None
+
+    @property
+    def own_route(self) -> OwnRoute | None:
+        """The route that the operator owns."""
+        return self.http_route or self.grpc_route
+
+    @property
+    def route_field(self) -> str:
+        """The field with the route."""
+        if self.route_patch:
+            return "routePatch"
+        return "grpcRoute" if self.grpc_route else "httpRoute"
 
 
 class Fallback(ApiModel):

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.core.release.snapshot import Snapshot, contents
 from agentrollouts.core.traffic.conflicts import NAMED
+from agentrollouts.core.traffic.manifests import ROUTES
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.ages import Ages
 from agentrollouts.shell.answered import AnsweredActions
@@ -32,7 +33,6 @@ from agentrollouts.shell.relations import (
     CONFIG_MAP,
     RELEASE,
     ROLLOUT,
-    ROUTE,
     claim_of,
     door_numbers,
     entries,
@@ -177,7 +177,7 @@ class Cache:
 
     def beside(self, manifest: Manifest, *, is_gone: bool = False) -> tuple[Ref, ...]:
         """The rollouts at the doors that a route comes to or leaves, a few each; of a rollout, dependents."""
-        if manifest["kind"] != ROUTE:
+        if manifest["kind"] not in ROUTES:
             return dependents(manifest, self, is_gone=is_gone) if manifest["kind"] == ROLLOUT else ()
         key = Ref.of(manifest)
         stored = self._objects.get(key)

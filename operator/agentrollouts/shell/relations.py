@@ -15,6 +15,7 @@ from agentrollouts.core.release.snapshot import released
 from agentrollouts.core.states import ENDS
 from agentrollouts.core.traffic.backends import weighted
 from agentrollouts.core.traffic.conflicts import doors
+from agentrollouts.core.traffic.manifests import HTTP_ROUTE, ROUTES
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.shell.index import requirements
 
@@ -23,7 +24,7 @@ CONFIG_MAP: Final = "ConfigMap"
 FREEZE: Final = "AgentFreeze"
 RELEASE: Final = "AgentRelease"
 ROLLOUT: Final = "AgentRollout"
-ROUTE: Final = "HTTPRoute"
+ROUTE: Final = HTTP_ROUTE
 
 CLAIM: Final = "claim"
 """Opens the entry of an object of another owner that a rollout has claimed."""
@@ -44,7 +45,7 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
         yield FREEZE, key.namespace
         return
     yield from ((CLAIM, Ref(ROLLOUT, key.namespace, name)) for name in table.claimants(manifest))
-    if key.kind == ROUTE:
+    if key.kind in ROUTES:
         yield from door_numbers(manifest)
         yield from {f"{key.namespace}/{name}" for name in weighted([manifest])}
         return

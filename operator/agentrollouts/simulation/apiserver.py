@@ -20,7 +20,8 @@ from agentrollouts.core.action.retention import AnsweredAction
 from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch, Problem, Write
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.requests.answering import Answer
-from agentrollouts.core.traffic.manifests import key_of
+from agentrollouts.core.traffic.gateways import route_of
+from agentrollouts.core.traffic.manifests import ROUTES, key_of
 from agentrollouts.core.workload.template import service_of, stamped, stamped_service
 from agentrollouts.simulation import cluster
 
@@ -59,7 +60,7 @@ class ApiServer:
         name, patched = self.rollout.metadata.name, self.rollout.spec.traffic.route_patch
         if patched and (route := self.traffic.get((cluster.ROUTE, patched.name))):
             weights = cluster.weights_of_route(route, patched.rule)
-        elif route := self.traffic.get((cluster.ROUTE, name)):
+        elif route := route_of(self.rollout, self.traffic):
             weights = cluster.weights_of_route(route)
         else:
             config = self.traffic.get((cluster.CONFIG_MAP, f"{name}-traffic"))
@@ -169,13 +170,13 @@ class ApiServer:
             stored = self.snapshots[name]
             self.snapshots[name] = cluster.noted(stored, manifest, manager)
             return self.snapshots[name] != stored
-        if kind == cluster.ROUTE and not self.has_gateway_api:
-            missing = Problem(Reason.GATEWAY_API_MISSING, "the cluster has no HTTPRoute kind")
+        if kind in ROUTES and not self.has_gateway_api:
+            missing = Problem(Reason.GATEWAY_API_MISSING, f"the cluster has no {kind} kind")
             self.problem = self.problem or missing
             return False
         before = self.traffic.get((kind, name))
         done = cluster.applied(manifest, before)
-        self.put(self._followed(done) if kind == cluster.ROUTE else done)
+        self.put(self._followed(done) if kind in ROUTES else done)
         return self.traffic[kind, name] != before
 
     def catch_up(self) -> None:
@@ -183,7 +184,7 @@ class ApiServer:
         if not self.gateway_follows:
             return
         for (kind, _), manifest in tuple(self.traffic.items()):
-            if kind == cluster.ROUTE and not cluster.is_accepted(manifest):
+            if kind in ROUTES and not cluster.is_accepted(manifest):
                 self.put(cluster.accepted(manifest))
 
     def _followed(self, route: Manifest) -> Manifest:

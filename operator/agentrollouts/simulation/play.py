@@ -17,9 +17,10 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord, WeightsStatus
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.release.content import ConfigMapData
+from agentrollouts.core.traffic.gateways import route_of
 from agentrollouts.core.workload.template import service_of
 from agentrollouts.simulation.agents import Agent, Drawn
-from agentrollouts.simulation.cluster import DEPLOYMENT, ROUTE, materialise, template_for
+from agentrollouts.simulation.cluster import DEPLOYMENT, materialise, template_for
 from agentrollouts.simulation.script import Behavior, Edit, Script, at
 from agentrollouts.simulation.world import Change, Metrics, World
 
@@ -233,7 +234,7 @@ def _carry_out(edit: Edit, world: World) -> str:
 
 def _meddle(world: World, weight: int) -> None:
     """Someone else sets the weights of our route."""
-    route = world.traffic.get((ROUTE, world.rollout.metadata.name))
+    route = route_of(world.rollout, world.traffic)
     if route is None:
         return
     *others, main = route["spec"]["rules"]

@@ -42,6 +42,7 @@ RULES = {
     ("agentrollouts.dev", "agentfreezes/status"): {"update"},
     ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete"},
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("gateway.networking.k8s.io", "grpcroutes"): {"get", "list", "watch", "create", "patch", "delete"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
     ("", "events"): {"create"},
 }
@@ -221,6 +222,7 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
         ("agentrollouts.dev", "agentrolloutrecords"),
         ("agentrollouts.dev", "agentrolloutactions"),
         ("gateway.networking.k8s.io", "httproutes"),
+        ("gateway.networking.k8s.io", "grpcroutes"),
         ("", "configmaps"),
     }
 

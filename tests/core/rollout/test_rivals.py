@@ -179,7 +179,7 @@ def test_a_shared_hostname_is_a_warning_that_stops_nothing() -> None:
         "True",
         "HostnameShared",
     )
-    assert "HTTPRoute shop/x" in conditions["RouteConflict"].message
+    assert "route shop/x" in conditions["RouteConflict"].message
     assert (conditions["Ready"].status, conditions["Stalled"].status) == ("True", "False")
     assert [event.reason for event in decision.events if event.is_warning] == [Reason.HOSTNAME_SHARED]
 
@@ -205,4 +205,4 @@ def test_many_routes_at_one_door_are_not_listed() -> None:
     names = tuple(f"shop/{letter}" for letter in "abcd")
     decision = decide(an_observation(a_rollout().asking_for(OLD).serving(OLD), same_door=names))
     assert decision.status is not None
-    assert "more than 3 other HTTPRoutes" in decision.status.conditions[-1].message
+    assert "more than 3 other routes" in decision.status.conditions[-1].message

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import LABEL_AGENT, LABEL_RELEASE, LABEL_ROLLOUT
-from agentrollouts.core.traffic.manifests import is_made_for
+from agentrollouts.core.traffic.manifests import ROUTES, is_made_for
 from agentrollouts.shell.cache import NEIGHBORS, TOMBSTONES, Cache
 from agentrollouts.shell.relations import CONFIG_MAP, RELEASE, ROLLOUT, ROUTE
 from testkit.properties import usually
@@ -267,6 +267,20 @@ def test_routes_at_one_door_are_found_whatever_they_were_before() -> None:
     assert cache.routes_beside(at_door("a", 2, "x")) == []
     assert cache.beside(at_door("b", 6, "z", "there")) == ()
     assert cache.beside(an_object(RELEASE, "a", 7)) == ()
+
+
+@pytest.mark.parametrize("kind", ROUTES)
+def test_a_route_of_any_kind_keeps_its_services_and_its_door(kind: str) -> None:
+    """A Service with a weight is known to have requests; a rollout is looked at when a neighbor comes."""
+    cache = Cache()
+    cache.put(an_object(ROLLOUT, "a", 1))
+    cache.put(at_door("a", 2, "x"))
+    route = at_door("b", 3, "x") | {"kind": kind}
+    refs = [{"name": "one", "weight": 1}, {"name": "none", "weight": 0}]
+    route["spec"]["rules"] = [{"backendRefs": refs}]
+    assert cache.beside(route) == (Ref(ROLLOUT, "here", "a"),)
+    cache.put(route)
+    assert (cache.sends_to("here", "one"), cache.sends_to("here", "none")) == (True, False)
 
 
 def test_a_route_that_names_a_door_twice_is_taken_in_and_out() -> None:

@@ -8,6 +8,7 @@ import kopf
 import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
+from agentrollouts.core.traffic.manifests import GRPC_ROUTE
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.watch import configure, log_in, register
@@ -15,7 +16,7 @@ from agentrollouts.shell.relations import ACTION, CONFIG_MAP, FREEZE, RELEASE, R
 from agentrollouts.shell.workqueue import WorkQueue
 from tests.adapters.server import answer, serving
 
-WATCHED = (RELEASE, ROLLOUT, ACTION, FREEZE, CONFIG_MAP, ROUTE)
+WATCHED = (RELEASE, ROLLOUT, ACTION, FREEZE, CONFIG_MAP, ROUTE, GRPC_ROUTE)
 
 
 def an_event(verb: str, version: int) -> bytes:
@@ -66,7 +67,7 @@ async def test_every_change_of_our_kinds_reaches_the_cache(
 
 
 def test_nothing_else_is_watched() -> None:
-    """Six kinds, one handler for each; no timer, daemon or finalizer."""
+    """Seven kinds, one handler for each; no timer, daemon or finalizer."""
     handlers = registered(Cache())._watching.get_all_handlers()  # noqa: SLF001 kopf has no other way
     assert {str(each.id) for each in handlers} == {f"watch-{KINDS[kind].plural}" for kind in WATCHED}
 

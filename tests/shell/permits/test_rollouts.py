@@ -1,5 +1,8 @@
 """Inputs: settings of an administrator, what tenants apply. Outputs: what is shipped, attached and said."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from agentrollouts.adapters.cluster.errors import UnavailableError
@@ -266,7 +269,8 @@ def test_a_gateway_that_is_not_there_is_awaited() -> None:
     run(scenario())
 
 
-def test_an_edit_cannot_move_the_route_to_another_class() -> None:
+@pytest.mark.parametrize("elsewhere", [ELSEWHERE, {"grpcRoute": ELSEWHERE["httpRoute"]}])
+def test_an_edit_cannot_move_the_route_to_another_class(elsewhere: Mapping[str, Any]) -> None:
     """Of a rollout that serves: the route stays where it is, requests go on, and the condition says why."""
 
     async def scenario() -> None:
@@ -278,9 +282,10 @@ def test_an_edit_cannot_move_the_route_to_another_class() -> None:
             await pass_time(30)
             assert shell.ready() == ("True", "Healthy")
 
-            shell.api.edit(ROLLOUT, traffic=ELSEWHERE)
+            shell.api.edit(ROLLOUT, traffic=elsewhere)
             await pass_time(120)
             assert (shell.ready(), attached(shell)) == (("False", "GatewayNotPermitted"), ["public"])
+            assert not [key for key in shell.api.objects if key.kind == "GRPCRoute"]
 
             shell.api.edit(ROLLOUT, traffic=BY_ROUTE)
             await pass_time(30)

@@ -119,4 +119,6 @@ class Listed:
         name, traffic = Ref.of(self.manifest).name, (self.manifest.get("spec") or {}).get("traffic") or {}
         if "routePatch" in traffic:
             return f"HTTPRoute {traffic['routePatch'].get('name')}"
+        if "grpcRoute" in traffic:
+            return f"GRPCRoute {name}"
         return f"HTTPRoute {name}" if "httpRoute" in traffic else f"ConfigMap {name}-traffic"

@@ -111,11 +111,10 @@ def missing_service(spec: AgentRolloutSpec, record: ReleaseRecord | None) -> Pro
     """Why a route cannot send requests to this release; None if it can, or if there is no route."""
     if record is None or record.service or not spec.traffic.by_route:
         return None
-    field = "httpRoute" if spec.traffic.http_route else "routePatch"
     return Problem(
         Reason.SERVICE_MISSING,
-        f"release {record.release} has no `serving.service`, which `spec.traffic.{field}` needs without "
-        "`spec.workload`",
+        f"release {record.release} has no `serving.service`, which `spec.traffic.{spec.traffic.route_field}` "
+        "needs without `spec.workload`",
     )
 
 

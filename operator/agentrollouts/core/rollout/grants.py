@@ -31,32 +31,34 @@ def grant_refusal(rollout: AgentRollout, grants: Iterable[Grant]) -> Problem | N
 
     Each parent has all hostnames of the route, so all must be permitted at each of them.
     """
-    namespace, route = rollout.metadata.namespace, rollout.spec.traffic.http_route
+    namespace, route = rollout.metadata.namespace, rollout.spec.traffic.own_route
+    field = f"spec.traffic.{rollout.spec.traffic.route_field}"
     mine = [grant for grant in grants if not grant.namespaces or _matches(namespace, grant.namespaces)]
-    for index, (place, parent) in enumerate(parents(rollout)):
+    for place, index in parents(rollout):
         there = [grant for grant in mine if _matches("/".join(place), grant.gateways)]
-        title = f"Gateway {parent.name} in namespace {place[0]}"
+        title = f"Gateway {place[1]} in namespace {place[0]}"
         if not there:
             permitted = ", ".join(dict.fromkeys(name for grant in mine for name in grant.gateways))
             return Problem(
                 Reason.GATEWAY_NOT_PERMITTED,
-                f"spec.traffic.httpRoute.parentRefs[{index}]: the operator's settings do not permit "
+                f"{field}.parentRefs[{index}]: the operator's settings do not permit "
                 f"namespace {namespace} to attach routes to {title} (gateways); "
                 + (f"name one of {permitted}, or ask the administrator" if mine else "ask the administrator"),
             )
-        if route and (problem := _host_refusal(namespace, route.hostnames, there, title)):
+        if route and (
+            problem := _host_refusal(namespace, route.hostnames, there, title, f"{field}.hostnames")
+        ):
             return problem
     return None
 
 
 def _host_refusal(
-    namespace: str, hostnames: Sequence[str], grants: Sequence[Grant], title: str
+    namespace: str, hostnames: Sequence[str], grants: Sequence[Grant], title: str, field: str
 ) -> Problem | None:
     if any(not grant.hosts for grant in grants):
         return None
     hosts = tuple(dict.fromkeys(host for grant in grants for host in grant.hosts))
     where, remedy = f"at {title} (gateways.hosts)", f"name hostnames of {', '.join(hosts)}"
-    field = "spec.traffic.httpRoute.hostnames"
     if not hostnames:
         message = (
             f"{field}: is empty, which stands for all hostnames of the listener; the operator's settings"

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
-from agentrollouts.api.traffic import HttpRouteTraffic, ParentRef, Traffic
+from agentrollouts.api.traffic import GrpcRouteTraffic, HttpRouteTraffic, OwnRoute, Traffic
 from agentrollouts.core.effects import Problem
+from agentrollouts.core.traffic.manifests import GRPC_ROUTE
 
 Place = tuple[str, str]
 """Namespace and name of a Gateway."""
@@ -57,9 +58,9 @@ def gateway_refusal(
             classes are read.
     """
     unread: Problem | None = None
-    for index, (place, parent) in enumerate(parents(rollout)):
-        field = f"spec.traffic.httpRoute.parentRefs[{index}]"
-        gateway_class, title = classes.get(place, NOT_YET), f"Gateway {parent.name} in namespace {place[0]}"
+    for place, index in parents(rollout):
+        field = f"spec.traffic.{rollout.spec.traffic.route_field}.parentRefs[{index}]"
+        gateway_class, title = classes.get(place, NOT_YET), f"Gateway {place[1]} in namespace {place[0]}"
         if isinstance(gateway_class, str) and gateway_class not in allowed:
             message = (
                 f"{field}: {title} is of class {gateway_class}, which the operator's settings do not permit "
@@ -75,9 +76,12 @@ def gateway_refusal(
     return unread
 
 
-def parents(rollout: AgentRollout) -> tuple[tuple[Place, ParentRef], ...]:
-    """The Gateways that the spec attaches a route to."""
-    return _placed(rollout.spec.traffic.http_route, rollout.metadata.namespace)
+def parents(rollout: AgentRollout) -> tuple[tuple[Place, int], ...]:
+    """The Gateways that the spec attaches a route to, each with its position among the parents.
+
+    Not the Services of a mesh: they are in the rollout's own namespace, and no one gets a hostname by them.
+    """
+    return _placed(rollout.spec.traffic.own_route, rollout.metadata.namespace)
 
 
 def attached(rollout: AgentRollout, route: Mapping[str, Any] | None) -> frozenset[Place]:
@@ -85,15 +89,18 @@ def attached(rollout: AgentRollout, route: Mapping[str, Any] | None) -> frozense
     return frozenset(place for place, _ in _placed(_read(route), rollout.metadata.namespace))
 
 
-def _placed(route: HttpRouteTraffic | None, namespace: str) -> tuple[tuple[Place, ParentRef], ...]:
+def _placed(route: OwnRoute | None, namespace: str) -> tuple[tuple[Place, int], ...]:
     return tuple(
-        ((ref.namespace or namespace, ref.name), ref) for ref in (route.parent_refs if route else ())
+        ((ref.namespace or namespace, ref.name), index)
+        for index, ref in enumerate(route.parent_refs if route else ())
+        if ref.is_gateway
     )
 
 
-def _read(route: Mapping[str, Any] | None) -> HttpRouteTraffic | None:
+def _read(route: Mapping[str, Any] | None) -> HttpRouteTraffic | GrpcRouteTraffic | None:
+    model = GrpcRouteTraffic if (route or {}).get("kind") == GRPC_ROUTE else HttpRouteTraffic
     try:
-        return HttpRouteTraffic.model_validate((route or {}).get("spec"))
+        return model.model_validate((route or {}).get("spec"))
     except ValidationError:  # there is no route, or someone made another one of it
         return None
 
@@ -103,16 +110,22 @@ def with_old_place(rollout: AgentRollout, route: Mapping[str, Any] | None) -> Ag
 
     Weights are written to the route as always, a rollback's too. Without a route nothing is attached.
     """
-    traffic = rollout.spec.traffic
-    if traffic.http_route is None:
+    if rollout.spec.traffic.own_route is None:
         return rollout
-    old = _read(route)
-    if old is None:
-        return _with_traffic(rollout, Traffic())
-    kept = traffic.http_route.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames)
-    return _with_traffic(rollout, traffic.copy_with(http_route=kept))
-
-
-def _with_traffic(rollout: AgentRollout, traffic: Traffic) -> AgentRollout:
-    spec = rollout.spec.copy_with(traffic=traffic)
+    spec = rollout.spec.copy_with(traffic=_at_place(rollout.spec.traffic, _read(route)))
     return rollout.copy_with(spec=spec)
+
+
+def _at_place(traffic: Traffic, old: HttpRouteTraffic | GrpcRouteTraffic | None) -> Traffic:
+    """The same at the place of the old route; a route of the other kind stays as it is."""
+    match old, traffic.http_route, traffic.grpc_route:
+        case None, _, _:
+            return Traffic()
+        case HttpRouteTraffic(), HttpRouteTraffic() as http, _:
+            return Traffic(http_route=http.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames))
+        case GrpcRouteTraffic(), _, GrpcRouteTraffic() as grpc:
+            return Traffic(grpc_route=grpc.copy_with(parent_refs=old.parent_refs, hostnames=old.hostnames))
+        case HttpRouteTraffic(), _, _:
+            return Traffic(http_route=old)
+        case _:
+            return Traffic(grpc_route=old)

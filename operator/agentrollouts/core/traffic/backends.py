@@ -1,4 +1,4 @@
-"""The backends of any HTTPRoute, ours or not: to which Services it sends requests."""
+"""The backends of any route, ours or not: to which Services it sends requests."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -62,7 +62,7 @@ def unresolved(obs: Observed, status: AgentRolloutStatus, report: gateways.Repor
         record.service.name if record and record.service else None
         for record in (status.canary, status.stable)
     )
-    is_ours = obs.rollout.spec.traffic.http_route is not None
+    is_ours = obs.rollout.spec.traffic.own_route is not None
     for text in report.unresolved:
         names_stable = stable is not None and gateways.names(text, stable)
         if canary and (gateways.names(text, canary) or (is_ours and not names_stable)):

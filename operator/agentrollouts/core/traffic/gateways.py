@@ -13,11 +13,11 @@ from typing import Any, Final
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import HttpRouteTraffic, RoutePatch
+from agentrollouts.api.traffic import OwnRoute, RoutePatch
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.core.traffic.backends import backends_of_rule
-from agentrollouts.core.traffic.manifests import ROUTE_API, Objects
+from agentrollouts.core.traffic.manifests import HTTP_ROUTE, ROUTE_API, ROUTES, Objects, own_route
 from agentrollouts.core.traffic.observed import Observed
 
 SILENCE: Final = timedelta(seconds=30)
@@ -52,7 +52,8 @@ class Report:
 
 def read(obs: Observed) -> Report:
     """What the gateways say; of one that never writes status, and without a route, nothing is expected."""
-    route_spec, route = _route_spec(obs.rollout), route_of(obs.rollout, obs.traffic)
+    traffic, route = obs.rollout.spec.traffic, route_of(obs.rollout, obs.traffic)
+    route_spec = traffic.own_route or traffic.route_patch
     if route_spec is None or route is None:
         return Report()
     unresolved = tuple(
@@ -65,15 +66,18 @@ def read(obs: Observed) -> Report:
         return Report()
     since = _since(obs.status, obs.now)
     if since is not None and since + SILENCE > obs.now:
-        waiting = f"HTTPRoute {route['metadata']['name']} is written; its gateway has not reported it yet"
+        waiting = f"{_title(route)} is written; its gateway has not reported it yet"
         return Report(Problem(Reason.APPLYING, waiting), since + SILENCE)
-    return Report(Problem(Reason.NO_GATEWAY, f"{silent}{_advice(route_spec)}"))
+    return Report(Problem(Reason.NO_GATEWAY, f"{silent}{_advice(traffic.route_field)}"))
 
 
 def route_of(rollout: AgentRollout, seen: Objects) -> Manifest | None:
     """The route that splits the requests; None if there is none in the spec or in the cluster."""
-    patched = rollout.spec.traffic.route_patch
-    return seen.get(("HTTPRoute", patched.name if patched else rollout.metadata.name))
+    patched, own = rollout.spec.traffic.route_patch, own_route(rollout)
+    if patched:
+        return seen.get((HTTP_ROUTE, patched.name))
+    keys = (own,) if own else ((kind, rollout.metadata.name) for kind in ROUTES)
+    return next((seen[key] for key in keys if key in seen), None)
 
 
 def follow(rollout: AgentRollout, seen: Objects) -> bool:
@@ -90,8 +94,8 @@ def names(text: str, service: str) -> bool:
     return re.search(rf"(?<![-a-z0-9.]){re.escape(service)}(?![-a-z0-9/]|\.[a-z0-9])", text) is not None
 
 
-def _route_spec(rollout: AgentRollout) -> HttpRouteTraffic | RoutePatch | None:
-    return rollout.spec.traffic.http_route or rollout.spec.traffic.route_patch
+def _title(route: Manifest) -> str:
+    return f"{route['kind']} {route['metadata']['name']}"
 
 
 def _since(status: AgentRolloutStatus, now: datetime) -> datetime | None:
@@ -104,15 +108,13 @@ def _since(status: AgentRolloutStatus, now: datetime) -> datetime | None:
 
 def _refusal(route: Manifest, unresolved: tuple[str, ...]) -> Problem | None:
     """The first thing that a gateway has against the route."""
-    name = route["metadata"]["name"]
+    name = _title(route)
     for text in _texts(route, "Accepted", "False"):
-        return Problem(Reason.NOT_ACCEPTED, f"the gateway does not accept HTTPRoute {name}: {text}")
+        return Problem(Reason.NOT_ACCEPTED, f"the gateway does not accept {name}: {text}")
     for text in unresolved:
-        return Problem(
-            Reason.REFS_NOT_RESOLVED, f"the gateway cannot resolve a backend of HTTPRoute {name}: {text}"
-        )
+        return Problem(Reason.REFS_NOT_RESOLVED, f"the gateway cannot resolve a backend of {name}: {text}")
     for text in _texts(route, "PartiallyInvalid", "True"):
-        return Problem(Reason.PARTIALLY_INVALID, f"the gateway ignored a part of HTTPRoute {name}: {text}")
+        return Problem(Reason.PARTIALLY_INVALID, f"the gateway ignored a part of {name}: {text}")
     return None
 
 
@@ -124,17 +126,13 @@ def _texts(route: Manifest, kind: str, status: str) -> Iterator[str]:
                 yield f"{said.get('reason')}: {said.get('message')}"
 
 
-def _is_elsewhere(route: Manifest, route_spec: HttpRouteTraffic | RoutePatch, text: str) -> bool:
+def _is_elsewhere(route: Manifest, route_spec: OwnRoute | RoutePatch, text: str) -> bool:
     """Whether it is about a backend without a share of our traffic: that is not our business.
 
     It may be in another rule of a shared route, or wait at weight 0 for a release that does not run yet.
     """
     rules = (route.get("spec") or {}).get("rules") or ()
-    own = [
-        rule
-        for rule in rules
-        if isinstance(route_spec, HttpRouteTraffic) or rule.get("name") == route_spec.rule
-    ]
+    own = [rule for rule in rules if isinstance(route_spec, OwnRoute) or rule.get("name") == route_spec.rule]
     shares = {name for rule in own for name, weight in backends_of_rule(rule) if weight}
     others = {name for rule in rules for name, _ in backends_of_rule(rule)} - shares
     return any(names(text, name) for name in others) and not any(names(text, name) for name in shares)
@@ -142,9 +140,9 @@ def _is_elsewhere(route: Manifest, route_spec: HttpRouteTraffic | RoutePatch, te
 
 def _silent(route: Manifest) -> Iterator[str]:
     """A sentence for each parent of which no gateway says that it serves the current generation."""
-    name, generation = route["metadata"]["name"], route["metadata"].get("generation")
+    name, generation = _title(route), route["metadata"].get("generation")
     if not _parents(route):
-        yield f"HTTPRoute {name} has no parentRefs, so no gateway serves it"
+        yield f"{name} has no parentRefs, so no gateway serves it"
     for parent in _parents(route):
         said = _reports(route, parent)
         missing = [kind for kind in _CONFIRMING if not any(_is(one, kind, "True", route) for one in said)]
@@ -156,7 +154,7 @@ def _silent(route: Manifest) -> Iterator[str]:
             yield _unknown(route, parent)
             continue
         yield (
-            f"the gateway of HTTPRoute {name}, {_named(route, parent)}, has not reported "
+            f"the gateway of {name}, {_named(route, parent)}, has not reported "
             f"{' and '.join(missing)} for "
             f"generation {generation}; does it still run?"
         )
@@ -166,17 +164,21 @@ _CONFIRMING: Final = ("Accepted", "ResolvedRefs")
 
 
 def _unknown(route: Manifest, parent: _Said) -> str:
-    name, own = route["metadata"]["name"], route["metadata"].get("namespace")
+    name, own = _title(route), route["metadata"].get("namespace")
+    if parent.get("kind") == "Service":
+        return (
+            f"no mesh has reported on {name}, parentRef {_named(route, parent)}; does the Service "
+            "exist, and does a mesh serve its clients?"
+        )
     where = parent.get("namespace") or own
     meant = "" if parent.get("namespace") else f" (the parentRef names no namespace, so {own} is meant)"
     return (
-        f"no gateway has reported on HTTPRoute {name}, parentRef {_named(route, parent)}; is it in namespace "
+        f"no gateway has reported on {name}, parentRef {_named(route, parent)}; is it in namespace "
         f"{where}{meant}, and does it allow routes from namespace {own}?"
     )
 
 
-def _advice(route_spec: HttpRouteTraffic | RoutePatch) -> str:
-    field = "httpRoute" if isinstance(route_spec, HttpRouteTraffic) else "routePatch"
+def _advice(field: str) -> str:
     return f" If it never writes the status of routes, set spec.traffic.{field}.statusless: true"
 
 

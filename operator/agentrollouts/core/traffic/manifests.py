@@ -18,11 +18,23 @@ Objects = Mapping[tuple[str, str], Manifest]
 
 
 ROUTE_API: Final = "gateway.networking.k8s.io"
+HTTP_ROUTE: Final = "HTTPRoute"
+GRPC_ROUTE: Final = "GRPCRoute"
+ROUTES: Final = (HTTP_ROUTE, GRPC_ROUTE)
+"""The kinds of routes, which have parents and backends alike."""
 
 
 def key_of(manifest: Manifest) -> tuple[str, str]:
     """Kind and name: what an object is found by in an observation."""
     return manifest["kind"], manifest["metadata"]["name"]
+
+
+def own_route(rollout: AgentRollout) -> tuple[str, str] | None:
+    """Kind and name of the route that the operator owns by the spec."""
+    traffic = rollout.spec.traffic
+    if traffic.own_route is None:
+        return None
+    return GRPC_ROUTE if traffic.grpc_route else HTTP_ROUTE, rollout.metadata.name
 
 
 def covers(actual: object, desired: object) -> bool:

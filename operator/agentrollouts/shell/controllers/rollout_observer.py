@@ -26,6 +26,7 @@ from agentrollouts.core.rollout.neighbors.rivals import agent_taken_by
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.traffic.conflicts import with_same_door
 from agentrollouts.core.traffic.endpoints import has_ready_endpoint, services
+from agentrollouts.core.traffic.manifests import own_route
 from agentrollouts.core.traffic.routers import table
 from agentrollouts.core.traffic.routers.router import Key
 from agentrollouts.shell.cache import Cache, version_of
@@ -36,7 +37,7 @@ from agentrollouts.shell.inputs.freezes import Freezes
 from agentrollouts.shell.inputs.others import OtherRollouts
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.permits.rollouts import Permits, Permitted
-from agentrollouts.shell.relations import RELEASE, ROLLOUT, ROUTE
+from agentrollouts.shell.relations import RELEASE, ROLLOUT
 
 ASKING_SECONDS: Final = 1.0
 """How long a decision waits to know about endpoints; then it is made without."""
@@ -235,8 +236,9 @@ class RolloutObserver:
 
     def _same_door(self, obs: Observation) -> tuple[str, ...]:
         """The routes that share a hostname and a parent with the one that the operator owns."""
-        ours = obs.traffic.get((ROUTE, obs.rollout.metadata.name))
-        if obs.rollout.spec.traffic.http_route is None or ours is None:
+        key = own_route(obs.rollout)
+        ours = obs.traffic.get(key) if key else None
+        if ours is None:
             return ()
         return with_same_door(ours, self._cache.routes_beside(dict(ours)))
 

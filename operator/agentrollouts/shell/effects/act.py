@@ -27,7 +27,7 @@ from agentrollouts.core.ownership import OWNERS
 from agentrollouts.core.record.silent import with_silent_record
 from agentrollouts.core.release.snapshot import fitting
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
-from agentrollouts.core.traffic.manifests import is_made_for
+from agentrollouts.core.traffic.manifests import ROUTES, is_made_for
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
@@ -39,7 +39,6 @@ from agentrollouts.shell.effects.reply import Replies
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.resync import WATCHED
 from agentrollouts.shell.records.recorder import Recorder
-from agentrollouts.shell.relations import ROUTE
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +205,7 @@ class Actor:
                 return Problem(Reason.NAME_TAKEN, f"{ref} exists with other content; delete it")
             manifest, is_forced = adopted, True  # a label may have been taken over by another tool
         elif existing is not None and not is_made_for(existing, _owner_of(manifest)):
-            reason = Reason.ROUTE_NOT_OWNED if ref.kind == ROUTE else Reason.NAME_TAKEN
+            reason = Reason.ROUTE_NOT_OWNED if ref.kind in ROUTES else Reason.NAME_TAKEN
             return Problem(reason, f"{ref} exists and is owned by someone else; rename it or the rollout")
         self._take_in(await self._cluster.apply(manifest, manager=write.manager, force=is_forced))
         return None

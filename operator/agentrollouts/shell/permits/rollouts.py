@@ -19,12 +19,12 @@ from agentrollouts.core.rollout.permits import (
     with_old_place,
 )
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic.manifests import is_ours
+from agentrollouts.core.traffic.manifests import ROUTES, is_ours, own_route
 from agentrollouts.settings.settings import Settings
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.gateway_classes import GATEWAY, GatewayClasses
 from agentrollouts.shell.permits.waiting import Mark, Places
-from agentrollouts.shell.relations import ROLLOUT, ROUTE
+from agentrollouts.shell.relations import ROLLOUT
 
 
 class Permitted(NamedTuple):
@@ -80,7 +80,7 @@ class Permits:
         unattached = None
         if problem is not None:
             rollout = with_old_place(rollout, self._route(rollout))
-            unattached = problem if rollout.spec.traffic.http_route is None else None
+            unattached = problem if rollout.spec.traffic.own_route is None else None
         if not self._places.take(key):
             most = limits.rollouts_per_namespace
             problem = too_many(ROLLOUT, "rolloutsPerNamespace", key.namespace, most)
@@ -104,8 +104,11 @@ class Permits:
         return gateway_refusal(rollout, allowed, classes, attached(rollout, self._route(rollout)))
 
     def _route(self, rollout: AgentRollout) -> Manifest | None:
-        route = self._cache.get(_key(rollout)._replace(kind=ROUTE))
-        return route if route is not None and is_ours(route, rollout) else None
+        """The route of the rollout; one of another kind than the spec names if there is no other yet."""
+        own = own_route(rollout)
+        kinds = sorted(ROUTES, key=lambda kind: own is None or kind != own[0])
+        routes = (self._cache.get(_key(rollout)._replace(kind=kind)) for kind in kinds)
+        return next((route for route in routes if route is not None and is_ours(route, rollout)), None)
 
 
 def _key(rollout: AgentRollout) -> Ref:

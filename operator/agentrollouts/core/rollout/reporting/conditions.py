@@ -102,9 +102,9 @@ def route_conflict(obs: Observation) -> Condition | None:
     """The warning that other routes are at the same door; None if none is."""
     if not obs.same_door:
         return None
-    others = f"HTTPRoute {', '.join(obs.same_door)}"
+    others = f"route {', '.join(obs.same_door)}"
     if len(obs.same_door) > NAMED:
-        others = f"more than {NAMED} other HTTPRoutes"
+        others = f"more than {NAMED} other routes"
     message = (
         f"The route has the same hostname and parent as {others}, so its "
         "requests may not be split by these weights; give one of them another hostname"
