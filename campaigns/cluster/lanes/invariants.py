@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from campaigns.cluster.lanes import records
 from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
-from campaigns.cluster.lanes.scene import shares
+from campaigns.routes import fallback_of, percent_off, rules_of, shares, wrong_rules
 
 _FULL: Final = 100
 _LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})
@@ -79,22 +79,22 @@ def _is_ours(manifest: Manifest) -> bool:
 
 
 def _route(world: _World, route: Manifest) -> Iterator[str]:
-    weights = list(shares(route).values())
-    if (
-        any(type(weight) is not int or not 0 <= weight <= _FULL for weight in weights)
-        or sum(weights) != _FULL
-    ):
-        yield f"S1: the route has weights {weights}"
-    if len(route["spec"]["rules"]) != 1:
-        yield "S1: the route has not one rule"
-    if world.status.get("stable"):
-        yield from _share(world, "HTTPRoute", weights[1] if len(weights) > 1 else 0)
+    fallback = fallback_of(world.rollout.get("spec") or {})
+    for sentence in wrong_rules(route, fallback):
+        yield f"S1: {sentence}"
+    off = (world.status.get("detour") or {}).get("percent", 0)
+    if percent_off(route) < off:
+        yield f"S3: traffic comes back though {off}% is off"
+    for weights in rules_of(route)[-1:] if world.status.get("stable") else ():
+        ours = [share for name, share in shares(weights).items() if name != fallback]
+        yield from _share(world, "HTTPRoute", ours[1] if len(ours) > 1 else 0)
 
 
 def _split(world: _World, split: Manifest) -> Iterator[str]:
     sides = [side for side in (split["stable"], split["canary"]) if side]
-    if sum(side["weight"] for side in sides) != _FULL:
-        yield f"S1: the split is {sides}"
+    off = (split.get("detour") or {}).get("percent", 0)
+    if (sides or not off) and sum(side["weight"] for side in sides) != _FULL - off:
+        yield f"S1: the split is {sides}, and {off}% is off"
     for side in sides:
         if side["weight"]:
             yield from _admitted(world, side)
@@ -175,6 +175,7 @@ def _facts(status: Manifest) -> set[str]:
         attempt.get("acknowledged"),
         status.get("retried"),
     ]
+    facts += [hook.get("waived") for hook in status.get("hooks", ())]
     return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
 
 
