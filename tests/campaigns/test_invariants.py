@@ -223,3 +223,27 @@ def test_a_chain_that_does_not_hold() -> None:
     assert find_broken(stored(one), stored(one, two)) == []
     assert find_broken(stored(one, two), stored(one)) == ["A3"]
     assert find_broken(stored(two)) == ["A3"]
+
+
+def with_job(name: str, tries: int = 1) -> Manifest:
+    """The rollout, whose status names that Job."""
+    entry = {"attempt": 2, "at": "BeforeTraffic", "name": "keep", "tries": tries, "job": name}
+    return rollout("Pending", 0, 0, hooks=[entry])
+
+
+def test_a_job_that_the_status_does_not_name_first() -> None:
+    """A4: the intent is stored before the Job, and a try has one Job."""
+    one, two = a("Job", "keep-2-1"), a("Job", "keep-2-2")
+    assert find_broken(with_job("keep-2-1"), one, with_job("keep-2-2", tries=2), one, two) == []
+    assert find_broken(one, with_job("keep-2-1")) == ["A4"]
+    assert find_broken(with_job("keep-2-1"), two) == ["A4"]
+    assert find_broken(with_job("keep-2-1"), with_job("keep-2-2")) == ["A4"]
+
+
+def test_each_rollout_of_a_group_is_judged_by_itself() -> None:
+    """What one has says nothing about what the other may have."""
+    sibling = [each | {"metadata": each["metadata"] | {"name": "a-two"}} for each in (HALF, route(50, 50))]
+    assert find_broken(START, route(90, 10), *sibling) == []
+    assert find_broken(HALF, route(50, 50), START | {"metadata": sibling[0]["metadata"]}, sibling[1]) == [
+        "S3"
+    ]

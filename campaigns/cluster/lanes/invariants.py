@@ -1,16 +1,18 @@
-"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes, A1-A3.
+"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes, A1-A4.
 
 Reads what the observer saw, in the order in which the API server stored it, and answers with sentences.
 """
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from campaigns.cluster.lanes import records
 from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
+from campaigns.cluster.lanes.scene import SIBLING
 from campaigns.routes import fallback_of, percent_off, rules_of, shares, wrong_rules
 
 _FULL: Final = 100
@@ -30,6 +32,8 @@ class _World:
     """Attempts whose canary had traffic and lost it."""
     acted: set[str] = field(default_factory=set)
     """Actions that were ever taken, by uid."""
+    named: set[str] = field(default_factory=set)
+    """Jobs that any status has named."""
     last_share: dict[str, int] = field(default_factory=dict)
     """The canary's share on each traffic object, by kind."""
 
@@ -44,8 +48,10 @@ class _World:
 
 def broken(versions: Iterable[Version]) -> list[str]:
     """Everything that does not hold, each named by its invariant and the version that shows it."""
-    world, violations = _World(), []
+    violations = list[str]()
+    worlds = defaultdict[bool, _World](_World)
     for version in versions:
+        world = worlds[SIBLING in version.name.split("-")]  # each rollout by itself
         violations += [f"{text} (version {version.number})" for text in _look(world, version)]
     return violations
 
@@ -62,14 +68,29 @@ def _look(world: _World, version: Version) -> Iterator[str]:
             world.records[version.name] = manifest
     elif version.kind == "AgentRelease":
         world.releases[version.name] = manifest
+    elif version.kind == "Job":
+        yield from _job(world, version)
     elif "bundle.json" in manifest.get("data", {}):
         world.snapshots[version.name] = manifest
-    elif version.is_gone or not _is_ours(manifest):
+    else:
+        yield from _look_at_traffic(world, version)
+
+
+def _look_at_traffic(world: _World, version: Version) -> Iterator[str]:
+    manifest = version.manifest
+    if version.is_gone or not _is_ours(manifest):
         return
     elif version.kind == "HTTPRoute":
         yield from _route(world, manifest)
     elif "split.json" in manifest.get("data", {}):
         yield from _split(world, json.loads(manifest["data"]["split.json"]))
+
+
+def _job(world: _World, version: Version) -> Iterator[str]:
+    """A4: the status names a Job before it exists, and never another one for the same try."""
+    entries = world.status.get("hooks", ())
+    if not version.is_gone and version.name not in world.named:
+        yield f"A4: Job {version.name} exists, the status names {[entry.get('job') for entry in entries]}"
 
 
 def _is_ours(manifest: Manifest) -> bool:
@@ -140,9 +161,26 @@ def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
         yield from _risen(world, rollout, attempt, former)
     if attempt.get("state") in _LATCHED:
         world.taken_back.add(attempt["number"])
+    world.named |= {entry["job"] for entry in status_of(rollout).get("hooks", ()) if "job" in entry}
+    yield from _tries(status_of(rollout), world.status)
     yield from _acted(world, rollout)
     yield from records.unwritten(world.status, status_of(rollout))
     yield from _remembered(status_of(rollout))
+
+
+def _tries(status: Manifest, before: Manifest) -> Iterator[str]:
+    """A4: the same try of a hook keeps its Job."""
+
+    def jobs(of: Manifest) -> dict[tuple[Any, ...], str]:
+        entries = (entry for entry in of.get("hooks", ()) if "job" in entry)
+        return {
+            (entry["attempt"], entry["at"], entry["name"], entry["tries"]): entry["job"] for entry in entries
+        }
+
+    former = jobs(before)
+    for key, job in jobs(status).items():
+        if former.get(key, job) != job:
+            yield f"A4: the Job of {key} was {former[key]} and is {job}"
 
 
 def _entries(rollout: Manifest) -> dict[str, Manifest]:
