@@ -14,8 +14,10 @@ from campaigns.cases import Campaign, Case, Choice, Tell
 from campaigns.cluster.lanes.apiproxy import Answer, Call, Network, Send, Severed
 from campaigns.cluster.lanes.courses import COURSES, Course
 from campaigns.cluster.lanes.lane import Lane, Played, Site, lanes_on, on_own_site, played_calm, share
+from campaigns.cluster.lanes.recovery import RECOVERY
 
 LANES: Final = 6
+ALL: Final = (*COURSES, *RECOVERY)
 
 
 class How(StrEnum):
@@ -77,22 +79,24 @@ def play(choice: Choice) -> Iterator[Case]:
 
 async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     """The campaign on a stack that runs."""
-    chosen = [course for course in COURSES if (choice.only or course.name).startswith(course.name)]
+    named = [course for course in ALL if f"{choice.only or course.name}-".startswith(f"{course.name}-")]
+    chosen = choice.spread(named)
     async with lanes_on(site, LANES) as lanes:
         calm = await played_calm(lanes, chosen, tell)
         await share(lanes, [partial(_crash, point, calm, tell) for point in _chosen(calm, choice)])
 
 
 def _chosen(calm: Mapping[str, Played], choice: Choice) -> Sequence[Point]:
-    """All points; or as many as wanted, spread over all courses and ways."""
+    """All points, one of them, or those of one course; or as many as wanted, spread over courses and ways."""
     points = [
         Point(course, index, how)
-        for course in COURSES
+        for course in ALL
         if course.name in calm
         for index in range(1, len(calm[course.name].writes) + 1)
         for how in How
     ]
-    return choice.spread([point for point in points if choice.wants(point.name)])
+    wanted = [point for point in points if choice.wants(point.name) or choice.only == point.course.name]
+    return choice.spread(wanted)
 
 
 async def _crash(point: Point, calm: Mapping[str, Played], tell: Tell, lane: Lane) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from campaigns.routes import Weights, fallback_of, percent_off, rules_of, shares, wrong_rules
+
 Manifest = Mapping[str, Any]
 
 LATCH: Final = "agentrollouts.dev/rolled-back"
-LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")
+LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")  # in which the route is written before the status
 ENDS: Final = ("Healthy", "RolledBack", "Superseded")
 UNTRIED: Final = ("SpecReverted", "Superseded")
 """Reasons of ends that say nothing about the release."""
@@ -46,8 +48,8 @@ class Observer:
     """The newest attempt of which anything persisted said that it is rolled back."""
     _shown: tuple[int, int] | None = None
     """Attempt and weight that the route shows; None while it shows what somebody else wrote."""
-    _weights: Manifest = field(default_factory=dict)
-    """Those of the newest route, whoever wrote them."""
+    _rules: list[Weights] = field(default_factory=list)
+    """Weights of the newest route, whoever wrote them."""
     _since: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """When the route first showed an attempt at a weight."""
     _phase: tuple[tuple[Any, ...], datetime | None] = ((), None)
@@ -91,33 +93,37 @@ class Observer:
         return attempt
 
     def _see_route(self, time: datetime, route: Manifest) -> None:
-        weights = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
+        rules = rules_of(route)
         is_ours = not route["metadata"].get("managedFields")
-        is_other, self._weights = weights != self._weights, weights
+        is_other, self._rules = rules != self._rules, rules
         if not is_ours:
             self._shown = None if is_other else self._shown
             return
         self.writes += 1
-        self.check(
-            all(type(weight) is int and 0 <= weight <= 100 for weight in weights.values())  # noqa: PLR2004 percent
-            and sum(weights.values()) == 100,  # noqa: PLR2004 percent
-            "S1",
-            f"the route has the weights {weights}",
-            time,
-        )
+        fallback, off = fallback_of(self._spec), (self._status.get("detour") or {}).get("percent", 0)
+        wrong = "; ".join(wrong_rules(route, fallback))
+        self.check(not wrong, "S1", wrong, time)
+        is_kept = percent_off(route) >= off or self.attempt.get("state") in LATCHED
+        self.check(is_kept, "S3", f"traffic comes back though {off}% is off", time)
         latch = int(route["metadata"].get("annotations", {}).get(LATCH, 0))
         self._latched = max(self._latched, latch)
-        serving = {self.services.get(name, name): weight for name, weight in weights.items() if weight}
+        sides = [
+            {self.services.get(name, name): n for name, n in shares(rule).items() if n and name != fallback}
+            for rule in rules
+        ]
         number, desired = self.attempt.get("number", 0), self.attempt.get("weight", 0)
         if latch > number:  # stable itself is rolled back, and the status is still to say so
             self._shown = None
-            self.check(serving.keys() <= self.healthy, "S5", f"rolled back to {sorted(serving)}", time)
+            serving = {release for side in sides for release in side}
+            self.check(serving <= self.healthy, "S5", f"rolled back to {sorted(serving)}", time)
             return
         stable = (self._status.get("stable") or {}).get("release")
-        canary = sum(weight for release, weight in serving.items() if release != stable)
+        *others, canary = (sum(n for release, n in side.items() if release != stable) for side in sides)
         if number <= self._latched and self.attempt.get("state") != "Healthy":
-            self.check(not canary or stable is None, "S4", f"canary at {canary}% after the way back", time)
+            is_back = not any([canary, *others]) or stable is None
+            self.check(is_back, "S4", f"canary at {canary}% after the way back", time)
         self.check(canary <= desired, "S3", f"canary at {canary}%, the status asks for {desired}%", time)
+        self.check(bool(desired) or not any(others), "S3", f"a rule gives the canary {others}", time)
         self._shown = number, canary
         self._since.setdefault(self._shown, time)
 
@@ -177,6 +183,7 @@ class Observer:
         if "stable" not in self._status:
             return
         self.check("heldBy" not in new, "S3", "more weight though a person holds the attempt", time)
+        self.check("detour" not in self._status, "S3", "more weight while the agent is switched off", time)
         if old.get("promoted") or "Promote" in self._just_taken:
             return  # a person vouches for what is measured, and for the rest of a ramp
         rise = f"from {old['weight']}% to {new['weight']}%"
@@ -278,6 +285,7 @@ def _facts(status: Manifest) -> set[str]:
         attempt.get("acknowledged"),
         status.get("retried"),
     ]
+    facts += [hook.get("waived") for hook in status.get("hooks", ())]
     return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
 
 

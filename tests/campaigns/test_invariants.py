@@ -82,6 +82,72 @@ def test_weights_that_are_no_split() -> None:
     assert find_broken(route(110, -10)) == ["S1"]
 
 
+FALLBACK = {"fallback": {"service": {"name": "queue"}}}
+
+
+def off(percent: int, *rules: dict[str, int], number: int = 1) -> Manifest:
+    """A route with the mark of a detour of so many percent, and one rule for each of these weights."""
+    backends = [[{"name": name, "weight": weight} for name, weight in rule.items()] for rule in rules]
+    made = a("HTTPRoute", "a", spec={"rules": [{"backendRefs": refs} for refs in backends]})
+    mark = {"agentrollouts.dev/detour": json.dumps({"id": f"{number}", "percent": percent})}
+    return made | {"metadata": made["metadata"] | {"annotations": mark if percent else {}}}
+
+
+def with_fallback(manifest: Manifest, **status: object) -> Manifest:
+    """The rollout, with a fallback."""
+    return manifest | {"spec": manifest["spec"] | FALLBACK, "status": manifest["status"] | status}
+
+
+def test_a_detour_takes_exactly_its_share_in_every_rule() -> None:
+    """S1: the fallback has what is off, the releases have the rest, and without a mark it has nothing."""
+    back = with_fallback(rollout("RollingBack", 0, 1))
+    whole, part = {"queue": 100}, {"service-0": 7_000, "queue": 3_000}
+    assert find_broken(back, off(100, whole)) == []
+    assert find_broken(back, off(100, whole, whole)) == []
+    assert find_broken(back, off(30, part)) == []
+    assert find_broken(back, off(100, {"service-0": 100}, whole)) == ["S1"]
+    assert find_broken(back, off(100, {"service-0": 0, "queue": 50})) == ["S1"]
+    assert find_broken(back, off(40, part)) == ["S1"]
+    assert find_broken(back, off(0, whole)) == ["S1"]
+    assert find_broken(back, off(0, {"service-0": 100}, {"service-0": 100, "service-1": 1})) == [
+        "S1",
+        "S3",
+        "S4",
+    ]
+
+
+def test_a_detour_without_a_fallback_leaves_nothing() -> None:
+    """S1: all weights are 0, which is never right while the route has no mark."""
+    assert find_broken(HALF, off(100, {"service-0": 0, "service-1": 0})) == []
+    assert find_broken(HALF, off(0, {"service-0": 0, "service-1": 0})) == ["S1"]
+    assert find_broken(HALF, off(100, {"service-0": 1, "service-1": 0})) == ["S1"]
+
+
+def test_traffic_that_comes_back_while_the_agent_is_off() -> None:
+    """S3: the route lost its mark before the status lost its detour."""
+    back = with_fallback(rollout("RollingBack", 0, 1), detour={"id": "1", "percent": 100})
+    assert find_broken(back, off(100, {"queue": 100})) == []
+    assert find_broken(back, off(0, {"service-0": 100})) == ["S3"]
+
+
+def test_a_split_adds_up_to_what_a_detour_leaves() -> None:
+    """S1: in the ConfigMap as well."""
+    release = a("AgentRelease", "a-1", status={"digest": DIGEST})
+    snapshot = a("ConfigMap", "a-snapshot", data={"bundle.json": BUNDLE})
+
+    def left(weight: int, **more: object) -> Manifest:
+        side = {"release": "a-1", "digest": DIGEST, "snapshot": "a-snapshot", "weight": weight}
+        return a(
+            "ConfigMap",
+            "a-traffic",
+            data={"split.json": json.dumps({"stable": side, "canary": None, **more})},
+        )
+
+    assert find_broken(release, snapshot, left(70, detour={"id": "1", "percent": 30})) == []
+    assert find_broken(release, snapshot, left(70)) == ["S1"]
+    assert find_broken(release, snapshot, left(100, detour={"id": "1", "percent": 30})) == ["S1"]
+
+
 def test_traffic_for_what_is_not_what_its_digest_says() -> None:
     """S2: a release that never was, or a bundle that was changed."""
     release = a("AgentRelease", "a-1", status={"digest": DIGEST})
@@ -157,3 +223,27 @@ def test_a_chain_that_does_not_hold() -> None:
     assert find_broken(stored(one), stored(one, two)) == []
     assert find_broken(stored(one, two), stored(one)) == ["A3"]
     assert find_broken(stored(two)) == ["A3"]
+
+
+def with_job(name: str, tries: int = 1) -> Manifest:
+    """The rollout, whose status names that Job."""
+    entry = {"attempt": 2, "at": "BeforeTraffic", "name": "keep", "tries": tries, "job": name}
+    return rollout("Pending", 0, 0, hooks=[entry])
+
+
+def test_a_job_that_the_status_does_not_name_first() -> None:
+    """A4: the intent is stored before the Job, and a try has one Job."""
+    one, two = a("Job", "keep-2-1"), a("Job", "keep-2-2")
+    assert find_broken(with_job("keep-2-1"), one, with_job("keep-2-2", tries=2), one, two) == []
+    assert find_broken(one, with_job("keep-2-1")) == ["A4"]
+    assert find_broken(with_job("keep-2-1"), two) == ["A4"]
+    assert find_broken(with_job("keep-2-1"), with_job("keep-2-2")) == ["A4"]
+
+
+def test_each_rollout_of_a_group_is_judged_by_itself() -> None:
+    """What one has says nothing about what the other may have."""
+    sibling = [each | {"metadata": each["metadata"] | {"name": "a-two"}} for each in (HALF, route(50, 50))]
+    assert find_broken(START, route(90, 10), *sibling) == []
+    assert find_broken(HALF, route(50, 50), START | {"metadata": sibling[0]["metadata"]}, sibling[1]) == [
+        "S3"
+    ]

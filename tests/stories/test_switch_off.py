@@ -243,6 +243,21 @@ def test_a_fix_ships_by_switching_on_with_its_release() -> None:
     assert world.status.stable.release == NEXT
 
 
+def test_only_all_of_a_first_release_can_be_switched_off() -> None:
+    """Its attempt ends, so nothing would get the rest; the route and the attempt stay as they are."""
+    world = a_world(a_rollout(**OFF).asking_for(NEW), NEW)
+    world.run_until(State.BAKING)
+    before = backends(world)
+
+    name = world.act(ActionType.SWITCH_OFF, percent=30)
+    world.settle()
+
+    why = "no release is stable yet, so nothing gets the rest"
+    said = f"only all traffic can be switched off: {why}; leave out percent"
+    assert answer(world, name) == ("Refused", said)
+    assert (world.state, world.status.detour, backends(world)) == (State.BAKING, None, before)
+
+
 LEAK: Final = {
     "name": "leak",
     "template": "error-rate",

@@ -98,7 +98,8 @@ class Course:
     """Share of a release's runs that fails, by version."""
 
 
-def _ships(version: str) -> Step:
+def ships(version: str) -> Step:
+    """The first step of most courses."""
     return Step(at_once, lambda scene: scene.ship(version))
 
 
@@ -113,47 +114,47 @@ def _is_held_by_gate(scene: Scene) -> bool:
 APPROVES: Final = Step(asks_approval("half"), lambda scene: scene.approve())
 
 COURSES: Final = (
-    Course("first", UNJUDGED | {"phases": ONE}, [_ships(FIRST)], lambda s: s.is_ready(FIRST), before=()),
-    Course("promote", UNJUDGED | {"phases": FOUR}, [_ships(SECOND), APPROVES], lambda s: s.is_ready(SECOND)),
+    Course("first", UNJUDGED | {"phases": ONE}, [ships(FIRST)], lambda s: s.is_ready(FIRST), before=()),
+    Course("promote", UNJUDGED | {"phases": FOUR}, [ships(SECOND), APPROVES], lambda s: s.is_ready(SECOND)),
     Course(
-        "judged", JUDGED | {"phases": (phase("half", 50, 2),)}, [_ships(SECOND)], lambda s: s.is_ready(SECOND)
+        "judged", JUDGED | {"phases": (phase("half", 50, 2),)}, [ships(SECOND)], lambda s: s.is_ready(SECOND)
     ),
     Course(
         "breach",
         JUDGED | {"phases": WAITING},
-        [_ships(SECOND)],
+        [ships(SECOND)],
         lambda s: s.is_over("RolledBack", FIRST),
         failing={SECOND: 0.9},
     ),
     Course(
         "held",
         UNDECIDED | {"phases": (phase("half", 50),)},
-        [_ships(SECOND)],
+        [ships(SECOND)],
         lambda s: s.attempt.get("state") == "Held" and s.serves(SECOND, 50),
     ),
     Course(
         "revert",
         UNJUDGED | {"phases": WAITING},
-        [_ships(SECOND), Step(half, lambda scene: scene.ask(FIRST))],
+        [ships(SECOND), Step(half, lambda scene: scene.ask(FIRST))],
         lambda s: s.is_ready(FIRST) and s.attempt.get("state") == "RolledBack",
     ),
     Course(
         "supersede",
         UNJUDGED | {"phases": ONE},
-        [_ships(SECOND), Step(half, lambda scene: scene.ship(THIRD)), APPROVES],
+        [ships(SECOND), Step(half, lambda scene: scene.ship(THIRD)), APPROVES],
         lambda s: s.is_ready(THIRD),
     ),
     Course(
         "delete",
         UNJUDGED | {"phases": WAITING},
-        [_ships(SECOND), Step(half, lambda scene: scene.delete())],
+        [ships(SECOND), Step(half, lambda scene: scene.delete())],
         lambda s: not s.rollout and s.observer.get("HTTPRoute", s.namespace, s.agent) is None,
     ),
     Course(
         "two",
         UNJUDGED | {"phases": (asked("half", 50, people=2),)},
         [
-            _ships(SECOND),
+            ships(SECOND),
             APPROVES,
             Step(lambda s: s.is_answered("Approve", "Counted"), lambda scene: scene.approve(ANA)),
         ],
@@ -163,7 +164,7 @@ COURSES: Final = (
         "vouch",
         UNDECIDED | {"phases": (phase("half", 50, _LONG), phase("most", 90, _LONG))},
         [
-            _ships(SECOND),
+            ships(SECOND),
             Step(half, lambda scene: scene.act("Promote", phase="half")),
             Step(lambda s: s.serves(SECOND, 90), lambda scene: scene.act("Promote", phase="most")),
             Step(_is_held_in_bake, lambda scene: scene.act("Promote", phase="bake")),
@@ -174,7 +175,7 @@ COURSES: Final = (
         "hold",
         JUDGED | {"phases": (phase("half", 50, 4),)},
         [
-            _ships(SECOND),
+            ships(SECOND),
             Step(half, lambda scene: scene.act("Hold")),
             Step(lambda s: s.attempt.get("state") == "Held", lambda scene: scene.act("Resume")),
         ],
@@ -183,14 +184,14 @@ COURSES: Final = (
     Course(
         "fuse",
         fused(5),
-        [_ships(SECOND)],
+        [ships(SECOND)],
         lambda s: s.is_over("RolledBack", FIRST) and bool(s.status.get("quarantined")),
         failing={SECOND: 0.9},
     ),
     Course(
         "acknowledge",
         fused(300),
-        [_ships(SECOND), Step(_is_held_by_gate, lambda scene: scene.act("Acknowledge", forSeconds=_LONG))],
+        [ships(SECOND), Step(_is_held_by_gate, lambda scene: scene.act("Acknowledge", forSeconds=_LONG))],
         lambda s: s.is_answered("Acknowledge", "Done") and _is_held_by_gate(s),
         failing={SECOND: 0.9},
     ),
@@ -198,7 +199,7 @@ COURSES: Final = (
         "retry",
         UNJUDGED | {"phases": ONE},
         [
-            _ships(SECOND),
+            ships(SECOND),
             Step(half, lambda scene: scene.roll_back()),
             Step(lambda s: s.is_over("RolledBack", FIRST), lambda scene: scene.retry()),
             Step(asks_approval("half"), lambda scene: scene.approve(ANA)),

@@ -1,17 +1,19 @@
-"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes, A1-A3.
+"""What no version of any object may show, whatever was disturbed: S1 to S6 of the reliability notes, A1-A4.
 
 Reads what the observer saw, in the order in which the API server stored it, and answers with sentences.
 """
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from campaigns.cluster.lanes import records
 from campaigns.cluster.lanes.recorder import Manifest, Version, attempt_of, status_of
-from campaigns.cluster.lanes.scene import shares
+from campaigns.cluster.lanes.scene import SIBLING
+from campaigns.routes import fallback_of, percent_off, rules_of, shares, wrong_rules
 
 _FULL: Final = 100
 _LATCHED: Final = frozenset({"RollingBack", "Verifying", "RolledBack"})
@@ -30,6 +32,8 @@ class _World:
     """Attempts whose canary had traffic and lost it."""
     acted: set[str] = field(default_factory=set)
     """Actions that were ever taken, by uid."""
+    named: set[str] = field(default_factory=set)
+    """Jobs that any status has named."""
     last_share: dict[str, int] = field(default_factory=dict)
     """The canary's share on each traffic object, by kind."""
 
@@ -44,8 +48,10 @@ class _World:
 
 def broken(versions: Iterable[Version]) -> list[str]:
     """Everything that does not hold, each named by its invariant and the version that shows it."""
-    world, violations = _World(), []
+    violations = list[str]()
+    worlds = defaultdict[bool, _World](_World)
     for version in versions:
+        world = worlds[SIBLING in version.name.split("-")]  # each rollout by itself
         violations += [f"{text} (version {version.number})" for text in _look(world, version)]
     return violations
 
@@ -62,14 +68,29 @@ def _look(world: _World, version: Version) -> Iterator[str]:
             world.records[version.name] = manifest
     elif version.kind == "AgentRelease":
         world.releases[version.name] = manifest
+    elif version.kind == "Job":
+        yield from _job(world, version)
     elif "bundle.json" in manifest.get("data", {}):
         world.snapshots[version.name] = manifest
-    elif version.is_gone or not _is_ours(manifest):
+    else:
+        yield from _look_at_traffic(world, version)
+
+
+def _look_at_traffic(world: _World, version: Version) -> Iterator[str]:
+    manifest = version.manifest
+    if version.is_gone or not _is_ours(manifest):
         return
     elif version.kind == "HTTPRoute":
         yield from _route(world, manifest)
     elif "split.json" in manifest.get("data", {}):
         yield from _split(world, json.loads(manifest["data"]["split.json"]))
+
+
+def _job(world: _World, version: Version) -> Iterator[str]:
+    """A4: the status names a Job before it exists, and never another one for the same try."""
+    entries = world.status.get("hooks", ())
+    if not version.is_gone and version.name not in world.named:
+        yield f"A4: Job {version.name} exists, the status names {[entry.get('job') for entry in entries]}"
 
 
 def _is_ours(manifest: Manifest) -> bool:
@@ -79,22 +100,22 @@ def _is_ours(manifest: Manifest) -> bool:
 
 
 def _route(world: _World, route: Manifest) -> Iterator[str]:
-    weights = list(shares(route).values())
-    if (
-        any(type(weight) is not int or not 0 <= weight <= _FULL for weight in weights)
-        or sum(weights) != _FULL
-    ):
-        yield f"S1: the route has weights {weights}"
-    if len(route["spec"]["rules"]) != 1:
-        yield "S1: the route has not one rule"
-    if world.status.get("stable"):
-        yield from _share(world, "HTTPRoute", weights[1] if len(weights) > 1 else 0)
+    fallback = fallback_of(world.rollout.get("spec") or {})
+    for sentence in wrong_rules(route, fallback):
+        yield f"S1: {sentence}"
+    off = (world.status.get("detour") or {}).get("percent", 0)
+    if percent_off(route) < off:
+        yield f"S3: traffic comes back though {off}% is off"
+    for weights in rules_of(route)[-1:] if world.status.get("stable") else ():
+        ours = [share for name, share in shares(weights).items() if name != fallback]
+        yield from _share(world, "HTTPRoute", ours[1] if len(ours) > 1 else 0)
 
 
 def _split(world: _World, split: Manifest) -> Iterator[str]:
     sides = [side for side in (split["stable"], split["canary"]) if side]
-    if sum(side["weight"] for side in sides) != _FULL:
-        yield f"S1: the split is {sides}"
+    off = (split.get("detour") or {}).get("percent", 0)
+    if (sides or not off) and sum(side["weight"] for side in sides) != _FULL - off:
+        yield f"S1: the split is {sides}, and {off}% is off"
     for side in sides:
         if side["weight"]:
             yield from _admitted(world, side)
@@ -140,9 +161,26 @@ def _rollout(world: _World, rollout: Manifest) -> Iterator[str]:
         yield from _risen(world, rollout, attempt, former)
     if attempt.get("state") in _LATCHED:
         world.taken_back.add(attempt["number"])
+    world.named |= {entry["job"] for entry in status_of(rollout).get("hooks", ()) if "job" in entry}
+    yield from _tries(status_of(rollout), world.status)
     yield from _acted(world, rollout)
     yield from records.unwritten(world.status, status_of(rollout))
     yield from _remembered(status_of(rollout))
+
+
+def _tries(status: Manifest, before: Manifest) -> Iterator[str]:
+    """A4: the same try of a hook keeps its Job."""
+
+    def jobs(of: Manifest) -> dict[tuple[Any, ...], str]:
+        entries = (entry for entry in of.get("hooks", ()) if "job" in entry)
+        return {
+            (entry["attempt"], entry["at"], entry["name"], entry["tries"]): entry["job"] for entry in entries
+        }
+
+    former = jobs(before)
+    for key, job in jobs(status).items():
+        if former.get(key, job) != job:
+            yield f"A4: the Job of {key} was {former[key]} and is {job}"
 
 
 def _entries(rollout: Manifest) -> dict[str, Manifest]:
@@ -175,6 +213,7 @@ def _facts(status: Manifest) -> set[str]:
         attempt.get("acknowledged"),
         status.get("retried"),
     ]
+    facts += [hook.get("waived") for hook in status.get("hooks", ())]
     return {fact["action"] for fact in (*facts, *attempt.get("approvedBy", ())) if fact}
 
 

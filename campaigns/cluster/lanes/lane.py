@@ -20,6 +20,7 @@ from campaigns.cluster.lanes.apiproxy import ApiProxy, Network
 from campaigns.cluster.lanes.behind import SHIPPED, operator_behind
 from campaigns.cluster.lanes.courses import APPROVES, Course, Step
 from campaigns.cluster.lanes.invariants import broken
+from campaigns.cluster.lanes.jobs import hooks
 from campaigns.cluster.lanes.normal_form import difference, normal
 from campaigns.cluster.lanes.recorder import Observer
 from campaigns.cluster.lanes.scene import Scene, services
@@ -156,7 +157,9 @@ class Lane:
     async def __aenter__(self) -> Self:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
         await self.site.server.apply(f"/api/v1/namespaces/{self.namespace}", namespace)
-        await self.site.server.apply_all(services(self.namespace))
+        installed = self.site.installed
+        needed = hooks(self.namespace, installed.name, installed.namespace)
+        await self.site.server.apply_all(services(self.namespace) | needed)
         self.site.agents.serve(self.namespace)
         await self.proxy.__aenter__()
         self.operator = await asyncio.to_thread(self._make)
@@ -190,6 +193,8 @@ class Lane:
         self._change(network)
         self.starts = 0
         self.proxy.writes.clear()
+        for version, failing in course.failing.items():
+            self.site.agents.fail(self.namespace, f"{agent}-{version}", failing)
         problems = await self._walk(scene, course.steps, PATIENCE + network.lasts)
         problems = problems or await self._ends(scene, course, expected, network.lasts)
         problems += await self._rests(scene, expected)
@@ -207,8 +212,6 @@ class Lane:
 
     def _scene(self, course: Course) -> Scene:
         agent = f"p{next(self.site.numbers):04}"
-        for version, share in course.failing.items():
-            self.site.agents.fail(self.namespace, f"{agent}-{version}", share)
         return Scene(self.site.server, self.site.observer, self.namespace, agent, course.plan)
 
     async def _prepare(self, scene: Scene, course: Course) -> bool:

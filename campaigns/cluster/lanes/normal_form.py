@@ -16,6 +16,8 @@ _DROPPED: Final = frozenset(
         "creationTimestamp",
         "elapsedSeconds",  # how far a clock had run when it was stopped
         "extensions",
+        "id",  # of a detour: follows from an action, or from the time
+        "jobUid",
         "lastTransitionTime",
         "managedFields",
         "message",  # names numbers
@@ -32,9 +34,15 @@ _DROPPED: Final = frozenset(
 )
 _AGENT: Final = "agent"
 _UID: Final = "agentrollouts.dev/rolled-back-uid"
+_OWN: Final = frozenset({_UID, "agentrollouts.dev/hook-key"})
+"""Annotations with the UID of a rollout."""
 _WHY: Final = "agentrollouts.dev/rollback-message"
 _FACTS: Final = frozenset({"agentrollouts.dev/healthy", "agentrollouts.dev/quarantined"})
 """Annotations of a snapshot, whose text is JSON with the time in it."""
+_MARK: Final = "agentrollouts.dev/detour"
+_MARK_MESSAGE: Final = "agentrollouts.dev/detour-message"
+_HASH: Final = re.compile(r"-[0-9a-f]{8}$")
+"""End of the name of a Job, which follows from the UID of its rollout."""
 _QUOTED: Final = re.compile(r'^The route says: "(.*)"$', re.DOTALL)
 """The reason of a rollback that another process began."""
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
@@ -71,20 +79,30 @@ def _object(manifest: Manifest) -> dict[str, Any]:
     }
     if manifest["kind"] != "AgentRollout":
         annotations = metadata.get("annotations", {})
-        kept["annotations"] = {k: _annotation(k, text) for k, text in annotations.items() if k != _UID}
+        kept["annotations"] = {k: _annotation(k, text) for k, text in annotations.items() if k not in _OWN}
     else:
         kept["why"] = _unnumbered(manifest.get("status", {}).get("lastRollback", {}).get("message", ""))
-    if manifest["kind"] in {"AgentRelease", "AgentRollout", "AgentRolloutAction"}:
+    if manifest["kind"] == "Job":
+        conditions = manifest.get("status", {}).get("conditions", ())
+        kept["name"] = _HASH.sub("", kept["name"])
+        kept["ended"] = sorted(each["type"] for each in conditions if each["status"] == "True")
+    elif manifest["kind"] in {"AgentRelease", "AgentRollout", "AgentRolloutAction"}:
         kept["status"] = _plain(manifest.get("status", {}))
     else:
-        kept["content"] = _plain(manifest.get("data") or manifest["spec"])
+        kept["content"] = _plain(_read(manifest.get("data")) or manifest["spec"])
     return kept
 
 
+def _read(data: Manifest | None) -> Manifest | None:
+    """The data of a ConfigMap, with what its split says of a detour as values."""
+    split = (data or {}).get("split.json")
+    return {**(data or {}), "split.json": json.loads(split)} if split else data
+
+
 def _annotation(key: str, text: str) -> Any:  # noqa: ANN401  # any JSON
-    if key in _FACTS:
+    if key in _FACTS or key == _MARK:
         return _plain(json.loads(text))
-    return _unnumbered(text) if key == _WHY else text
+    return _unnumbered(text) if key in {_WHY, _MARK_MESSAGE} else text
 
 
 def _unnumbered(sentence: str) -> str:
@@ -101,6 +119,11 @@ def _of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"evidence": record.get("evidence")}
 
 
+def _of_job(name: object) -> object:
+    """Of a Job that a status names, its hook, attempt and try."""
+    return _HASH.sub("", name) if isinstance(name, str) else name
+
+
 def _is_course(key: str, value: object) -> bool:
     """Whether these are the weights of an affected window: a rollback may come before one is seen."""
     return key == "weights" and isinstance(value, list)
@@ -111,7 +134,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
         if "verdict" in value:  # a gate: all else of it is what was measured
             return {"name": value["name"]}
         return {
-            key: _of_record(entry) if key == "record" else _plain(entry)
+            key: _of_record(entry) if key == "record" else _of_job(entry) if key == "job" else _plain(entry)
             for key, entry in value.items()
             if key not in _DROPPED and not key.endswith("Time") and not _is_course(key, entry)
         }

@@ -25,7 +25,9 @@ LISTS: Final = {
     "AgentRolloutAction": "/apis/agentrollouts.dev/v1alpha1/agentrolloutactions",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
     "ConfigMap": "/api/v1/configmaps",
+    "Job": "/apis/batch/v1/jobs",
 }
+HOOK_KEY: Final = "agentrollouts.dev/hook-key"
 _AGAIN_SECONDS: Final = 0.2
 
 
@@ -60,6 +62,12 @@ def attempt_of(rollout: Manifest) -> Manifest:
     """The attempt of its status; empty before the first."""
     attempt: Manifest = status_of(rollout).get("attempt") or {}
     return attempt
+
+
+def rollout_of_job(job: Manifest) -> str:
+    """The rollout for whose hook a Job is; empty if it is for none."""
+    key: str = (job["metadata"].get("annotations") or {}).get(HOOK_KEY, "")
+    return key.split("/")[1] if key else ""
 
 
 Key = tuple[str, str]
@@ -129,7 +137,8 @@ class Observer:
         if former is not None and former.number >= number:
             return  # told again by a new watch
         self._newest[version.kind, namespace, name] = version
-        self._seen[namespace, name.partition("-")[0]].append(version)
+        agent = rollout_of_job(manifest) if version.kind == "Job" else name.partition("-")[0]
+        self._seen[namespace, agent].append(version)
         async with self._changed:
             self._changed.notify_all()
 

@@ -14,13 +14,19 @@ _ENDS: Final = frozenset({"Healthy", "RollingBack", "Verifying", "RolledBack", "
 def unwritten(before: Manifest, status: Manifest) -> Iterator[str]:
     """A2: a weight changes, and an attempt ends, only with an entry; A3: the entries are a chain."""
     old, new = before.get("record") or {}, status.get("record") or {}
-    if new.get("head", "") == old.get("head", "") and _stand(status) != _stand(before) and (old or new):
-        yield f"A2: from {_stand(before)} to {_stand(status)} without an entry"
+    changed = (_stand(before), _stand(status))
+    if new.get("head", "") == old.get("head", "") and not _is_kept(*changed) and (old or new):
+        yield f"A2: from {changed[0]} to {changed[1]} without an entry"
     entries = new.get("unwritten") or ()
     if entries:
         yield from _chain(entries, entries[0]["previous"])
         if entries[-1]["hash"] != new["head"]:
             yield "A3: the head is not the hash of the last entry"
+
+
+def _is_kept(before: tuple[object, ...], after: tuple[object, ...]) -> bool:
+    """Whether nothing changed; that the next attempt is pending changes nothing of one that is over."""
+    return before == after or (not after and before[-1] in _ENDS)
 
 
 def grown(before: Manifest | None, record: Manifest) -> Iterator[str]:

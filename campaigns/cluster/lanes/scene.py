@@ -1,10 +1,11 @@
 """One rollout as people see it, and what they do to it through the API server."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
-from campaigns.cluster.lanes.recorder import Manifest, Observer, attempt_of, status_of
+from campaigns.cluster.lanes import jobs
+from campaigns.cluster.lanes.recorder import Manifest, Observer, attempt_of, rollout_of_job, status_of
 from sandbox.agents.endpoints import PORT, by_path
 from sandbox.people.apiserver import ApiServer
 
@@ -13,6 +14,11 @@ VERSIONS: Final = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
 FIRST, SECOND, THIRD, FOURTH = VERSIONS
 ANA: Final = "ana@example.com"
 LEE: Final = "lee@example.com"
+FALLBACK: Final = "queue"
+"""The Service that answers while an agent is switched off; no process listens there either."""
+SIBLING: Final = "two"
+"""What the name of the second rollout of a scene adds to that of the first."""
+_OF_NO_ATTEMPT: Final = frozenset({"SwitchOff", "SwitchOn"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,28 @@ class Scene:
         """Whether the canary is the release that `releaseRef` names; right after an edit it is not yet."""
         canary = self.status.get("canary", {}).get("release")
         return bool(canary == self.rollout.get("spec", {}).get("releaseRef", {}).get("name"))
+
+    @property
+    def sibling(self) -> Self:
+        """The other rollout of a group of two, with the same plan."""
+        return replace(self, agent=f"{self.agent}-{SIBLING}")
+
+    @property
+    def is_off(self) -> bool:
+        """Whether everything goes to the fallback, and the status says so."""
+        route = self.observer.get("HTTPRoute", self.namespace, self.agent)
+        return route is not None and shares(route) == {FALLBACK: 100} and "detour" in self.status
+
+    def job(self, hook: str) -> Manifest | None:
+        """The Job of a hook that has not ended; None if there is none."""
+        found = self.observer.all("Job", self.namespace)
+        mine = [job for job in found if rollout_of_job(job) == self.agent and not jobs.is_over(job)]
+        return next((job for job in mine if job["metadata"]["name"].startswith(f"{hook}-")), None)
+
+    async def complete(self, hook: str) -> None:
+        """The pod of a hook has succeeded."""
+        if job := self.job(hook):  # it is over already where this is tried again
+            await self.server.merge(f"{jobs.path_of(job)}/status", jobs.completed(job))
 
     def serves(self, version: str, share: int) -> bool:
         """Whether the route gives a release this share."""
@@ -82,9 +110,16 @@ class Scene:
 
     async def act(self, kind: str, by: str = LEE, **fields: str | int) -> None:
         """Request something of the attempt; the same request twice is one action."""
-        spec = {"rollout": self.agent, "type": kind, "attempt": self.attempt["number"], "requestedBy": by}
-        spec |= {"reason": "It is a campaign", **fields}
-        words = (self.agent, kind, spec["attempt"], by.partition("@")[0], spec.get("phase", ""))
+        spec = {
+            "rollout": self.agent,
+            "type": kind,
+            "requestedBy": by,
+            "reason": "It is a campaign",
+            **fields,
+        }
+        if kind not in _OF_NO_ATTEMPT:
+            spec["attempt"] = self.attempt["number"]
+        words = (self.agent, kind, spec.get("attempt"), by.partition("@")[0], spec.get("phase", ""))
         action = _manifest("AgentRolloutAction", "-".join(map(str, filter(None, words))).lower(), spec)
         path = self.path("agentrolloutactions", "").removesuffix("/")
         await self.server.create_as(by, path, action)
@@ -113,8 +148,13 @@ class Scene:
         await self.server.delete(self.path("agentrollouts", self.agent))
 
     async def clear(self) -> None:
-        """Delete all that people wrote; the rest follows by its owners."""
+        """Delete all that people wrote, and Jobs, which outlive a rollout; the rest follows by its owners."""
+        if self.sibling.rollout:
+            await self.sibling.clear()
         await self.delete()
+        for job in self.observer.all("Job", self.namespace):
+            if rollout_of_job(job) == self.agent:
+                await self.server.delete(jobs.path_of(job))
         for action in self.observer.all("AgentRolloutAction", self.namespace):
             if action["spec"]["rollout"] == self.agent:
                 await self.server.delete(self.path("agentrolloutactions", action["metadata"]["name"]))

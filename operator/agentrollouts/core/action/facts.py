@@ -191,8 +191,9 @@ def _switch_off(action: AgentRolloutAction, status: AgentRolloutStatus, desk: De
     if current and current.percent >= percent and current.id != identity:
         message = f"{current.percent}% is off by detour {current.id} already"
         return Fact(status, message, Reason.NOTHING_TO_DO)
-    if percent < ALL and desk.indivisible:
-        raise Refused(f"only all traffic can be switched off: {desk.indivisible}; leave out percent")
+    why = desk.indivisible or ("" if status.stable else "no release is stable yet, so nothing gets the rest")
+    if percent < ALL and why:
+        raise Refused(f"only all traffic can be switched off: {why}; leave out percent")
     detour = Detour(
         id=identity,
         cause=DetourCause.SWITCH_OFF,

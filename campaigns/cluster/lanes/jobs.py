@@ -1,0 +1,75 @@
+"""Hooks of a lane: the CronJobs, the right to copy them, and what a Job controller would write.
+
+The sandbox has no nodes, so a course completes the Jobs, in a step of its own.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from campaigns.cluster.lanes.recorder import Manifest
+
+KEEP: Final = "keep"
+REPAIR: Final = "repair"
+_BATCH: Final = "/apis/batch/v1/namespaces"
+_RIGHTS: Final = "/apis/rbac.authorization.k8s.io/v1/namespaces"
+
+
+def hooks(namespace: str, operator: str, at_home: str) -> dict[str, Manifest]:
+    """What a namespace needs for hooks, by path.
+
+    Args:
+        namespace: Where the rollouts are.
+        operator: Name of the operator and of its account.
+        at_home: The operator's own namespace.
+    """
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": f"{operator}-hooks", "namespace": namespace},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": f"{operator}-hooks",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": operator, "namespace": at_home}],
+    }
+    path = f"{_RIGHTS}/{namespace}/rolebindings/{operator}-hooks"
+    made = {f"{_BATCH}/{namespace}/cronjobs/{name}": _cron_job(namespace, name) for name in (KEEP, REPAIR)}
+    return {path: binding, **made}
+
+
+def _cron_job(namespace: str, name: str) -> Manifest:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "registry.example/repair:1"}]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"agentrollouts.dev/hook": "true"}},
+        "spec": {
+            "schedule": "0 0 31 2 *",
+            "suspend": True,
+            "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
+        },
+    }
+
+
+def path_of(job: Manifest) -> str:
+    """Where a Job is."""
+    metadata = job["metadata"]
+    return f"{_BATCH}/{metadata['namespace']}/jobs/{metadata['name']}"
+
+
+def is_over(job: Manifest) -> bool:
+    """Whether it has ended."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(each["type"] in {"Complete", "Failed"} and each["status"] == "True" for each in conditions)
+
+
+def completed(job: Manifest) -> dict[str, Any]:
+    """The change of its status as soon as its pod has succeeded."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    begun = (job.get("status") or {}).get("startTime") or now
+    times = {"lastProbeTime": now, "lastTransitionTime": now}
+    kinds = ("SuccessCriteriaMet", "Complete")
+    conditions = [{"type": kind, "status": "True", "reason": "CompletionsReached", **times} for kind in kinds]
+    ended = {"startTime": begun, "completionTime": now, "succeeded": 1, "active": 0}
+    return {"status": {**ended, "uncountedTerminatedPods": {}, "conditions": conditions}}

@@ -1,0 +1,118 @@
+"""The courses that lead back in another way than by a gate of the canary: detours, hooks and groups.
+
+Beside `courses`, which has those of a plan.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from campaigns.cluster.lanes.courses import (
+    APPROVES,
+    JUDGED,
+    ONE,
+    UNJUDGED,
+    WAITING,
+    Course,
+    Step,
+    at_once,
+    half,
+    ships,
+)
+from campaigns.cluster.lanes.jobs import KEEP, REPAIR
+from campaigns.cluster.lanes.scene import ANA, FALLBACK, FIRST, SECOND, Scene
+
+OFF: Final[dict[str, Any]] = {**UNJUDGED, "fallback": {"service": {"name": FALLBACK, "port": 8080}}}
+WATCHED: Final[dict[str, Any]] = {
+    **OFF,
+    **JUDGED,
+    "gates": [
+        {
+            "name": "errors",
+            "template": "error-rate",
+            "limit": {"value": "0.2", "forSeconds": 0},
+            "minSamples": 10,
+            "action": "SwitchOff",
+        }
+    ],
+    "watch": {"intervalSeconds": 5},
+    "phases": WAITING,
+}
+HOOKED: Final[dict[str, Any]] = {
+    **UNJUDGED,
+    "phases": WAITING,
+    "hooks": [
+        {"name": KEEP, "at": "BeforeTraffic", "job": {"cronJob": KEEP}},
+        {"name": REPAIR, "at": "AfterRollback", "job": {"cronJob": REPAIR}},
+    ],
+}
+GROUPED: Final[dict[str, Any]] = {**JUDGED, "phases": WAITING, "group": "pair"}
+
+
+def _is_off(scene: Scene) -> bool:
+    """Everything goes to the fallback, and the attempt that follows waits."""
+    return scene.is_off and scene.attempt.get("state") == "Pending"
+
+
+def _switches_off(scene: Scene) -> Any:  # noqa: ANN401 what awaits it does not matter
+    return scene.act("SwitchOff")
+
+
+def _switches_on(scene: Scene) -> Any:  # noqa: ANN401 the same
+    return scene.act("SwitchOn", ANA, detour=scene.status["detour"]["id"])
+
+
+def _runs(hook: str) -> Callable[[Scene], bool]:
+    return lambda scene: scene.job(hook) is not None
+
+
+def _completes(hook: str) -> Step:
+    return Step(_runs(hook), lambda scene: scene.complete(hook))
+
+
+def _has_recovered(scene: Scene) -> bool:
+    """The rollback is over, and what it was to repair is repaired."""
+    states = [entry["state"] for entry in scene.status.get("hooks", ())]
+    return scene.is_over("RolledBack", FIRST) and states == ["Succeeded"] * 3
+
+
+def _both_are_back(scene: Scene) -> bool:
+    return all(each.is_over("RolledBack", FIRST) for each in (scene, scene.sibling))
+
+
+RECOVERY: Final = (
+    Course("off", {**OFF, "phases": WAITING}, [ships(SECOND), Step(half, _switches_off)], _is_off),
+    Course(
+        "on",
+        {**OFF, "phases": ONE},
+        [ships(SECOND), Step(half, _switches_off), Step(_is_off, _switches_on), APPROVES],
+        lambda s: s.is_ready(SECOND) and s.is_answered("SwitchOn", "Done"),
+    ),
+    Course("alone", WATCHED, [], lambda s: s.is_off, failing={FIRST: 0.9}),
+    Course(
+        "hooks",
+        HOOKED,
+        [
+            ships(FIRST),
+            _completes(KEEP),
+            Step(lambda s: s.is_ready(FIRST), lambda scene: scene.ship(SECOND)),
+            _completes(KEEP),
+            Step(half, lambda scene: scene.roll_back()),
+            _completes(REPAIR),
+        ],
+        _has_recovered,
+        before=(),
+    ),
+    Course(
+        "group",
+        GROUPED,
+        [
+            Step(at_once, lambda scene: scene.sibling.ship(FIRST)),
+            Step(lambda s: s.sibling.is_ready(FIRST), lambda scene: scene.sibling.ship(SECOND)),
+            Step(lambda s: half(s.sibling), lambda scene: scene.ship(SECOND)),
+        ],
+        _both_are_back,
+        failing={SECOND: 0.9},
+    ),
+)
+"""`off`: during a canary; `on`: and on again; `alone`: by a gate of a release that serves alone; `hooks`:
+before traffic and after a rollback; `group`: one of two breaches, and the other one follows."""
