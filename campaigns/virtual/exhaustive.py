@@ -109,9 +109,8 @@ class Search:
 
 def effects_of(decision: Decision) -> int:
     """After how many effects the process may end."""
-    others = (*decision.writes, *decision.answers, *decision.chores)
-    others = (*others, *decision.expired, *decision.creations)
-    return len(others) + (decision.status is not None)
+    kinds = (decision.writes, decision.answers, decision.chores, decision.expired, decision.creations)
+    return sum(map(len, kinds)) + (decision.status is not None)
 
 
 def _check(world: Small) -> None:
