@@ -17,7 +17,7 @@ from campaigns.prometheus import campaign as prometheus_faults
 from campaigns.tenants import campaign as tenants
 from campaigns.tenants import soak
 from campaigns.virtual.clock_jumps import CLOCK_JUMPS
-from campaigns.virtual.exhaustive import EXHAUSTIVE, PEOPLE, WORKLOADS
+from campaigns.virtual.exhaustive import EXHAUSTIVE, PEOPLE, RECOVERIES, WORKLOADS
 from campaigns.virtual.planted_bugs import PLANTED
 from campaigns.virtual.properties import PROPERTIES
 from campaigns.virtual.sequences import SEQUENCES
@@ -37,6 +37,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     EXHAUSTIVE,
     PEOPLE,
     WORKLOADS,
+    RECOVERIES,
     PLANTED,
     TAMPERING,
     crash.CAMPAIGN,

@@ -33,6 +33,7 @@ from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World
+from campaigns.virtual.recovery_keys import mark_key, recovery_key, which
 from testkit.builders.names import snapshot_of
 
 PHASE: Final = 300
@@ -93,6 +94,7 @@ class _View:
             tuple(sorted(self._snapshot(metadata) for metadata in self.world.snapshots.values())),
             self._workloads() if rollout.spec.workload else (),
             bool(self.world.freezes),
+            recovery_key(self.world),
         )
 
     def _workloads(self) -> Key:
@@ -129,7 +131,8 @@ class _View:
         told = next((each.reason for each in action.status.conditions if each.type == "Ready"), "")
         age = (status.attempt.number if status.attempt else 0) - (spec.attempt or 0)
         part = self.name.get(spec.release or "", "")
-        return spec.type, spec.phase or "", str(part), str(min(age, 1)), result, told
+        of = spec.hook or which(self.world, spec.detour), str(spec.percent or "")
+        return spec.type, spec.phase or "", str(part), str(min(age, 1)), result, told, *of
 
     def _retried(self) -> Key:
         """What is tried again, as long as its snapshot still says that it was rolled back, and by whom."""
@@ -223,10 +226,12 @@ class _View:
         name, annotations = self.name, manifest["metadata"].get("annotations") or {}
         latch = annotations.get(ANNOTATION_ROLLED_BACK)
         now = self.status.attempt.number if self.status.attempt else 0
-        latched = latch and (max(-1, int(latch) - now), annotations.get(ANNOTATION_ROLLBACK_TRIGGER))
+        back = latch and (max(-1, int(latch) - now), annotations.get(ANNOTATION_ROLLBACK_TRIGGER))
+        latched = back, *mark_key(self.world, manifest)
         if manifest["kind"] == cluster.ROUTE:
             services = cluster.weights_of_route(manifest).items()
-            return latched, *((name[self.world.services[service]], weight) for service, weight in services)
+            parts = ((name.get(self.world.services.get(service, "")), weight) for service, weight in services)
+            return latched, *parts
         return latched, _split(manifest["data"]["split.json"], now, self.rollout.metadata.generation, name)
 
 

@@ -15,14 +15,14 @@ from agentrollouts.core.states import ENDS
 from agentrollouts.simulation.world import SETTLED, RestlessError
 from campaigns.cases import Campaign, Case, Choice
 from campaigns.virtual.equivalence import Key, key_of
+from campaigns.virtual.happenings import EVERY_ACT, EVERY_ANSWER, HAPPENINGS, Happening
+from campaigns.virtual.recovering import EVERY_RECOVERY
 from campaigns.virtual.small_world import (
-    EVERY_ACT,
-    EVERY_ANSWER,
-    HAPPENINGS,
-    Happening,
+    RELEASES,
     Small,
     beginning,
     managed_beginning,
+    recovery_beginning,
 )
 from testkit.builders.routes import ROUTE
 
@@ -109,24 +109,35 @@ class Search:
 
 def effects_of(decision: Decision) -> int:
     """After how many effects the process may end."""
-    others = (*decision.writes, *decision.answers, *decision.chores)
-    return len(others) + (decision.status is not None)
+    others = (decision.writes, decision.answers, decision.chores, decision.expired, decision.creations)
+    return sum(map(len, others)) + (decision.status is not None)
 
 
 def _check(world: Small) -> None:
     """No dead end without a condition: what is not over is waited for, by name; and the route shows it."""
     world.check_round_trip()
-    attempt, conditions = (
-        world.status.attempt,
-        {condition.type: condition for condition in world.status.conditions},
-    )
-    if attempt is None or attempt.state in ENDS:
-        assert world.canary_weight == 0, f"canary at {world.canary_weight}% though nothing is under way"  # noqa: S101 the same
-        return
-    waits = [conditions["Reconciling"], conditions["Stalled"]]
-    assert any(condition.status == "True" for condition in waits), "a dead end without a condition"  # noqa: S101 the same
-    assert world.canary_weight == attempt.weight, "the route does not show the weight"  # noqa: S101 the same
-    assert ROUTE in world.traffic, "there is no route"  # noqa: S101 the same
+    attempt, stable = world.status.attempt, world.status.stable
+    conditions = {condition.type: condition for condition in world.status.conditions}
+    weight = 0 if attempt is None or attempt.state in ENDS else attempt.weight
+    if attempt is not None and attempt.state not in ENDS:
+        waits = [conditions["Reconciling"], conditions["Stalled"]]
+        assert any(condition.status == "True" for condition in waits), "a dead end without a condition"  # noqa: S101 the same
+        assert ROUTE in world.traffic, "there is no route"  # noqa: S101 the same
+    assert sum(world.shares().values()) in {0, 100}, f"the route has {world.shares()}"  # noqa: S101 the same
+    given, left = _canary_share(world), _left(world)
+    is_left = stable is None and not weight  # a first release that was given up, until another one begins
+    assert is_left or given == weight * left // 100, f"the route gives {given}% of {weight}%"  # noqa: S101 the same
+
+
+def _canary_share(world: Small) -> int:
+    """Percent of the requests that a release other than stable gets."""
+    stable = world.status.stable.release if world.status.stable else None
+    return sum(n for release, n in world.shares().items() if release in RELEASES and release != stable)
+
+
+def _left(world: Small) -> int:
+    """Percent of the requests that a detour leaves."""
+    return 100 - world.status.detour.percent if world.status.detour else 100
 
 
 def play(
@@ -175,5 +186,18 @@ WORKLOADS: Final = Campaign(
     "The same with `spec.workload`, without a warm release or a delay: no pods are taken from"
     " what has requests",
     play_managed,
+    unit="states",
+)
+
+
+def play_recoveries(choice: Choice) -> Iterator[Case]:
+    """The same search with detours and hooks, and few answers."""
+    return play(choice, recovery_beginning, EVERY_RECOVERY)
+
+
+RECOVERIES: Final = Campaign(
+    "recoveries",
+    "The same with SwitchOff and SwitchOn, and with hooks whose Jobs succeed, fail or vanish",
+    play_recoveries,
     unit="states",
 )

@@ -17,7 +17,7 @@ from campaigns.routes import Weights, fallback_of, percent_off, rules_of, shares
 Manifest = Mapping[str, Any]
 
 LATCH: Final = "agentrollouts.dev/rolled-back"
-LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")
+LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")  # in which the route is written before the status
 ENDS: Final = ("Healthy", "RolledBack", "Superseded")
 UNTRIED: Final = ("SpecReverted", "Superseded")
 """Reasons of ends that say nothing about the release."""
@@ -103,7 +103,8 @@ class Observer:
         fallback, off = fallback_of(self._spec), (self._status.get("detour") or {}).get("percent", 0)
         wrong = "; ".join(wrong_rules(route, fallback))
         self.check(not wrong, "S1", wrong, time)
-        self.check(percent_off(route) >= off, "S3", f"traffic comes back though {off}% is off", time)
+        is_kept = percent_off(route) >= off or self.attempt.get("state") in LATCHED
+        self.check(is_kept, "S3", f"traffic comes back though {off}% is off", time)
         latch = int(route["metadata"].get("annotations", {}).get(LATCH, 0))
         self._latched = max(self._latched, latch)
         sides = [

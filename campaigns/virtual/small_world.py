@@ -1,59 +1,33 @@
-"""The small world of the exhaustive search, and what can happen to it.
+"""The small world of the exhaustive search; what can happen to it is in `happenings`.
 
-Two releases beside the one that serves, three phases (one needs two approvals), two gates (one rolls back,
-one holds), each with any answer: pass, fail, no data, error; or too few runs for both. An answer can also
-belong to the query of a phase earlier. People approve, promote, hold, resume, roll back, retry and freeze.
-Time goes by in steps of one phase, and everything that waits, waits for one such step or for two. The plan
-has no caps, no ramp and no `watch`, and neither it nor the releases change.
+Two releases beside the one that serves, three phases (one needs two approvals), and two gates (one rolls
+back, one holds). The plan has no caps, no ramp and no `watch`, and neither it nor the releases change.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
-from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
-from agentrollouts.api.release import ReleaseRef
-from agentrollouts.api.rollout import BAKE, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.workload import StampedWorkload
 from agentrollouts.core.action.ledger import is_answered
-from agentrollouts.core.gates.sources import Source
-from agentrollouts.core.metrics.poll import PollResult
-from agentrollouts.core.metrics.queries import QueryPlan, Term, tag
-from agentrollouts.core.metrics.table import QueryResult, Row
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.rollout.decision import Decision
-from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.simulation import cluster
+from agentrollouts.simulation.jobs import Jobs
 from campaigns.virtual.equivalence import PHASE
 from campaigns.virtual.observer import Observer
-from testkit.builders.freezes import a_freeze
 from testkit.builders.names import AGENT, NEW, NEXT, OLD, START, digest_of, service_of
 from testkit.builders.observations import settled_snapshots
 from testkit.builders.releases import a_ready_release, a_record
-from testkit.builders.rollouts import a_rollout
-from testkit.builders.routes import ROUTE
+from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.workloads import TEMPLATE
 from testkit.world import World, a_world
 
-TICK: Final = timedelta(seconds=PHASE + 1)
 RELEASES: Final = (OLD, NEW, NEXT)
-WORDS: Final = ("pass", "fail", "nodata", "error")
-ANSWERS: Final = (*product(WORDS, WORDS), ("few", "few"))
-"""What Prometheus can say about the two gates: any word about each, or too few runs for either."""
-LATE: Final = ("pass", "fail")
-"""What an answer can say that arrives after the weight has changed."""
-FEW_ANSWERS: Final = (
-    "answers pass, pass",
-    "answers fail, pass",
-    "answers pass, fail",
-    "answers nodata, nodata",
-)
-"""One answer for each thing that a gate can do: let pass, roll back, hold, and leave open."""
-
 PLAN: Final[Mapping[str, Any]] = {
     "phases": [
         {"name": "first", "weight": 10, "durationSeconds": PHASE},
@@ -71,11 +45,33 @@ PLAN: Final[Mapping[str, Any]] = {
 }
 
 
+@dataclass
+class ChosenJobs(Jobs):
+    """Jobs that end as soon as, and as, that is chosen."""
+
+    ended: dict[str, str] = field(default_factory=dict)
+    """Type of the condition of those that have ended, by name."""
+
+    def job(self, name: str, now: datetime) -> Manifest | None:  # noqa: ARG002 it does not matter how long one takes
+        """A Job as the API server has it."""
+        if name not in self.made:
+            return None
+        _, manifest = self.made[name]
+        kind = self.ended.get(name)
+        conditions = [{"type": kind, "status": "True", "reason": "Chosen"}] if kind else []
+        return {**manifest, "status": {"conditions": conditions}}
+
+    def fork(self) -> "ChosenJobs":
+        """The same Jobs, to be ended otherwise."""
+        return replace(self, made=dict(self.made), ended=dict(self.ended), created=[])
+
+
 @dataclass(kw_only=True)
 class Small(World):
     """A world without Prometheus: what it answers is chosen."""
 
     observer: Observer
+    jobs: ChosenJobs = field(default_factory=ChosenJobs)
     trail: tuple[str, ...] = ()
     """What happened so far."""
     acts: int = 0
@@ -126,6 +122,7 @@ class Small(World):
         world.trail = (*self.trail, what) if what else self.trail
         world.traffic, world.snapshots = dict(self.traffic), dict(self.snapshots)
         world.workloads, world.actions = dict(self.workloads), dict(self.actions)
+        world.jobs = self.jobs.fork()
         world.ever_healthy, world.ended = set(self.ever_healthy), dict(self.ended)
         world.events, world.route_weights = [], []
         world.observer = self.observer.fork()
@@ -134,7 +131,6 @@ class Small(World):
 
 
 SERVING: Final = a_rollout(**PLAN).serving(OLD).asking_for(OLD)
-REFS: Final = {release: ReleaseRef(name=release) for release in RELEASES}
 WORKLOAD: Final = {
     "deploymentRef": {"name": AGENT},
     "port": 8080,
@@ -143,215 +139,14 @@ WORKLOAD: Final = {
 }
 """Pods are taken away as soon as that is allowed, so that any mistake in it shows."""
 
-FREEZE: Final = a_freeze()
-APPROVERS: Final = ("ana@example.com", "lee@example.com")
-LEADER: Final = "max@example.com"
-"""Who does everything else; the rule against approving oneself is tested elsewhere."""
 
-Happening = Callable[[Small], bool]
-"""Lets it happen; whether it makes any difference."""
-
-
-def _tick(world: Small) -> bool:
-    world.now += TICK
-    return True
-
-
-def asking_for(release: str) -> Happening:
-    """`spec.releaseRef` names that release."""
-
-    def happen(world: Small) -> bool:
-        is_other = world.rollout.spec.release_ref.name != release
-        if is_other:
-            world.respecify(world.rollout.spec.copy_with(release_ref=REFS[release]))
-        return is_other
-
-    return happen
-
-
-def answering(strict: str, mild: str) -> Happening:
-    """Prometheus says this about the two gates."""
-
-    def happen(world: Small) -> bool:
-        poll = world.current_poll
-        if poll is None:
-            return False
-        rows = tuple(_rows(poll.plan, world.now, {"strict": strict, "mild": mild}))
-        is_early = all(poll.plan.window(source, world.now) < 1 for source in poll.plan.sources)
-        world.words = ("nothing to count yet",) if is_early else (strict, mild)
-        world.observer.looked(world.now, answered={strict, mild} <= {"pass", "fail"})
-        world.poll_result = PollResult(plan=poll.plan, result=QueryResult(world.now, rows))
-        return True
-
-    return happen
-
-
-def answering_late(word: str) -> Happening:
-    """Prometheus says this about both gates, in an answer to the query of a phase earlier."""
-
-    def happen(world: Small) -> bool:
-        if world.current_poll is None:
-            return False
-        plan = world.current_poll.plan
-        sent = plan.counting_start - TICK
-        earlier = replace(plan, counting_start=sent, warm_start=sent)
-        rows = tuple(_rows(earlier, world.now, {"strict": word, "mild": word}))
-        world.words = ("late", word)
-        world.observer.looked(sent, answered=True)
-        world.poll_result = PollResult(plan=earlier, result=QueryResult(world.now, rows))
-        return True
-
-    return happen
-
-
-def _rows(plan: QueryPlan, now: datetime, said: Mapping[str, str]) -> Iterator[Row]:
-    for source in plan.sources:
-        name = source.selector.metric.partition("_")[0]
-        kind, is_bad = said.get(name, "nodata"), "_bad" in source.selector.metric
-        if kind == "nodata" or plan.window(source, now) < 1:
-            continue
-        for release in plan.subject.releases:
-            is_suspect = (release == plan.subject.canary) is (plan.past_end is None) and not source.past
-            yield from _counts(plan, source, release, now, _value(kind, is_bad=is_bad, suspect=is_suspect))
-
-
-def _value(kind: str, *, is_bad: bool, suspect: bool) -> float:
-    """A release on trial is the suspect; after a rollback stable is, as it is now."""
-    match kind:
-        case "error":
-            return float("nan")
-        case "few":
-            return 0.0 if is_bad else 10.0
-        case "fail" if suspect and is_bad:
-            return 1000.0
-        case _:
-            return 20.0 if is_bad else 2000.0
-
-
-def _counts(plan: QueryPlan, source: Source, release: str, now: datetime, value: float) -> Iterator[Row]:
-    facts = {Term.INCREASE: value, Term.COVERED: 1.0, Term.NEWEST: now.timestamp(), Term.SCRAPES: 8.0}
-    for term in plan.terms(source):
-        if term in facts:
-            yield Row(tag(plan, source, term), release, None, facts[term])
-
-
-def _approve(world: Small) -> bool:
-    """The next of two people agrees to the current phase."""
-    attempt = world.status.attempt
-    if attempt is None or not is_under_way(world.status):
-        return False
-    if world.rollout.spec.phases[attempt.phase_index].approval is not Approval.REQUIRED:
-        return False
-    given = {approval.by for approval in attempt.approved_by}
-    by = next((person for person in APPROVERS if person not in given), APPROVERS[0])
-    return world.request(ActionType.APPROVE, by, phase=attempt.phase_name or "")
-
-
-def _approve_again(world: Small) -> bool:
-    """Somebody who has approved already does it once more."""
-    attempt = world.status.attempt
-    if attempt is None or not is_under_way(world.status) or not attempt.approved_by:
-        return False
-    last = attempt.approved_by[-1]
-    return world.request(ActionType.APPROVE, last.by, phase=last.phase_name)
-
-
-def _promote(world: Small) -> bool:
-    attempt = world.status.attempt
-    if attempt is None or not is_progressing(world.status):
-        return False
-    phase = BAKE if attempt.state is State.BAKING else attempt.phase_name
-    return world.request(ActionType.PROMOTE, LEADER, phase=phase or BAKE)
-
-
-def _hold(world: Small) -> bool:
-    return is_progressing(world.status) and world.request(ActionType.HOLD, LEADER)
-
-
-def _resume(world: Small) -> bool:
-    return is_progressing(world.status) and world.request(ActionType.RESUME, LEADER)
-
-
-def _take_back(world: Small) -> bool:
-    """The canary if there is one, else stable."""
-    record = world.status.canary or world.status.stable
-    return record is not None and world.request(ActionType.ROLL_BACK, LEADER, release=record.release)
-
-
-def _take_back_and_approve(world: Small) -> bool:
-    """Both at once: nothing goes forward beside a rollback."""
-    return _approve(world) and _take_back(world)
-
-
-def _retry(world: Small) -> bool:
-    """What is asked for and in quarantine."""
-    desired = world.rollout.spec.release_ref.name
-    entry = next((entry for entry in world.status.quarantined if entry.release == desired), None)
-    if entry is None:
-        return False
-    return world.request(ActionType.RETRY, LEADER, attempt=entry.attempt, release=entry.release)
-
-
-def _meddle(world: Small) -> bool:
-    """Somebody else gives the last release of the route half of the requests."""
-    route = world.traffic.get(ROUTE)
-    if route is None:
-        return False
-    rule = route["spec"]["rules"][0]
-    first, *others = rule["backendRefs"]
-    refs = [{**first, "weight": 50}, *({**ref, "weight": 50} for ref in others)]
-    world.traffic[ROUTE] = {**route, "spec": {**route["spec"], "rules": [{**rule, "backendRefs": refs}]}}
-    return True
-
-
-def _freeze(world: Small) -> bool:
-    """Somebody freezes the rollout, also in mid-attempt, until it thaws."""
-    is_new = not world.freezes
-    world.freezes = (FREEZE,)
-    return is_new
-
-
-def _thaw(world: Small) -> bool:
-    is_over = bool(world.freezes)
-    world.freezes = ()
-    return is_over
-
-
-ALWAYS: Final[Mapping[str, Happening]] = {
-    "time passes": _tick,
-    **{f"ask for {release}": asking_for(release) for release in RELEASES},
-    "approve": _approve,
-    "take back": _take_back,
-    "take back and approve": _take_back_and_approve,
-    "retry": _retry,
-    "meddle": _meddle,
-}
-MEASURED: Final[Mapping[str, Happening]] = {
-    **{f"answers {strict}, {mild}": answering(strict, mild) for strict, mild in ANSWERS},
-    **{f"answers late, {word}": answering_late(word) for word in LATE},
-}
-DECREED: Final[Mapping[str, Happening]] = {
-    "approve again": _approve_again,
-    "promote": _promote,
-    "hold": _hold,
-    "resume": _resume,
-    "freeze": _freeze,
-    "thaw": _thaw,
-}
-HAPPENINGS: Final = {**ALWAYS, **MEASURED, **DECREED}
-"""All of them. With a promotion after any answer, each frozen count meets each other one, and no search ends;
-so one search has every answer, and another one every act of a person."""
-EVERY_ANSWER: Final = {**ALWAYS, **MEASURED}
-EVERY_ACT: Final = {**ALWAYS, **DECREED, **{what: MEASURED[what] for what in FEW_ANSWERS}}
-
-
-def beginning() -> Small:
+def beginning(base: RolloutBuilder = SERVING) -> Small:
     """`OLD` serves, and two others are ready."""
-    made = a_world(SERVING, *RELEASES)
+    made = a_world(base, *RELEASES)
     observer = Observer(made.services, bad=frozenset(), healthy={OLD})
     observer.see(START, cluster.rollout_of(made.rollout, made.status.to_json()))
     return Small(
-        base=SERVING,
+        base=base,
         rollout=made.rollout,
         now=START,
         releases=made.releases,
@@ -373,3 +168,17 @@ def managed_beginning() -> Small:
     world.workloads["Deployment", AGENT] = TEMPLATE
     world.stamp(a_record(OLD), world.releases[OLD])
     return world
+
+
+RECOVERY: Final[Mapping[str, Any]] = {
+    "fallback": {"service": {"name": "queue", "port": 8080}},
+    "hooks": [
+        {"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "keep"}},
+        {"name": "repair", "at": "AfterRollback", "job": {"cronJob": "repair"}},
+    ],
+}
+
+
+def recovery_beginning() -> Small:
+    """The same, with a fallback and two hooks."""
+    return beginning(a_rollout(**PLAN, **RECOVERY).serving(OLD).asking_for(OLD))

@@ -4,7 +4,8 @@ import random
 
 from campaigns.virtual.equivalence import Key, key_of
 from campaigns.virtual.exhaustive import Search
-from campaigns.virtual.small_world import HAPPENINGS, Small, beginning
+from campaigns.virtual.happenings import HAPPENINGS
+from campaigns.virtual.small_world import Small, beginning
 from testkit.builders.names import NEW
 
 WALKS, STEPS, TWINS = 40, 24, 30

@@ -12,6 +12,7 @@ SHORT = {
     "exhaustive": (exhaustive.play, 12),
     "people": (exhaustive.play_people, 12),
     "workloads": (exhaustive.play_managed, 40),
+    "recoveries": (exhaustive.play_recoveries, 12),
 }
 
 

@@ -1,0 +1,50 @@
+"""The part of `equivalence` that is about detours and hooks: what decisions read of them."""
+
+from agentrollouts.api.recovery.hooks import HookState, HookStatus
+from agentrollouts.core.containment.mark import read_mark
+from agentrollouts.core.effects import Manifest
+from agentrollouts.simulation.world import World
+
+Key = tuple[object, ...]
+
+DONE = frozenset({HookState.SUCCEEDED, HookState.WAIVED, HookState.NOT_NEEDED})
+
+
+def which(world: World, detour: str | None) -> str:
+    """A detour by its part: the present one, the last one, or one of earlier."""
+    status = world.status
+    if detour is None:
+        return ""
+    if status.detour and status.detour.id == detour:
+        return "now"
+    return "last" if status.last_detour and status.last_detour.id == detour else "other"
+
+
+def mark_key(world: World, manifest: Manifest) -> Key:
+    """The mark of a detour on a traffic object."""
+    annotations = manifest["metadata"].get("annotations") or {}
+    mark = read_mark(annotations, world.rollout.metadata.uid)
+    return (which(world, mark.id), mark.percent) if mark else ()
+
+
+def recovery_key(world: World) -> Key:
+    """The detour, the hooks that matter, and whether the affected window is still to become final."""
+    detour, window, attempt = world.status.detour, world.status.affected_window, world.status.attempt
+    if not world.rollout.spec.hooks:
+        return (detour and detour.percent,)
+    now = attempt.number if attempt else 0
+    hooks = tuple(_hook(world, entry, now - entry.attempt) for entry in _left(world, now))
+    return detour and detour.percent, window and (window.attempt == now, window.is_final), hooks
+
+
+def _left(world: World, now: int) -> list[HookStatus]:
+    """Those that are not done, and all of the attempt: they do not begin again."""
+    return [entry for entry in world.status.hooks if entry.state not in DONE or entry.attempt == now]
+
+
+def _hook(world: World, entry: HookStatus, age: int) -> Key:
+    job = world.jobs.job(entry.job, world.now) if entry.job else None
+    conditions = (job.get("status") or {}).get("conditions") or () if isinstance(job, dict) else ()
+    ended = tuple(condition["type"] for condition in conditions)
+    known = entry.job_uid is not None, bool(entry.message), job is not None, ended
+    return min(age, 1), entry.name, entry.state, entry.tries % 2, *known
