@@ -101,18 +101,24 @@ def _add_subject(parser: argparse.ArgumentParser, kind: ActionType) -> None:
     )
 
 
+RELEASES: Final[Mapping[ActionType, str]] = {
+    ActionType.ROLL_BACK: "roll back (default: the canary, or stable if no attempt is in progress)",
+    ActionType.RETRY: "retry (default: the only one in quarantine)",
+    ActionType.SWITCH_ON: "ship instead (default: give the traffic back to stable)",
+    ActionType.DRILL: "drill (default: the newest healthy one before stable)",
+}
+"""What the option `--release` names, and its default."""
+
+
 def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
     """Declare what only some types of action have."""
+    if kind in RELEASES:
+        parser.add_argument("--release", metavar="NAME", help=f"release to {RELEASES[kind]}")
     if kind in {ActionType.APPROVE, ActionType.PROMOTE}:
         parser.add_argument(
             "--phase", metavar="NAME", help="phase (default: the current one; bake after the last one)"
         )
     if kind is ActionType.ROLL_BACK:
-        parser.add_argument(
-            "--release",
-            metavar="NAME",
-            help="release to roll back (default: the canary, or stable if no attempt is in progress)",
-        )
         parser.add_argument(
             "--target",
             metavar="NAME",
@@ -121,29 +127,14 @@ def _add_own(parser: argparse.ArgumentParser, kind: ActionType) -> None:
         parser.add_argument(
             "--force", action="store_true", help="roll stable back even if no target has a ready endpoint"
         )
-    if kind is ActionType.RETRY:
-        parser.add_argument(
-            "--release", metavar="NAME", help="release to retry (default: the only one in quarantine)"
-        )
     if kind is ActionType.SWITCH_OFF:
         parser.add_argument(
             "--percent", type=_number, metavar="N", help="share to send elsewhere, 1 to 100 (default: 100)"
         )
     if kind is ActionType.SWITCH_ON:
         parser.add_argument("--detour", metavar="ID", help="detour to end (default: the current one)")
-        parser.add_argument(
-            "--release",
-            metavar="NAME",
-            help="release to ship instead (default: give the traffic back to stable)",
-        )
     if kind in {ActionType.REDO_HOOK, ActionType.WAIVE_HOOK}:
         parser.add_argument("--hook", metavar="NAME", required=True, help="hook, as in `status.hooks`")
-    if kind is ActionType.DRILL:
-        parser.add_argument(
-            "--release",
-            metavar="NAME",
-            help="release to drill (default: the newest healthy one before stable)",
-        )
     if kind is ActionType.ACKNOWLEDGE:
         parser.add_argument(
             "--for",

@@ -83,6 +83,8 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         release = _drilled_by_default(rollout)
     if request.type in {ActionType.APPROVE, ActionType.PROMOTE} and not phase:
         phase = _phase(_attempt(rollout))
+    is_on = request.type is ActionType.SWITCH_ON
+    detour = request.detour or (_detour(rollout) if is_on else None)
     spec = {
         "rollout": request.rollout,
         "type": request.type.value,
@@ -93,9 +95,7 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         "force": request.force or None,
         "forSeconds": request.for_seconds,
         "percent": request.percent,
-        "detour": _detour(rollout)
-        if request.type is ActionType.SWITCH_ON and not request.detour
-        else request.detour,
+        "detour": detour,
         "hook": request.hook,
         "reason": request.reason,
         "requestedBy": user,

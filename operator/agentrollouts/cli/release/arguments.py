@@ -30,6 +30,24 @@ def add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_parts(parser)
+    parser.add_argument(
+        "-f", "--file", action="append", default=[], metavar="FILE", help="YAML file with releases, or -"
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        type=_name,
+        metavar="NAME",
+        help="namespace (default: that of the current context)",
+    )
+    parser.add_argument(
+        "-o", "--output", choices=("yaml", "json"), default="yaml", help="form of the output (default: yaml)"
+    )
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    """Declare what the new release is made of."""
     parser.add_argument("base", type=_name, metavar="BASE", help="name of the release to derive from")
     parser.add_argument("--version", required=True, metavar="VERSION", help="version of the new release")
     parser.add_argument(
@@ -56,19 +74,6 @@ def add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=_name,
         metavar="NAME",
         help="name of its Service (default: that of BASE, by its version)",
-    )
-    parser.add_argument(
-        "-f", "--file", action="append", default=[], metavar="FILE", help="YAML file with releases, or -"
-    )
-    parser.add_argument(
-        "-n",
-        "--namespace",
-        type=_name,
-        metavar="NAME",
-        help="namespace (default: that of the current context)",
-    )
-    parser.add_argument(
-        "-o", "--output", choices=("yaml", "json"), default="yaml", help="form of the output (default: yaml)"
     )
 
 
