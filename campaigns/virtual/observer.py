@@ -103,8 +103,7 @@ class Observer:
         fallback, off = fallback_of(self._spec), (self._status.get("detour") or {}).get("percent", 0)
         wrong = "; ".join(wrong_rules(route, fallback))
         self.check(not wrong, "S1", wrong, time)
-        is_kept = percent_off(route) >= off or self.attempt.get("state") in LATCHED
-        self.check(is_kept, "S3", f"traffic comes back though {off}% is off", time)
+        self.check(percent_off(route) >= off, "S3", f"traffic comes back though {off}% is off", time)
         latch = int(route["metadata"].get("annotations", {}).get(LATCH, 0))
         self._latched = max(self._latched, latch)
         sides = [

@@ -1,5 +1,6 @@
 """Switching an agent off and on, in virtual time: who gets the traffic, and what becomes of the rollout."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -9,6 +10,7 @@ from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.traffic import DetourCause
 from agentrollouts.core.conditions import SWITCHED_OFF, find_condition
+from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
 from testkit.builders.rollouts import a_rollout
 from testkit.builders.routes import BY_PATCH, BY_ROUTE, CONFIG, ROUTE, THEIRS, a_backend, their_route
@@ -106,6 +108,29 @@ def test_an_attempt_in_progress_is_rolled_back_without_quarantine_and_starts_aga
     world.run_until(State.CANARY)
     assert world.status.attempt is not None
     assert world.status.attempt.phase_index == 0
+
+
+def test_the_end_of_a_detour_is_a_forward_move_also_after_a_rollback() -> None:
+    """The status comes first; then the route, if that status is still what the API server has."""
+    world = at_rest()
+    world.ship(NEW, Behavior(failed=0.5))
+    world.run_until(State.ROLLED_BACK)
+    detour = switch_off(world)
+    world.act(ActionType.SWITCH_ON, detour=detour)
+
+    first = decide(world.observe())
+    routes = [write for write in first.writes if write.manifest["kind"] == "HTTPRoute"]
+    assert first.status is not None
+    assert (routes, first.status.detour) == ([], None)
+
+    status = first.status
+    world.edit(lambda builder: replace(builder, status=status))
+    world.actions.clear()
+    second = decide(world.observe())
+    assert ([write.manifest["kind"] for write in second.writes], second.rests_on_status) == (
+        ["HTTPRoute", "ConfigMap"],
+        True,
+    )
 
 
 def test_the_first_release_is_switched_off_and_begins_again() -> None:

@@ -150,7 +150,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
     return Decision(
         writes=(*writes, *owner_writes(s.obs, status), *fact_writes(s.obs)),
-        rests_on_status=bool(writes) and not is_latched(status) and not begins_detour(s.obs.status, status),
+        rests_on_status=bool(writes) and not _goes_first(s, status),
         status=_written(s, status) if is_due else None,
         is_news=news,
         lost=lost_records(s.obs, status),
@@ -176,6 +176,12 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
         poll=questions,
         wake_at=_wake_at(s, status, move, pods.until(), hooks.until(reads)),
     )
+
+
+def _goes_first(s: Situation, status: AgentRolloutStatus) -> bool:
+    """Whether the route is written before the status: for what takes traffic away, and nothing else."""
+    is_back = is_latched(status) and not s.routing.ends_detour(status)
+    return is_back or begins_detour(s.obs.status, status)
 
 
 def _without_written(

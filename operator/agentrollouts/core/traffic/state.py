@@ -120,7 +120,7 @@ class Routing:
         """What to write now: forward what the persisted status desires, else what the next one does.
 
         Forward only on the version that was seen, as what is known may be old. A rollback requires none, nor
-        does the beginning of a detour.
+        does the beginning of a detour; its end is forward, also after a rollback.
 
         Args:
             status: The next status.
@@ -130,13 +130,17 @@ class Routing:
         """
         if begins_detour(self._obs.status, status):
             yield from self._there(after.changes)
-        elif is_latched(status):
+        elif is_latched(status) and not self.ends_detour(status):
             ours = self._there(after.changes)
             yield from map(_unasked, ours) if _has_split(status) else ours
         elif not waits:
             yield from map(self._on_version, self._there(before.changes))
         if not self._obs.status.canary and not status.canary and after.is_shown:
             yield from map(Deletion, self.leftovers())  # what replaces them serves, and nothing is split
+
+    def ends_detour(self, status: AgentRolloutStatus) -> bool:
+        """Whether the objects still show a detour that the next status does not have."""
+        return self.detour() is not None and not share_off(status)
 
     def _there(self, changes: Iterable[Change]) -> Iterator[Change]:
         """The changes; while the garbage collector deletes our objects, only of those that are there."""
