@@ -114,18 +114,9 @@ class AgentRolloutSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
-                "self.phases.exists(p, p.approval == 'Required') || self.gates.exists(g, !has(g.during) || "
-                "(self.phases.exists(p, p.weight < 100) ? 'Canary' : 'Full') in g.during)",
-                "needs a gate that judges the canary, or a phase with `approval: Required`; include Canary "
-                "in `during` of at least one gate, or Full if the only weight is 100",
-                "gates",
-            ),
-            cel(
-                "self.phases.all(p, !has(p.when) || p.when == 'Always') || "
-                "self.phases.exists(p, p.when == 'Always' && p.approval == 'Required') || "
-                "self.gates.exists(g, !has(g.during) || "
-                "(self.phases.exists(p, p.when == 'Always' && p.weight < 100) ? 'Canary' : 'Full') "
-                "in g.during)",
+                "[self.phases, self.phases.filter(p, !has(p.when) || p.when == 'Always')].all(s, "
+                "s.exists(p, p.approval == 'Required') || self.gates.exists(g, !has(g.during) || "
+                "(s.exists(p, p.weight < 100) ? 'Canary' : 'Full') in g.during))",
                 "needs a gate that judges the canary, or a phase with `approval: Required`, also without the "
                 "phases with `when: AfterRollback`; include Canary in `during` of at least one gate, or Full "
                 "if the only weight is 100",
