@@ -115,6 +115,7 @@ def everything(folder: Path) -> list[Manifest]:
     rollout = yaml.safe_load((folder / "rollout.yaml").read_text())
     rollout["spec"]["traffic"] = {"routePatch": {"name": "shop", "rule": "agent"}}
     rollout["spec"]["workload"] = {"deploymentRef": {"name": "support-agent"}, "port": 8080}
+    rollout["spec"]["fallback"] = {"service": {"name": "support-agent-4-1-0", "port": 8080}}
     rollout["spec"]["hooks"] = [{"name": "undo", "at": "AfterRollback", "job": {"cronJob": "undo"}}]
     template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "support-agent"}}
     hook = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "undo"}}

@@ -19,6 +19,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
+from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.release import (
     AgentReleaseStatus,
     Change,
@@ -37,6 +38,7 @@ from agentrollouts.api.status import (
     ReleaseRecord,
     WeightsStatus,
 )
+from agentrollouts.api.traffic import Detour, DetourCause, LastDetour
 from agentrollouts.api.verdict import (
     Baseline,
     BoundCounts,
@@ -287,11 +289,48 @@ ROLLOUT_STATUS = AgentRolloutStatus(
             trigger=Trigger.GROUP,
             decided_time=NOW,
             requires=RECORD.requires,
+            traffic_start_time=NOW,
+            traffic_end_time=NOW,
+            runs=41,
         )
         for i in range(50, 0, -1)
     ),
     watched=(GATE,),
     group=GroupStatus(name="checkout", since=NOW),
+    detour=Detour(
+        id="4f2a91c0",
+        cause=DetourCause.GATE,
+        percent=100,
+        gate="data-leak",
+        message=GATE.message,
+        by="dana@example.com",
+        action="support-agent-q4v7m",
+        since=NOW,
+    ),
+    last_detour=LastDetour(
+        id="4f2a91c0",
+        cause=DetourCause.SWITCH_OFF,
+        percent=30,
+        gate="data-leak",
+        start_time=NOW,
+        end_time=NOW,
+        by="dana@example.com",
+    ),
+    hooks=(
+        HookStatus(
+            attempt=13,
+            name="reverse-refunds",
+            at=Moment.AFTER_ROLLBACK,
+            state=HookState.WAIVED,
+            tries=2,
+            job="reverse-refunds-13-2-0badcafe",
+            job_uid="4f2a91c0-0000-4000-8000-000000000000",
+            start_time=NOW,
+            end_time=NOW,
+            message="Job reverse-refunds-13-2-0badcafe failed: BackoffLimitExceeded",
+            waived=PersonalAct(**ACT),
+        ),
+    ),
     retried=Retried(**ACT, digest=DIGEST, attempt=11),
     actions=tuple(
         TakenAction(
