@@ -73,6 +73,7 @@ def test_agent_and_release_make_a_complete_plan() -> None:
             "verify": {"withinSeconds": 120, "watchSeconds": 1800},
             "maxWalkBack": 3,
             "lastResort": "Hold",
+            "hooksAfter": ["Breach", "Cap", "Timeout", "Action", "SwitchOff"],
         },
         "hooks": [],
         "traffic": {},

@@ -265,6 +265,16 @@ def test_a_process_that_ends_at_any_write_makes_each_job_once(writes: int) -> No
     assert set(states(world).values()) == {"Succeeded"}
 
 
+@pytest.mark.parametrize(("after", "jobs"), [(["Breach"], 1), (["Cap", "Group"], 0)])
+def test_the_plan_lists_the_causes_after_which_something_is_repaired(after: list[str], jobs: int) -> None:
+    """After any other rollback no Job is created, and no condition says that one is missing."""
+    world = rolled_back(a_world_with(RESTORE, rollback={**PLAN["rollback"], "hooksAfter": after}))
+    world.run(300)
+
+    assert len(world.jobs.of("restore")) == jobs
+    assert (recovered(world) is None) is (jobs == 0)
+
+
 def test_a_revert_in_git_repairs_nothing() -> None:
     """No one found harm, so no hook runs."""
     world = a_world_with(RESTORE)

@@ -42,6 +42,21 @@ class LastResort(StrEnum):
     FALLBACK = "Fallback"
 
 
+class HarmCause(StrEnum):
+    """Causes of a rollback that can leave data behind that must be repaired."""
+
+    BREACH = "Breach"
+    CAP = "Cap"
+    TIMEOUT = "Timeout"
+    ACTION = "Action"
+    SWITCH_OFF = "SwitchOff"
+    GROUP = "Group"
+
+
+HOOKS_AFTER: Final = tuple(cause for cause in HarmCause if cause is not HarmCause.GROUP)
+"""A member of a group does no harm itself."""
+
+
 class Rollback(ApiModel):
     """How rollbacks are done. No field can disable them."""
 
@@ -58,6 +73,11 @@ class Rollback(ApiModel):
     last_resort: LastResort = LastResort.HOLD
     """What follows at rest if stable fails and cannot be rolled back to any release. Hold: stable serves on.
     Fallback: all traffic goes to `fallback` until someone switches the agent on. Defaults to Hold."""
+    hooks_after: Annotated[
+        tuple[HarmCause, ...], Field(min_length=1, max_length=6, json_schema_extra=LIST_SET)
+    ] = HOOKS_AFTER
+    """Causes of a rollback after which the hooks with `at: AfterRollback` run. A drill, and a return to an
+    earlier release in `spec.releaseRef`, repair nothing. Defaults to all causes but Group."""
 
 
 class VerifyOutcome(StrEnum):

@@ -20,8 +20,6 @@ from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
 from agentrollouts.core.recovery.hooks.step import ENDS, Objects, View, is_missing, stepped
 from agentrollouts.core.states import is_pending
 
-AFTER: Final = frozenset({"Breach", "Cap", "Timeout", "Action", "SwitchOff"})
-"""Triggers of a rollback for harm, after which there is something to repair."""
 SOON: Final = timedelta(seconds=2)
 """When to look again while a hook runs, or is about to."""
 LATER: Final = timedelta(seconds=30)
@@ -113,7 +111,7 @@ class Hooks:
         if window is None or attempt is None or not window.is_final or window.attempt != attempt.number:
             return
         was_final = before is not None and before.attempt == window.attempt and before.is_final
-        if was_final or attempt.trigger not in AFTER:
+        if was_final or attempt.trigger not in self.rollout.spec.rollback.hooks_after:
             return
         yield from self._new(attempt.number, Moment.AFTER_ROLLBACK, after)
 
