@@ -111,7 +111,7 @@ class Hooks:
         if window is None or attempt is None or not window.is_final or window.attempt != attempt.number:
             return
         was_final = before is not None and before.attempt == window.attempt and before.is_final
-        if was_final or attempt.trigger not in self.rollout.spec.rollback.hooks_after:
+        if was_final or not self.rollout.spec.rollback.repairs_after(attempt.trigger):
             return
         yield from self._new(attempt.number, Moment.AFTER_ROLLBACK, after)
 

@@ -55,7 +55,7 @@ def _awaited(s: Situation, status: AgentRolloutStatus) -> str:
         return ""
     names = [hook.name for hook in s.spec.hooks if hook.at is Moment.AFTER_ROLLBACK]
     is_final = window is not None and window.attempt == attempt.number and window.is_final
-    if is_final or attempt.trigger not in s.spec.rollback.hooks_after or not names:
+    if is_final or not s.spec.rollback.repairs_after(attempt.trigger) or not names:
         return ""
     verb = "waits" if len(names) == 1 else "wait"
     return f"{', '.join(names)} {verb} for the last runs of the release that was rolled back"
