@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from bench.figures import active, breach, breaches, going_back, group, idle, records, rest
+from bench.figures import active, breach, breaches, going_back, group, idle, records, rest, switch_off
 from bench.rig import meters
 from bench.rig.crowd import Crowd
 from bench.rig.report import Result, as_json, as_markdown, load, machine
@@ -133,6 +133,13 @@ def _group(sizes: group.Sizes) -> Callable[[Install], Result]:
     return lambda install: _on_a_stack(install, measure)
 
 
+def _switch_off(install: Install) -> Result:
+    async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
+        return await switch_off.measure(server, stack.processes["prometheus"], SIZE)
+
+    return _on_a_stack(install, measure)
+
+
 def _breach(install: Install) -> Result:
     with Stack(quiet=True) as stack:
         return breach.measure(stack, install(stack))
@@ -157,6 +164,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "breach": _breach,
     "records": _records,
     "group": _group(group.Sizes()),
+    "switch-off": _switch_off,
 }
 
 if __name__ == "__main__":

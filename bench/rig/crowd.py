@@ -61,9 +61,22 @@ class Crowd:
         await self.ask(name, STABLE)
 
     async def act_back(self, name: str) -> None:
-        """Have the canary rolled back by an action, as a person with the right to it would."""
+        """Have the canary of the second attempt rolled back, as a person with that right would."""
+        await self._act(_action(name, "back", type="RollBack", attempt=2, release=f"{name}-{NEXT}"))
+
+    async def switch_off(self, name: str) -> None:
+        """Have all traffic sent to the fallback."""
+        await self._act(_action(name, "off", type="SwitchOff"))
+
+    async def switch_on(self, name: str) -> None:
+        """End the detour that the status shows."""
+        path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrollouts/{name}"
+        rollout = await self._server.get(path)
+        await self._act(_action(name, "on", type="SwitchOn", detour=rollout["status"]["detour"]["id"]))
+
+    async def _act(self, action: Manifest) -> None:
         path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrolloutactions"
-        await self._server.create_as(PERSON, path, _rollback_of(name))
+        await self._server.create_as(PERSON, path, action)
 
     async def ask(self, name: str, version: str) -> None:
         """Ask for a version of an agent."""
@@ -88,20 +101,12 @@ class Crowd:
             await onlooker.quiet()
 
 
-def _rollback_of(agent: str) -> Manifest:
-    """Of the canary in the second attempt."""
+def _action(agent: str, name: str, **spec: object) -> Manifest:
     return {
         "apiVersion": "agentrollouts.dev/v1alpha1",
         "kind": "AgentRolloutAction",
-        "metadata": {"namespace": NAMESPACE, "name": f"{agent}-back"},
-        "spec": {
-            "rollout": agent,
-            "type": "RollBack",
-            "attempt": 2,
-            "release": f"{agent}-{NEXT}",
-            "reason": "It is a measurement",
-            "requestedBy": PERSON,
-        },
+        "metadata": {"namespace": NAMESPACE, "name": f"{agent}-{name}"},
+        "spec": {"rollout": agent, "reason": "It is a measurement", "requestedBy": PERSON, **spec},
     }
 
 
