@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State
+from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.effects import Manifest, Write
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import LATCHED
 from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.state import Routing
-from testkit.builders.names import NEW, OLD, OLDEST, service_of
+from testkit.builders.names import NEW, OLD, OLDEST, START, service_of
 from testkit.builders.observations import an_observation, shown
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
 from testkit.builders.routes import ROUTE
@@ -96,6 +97,22 @@ def test_who_serves_a_cohort(builder: RolloutBuilder, expected: list[str | None]
     route = shown(builder.build())[ROUTE]
 
     assert [got if want else None for got, want in zip(served(route), services, strict=True)] == services
+
+
+@given(st.sampled_from([None, "x-user-bucket"]), st.integers(1, 100), st.booleans())
+def test_a_detour_is_of_every_cohort_and_bucket(bucket: str | None, percent: int, has_fallback: bool) -> None:  # noqa: FBT001 drawn
+    """All rules have the same backends: the fallback with its share, and stable with the rest."""
+    if not has_fallback and percent < 100:
+        return  # it is refused
+    route = SPEC["traffic"]["httpRoute"] | ({"bucketHeader": bucket} if bucket else {})
+    fallback = {"fallback": {"service": {"name": "queue", "port": 8080}}} if has_fallback else {}
+    builder = a_rollout(**{**SPEC, "traffic": {"httpRoute": route}, **fallback}).serving(OLD)
+    detour = Detour(id="0" * 8, cause=DetourCause.SWITCH_OFF, percent=percent, since=START)
+
+    found = rules(builder.having(detour=detour))
+
+    expected = {"queue": 100} if percent == 100 else {STABLE: (100 - percent) * 100, "queue": percent * 100}
+    assert served({"spec": {"rules": found}}) == [expected if has_fallback else {}] * 3
 
 
 @given(st.lists(st.sampled_from([TESTERS, RISKY]), unique_by=lambda each: str(each["name"])))
