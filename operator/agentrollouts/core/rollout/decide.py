@@ -1,8 +1,7 @@
 """The decision: one observation in, one `Decision` out; pure and total.
 
-The chains below are the product. Their checks are evaluated in order and the first that applies
-decides; the comment at each line says why it is there. Rollback comes before everything that could be missing
-or wrong.
+The chains below are the product. Their checks are evaluated in order and the first that applies decides; the
+comment at each line says why it is there. Rollback comes before everything that could be missing or wrong.
 """
 
 from collections.abc import Callable
