@@ -45,6 +45,7 @@ def test_stable_has_all_traffic_when_the_job_ends(
 def test_nothing_in_progress_writes_nothing(given: Scene, account: Path) -> None:
     """It ends at once, and no version of the rollout is new."""
     (shop,) = given.serving("quiet")
+    shop.until("its record is written", lambda: not shop.status["record"]["unwritten"])
     before = given.api.get(shop.ref)["metadata"]["resourceVersion"]
 
     done = run(account, ["roll-back-all", f"--namespace={given.namespace}"], seconds=60)
