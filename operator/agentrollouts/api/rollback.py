@@ -79,10 +79,6 @@ class Rollback(ApiModel):
     """Causes of a rollback after which the hooks with `at: AfterRollback` run. A drill, and a return to an
     earlier release in `spec.releaseRef`, repair nothing. Defaults to all causes but Group."""
 
-    def repairs_after(self, trigger: Trigger | None) -> bool:
-        """Whether hooks run after a rollback with this cause."""
-        return trigger is not None and trigger.value in {cause.value for cause in self.hooks_after}
-
 
 class VerifyOutcome(StrEnum):
     """Whether a rollback helped."""

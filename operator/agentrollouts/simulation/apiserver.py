@@ -58,9 +58,10 @@ class ApiServer:
     def shares(self) -> dict[str, int]:
         """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
         name, patched = self.rollout.metadata.name, self.rollout.spec.traffic.route_patch
+        owned = (self.traffic[kind, name] for kind in ROUTES if (kind, name) in self.traffic)
         if patched and (route := self.traffic.get((cluster.ROUTE, patched.name))):
             weights = cluster.weights_of_route(route, patched.rule)
-        elif route := route_of(self.rollout, self.traffic):
+        elif route := (None if patched else route_of(self.rollout, self.traffic)) or next(owned, None):
             weights = cluster.weights_of_route(route)
         else:
             config = self.traffic.get((cluster.CONFIG_MAP, f"{name}-traffic"))

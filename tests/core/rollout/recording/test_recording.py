@@ -102,7 +102,7 @@ def test_a_rollback_does_not_depend_on_its_entry(monkeypatch: pytest.MonkeyPatch
     world = at_rest(OLDEST, OLD, phases=HALF)
     world.ship(NEW, Behavior(failed=0.5))
     world.run_until(State.CANARY)
-    monkeypatch.setattr("agentrollouts.core.rollout.recording.entries.gate_records", broken)
+    monkeypatch.setattr("agentrollouts.core.rollout.recording.rollbacks.gate_records", broken)
     world.run_until(State.ROLLED_BACK)
 
     back = entry(world, "RollbackStarted")

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Creation, Problem
@@ -111,7 +113,7 @@ class Hooks:
         if window is None or attempt is None or not window.is_final or window.attempt != attempt.number:
             return
         was_final = before is not None and before.attempt == window.attempt and before.is_final
-        if was_final or not self.rollout.spec.rollback.repairs_after(attempt.trigger):
+        if was_final or not repairs_after(self.rollout.spec.rollback, attempt.trigger):
             return
         yield from self._new(attempt.number, Moment.AFTER_ROLLBACK, after)
 
@@ -169,6 +171,11 @@ class Hooks:
             refused=self.refused,
             now=self.now,
         )
+
+
+def repairs_after(plan: Rollback, trigger: Trigger | None) -> bool:
+    """Whether hooks run after a rollback with this cause."""
+    return trigger is not None and trigger.value in {cause.value for cause in plan.hooks_after}
 
 
 def trimmed(entries: tuple[HookStatus, ...]) -> tuple[HookStatus, ...]:

@@ -10,6 +10,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import DATA_RECOVERED, condition
 from agentrollouts.core.effects import Event
 from agentrollouts.core.history import is_drill
+from agentrollouts.core.recovery.hooks.plan import repairs_after
 from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks.hooks import failure, progress
 from agentrollouts.core.rollout.situation import Situation
@@ -55,7 +56,7 @@ def _awaited(s: Situation, status: AgentRolloutStatus) -> str:
         return ""
     names = [hook.name for hook in s.spec.hooks if hook.at is Moment.AFTER_ROLLBACK]
     is_final = window is not None and window.attempt == attempt.number and window.is_final
-    if is_final or not s.spec.rollback.repairs_after(attempt.trigger) or not names:
+    if is_final or not repairs_after(s.spec.rollback, attempt.trigger) or not names:
         return ""
     verb = "waits" if len(names) == 1 else "wait"
     return f"{', '.join(names)} {verb} for the last runs of the release that was rolled back"
