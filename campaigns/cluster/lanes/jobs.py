@@ -7,9 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from campaigns.cluster.lanes.recorder import Manifest
+from testkit.cron_jobs import a_cron_job
 
 KEEP: Final = "keep"
 REPAIR: Final = "repair"
+_POD: Final = {
+    "restartPolicy": "Never",
+    "containers": [{"name": "main", "image": "registry.example/repair:1"}],
+}
 _BATCH: Final = "/apis/batch/v1/namespaces"
 _RIGHTS: Final = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
@@ -34,22 +39,9 @@ def hooks(namespace: str, operator: str, at_home: str) -> dict[str, Manifest]:
         "subjects": [{"kind": "ServiceAccount", "name": operator, "namespace": at_home}],
     }
     path = f"{_RIGHTS}/{namespace}/rolebindings/{operator}-hooks"
-    made = {f"{_BATCH}/{namespace}/cronjobs/{name}": _cron_job(namespace, name) for name in (KEEP, REPAIR)}
+    jobs = f"{_BATCH}/{namespace}/cronjobs"
+    made = {f"{jobs}/{name}": a_cron_job(namespace, name, _POD) for name in (KEEP, REPAIR)}
     return {path: binding, **made}
-
-
-def _cron_job(namespace: str, name: str) -> Manifest:
-    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "registry.example/repair:1"}]}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"agentrollouts.dev/hook": "true"}},
-        "spec": {
-            "schedule": "0 0 31 2 *",
-            "suspend": True,
-            "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
-        },
-    }
 
 
 def path_of(job: Manifest) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from sandbox.errors import CommandError
+from testkit.cron_jobs import a_cron_job
 from tests.e2e.api import Manifest
 from tests.e2e.hooks.clerks import AGENT, BAD, CUSTOMERS, GOOD, NEW, Clerks, Store
 from tests.e2e.hooks.pods import Pods, run
@@ -47,16 +48,7 @@ def a_hook(namespace: str, name: str, step: str, store: Path) -> Manifest:
         "env": [{"name": "STORE", "value": str(store)}, {"name": "FAIL_AFTER", "value": str(FAIL_AFTER)}],
     }
     pod = {"serviceAccountName": "repairer", "restartPolicy": "Never", "containers": [container]}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"agentrollouts.dev/hook": "true"}},
-        "spec": {
-            "schedule": "0 0 31 2 *",
-            "suspend": True,
-            "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
-        },
-    }
+    return a_cron_job(namespace, name, pod)
 
 
 def states(shop: Shop, attempt: int) -> dict[str, str]:
