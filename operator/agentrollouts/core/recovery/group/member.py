@@ -13,11 +13,12 @@ from typing import Final
 from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
+from agentrollouts.core.states import ENDS, JUDGED, LATCHED
 
 HARMFUL: Final = frozenset({Trigger.BREACH, Trigger.CAP, Trigger.TIMEOUT, Trigger.ACTION})
 """Triggers of a rollback that the group follows. A group follows no revert in Git, and no other group."""
-GOING_BACK: Final = frozenset({State.ROLLING_BACK, State.VERIFYING})
-ON_TRIAL: Final = frozenset({State.INITIAL, State.CANARY, State.AWAITING_APPROVAL, State.HELD, State.BAKING})
+GOING_BACK: Final = LATCHED - ENDS
+ON_TRIAL: Final = JUDGED | {State.INITIAL}
 
 
 @dataclass(frozen=True, slots=True)
