@@ -23,16 +23,21 @@ def switched_off(s: Situation) -> moves.Move | None:
     if detour is None:
         return None
     if s.status.stable is None:
-        return moves.Supersede(f"The agent is switched off. {detour.message}")
+        return moves.Supersede(_why(detour))
     if s.requests.rollback or is_returning(s.status.canary, s.status):
         return None  # that person knows which release it is; and a return is a rollback itself
     return moves.RollBack(Trigger.SWITCH_OFF, Reason.SWITCHED_OFF, detour.message)
 
 
+def _why(detour: Detour) -> str:
+    """What stands in the way of everything that goes forward."""
+    return f"The agent is switched off. {detour.message}"
+
+
 def waits_for_switch_on(s: Situation) -> moves.Move | None:
     """A return to a healthy release is judged once it has the traffic."""
     detour = s.status.detour
-    return moves.StopClock(f"The agent is switched off. {detour.message}") if detour else None
+    return moves.StopClock(_why(detour)) if detour else None
 
 
 def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
@@ -40,7 +45,7 @@ def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
     detour = s.status.detour
     if detour is None or is_return:
         return None
-    return Problem(Reason.SWITCHED_OFF, f"The agent is switched off. {detour.message}")
+    return Problem(Reason.SWITCHED_OFF, _why(detour))
 
 
 def harmful(s: Situation) -> moves.Divert | None:
