@@ -55,6 +55,6 @@ def may_edit(dana: Api, scene: Scene) -> bool:
 
 
 def metadata_of(scene: Scene, ref: Ref) -> Manifest:
-    """The metadata of the newest version of an object; empty if there is none."""
-    metadata: Manifest = (scene.witness.get(ref) or {}).get("metadata", {})
+    """The metadata of an object as it is now; empty if there is none."""
+    metadata: Manifest = (scene.witness.now(ref) or {}).get("metadata", {})
     return metadata

@@ -83,6 +83,10 @@ class Scene:
         """The newest version of an object of this namespace."""
         return self.witness.get(self.ref(kind, name))
 
+    def now(self, kind: str, name: str) -> Manifest | None:
+        """An object of this namespace as it is in the cluster now, whatever was seen of other kinds."""
+        return self.witness.now(self.ref(kind, name))
+
     def says(self, kind: str, name: str, condition: str, reason: str) -> str:
         """Wait until a condition has this reason; the answer is its message."""
 

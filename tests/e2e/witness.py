@@ -119,6 +119,14 @@ class Witness:
             newest = self._lives[ref].newest
             return None if newest is None or newest.is_gone else newest.manifest
 
+    def now(self, ref: Ref) -> Manifest | None:
+        """The object as it is in the cluster now; None if there is none.
+
+        Each kind has a watch of its own. After something was seen on another one, `get` may be behind.
+        """
+        self.catch_up(ref)
+        return self.get(ref)
+
     def versions(self, ref: Ref, since: float = 0.0) -> list[Version]:
         """What an object looked like since a monotonic time, beginning with how it stood then.
 

@@ -46,11 +46,11 @@ def test_a_route_is_attached_to_permitted_classes_only(given: Scene) -> None:
     message = given.says("AgentRollout", "closed", "Ready", "GatewayNotPermitted")
     assert "Gateway inner in namespace default is of class inner" in message
     assert "name a Gateway of class sandbox" in message
-    assert given.manifest("HTTPRoute", "closed") is None
+    assert given.now("HTTPRoute", "closed") is None
 
     shop.asks_for(FIRST, traffic=routed(given.namespace, "inner"))
     given.says("AgentRollout", "open", "Ready", "GatewayNotPermitted")
-    route = given.manifest("HTTPRoute", "open")
+    route = given.now("HTTPRoute", "open")
     assert route is not None
     assert [parent["name"] for parent in route["spec"]["parentRefs"]] == ["public"]
     closed.asks_for(FIRST, traffic=routed(given.namespace))
@@ -74,7 +74,7 @@ def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProc
         closed = given.shop("closed", traffic=routed(given.namespace))
         message = given.says("AgentRollout", "closed", "Ready", "HostNotPermitted")
         assert f"hostnames[0]: the operator's settings do not permit {given.namespace}.example.com" in message
-        assert given.manifest("HTTPRoute", "closed") is None
+        assert given.now("HTTPRoute", "closed") is None
 
         operator.change_settings(gateways=[{"namespaces": [given.namespace], "gateways": ["*/public"]}])
         closed.comes_to("Healthy")
@@ -109,11 +109,11 @@ def test_a_release_beyond_the_limit_is_ready_once_an_older_one_is_gone(
         given.api.apply(a_release(given.namespace, "many", version))
         given.says("AgentRelease", f"many-{version}", "Ready", READY if number < RELEASES else REFUSED)
     last = f"many-{versions[-1]}"
-    before = given.manifest("AgentRelease", last)
+    before = given.now("AgentRelease", last)
 
     given.api.delete(given.ref("AgentRelease", f"many-{versions[0]}"))
     given.says("AgentRelease", f"many-{versions[-2]}", "Ready", READY)
-    assert given.manifest("AgentRelease", last) == before
+    assert given.now("AgentRelease", last) == before
 
     operator.change_settings(limits={**SETTINGS["limits"], "releasesPerNamespace": RELEASES + 1})
     try:

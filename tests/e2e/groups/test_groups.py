@@ -17,8 +17,9 @@ def rolled_back_with_its_group(shop: Shop, failing: Shop) -> None:
     assert (rollback["trigger"], rollback["reason"]) == ("Group", "GroupRollback"), rollback
     assert rollback["message"].startswith(
         f"{shop.agent}-{SECOND} was shipped together with {failing.agent}-{SECOND}, which {failing.agent} of "
-        f"group {GROUP} rolled back (attempt 2): errors: "
+        f"group {GROUP} rolled back (attempt 2): "
     )
+    assert "errors: " in rollback["message"], rollback
     assert (banned["release"], banned["reason"]) == (f"{shop.agent}-{SECOND}", "GroupRollback")
     assert (shop.status["stable"]["release"], shop.weights()) == (f"{shop.agent}-{FIRST}", BACK)
     assert seconds_between(failing.status["lastRollback"]["decidedTime"], rollback["decidedTime"]) >= 0

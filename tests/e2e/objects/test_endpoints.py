@@ -124,7 +124,7 @@ def test_at_rest_stable_is_not_rolled_back_to_a_release_without_endpoints(given:
     shop.comes_to("Healthy")
     shop.until("at rest", lambda: shop.ready.get("status") == "True" and shop.weights() == BACK)
     lose(given, "1.0.0")
-    before = given.manifest("HTTPRoute", "agent")
+    before = given.now("HTTPRoute", "agent")
     assert before is not None
 
     waiting = shop.act("RollBack", release="agent-2.0.0")
@@ -132,7 +132,7 @@ def test_at_rest_stable_is_not_rolled_back_to_a_release_without_endpoints(given:
     message = given.says("AgentRollout", "agent", "Ready", "NoHealthyTarget")
     assert "agent-1-0-0" in message
     assert message.endswith("--force")
-    after = given.manifest("HTTPRoute", "agent")
+    after = given.now("HTTPRoute", "agent")
     assert after is not None
     assert after["spec"] == before["spec"]
 
@@ -169,7 +169,7 @@ def test_an_unresolved_backend_in_another_rule_of_a_shared_route_is_not_our_busi
 
     shop.comes_to("Healthy")
 
-    route = given.manifest("HTTPRoute", "shop")
+    route = given.now("HTTPRoute", "shop")
     assert route is not None
     statuses = {
         condition["type"]: condition["status"]

@@ -142,7 +142,7 @@ def test_the_course_as_git_tools_see_it(given: Scene) -> None:
         ["Progressing", "Healthy"],
         ["Healthy"],
     )  # the first is the edit that nobody has seen yet
-    release = given.manifest("AgentRelease", f"agent-{SECOND}")
+    release = given.now("AgentRelease", f"agent-{SECOND}")
     assert release is not None
     assert (kstatus(release), health_of("agentrelease", release)) == ("Current", "Healthy")
     waited = ["wait", "--for=condition=Ready", f"--namespace={given.namespace}", "--timeout=60s"]

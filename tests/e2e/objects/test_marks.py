@@ -107,7 +107,7 @@ def test_an_immutable_config_map_is_replaced_by_a_rollback(given: Scene, label: 
     shop.is_back()
     shop.comes_to("RolledBack")
     assert metadata_of(given, shop.config)["uid"] != uid
-    assert not (given.witness.get(shop.config) or {}).get("immutable")
+    assert not (given.witness.now(shop.config) or {}).get("immutable")
 
 
 def test_a_mark_on_a_traffic_object_is_not_the_request_of_a_person(given: Scene) -> None:

@@ -33,12 +33,12 @@ def test_the_younger_rollout_of_an_agent_waits_for_the_older_one(given: Scene) -
     assert re.fullmatch(r"[-0-9]+T[:0-9]+\.\d{6}Z", event["eventTime"])
     assert event["reportingComponent"] == "agentrollouts.dev/operator"
     traffic = given.ref("ConfigMap", "second-traffic")
-    assert given.witness.get(traffic) is None
+    assert given.witness.now(traffic) is None
 
     given.api.delete(given.ref("AgentRollout", "shared"))
 
     given.says("AgentRollout", "second", "Ready", "Healthy")
-    assert given.witness.get(traffic) is not None
+    assert given.witness.now(traffic) is not None
 
 
 def test_two_routes_with_one_hostname_are_warned_about(given: Scene) -> None:

@@ -216,8 +216,8 @@ def test_a_prompt_with_an_emoji_is_released(given: Scene) -> None:
 
     given.says("AgentRelease", release["metadata"]["name"], "Ready", "Materialized")
 
-    manifest = given.manifest("AgentRelease", release["metadata"]["name"])
+    manifest = given.now("AgentRelease", release["metadata"]["name"])
     assert manifest is not None
-    snapshot = given.manifest("ConfigMap", manifest["status"]["snapshot"]["name"])
+    snapshot = given.now("ConfigMap", manifest["status"]["snapshot"]["name"])
     assert snapshot is not None
     assert "🙂👩\u200d💻🇩🇪𝔘𠮷" in snapshot["data"]["bundle.json"]

@@ -33,7 +33,7 @@ def test_quarantine(given: Scene) -> None:
     shop.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 60)])
     shop.comes_to("RolledBack")
     shop.until("Stalled", lambda: shop.ready.get("reason") == "Quarantined")
-    before, number = given.manifest("HTTPRoute", "again"), shop.attempt["number"]
+    before, number = given.now("HTTPRoute", "again"), shop.attempt["number"]
 
     shop.asks_for("2.0.0")
     for change in ({"labels": {"team": "a"}}, {"annotations": {"synced": "now"}}):
@@ -44,7 +44,7 @@ def test_quarantine(given: Scene) -> None:
     generation = shop.manifest["metadata"]["generation"]
     shop.until("seen again", lambda: shop.status["observedGeneration"] >= generation)
 
-    assert given.manifest("HTTPRoute", "again") == before
+    assert given.now("HTTPRoute", "again") == before
     assert shop.attempt["number"] == number
     shop.ships("2.0.1")
     shop.is_counting()
@@ -128,4 +128,4 @@ def test_deletion_of_the_namespace(given: Scene) -> None:
 
     given.stack.kubectl("delete", "namespace", given.namespace, "--timeout=40s")
 
-    assert [given.witness.get(ref) for ref in (shop.ref, shop.route, shop.config)] == [None, None, None]
+    assert [given.witness.now(ref) for ref in (shop.ref, shop.route, shop.config)] == [None, None, None]

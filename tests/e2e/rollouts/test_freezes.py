@@ -57,7 +57,7 @@ def test_a_breach_is_rolled_back_while_it_is_frozen(given: Scene) -> None:
     shop.is_rolled_back_for("GateFailed")
 
     shop.is_back()
-    assert given.manifest("AgentFreeze", incident.name) is not None
+    assert given.now("AgentFreeze", incident.name) is not None
     given.api.delete(incident)
 
 

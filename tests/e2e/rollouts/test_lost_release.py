@@ -30,7 +30,7 @@ def test_stable_release_deleted(given: Scene) -> None:
         assert shop.weights() == BACK
     assert [shop.status["lastRollback"]["trigger"] for shop in shops] == ["Breach", "SpecReverted"]
     assert reverted.ready["status"] == "True"
-    assert all(given.witness.get(snapshot) for snapshot in snapshots)
+    assert all(given.witness.now(snapshot) for snapshot in snapshots)
 
     breaks.asks_for(FIRST)
     breaks.until("Ready at what serves", lambda: breaks.ready.get("status") == "True")
