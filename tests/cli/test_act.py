@@ -19,9 +19,9 @@ from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import Quarantined
 from agentrollouts.cli.admission import refusals
 from agentrollouts.cli.arguments import Command, parse
-from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.cli.online.act import NO_ANSWER, REFUSED, WRONG_USE, act, request_of
 from agentrollouts.cli.online.arguments import command_of
+from agentrollouts.core.action.request import OpenRequestError
 from agentrollouts.core.rollout.commands import create_action
 from agentrollouts.main import main
 from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, OLDEST, START
@@ -185,7 +185,7 @@ async def test_what_the_rollout_does_not_show_must_be_given(name: str) -> None:
     builder, arguments, sentence = WRONG[name]
     api = serving(builder)
 
-    with pytest.raises(WrongUseError, match=re.escape(sentence)):
+    with pytest.raises(OpenRequestError, match=re.escape(sentence)):
         await run(api, *arguments)
     assert not api.actions
 
@@ -195,7 +195,7 @@ async def test_a_complete_request_does_not_depend_on_the_status() -> None:
     api = serving(IN_CANARY)
     api.objects[Ref("AgentRollout", NAMESPACE, AGENT)]["status"]["attempt"]["state"] = "Detouring"
 
-    with pytest.raises(WrongUseError, match="it is of another version"):
+    with pytest.raises(OpenRequestError, match="it is of another version"):
         await run(api, "roll-back")
     assert await run(api, "roll-back", "--attempt=2", f"--release={NEW}") == 0
 

@@ -21,8 +21,7 @@ from agentrollouts.adapters.cluster.errors import (
     UnavailableError,
 )
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.cli.mistakes import WrongUseError
-from agentrollouts.cli.online.request import Answer, Request, manifest_of
+from agentrollouts.core.action.request import Answer, OpenRequestError, Request, manifest_of
 
 REFUSED: Final = 1
 WRONG_USE: Final = 2
@@ -54,7 +53,7 @@ def run_action(options: argparse.Namespace) -> int:
     try:
         request = request_of(options, options.namespace or current_namespace())
         return asyncio.run(_connected(request, options.wait, is_dry_run=options.dry_run))
-    except WrongUseError as error:
+    except OpenRequestError as error:
         _warn(f"{options.rollout}: {error}")
         return WRONG_USE
     except ClusterError as error:
@@ -97,7 +96,7 @@ async def act(
         0 if the answer is yes, `REFUSED`, or `NO_ANSWER`.
 
     Raises:
-        WrongUseError: the request leaves something open that the rollout does not show.
+        OpenRequestError: the request leaves something open that the rollout does not show.
         ClusterError: the action was not created.
     """
     rollout = await api.get(Ref("AgentRollout", request.namespace, request.rollout))

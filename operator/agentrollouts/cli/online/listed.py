@@ -9,7 +9,7 @@ from typing import Final, Self
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.cli.online.request import Request, manifest_of
+from agentrollouts.core.action.request import Request, manifest_of
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.states import LATCHED, is_progressing
 from agentrollouts.core.traffic.weights import FULL

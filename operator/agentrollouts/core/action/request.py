@@ -1,25 +1,28 @@
-"""An action as someone requests it: what the command line says, completed by what the rollout shows.
+"""An action as someone requests it: what a command line says, completed by what the rollout shows.
 
-Pure: from values to the manifest that is created, and from the action to its answer. Used by `act`, and by
-`roll_back_all` for each canary.
+From values to the manifest that is created, and from the action to its answer. Used by the commands of
+`agentrollouts` that create an action, and by the plugin of kubectl.
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import ValidationError
 
-from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.attempt import Attempt
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.cli.mistakes import WrongUseError
 from agentrollouts.core.conditions import READY, RECONCILING
+from agentrollouts.core.effects import Manifest
 from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_drill, is_trusted
 from agentrollouts.core.states import current_phase, is_progressing
 
 KIND: Final = "AgentRolloutAction"
+
+
+class OpenRequestError(Exception):
+    """The request leaves something open that the rollout does not show; the text says what to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Answer(NamedTuple):
         return cls(f"{ready['reason']}: {ready.get('message', '')}", ready["status"] == "True", not is_open)
 
 
-def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
+def manifest_of(request: Request, rollout: Manifest, user: str) -> dict[str, Any]:
     """The action to create.
 
     Args:
@@ -71,7 +74,7 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> Manifest:
         user: Who requests it, as the API server names them.
 
     Raises:
-        WrongUseError: the request must say something that the rollout does not show.
+        OpenRequestError: the request must say something that the rollout does not show.
     """
     attempt, release, phase = request.attempt, request.release, request.phase
     if request.type is ActionType.RETRY and not (attempt and release):
@@ -116,7 +119,7 @@ def _number(request: Request, rollout: Manifest, attempt: int | None) -> int | N
 def _detour(rollout: Manifest) -> str:
     detour = _status(rollout).detour
     if detour is None:
-        raise WrongUseError("the agent is not switched off")
+        raise OpenRequestError("the agent is not switched off")
     return detour.id
 
 
@@ -125,7 +128,7 @@ def _status(rollout: Manifest) -> AgentRolloutStatus:
     try:
         return AgentRolloutStatus.model_validate(rollout.get("status") or {})
     except ValidationError:
-        raise WrongUseError(
+        raise OpenRequestError(
             "the status of the rollout cannot be read: it is of another version. Set --attempt, and "
             "--release or --phase if the command has it"
         ) from None
@@ -134,14 +137,14 @@ def _status(rollout: Manifest) -> AgentRolloutStatus:
 def _attempt(rollout: Manifest) -> Attempt:
     attempt = _status(rollout).attempt
     if attempt is None:
-        raise WrongUseError("the rollout has had no attempt yet")
+        raise OpenRequestError("the rollout has had no attempt yet")
     return attempt
 
 
 def _phase(attempt: Attempt) -> str:
     phase = current_phase(attempt)
     if phase is None:
-        raise WrongUseError(f"attempt {attempt.number} is in no phase ({attempt.state}); set --phase")
+        raise OpenRequestError(f"attempt {attempt.number} is in no phase ({attempt.state}); set --phase")
     return phase
 
 
@@ -150,7 +153,7 @@ def _release_in_use(rollout: Manifest) -> str:
     is_canary = is_progressing(status) and not is_drill(status)  # a drill rolls its own canary back
     record = status.canary if is_canary else status.stable
     if record is None:
-        raise WrongUseError("the rollout serves no release that could be rolled back")
+        raise OpenRequestError("the rollout serves no release that could be rolled back")
     return record.release
 
 
@@ -161,7 +164,7 @@ def _drilled_by_default(rollout: Manifest) -> str:
     passing = (entry for entry in able if not has_failed_drill(entry.digest, status))
     newest = next(passing, next(iter(able), None))
     if newest is None:
-        raise WrongUseError("no other release has been healthy yet, so there is nothing to drill")
+        raise OpenRequestError("no other release has been healthy yet, so there is nothing to drill")
     return newest.release
 
 
@@ -170,7 +173,7 @@ def _only_quarantined(rollout: Manifest) -> str:
     if len(releases) == 1:
         return releases[0]
     found = f"there are {', '.join(releases)}" if releases else "there is none"
-    raise WrongUseError(f"set --release, unless exactly one release is in quarantine; {found}")
+    raise OpenRequestError(f"set --release, unless exactly one release is in quarantine; {found}")
 
 
 def _quarantined_attempt(rollout: Manifest, release: str) -> int | None:
