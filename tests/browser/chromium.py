@@ -52,14 +52,19 @@ class Page:
                 return result
             self.events.append(message)
 
-    async def open(self, path: Path) -> None:
-        """Load a file, and wait until it is loaded."""
+    async def open(self, address: str) -> None:
+        """Load an address, and wait until it is loaded, wherever it leads."""
         for domain in ("Page", "Log", "Runtime", "Network"):
             await self.call(f"{domain}.enable")
-        await self.call("Page.navigate", url=path.as_uri())
-        await self.value("new Promise(done => document.readyState === 'complete' ? done() : onload = done)")
-        while await self.value("location.href") != path.as_uri():
+        before = await self.value("performance.timeOrigin")
+        await self.call("Page.navigate", url=address)
+        await self.loaded(before)
+
+    async def loaded(self, before: float) -> None:
+        """Wait for the page after the one of this `performance.timeOrigin`."""
+        while await self.value("performance.timeOrigin") == before:
             await self.value("new Promise(done => requestAnimationFrame(done))")
+        await self.value("new Promise(done => document.readyState === 'complete' ? done() : onload = done)")
 
     async def value(self, expression: str) -> Any:  # noqa: ANN401 any JSON
         """What an expression of JavaScript gives; a promise is waited for."""

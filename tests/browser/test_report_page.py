@@ -48,7 +48,7 @@ async def opened(tab: Page, folder: Path, html: str, *, theme: str, width: int) 
     )
     path = folder / f"{theme}-{width}.html"
     path.write_text(html, encoding="utf-8")
-    await tab.open(path)
+    await tab.open(path.as_uri())
 
 
 async def test_axe_finds_nothing(tmp_path: Path) -> None:

@@ -159,6 +159,10 @@ class Action:
     """The exact command; for `git` the field and its value."""
     type: str | None = None
     """Type of the AgentRolloutAction that it creates. Absent for what creates none."""
+    release: str | None = None
+    """Release that it names, if the status does not say which."""
+    hook: str | None = None
+    """Hook that it names."""
     allowed: Allowed = Allowed.UNKNOWN
     """Whether the reader may do it: True, False or Unknown."""
     warning: str = ""

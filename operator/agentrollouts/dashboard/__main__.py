@@ -1,0 +1,78 @@
+"""`python -m agentrollouts.dashboard`: serves the page; `kubectl agentrollout dashboard` starts it."""
+
+import argparse
+import asyncio
+import shutil
+import socket
+import sys
+import webbrowser
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from agentrollouts.dashboard.api import Api
+from agentrollouts.dashboard.app import Scope, application, pages
+from agentrollouts.dashboard.guard import Guard
+from agentrollouts.dashboard.proxy import ProxyError, proxy
+
+REFUSED = 1
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until Ctrl-C."""
+    options, flags = _parser().parse_known_args(arguments)
+    try:
+        asyncio.run(_serve(options, flags))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ProxyError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kubectl agentrollout dashboard",
+        description="Show all rollouts as a page on this machine, with your own rights. "
+        "Global flags of kubectl, such as --context, are passed to it.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port (default: a free one)")
+    parser.add_argument("--no-open", action="store_true", help="print the link and open no browser")
+    parser.add_argument("--namespace", metavar="NAME", help="show only this namespace (default: all)")
+    parser.add_argument(
+        "--current-namespace",
+        default="default",
+        metavar="NAME",
+        help="namespace to show to a reader who may not see all (default: default)",
+    )
+    parser.add_argument("--kubectl", default=shutil.which("kubectl") or "kubectl", help=argparse.SUPPRESS)
+    return parser
+
+
+async def _serve(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    scope = Scope(options.namespace, options.current_namespace)
+    with socket.create_server(("127.0.0.1", options.port)) as listener:
+        guard = Guard(listener.getsockname()[1])
+        async with proxy(options.kubectl, flags) as path, Api(path) as api, pages(api, scope) as handlers:
+            runner = web.AppRunner(application(handlers, guard), access_log=None)
+            await runner.setup()
+            try:
+                await web.SockSite(runner, listener, shutdown_timeout=1.0).start()
+                _announce(guard.link, is_opened=not options.no_open)
+                await asyncio.Event().wait()
+            finally:
+                await runner.cleanup()
+
+
+def _announce(link: str, *, is_opened: bool) -> None:
+    sys.stdout.write(f"The page is at {link}\nThe link works on this machine only. Ctrl-C ends the page.\n")
+    sys.stdout.flush()
+    if is_opened:
+        webbrowser.open(link)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The pages as HTML: functions from values to markup."""

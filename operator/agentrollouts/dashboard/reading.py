@@ -1,0 +1,141 @@
+"""What the page of one rollout shows, read with the rights of the reader."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import ValidationError
+
+from agentrollouts.api.people.action import ActionType
+from agentrollouts.api.release import AgentRelease
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.action.request import Answer
+from agentrollouts.dashboard.acting import ticket
+from agentrollouts.dashboard.api import OURS, Api, ApiError, Manifest
+from agentrollouts.dashboard.markup import Markup
+from agentrollouts.dashboard.pages.course import course
+from agentrollouts.dashboard.pages.listing import address
+from agentrollouts.dashboard.pages.rollout import Reader, Requested
+from agentrollouts.dashboard.rights import AccessReviews
+from agentrollouts.dashboard.watched import Name
+from agentrollouts.insight.records import attempts
+from agentrollouts.insight.render.page import to_html
+from agentrollouts.insight.report import Case, report
+from agentrollouts.insight.view.reading import Known
+from agentrollouts.insight.view.shape import View
+from agentrollouts.insight.view.view import view
+
+SNAPSHOTS: Final = 64
+"""Bundles that are remembered: a snapshot never changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the page of a rollout shows."""
+
+    view: View
+    reader: Reader
+    chart: Markup | None
+
+
+class Reading:
+    """Reads what a rollout refers to."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._reviews = AccessReviews(api)
+        self._bundles: OrderedDict[tuple[str, str], str | None] = OrderedDict()
+
+    async def of(self, name: Name, rollout: Manifest, reader: Reader) -> Seen:
+        """The view, and the buttons that the reader may press."""
+        status = _status(rollout)
+        known = await self._known(name.namespace, status) if status else {}
+        seen = view(rollout, known, datetime.now(UTC))
+        types = {ActionType(each.type) for each in seen.actions if each.type in set(ActionType)}
+        try:
+            rights, unsure = await self._reviews.of(name, types), ""
+        except ApiError as error:
+            rights, unsure = {}, str(error)
+        tickets = {each: sent for each in seen.actions if (sent := ticket(each, rollout, name))}
+        return Seen(
+            seen, replace(reader, tickets=tickets, rights=rights, unsure=unsure), _chart(rollout, seen)
+        )
+
+    async def report(self, name: Name, number: int) -> str | None:
+        """The report of an attempt as a page; None if there is no record of it. Raises `ApiError`."""
+        folder = f"{OURS}/namespaces/{name.namespace}"
+        rollout, records, releases = await asyncio.gather(
+            self._api.find(f"{folder}/agentrollouts/{name.name}"),
+            self._api.get(f"{folder}/agentrolloutrecords", fieldSelector=f"spec.rollout={name.name}"),
+            self._api.get(f"{folder}/agentreleases"),
+        )
+        known = attempts(tuple(records["items"]), (rollout,) if rollout else ())
+        fitting = [each for each in known if each.number == number and each.entries]
+        if not fitting:
+            return None
+        record = max(fitting, key=lambda each: each.entries[0].time)
+        status = _status(rollout) if rollout else None
+        is_newest = status is not None and status.attempt is not None and status.attempt.number == number
+        return to_html(report(Case(record, status if is_newest else None, tuple(_read(releases["items"])))))
+
+    async def _known(self, namespace: str, status: AgentRolloutStatus) -> dict[str, Known]:
+        """What is known of the releases that the status names."""
+        records = {each.release: each for each in (status.canary, status.stable) if each}
+        found = await asyncio.gather(*(self._one(namespace, each) for each in records.values()))
+        return dict(zip(records, found, strict=True))
+
+    async def _one(self, namespace: str, record: ReleaseRecord) -> Known:
+        release, bundle = await asyncio.gather(
+            self._api.find(f"{OURS}/namespaces/{namespace}/agentreleases/{record.release}"),
+            self._bundle(namespace, record.snapshot),
+        )
+        return Known(release, bundle)
+
+    async def _bundle(self, namespace: str, snapshot: str) -> str | None:
+        key = (namespace, snapshot)
+        if key not in self._bundles:
+            found = await self._api.find(f"/api/v1/namespaces/{namespace}/configmaps/{snapshot}")
+            self._bundles[key] = ((found or {}).get("data") or {}).get("bundle.json")
+            if len(self._bundles) > SNAPSHOTS:
+                self._bundles.popitem(last=False)
+        return self._bundles[key]
+
+
+def requested(action: Manifest) -> Requested:
+    """An action, with its answer so far."""
+    answer = Answer.of(action)
+    return Requested(
+        action["spec"]["type"],
+        datetime.fromisoformat(action["metadata"]["creationTimestamp"]),
+        answer.text if answer else "",
+        (action.get("status") or {}).get("routedSeconds"),
+    )
+
+
+def _status(rollout: Manifest) -> AgentRolloutStatus | None:
+    try:
+        return AgentRolloutStatus.model_validate(rollout.get("status") or {})
+    except ValidationError:
+        return None
+
+
+def _chart(rollout: Manifest, seen: View) -> Markup | None:
+    try:
+        read = AgentRollout.model_validate(rollout)
+    except ValidationError:
+        return None
+    status, names = read.status, [gate.name for gate in read.spec.gates]
+    number = status.attempt.number if status.attempt else 0
+    return course(seen, status.course, names, f"{address(seen)}/attempts/{number}")
+
+
+def _read(releases: list[Manifest]) -> Iterator[AgentRelease]:
+    for each in releases:
+        try:
+            yield AgentRelease.model_validate(each)
+        except ValidationError:
+            continue

@@ -1,0 +1,92 @@
+"""The page in a browser, as a person opens it: its program runs as they start it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.stack import Stack
+from tests.browser.chromium import Page, page
+
+PATIENCE: Final = 20.0
+"""Seconds until something must be on the page."""
+
+
+@asynccontextmanager
+async def dashboard(stack: Stack, user: str, *flags: str) -> AsyncIterator[str]:
+    """The link to the page, served with the rights of a user."""
+    command = [sys.executable, "-m", "agentrollouts.dashboard", "--no-open", f"--as={user}", *flags]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | stack.environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
+        assert line.startswith("The page is at http"), line
+        yield line.split()[-1]
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def opened(stack: Stack, user: str, namespace: str, path: str, profile: Path) -> AsyncIterator[Page]:
+    """A tab that shows a path of the page."""
+    async with dashboard(stack, user, f"--namespace={namespace}") as link, page(profile) as tab:
+        await tab.open(link)
+        await tab.open(await tab.value(f"new URL({json.dumps(path)}, location).href"))
+        yield tab
+
+
+async def until(tab: Page, expression: str, seconds: float = PATIENCE) -> Any:  # noqa: ANN401 any JSON
+    """Wait until an expression is true on the page; it is evaluated at each frame.
+
+    Raises:
+        AssertionError: it was not in time.
+    """
+    awaited = f"""
+        new Promise((done, failed) => {{
+          const look = () => {{
+            const found = {expression};
+            if (found) done(found); else requestAnimationFrame(look);
+          }};
+          setTimeout(() => failed(`not within {seconds} s: ${{document.body.innerText}}`), {1000 * seconds});
+          look();
+        }})"""
+    return await tab.value(awaited)
+
+
+async def text(tab: Page, name: str) -> str:
+    """What a part of the page says."""
+    return str(await tab.value(f"document.getElementById({json.dumps(name)}).innerText"))
+
+
+async def press(tab: Page, label: str) -> None:
+    """Press a button as a finger does, and wait for the page that follows.
+
+    Raises:
+        AssertionError: there is no such button.
+    """
+    before = await tab.value("performance.timeOrigin")
+    assert label in await buttons(tab)
+    found = f"[...document.querySelectorAll('button')].find(each => each.innerText === {json.dumps(label)})"
+    await tab.value(f"{found}.click()")
+    await tab.loaded(before)
+
+
+async def buttons(tab: Page) -> list[str]:
+    """What can be pressed."""
+    labels: list[str] = await tab.value(
+        "[...document.querySelectorAll('button')].map(each => each.innerText)"
+    )
+    return labels
+
+
+async def typed(tab: Page, reason: str) -> None:
+    """Type into the field for the reason."""
+    await tab.value("document.getElementById('reason').focus()")
+    await tab.call("Input.insertText", text=reason)

@@ -1,0 +1,40 @@
+"""People who open the page: one who may look, and one who may act."""
+
+from typing import Final
+
+from tests.e2e.scene import Scene
+
+VIEWER: Final = "vera@example.com"
+EDITOR: Final = "emil@example.com"
+_OURS: Final = ["agentreleases", "agentrollouts", "agentrolloutactions", "agentrolloutrecords"]
+_LOOK: Final = [
+    {"apiGroups": ["agentrollouts.dev"], "resources": _OURS, "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+]
+_ACT: Final = [
+    {"apiGroups": ["agentrollouts.dev"], "resources": ["agentrolloutactions"], "verbs": ["create"]},
+    {"apiGroups": ["agentrollouts.dev"], "resources": ["agentrollouts"], "verbs": ["rollback", "hold"]},
+]
+
+
+def readers_in(scene: Scene) -> None:
+    """Give both their rights in this namespace."""
+    for name, user, rules in (("looks", VIEWER, _LOOK), ("acts", EDITOR, _LOOK + _ACT)):
+        role = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": f"page-{name}"},
+            "rules": rules,
+        }
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": scene.namespace},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": f"page-{name}",
+            },
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        }
+        scene.api.apply(role, binding)
