@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from aiohttp import web
 
@@ -23,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until Ctrl-C."""
     options, flags = _parser().parse_known_args(arguments)
     try:
-        asyncio.run(_serve(options, flags))
-    except KeyboardInterrupt:
+        asyncio.run(_until_ended(_serve(options, flags)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except (ProxyError, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -52,17 +53,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+async def _until_ended(serving: Coroutine[None, None, None]) -> None:
+    """End as Ctrl-C does when the terminal asks for it, so that nothing is left behind."""
+    task = asyncio.ensure_future(serving)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
+
+
 async def _serve(options: argparse.Namespace, flags: Sequence[str]) -> None:
     scope = Scope(options.namespace, options.current_namespace)
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         guard = Guard(listener.getsockname()[1])
-        async with proxy(options.kubectl, flags) as path, Api(path) as api, pages(api, scope) as handlers:
-            runner = web.AppRunner(application(handlers, guard), access_log=None)
+        async with proxy(options.kubectl, flags) as path, Api(path) as api:
+            handlers = pages(api, scope)
+            runner = web.AppRunner(application(handlers, guard), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             try:
-                await web.SockSite(runner, listener, shutdown_timeout=1.0).start()
+                await web.SockSite(runner, listener).start()
                 _announce(guard.link, is_opened=not options.no_open)
-                await asyncio.Event().wait()
+                await handlers.watch()
             finally:
                 await runner.cleanup()
 

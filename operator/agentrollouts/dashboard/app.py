@@ -1,8 +1,7 @@
 """The server of the page: routes, and the streams that say when to draw again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -64,6 +63,10 @@ class Pages:
             web.get("/{namespace}/{name}/events", self.events),
             web.get("/{namespace}/{name}/attempts/{number:[0-9]+}", self.attempt),
         ]
+
+    async def watch(self) -> None:
+        """Keep everything current until this is canceled."""
+        await asyncio.gather(self.rollouts.run(), self.actions.run())
 
     async def list(self, _: web.Request) -> web.Response:
         """All rollouts."""
@@ -164,21 +167,14 @@ class Pages:
         return self.actions.objects.get(Name(name.namespace, action))
 
 
-@asynccontextmanager
-async def pages(api: Api, scope: Scope) -> AsyncIterator[Pages]:
-    """The handlers, with the watches that they need, for as long as the page is served."""
+def pages(api: Api, scope: Scope) -> Pages:
+    """The handlers, and the watches that they need, which `Pages.watch` keeps."""
     news = asyncio.Condition()
     rollouts, actions = (
         Watched(api, kind, scope.only, scope.current, news)
         for kind in ("agentrollouts", "agentrolloutactions")
     )
-    async with asyncio.TaskGroup() as tasks:
-        watches = [tasks.create_task(each.run()) for each in (rollouts, actions)]
-        try:
-            yield Pages(api, rollouts, actions, Reading(api), news)
-        finally:
-            for each in watches:
-                each.cancel()
+    return Pages(api, rollouts, actions, Reading(api), news)
 
 
 def application(handlers: Pages, guard: Guard) -> web.Application:

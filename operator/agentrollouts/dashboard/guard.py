@@ -54,7 +54,12 @@ class Guard:
 
     def install(self, app: web.Application) -> None:
         """Stand before every handler of the page."""
-        app.middlewares.append(web.middleware(self._checked))
+
+        @web.middleware
+        async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._checked(request, handler)
+
+        app.middlewares.append(checked)
         app.on_response_prepare.append(_hardened)
 
     async def _checked(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -63,6 +63,7 @@ class Watched:
                 version = await self._read()
                 pause = SHORTEST_SECONDS
                 await self._follow(version)
+                await asyncio.sleep(SHORTEST_SECONDS)  # if the API server ends each watch at once
             except ApiError as error:
                 if error.code == 403 and self._namespace is None:  # noqa: PLR2004 Forbidden
                     self._namespace = self._fallback

@@ -97,7 +97,9 @@ def _running(view: View) -> Markup:
         for each in view.running
     ]
     shown = (
-        table("Shares of the traffic", ("Backend", "Role", "Traffic", ""), rows) if rows else "Nothing yet."
+        table("Shares of the traffic", ("Backend", "Role", "Traffic", "Note"), rows)
+        if rows
+        else "Nothing yet."
     )
     return section("running", "What is running", shown)
 
@@ -218,7 +220,7 @@ def _plan(view: View) -> Markup | None:
         )
         for each in view.plan
     ]
-    return table("Steps of the attempt", ("Step", "", "Traffic", "Time"), rows)
+    return table("Steps of the attempt", ("Step", "Progress", "Traffic", "Time"), rows)
 
 
 def _time(elapsed: int | None, whole: int) -> str:
