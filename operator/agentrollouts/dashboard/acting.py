@@ -5,7 +5,7 @@ The button has no reason; the reader types it. Who requests it is who the API se
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from agentrollouts.api.people.action import ActionType
@@ -29,9 +29,7 @@ def ticket(action: Action, rollout: Manifest, name: Name) -> str | None:
     """What the button sends; None if the action creates nothing, or the rollout does not show enough."""
     if action.type is None:
         return None
-    request = Request(
-        ActionType(action.type), name.name, name.namespace, "", release=action.release, hook=action.hook
-    )
+    request = Request(ActionType(action.type), name.name, name.namespace, "", **asdict(action.names))
     try:
         spec = manifest_of(request, rollout, UNPROVED)["spec"]
     except OpenRequestError:

@@ -150,6 +150,23 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What an action names, where the status leaves a choice."""
+
+    attempt: int | None = None
+    """Number of the attempt."""
+    phase: str | None = None
+    """Phase to approve."""
+    release: str | None = None
+    """Release to retry."""
+    hook: str | None = None
+    """Hook to run again or to waive."""
+
+
+NOTHING: Final = Names()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """Something that the reader can do now, and that would have an effect."""
 
@@ -163,10 +180,8 @@ class Action:
     """The exact command; for `git` the field and its value."""
     type: str | None = None
     """Type of the AgentRolloutAction that it creates. Absent for what creates none."""
-    release: str | None = None
-    """Release that it names, if the status does not say which."""
-    hook: str | None = None
-    """Hook that it names."""
+    names: Names = NOTHING
+    """What the AgentRolloutAction names beside what the status says. Empty if nothing."""
     allowed: Allowed = Allowed.UNKNOWN
     """Whether the reader may do it: True, False or Unknown."""
     warning: str = ""

@@ -13,7 +13,7 @@ from agentrollouts.api.model.base import written_time
 def as_json(value: Any) -> dict[str, Any]:  # noqa: ANN401 any dataclass
     """The fields of a dataclass that have a value, under camelCase names."""
     named = ((to_camel(field.name), _written(getattr(value, field.name))) for field in fields(value))
-    return {name: each for name, each in named if each is not None}
+    return {name: each for name, each in named if each is not None and each != {}}
 
 
 def _written(value: Any) -> Any:  # noqa: ANN401 any JSON

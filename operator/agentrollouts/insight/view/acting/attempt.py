@@ -13,7 +13,7 @@ from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import LATCHED, base_state, current_phase
 from agentrollouts.insight.view.acting.command import action, in_git
 from agentrollouts.insight.view.coming.forward import following
-from agentrollouts.insight.view.shape import Action
+from agentrollouts.insight.view.shape import Action, Names
 
 NOT_OVERRIDDEN: Final = frozenset(
     {Reason.HELD_BY_PERSON, Reason.PAUSED, Reason.FROZEN, Reason.RECORD_BEHIND, Reason.TERMINATING}
@@ -55,8 +55,8 @@ def _approve(rollout: AgentRollout, attempt: Attempt) -> Iterator[Action]:
         is_due = attempt.state is State.AWAITING_APPROVAL
         then = f"; with the last one, {_after(rollout, attempt)}" if is_due else ", before the phase is over"
         sentence = f"Counts as approval {given + 1} of {each.count} of phase {each.phase_name}{then}"
-        options = "" if each.phase_name == attempt.phase_name else f"--phase {each.phase_name}"
-        yield action(rollout, ActionType.APPROVE, f"Approve {each.phase_name}", sentence, options=options)
+        names = Names(phase=None if each.phase_name == attempt.phase_name else each.phase_name)
+        yield action(rollout, ActionType.APPROVE, f"Approve {each.phase_name}", sentence, names)
 
 
 def _after(rollout: AgentRollout, attempt: Attempt) -> str:

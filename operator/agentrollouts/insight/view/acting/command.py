@@ -5,7 +5,7 @@ from typing import Final
 
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.insight.view.shape import Action
+from agentrollouts.insight.view.shape import NOTHING, Action, Names
 
 VERBS: Final[Mapping[ActionType, str]] = {
     ActionType.ROLL_BACK: "rollback",
@@ -25,7 +25,7 @@ VERBS: Final[Mapping[ActionType, str]] = {
 
 
 def action(
-    rollout: AgentRollout, kind: ActionType, label: str, consequence: str, *, options: str = ""
+    rollout: AgentRollout, kind: ActionType, label: str, consequence: str, names: Names = NOTHING
 ) -> Action:
     """An action that a command creates.
 
@@ -34,11 +34,11 @@ def action(
         kind: What is requested.
         label: What a button says.
         consequence: What follows.
-        options: What the command needs beside the rollout, as it is written.
+        names: What the status does not say.
     """
     verb = VERBS[kind]
-    command = f"{_begin(verb, rollout.metadata.name, options)}{_where(rollout)} --reason '...'"
-    return Action(verb=verb, label=label, consequence=consequence, command=command, type=kind)
+    command = f"{_begin(verb, rollout.metadata.name, _options(names))}{_where(rollout)} --reason '...'"
+    return Action(verb=verb, label=label, consequence=consequence, command=command, type=kind, names=names)
 
 
 def look(rollout: AgentRollout, verb: str, name: str, consequence: str) -> Action:
@@ -51,6 +51,17 @@ def look(rollout: AgentRollout, verb: str, name: str, consequence: str) -> Actio
 def in_git(label: str, consequence: str, change: str) -> Action:
     """A change of the object in Git, or by hand."""
     return Action(verb="git", label=label, consequence=consequence, command=change)
+
+
+def _options(names: Names) -> str:
+    """As they are written after the name of the rollout."""
+    given = (
+        names.release,
+        f"--phase {names.phase}" if names.phase else None,
+        f"--hook {names.hook}" if names.hook else None,
+        f"--attempt {names.attempt}" if names.attempt else None,
+    )
+    return " ".join(each for each in given if each)
 
 
 def _begin(verb: str, name: str, options: str) -> str:

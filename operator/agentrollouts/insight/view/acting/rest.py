@@ -20,7 +20,7 @@ from agentrollouts.core.states import is_pending, is_progressing, is_under_way
 from agentrollouts.insight.view.acting.command import action, in_git, look
 from agentrollouts.insight.view.headline import ROLLED_BACK, state_of
 from agentrollouts.insight.view.running import FULL
-from agentrollouts.insight.view.shape import Action
+from agentrollouts.insight.view.shape import Action, Names
 
 
 def about_git(rollout: AgentRollout) -> Iterator[Action]:
@@ -49,7 +49,7 @@ def _retry(rollout: AgentRollout) -> Iterator[Action]:
     )
     if is_banned or is_open:
         sentence = f"A new attempt of {requested} begins at the first phase"
-        yield action(rollout, ActionType.RETRY, f"Retry {requested}", sentence, options=requested)
+        yield action(rollout, ActionType.RETRY, f"Retry {requested}", sentence, Names(release=requested))
 
 
 def about_agent(rollout: AgentRollout) -> Iterator[Action]:
@@ -70,12 +70,12 @@ def about_hooks(rollout: AgentRollout) -> Iterator[Action]:
     for hook in rollout.status.hooks:
         if hook.state is not HookState.FAILED:
             continue
-        options = f"--hook {hook.name}" + ("" if hook.attempt == last else f" --attempt {hook.attempt}")
+        names = Names(hook=hook.name, attempt=None if hook.attempt == last else hook.attempt)
         if _can_run(rollout, hook):
             sentence = f"Hook {hook.name} runs again, with the same key"
-            yield action(rollout, ActionType.REDO_HOOK, f"Run {hook.name} again", sentence, options=options)
+            yield action(rollout, ActionType.REDO_HOOK, f"Run {hook.name} again", sentence, names)
         sentence = f"Nothing waits for hook {hook.name}; what it repairs may stay broken"
-        yield action(rollout, ActionType.WAIVE_HOOK, f"Waive {hook.name}", sentence, options=options)
+        yield action(rollout, ActionType.WAIVE_HOOK, f"Waive {hook.name}", sentence, names)
 
 
 def _can_run(rollout: AgentRollout, hook: HookStatus) -> bool:
