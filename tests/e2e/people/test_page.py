@@ -46,7 +46,7 @@ def test_a_click_rolls_back(given: Scene, shop: Shop, tmp_path: Path) -> None:
         await typed(tab, REASON)
         await press(tab, ROLL_BACK)
         await until(tab, "document.getElementById('headline').innerText.includes('Quarantined')")
-        assert "RolledBack" in await text(tab, "request")
+        assert "was rolled back to agent-1.0.0" in await text(tab, "request")
 
     on_page(given, EDITOR, tmp_path, story)
 

@@ -240,7 +240,7 @@ def _gates(view: View) -> Markup | None:
         )
         for each in view.gates
     ]
-    return table("Gates", ("Gate", "Verdict", "Evidence", "Numbers", "If it fails"), rows)
+    return table("Verdicts", ("Gate", "Verdict", "Evidence", "Numbers", "If it fails"), rows)
 
 
 def _around(view: View) -> Markup | None:
