@@ -15,7 +15,7 @@ AMERICAN := README.md CONTRIBUTING.md CHANGELOG.md agent docs charts crds operat
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test test-operator test-parts test-units unit lint format crds gates verify check
-.PHONY: bench bench-judge campaigns image image-test node-test kind manifests clean clean-cache
+.PHONY: docs bench bench-judge campaigns image image-test node-test kind manifests clean clean-cache
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -69,6 +69,12 @@ verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
 check: lint verify test image-test node-test ## Run everything that CI runs
+
+# The pages lie there as in the repository, so that the links between them hold in both.
+docs: $(INSTALLED) ## Build the site of the docs in .state/site; a broken link is an error
+	@rm -rf .state/site .state/site-pages && mkdir -p .state/site-pages
+	@git ls-files -z '*.md' '*.svg' '*.yaml' LICENSE | xargs -0 cp --parents --target-directory=.state/site-pages
+	@$(BIN)/zensical build --clean --strict --config-file mkdocs.yml
 
 bench: $(INSTALLED) ## Measure the figures of the README
 	@$(SANDBOX) run -- $(BIN)/python -m bench $(ARGS)
