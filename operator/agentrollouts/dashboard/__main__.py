@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _until_ended(serving: Coroutine[None, None, None]) -> None:
-    """End as Ctrl-C does when the terminal asks for it, so that nothing is left behind."""
+    """End as Ctrl-C does when the terminal is closed, so that kubectl ends too."""
     task = asyncio.ensure_future(serving)
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)

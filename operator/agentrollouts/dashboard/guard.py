@@ -1,4 +1,4 @@
-"""Who may open the page: whoever has the link that the command printed, in a browser on this machine.
+"""Who may open the page: someone who has the link that the command printed, in a browser on this machine.
 
 The link has a random token, which is exchanged for a cookie at once, so that it leaves the history of the
 browser. `Host` is checked against DNS rebinding, and `Origin` against forms of other pages.

@@ -36,7 +36,7 @@ def joined(*content: Content) -> Markup:
 
 
 def quoted(text: str) -> Markup:
-    """A name or a sentence of somebody else, whose direction does not reach what follows."""
+    """A name or a sentence of someone else, whose direction does not reach what follows."""
     return element("bdi", text)
 
 

@@ -11,7 +11,7 @@ from agentrollouts.dashboard.watched import Name
 
 GROUP: Final = "agentrollouts.dev"
 KNOWN_SECONDS: Final = 30.0
-"""After that time the API server is asked again. It checks every action anyway."""
+"""After that time they are requested again. It checks every action anyway."""
 
 Rights = Mapping[ActionType, bool]
 

@@ -68,7 +68,7 @@ class Watched:
                 if error.code == 403 and self._namespace is None:  # noqa: PLR2004 Forbidden
                     self._namespace = self._fallback
                     continue
-                if error.code != 410:  # noqa: PLR2004 Gone: the version is too old, which is no problem
+                if error.code != 410:  # noqa: PLR2004 Gone: the version is too old, so all is read again
                     await self._is_down(str(error))
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_SECONDS)

@@ -8,7 +8,7 @@ from agentrollouts.dashboard.markup import Content, Markup, element, joined
 from agentrollouts.insight.view.words import Mark
 
 MARKS: Final = {Mark.GOOD: "✓", Mark.BAD: "✗", Mark.OPEN: "…", Mark.WARNING: "!"}
-"""Each stands beside a word."""
+"""Each has a word beside it."""
 Crumb = tuple[str, str | None]
 """A step of the path: its name, and its address if it is not this page."""
 

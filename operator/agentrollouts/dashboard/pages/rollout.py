@@ -71,7 +71,7 @@ def rollout_page(
 
 def _headline(view: View) -> Markup:
     head = view.headline
-    needs = "needs a person" if head.needs is Needs.PERSON else "nobody is needed"
+    needs = "needs a person" if head.needs is Needs.PERSON else "no one is needed"
     return joined(
         live(
             "headline",
@@ -127,7 +127,7 @@ def _next(view: View) -> Markup:
 
 
 def _form(view: View, reader: Reader, where: str) -> Markup:
-    """The reason is no live part, so what someone types stays; the buttons belong to its form."""
+    """The reason is not a live part, so what someone types stays; the buttons belong to its form."""
     why = joined(
         element("label", "Why", for_="reason"),
         element(
