@@ -25,6 +25,7 @@ SECTIONS: Final = {
     "gates": "GateView",
     "changed": "Changed",
     "actions": "Action",
+    "actions.names": "Names",
     "window": "Window",
     "result": "Result",
     "before": "Before",

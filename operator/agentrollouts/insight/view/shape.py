@@ -181,7 +181,7 @@ class Action:
     type: str | None = None
     """Type of the AgentRolloutAction that it creates. Absent for what creates none."""
     names: Names = NOTHING
-    """What the AgentRolloutAction names beside what the status says. Empty if nothing."""
+    """What the AgentRolloutAction names beside what the status says. Absent if nothing."""
     allowed: Allowed = Allowed.UNKNOWN
     """Whether the reader may do it: True, False or Unknown."""
     warning: str = ""
