@@ -1,6 +1,7 @@
 """Input: bundles, and annotations that anyone may have written. Output: which tools act on the world."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
@@ -19,7 +20,7 @@ NAMES: Final = st.from_regex(r"^[A-Za-z0-9_.-]{1,20}\Z")
 DECLARED: Final = st.dictionaries(NAMES, st.booleans(), max_size=8)
 
 
-def with_tools(tools: Tools | None) -> dict[str, Any]:
+def with_tools(tools: Tools | None) -> Mapping[str, Any]:
     """Components that declare these tools."""
     items = [
         {"name": name, "version": "1.0.0", "externalAction": acts} for name, acts in (tools or {}).items()
@@ -94,7 +95,7 @@ def test_an_annotation_that_is_not_ours_says_nothing(text: str) -> None:
 )
 def test_an_edited_annotation_does_not_count(manager: str, operation: str, *, is_ours: bool) -> None:
     """Whoever wrote it last owns it in the managed fields: an edit cannot keep a repair from running."""
-    fields = {"f:metadata": {"f:annotations": {f"f:{TOOLS}": {}}}}
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{TOOLS}": {}}}}
     manifest = {
         "kind": "ConfigMap",
         "metadata": {

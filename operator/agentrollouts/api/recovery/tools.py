@@ -44,5 +44,6 @@ def tools_of(snapshot: ObjectMeta | None) -> Tools | None:
         tools = json.loads(text) if 0 < len(text) <= MAX_TEXT else None
     except (ValueError, RecursionError):  # someone else wrote it
         return None
-    is_whole = isinstance(tools, dict) and all(isinstance(acts, bool) for acts in tools.values())
-    return tools if is_whole and len(tools) <= MAX_TOOLS else None
+    if not isinstance(tools, dict) or len(tools) > MAX_TOOLS:
+        return None
+    return tools if all(isinstance(acts, bool) for acts in tools.values()) else None
