@@ -10,12 +10,12 @@ from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.hooks import HookState, Moment
-from agentrollouts.api.recovery.tools import annotations_of
 from agentrollouts.core.conditions import DATA_RECOVERED, READY, find_condition
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.simulation.jobs import a_cron_job
 from testkit.builders.names import NEW, NEXT, OLD, UID, service_of, snapshot_of
 from testkit.builders.rollouts import a_rollout
+from testkit.tools import equip
 from testkit.world import Behavior, World, a_world
 
 PLAN: Final[dict[str, Any]] = {
@@ -300,12 +300,6 @@ def test_a_hook_that_the_plan_no_longer_has_ends() -> None:
     assert states(world) == {"restore 2": "Succeeded", "reverse 2": "NotNeeded"}
 
 
-def tooled(world: World, release: str, tools: dict[str, bool] | None) -> None:
-    """The snapshot of a release says which tools it has, and which of them act on the world."""
-    snapshot = world.snapshots[snapshot_of(release)]
-    world.snapshots[snapshot.name] = snapshot.replace(**annotations_of(tools))
-
-
 @pytest.mark.parametrize(
     ("tools", "end"),
     [
@@ -322,7 +316,7 @@ def test_a_hook_for_tools_runs_if_the_bad_release_may_have_one(
     """Otherwise it is NotNeeded from the beginning, with the reason; hooks without tools run as always."""
     world = a_world_with(REVERSE | {"forTools": ["issue_refund", "send_mail"]}, RESTORE)
     world.ship(NEW)
-    tooled(world, NEW, tools)
+    equip(world, NEW, tools)
     world.run_until(State.CANARY)
     world.agents[NEW] = BAD
     world.run(600)
@@ -343,7 +337,7 @@ def test_the_snapshot_of_the_bad_release_is_kept_until_its_hooks_have_ended() ->
     world = a_world_with(RESTORE | {"forTools": ["issue_refund"]})
     world.jobs.succeeds = lambda _: False
     world.ship(NEW)
-    tooled(world, NEW, {"issue_refund": True})
+    equip(world, NEW, {"issue_refund": True})
     world.run_until(State.CANARY)
     world.agents[NEW] = BAD
     world.run_until(State.ROLLED_BACK)

@@ -4,10 +4,11 @@ from typing import Any, Final
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
-from agentrollouts.api.recovery.tools import Tools, annotations_of
+from agentrollouts.api.recovery.tools import Tools
 from agentrollouts.core.conditions import ROLLBACK_READY, find_condition
-from testkit.builders.names import NEW, OLD, OLDEST, snapshot_of
+from testkit.builders.names import NEW, OLD, OLDEST
 from testkit.builders.rollouts import a_rollout
+from testkit.tools import equip
 from testkit.world import World, a_world, a_world_at_rest
 
 CAP: Final = {"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "1000000"}
@@ -28,12 +29,6 @@ def said(world: World) -> tuple[ConditionStatus, str, str]:
     return found.status, found.reason, found.message
 
 
-def tooled(world: World, release: str, tools: Tools | None) -> None:
-    """The snapshot of a release says which tools it has."""
-    snapshot = world.snapshots[snapshot_of(release)]
-    world.snapshots[snapshot.name] = snapshot.replace(**annotations_of(tools))
-
-
 def planned(world: World, **spec: object) -> tuple[str, str]:
     """What is said after a change of the plan."""
     world.edit(lambda builder: builder.planning(**spec))
@@ -45,7 +40,7 @@ def planned(world: World, **spec: object) -> tuple[str, str]:
 def test_a_team_comes_from_three_of_seven_to_all() -> None:
     """Each step is counted as soon as it is there, and the message names what is left."""
     world = a_world_at_rest(OLDEST, OLD)
-    tooled(world, OLD, ACTING)
+    equip(world, OLD, ACTING)
     assert said(world) == (
         ConditionStatus.TRUE,
         "RecoveryIncomplete",
@@ -91,10 +86,10 @@ def test_the_tools_of_a_canary_count_too() -> None:
     """What it can do needs a repair as well, from its first request on."""
     plan = {"caps": [CAP], "hooks": [KEEP, REVERSE | {"forTools": ["issue_refund"]}]}
     world = a_world_at_rest(OLDEST, OLD, **plan)
-    tooled(world, OLD, {"issue_refund": True})
+    equip(world, OLD, {"issue_refund": True})
     assert said(world) == (ConditionStatus.TRUE, "RollbackReady", f"7 of 7. {AVAILABLE}")
     world.ship(NEW)
-    tooled(world, NEW, {"issue_refund": True, "close_account": True})
+    equip(world, NEW, {"issue_refund": True, "close_account": True})
     world.run_until(State.CANARY)
     assert said(world) == (
         ConditionStatus.TRUE,
@@ -106,7 +101,7 @@ def test_the_tools_of_a_canary_count_too() -> None:
 def test_a_day_at_rest_writes_nothing() -> None:
     """Neither the points nor the tools are a reason to write, or to look again."""
     world = a_world_at_rest(OLDEST, OLD, caps=[CAP], hooks=[KEEP, REVERSE])
-    tooled(world, OLD, ACTING)
+    equip(world, OLD, ACTING)
     world.settle()
     before = world.status_writes, world.jobs.requests
     world.run(86_400)

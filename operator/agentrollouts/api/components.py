@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from agentrollouts.api.model.base import ApiModel, Digest, ObjectName, SemVer, VersionRange
 from agentrollouts.api.model.immutable import kept_order, kept_presence, together, unchanged
 from agentrollouts.api.model.marks import list_map
-from agentrollouts.api.recovery.tools import MAX_TOOLS
+from agentrollouts.api.recovery.tools import MAX_TOOLS, ToolName
 
 ComponentName = Literal[
     "prompt",
@@ -116,10 +116,6 @@ class ModelComponent(ModelId):
     """Date on which the provider released this model, such as `2026-08-01`."""
     fallbacks: Annotated[tuple[ModelId, ...], Field(max_length=8)] = ()
     """Models to use, in this order, if the first cannot be reached. At most 8."""
-
-
-ToolName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
-"""The name of a tool."""
 
 
 class Tool(ApiModel):

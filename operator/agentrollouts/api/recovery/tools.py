@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from agentrollouts.api.names import GROUP
 from agentrollouts.api.objects import ObjectMeta
@@ -21,6 +23,8 @@ MAX_TOOLS: Final = 128
 MAX_TEXT: Final = 64 * 1024
 """Characters of the annotation above which someone else wrote it."""
 
+ToolName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
+"""The name of a tool."""
 Tools = Mapping[str, bool]
 """The name of each tool, and whether a call has an effect outside the agent."""
 
