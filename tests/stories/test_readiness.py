@@ -98,6 +98,24 @@ def test_the_tools_of_a_canary_count_too() -> None:
     )
 
 
+def test_tools_that_become_known_are_news_by_themselves() -> None:
+    """At rest nothing else of the status changes, and the message follows in one write."""
+    world = a_world_at_rest(OLDEST, OLD, caps=[CAP], hooks=[KEEP, REVERSE])
+    unknown = f"6 of 7: missing `components.tools` of what serves (3). {AVAILABLE}"
+    assert said(world) == (ConditionStatus.TRUE, "RecoveryIncomplete", unknown)
+    before = world.status_writes
+    equip(world, OLD, ACTING)
+    assert said(world) == (ConditionStatus.TRUE, "RollbackReady", f"7 of 7. {AVAILABLE}")
+    assert world.status_writes == before + 1
+
+    one = REVERSE | {"forTools": ["issue_refund"]}
+    assert planned(world, hooks=[KEEP, one])[1] == f"6 of 7: missing a hook for send_mail (6). {AVAILABLE}"
+    before = world.status_writes
+    equip(world, OLD, {"close_account": True})
+    assert said(world)[2] == f"6 of 7: missing a hook for close_account (6). {AVAILABLE}"
+    assert world.status_writes == before + 1
+
+
 def test_a_day_at_rest_writes_nothing() -> None:
     """Neither the points nor the tools are a reason to write, or to look again."""
     world = a_world_at_rest(OLDEST, OLD, caps=[CAP], hooks=[KEEP, REVERSE])
