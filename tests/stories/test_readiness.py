@@ -100,20 +100,21 @@ def test_the_tools_of_a_canary_count_too() -> None:
 
 def test_tools_that_become_known_are_news_by_themselves() -> None:
     """At rest nothing else of the status changes, and the message follows in one write."""
-    world = a_world_at_rest(OLDEST, OLD, caps=[CAP], hooks=[KEEP, REVERSE])
-    unknown = f"6 of 7: missing `components.tools` of what serves (3). {AVAILABLE}"
-    assert said(world) == (ConditionStatus.TRUE, "RecoveryIncomplete", unknown)
-    before = world.status_writes
-    equip(world, OLD, ACTING)
-    assert said(world) == (ConditionStatus.TRUE, "RollbackReady", f"7 of 7. {AVAILABLE}")
-    assert world.status_writes == before + 1
-
-    one = REVERSE | {"forTools": ["issue_refund"]}
-    assert planned(world, hooks=[KEEP, one])[1] == f"6 of 7: missing a hook for send_mail (6). {AVAILABLE}"
-    before = world.status_writes
-    equip(world, OLD, {"close_account": True})
-    assert said(world)[2] == f"6 of 7: missing a hook for close_account (6). {AVAILABLE}"
-    assert world.status_writes == before + 1
+    plan = {"caps": [CAP], "hooks": [REVERSE | {"forTools": ["issue_refund"]}]}
+    world = a_world(a_rollout(**plan).serving(OLD), OLD)
+    world.ship(NEW)
+    world.run_until(State.HEALTHY)
+    world.settle()
+    assert world.status.caps
+    for tools, points in (
+        (ACTING, f"5 of 7: missing a hook for send_mail (6), {BEFORE}"),
+        ({"close_account": True}, f"5 of 7: missing a hook for close_account (6), {BEFORE}"),
+        ({"issue_refund": True}, f"6 of 7: missing {BEFORE}"),
+    ):
+        before = world.status_writes
+        equip(world, NEW, tools)
+        assert said(world)[2] == f"{points}. {OLD} is available for a rollback"
+        assert world.status_writes == before + 1
 
 
 def test_a_day_at_rest_writes_nothing() -> None:
