@@ -191,7 +191,7 @@ def test_the_first_screen_answers_whether_all_is_well() -> None:
 
     assert columns == {
         "AgentRelease": ["Ready", "Reason", "Version", "Agent", "Digest*", "Message*", "Age"],
-        "AgentRollout": ["Ready", "State", "Release", "Stable", "Weight", "Message*", "Age"],
+        "AgentRollout": ["Ready", "State", "Release", "Stable", "Weight", "Recovery*", "Message*", "Age"],
         "AgentRolloutAction": ["Rollout", "Type", "Attempt", "By", "Result", "Message*", "Age"],
         "AgentFreeze": ["Active", "Until", "By", "Reason", "Age"],
         "AgentRolloutRecord": ["Rollout", "Attempt", "Release", "Outcome", "Age"],

@@ -1,4 +1,6 @@
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -6,9 +8,11 @@ from agentrollouts.adapters.cluster.client import Cluster
 from agentrollouts.adapters.cluster.errors import ClusterError, ConflictError, InvalidError
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.recovery.tools import TOOLS, Tools, tools_of
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Write
 from agentrollouts.core.release.snapshot import owner_write, snapshot_write
+from agentrollouts.core.rollout.snapshot_facts import with_own_facts
 from sandbox.stack import Stack
 from tests.core.release.releases import SMALL, a_release, bundle_of
 
@@ -52,6 +56,13 @@ async def stored(cluster: Cluster) -> ObjectMeta:
     assert config_map is not None
     assert (config_map["immutable"], config_map["data"]["bundle.json"]) == (True, BUNDLE.text)
     return ObjectMeta.model_validate(config_map["metadata"])
+
+
+async def tools(cluster: Cluster) -> Tools | None:
+    """What the operator takes from the annotation."""
+    config_map = await cluster.get(SNAPSHOT)
+    assert config_map is not None
+    return tools_of(ObjectMeta.model_validate(with_own_facts(dict(config_map))["metadata"]))
 
 
 def owners(metadata: ObjectMeta) -> set[str]:
@@ -116,3 +127,17 @@ async def test_two_releases_of_one_content_at_once(
     with pytest.raises(error):
         await write(cluster, snapshot_write(await owner(cluster, "r2"), BUNDLE), force=force)
     assert await stored(cluster) == before
+
+
+async def test_who_edits_the_tools_of_a_snapshot_makes_them_unknown(cluster: Cluster, stack: Stack) -> None:
+    """The API server notes who wrote the annotation last; further owners leave it as it is."""
+    acting = replace(BUNDLE, tools={"issue_refund": True})
+    await write(cluster, snapshot_write(await owner(cluster, "r1"), acting))
+    await write(cluster, owner_write(await stored(cluster), await owner(cluster, "r2")))
+    assert await tools(cluster) == {"issue_refund": True}
+
+    edited = f"{TOOLS}={json.dumps({})}"
+    stack.kubectl("annotate", "configmap", SNAPSHOT.name, f"--namespace={NAMESPACE}", "--overwrite", edited)
+
+    assert (await stored(cluster)).annotations[TOOLS] == "{}"
+    assert await tools(cluster) is None

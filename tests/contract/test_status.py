@@ -98,6 +98,7 @@ RELEASE_STATUS = AgentReleaseStatus(
         ComponentDiff(component="prompt", from_="1.0.0", to="2.0.0", change=Change.MAJOR),
         ComponentDiff(component="tools", to="1.0.0", change=Change.ADDED),
     ),
+    external_actions=("issue_refund",),
     conditions=(READY,),
 )
 

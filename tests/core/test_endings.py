@@ -72,6 +72,7 @@ NEVER_WAITED_FOR: Final = (
             Reason.HOOK_STARTED,
             Reason.HOOK_ENDED,
             Reason.ROLLBACK_READY,
+            Reason.RECOVERY_INCOMPLETE,
             Reason.NOTHING_EARLIER,
             Reason.WAITING,
             Reason.ANNOTATION_IGNORED,

@@ -130,6 +130,7 @@ LIMITED: Final = {
     "source": {"bad": 'agent_runs_total{outcome="failed"}', "total": "agent_runs_total"},
     "limit": {"value": "0.1", "forSeconds": 60},
 }
+REPAIR: Final = {"name": "reverse", "at": "AfterRollback", "job": {"cronJob": "reverse"}}
 COURSES: Final[tuple[tuple[dict[str, Any], float, float], ...]] = (
     (FULL, 0.02, 2.0),
     (FULL, 0.6, 2.0),
@@ -137,6 +138,7 @@ COURSES: Final[tuple[tuple[dict[str, Any], float, float], ...]] = (
     ({"caps": [{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "0.01"}]}, 0.02, 2.0),
     ({"analysis": {"maxExtensions": 0, "onTimeout": "RollBack"}}, 0.02, 0.0),
     ({"hooks": [{"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "keep"}}]}, 0.02, 0.0),
+    ({"hooks": [{**REPAIR, "forTools": ["issue_refund"]}]}, 0.6, 2.0),
 )
 """Plans, the share of the canary's runs that fail, and runs per second."""
 

@@ -75,7 +75,7 @@ def test_the_table_has_each_variable() -> None:
     """The variables of a hook before traffic and after a rollback, and no other."""
     rollout = a_rollout().serving(OLD).trying(NEW).build()
     before = HookStatus(attempt=1, name="check", at=Moment.BEFORE_TRAFFIC)
-    names = {*variables(rollout, before, a_record(NEW)), "START", "END"}
+    names = {*variables(rollout, before, a_record(NEW), {}), "START", "END"}
     rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \|", PAGE, re.MULTILINE)
 
     assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} == names

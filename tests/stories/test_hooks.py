@@ -13,8 +13,9 @@ from agentrollouts.api.recovery.hooks import HookState, Moment
 from agentrollouts.core.conditions import DATA_RECOVERED, READY, find_condition
 from agentrollouts.core.effects import Manifest, Problem
 from agentrollouts.simulation.jobs import a_cron_job
-from testkit.builders.names import NEW, NEXT, OLD, service_of
+from testkit.builders.names import NEW, NEXT, OLD, UID, service_of, snapshot_of
 from testkit.builders.rollouts import a_rollout
+from testkit.tools import equip
 from testkit.world import Behavior, World, a_world
 
 PLAN: Final[dict[str, Any]] = {
@@ -297,6 +298,62 @@ def test_a_hook_that_the_plan_no_longer_has_ends() -> None:
     world.edit(lambda builder: builder.planning(hooks=[RESTORE]))
     world.run(60)
     assert states(world) == {"restore 2": "Succeeded", "reverse 2": "NotNeeded"}
+
+
+@pytest.mark.parametrize(
+    ("tools", "end"),
+    [
+        ({"issue_refund": True, "search": False}, ("Succeeded", "", 1)),
+        ({"search": False}, ("NotNeeded", f"{NEW} has no tool issue_refund or send_mail", 0)),
+        ({}, ("NotNeeded", f"{NEW} has no tool issue_refund or send_mail", 0)),
+        (None, ("Succeeded", "", 1)),
+    ],
+    ids=["one of its tools", "another tool", "no tool", "unknown"],
+)
+def test_a_hook_for_tools_runs_if_the_bad_release_may_have_one(
+    tools: dict[str, bool] | None, end: tuple[str, str, int]
+) -> None:
+    """Otherwise it is NotNeeded from the beginning, with the reason; hooks without tools run as always."""
+    world = a_world_with(REVERSE | {"forTools": ["issue_refund", "send_mail"]}, RESTORE)
+    world.ship(NEW)
+    equip(world, NEW, tools)
+    world.run_until(State.CANARY)
+    world.agents[NEW] = BAD
+    world.run(600)
+
+    reverse, restore = world.status.hooks
+    jobs = world.jobs.of("reverse")
+    assert (reverse.state, reverse.message, len(jobs)) == end
+    assert restore.state is HookState.SUCCEEDED
+    assert recovered(world) == (ConditionStatus.TRUE, Reason.DATA_RECOVERED)
+    actions = [json.loads(environment(job)["JSON"])["bad"]["externalActions"] for job in jobs]
+    assert actions == [tools and ["issue_refund"]] * len(jobs)
+    said = [message for message in world.told(Reason.HOOK_ENDED) if message.startswith("Hook reverse")]
+    assert said == [f"Hook reverse of attempt 2: {end[0]}{f': {end[1]}' if end[1] else ''}"]
+
+
+def test_the_snapshot_of_the_bad_release_is_kept_until_its_hooks_have_ended() -> None:
+    """Also if its AgentRelease is deleted meanwhile, so that each try has the same input."""
+    world = a_world_with(RESTORE | {"forTools": ["issue_refund"]})
+    world.jobs.succeeds = lambda _: False
+    world.ship(NEW)
+    equip(world, NEW, {"issue_refund": True})
+    world.run_until(State.CANARY)
+    world.agents[NEW] = BAD
+    world.run_until(State.ROLLED_BACK)
+    world.run(300)
+    assert states(world) == {"restore 2": "Failed"}
+    kept = world.snapshots[snapshot_of(NEW)]
+    assert [owner.kind for owner in kept.owner_references if owner.uid == UID] == ["AgentRollout"]
+
+    world.jobs.succeeds = lambda _: True
+    world.act(ActionType.REDO_HOOK, attempt=2, hook="restore")
+    world.run(60)
+    assert states(world) == {"restore 2": "Succeeded"}
+    inputs = [json.loads(environment(job)["JSON"])["bad"] for job in world.jobs.of("restore")]
+    assert inputs == [inputs[0]] * 3
+    given_up = world.snapshots[snapshot_of(NEW)]
+    assert [owner.kind for owner in given_up.owner_references if owner.uid == UID] == []
 
 
 def test_at_rest_nothing_is_read() -> None:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from agentrollouts.api.model.base import ApiModel, Digest, ObjectName, SemVer, VersionRange
 from agentrollouts.api.model.immutable import kept_order, kept_presence, together, unchanged
 from agentrollouts.api.model.marks import list_map
+from agentrollouts.api.recovery.tools import MAX_TOOLS, ToolName
 
 ComponentName = Literal[
     "prompt",
@@ -122,14 +123,15 @@ class Tool(ApiModel):
 
     model_config = ConfigDict(json_schema_extra=unchanged("version", "externalAction"))
 
-    name: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
+    name: ToolName
     """Name by which the model calls it."""
     version: SemVer
     """Semantic version of the tool. A new parameter is a new version."""
     schema_: Annotated[FreeForm | None, Field(alias="schema")] = None
     """JSON Schema of the tool's arguments, as the model sees it."""
     external_action: bool = False
-    """Whether a call has an effect outside the agent, such as a refund or a message. Defaults to false."""
+    """Whether a call has an effect outside the agent, such as a refund or a message. `status.externalActions`
+    lists these tools. Defaults to false."""
 
 
 class ToolsComponent(ApiModel):
@@ -145,7 +147,7 @@ class ToolsComponent(ApiModel):
     """Semantic version of the set of tools."""
     compatible_prompt: VersionRange | None = None
     """Versions of the prompt that fit these tools, such as `>=3.0.0,<4.0.0`. Defaults to any version."""
-    items: Annotated[tuple[Tool, ...], Field(max_length=128, json_schema_extra=list_map("name"))] = ()
+    items: Annotated[tuple[Tool, ...], Field(max_length=MAX_TOOLS, json_schema_extra=list_map("name"))] = ()
     """Tools, in the order in which the model sees them. Names are unique. At most 128."""
 
 

@@ -153,7 +153,14 @@ class Reason(StrEnum):
         "The settings of the operator do not permit this hostname to the namespace.",
     )
     GATEWAY_UNREADABLE = "GatewayUnreadable", "The class of the Gateway is unknown, so no route is attached."
-    ROLLBACK_READY = "RollbackReady", "A healthy release can take over all traffic."
+    ROLLBACK_READY = (
+        "RollbackReady",
+        "A healthy release can take over all traffic, and all points of a recovery hold.",
+    )
+    RECOVERY_INCOMPLETE = (
+        "RecoveryIncomplete",
+        "A healthy release can take over all traffic, but some points of a recovery do not hold.",
+    )
     NOTHING_EARLIER = "NothingEarlier", "No other release has been healthy yet."
     AGENT_TAKEN = "AgentTaken", "Another AgentRollout in the namespace already ships this agent."
 

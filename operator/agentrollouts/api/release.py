@@ -26,6 +26,7 @@ from agentrollouts.api.model.immutable import kept_presence, together, unchanged
 from agentrollouts.api.model.marks import AGE, LIST_SET, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
+from agentrollouts.api.recovery.tools import MAX_TOOLS, ToolName
 
 
 class RiskTier(StrEnum):
@@ -185,6 +186,11 @@ class AgentReleaseStatus(ApiModel):
         tuple[ComponentDiff, ...], Field(max_length=10, json_schema_extra=list_map("component"))
     ] = ()
     """Components that differ from those of `spec.parent`."""
+    external_actions: (
+        Annotated[tuple[ToolName, ...], Field(max_length=MAX_TOOLS, json_schema_extra=LIST_SET)] | None
+    ) = None
+    """Tools of the release whose calls have an effect outside the agent. Empty if it has none. Absent if that
+    is unknown: the release has no component `tools`, or an earlier version of the operator resolved it."""
     conditions: Conditions = ()
     """Condition Ready, with its reason and an explanation."""
 

@@ -259,6 +259,7 @@ class AgentRollout(ApiModel):
             Column("Release", ".spec.releaseRef.name"),
             Column("Stable", ".status.stable.release"),
             Column("Weight", ".status.requestedWeight", "integer"),
+            Column("Recovery", '.status.conditions[?(@.type=="RollbackReady")].reason', wide=True),
             ready_column("Message", "message", wide=True),
             AGE,
         ),

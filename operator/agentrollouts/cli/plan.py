@@ -13,6 +13,7 @@ from agentrollouts.api.attempt import When
 from agentrollouts.api.gates import Better
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.cli.mistakes import WrongUseError, problems
+from agentrollouts.cli.readiness import Recovery, Releases, recovery, releases_of
 from agentrollouts.cli.reading import read_objects
 from agentrollouts.core.analysis import stable
 from agentrollouts.core.analysis.caps import resolve_caps
@@ -29,26 +30,28 @@ WRONG_USE: Final = 2
 def run_plan(options: argparse.Namespace) -> int:
     """Print the forecast; 2 where the rollout or an argument is wrong."""
     try:
-        phases, cautious, suggestions = _forecast(options)
+        phases, cautious, suggestions, prepared = _forecast(options)
     except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
     if options.json:
-        after = {"afterRollback": [_as_json(phase) for phase in cautious]} if cautious else {}
-        print(json.dumps({"phases": [_as_json(phase) for phase in phases], **after, "advice": suggestions}))
+        after: dict[str, Any] = {"afterRollback": [_as_json(phase) for phase in cautious]} if cautious else {}
+        after = {**after, "recovery": prepared.as_json(), "advice": suggestions}
+        print(json.dumps({"phases": [_as_json(phase) for phase in phases], **after}))
     else:
         print(_as_text(phases, cautious, suggestions, options.runs_per_hour))
+        print(f"\n{prepared.as_text()}")
     return 0
 
 
-_Forecasts = tuple[tuple[PhaseForecast, ...], tuple[PhaseForecast, ...], tuple[str, ...]]
-"""Of the phases, of those after a rollback if they are others, and what to change."""
+_Forecasts = tuple[tuple[PhaseForecast, ...], tuple[PhaseForecast, ...], tuple[str, ...], Recovery]
+"""Of the phases, of those after a rollback if they are others, what to change, and points of a recovery."""
 
 
 def _forecast(options: argparse.Namespace) -> _Forecasts:
     if not 0 < options.runs_per_hour < math.inf:
         raise WrongUseError("--runs-per-hour: must be more than 0")
-    spec = _read(options.file)
+    spec, releases = _read(options.file)
     gates, refusals = resolve_all(spec)
     refused_caps = resolve_caps(spec).refusals
     wrong = (*refusals, *refused_caps, *check(spec, gates), *stable.check(spec, gates))
@@ -57,20 +60,26 @@ def _forecast(options: argparse.Namespace) -> _Forecasts:
     usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
     usually = counted(spec, When.ALWAYS)
     phases = forecast(usually, gates, options.runs_per_hour, usual)
-    suggestions = advice(usually, phases)
+    prepared = recovery(usually, gates, releases)
+    suggestions = (*advice(usually, phases), *prepared.suggestions)
     if not extra_phases(spec):
-        return phases, (), suggestions
+        return phases, (), suggestions, prepared
     cautious = forecast(spec, gates, options.runs_per_hour, usual)
-    return phases, cautious, tuple(dict.fromkeys((*suggestions, *advice(spec, cautious))))
+    return phases, cautious, tuple(dict.fromkeys((*suggestions, *advice(spec, cautious)))), prepared
 
 
-def _read(name: str) -> AgentRolloutSpec:
-    """The one AgentRollout of the file. The API server must accept all objects of ours in it."""
-    rollouts = [each for each in read_objects(name) if each.get("kind") == "AgentRollout"]
+def _read(name: str) -> tuple[AgentRolloutSpec, Releases]:
+    """The one AgentRollout of the file, and the releases of its agent.
+
+    The API server must accept all objects of ours in it.
+    """
+    objects = read_objects(name)
+    rollouts = [each for each in objects if each.get("kind") == "AgentRollout"]
     if len(rollouts) != 1:
         raise WrongUseError(f"{name}: has {len(rollouts)} AgentRollouts; name a file with one")
     try:
-        return AgentRollout.model_validate(rollouts[0]).spec
+        spec = AgentRollout.model_validate(rollouts[0]).spec
+        return spec, releases_of(objects, spec.agent)
     except ValidationError as error:
         raise WrongUseError("\n".join(problems(error))) from None
 

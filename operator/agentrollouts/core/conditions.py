@@ -20,7 +20,7 @@ STALLED: Final = "Stalled"
 TRAFFIC_APPLIED: Final = "TrafficApplied"
 """Of a rollout: whether its weights are in effect."""
 ROLLBACK_READY: Final = "RollbackReady"
-"""Whether a healthy release could take over all traffic at this moment."""
+"""Whether a healthy release could take over all traffic now, and how many points of a recovery hold."""
 
 GROUP_CONSISTENT: Final = "GroupConsistent"
 """Of a rollout in a group: whether each member could roll back what it shipped with a failed release."""

@@ -163,7 +163,13 @@ NEEDS_A_PERSON: Final = frozenset(
 """Reasons that waiting does not cure: `Stalled` is True with them."""
 
 UNVARYING: Final = frozenset(
-    {Reason.HOSTNAME_SHARED, *(reason for reason, ending in ENDINGS.items() if not ending.is_measured)}
+    {
+        Reason.HOSTNAME_SHARED,
+        Reason.ROLLBACK_READY,
+        Reason.RECOVERY_INCOMPLETE,
+        Reason.NOTHING_EARLIER,
+        *(reason for reason, ending in ENDINGS.items() if not ending.is_measured),
+    }
 )
 """Reasons whose sentence changes only when what is wrong changes, so that another sentence is news."""
 

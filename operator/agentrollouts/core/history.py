@@ -64,9 +64,17 @@ def _is_drill_result(entry: HistoryEntry) -> bool:
 
 def has_failed_drill(digest: str, status: AgentRolloutStatus) -> bool:
     """Whether the newest drill of this digest that showed anything has failed."""
-    drills = (entry for entry in status.history if entry.digest == digest and _is_drill_result(entry))
-    newest = next(drills, None)
-    return newest is not None and newest.reason == Reason.DRILL_FAILED
+    return _drill_result(digest, status) == Reason.DRILL_FAILED
+
+
+def has_passed_drill(digest: str, status: AgentRolloutStatus) -> bool:
+    """Whether the newest drill of this digest that showed anything has passed."""
+    return _drill_result(digest, status) == Reason.DRILL_PASSED
+
+
+def _drill_result(digest: str, status: AgentRolloutStatus) -> str | None:
+    entries = (entry for entry in status.history if entry.digest == digest and _is_drill_result(entry))
+    return next((entry.reason for entry in entries), None)
 
 
 def is_drill(status: AgentRolloutStatus) -> bool:

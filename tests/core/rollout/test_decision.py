@@ -68,7 +68,7 @@ def test_the_conditions_of_a_canary_whose_route_cannot_be_written() -> None:
         "Stalled": ("False", "NotStalled"),
         "TrafficApplied": ("False", "GatewayAPIMissing"),
         "MetricsAvailable": ("Unknown", "NotYetAsked"),
-        "RollbackReady": ("True", "RollbackReady"),
+        "RollbackReady": ("True", "RecoveryIncomplete"),
     }
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from agentrollouts.api.model.base import DNS_SUBDOMAIN, ApiModel, DnsLabel, Message, ObjectName, Time
+from agentrollouts.api.model.marks import LIST_SET, cel, rules
 from agentrollouts.api.people.action import PersonalAct
+from agentrollouts.api.recovery.tools import ToolName
 
 MAX_HOOKS: Final = 8
 """Hooks of one plan."""
@@ -44,6 +46,16 @@ class HookJob(ApiModel):
 class Hook(ApiModel):
     """A Job at a named moment. No result of it delays or stops a rollback."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.forTools) || self.at == 'AfterRollback'",
+                "`forTools` needs `at: AfterRollback`; before traffic no release is bad",
+                "forTools",
+            ),
+        )
+    )
+
     name: DnsLabel
     """Name of the hook, unique in the plan."""
     at: Moment
@@ -51,6 +63,11 @@ class Hook(ApiModel):
     AfterRollback: once the route is back and the last runs of the bad release were seen."""
     job: HookJob
     """Job that it runs."""
+    for_tools: (
+        Annotated[tuple[ToolName, ...], Field(min_length=1, max_length=32, json_schema_extra=LIST_SET)] | None
+    ) = None
+    """Tools of which the bad release must have at least one; otherwise the hook is NotNeeded. It runs if the
+    tools of that release are unknown. At most 32. If absent, it runs whatever tools the release has."""
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     """Time that the Job has, in seconds. A Job that takes longer has failed. Defaults to 600."""
     on_failure: OnHookFailure = OnHookFailure.HOLD
@@ -80,8 +97,8 @@ class HookStatus(ApiModel):
     at: Moment
     """When it runs: BeforeTraffic or AfterRollback."""
     state: HookState = HookState.WAITING
-    """State: Waiting, Running, Succeeded, Failed, Waived, or NotNeeded because the attempt ended or the plan
-    no longer has the hook."""
+    """State: Waiting, Running, Succeeded, Failed, Waived, or NotNeeded because the attempt ended, the plan no
+    longer has the hook, or the bad release has none of its tools."""
     tries: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Number of Jobs that were started for it, two for each series."""
     job: ObjectName | None = None
@@ -93,6 +110,6 @@ class HookStatus(ApiModel):
     end_time: Time | None = None
     """Time at which the operator saw the end of the hook. Absent until then."""
     message: Message = ""
-    """What it waits for, or why it failed."""
+    """What it waits for, why it failed, or which tools the bad release does not have."""
     waived: PersonalAct | None = None
     """Who waived it. Absent if no one did."""

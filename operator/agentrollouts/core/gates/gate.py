@@ -23,7 +23,8 @@ ACTIONS: Final[Mapping[Severity, OnFail]] = MappingProxyType(
         Severity.LOW: OnFail.WARN,
     }
 )
-
+ROLLING_BACK: Final = frozenset({OnFail.ROLL_BACK, OnFail.SWITCH_OFF})
+"""Consequences that take the traffic of the canary away."""
 
 _SHOWN: Final = 440
 """Characters of a long `source` that are shown; a digest stands for the rest."""
@@ -129,11 +130,21 @@ class ResolvedGate:
 
     @property
     def may_hold(self) -> bool:
-        """Whether some Fail holds. A severity that is only tempered by a warm-up does not count."""
+        """Whether some Fail holds."""
+        return OnFail.HOLD in self.actions
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether some Fail rolls the canary back, or switches the agent off."""
+        return not ROLLING_BACK.isdisjoint(self.actions)
+
+    @property
+    def actions(self) -> frozenset[OnFail]:
+        """What can follow from a Fail. A severity that is only tempered by a warm-up does not count."""
         severities = {self.severity, *(grade.severity for grade in self.grades)}
         if self.limit:
             severities.add(self.limit.severity)
-        return OnFail.HOLD in map(self.action_at, severities)
+        return frozenset(map(self.action_at, severities))
 
     def action_at(self, severity: Severity) -> OnFail:
         """What follows from a Fail of that severity."""

@@ -9,11 +9,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from semantic_version import validate
 
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.tools import Tools
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.release.canonical import canonical, rounded, without_nulls
 from agentrollouts.core.release.checks import Refusal, find_refusals
@@ -39,6 +40,8 @@ class Bundle:
     """`sha256:` and 64 hexadecimal digits over `text`: the identity of this behavior."""
     component_digests: Mapping[str, str]
     """The same over the canonical JSON of each component by itself."""
+    tools: Tools | None = None
+    """The tools that it declares; None without the component `tools`: what the agent can do is unknown."""
 
 
 def references(release: AgentRelease) -> tuple[str, ...]:
@@ -67,7 +70,8 @@ def resolve(release: AgentRelease, config_maps: ConfigMaps) -> Bundle | Refusal:
     text = canonical(components)
     if len(text) > MAX_BYTES:
         return _too_large(len(text), max(texts, key=lambda name: len(texts[name])))
-    return Bundle(text.decode(), digest_of(text), {name: digest_of(part) for name, part in texts.items()})
+    digests = {name: digest_of(part) for name, part in texts.items()}
+    return Bundle(text.decode(), digest_of(text), digests, declared(components))
 
 
 def read_bundle(text: str) -> Bundle:
@@ -76,9 +80,17 @@ def read_bundle(text: str) -> Bundle:
     Args:
         text: Of a bundle that `resolve` made.
     """
-    parts = {name: canonical(component) for name, component in json.loads(text).items()}
-    digests = {name: digest_of(part) for name, part in parts.items()}
-    return Bundle(text, digest_of(text.encode()), digests)
+    components = json.loads(text)
+    digests = {name: digest_of(canonical(component)) for name, component in components.items()}
+    return Bundle(text, digest_of(text.encode()), digests, declared(components))
+
+
+def declared(components: Mapping[str, Mapping[str, Any]]) -> Tools | None:
+    """The tools of resolved components, and whether each acts on the world; None if that is unknown."""
+    tools = components.get("tools")
+    if tools is None:
+        return None
+    return {tool["name"]: tool.get("externalAction") is True for tool in tools.get("items", ())}
 
 
 def config_maps_of(release: AgentRelease, text: str) -> ConfigMaps:

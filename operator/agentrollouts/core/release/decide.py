@@ -11,6 +11,7 @@ from typing import Final
 
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.tools import external_actions
 from agentrollouts.api.release import AgentRelease, AgentReleaseStatus, SnapshotRef
 from agentrollouts.core.conditions import (
     READY,
@@ -217,6 +218,7 @@ def _telling(release: AgentRelease, bundle: Bundle) -> AgentReleaseStatus:
         digest=bundle.digest,
         component_digests=bundle.component_digests,
         snapshot=SnapshotRef(name=snapshot_name(release.spec.agent, bundle.digest)),
+        external_actions=external_actions(bundle.tools),
     )
 
 

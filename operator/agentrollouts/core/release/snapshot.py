@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_AGENT, LABEL_MANAGED_BY, LABEL_RELEASE
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.recovery.tools import annotations_of
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest, Write
@@ -26,7 +27,8 @@ RELEASE_ANNOTATION: Final = "release.agentrollouts.dev/"
 
 Owner = AgentRelease | AgentRollout
 
-
+MAKER: Final = f"{FIELD_MANAGER}-snapshot-"
+"""Beginning of the names of the field managers that write snapshots for the first time."""
 HEAD: Final = "bundle"
 """The field of a head that says what the text was."""
 
@@ -141,6 +143,7 @@ def snapshot_write(release: AgentRelease, bundle: Bundle) -> Write:
         "name": snapshot_name(release.spec.agent, bundle.digest),
         "namespace": release.metadata.namespace,
         "labels": labels_of(release.spec.agent, release.metadata.name),
+        **annotations_of(bundle.tools),
         "ownerReferences": [_reference(release)],
     }
     data = {BUNDLE_KEY: bundle.text, RELEASE_KEY: rfc8785.dumps(description).decode()}
@@ -204,7 +207,7 @@ def _maker(release: AgentRelease) -> str:
     thereby give up all else that it applied before. One for each release: of two that make the same
     snapshot at once, both stay.
     """
-    return f"{FIELD_MANAGER}-snapshot-{release.metadata.uid}"
+    return f"{MAKER}{release.metadata.uid}"
 
 
 def _reference(owner: Owner) -> dict[str, str]:

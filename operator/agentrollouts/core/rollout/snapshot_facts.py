@@ -28,11 +28,12 @@ from agentrollouts.api.model.base import (
 )
 from agentrollouts.api.names import FIELD_MANAGER, GROUP
 from agentrollouts.api.objects import ObjectMeta
+from agentrollouts.api.recovery.tools import TOOLS
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, Quarantined, Requirements
 from agentrollouts.core.effects import Write
 from agentrollouts.core.history import newest_word
-from agentrollouts.core.release.snapshot import snapshot_name
+from agentrollouts.core.release.snapshot import MAKER, snapshot_name
 from agentrollouts.core.rollout.observation import Observation
 
 HEALTHY: Final = f"{GROUP}/healthy"
@@ -104,20 +105,25 @@ def _read(model: type[Fact], snapshot: ObjectMeta, key: str, agent: str) -> Fact
 
 
 def with_own_facts(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A ConfigMap as returned by the API server, without facts that we have not written last."""
+    """A ConfigMap as returned by the API server, without facts, and tools, that we have not written last."""
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations") or {}
-    facts = {HEALTHY, QUARANTINED} & annotations.keys()
+    facts = {HEALTHY, QUARANTINED, TOOLS} & annotations.keys()
     if manifest["kind"] != "ConfigMap" or not facts:
         return manifest
     ours = {
         key.removeprefix("f:")
         for entry in metadata.get("managedFields") or ()
-        if (entry.get("manager"), entry.get("operation")) == (FACTS_MANAGER, "Apply")
+        if entry.get("operation") == "Apply" and _is_ours(str(entry.get("manager")))
         for key in ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or ()
     }
     kept = {key: text for key, text in annotations.items() if key not in facts - ours}
     return {**manifest, "metadata": {**metadata, "annotations": kept}}
+
+
+def _is_ours(manager: str) -> bool:
+    """Whether a field manager writes facts, or makes snapshots."""
+    return manager == FACTS_MANAGER or manager.startswith(MAKER)
 
 
 def fact_writes(obs: Observation) -> Iterator[Write]:

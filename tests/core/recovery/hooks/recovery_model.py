@@ -35,6 +35,7 @@ class State(Enum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    NOT_NEEDED = "NotNeeded"  # from the beginning: the bad release has none of its tools
 
 
 class JobState(Enum):
@@ -45,7 +46,7 @@ class JobState(Enum):
     FAILED = "Failed"
 
 
-ENDS = frozenset({State.SUCCEEDED, State.FAILED})
+ENDS = frozenset({State.SUCCEEDED, State.FAILED, State.NOT_NEEDED})
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,11 @@ def explore(
     max_tries: int = 2,
     disturbances: int = 3,
     redos: int = 0,
+    needless: frozenset[int] = frozenset(),
 ) -> Result:
     """Visit every reachable state. Raises `ViolationError` where a rule is broken."""
-    start = World(hooks=(Hook(),) * count, left=disturbances, redos=redos)
+    hooks = tuple(Hook(State.NOT_NEEDED if index in needless else State.WAITING) for index in range(count))
+    start = World(hooks=hooks, left=disturbances, redos=redos)
     following: dict[World, list[World]] = {}
     todo, found = deque([start]), {start}
     while todo:
@@ -249,7 +252,7 @@ def _check(world: World) -> None:
         if world.hooks[index + 1].state is State.RUNNING and before.state not in ENDS:
             raise ViolationError(f"hook {index + 1} runs though hook {index} has not ended: {world}")
     effects = {name for name, _ in world.jobs}
-    has_started = any(hook.state is not State.WAITING for hook in world.hooks)
+    has_started = any(hook.state not in {State.WAITING, State.NOT_NEEDED} for hook in world.hooks)
     if (has_started or effects) and not (world.routed and world.due):
         raise ViolationError(f"a hook started before the route was back and the window final: {world}")
     if any(world.hooks[index].tries < number for index, number in effects):

@@ -99,6 +99,14 @@ def test_no_order_of_crashes_and_failures_breaks_a_rule(disturbances: int, redos
     assert real == explore(reference_step, disturbances=disturbances, redos=redos)
 
 
+@pytest.mark.parametrize("needless", [{0}, {1}, {0, 1}], ids=["the first", "the second", "both"])
+def test_a_hook_that_is_not_needed_stays_so(needless: set[int]) -> None:
+    """No crash and no failure starts it; the other one runs as always."""
+    real = explore(real_step, disturbances=3, redos=1, needless=frozenset(needless))
+    assert real == explore(reference_step, disturbances=3, redos=1, needless=frozenset(needless))
+    assert all(end[index] == "NotNeeded" for end in real.ends for index in needless)
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_the_model_catches_each_planted_fault(fault: StepFunction) -> None:
     """A variant of the specification with one fault breaks a rule in some state."""

@@ -48,9 +48,9 @@ def test_the_first_release_alarms_nobody() -> None:
     assert word(world) == ("Unknown", "NothingEarlier")
     world.ship(OLD)
     world.settle()
-    assert word(world) == ("True", "RollbackReady")
+    assert word(world) == ("True", "RecoveryIncomplete")
     world.run_until(State.HEALTHY)
-    assert word(world) == ("True", "RollbackReady")
+    assert word(world) == ("True", "RecoveryIncomplete")
     assert OLDEST in condition(world).message
 
 
@@ -69,7 +69,7 @@ def test_the_snapshot_of_stable_is_deleted(*, is_trying: bool) -> None:
     assert len(world.told(Reason.SNAPSHOT_MISSING)) == 1
     world.snapshots[lost.name] = owned_snapshots([OLD], uid="uid-of-its-release")[lost.name]
     world.settle()
-    assert word(world) == ("True", "RollbackReady")
+    assert word(world) == ("True", "RecoveryIncomplete")
     assert owners(world, OLD)
 
 
@@ -78,7 +78,7 @@ def test_the_snapshot_of_every_earlier_release_is_deleted() -> None:
     world = at_rest(OLDEST, OLD, NEW)
     del world.snapshots[snapshot_of(OLD)]
     world.settle()
-    assert word(world) == ("True", "RollbackReady")
+    assert word(world) == ("True", "RecoveryIncomplete")
     assert OLDEST in condition(world).message
     del world.snapshots[snapshot_of(OLDEST)]
     world.settle()

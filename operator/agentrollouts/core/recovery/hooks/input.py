@@ -1,6 +1,7 @@
 """The input of a hook: what happened, as variables for shells and as one JSON text.
 
-It is made from the persisted status alone, so that every try has the same.
+It is made from the persisted status, and the snapshot of the bad release, which is kept for its hooks. So
+every try has the same.
 """
 
 import json
@@ -8,26 +9,34 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agentrollouts.api.model.base import written_time
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.recovery.hooks import HookStatus, Moment
+from agentrollouts.api.recovery.tools import external_actions, tools_of
 from agentrollouts.api.rollback import AffectedWindow
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, ReleaseRecord
 from agentrollouts.core.recovery.hooks.job import attempt_key_of, key_of
 
 VERSION: Final = 1
 """Version of the JSON. A field is never removed from it, nor used with another meaning."""
 
 
-def variables(rollout: AgentRollout, entry: HookStatus, new: ReleaseRecord | None) -> dict[str, str]:
+def variables(
+    rollout: AgentRollout,
+    entry: HookStatus,
+    new: ReleaseRecord | None,
+    snapshots: Mapping[str, ObjectMeta],
+) -> dict[str, str]:
     """The variables, by name without prefix; empty if the release of the attempt is no longer known.
 
     Args:
         rollout: The rollout, with the persisted status.
         entry: The hook.
         new: The release that is about to get traffic; None after a rollback.
+        snapshots: The snapshots of the agent, by name.
     """
     is_before = entry.at is Moment.BEFORE_TRAFFIC
-    facts = _before(rollout.status, new) if is_before else _after(rollout.status, entry.attempt)
+    facts = _before(rollout.status, new) if is_before else _after(rollout.status, entry.attempt, snapshots)
     subject = facts.get("new" if is_before else "bad")
     if subject is None:
         return {}
@@ -56,23 +65,35 @@ def variables(rollout: AgentRollout, entry: HookStatus, new: ReleaseRecord | Non
 
 
 def _before(status: AgentRolloutStatus, new: ReleaseRecord | None) -> dict[str, Any]:
-    return _without_none({"new": _release(new), "stable": _release(status.stable)})
+    records = {"new": new, "stable": status.stable}
+    return {name: _release(record) for name, record in records.items() if record}
 
 
-def _after(status: AgentRolloutStatus, number: int) -> dict[str, Any]:
+def bad_release(status: AgentRolloutStatus, number: int) -> ReleaseRecord | None:
+    """The release that was rolled back in an attempt; None if it is no longer known."""
+    entry = _entry(status, number)
+    is_last = status.attempt is not None and status.attempt.number == number and status.last_rollback
+    return (status.canary if is_last else None) or (entry.record if entry else None)
+
+
+def _entry(status: AgentRolloutStatus, number: int) -> HistoryEntry | None:
+    return next((each for each in status.history if each.number == number), None)
+
+
+def _after(status: AgentRolloutStatus, number: int, snapshots: Mapping[str, ObjectMeta]) -> dict[str, Any]:
     """What is known of a rollback: the last one, or an older one by its history entry."""
     attempt, rollback = status.attempt, status.last_rollback
-    entry = next((each for each in status.history if each.number == number), None)
+    entry, bad = _entry(status, number), bad_release(status, number)
     window = status.affected_window
-    facts: dict[str, Any] = {"good": _release(status.stable)}
+    facts: dict[str, Any] = {"good": _release(status.stable)} if status.stable else {}
     if attempt and attempt.number == number and rollback:
-        bad = status.canary or (entry.record if entry else None)
         facts |= {"trigger": rollback.trigger.value, "reason": rollback.reason, "message": rollback.message}
     else:
-        bad = entry.record if entry else None
         trigger = entry.trigger.value if entry and entry.trigger else None
         facts |= {"trigger": trigger, "reason": entry and entry.reason, "message": entry and entry.message}
-    facts["bad"] = _release(bad)
+    if bad:
+        actions = external_actions(tools_of(snapshots.get(bad.snapshot)))
+        facts["bad"] = {**_release(bad), "externalActions": actions}
     if window and window.attempt == number:
         facts["window"] = _window(window)
     elif entry:
@@ -99,9 +120,7 @@ def _window(window: AffectedWindow) -> dict[str, Any]:
     )
 
 
-def _release(record: ReleaseRecord | None) -> dict[str, str] | None:
-    if record is None:
-        return None
+def _release(record: ReleaseRecord) -> dict[str, Any]:
     return {"release": record.release, "digest": record.digest, "snapshot": record.snapshot}
 
 

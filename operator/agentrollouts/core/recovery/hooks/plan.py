@@ -5,20 +5,23 @@ nothing else is in the way of the attempt. Then one step of one hook follows ano
 hooks that have ended needs nothing to be read.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.attempt import Trigger
+from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, Hook, HookState, HookStatus, Moment
+from agentrollouts.api.recovery.tools import tools_of
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.effects import Creation, Problem
-from agentrollouts.core.recovery.hooks.input import variables
+from agentrollouts.core.recovery.hooks.input import bad_release, variables
 from agentrollouts.core.recovery.hooks.job import job_of, unfit
 from agentrollouts.core.recovery.hooks.reads import NO_READS, HookReads
+from agentrollouts.core.recovery.hooks.scope import without_work
 from agentrollouts.core.recovery.hooks.step import ENDS, Objects, View, is_missing, stepped
 from agentrollouts.core.states import is_pending
 
@@ -39,6 +42,8 @@ class Hooks:
     jobs: Objects
     refused: Problem | None
     """Why the last creation of a Job failed."""
+    snapshots: Mapping[str, ObjectMeta] = field(default_factory=dict)
+    """Those of the agent, by name, which say what tools a release has."""
     starting: ReleaseRecord | None = None
     """The release that begins as soon as the hooks before its traffic have ended."""
     pauses: bool = False
@@ -93,7 +98,7 @@ class Hooks:
         cron_job = self.cron_jobs.get(hook.job.cron_job)
         if cron_job is None or isinstance(cron_job, Problem):
             return
-        given = variables(self.rollout, entry, self.starting)
+        given = variables(self.rollout, entry, self.starting, self.snapshots)
         if given and unfit(hook, cron_job, self.rollout.metadata.namespace) is None:
             yield Creation(job_of(self.rollout, hook, entry, cron_job, given))
 
@@ -130,7 +135,16 @@ class Hooks:
             return
         for hook in self.rollout.spec.hooks:
             if hook.at is at:
-                yield HookStatus(attempt=number, name=hook.name, at=at)
+                yield self._first(hook, HookStatus(attempt=number, name=hook.name, at=at), after)
+
+    def _first(self, hook: Hook, entry: HookStatus, after: AgentRolloutStatus) -> HookStatus:
+        """The entry of a hook that is noted now, with its end if there is nothing for it to repair."""
+        bad = bad_release(after, entry.attempt)
+        tools = tools_of(self.snapshots.get(bad.snapshot)) if bad else None
+        why = without_work(hook, bad.release, tools) if bad else ""
+        if not why:
+            return entry
+        return entry.replace(state=HookState.NOT_NEEDED, end_time=self.now, message=why)
 
     def _stepped(self, after: AgentRolloutStatus) -> tuple[HookStatus, ...]:
         entry = self._current(after)

@@ -33,6 +33,7 @@ def hooks_of(s: Situation, starting: ReleaseRecord | None, after: AgentRolloutSt
         cron_jobs=s.obs.cron_jobs,
         jobs=s.obs.jobs,
         refused=s.obs.hook_problem,
+        snapshots=s.obs.snapshots,
         starting=starting,
         pauses=attempt is not None and attempt.state is State.ROLLING_BACK,
     )

@@ -17,7 +17,7 @@ def hook_entries(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
         old = known.get((entry.attempt, entry.at, entry.name))
         if entry.state is HookState.RUNNING and (old is None or old.tries != entry.tries):
             yield _now(s, RecordEvent.HOOK_STARTED, after, f"{_named(entry)}: Job {entry.job}")
-        elif old is None or old.state is entry.state:
+        elif entry.state is (old.state if old else HookState.WAITING):
             continue
         elif entry.state is HookState.WAIVED and entry.waived:
             act = entry.waived

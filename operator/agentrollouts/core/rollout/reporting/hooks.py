@@ -1,6 +1,7 @@
 """What hooks say: the condition DataRecovered, and an Event for each that starts or ends."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import Condition, ConditionStatus
@@ -14,6 +15,9 @@ from agentrollouts.core.recovery.hooks.plan import repairs_after
 from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks.hooks import failure, progress
 from agentrollouts.core.rollout.situation import Situation
+
+ANNOUNCED: Final = ENDS - {HookState.FAILED}
+"""Ends of a hook that have an Event of their own; a failure is announced by the condition."""
 
 
 def data_recovered(s: Situation, status: AgentRolloutStatus) -> Condition | None:
@@ -35,7 +39,7 @@ def data_recovered(s: Situation, status: AgentRolloutStatus) -> Condition | None
 
 
 def hook_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iterator[Event]:
-    """What started and what ended; a failure is announced by the condition, unless nothing depends on it."""
+    """What started and what ended, or was not needed."""
     if before.hooks is after.hooks:
         return
     known = {(entry.attempt, entry.at, entry.name): entry for entry in before.hooks}
@@ -45,8 +49,9 @@ def hook_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iterat
         if entry.state is HookState.RUNNING and (old is None or old.tries != entry.tries):
             again = f"; the try before failed: {old.message}" if old and old.tries and old.message else ""
             yield Event(Reason.HOOK_STARTED, f"{which}: try {entry.tries} is Job {entry.job}{again}")
-        elif old and old.state != entry.state and entry.state in ENDS - {HookState.FAILED}:
-            yield Event(Reason.HOOK_ENDED, f"{which}: {entry.state}")
+        elif entry.state is not (old.state if old else HookState.WAITING) and entry.state in ANNOUNCED:
+            why = f": {entry.message}" if entry.state is HookState.NOT_NEEDED and entry.message else ""
+            yield Event(Reason.HOOK_ENDED, f"{which}: {entry.state}{why}")
 
 
 def _awaited(s: Situation, status: AgentRolloutStatus) -> str:
