@@ -53,6 +53,7 @@ def program(path: Path, *lines: str) -> Path:
         (parts.node, "node"),
         (parts.prometheus, "prometheus"),
         (parts.promtool, "promtool"),
+        (parts.alertmanager, "alertmanager"),
         (parts.helm, "helm"),
         (parts.gateway_api, "gatewayapi"),
         (parts.gitops_tools, "gitopstools"),
