@@ -329,7 +329,7 @@ MESSAGES: Final = st.text(max_size=4000)
 BUILDERS: Final = [builder for builder, _ in (*CASES.values(), *NEWS.values())]
 
 
-def with_numbers(builder: RolloutBuilder, message: str, evidence: str) -> AgentRollout:
+def with_numbers(builder: RolloutBuilder, message: str, evidence: float) -> AgentRollout:
     """The same, with another message in everything that has one."""
     status = builder.status
     gates = tuple(gate.replace(message=message, evidence=evidence) for gate in status.watched)
@@ -354,8 +354,8 @@ def test_labels_never_change_with_numbers(
 ) -> None:
     """Two statuses that differ in messages and figures have the same alerts, of bounded length."""
     now = START + timedelta(minutes=minutes)
-    first = alerts(with_numbers(builder, one, "1.5"), now)
-    second = alerts(with_numbers(builder, other, f"{evidence}"), now)
+    first = alerts(with_numbers(builder, one, 1.5), now)
+    second = alerts(with_numbers(builder, other, evidence), now)
 
     assert {alert.labels for alert in first} == {alert.labels for alert in second}
     assert len(first) == len({alert.labels for alert in first})

@@ -103,13 +103,13 @@ def _needs_you(rollout: AgentRollout) -> _Found | None:
 
 def _rolled_back(rollout: AgentRollout) -> _Found | None:
     status, release = rollout.status, rollout.spec.release_ref.name
-    entry = next((each for each in status.quarantined if each.release == release), None)
+    times = [entry.time for entry in status.quarantined if entry.release == release]
     ready = find_condition(status.conditions, READY)
-    is_known = ready is not None and ready.reason == Reason.QUARANTINED  # perhaps by another name
-    if entry is None and not is_known:
+    if ready and ready.reason == Reason.QUARANTINED:  # perhaps by another name of the same digest
+        times.append(ready.last_transition_time)
+    if not times:
         return None
-    since = entry.time if entry or ready is None else ready.last_transition_time
-    return _Found(since, release, f"rolled back {release}, which Git still requests", _summary(status))
+    return _Found(times[0], release, f"rolled back {release}, which Git still requests", _summary(status))
 
 
 def _rollback_late(rollout: AgentRollout) -> _Found | None:
