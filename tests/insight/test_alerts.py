@@ -205,7 +205,7 @@ CASES: Final[dict[str, tuple[RolloutBuilder, Alert]]] = {
             AlertSeverity.WARNING,
             NEW,
             BLIND_AFTER,
-            "has no metrics while a release is on trial",
+            "has no metrics of a release that is being rolled out",
         ),
     ),
     "off": (

@@ -156,7 +156,7 @@ def _blind(rollout: AgentRollout) -> _Found | None:
     metrics = _said(status, METRICS_CONDITION, ConditionStatus.FALSE)
     if metrics is None or not is_progressing(status):
         return None
-    what = "has no metrics while a release is on trial"
+    what = "has no metrics of a release that is being rolled out"
     return _Found(metrics.last_transition_time + BLIND_AFTER, _subject(rollout), what, metrics.message)
 
 
@@ -240,7 +240,7 @@ def _serving(status: AgentRolloutStatus) -> str:
 
 
 def _subject(rollout: AgentRollout) -> str:
-    """The release that is on trial; at rest the one that Git requests."""
+    """The release that is being rolled out; at rest the one that Git requests."""
     status = rollout.status
     if status.canary and is_under_way(status):
         return status.canary.release

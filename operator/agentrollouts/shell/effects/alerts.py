@@ -2,7 +2,7 @@
 
 A set and not its changes: nothing has to be remembered, the next leader posts the same, and an alert that
 leaves the set ends three minutes after the last post that had it. An Alertmanager that does not answer keeps
-only its own task waiting: controllers note what they decided and go on.
+only its own task waiting: controllers note what they decided, and never wait.
 """
 
 import asyncio
