@@ -308,6 +308,7 @@ QUIET: Final[dict[str, RolloutBuilder]] = {
     "fails, and nothing is watched": degraded().planning(watch=None),
     "blind at rest": saying(at_rest(), METRICS_CONDITION, ConditionStatus.FALSE, Reason.METRICS_STALE),
     "drill in progress": drilled().having(last_drill=None),
+    "a drill came after a rollback that did not help": unhelped().changing(kind=AttemptKind.DRILL),
     "a drill began": on_trial().changing(kind=AttemptKind.DRILL),
 }
 

@@ -16,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from agentrollouts.adapters.alertmanager.client import Client
 from agentrollouts.adapters.cluster.replacing import ReplacingCluster
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
@@ -165,7 +166,9 @@ class Operator:
         metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
         telemetry.registry.register(metrics)
         onlookers = Onlookers(metrics, AlertBoard())
-        poster = AlertPoster(onlookers.alerts, settings, telemetry.alerts_posted, may_write)
+        channel = Client()
+        self._exit.callback(channel.close)
+        poster = AlertPoster(onlookers.alerts, settings, telemetry.alerts_posted, may_write, channel)
         self._followers.append(poster.replace)
         controllers: dict[str, Controller] = {
             ROLLOUT: RolloutController(rollouts, actor, poller, telemetry, onlookers, hooks),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from agentrollouts.adapters.alertmanager.client import Outcome, Result, post
+from agentrollouts.adapters.alertmanager.client import Client, Outcome, Result
 from agentrollouts.insight.alerts.alert import Alert, AlertName, AlertSeverity
 from agentrollouts.insight.alerts.wire import written
 from agentrollouts.settings.alerts import Alertmanager, Links
@@ -22,6 +22,25 @@ BODY = b'[{"labels":{"alertname":"a"}}]'
 def server(url: str, **fields: Any) -> Alertmanager:  # noqa: ANN401 - any field of the settings
     """The settings of an Alertmanager."""
     return Alertmanager(name="default", url=url, timeout_seconds=30, **fields)
+
+
+async def post(target: Alertmanager, body: bytes) -> Result:
+    """One post by a client of its own."""
+    client = Client()
+    try:
+        return await client.post(target, body)
+    finally:
+        client.close()
+
+
+async def test_a_name_is_looked_up() -> None:
+    """A server is reached by its name, and one without an address is not."""
+    async with serving(answer()) as receiver:
+        found = await post(server(f"http://localhost:{receiver.port}"), BODY)
+        lost = await post(server(f"http://no-such-host.invalid:{receiver.port}"), BODY)
+
+    assert found == Result(Outcome.ACCEPTED)
+    assert lost.outcome in {Outcome.UNREACHABLE, Outcome.TIMEOUT}
 
 
 async def test_a_post_is_json_with_the_headers_of_the_settings(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from agentrollouts.adapters.alertmanager.client import Outcome, Result
+from agentrollouts.adapters.alertmanager.client import Client, Outcome, Result
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.attempt import State
 from agentrollouts.api.objects import ConditionStatus
@@ -75,8 +75,7 @@ class Desk:
             Settings.model_validate(self.settings),
             lambda name, outcome: self.outcomes.append((name, outcome)),
             lambda: self.leads,
-            self.deliver,
-            self.offload,
+            self,
         )
 
     @staticmethod
@@ -84,7 +83,7 @@ class Desk:
         """The wall clock goes with the loop."""
         return START + timedelta(seconds=now())
 
-    async def deliver(self, server: Alertmanager, body: bytes) -> Result:
+    async def post(self, server: Alertmanager, body: bytes) -> Result:
         """An Alertmanager."""
         self.posts.append((now(), server.name, json.loads(body)))
         if server.name == self.hanging:
@@ -92,10 +91,9 @@ class Desk:
             return Result(Outcome.TIMEOUT, "no response within 5 s")
         return self.answer(server.name)
 
-    @staticmethod
-    async def offload(prepare: Prepare, server: Alertmanager, noted: Noted) -> Prepared:
+    async def run(self, function: Prepare, server: Alertmanager, noted: Noted, /) -> Prepared:
         """Threads have no virtual time."""
-        return prepare(server, noted)
+        return function(server, noted)
 
     def note(self, rollout: AgentRollout, number: int = 0) -> None:
         """A status was decided."""
@@ -294,23 +292,21 @@ def test_new_settings_count_at_once() -> None:
 async def test_a_set_is_prepared_in_a_thread() -> None:
     """Writing a thousand alerts does not stop the event loop."""
     threads: list[int] = []
-    posted = asyncio.Event()
+    posted, channel = asyncio.Event(), Client()
 
     def clock() -> datetime:
         threads.append(threading.get_ident())
         return START
 
-    async def deliver(_: Alertmanager, __: bytes) -> Result:
-        posted.set()
-        return Result(Outcome.ACCEPTED)
-
     board = AlertBoard(clock)
     board.note(key(0), rolled_back())
-    settings = Settings.model_validate({"alertmanagers": TWO[:1]})
-    task = asyncio.create_task(AlertPoster(board, settings, lambda *_: None, lambda: True, deliver).work())
+    settings = Settings.model_validate({"alertmanagers": [{"name": "a", "url": "http://127.0.0.1:1"}]})
+    poster = AlertPoster(board, settings, lambda *_: posted.set(), lambda: True, channel)
+    task = asyncio.create_task(poster.work())
     async with asyncio.timeout(60):
         await posted.wait()
     task.cancel()
+    channel.close()
 
     assert [thread == threading.get_ident() for thread in threads] == [True, False]
 

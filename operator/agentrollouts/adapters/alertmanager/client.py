@@ -2,21 +2,31 @@
 
 There is one request a minute and after a change, so each has a connection of its own: nothing is kept, and
 nothing has to be closed. No text of an exception or of a response is used, since it can repeat addresses and
-headers. Files are read in a thread.
+headers. What can block (files, names, and what the caller adds) has a few threads of its own.
 """
 
 import asyncio
 import io
+import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agentrollouts.adapters.headers import Headed, headers_of
+
+THREADS: Final = 4
+"""A name that is not found occupies one until the resolver of the system gives up. Then posts fail."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _PATH: Final = "/api/v2/alerts"
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "agentrollouts"}
@@ -59,20 +69,77 @@ class Result:
     problem: str = ""
 
 
-async def post(server: Server, body: bytes) -> Result:
-    """Post alerts. Nothing that a server does raises."""
-    seconds = server.timeout_seconds
-    try:
-        async with asyncio.timeout(seconds):
-            headers, trust = await asyncio.to_thread(_read, server)
-            status = await _send(server, body, headers, trust)
-    except TimeoutError:
-        return Result(Outcome.TIMEOUT, f"no response within {seconds:g} s")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Result(Outcome.UNREACHABLE, _cause(error))
-    if status == HTTPStatus.OK:
-        return Result(Outcome.ACCEPTED)
-    return Result(Outcome.REFUSED, f"it answered {status}")
+class Client:
+    """Posts to all Alertmanagers, with a few threads of its own; ended by `close`."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="alertmanager")
+
+    def close(self) -> None:
+        """Start nothing anymore."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in one of the threads."""
+        call = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def post(self, server: Server, body: bytes) -> Result:
+        """Post alerts. Nothing that a server does raises."""
+        seconds = server.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                headers, trust = await self.run(_read, server)
+                status = await self._send(server, body, headers, trust)
+        except TimeoutError:
+            return Result(Outcome.TIMEOUT, f"no response within {seconds:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Result(Outcome.UNREACHABLE, _cause(error))
+        if status == HTTPStatus.OK:
+            return Result(Outcome.ACCEPTED)
+        return Result(Outcome.REFUSED, f"it answered {status}")
+
+    async def _send(
+        self, server: Server, body: bytes, headers: dict[str, str], trust: ssl.SSLContext | None
+    ) -> int:
+        """The status of the answer. Its body is not read."""
+        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=_Resolver(self.run))
+        url = f"{server.url}{_PATH}"
+        async with (
+            aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as response,
+        ):
+            return response.status
+
+
+Lookup = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up in our threads: nothing ends a lookup, and the loop's own threads are few."""
+
+    def __init__(self, run: Callable[..., Awaitable[list[Lookup]]]) -> None:
+        self._run = run
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """All addresses of a name. Raises `OSError` if it has none."""
+        found = await self._run(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
 
 
 def _read(server: Server) -> tuple[dict[str, str], ssl.SSLContext | None]:
@@ -80,18 +147,6 @@ def _read(server: Server) -> tuple[dict[str, str], ssl.SSLContext | None]:
     is_safe = server.url.startswith("https:")
     trust = ssl.create_default_context(cafile=server.ca_file) if is_safe else None
     return {**_HEADERS, **headers_of(server)}, trust
-
-
-async def _send(server: Server, body: bytes, headers: dict[str, str], trust: ssl.SSLContext | None) -> int:
-    """The status of the answer. Its body is not read."""
-    connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True)
-    async with (
-        aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
-        session.post(
-            f"{server.url}{_PATH}", data=io.BytesIO(body), headers=headers, allow_redirects=False
-        ) as response,
-    ):
-        return response.status
 
 
 def _cause(error: Exception) -> str:

@@ -7,12 +7,12 @@ only its own task waiting: controllers note what they decided, and never wait.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from agentrollouts.adapters.alertmanager.client import Result, post
+from agentrollouts.adapters.alertmanager.client import Result
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.insight.alerts.alert import Span
@@ -90,8 +90,16 @@ class Prepared(NamedTuple):
 
 
 Prepare = Callable[[Alertmanager, Noted], Prepared]
-Offload = Callable[[Prepare, Alertmanager, Noted], Awaitable[Prepared]]
-Deliver = Callable[[Alertmanager, bytes], Awaitable[Result]]
+
+
+class Channel(Protocol):
+    """How alerts are posted; `adapters.alertmanager.client.Client` is one."""
+
+    async def post(self, server: Alertmanager, body: bytes) -> Result:
+        """Post a body to an Alertmanager."""
+
+    async def run(self, function: Prepare, server: Alertmanager, noted: Noted, /) -> Prepared:
+        """Call a function in a thread."""
 
 
 class AlertPoster:
@@ -102,8 +110,7 @@ class AlertPoster:
         settings: The Alertmanagers, links and severities.
         on_post: Called after each post: name of the Alertmanager, outcome.
         may_post: Whether this replica holds the Lease.
-        deliver: Posts a body to an Alertmanager.
-        offload: Calls a function in a thread.
+        channel: How alerts are posted.
     """
 
     def __init__(
@@ -112,15 +119,13 @@ class AlertPoster:
         settings: Settings,
         on_post: Callable[[str, str], None],
         may_post: Callable[[], bool],
-        deliver: Deliver = post,
-        offload: Offload = asyncio.to_thread,
+        channel: Channel,
     ) -> None:
         self._board = board
         self._settings = settings
         self._on_post = on_post
         self._may_post = may_post
-        self._deliver = deliver
-        self._offload = offload
+        self._channel = channel
         self._replaced = asyncio.Event()
         self._failing: set[str] = set()
 
@@ -158,9 +163,9 @@ class AlertPoster:
     async def _post(self, server: Alertmanager) -> float:
         """Post once; seconds until the next time. A bug here must not end the process, which rolls back."""
         try:
-            body, wait_seconds = await self._offload(self._prepare, server, self._board.all())
+            body, wait_seconds = await self._channel.run(self._prepare, server, self._board.all())
             if body and self._may_post():
-                result = await self._deliver(server, body)
+                result = await self._channel.post(server, body)
                 self._on_post(server.name, result.outcome)
                 self._log(server.name, result.problem)
         except Exception:
