@@ -36,8 +36,11 @@ def written(
         severities: Severities of the settings, by the name of the alert.
         ends_at: Time after which each ends, unless it is posted again.
     """
-    entries = [_entry(alert, links, severities, ends_at) for alert in alerts]
-    return json.dumps(entries, separators=(",", ":")).encode()
+    entries = (_entry(alert, links, severities, ends_at) for alert in alerts)
+    texts = (
+        json.dumps(entry, separators=(",", ":")) for entry in entries
+    )  # one call would keep other threads
+    return f"[{','.join(texts)}]".encode()
 
 
 def _entry(
