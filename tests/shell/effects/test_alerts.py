@@ -67,6 +67,8 @@ class Desk:
     hanging: str = ""
     posts: list[tuple[float, str, list[dict[str, Any]]]] = field(default_factory=list)
     outcomes: list[tuple[str, str]] = field(default_factory=list)
+    kept: Noted = field(default_factory=list)
+    """What the board has in the end."""
 
     def __post_init__(self) -> None:
         self.board = AlertBoard(self.clock)
@@ -119,6 +121,7 @@ def played(desk: Desk, *steps: tuple[float, Callable[[], None]], until: float) -
         await pass_time(until - now())
         assert not task.done()
         task.cancel()
+        desk.kept = desk.board.all()
 
     run(scenario())
     return desk
@@ -165,7 +168,20 @@ def test_idle_rollouts_are_neither_kept_nor_posted() -> None:
 
     played(desk, (1.0, note_all), until=600)
 
-    assert (desk.posts, desk.board.all()) == ([], [])
+    assert (desk.posts, desk.kept) == ([], [])
+
+
+def test_news_is_dropped_when_it_is_over() -> None:
+    """A rollout that rests after its promotion is not kept, although no status of it is decided anymore."""
+    desk = Desk()
+    (newest, *_) = a_rollout().serving(OLD).status.history
+    promoted = (
+        a_rollout(releaseRef={"name": OLD}).serving(OLD).having(history=(newest.copy_with(end_time=START),))
+    )
+    played(desk, (1.0, lambda: desk.note(promoted.build())), until=700)
+
+    assert desk.times() == [float(1 + 60 * minute) for minute in range(10)]
+    assert desk.kept == []
 
 
 def test_numbers_are_news_only_at_the_next_minute() -> None:
@@ -308,7 +324,7 @@ async def test_a_set_is_prepared_in_a_thread() -> None:
     task.cancel()
     channel.close()
 
-    assert [thread == threading.get_ident() for thread in threads] == [True, False]
+    assert [thread == threading.get_ident() for thread in threads] == [True, True, False]
 
 
 def test_a_rollback_in_progress_is_not_an_alert_of_its_own() -> None:

@@ -31,7 +31,6 @@ PAUSE_SECONDS: Final = 1.0
 LASTS: Final = timedelta(minutes=3)
 """How long a posted alert stays true: through two posts that fail."""
 
-
 Noted = list[tuple[Span, ...]]
 """The alerts of each rollout that has any."""
 
@@ -66,7 +65,11 @@ class AlertBoard:
         self._listeners.discard(event)
 
     def all(self) -> Noted:
-        """Everything that is noted, as a copy that another thread can read."""
+        """Everything that is noted and not over, as a copy that another thread can read."""
+        now = self.clock()
+        over = [key for key, found in self._spans.items() if all(span.is_over(now) for span in found)]
+        for key in over:  # at rest no status is decided that would say so
+            del self._spans[key]
         return list(self._spans.values())
 
     def _put(self, key: Ref, found: tuple[Span, ...]) -> None:
