@@ -19,7 +19,7 @@ from sandbox.errors import MissingPartError, SandboxError
 from sandbox.parts import cache, toolchain
 
 _HERE = Path(__file__).parent
-_BUILD = "run `python -m sandbox build` (about seven minutes the first time), or any target of the Makefile"
+_BUILD = "run `python -m sandbox build` (about nine minutes the first time), or any target of the Makefile"
 
 _CRDS: Final[Mapping[str, Sequence[str]]] = {
     "sigs.k8s.io/gateway-api": ("config/crd/standard/*.yaml",),

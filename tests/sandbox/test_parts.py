@@ -66,7 +66,7 @@ def test_not_built(find: Callable[[], object], name: str) -> None:
         find()
 
     assert str(missing.value) == (
-        f"{name} is not built yet; run `python -m sandbox build` (about seven minutes the first time), "
+        f"{name} is not built yet; run `python -m sandbox build` (about nine minutes the first time), "
         "or any target of the Makefile"
     )
 
