@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from agentrollouts.adapters.alertmanager.client import Outcome, post
+from agentrollouts.adapters.alertmanager.client import Client, Outcome
 from agentrollouts.insight.alerts.alert import Alert, AlertName, AlertSeverity
 from agentrollouts.insight.alerts.wire import written
 from agentrollouts.settings.alerts import Alertmanager, Links
@@ -123,6 +123,12 @@ def known(shop: Shop, name: str) -> dict[str, Any] | None:
     return next((each for each in alerts if place.items() <= each["labels"].items()), None)
 
 
+def said(shop: Shop, name: str) -> str:
+    """The description of an alert as Alertmanager has it now."""
+    alert = known(shop, name)
+    return str(alert["annotations"]["description"]) if alert else ""
+
+
 def repeated(sink: Sink) -> list[tuple[str, ...]]:
     """What was notified more than once."""
     names = ("alertname", "namespace", "rollout", "release")
@@ -151,14 +157,9 @@ def test_one_notification_whatever_happens_to_the_operator(
     eventually("the first one leads again", partial(leads, leader))
     other.start()
     shop.comes_to("RolledBack")
-    verified = shop.status["lastRollback"]["verification"]
+    shop.until("it is at rest", lambda: shop.ready.get("reason") == "Quarantined")
     eventually(
-        "the alert has the newest sentence",
-        lambda: (
-            verified
-            in (known(shop, name) or {"annotations": {"description": ""}})["annotations"]["description"]
-        ),
-        AGAIN_SECONDS,
+        "the alert has the newest sentence", lambda: said(shop, name) == shop.ready["message"], AGAIN_SECONDS
     )
 
     assert first["labels"] == {
@@ -170,7 +171,7 @@ def test_one_notification_whatever_happens_to_the_operator(
         "release": f"alarming-{SECOND}",
     }
     assert "errors" in first["annotations"]["description"]
-    assert verified not in first["annotations"]["description"]
+    assert first["annotations"]["description"] != shop.ready["message"]
     assert repeated(sink) == []
 
 
@@ -195,7 +196,7 @@ def test_alertmanager_takes_the_example_of_the_docs(stack: Stack, tmp_path: Path
     [example] = (text for text in blocks(page("alerts.md"), "yaml") if "inhibit_rules" in text)
     config, address = tmp_path / "alertmanager.yaml", "127.0.0.1:9094"
     config.write_text(example)
-    command = [
+    command: list[str | Path] = [
         parts.alertmanager(),
         f"--config.file={config}",
         f"--storage.path={tmp_path / 'data'}",
@@ -229,10 +230,11 @@ def test_two_leaders_for_a_moment_notify_once_and_what_ends_is_resolved_once(sin
         return written([alert], Links(), {}, now + timedelta(seconds=5))
 
     async def both() -> list[Outcome]:
-        results = []
+        results, client = [], Client()
         for number in range(12):
-            posts = (post(server, body(BOTH * number + replica)) for replica in range(BOTH))
+            posts = (client.post(server, body(BOTH * number + replica)) for replica in range(BOTH))
             results += await asyncio.gather(*posts)
+        client.close()
         return [result.outcome for result in results]
 
     assert asyncio.run(both()) == [Outcome.ACCEPTED] * 24
