@@ -29,6 +29,8 @@ Probe = Callable[[], str | None]
 """What is wrong, in a sentence; None if nothing is."""
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_STEP_SECONDS: Final = 0.05
+"""How often the event loop's lag is measured; a block is seen shorter by up to so much."""
 _LAG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -96,6 +98,9 @@ class Telemetry:
             "foreign_writes", "Traffic objects that someone else changed and the operator restored", []
         )
         self._reloads = self._counter("settings_reloads", "Changes of the settings file", ["outcome"])
+        self._posts = self._counter(
+            "alerts_posts", "Posts of all alerts to an Alertmanager", ["alertmanager", "outcome"]
+        )
         self._lag = self._histogram("event_loop_lag_seconds", "Lag of the event loop in seconds", [], _LAG)
         self._now = _Now(self.registry)
         self._queue: tuple[Callable[[], float], Callable[[], float]] | None = None
@@ -143,9 +148,21 @@ class Telemetry:
         """The settings file has changed, and its new content was taken or refused."""
         self._reloads.labels("ok" if ok else "failed").inc()
 
+    def alerts_posted(self, alertmanager: str, outcome: str) -> None:
+        """The alerts that are true were posted to an Alertmanager."""
+        self._posts.labels(alertmanager, outcome).inc()
+
     def lagged(self, seconds: float) -> None:
         """The event loop woke a task this long after it was due."""
         self._lag.observe(seconds)
+
+    async def measure_lag(self) -> None:
+        """Blocking code delays everything, including rollbacks, and no other metric would show it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_STEP_SECONDS
+            await asyncio.sleep(LAG_STEP_SECONDS)
+            self.lagged(max(0.0, loop.time() - due))
 
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
         """Reads these whenever the metrics are read, so that the figures are always current."""

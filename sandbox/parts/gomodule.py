@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from sandbox.errors import MissingPartError, SandboxError
 from sandbox.parts import cache, toolchain
 
 _HERE = Path(__file__).parent
-_BUILD = "run `python -m sandbox build` (about seven minutes the first time), or any target of the Makefile"
+_BUILD = "run `python -m sandbox build` (about nine minutes the first time), or any target of the Makefile"
 
 _CRDS: Final[Mapping[str, Sequence[str]]] = {
     "sigs.k8s.io/gateway-api": ("config/crd/standard/*.yaml",),
@@ -42,6 +43,9 @@ class Module:
     """Of `go build`; for the module without a program, of `go mod download`."""
     expected: int
     """Seconds on two cores with empty caches, downloads included."""
+    pages: tuple[str, ...] = ()
+    """Web pages that the program embeds and that its module does not contain, as import paths. They are made
+    empty; without them it does not compile."""
 
     @property
     def source(self) -> Path:
@@ -52,7 +56,11 @@ class Module:
         """Where the result is in the cache; whatever it was made from is part of the name."""
         files = [file for file in self.source.iterdir() if file.suffix in {".go", ".mod", ".sum"}]
         machine = platform.machine()
-        return cache.folder() / "parts" / f"{self.name}-{cache.key([machine, *self.arguments], files)}"
+        return (
+            cache.folder()
+            / "parts"
+            / f"{self.name}-{cache.key([machine, *self.arguments, *self.pages], files)}"
+        )
 
     def find(self) -> Path:
         """Where the result is in the cache.
@@ -95,9 +103,31 @@ def _make(module: Module, how: Callable[[Module, Path], None]) -> None:
 
 
 def _compile(module: Module, target: Path) -> None:
-    flags: list[str | Path] = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-o", target]
+    if not module.pages:
+        _build(module, target, module.source, "readonly")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _vendor(module, Path(folder))
+        _build(module, target, Path(folder), "vendor")
+
+
+def _build(module: Module, target: Path, folder: Path, mode: str) -> None:
+    flags: list[str | Path] = [f"-mod={mode}", "-trimpath", "-buildvcs=false", "-o", target]
     command = [toolchain.go(), "build", *flags, *module.arguments]
-    cache.run(f"building {module.name}", command, toolchain.environment(), module.expected, module.source)
+    cache.run(f"building {module.name}", command, toolchain.environment(), module.expected, folder)
+
+
+def _vendor(module: Module, folder: Path) -> None:
+    """Copy the module and all that it needs into a folder, where missing pages can be put in their place."""
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(module.source / name, folder / name)
+    command: list[str | Path] = [toolchain.go(), "mod", "vendor", "-e"]  # -e: although pages are missing
+    title = f"fetching {module.name}"
+    cache.run(title, command, toolchain.environment(), module.expected, folder)
+    for page in module.pages:
+        place = folder / "vendor" / page
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
 
 
 def _copy_crds(module: Module, target: Path) -> None:

@@ -89,6 +89,17 @@ _HELM = Part(
     ),
     releases=("helm",),
 )
+_ALERTMANAGER = Part(
+    Module(
+        name="alertmanager",
+        arguments=("-ldflags=-s -w", "github.com/prometheus/alertmanager/cmd/alertmanager"),
+        expected=120,
+        pages=tuple(
+            f"github.com/prometheus/alertmanager/ui/app/dist/{design}/index.html"
+            for design in ("elm", "mantine")
+        ),
+    )
+)
 _GATEWAY_API = Module(name="gatewayapi", arguments=("sigs.k8s.io/gateway-api",), expected=5)
 _MONITORING_API = Module(
     name="monitoringapi", arguments=("github.com/prometheus-operator/prometheus-operator",), expected=5
@@ -114,7 +125,7 @@ def build(*, with_test_tools: bool = False) -> None:
         SandboxError: a build failed, or a wheel is not installed.
     """
     stack = [_PROMETHEUS, _HELM] if os.environ.get(_ASSETS) else [_CONTROL_PLANE, _PROMETHEUS, _HELM]
-    supply.obtain([*stack, _PROMTOOL] if with_test_tools else stack)
+    supply.obtain([*stack, _PROMTOOL, _ALERTMANAGER] if with_test_tools else stack)
     gomodule.copy_crds(_GATEWAY_API)
     if with_test_tools:
         gomodule.copy_crds(_GITOPS_TOOLS)
@@ -174,6 +185,11 @@ def prometheus() -> Path:
 def promtool() -> Path:
     """The tool that tests the alerting rules. Raises `MissingPartError` if it is not built."""
     return _PROMTOOL.find()
+
+
+def alertmanager() -> Path:
+    """The Alertmanager. Raises `MissingPartError` if it is not built."""
+    return _ALERTMANAGER.find()
 
 
 def helm() -> Path:

@@ -53,6 +53,7 @@ def program(path: Path, *lines: str) -> Path:
         (parts.node, "node"),
         (parts.prometheus, "prometheus"),
         (parts.promtool, "promtool"),
+        (parts.alertmanager, "alertmanager"),
         (parts.helm, "helm"),
         (parts.gateway_api, "gatewayapi"),
         (parts.gitops_tools, "gitopstools"),
@@ -65,7 +66,7 @@ def test_not_built(find: Callable[[], object], name: str) -> None:
         find()
 
     assert str(missing.value) == (
-        f"{name} is not built yet; run `python -m sandbox build` (about seven minutes the first time), "
+        f"{name} is not built yet; run `python -m sandbox build` (about nine minutes the first time), "
         "or any target of the Makefile"
     )
 

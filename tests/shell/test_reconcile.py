@@ -35,10 +35,11 @@ from agentrollouts.shell.content.examiner import examined_here
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
-from agentrollouts.shell.controllers.rollout import RolloutController
+from agentrollouts.shell.controllers.rollout import Onlookers, RolloutController
 from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.alerts import AlertBoard
 from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.insist import LOUD_SECONDS
 from agentrollouts.shell.effects.writes import PacedWrites
@@ -107,7 +108,12 @@ class Shell:
         self.hooks = RolloutHooks(self.api, self.queue.mark)
         controllers: dict[str, Controller] = {
             "AgentRollout": RolloutController(
-                observer, actor, poller, telemetry, RolloutMetrics(lambda: True, self.clock), self.hooks
+                observer,
+                actor,
+                poller,
+                telemetry,
+                Onlookers(RolloutMetrics(lambda: True, self.clock), AlertBoard(self.clock)),
+                self.hooks,
             ),
             "AgentRelease": ReleaseController(
                 ReleaseObserver(

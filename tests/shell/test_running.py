@@ -17,9 +17,10 @@ from aiohttp import ClientSession
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.settings.load import Watcher
 from agentrollouts.settings.settings import Settings
-from agentrollouts.shell.running import LAG_STEP_SECONDS, STUCK_SECONDS, Operator
+from agentrollouts.shell.running import STUCK_SECONDS, Operator
 from agentrollouts.shell.sources import Sources
 from agentrollouts.shell.workqueue import WorkQueue
+from agentrollouts.telemetry import LAG_STEP_SECONDS
 
 
 def sources(**servers: dict[str, Any]) -> Settings:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from agentrollouts.insight.alerts.alert import AlertName, AlertSeverity
+from agentrollouts.settings.alerts import Alertmanager, Links
 from agentrollouts.settings.authority import AuthoritySettings
 from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.limits import Limits
@@ -35,6 +37,9 @@ def test_an_empty_mapping_takes_every_default(tmp_path: Path) -> None:
     """Nothing has to be set; what is not set has its documented default."""
     assert load(written(tmp_path, "{}")) == Settings(
         prometheus=(),
+        alertmanagers=(),
+        links=Links(dashboard=None, runbooks=None),
+        alert_severities={},
         namespaces=(),
         gateway_classes=(),
         gateways=(),
@@ -70,6 +75,10 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
       concurrentQueries: 4
       namespaces: [support]
       namespaceLabel: tenant_namespace
+    alertmanagers:
+    - {{name: default, url: "http://alertmanager.monitoring:9093", headers: {{X-Scope-OrgID: team-a}}}}
+    links: {{dashboard: "https://d.example/", runbooks: "https://r.example"}}
+    alertSeverities: {{AgentReleaseRolledBack: critical}}
     namespaces: [support, billing]
     gatewayClasses: [traefik]
     gateways:
@@ -101,6 +110,15 @@ def test_a_full_file_is_read_as_it_says(tmp_path: Path) -> None:
                 namespace_label="tenant_namespace",
             ),
         ),
+        alertmanagers=(
+            Alertmanager(
+                name="default",
+                url="http://alertmanager.monitoring:9093",
+                headers={"X-Scope-OrgID": SecretStr("team-a")},
+            ),
+        ),
+        links=Links(dashboard="https://d.example", runbooks="https://r.example"),
+        alert_severities={AlertName.ROLLED_BACK: AlertSeverity.CRITICAL},
         namespaces=("support", "billing"),
         gateway_classes=("traefik",),
         gateways=(
@@ -171,6 +189,18 @@ def test_all_problems_are_told_at_once_with_place_and_cure(tmp_path: Path) -> No
         ),
         ("prometheus: [{name: a, url: 'http://a', namespaceLabel: ''}]", "[0].namespaceLabel: String should"),
         ("prometheus: [{url: 'http://a'}]", "- prometheus[0].name: Field required"),
+        ("alertmanagers: [{name: a, url: 'http://a'}, {name: a, url: 'http://b'}]", "used more than once: a"),
+        ("alertmanagers: [{name: a, url: 'http://a', namespace: x}]", "did you mean namespaces?"),
+        (
+            "alertmanagers: [{name: a, url: 'http://a', flavor: Auto}]",
+            "- alertmanagers[0].flavor: unknown key",
+        ),
+        ("links: {dashboard: '/x'}", "- links.dashboard: must be an address such as"),
+        (
+            "alertSeverities: {AgentRolloutBlind: page}",
+            "- alertSeverities.AgentRolloutBlind: Input should be",
+        ),
+        ("alertSeverities: {NoSuchAlert: info}", "- alertSeverities.NoSuchAlert"),
         ("gateways: [{namespaces: [a]}]", "- gateways[0].gateways: Field required"),
         ("gateways: [{gateways: [public]}]", "- gateways[0].gateways[0]: String should match"),
         ("gateways: [{gateways: [a/b], hosts: ['*']}]", "- gateways[0].hosts[0]: String should match"),
@@ -197,9 +227,10 @@ def test_a_missing_or_binary_or_endless_file_is_told(tmp_path: Path) -> None:
         load(Path("/dev/zero"))
 
 
-def test_values_of_headers_are_never_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["prometheus", "alertmanagers"])
+def test_values_of_headers_are_never_shown(kind: str, tmp_path: Path) -> None:
     """A header's value is in no repr and in no error; it is given out for the redaction of logs."""
-    text = f"prometheus: [{{name: a, url: 'http://a', headers: {{Authorization: {SECRET}}}}}]"
+    text = f"{kind}: [{{name: a, url: 'http://a', headers: {{Authorization: {SECRET}}}}}]"
     settings = load(written(tmp_path, text))
     assert SECRET not in repr(settings)
     assert SECRET not in settings.model_dump_json()
@@ -216,7 +247,7 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_every_setting_is_explained() -> None:
     """Each field of each section has a sentence."""
-    for section in (Settings, PrometheusSource, Limits, Serve, Log):
+    for section in (Settings, PrometheusSource, Alertmanager, Links, Limits, Serve, Log):
         for name, field in section.model_fields.items():
             assert (field.description or "").endswith("."), f"{section.__name__}.{name}"
 

@@ -54,6 +54,8 @@ async def test_everything_reported_is_in_the_scrape() -> None:
     telemetry.drilled("0.5", "2.0")
     telemetry.attempt_ended("Healthy")
     telemetry.restored()
+    for outcome in ("Accepted", "Timeout", "Accepted"):
+        telemetry.alerts_posted("default", outcome)
     telemetry.settings_reloaded(ok=True)
     telemetry.settings_reloaded(ok=False)
     telemetry.lagged(0.125)
@@ -78,6 +80,8 @@ async def test_everything_reported_is_in_the_scrape() -> None:
         "agentrollouts_attempts_total['Healthy']": 1,
         "agentrollouts_rollbacks_blocked[]": 2,
         "agentrollouts_foreign_writes_total[]": 1,
+        "agentrollouts_alerts_posts_total['Accepted', 'default']": 2,
+        "agentrollouts_alerts_posts_total['Timeout', 'default']": 1,
         "agentrollouts_settings_reloads_total['ok']": 1,
         "agentrollouts_settings_reloads_total['failed']": 1,
         "agentrollouts_event_loop_lag_seconds_count[]": 1,

@@ -1,1 +1,1 @@
-"""The only third-party I/O: the API server and Prometheus, behind few methods on plain values."""
+"""The only third-party I/O: the API server, Prometheus, Alertmanager; few methods on plain values."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agentrollouts.settings.alerts import Alertmanager, Links, Severities
 from agentrollouts.settings.authority import AuthoritySettings
 from agentrollouts.settings.gateways import GatewayGrant
 from agentrollouts.settings.lease import LeasePlace
@@ -43,6 +44,15 @@ class Settings(Section):
         default=(), max_length=64
     )
     """Servers that rollouts may name; without one, no gate can pass and no rollout advances."""
+    alertmanagers: Annotated[tuple[Alertmanager, ...], AfterValidator(distinct_names)] = Field(
+        default=(), max_length=16
+    )
+    """Alertmanagers that get the alerts about rollouts; without one, no one is notified."""
+    links: Links = Links()
+    """Pages that alerts link to."""
+    alert_severities: Severities = Field(default={})
+    """Severities of alerts about rollouts instead of those of the table in docs/alerts.md, by the name of the
+    alert: critical, warning or info."""
     namespaces: tuple[DnsLabel, ...] = ()
     """Namespaces to watch; all if empty. Takes effect at the next start."""
     gateway_classes: tuple[DnsName, ...] = ()
@@ -74,6 +84,6 @@ class Settings(Section):
 
     def secrets(self) -> Iterator[str]:
         """Values in this file that may appear in no log line."""
-        for source in self.prometheus:
-            for value in source.headers.values():
+        for server in (*self.prometheus, *self.alertmanagers):
+            for value in server.headers.values():
                 yield value.get_secret_value()

@@ -1,4 +1,4 @@
-"""The Prometheus servers that rollouts may name.
+"""The servers that the operator calls, and the Prometheus servers that rollouts may name.
 
 Addresses and credentials are in the settings: a tenant who could name an address could make the operator
 connect to any server that it can reach.
@@ -6,7 +6,7 @@ connect to any server that it can reach.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints
@@ -25,9 +25,7 @@ def _checked_url(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not contain a user or password; use bearerTokenFile, headers or headerFiles")
     if parts.query or parts.fragment:
-        raise ValueError(
-            "must not contain a query or a fragment; give the address up to, and without, /api/v1"
-        )
+        raise ValueError("must not contain a query or a fragment; give the address up to, and without, /api")
     return url.rstrip("/")
 
 
@@ -51,29 +49,37 @@ class Flavor(StrEnum):
     VICTORIA_METRICS = "VictoriaMetrics"
 
 
-class PrometheusSource(Section):
-    """A server with the HTTP API of Prometheus, which rollouts name in `spec.metrics.source`."""
+class Server(Section):
+    """A server that the operator calls, and how."""
 
     name: DnsLabel
-    """What rollouts call it; `default` is what they use when they name none."""
+    """What it is called in messages and metrics."""
     url: Url
-    """Its address without `/api/v1`. Redirects are not followed and no proxy is used."""
+    """Its address, without the path of the API. Redirects are not followed and no proxy is used."""
     bearer_token_file: FilePath | None = None
-    """File with the token to send; read again for every query, as such tokens rotate."""
+    """File with the token to send; read again for every request, as such tokens rotate."""
     ca_file: FilePath | None = None
     """File with the certificates to trust instead of the system's."""
     headers: Mapping[HeaderName, HeaderValue] = Field(default={}, max_length=16)
     """Headers to send, such as X-Scope-OrgID. The values are never logged."""
     header_files: Mapping[HeaderName, FilePath] = Field(default={}, max_length=16)
-    """Headers to send whose values are in files; read again for every query."""
+    """Headers to send whose values are in files; read again for every request."""
     timeout_seconds: float = Field(strict=True, default=5.0, ge=0.05, le=60)
-    """How long one query may take, with everything. To wait for other queries does not count."""
+    """How long one request may take, with everything. To wait for other requests does not count."""
+    namespaces: tuple[DnsLabel, ...] = ()
+    """Namespaces of the rollouts that it is for; all if empty."""
+
+
+class PrometheusSource(Server):
+    """A server with the HTTP API of Prometheus, which rollouts name in `spec.metrics.source`.
+
+    `default` is the name that they use when they name none.
+    """
+
     concurrent_queries: int = Field(strict=True, default=8, ge=2, le=64)
     """Number of queries in progress at a time. One namespace has at most half of them, and a quarter while
     its queries are slow: a second or more, or a quarter of `timeoutSeconds`. All slow namespaces together
     have at most half. The other queries wait, and the namespaces take turns."""
-    namespaces: tuple[DnsLabel, ...] = ()
-    """Namespaces whose rollouts may use it; all if empty."""
     flavor: Flavor = Flavor.AUTO
     """How it counts the first value of a series: the `increase` of VictoriaMetrics contains it, that of
     Prometheus does not, so that the operator adds it. Auto, the default, reads the server's build information
@@ -86,8 +92,11 @@ class PrometheusSource(Section):
     """
 
 
-def distinct_names(sources: tuple[PrometheusSource, ...]) -> tuple[PrometheusSource, ...]:
-    """Raises `ValueError` if two sources have one name."""
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
+def distinct_names(sources: tuple[AnyServer, ...]) -> tuple[AnyServer, ...]:
+    """Raises `ValueError` if two servers have one name."""
     names = [source.name for source in sources]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"names must differ; used more than once: {', '.join(repeated)}")

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from math import ceil
@@ -16,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from agentrollouts.adapters.alertmanager.client import Client
 from agentrollouts.adapters.cluster.replacing import ReplacingCluster
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.adapters.cluster.watch import WatchingCluster
@@ -27,10 +28,11 @@ from agentrollouts.shell.content.examiner import Examiner
 from agentrollouts.shell.controllers.controller import Controller
 from agentrollouts.shell.controllers.freeze import FreezeController
 from agentrollouts.shell.controllers.release import ReleaseController, ReleaseObserver
-from agentrollouts.shell.controllers.rollout import RolloutController
+from agentrollouts.shell.controllers.rollout import Onlookers, RolloutController
 from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.alerts import AlertBoard, AlertPoster
 from agentrollouts.shell.effects.events import EventSender
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.endpoints import EndpointWatch
@@ -50,6 +52,8 @@ from agentrollouts.shell.workqueue import Shares, WorkQueue
 from agentrollouts.telemetry import Telemetry, endpoint, serve
 
 logger = logging.getLogger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 STUCK_SECONDS: Final = 180.0
 """A look that takes longer will never end: while the API server hangs, a look at an object can take a minute
@@ -71,9 +75,6 @@ there is one processor, and each would take the event loop from a rollback."""
 YOUNG_OBJECTS: Final = 10_000
 """How many new containers make the garbage collector look at them. A decision makes and drops thousands,
 nearly all of them without its help; with Python's own 700 it took a tenth of each."""
-
-LAG_STEP_SECONDS: Final = 0.05
-"""How often the event loop's lag is measured; a block is seen shorter by up to so much."""
 
 
 class Operator:
@@ -117,14 +118,14 @@ class Operator:
         telemetry.watch_queue(queue.__len__, queue.oldest_seconds)
         intake = Intake(cache, queue)
         await self._exit.enter_async_context(self._serve(settings, queue))
-        self._spawn(self._measure_lag(), "lag")
+        self._spawn(telemetry.measure_lag(), "lag")
         self._resync = resync = Resync(cluster, cache, intake, settings.namespaces)
         await resync.fill()
         records = await ReplacingCluster.connect(
             self._kubeconfig, on_call=telemetry.api_call, may_write=may_write, connections=RECORDS_AT_A_TIME
         )
         self._exit.push_async_callback(records.close)
-        work = self._work(cluster, records, cache, intake, queue)
+        work = self._work(cluster, records, cache, intake, queue, may_write)
         self._spawn(resync.keep(), "resync")
         _spare_the_collector()
         self._is_ready = True
@@ -141,6 +142,7 @@ class Operator:
         cache: Cache,
         intake: Intake,
         queue: WorkQueue[Ref],
+        may_write: Callable[[], bool],
     ) -> Callable[[], None]:
         """Build what decides and writes; the answer starts it."""
         settings, telemetry = self._watcher.settings, self.telemetry
@@ -163,8 +165,13 @@ class Operator:
         releases = self._release_observer(cluster, cache, release_permits)
         metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
         telemetry.registry.register(metrics)
+        onlookers = Onlookers(metrics, AlertBoard())
+        channel = Client()
+        self._exit.callback(channel.close)
+        poster = AlertPoster(onlookers.alerts, settings, telemetry.alerts_posted, may_write, channel)
+        self._followers.append(poster.replace)
         controllers: dict[str, Controller] = {
-            ROLLOUT: RolloutController(rollouts, actor, poller, telemetry, metrics, hooks),
+            ROLLOUT: RolloutController(rollouts, actor, poller, telemetry, onlookers, hooks),
             RELEASE: ReleaseController(
                 releases, actor, PacedWrites(actor), release_permits, Desk(queue.mark)
             ),
@@ -172,15 +179,16 @@ class Operator:
         }
         reconciler = Reconciler(queue, cache, controllers, telemetry)
         self._spawn(self._follow_settings(intake), "settings")
-        return partial(self._begin, settings.workers + SPARE_WORKERS, reconciler, sender, recorder)
+        tasks = {"events": sender.work, "records": recorder.work, "alerts": poster.work}
+        return partial(self._begin, settings.workers + SPARE_WORKERS, reconciler, tasks)
 
-    def _begin(self, workers: int, reconciler: Reconciler, sender: EventSender, recorder: Recorder) -> None:
+    def _begin(self, workers: int, reconciler: Reconciler, tasks: Mapping[str, Work]) -> None:
         """Start what decides and writes."""
         self._is_working = True
         for index in range(workers):
             self._spawn(reconciler.work(), f"worker {index}")
-        self._spawn(sender.work(), "events")
-        self._spawn(recorder.work(), "records")
+        for name, work in tasks.items():
+            self._spawn(work(), name)
 
     async def _lease(self, settings: Settings) -> Lease | None:
         """The Lease of the settings, given up at the very end."""
@@ -258,14 +266,6 @@ class Operator:
             return f"ended by a bug: {', '.join(ended)}"
         stuck = queue.stuck_seconds() if self._is_working else 0.0
         return f"the workers have made no progress for {stuck:.0f} s" if stuck > STUCK_SECONDS else None
-
-    async def _measure_lag(self) -> None:
-        """Blocking code delays everything, including rollbacks, and no other metric would show it."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + LAG_STEP_SECONDS
-            await asyncio.sleep(LAG_STEP_SECONDS)
-            self.telemetry.lagged(max(0.0, loop.time() - due))
 
     async def _follow_settings(self, intake: Intake) -> None:
         async for news in self._watcher.changes():

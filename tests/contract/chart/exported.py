@@ -43,6 +43,8 @@ def operator() -> Iterator[Metric]:
     telemetry.attempt_ended("RolledBack")
     telemetry.restored()
     telemetry.settings_reloaded(ok=False)
+    telemetry.alerts_posted("default", "Accepted")
+    telemetry.alerts_posted("default", "Timeout")
     telemetry.lagged(0.1)
     telemetry.registry.register(rollouts())
     yield from telemetry.registry.collect()

@@ -337,6 +337,17 @@ def test_rules_are_off_by_default_and_link_to_runbooks() -> None:
     assert linked["spec"] == file
 
 
+def test_rules_about_rollouts_are_left_out_where_the_operator_posts_alerts() -> None:
+    """With an Alertmanager in the settings, only the rules about the operator remain."""
+    servers = [{"name": "default", "url": "http://alertmanager.monitoring:9093"}]
+    values = {"alerts": {"enabled": True}, "settings": {"alertmanagers": servers}}
+    file = yaml.safe_load((CHART / "files" / "rules.yaml").read_text())
+    [rules] = of_kind(rendered(values), "PrometheusRule")
+
+    assert [group["name"] for group in file["groups"]] == ["agentrollouts-operator", "agentrollouts-rollouts"]
+    assert rules["spec"]["groups"] == file["groups"][:1]
+
+
 def test_a_network_policy_names_the_ports_of_the_settings() -> None:
     """Off by default; if on, pods reach DNS, the API server and the Prometheus servers, and nothing else."""
     urls = ("http://a.example:9090", "https://b.example", "http://c.example/prefix", "https://d.example")
@@ -345,7 +356,12 @@ def test_a_network_policy_names_the_ports_of_the_settings() -> None:
         rendered({"networkPolicy": {"enabled": True}, "settings": {"prometheus": servers}}), "NetworkPolicy"
     )
 
+    alertmanagers = [{"name": "a", "url": "http://alertmanager.monitoring:9093"}]
+    everything = {"prometheus": servers, "alertmanagers": alertmanagers}
+    [wider] = of_kind(rendered({"networkPolicy": {"enabled": True}, "settings": everything}), "NetworkPolicy")
+
     assert of_kind(rendered(EVERYWHERE), "NetworkPolicy") == []
+    assert [part["port"] for part in wider["spec"]["egress"][0]["ports"]][4:] == [9090, 443, 80, 9093]
     [egress] = policy["spec"]["egress"]
     assert [part["port"] for part in egress["ports"]] == [53, 53, 443, 6443, 9090, 443, 80]
     assert policy["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]

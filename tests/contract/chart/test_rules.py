@@ -10,6 +10,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from agentrollouts.insight.alerts.alert import AlertName
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
 from agentrollouts.telemetry import Telemetry
 from sandbox.parts import parts
@@ -67,7 +68,11 @@ def test_alerts_use_series_that_exist() -> None:
     assert used <= set(series())
 
 
-@pytest.mark.parametrize("name", [rule["alert"] for rule in alerts()])
+NAMES: Final = sorted({rule["alert"] for rule in alerts()} | set(AlertName))
+"""Of the rules, and of the alerts that the operator posts itself."""
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_each_alert_has_a_runbook(name: str) -> None:
     """It has all sections, at least three commands, and no page is left over."""
     text = (RUNBOOKS / f"{name}.md").read_text()
@@ -75,4 +80,4 @@ def test_each_alert_has_a_runbook(name: str) -> None:
     assert text.startswith(f"# {name}\n")
     commands = [line for line in text.splitlines() if line.startswith(("    kubectl ", "    curl "))]
     assert len(commands) >= 3
-    assert {page.stem for page in RUNBOOKS.glob("*.md")} == {rule["alert"] for rule in alerts()}
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == set(NAMES)

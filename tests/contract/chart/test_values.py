@@ -34,6 +34,7 @@ MATRIX: Final[dict[str, Mapping[str, Any]]] = {
         "podMonitor": {"enabled": True, "labels": {"team": "sre"}},
         "alerts": {"enabled": True, "labels": {"team": "sre"}, "runbooks": "https://runbooks.example"},
         "grafana": {"dashboards": {"enabled": True, "label": "a.example/dashboard", "folder": "Agents: 1"}},
+        "settings": {"alertmanagers": [{"name": "a", "url": URL}], "links": {"runbooks": URL}},
     },
     "network": {
         "networkPolicy": {"enabled": True, "apiServerPorts": [6443]},

@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 from yarl import URL
 
+from agentrollouts.adapters.headers import headers_of
 from agentrollouts.adapters.prometheus.envelope import QueryError, QueryErrorKind
 from agentrollouts.adapters.prometheus.exchange import POOLS
 from agentrollouts.adapters.prometheus.source import Source
@@ -58,24 +59,11 @@ def send(adapter: HTTPAdapter, source: Source, path: str, form: dict[str, str] |
     request = requests.Request(
         "GET" if data is None else "POST",
         f"{source.url.rstrip('/')}/api/v1/{path}",
-        headers={**_HEADERS, **_headers(source)},
+        headers={**_HEADERS, **headers_of(source)},
         data=data,
     )
     trusted = str(source.ca_file) if source.ca_file else True
     return adapter.send(request.prepare(), stream=True, timeout=seconds, verify=trusted)
-
-
-def _headers(source: Source) -> dict[str, str]:
-    """Headers with secrets, read for each query.
-
-    Raises:
-        OSError: a file is not readable.
-    """
-    inline = {name: value.get_secret_value() for name, value in source.headers.items()}
-    filed = {name: path.read_text().strip() for name, path in source.header_files.items()}
-    token = source.bearer_token_file
-    bearer = {"Authorization": f"Bearer {token.read_text().strip()}"} if token else {}
-    return inline | filed | bearer
 
 
 def read_body(response: requests.Response) -> bytes:

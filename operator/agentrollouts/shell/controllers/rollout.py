@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.reasons import Reason
@@ -20,6 +20,7 @@ from agentrollouts.shell.controllers.controller import Outcome, existing, parsed
 from agentrollouts.shell.controllers.rollout_hooks import RolloutHooks
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.effects.act import Actor
+from agentrollouts.shell.effects.alerts import AlertBoard
 from agentrollouts.shell.effects.writes import PacedWrites
 from agentrollouts.shell.inputs.poller import Poller
 from agentrollouts.shell.rollout_metrics import RolloutMetrics
@@ -27,6 +28,13 @@ from agentrollouts.telemetry import Telemetry
 
 ROUNDS: Final = 2
 """How often a decision is made again with what it depends on: endpoints may lead to Deployments."""
+
+
+class Onlookers(NamedTuple):
+    """What shows the newest status of each rollout to people."""
+
+    metrics: RolloutMetrics
+    alerts: AlertBoard
 
 
 class RolloutController:
@@ -37,7 +45,7 @@ class RolloutController:
         actor: Carries out all writes and sends Events.
         poller: Polls what a decision needs from Prometheus.
         telemetry: The operator's own metrics.
-        metrics: The metrics of rollouts.
+        onlookers: What shows the newest statuses to people.
         hooks: The Jobs of hooks.
     """
 
@@ -47,7 +55,7 @@ class RolloutController:
         actor: Actor,
         poller: Poller,
         telemetry: Telemetry,
-        metrics: RolloutMetrics,
+        onlookers: Onlookers,
         hooks: RolloutHooks,
     ) -> None:
         self._observer = observer
@@ -61,7 +69,7 @@ class RolloutController:
         self._telemetry = telemetry
         self._blocked: set[Ref] = set()
         """Rollouts of which a rollback is refused."""
-        self._metrics = metrics
+        self._onlookers = onlookers
         self._hooks = hooks
 
     async def reconcile(self, key: Ref, manifest: Manifest) -> Outcome:
@@ -88,9 +96,11 @@ class RolloutController:
                 await asyncio.wait([saying])
         problem = self._writes.problem(key)
         await (saying or self._persist(manifest, obs, decision))
-        self._metrics.note(key, decision.status or obs.status)
+        status = decision.status or obs.status
+        self._onlookers.metrics.note(key, status)
+        self._onlookers.alerts.note(key, rollout.copy_with(status=status))
         if self._actor.recorder is not None:
-            self._actor.recorder.note(key, manifest, decision.status or obs.status, decision.evidence)
+            self._actor.recorder.note(key, manifest, status, decision.evidence)
         is_done = not pause and problem is None
         if saying is None:
             self._actor.send_events(manifest, self._what_happened(decision.events, is_done=is_done))
@@ -143,7 +153,8 @@ class RolloutController:
         self._writes.forget(key)
         self._chores.forget(key)
         self._sweeps.forget(key)
-        self._metrics.forget(key)
+        self._onlookers.metrics.forget(key)
+        self._onlookers.alerts.forget(key)
         if self._actor.recorder is not None:
             self._actor.recorder.forget(key)
 

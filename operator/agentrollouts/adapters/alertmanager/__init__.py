@@ -1,0 +1,1 @@
+"""Alertmanager: a set of alerts in, one outcome out."""

@@ -1,0 +1,162 @@
+"""Alertmanager as the task of alerts sees it: a body in, an outcome out, within a hard deadline.
+
+There is one request a minute and after a change, so each has a connection of its own: nothing is kept, and
+nothing has to be closed. No text of an exception or of a response is used, since it can repeat addresses and
+headers. What can block (files, names, and what the caller adds) has a few threads of its own.
+"""
+
+import asyncio
+import io
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from agentrollouts.adapters.headers import Headed, headers_of
+
+THREADS: Final = 4
+"""A name that is not found occupies one until the resolver of the system gives up. Then posts fail."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PATH: Final = "/api/v2/alerts"
+_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "agentrollouts"}
+
+
+class Server(Headed, Protocol):
+    """An Alertmanager as an administrator describes it; `settings.Alertmanager` is one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called; appears in errors."""
+
+    @property
+    def url(self) -> str:
+        """Address of the server, without `/api/v2`."""
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Certificates to trust instead of the system's."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The hard limit of a post, with everything."""
+
+
+class Outcome(StrEnum):
+    """What became of a post."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+    TIMEOUT = "Timeout"
+    UNREACHABLE = "Unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a post, and what is wrong, for people; empty if nothing is."""
+
+    outcome: Outcome
+    problem: str = ""
+
+
+class Client:
+    """Posts to all Alertmanagers, with a few threads of its own; ended by `close`."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="alertmanager")
+
+    def close(self) -> None:
+        """Start nothing anymore."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in one of the threads."""
+        call = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def post(self, server: Server, body: bytes) -> Result:
+        """Post alerts. Nothing that a server does raises."""
+        seconds = server.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                headers, trust = await self.run(_read, server)
+                status = await self._send(server, body, headers, trust)
+        except TimeoutError:
+            return Result(Outcome.TIMEOUT, f"no response within {seconds:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Result(Outcome.UNREACHABLE, _cause(error))
+        if status == HTTPStatus.OK:
+            return Result(Outcome.ACCEPTED)
+        return Result(Outcome.REFUSED, f"it answered {status}")
+
+    async def _send(
+        self, server: Server, body: bytes, headers: dict[str, str], trust: ssl.SSLContext | None
+    ) -> int:
+        """The status of the answer. Its body is not read."""
+        connector = aiohttp.TCPConnector(ssl=trust or True, force_close=True, resolver=_Resolver(self.run))
+        url = f"{server.url}{_PATH}"
+        async with (
+            aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as response,
+        ):
+            return response.status
+
+
+Lookup = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up in our threads: nothing ends a lookup, and the loop's own threads are few."""
+
+    def __init__(self, run: Callable[..., Awaitable[list[Lookup]]]) -> None:
+        self._run = run
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """All addresses of a name. Raises `OSError` if it has none."""
+        found = await self._run(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+def _read(server: Server) -> tuple[dict[str, str], ssl.SSLContext | None]:
+    """Headers with secrets, and whom to trust. Raises `OSError` if a file is not readable."""
+    is_safe = server.url.startswith("https:")
+    trust = ssl.create_default_context(cafile=server.ca_file) if is_safe else None
+    return {**_HEADERS, **headers_of(server)}, trust
+
+
+def _cause(error: Exception) -> str:
+    """What the operating system says of it, or the kind of error."""
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError) and error.filename:
+        return f"cannot read {error.filename}: {error.strerror}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return "its certificate is not trusted; set caFile"
+    if isinstance(error, OSError) and error.strerror:
+        return f"no connection: {error.strerror}"
+    if isinstance(error, ValueError):
+        return "a header has an invalid value; check the settings and their files"
+    return f"no answer ({type(error).__name__})"

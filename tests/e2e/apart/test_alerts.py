@@ -1,0 +1,15 @@
+"""Alerts that a real Alertmanager gets from two replicas; what is stated about them is in `inside_alerts.py`.
+
+They need a sandbox of their own.
+"""
+
+from pathlib import Path
+
+from tests.inside import run_inside
+
+
+def test_inside() -> None:
+    """Everything that `inside_alerts.py` states holds."""
+    done = run_inside(Path(__file__).with_name("inside_alerts.py"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
