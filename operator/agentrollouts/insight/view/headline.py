@@ -78,11 +78,12 @@ def needs(status: AgentRolloutStatus) -> Needs:
     is_burning = attempt is not None and attempt.fuse is not None
     stalled = find_condition(status.conditions, STALLED)
     is_stalled = stalled is not None and stalled.status is ConditionStatus.TRUE
-    waits = any(_is_for_a_person(reason) for reason in _reasons(status))
+    waits = any(is_for_a_person(reason) for reason in _reasons(status))
     return Needs.PERSON if is_burning or is_stalled or waits or not_recovered(status) else Needs.NOBODY
 
 
-def _is_for_a_person(reason: str) -> bool:
+def is_for_a_person(reason: str) -> bool:
+    """Whether someone has to end it, or should decide before it ends."""
     ending = ENDINGS.get(Reason.of(reason)) if reason in set(Reason) else None
     return reason in DECIDES or (ending is not None and ending.by is EndedBy.PERSON)
 
@@ -169,7 +170,7 @@ def _of_reasons(rollout: AgentRollout) -> str:
     """What would end what stands in the way, first what a person has to do."""
     status = rollout.status
     reasons = [Reason.of(reason) for reason in _reasons(status) if reason in ENDINGS]
-    reasons.sort(key=lambda reason: (not _is_for_a_person(reason), reason not in NEEDS_A_PERSON))
+    reasons.sort(key=lambda reason: (not is_for_a_person(reason), reason not in NEEDS_A_PERSON))
     if reasons:
         how = ENDINGS[reasons[0]].how
         return how if needs(status) is Needs.PERSON else f"what ends this: {how}"

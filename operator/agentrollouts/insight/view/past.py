@@ -46,6 +46,8 @@ class Rollback:
     """Cause, as one word."""
     reason: str
     """Reason, as one word."""
+    summary: str
+    """When, by what, and how long after its first traffic."""
     sentence: str
     """Explanation, with its numbers."""
     decided_time: datetime

@@ -103,6 +103,8 @@ class Next:
     """Earliest time. Absent if it can happen at any moment."""
     latest: datetime | None = None
     """Latest time, if that is not `time`."""
+    is_minor: bool = False
+    """Whether a short screen can leave it out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,8 @@ class GateView:
     """The numbers, without the clause about the evidence."""
     on_fail: str | None = None
     """What a Fail does: RollBack, Hold, Warn or SwitchOff. Absent if the plan no longer has the gate."""
+    roll_back_after_seconds: int | None = None
+    """Time after which a Fail that holds rolls back. Absent if it does not."""
     evidence: float | None = None
     """Evidence that the canary is worse, as odds to one."""
     evidence_needed: float | None = None

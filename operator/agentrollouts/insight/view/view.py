@@ -9,6 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.core.states import is_under_way
+from agentrollouts.insight.view.acting.actions import actions
+from agentrollouts.insight.view.around import around
+from agentrollouts.insight.view.before import before, history, result, window
+from agentrollouts.insight.view.changed import changed
+from agentrollouts.insight.view.coming.upcoming import upcoming
+from agentrollouts.insight.view.gates import gates
 from agentrollouts.insight.view.headline import headline
 from agentrollouts.insight.view.plan import plan
 from agentrollouts.insight.view.reading import Releases, read
@@ -25,9 +32,9 @@ def view(rollout: AgentRollout | Mapping[str, Any], releases: Releases, now: dat
             unknown.
         now: The time, in UTC.
     """
-    del releases
     known = read(rollout, now)
     found, status = known.rollout, known.rollout.status
+    differences, other = changed(found, releases)
     return View(
         name=found.metadata.name,
         namespace=found.metadata.namespace,
@@ -36,6 +43,15 @@ def view(rollout: AgentRollout | Mapping[str, Any], releases: Releases, now: dat
         headline=headline(found),
         running=running(found),
         plan=plan(found, now),
-        next=(),
-        outlook=(status.attempt.outlook or "") if status.attempt else "",
+        next=upcoming(found, now),
+        gates=gates(found),
+        changed=differences,
+        changed_from=other,
+        outlook=(status.attempt.outlook or "") if status.attempt and is_under_way(status) else "",
+        actions=actions(found),
+        window=window(status),
+        result=result(status),
+        before=before(status, now),
+        history=history(status),
+        around=around(found, known.unread),
     )

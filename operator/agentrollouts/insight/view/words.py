@@ -62,6 +62,7 @@ class Happens(StrEnum):
     CLOCK_STARTED = "ClockStarted"
     ROLLBACK_STARTED = "RollbackStarted"
     ROUTED = "Routed"
+    ROLLBACK_LATE = "RollbackLate"
     ENDED = "Ended"
     VERIFIED = "Verified"
     DRILL_STARTED = "DrillStarted"
@@ -82,6 +83,8 @@ class Topic(StrEnum):
     TRAFFIC = "Traffic"
     METRICS = "Metrics"
     ROLLBACK = "Rollback"
+    RECORD = "Record"
+    PERSON = "Person"
     UNREAD = "Unread"
 
 
