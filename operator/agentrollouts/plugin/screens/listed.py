@@ -22,10 +22,11 @@ HEADER: Final = ("NAMESPACE", "ROLLOUT", "STATE", "TRAFFIC", "SINCE", "WHAT")
 def views_of(rollouts: Sequence[Manifest]) -> list[View]:
     """Their views, those that need a person first, then those on trial, then the others, each by name."""
     views = [view(each, {}, now()) for each in rollouts]
-    return sorted(views, key=lambda each: (_rank(each), each.namespace, each.name))
+    return sorted(views, key=lambda each: (rank(each), each.namespace, each.name))
 
 
-def _rank(each: View) -> int:
+def rank(each: View) -> int:
+    """0 if it needs a person, 1 on trial, 2 at rest and healthy."""
     if each.headline.needs is Needs.PERSON:
         return 0
     return 2 if each.headline.state == Reason.HEALTHY and not each.plan else 1
@@ -34,7 +35,7 @@ def _rank(each: View) -> int:
 def print_list(views: Sequence[View], form: str | None, *, needs_you: bool, every: bool) -> None:
     """Print them, and count those that are left out."""
     most = 0 if needs_you else 2 if every or form in {"json", "yaml", "name"} else 1
-    chosen = [each for each in views if _rank(each) <= most]
+    chosen = [each for each in views if rank(each) <= most]
     if form == "name":
         names = (f"agentrollout.agentrollouts.dev/{each.name}" for each in chosen)
         click.echo("".join(f"{name}\n" for name in names), nl=False)
@@ -70,7 +71,7 @@ def _what(each: View, *, is_wide: bool) -> Iterator[str]:
 
 
 def _counted(views: Sequence[View], chosen: Sequence[View]) -> str:
-    ranks = [_rank(each) for each in views]
+    ranks = [rank(each) for each in views]
     need, trial, idle = (ranks.count(rank) for rank in (0, 1, 2))
     hidden = len(views) - len(chosen)
     hint = " (list them with --all)" if hidden and idle else ""

@@ -24,6 +24,8 @@ STEPS: Final = {
 _LABEL: Final = 11
 """Columns before the text of a section."""
 _BAR: Final = 30
+_WIDEST: Final = 60
+"""Columns of the time and the condition of an event, above which they are not a column of their own."""
 _FULL: Final = 100
 _DAY: Final = 86_400
 _HOUR: Final = 3600
@@ -106,20 +108,24 @@ def _around(view: View) -> list[Row]:
     return rows
 
 
-def _next(view: View) -> list[Row]:
-    width = max((len(_when(each, view.time)) for each in view.next), default=0) + 3
-    return [
-        Row(
-            Text(plain(each.sentence)),
-            (_head("Next" if n == 0 else ""), padded(_when(each, view.time), width)),
-        )
-        for n, each in enumerate(view.next)
-    ]
+def _next(view: View) -> Iterator[Row]:
+    """When or if, then what; a time that two events share is written once."""
+    before: list[datetime | None] = [None, *(each.time for each in view.next)]
+    when = [_when(each, view.time, last) for each, last in zip(view.next, before, strict=False)]
+    width = max((len(each) + 3 for each in when if len(each) < _WIDEST), default=0)
+    for number, (each, time) in enumerate(zip(view.next, when, strict=True)):
+        cells = [_head("Next" if number == 0 else "")]
+        text = plain(each.sentence)
+        if len(time) < _WIDEST:
+            cells.append(padded(time, width if time else 0))
+        else:
+            text = f"{time}   {text}"
+        yield Row(Text(text), tuple(cells))
 
 
-def _when(each: Next, now: datetime) -> str:
-    """At which time, or on what condition, or at once."""
-    if each.time:
+def _when(each: Next, now: datetime, last: datetime | None) -> str:
+    """At which time unless it is that of the line before, and on what condition."""
+    if each.time and each.time != last:
         left = (each.time - now).total_seconds()
         late = f" to {each.latest:%H:%M:%S}" if each.latest and each.latest != each.time else ""
         at = f"{each.time:%H:%M:%S}{late} UTC ({f'in {clock(left)}' if left > 0 else 'now'})"
