@@ -11,7 +11,7 @@ from agentrollouts.plugin.watch import Watch, WatchEndedError
 BACK_OFF: Final = (0.5, 10.0)
 """Seconds between two watches: at first, and at most."""
 TICK: Final = 1.0
-"""Seconds after which the caller is given the same rollout again, since clocks go on."""
+"""Seconds after which the caller is given the same rollout again, since its clocks run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The commands that create an action: `rollback`, `approve`, `hold` and the like, one for each type.
 
-None asks for confirmation. Each says what follows, requests it, and shows what happens, with its times.
+None needs a confirmation. Each says what follows, requests it, and shows what happens, with its times.
 """
 
 import time

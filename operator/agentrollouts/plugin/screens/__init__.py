@@ -1,1 +1,1 @@
-"""What the terminal shows: each screen draws values, and asks nothing of the cluster."""
+"""What the terminal shows: each screen draws values, and reads nothing from the cluster."""

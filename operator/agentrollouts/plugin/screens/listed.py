@@ -1,4 +1,4 @@
-"""The list of rollouts: who needs a person, what is on trial, and how many are at rest."""
+"""The list of rollouts: who needs a person, what is in progress, and how many are at rest."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,13 +20,13 @@ HEADER: Final = ("NAMESPACE", "ROLLOUT", "STATE", "TRAFFIC", "SINCE", "WHAT")
 
 
 def views_of(rollouts: Sequence[Manifest]) -> list[View]:
-    """Their views, those that need a person first, then those on trial, then the others, each by name."""
+    """Their views, those that need a person first, then those in progress, then the others, each by name."""
     views = [view(each, {}, now()) for each in rollouts]
     return sorted(views, key=lambda each: (rank(each), each.namespace, each.name))
 
 
 def rank(each: View) -> int:
-    """0 if it needs a person, 1 on trial, 2 at rest and healthy."""
+    """0 if it needs a person, 1 in progress, 2 at rest and healthy."""
     if each.headline.needs is Needs.PERSON:
         return 0
     return 2 if each.headline.state == Reason.HEALTHY and not each.plan else 1
@@ -75,4 +75,4 @@ def _counted(views: Sequence[View], chosen: Sequence[View]) -> str:
     need, trial, idle = (ranks.count(rank) for rank in (0, 1, 2))
     hidden = len(views) - len(chosen)
     hint = " (list them with --all)" if hidden and idle else ""
-    return f"{need} need{'s' if need == 1 else ''} you, {trial} on trial, {idle} idle{hint}"
+    return f"{need} need{'s' if need == 1 else ''} you, {trial} in progress, {idle} idle{hint}"
