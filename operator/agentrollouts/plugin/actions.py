@@ -16,6 +16,8 @@ from agentrollouts.plugin.following import Look
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest, Started
 
 _FULL: Final = 100
+_LEAVING_SECONDS: Final = 10.0
+"""How long the last runs of a release are awaited once the route is back; they are not part of the answer."""
 _MOVING: Final = frozenset({"RollingBack", "Verifying"})
 """States of an attempt whose release can still have traffic."""
 
@@ -69,6 +71,7 @@ class Followed:
     began: float
     before: tuple[int, ...] | None
     answer: str = ""
+    answered: float = 0.0
     has_moved: bool = field(default=False)
 
     def steps(self, looks: Iterator[Look], seconds: float) -> Iterator[Step]:
@@ -101,7 +104,7 @@ class Followed:
             yield Step(self.elapsed, f"the route shows {written(weights)}")
         entry = self._entry(status)
         if entry and entry["result"] != self.answer:
-            self.answer = entry["result"]
+            self.answer, self.answered = entry["result"], self.elapsed
             if self.answer not in SUCCESSFUL | ON_THE_WAY:
                 raise RefusedError(f"{self.answer}: {entry.get('message', '')}")
             if self.type != ActionType.ROLL_BACK or self.answer not in ON_THE_WAY:
@@ -115,7 +118,8 @@ class Followed:
             return False
         if self.type == ActionType.ROLL_BACK:
             state = (status.get("attempt") or {}).get("state")
-            return self.has_moved or state not in _MOVING
+            is_late = self.elapsed > self.answered + _LEAVING_SECONDS
+            return self.has_moved or state not in _MOVING or is_late
         if self.type in {ActionType.SWITCH_OFF, ActionType.SWITCH_ON} and self.before is not None:
             off: int = (status.get("detour") or {}).get("percent", 0)
             return sum(self.before) == _FULL - off

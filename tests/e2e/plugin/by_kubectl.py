@@ -32,3 +32,16 @@ def kubectl(stack: Stack, *arguments: str, seconds: float = 60, **changes: str) 
 def plugin(stack: Stack, *arguments: str, seconds: float = 60, **changes: str) -> Done:
     """Run `kubectl agentrollout` to its end, as the administrator."""
     return kubectl(stack, "agentrollout", *arguments, seconds=seconds, **changes)
+
+
+def left_over(namespace: str) -> list[str]:
+    """Processes of kubectl that read this namespace."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_bytes().decode().split("\0")
+        except OSError:  # it has ended
+            continue
+        if "--watch" in command and f"--namespace={namespace}" in command:
+            found.append(" ".join(command))
+    return found

@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-from pathlib import Path
 from typing import Final
 
 import pexpect
@@ -12,7 +10,7 @@ import pytest
 
 from sandbox.stack import Stack
 from tests.e2e.manifests import FIRST
-from tests.e2e.plugin.by_kubectl import environment, kubectl, plugin
+from tests.e2e.plugin.by_kubectl import environment, kubectl, left_over, plugin
 from tests.e2e.scene import SECOND, Scene
 from tests.inside import eventually
 
@@ -20,19 +18,6 @@ REASON: Final = "--reason=customers report wrong refunds"
 BACK: Final = 3
 NEEDS_YOU: Final = 4
 TIMED_OUT: Final = 5
-
-
-def left_over(namespace: str) -> list[str]:
-    """Processes of kubectl that read this namespace."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = process.read_bytes().decode().split("\0")
-        except OSError:  # it has ended
-            continue
-        if "--watch" in command and f"--namespace={namespace}" in command:
-            found.append(" ".join(command))
-    return found
 
 
 def test_a_rollback_is_requested_in_our_name_and_followed(given: Scene, stack: Stack) -> None:
@@ -162,27 +147,3 @@ def test_a_screen_follows_until_it_is_interrupted(given: Scene, stack: Stack, nu
 
     assert screen.exitstatus == 128 + number
     eventually(lambda: left_over(given.namespace) == [])
-
-
-def test_a_followed_rollout_survives_a_restart_of_the_api_server(given: Scene, stack: Stack) -> None:
-    """It says that there is no answer and goes on by itself."""
-    (shop,) = given.serving("survives")
-    with subprocess.Popen(  # noqa: S603 ours
-        ["kubectl", "agentrollout", "status", "survives", "-n", given.namespace, "-w"],  # noqa: S607 the sandbox's
-        env=environment(stack),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        assert "Healthy" in process.stdout.readline()
-        server = stack.processes["apiserver"]
-        server.stop()
-        assert "no answer: " in process.stdout.readline()
-        server.start()
-        line = process.stdout.readline()
-        while "Healthy" not in line:
-            assert "no answer: " in line
-            line = process.stdout.readline()
-        process.terminate()
-    assert left_over(given.namespace) == []
-    assert shop.ready["reason"] == "Healthy"
