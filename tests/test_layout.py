@@ -31,7 +31,7 @@ BANNER: Final = re.compile(r"^\s*# ?(-{3,}|={3,})", re.MULTILINE)
 LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > operator | agent"
 PARTS: Final = "main > process > cli | plugin | shell > adapters | simulation > insight > core > api"
 PURE: Final = "insight, core and api do no I/O, know no clock and no library that does"
-PLUGIN: Final = "the plugin knows the cluster through kubectl alone, and one module runs it"
+PLUGIN: Final = "the plugin knows the cluster through kubectl alone"
 CYCLES: Final = "no import cycle between siblings anywhere"
 ADAPTERS: Final = "adapters do not know each other"
 PLANTED: Final = (
@@ -50,7 +50,7 @@ PLANTED: Final = (
         "from agentrollouts.adapters.cluster import errors",
         ADAPTERS,
     ),
-    ("agentrollouts/plugin/loading.py", "import subprocess", PLUGIN),
+    ("agentrollouts/plugin/loading.py", "from agentrollouts.adapters.cluster import errors", PLUGIN),
     ("agentrollouts/shell/inputs/intake.py", "from agentrollouts.shell.effects import act", CYCLES),
     ("sandbox/isolation/kernel.py", "from sandbox.programs import web", CYCLES),
 )

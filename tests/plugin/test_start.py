@@ -1,6 +1,7 @@
 """What the plugin loads, and what it says when kubectl does not do its part."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from agentrollouts.api.people.action import OF_NO_ATTEMPT, ActionType
 from agentrollouts.kubectl_agentrollout import ACTIONS, VERBS, others, plugin
+from agentrollouts.plugin import kubectl
 from agentrollouts.plugin.commands import act
 from tests.plugin.fake import fake, run
 
@@ -41,6 +43,18 @@ def test_kubectl_starts_before_the_models_are_loaded() -> None:
     """The entry and the options need neither pydantic nor rich, so kubectl waits for neither."""
     code = "from agentrollouts.kubectl_agentrollout import plugin; plugin().get_command(None, 'status')"
     assert loaded(code, ("pydantic", "rich", "agentrollouts.api.status")) == []
+
+
+def test_one_module_runs_kubectl() -> None:
+    """`kubectl.py` starts it and `watch.py` reads from it; no other module of the plugin runs anything."""
+    folder = Path(kubectl.__file__).parent
+    running = [each for each in folder.rglob("*.py") if re.search(r"\bsubprocess\b", each.read_text())]
+    starting = [
+        each.name for each in running if re.search(r"subprocess\.(Popen\(|run|call)", each.read_text())
+    ]
+
+    assert sorted(each.name for each in running) == ["kubectl.py", "watch.py"]
+    assert starting == ["kubectl.py"]
 
 
 def test_each_type_of_action_has_one_verb() -> None:
