@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from agentrollouts.api.attempt import Attempt
-from agentrollouts.api.objects import Condition, ConditionStatus
+from agentrollouts.api.objects import Condition
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.hooks import HookState
 from agentrollouts.api.rollout import AgentRollout
@@ -21,12 +21,11 @@ from agentrollouts.core.conditions import (
     STALLED,
     SWITCHED_OFF,
     TRAFFIC_APPLIED,
-    WARNINGS,
 )
 from agentrollouts.core.containment.detour import where
 from agentrollouts.core.history import is_drill
 from agentrollouts.core.states import is_under_way
-from agentrollouts.insight.view.headline import is_for_a_person, state_of
+from agentrollouts.insight.view.headline import is_for_a_person, is_wrong, state_of
 from agentrollouts.insight.view.shape import Notice
 from agentrollouts.insight.view.words import Needs, Topic
 
@@ -79,7 +78,7 @@ def _all(rollout: AgentRollout) -> Iterator[Notice]:
             topic=Topic.GROUP, state="Member", sentence=f"in group {status.group.name} since {since}"
         )
     for condition in status.conditions:
-        if condition.type not in SUMMARIES and _is_wrong(condition):
+        if condition.type not in SUMMARIES and is_wrong(condition):
             yield _condition(condition)
 
 
@@ -137,13 +136,6 @@ def _drills(status: AgentRolloutStatus) -> Iterator[Notice]:
     if status.next_drill_time:
         sentence = f"the next drill is due at {status.next_drill_time:%Y-%m-%d %H:%M:%S} UTC"
         yield Notice(topic=Topic.DRILL, state="Due", sentence=sentence)
-
-
-def _is_wrong(condition: Condition) -> bool:
-    if condition.type in WARNINGS:
-        return condition.status is ConditionStatus.TRUE
-    is_open = condition.type == DATA_RECOVERED and condition.status is ConditionStatus.UNKNOWN
-    return condition.status is ConditionStatus.FALSE or is_open
 
 
 def _condition(condition: Condition) -> Notice:

@@ -7,6 +7,7 @@ from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.states import LATCHED
+from agentrollouts.insight.view.gates import without_evidence
 from agentrollouts.insight.view.past import Before, Past, Result, Rollback, Taken, Window
 
 BY: Final = {
@@ -96,7 +97,11 @@ def result(status: AgentRolloutStatus) -> Result | None:
     if rollback is None:
         return None
     if rollback.outcome is not None:
-        return Result(outcome=rollback.outcome, sentence=rollback.verification, time=rollback.verified_time)
+        return Result(
+            outcome=rollback.outcome,
+            sentence=without_evidence(rollback.verification),
+            time=rollback.verified_time,
+        )
     is_open = attempt is not None and attempt.state in LATCHED
     sentence = (
         "It is not yet known whether the rollback helped" if is_open else "The rollback was not verified"

@@ -36,7 +36,7 @@ def _gates(rollout: AgentRollout, resolved: dict[str, ResolvedGate]) -> Iterator
 
 def _gate(gate: GateStatus, resolved: ResolvedGate | None, *, is_over: bool) -> GateView:
     action = resolved.action_at(gate.severity) if resolved else None
-    needed = resolved.needed if resolved and resolved.is_share_test else None
+    needed = round(resolved.needed, 6) if resolved and resolved.is_share_test else None
     return GateView(
         name=gate.name,
         verdict=gate.verdict,

@@ -15,6 +15,7 @@ from agentrollouts.core.conditions import (
     READY,
     STALLED,
     TRAFFIC_APPLIED,
+    WARNINGS,
     find_condition,
 )
 from agentrollouts.core.containment.detour import where
@@ -95,13 +96,19 @@ def _reasons(status: AgentRolloutStatus) -> Iterator[str]:
     if status.attempt and status.attempt.hold:
         yield status.attempt.hold.reason
     for kind in (READY, TRAFFIC_APPLIED, DATA_RECOVERED, GROUP_CONSISTENT):
-        if condition := _false(status, kind):
+        condition = find_condition(status.conditions, kind)
+        if condition and is_wrong(condition):
             yield condition.reason
 
 
-def _false(status: AgentRolloutStatus, kind: str) -> Condition | None:
-    condition = find_condition(status.conditions, kind)
-    return condition if condition and condition.status is ConditionStatus.FALSE else None
+def is_wrong(condition: Condition) -> bool:
+    """Whether a condition says that something is not as it should be."""
+    if condition.type in WARNINGS:
+        return condition.status is ConditionStatus.TRUE
+    is_open = condition.type == DATA_RECOVERED or condition.reason == Reason.NO_GATEWAY
+    return condition.status is ConditionStatus.FALSE or (
+        is_open and condition.status is ConditionStatus.UNKNOWN
+    )
 
 
 def not_recovered(status: AgentRolloutStatus) -> bool:
@@ -130,10 +137,9 @@ def safety(rollout: AgentRollout) -> str:  # noqa: PLR0911 one line for each cas
     if attempt and attempt.state is State.ROLLING_BACK and rollback:
         return f"traffic is moving from {rollback.from_} to {rollback.to}"
     if canary and attempt and is_progressing(status) and attempt.weight:
-        share = f"{attempt.weight}%" if attempt.weight < FULL else "all traffic"
-        return f"{canary.release} has {share}" + (
-            f", {stable.release} the rest" if share[-1] == "%" and stable else ""
-        )
+        has = "has" if applied is None or applied.status is ConditionStatus.TRUE else "is about to have"
+        share = f"{canary.release} {has} {_share(attempt.weight)}"
+        return f"{share}, {stable.release} the rest" if stable and attempt.weight < FULL else share
     if stable is None:
         return "no release serves yet"
     serves = f"{stable.release} serves all traffic"
@@ -143,6 +149,10 @@ def safety(rollout: AgentRollout) -> str:  # noqa: PLR0911 one line for each cas
     if state_of(status) == Reason.HEALTHY:
         return serves
     return f"customers are safe: {serves}" if is_there else f"{stable.release} should serve all traffic"
+
+
+def _share(weight: int) -> str:
+    return f"{weight}%" if weight < FULL else "all traffic"
 
 
 def _change(rollout: AgentRollout) -> str:
@@ -172,8 +182,10 @@ def _of_reasons(rollout: AgentRollout) -> str:
     reasons = [Reason.of(reason) for reason in _reasons(status) if reason in ENDINGS]
     reasons.sort(key=lambda reason: (not is_for_a_person(reason), reason not in NEEDS_A_PERSON))
     if reasons:
+        is_held = status.attempt is not None and status.attempt.hold is not None
+        held = f"it is held for {reasons[0]}; " if is_held else ""
         how = ENDINGS[reasons[0]].how
-        return how if needs(status) is Needs.PERSON else f"what ends this: {how}"
+        return f"{held}{how}" if needs(status) is Needs.PERSON else f"{held}what ends this: {how}"
     if not_recovered(status):
         return "the last rollback did not help, so the cause is elsewhere"
     return f"{rollout.spec.release_ref.name} has not begun" if is_pending(status) else ""

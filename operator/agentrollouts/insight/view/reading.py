@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt.clocks import status_on_time
 from agentrollouts.core.attempt.ladder import in_force
+from agentrollouts.core.history import rollback_of, with_rollback
 
 NAMELESS: Final[Mapping[str, Any]] = {
     "metadata": {"name": "unknown"},
@@ -21,6 +23,7 @@ NAMELESS: Final[Mapping[str, Any]] = {
     "status": {},
 }
 """What stands for parts that a rollout must have and that cannot be read."""
+ATTEMPT: Final = "status.attempt"
 MOST_PARTS: Final = 200
 """More parts than a manifest has, so that reading ends."""
 
@@ -51,15 +54,22 @@ Releases = Mapping[str, Known]
 
 def read(rollout: AgentRollout | Mapping[str, Any], now: datetime) -> Read:
     """The rollout, whatever it contains."""
-    if isinstance(rollout, AgentRollout):
-        return Read(_usable(rollout, now))
-    parts, unread = {name: _parts(rollout.get(name), name) for name in NAMELESS}, list[str]()
+    parsed = Read(rollout) if isinstance(rollout, AgentRollout) else _parsed(rollout)
+    try:
+        return Read(_usable(parsed.rollout, now), parsed.unread)
+    except OverflowError:  # a time at the end of the calendar, to which something is added
+        status = parsed.rollout.status.copy_with(attempt=None)
+        return Read(_usable(parsed.rollout.copy_with(status=status), now), (*parsed.unread, ATTEMPT))
+
+
+def _parsed(manifest: Mapping[str, Any]) -> Read:
+    parts, unread = {name: _parts(manifest.get(name), name) for name in NAMELESS}, list[str]()
     for _ in range(MOST_PARTS):
         try:
-            return Read(_usable(AgentRollout.model_validate(parts), now), tuple(unread))
+            return Read(AgentRollout.model_validate(parts), tuple(unread))
         except ValidationError as error:
             unread.extend(_dropped(parts, error))
-    return Read(_usable(AgentRollout.model_validate(NAMELESS), now), ("metadata", "spec", "status"))
+    return Read(AgentRollout.model_validate(NAMELESS), tuple(NAMELESS))
 
 
 def _parts(value: object, name: str) -> dict[str, Any]:
@@ -83,10 +93,22 @@ def _dropped(parts: dict[str, dict[str, Any]], error: ValidationError) -> Iterat
 
 
 def _usable(rollout: AgentRollout, now: datetime) -> AgentRollout:
-    status = status_on_time(rollout.status, now)
+    status = _on_time(status_on_time(rollout.status, now), now)
     attempt = status.attempt
     counted = in_force(rollout.copy_with(status=status))
     last = len(counted.spec.phases) - 1
     if attempt and attempt.phase_index > last:  # the plan was edited a moment ago
         status = status.copy_with(attempt=attempt.copy_with(phase_index=last))
     return counted.copy_with(status=status)
+
+
+def _on_time(status: AgentRolloutStatus, now: datetime) -> AgentRolloutStatus:
+    """Without times in the future from which the view counts."""
+    conditions = tuple(
+        each if each.last_transition_time <= now else each.copy_with(last_transition_time=now)
+        for each in status.conditions
+    )
+    rollback = rollback_of(status)
+    if rollback and rollback.decided_time > now:
+        status = with_rollback(status, rollback.copy_with(decided_time=now))
+    return status.copy_with(conditions=conditions)

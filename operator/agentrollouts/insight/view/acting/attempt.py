@@ -87,9 +87,7 @@ def _promote(rollout: AgentRollout, attempt: Attempt) -> Iterator[Action]:
     is_asked = is_asked and base_state(attempt) is not State.BAKING
     if not is_phase or phase is None or attempt.promoted or is_stopped or is_asked or rollout.spec.paused:
         return
-    sentence = (
-        f"Treats phase {phase} as passed although its gates have not passed: {_promoted(rollout, attempt)}"
-    )
+    sentence = f"Treats phase {phase} as passed, whatever its gates say: {_promoted(rollout, attempt)}"
     yield action(rollout, ActionType.PROMOTE, f"Promote {phase}", sentence)
 
 

@@ -17,6 +17,7 @@ from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_dri
 from agentrollouts.core.recovery.drill.plan import plan_of
 from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.states import is_pending, is_progressing, is_under_way
+from agentrollouts.core.traffic.latch import is_latched
 from agentrollouts.insight.view.acting.command import action, in_git, look
 from agentrollouts.insight.view.headline import ROLLED_BACK, state_of
 from agentrollouts.insight.view.running import FULL
@@ -59,7 +60,8 @@ def about_agent(rollout: AgentRollout) -> Iterator[Action]:
         sentence = "The releases get the traffic again, as before the detour"
         yield action(rollout, ActionType.SWITCH_ON, "Switch on", sentence)
     if not is_off(status):
-        ended = "; the attempt is rolled back" if is_progressing(status) else ""
+        is_ended = is_progressing(status) and not is_latched(status)
+        ended = f"; the attempt {'is rolled back' if status.stable else 'ends'}" if is_ended else ""
         sentence = f"No release gets any traffic: {where(rollout, FULL)}{ended}"
         yield action(rollout, ActionType.SWITCH_OFF, "Switch off", sentence)
 

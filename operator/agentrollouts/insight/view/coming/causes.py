@@ -19,7 +19,7 @@ def back_if(rollout: AgentRollout) -> str:
     seconds = rollout.spec.analysis.endpoint_grace_seconds
     causes = [_fails(named)] if named else []
     if rollout.spec.traffic.by_route:
-        causes.append(f"it has no ready endpoint for {seconds} s")
+        causes.append(f"the canary has no ready endpoint for {seconds} s")
     return " or ".join(causes)
 
 

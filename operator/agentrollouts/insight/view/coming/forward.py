@@ -96,7 +96,8 @@ def _undecided(rollout: AgentRollout, attempt: Attempt, end: datetime) -> Iterat
     left, then = analysis.max_extensions - attempt.extensions, _timeout(rollout)
     if left > 0 and seconds_of(rollout.spec, attempt):
         times = "once more" if left == 1 else f"at most {left} times"
-        sentence = f"the phase is extended, {times}; then {then[1]}"
+        what = "the bake" if base_state(attempt) is State.BAKING else "the phase"
+        sentence = f"{what} is extended, {times}; then {then[1]}"
         yield Next(event=Happens.EXTENDED, sentence=sentence, condition=condition, time=end)
     else:
         yield _next(then, condition, end)
@@ -126,7 +127,9 @@ def _waits(rollout: AgentRollout, attempt: Attempt) -> Iterator[Next]:
     if hold is None:
         return
     ending = ENDINGS[Reason.of(hold.reason)].how if hold.reason in ENDINGS else "its cause is gone"
-    yield Next(event=Happens.RESUMED, sentence="the attempt resumes", condition=f"to end the hold: {ending}")
+    resumes = ending.removeprefix("resumes ")
+    condition = resumes if resumes != ending else f"after this: {ending}"
+    yield Next(event=Happens.RESUMED, sentence="the attempt resumes", condition=condition)
     if hold.until:
         condition = "if it is still held"
         sentence = f"{_canary(rollout)} is rolled back"
@@ -166,10 +169,13 @@ def _at_any_moment(rollout: AgentRollout, attempt: Attempt) -> Iterator[Next]:
     elif back:
         sentence = "it is held, as there is no release to roll back to"
         yield Next(event=Happens.HELD, sentence=sentence, condition=f"immediately if {back}")
-    other = "metrics are missing for minutes, or anything else stops it"
-    condition = f"if {held}, {other}" if held else f"if {other}"
-    sentence = "it is held for that reason instead" if attempt.hold else "it is held"
-    yield Next(event=Happens.HELD, sentence=sentence, condition=condition, is_minor=not held)
+    if attempt.hold:
+        sentence, condition = "it is held for that reason instead", "if something else stops it"
+        yield Next(event=Happens.HELD, sentence=sentence, condition=condition, is_minor=True)
+    else:
+        other = "metrics are missing for minutes, or anything else stops it"
+        condition = f"if {held}, {other}" if held else f"if {other}"
+        yield Next(event=Happens.HELD, sentence="it is held", condition=condition, is_minor=not held)
     if rollout.status.stable is None:
         sentence, condition = (
             "all traffic goes to the fallback",

@@ -49,7 +49,7 @@ def _begins(rollout: AgentRollout) -> Next:
     state = state_of(rollout.status)
     how = ENDINGS[Reason.of(state)].how if state in ENDINGS else "its preconditions are met"
     sentence = f"the attempt of {rollout.spec.release_ref.name} starts"
-    return Next(event=Happens.ATTEMPT_STARTED, sentence=sentence, condition=f"once this is done: {how}")
+    return Next(event=Happens.ATTEMPT_STARTED, sentence=sentence, condition=f"after this: {how}")
 
 
 def _alone(rollout: AgentRollout) -> Iterator[Next]:
