@@ -128,7 +128,7 @@ def test_an_import_against_the_layers_is_reported(copied: Path, file: str, line:
     before = path.read_text()
     path.write_text(f"{before}\n{line}\n")
     command = [str(Path(sys.executable).with_name("lint-imports")), "--cache-dir", str(copied / "cache")]
-    environment = {**os.environ, "PYTHONPATH": str(copied)}
+    environment = {**os.environ, "PYTHONPATH": str(copied), "COLUMNS": "200"}
     report = subprocess.run(  # noqa: S603 our own linter
         command, cwd=copied, env=environment, capture_output=True, text=True, check=False
     )

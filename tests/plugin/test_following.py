@@ -10,6 +10,7 @@ import pytest
 from agentrollouts.plugin import following
 from agentrollouts.plugin.following import Look, follow
 from agentrollouts.plugin.kubectl import Kubectl, KubectlError, program
+from tests.inside import eventually
 from tests.plugin.fake import fake
 
 FIRST = {"metadata": {"name": "x"}, "spec": {"text": "}\n{"}}
@@ -93,4 +94,4 @@ def test_what_kubectl_started_ends_with_it(kubectl: Kubectl, tmp_path: Path) -> 
 
     assert [each.rollout for each in looks(kubectl, 2)] == [FIRST, FIRST]
     child = Path("/proc") / (tmp_path / "child").read_text().strip() / "status"
-    assert not child.exists() or "State:\tZ" in child.read_text()
+    eventually(lambda: not child.exists() or "State:\tZ" in child.read_text())

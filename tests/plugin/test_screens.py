@@ -2,22 +2,19 @@
 
 import json
 from datetime import UTC, datetime
-from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from rich.console import Console
 
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
-from agentrollouts.plugin.screens import listed, rollout, terminal
-from agentrollouts.plugin.screens.terminal import Row
+from agentrollouts.plugin.screens import rollout
+from tests.plugin.drawn import GOLDEN, printed, screens
 from tests.plugin.fake import fake, run
 from tests.plugin.rollouts import ALL
 
 NARROW: Final = 80
-GOLDEN: Final = Path(__file__).parent / "golden"
 HOSTILE: Final = "[bold red]x[/] \x1b[2J\x1b]0;title\x07 \u202egnp.exe :smile:"
 
 
@@ -28,41 +25,10 @@ def seen() -> dict[str, tuple[dict[str, Any], View]]:
     return {name: (manifest, view(manifest, {}, now)) for name, (manifest, now) in made.items()}
 
 
-def printed(rows: list[Row], *, width: int = 80, is_terminal: bool = False, encoding: str = "utf-8") -> str:
-    """What a console gets."""
-
-    class File(StringIO):
-        """A file of an encoding."""
-
-        @property
-        def encoding(self) -> str:  # type: ignore[override]
-            return encoding
-
-    file = File()
-    out = Console(
-        file=file,
-        width=width,
-        force_terminal=is_terminal,
-        color_system=None,
-        highlight=False,
-        legacy_windows=False,
-    )
-    terminal.show(rows, out)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_screen_is_as_agreed(seen: dict[str, tuple[dict[str, Any], View]], name: str) -> None:
+def test_the_screens_are_as_agreed() -> None:
     """A file has each sentence on one line. A change of a screen is a change of its golden file."""
-    assert printed(rollout.status(seen[name][1])) == (GOLDEN / f"{name}.txt").read_text()
-
-
-def test_the_list_is_as_agreed(seen: dict[str, tuple[dict[str, Any], View]]) -> None:
-    """Who needs a person comes first, and what is at rest is counted."""
-    views = [each for _, each in seen.values()]
-    ordered = sorted(views, key=listed.rank)
-    rows = listed.rows(ordered, ordered[:2], is_wide=False)
-    assert printed(rows) == (GOLDEN / "list.txt").read_text()
+    golden = {path.stem: path.read_text() for path in GOLDEN.glob("*.txt")}
+    assert screens() == golden
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
