@@ -1,6 +1,7 @@
 """The screens of real statuses, as files and terminals get them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -74,6 +75,20 @@ def test_text_of_other_people_is_harmless(tmp_path: Path) -> None:
     assert "[bold red]x[/]" in done.stdout
     assert ":smile:" in done.stdout
     assert [each for each in ("\x1b[2J", "\x1b]0", "\x07", "\u202e") if each in done.stdout] == []
+
+
+def test_no_control_character_of_a_view_is_printed() -> None:
+    """The screens clean every text themselves, whatever the view lets through."""
+    manifest, now = ALL["canary"]()
+    seen = view(manifest, {}, now)
+    headline = replace(seen.headline, sentence=HOSTILE, state=HOSTILE)
+    gates = tuple(replace(each, sentence=HOSTILE) for each in seen.gates)
+    hostile = replace(seen, headline=headline, gates=gates, outlook=HOSTILE)
+
+    text = printed(rollout.status(hostile), is_terminal=True, width=200)
+
+    assert text.count("[bold red]x[/]") == 3 + len(gates)
+    assert [each for each in ("\x1b", "\x07", "\u202e") if each in text] == []
 
 
 def test_a_pipe_gets_no_color(tmp_path: Path) -> None:
