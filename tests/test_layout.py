@@ -29,8 +29,9 @@ MOST_FILES: Final = 15
 BANNER: Final = re.compile(r"^\s*# ?(-{3,}|={3,})", re.MULTILINE)
 
 LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > operator | agent"
-PARTS: Final = "main > process > cli | shell > adapters | simulation > insight > core > api"
+PARTS: Final = "main > process > cli | plugin | shell > adapters | simulation > insight > core > api"
 PURE: Final = "insight, core and api do no I/O, know no clock and no library that does"
+PLUGIN: Final = "the plugin knows the cluster through kubectl alone"
 CYCLES: Final = "no import cycle between siblings anywhere"
 ADAPTERS: Final = "adapters do not know each other"
 PLANTED: Final = (
@@ -49,6 +50,7 @@ PLANTED: Final = (
         "from agentrollouts.adapters.cluster import errors",
         ADAPTERS,
     ),
+    ("agentrollouts/plugin/loading.py", "from agentrollouts.adapters.cluster import errors", PLUGIN),
     ("agentrollouts/shell/inputs/intake.py", "from agentrollouts.shell.effects import act", CYCLES),
     ("sandbox/isolation/kernel.py", "from sandbox.programs import web", CYCLES),
 )
@@ -126,7 +128,7 @@ def test_an_import_against_the_layers_is_reported(copied: Path, file: str, line:
     before = path.read_text()
     path.write_text(f"{before}\n{line}\n")
     command = [str(Path(sys.executable).with_name("lint-imports")), "--cache-dir", str(copied / "cache")]
-    environment = {**os.environ, "PYTHONPATH": str(copied)}
+    environment = {**os.environ, "PYTHONPATH": str(copied), "COLUMNS": "200"}
     report = subprocess.run(  # noqa: S603 our own linter
         command, cwd=copied, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,0 +1,71 @@
+"""Two releases and their bundles, from the cluster; by default the other one is stable, else the parent."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agentrollouts.plugin.kubectl import Kubectl, KubectlError, Manifest
+
+_BUNDLE: Final = "bundle.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A release with its `bundle.json`."""
+
+    release: str
+    text: str
+
+
+def pair(kubectl: Kubectl, release: str, other: str | None) -> tuple[Bundle, Bundle]:
+    """The bundle to compare with, and that of the release.
+
+    Raises:
+        KubectlError: one of them is not known.
+    """
+    names = [release, *([other] if other else [])]
+    started = kubectl.start("get", "agentreleases", *names, "--ignore-not-found", "--output=json")
+    rollouts = kubectl.json("get", "agentrollouts")["items"]
+    found = {each["metadata"]["name"]: each for each in started.list()}
+    records = {each["release"]: each for rollout in rollouts for each in _records(rollout)}
+    base = other or _base(release, found.get(release) or {}, rollouts)
+    if base not in found and base not in records:
+        found |= {base: kubectl.json("get", "agentrelease", base)}
+    snapshots = {each: _snapshot(each, found.get(each), records.get(each)) for each in (base, release)}
+    return _bundle(kubectl, base, snapshots[base]), _bundle(kubectl, release, snapshots[release])
+
+
+def _records(rollout: Manifest) -> list[dict[str, Any]]:
+    """What a rollout knows of releases, also of those that are deleted."""
+    status = rollout.get("status") or {}
+    kept = [status.get("stable"), status.get("canary"), *(status.get("history") or ())]
+    return [each for each in kept if each]
+
+
+def _base(release: str, manifest: Manifest, rollouts: list[Manifest]) -> str:
+    """The stable release of the same agent; the parent if the release is stable itself."""
+    for rollout in rollouts:
+        stable = ((rollout.get("status") or {}).get("stable") or {}).get("release")
+        known = {each["release"] for each in _records(rollout)}
+        is_ours = rollout["spec"].get("agent") == (manifest.get("spec") or {}).get("agent")
+        if stable and stable != release and (is_ours or release in known):
+            return str(stable)
+    parent = ((manifest.get("spec") or {}).get("parent") or {}).get("name")
+    if not parent:
+        raise KubectlError(f"{release}: has no stable release and no parent to compare it with; name one")
+    return str(parent)
+
+
+def _snapshot(name: str, manifest: Manifest | None, record: Manifest | None) -> str:
+    status = (manifest or {}).get("status") or {}
+    snapshot = (status.get("snapshot") or {}).get("name") or (record or {}).get("snapshot")
+    if not snapshot:
+        missing = "it has no snapshot yet" if manifest else "there is no such release in this namespace"
+        raise KubectlError(f"agentrelease {name}: {missing}")
+    return str(snapshot)
+
+
+def _bundle(kubectl: Kubectl, release: str, snapshot: str) -> Bundle:
+    data = kubectl.json("get", "configmap", snapshot).get("data") or {}
+    if _BUNDLE not in data:
+        raise KubectlError(f"configmap {snapshot}: has no {_BUNDLE}; apply AgentRelease {release} again")
+    return Bundle(release, data[_BUNDLE])

@@ -1,0 +1,1 @@
+"""The commands of the plugin: a module for each, imported when it runs."""
