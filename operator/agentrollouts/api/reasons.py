@@ -102,6 +102,7 @@ class Reason(StrEnum):
         "SwitchedOff",
         "A share of the traffic, or all of it, is sent elsewhere until someone switches the agent on.",
     )
+    ON_STANDBY = "OnStandby", "A standby serves in the place of stable, since a gate failed at rest."
     NO_HEALTHY_TARGET = "NoHealthyTarget", "There is no healthy release to roll back to."
     CAP_EXCEEDED = "CapExceeded", "The canary exceeded a cap."
 
@@ -246,6 +247,7 @@ class Reason(StrEnum):
     )
     ACTION_TAKEN = "ActionTaken", "An AgentRolloutAction took effect."
     ACTION_REFUSED = "ActionRefused", "An AgentRolloutAction had no effect."
+    STANDBY_NOT_READY = "StandbyNotReady", "A standby cannot serve in the place of stable."
     DETOUR_STARTED = "DetourStarted", "Traffic of the agent is sent elsewhere."
     DETOUR_ENDED = "DetourEnded", "The agent is switched on: its releases get the traffic again."
     ATTEMPT_STARTED = "AttemptStarted", "A new attempt began."

@@ -10,9 +10,10 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, is_off
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
-from agentrollouts.core.rollout.desired import Desired, Standing
+from agentrollouts.core.rollout.desired import Desired, Standing, standby_release
 from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.rollout.standbys import choice as standbys
 from agentrollouts.core.states import is_pending, is_progressing
 from agentrollouts.core.traffic.endpoints import is_ready
 
@@ -31,6 +32,8 @@ def switched_off(s: Situation) -> moves.Move | None:
 
 def _why(detour: Detour) -> str:
     """What stands in the way of everything that goes forward."""
+    if detour.standby:
+        return f"{detour.standby.release} serves in the place of stable. {detour.message}"
     return f"The agent is switched off. {detour.message}"
 
 
@@ -45,7 +48,12 @@ def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
     detour = s.status.detour
     if detour is None or is_return:
         return None
-    return Problem(Reason.SWITCHED_OFF, _why(detour))
+    return Problem(reason_of(detour), _why(detour))
+
+
+def reason_of(detour: Detour) -> Reason:
+    """A standby serves for a time; anything else lasts until someone ends it."""
+    return Reason.ON_STANDBY if detour.cause is DetourCause.STANDBY else Reason.SWITCHED_OFF
 
 
 def harmful(s: Situation) -> moves.Divert | None:
@@ -61,7 +69,7 @@ def harmful(s: Situation) -> moves.Divert | None:
 
 
 def last_resort(s: Situation, harm: str) -> moves.Divert | None:
-    """Stable fails, and there is no release to roll back to.
+    """Stable fails, and there is no release to roll back to: a standby serves, or else the fallback.
 
     Args:
         s: A rollout at rest.
@@ -69,7 +77,10 @@ def last_resort(s: Situation, harm: str) -> moves.Divert | None:
     """
     if not harm or s.spec.rollback.last_resort is not LastResort.FALLBACK or is_off(s.status):
         return None
-    return _divert(s, DetourCause.LAST_RESORT, f"{harm}; there is no release to roll back to")
+    record, message = standbys.find(s), f"{harm}; there is no release to roll back to"
+    move = _divert(s, DetourCause.LAST_RESORT, message)
+    standby = standby_release(record) if record else None
+    return moves.Divert(move.detour.copy_with(standby=standby))
 
 
 def _divert(s: Situation, cause: DetourCause, message: str, gate: str | None = None) -> moves.Divert:
@@ -92,6 +103,9 @@ def fix_of(s: Situation) -> ReleaseRecord | Problem | None:
     name = s.requests.switch_on.spec.release if s.requests.switch_on else None
     if name is None:
         return None
+    if s.status.detour and s.status.detour.cause is DetourCause.STANDBY:
+        why = "stable is not switched off; leave out release, and the attempt begins after that"
+        return Problem(Reason.REFUSED, why)
     requested = s.spec.release_ref.name
     if requested != name:
         return Problem(Reason.REFUSED, f"spec.releaseRef names {requested}, not {name}; change it first")
