@@ -8,6 +8,7 @@ import pytest
 from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.traffic import DetourCause
 from agentrollouts.core.conditions import STANDBY_NOT_READY, SWITCHED_OFF, find_condition
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
@@ -206,6 +207,27 @@ def test_a_standby_that_is_not_proven_is_not_used_and_a_drill_proves_it() -> Non
     tripped(world)
 
     assert served(world) == {OLDEST: 100}
+
+
+@pytest.mark.parametrize(("change", "is_used"), [("Narrowed", True), ("Minor", False)])
+def test_a_release_that_only_removes_tools_of_stable_needs_no_other_proof(
+    change: str,
+    is_used: bool,  # noqa: FBT001 a case
+) -> None:
+    """It was never shipped; what its author says of the version does not count."""
+    world = at_rest(OLD)
+    world.ship(OLDEST)
+    world.ask_for(OLD)
+    release = world.releases[OLDEST].to_json()
+    release["spec"]["parent"] = {"name": OLD}
+    release["status"]["diff"] = [{"component": "tools", "from": "1.0.0", "to": "1.1.0", "change": change}]
+    world.releases[OLDEST] = AgentRelease.model_validate(release)
+    world.settle()
+    assert (find_condition(world.status.conditions, STANDBY_NOT_READY) is None) == is_used
+
+    tripped(world)
+
+    assert served(world) == {OLDEST if is_used else OLD: 100}
 
 
 def test_only_a_standby_with_ready_endpoints_serves() -> None:

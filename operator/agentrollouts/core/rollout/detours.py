@@ -31,7 +31,7 @@ def switched_off(s: Situation) -> moves.Move | None:
 
 
 def _why(detour: Detour) -> str:
-    """What stands in the way of everything that goes forward."""
+    """Why nothing goes forward."""
     if detour.standby:
         return f"{detour.standby.release} serves in the place of stable. {detour.message}"
     return f"The agent is switched off. {detour.message}"
