@@ -24,13 +24,13 @@ def switched_off(s: Situation) -> moves.Move | None:
     if detour is None:
         return None
     if s.status.stable is None:
-        return moves.Supersede(_why(detour))
+        return moves.Supersede(in_the_way(detour))
     if s.requests.rollback or is_returning(s.status.canary, s.status):
         return None  # that person knows which release it is; and a return is a rollback itself
     return moves.RollBack(Trigger.SWITCH_OFF, Reason.SWITCHED_OFF, detour.message)
 
 
-def _why(detour: Detour) -> str:
+def in_the_way(detour: Detour) -> str:
     """Why nothing goes forward."""
     if detour.standby:
         return f"{detour.standby.release} serves in the place of stable. {detour.message}"
@@ -40,7 +40,7 @@ def _why(detour: Detour) -> str:
 def waits_for_switch_on(s: Situation) -> moves.Move | None:
     """A return to a healthy release is judged once it has the traffic."""
     detour = s.status.detour
-    return moves.StopClock(_why(detour)) if detour else None
+    return moves.StopClock(in_the_way(detour)) if detour else None
 
 
 def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
@@ -48,7 +48,7 @@ def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
     detour = s.status.detour
     if detour is None or is_return:
         return None
-    return Problem(reason_of(detour), _why(detour))
+    return Problem(reason_of(detour), in_the_way(detour))
 
 
 def reason_of(detour: Detour) -> Reason:

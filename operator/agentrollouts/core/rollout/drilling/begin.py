@@ -22,6 +22,7 @@ from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.workload import is_managed
 from agentrollouts.core.rollout.desired import Desired, Standing, missing_service
+from agentrollouts.core.rollout.detours import in_the_way
 from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.rollback_target import find_target
 from agentrollouts.core.rollout.situation import Situation
@@ -146,7 +147,7 @@ def _frozen(s: Situation) -> str | None:
 
 
 def _switched_off(s: Situation) -> str | None:
-    return f"the agent is switched off: {s.status.detour.message}" if s.status.detour else None
+    return in_the_way(s.status.detour) if s.status.detour else None
 
 
 def _repairing(s: Situation) -> str | None:
