@@ -86,7 +86,7 @@ def test_the_standby_has_the_place_of_stable_in_each_rule(
     builder = builder.having(detour=a_detour())
     routing = Routing(an_observation(builder, traffic={}))
 
-    written = [change.manifest for change in routing.state(builder.status).changes]  # type: ignore[union-attr]
+    written = [change.manifest for change in routing.state(builder.status).changes]
 
     assert written
     for manifest in written:
