@@ -35,7 +35,8 @@ def shares(weights: Weights) -> Weights:
 def percent_off(route: Manifest) -> int:
     """Percent of the requests that no release gets, as the mark of a detour on the route says."""
     text = (route["metadata"].get("annotations") or {}).get(MARK)
-    return int(json.loads(text)["percent"]) if text else 0
+    mark = json.loads(text) if text else {}
+    return 0 if "standby" in mark else int(mark.get("percent", 0))
 
 
 def fallback_of(spec: Manifest) -> str | None:

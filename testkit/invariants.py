@@ -48,7 +48,7 @@ def _check_traffic(
     """S1 and S4: weights sum to 100, or to what a detour leaves, and a latched attempt has no canary."""
     attempt, fallback = after.attempt, obs.rollout.spec.fallback
     elsewhere = {fallback.service.name} if fallback else set()
-    shares = {each.percent for each in (before.detour, after.detour) if each}
+    shares = {each.percent for each in (before.detour, after.detour) if each and not each.standby}
     _check_drill(before, after)
     for write in decision.writes:
         is_route = isinstance(write, Write) and write.manifest["kind"] in ROUTES
@@ -57,6 +57,10 @@ def _check_traffic(
             assert all(weight >= 0 for weight in weights.values()), weights
             total = sum(weights.values())
             assert total == 100 or (shares and total in left), weights
+            if after.detour and after.detour.standby:
+                served = {after.detour.standby.release, service_of(after.detour.standby.release)}
+                assert all(name in served for name, weight in weights.items() if weight), weights
+                continue
             if after.detour and after.detour.percent == 100:
                 assert all(name in elsewhere for name, weight in weights.items() if weight), weights
             if attempt is not None and attempt.state in LATCHED:
@@ -166,7 +170,9 @@ def _check_rise(obs: Observation, before: AgentRolloutStatus, after: AgentRollou
         healthy = {entry.digest for entry in before.history if entry.outcome is Outcome.HEALTHY}
         if new.kind is AttemptKind.DRILL:
             plan = spec.drill or Drill(every_seconds=YEAR)
-            assert (new.weight, new.digest in healthy) == (plan.weight, True), "a drill of something else"
+            standbys = {each.release_ref.name for each in spec.standby}
+            is_able = new.digest in healthy or (after.canary and after.canary.release in standbys)
+            assert (new.weight, bool(is_able)) == (plan.weight, True), "a drill of something else"
             return
         allowed = {100, _steps(obs, new.ladder)[0]} if new.digest in healthy else {_steps(obs, new.ladder)[0]}
         assert new.weight in allowed, (new.weight, allowed)

@@ -76,6 +76,7 @@ def test_agent_and_release_make_a_complete_plan() -> None:
             "hooksAfter": ["Breach", "Cap", "Timeout", "Action", "SwitchOff"],
         },
         "hooks": [],
+        "standby": [],
         "traffic": {},
         "metrics": {
             "source": "default",

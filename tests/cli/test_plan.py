@@ -87,6 +87,25 @@ def test_both_plans_are_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "proof (1% for 1 h): about 10 canary runs" in cautious
 
 
+def test_people_read_which_release_serves_instead_of_stable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For each standby its gates and its time; a gate that no standby names is refused."""
+    path, gate = tmp_path / "rollout.yaml", "{name: tool, template: error-rate, action: Standby}"
+    standby = {"releaseRef": {"name": "support-0.9.0"}, "gates": ["tool"], "returnAfterSeconds": 900}
+    text = ROLLOUT.replace("[{name: errors,", f"[{gate}, {{name: errors,") + "  watch: {}\n"
+    path.write_text(f"{text}  standby: {json.dumps([standby])}\n")
+
+    assert main(["plan", str(path), "--runs-per-hour", "1000"]) == 0
+    out = capsys.readouterr().out
+    assert "\n  tool: support-0.9.0 serves for 15 min, twice as long each time, up to 1 h\n" in out
+    assert main(["plan", str(path), "--runs-per-hour", "1000", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["standby"] == [standby]
+    path.write_text(text)
+    assert main(["plan", str(path), "--runs-per-hour", "1000"]) == 2
+    assert "must be named in `standby[].gates`" in capsys.readouterr().err
+
+
 def test_a_rate_of_ones_own_counts(rollout: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--rate` is as the gate speaks: errors for one, completed runs for the other."""
     main(["plan", rollout, "--runs-per-hour", "1000", "--rate", "errors=0.05", "--rate", "completion=0.95"])

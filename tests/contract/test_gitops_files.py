@@ -115,6 +115,9 @@ def everything(folder: Path) -> list[Manifest]:
     rollout = yaml.safe_load((folder / "rollout.yaml").read_text())
     rollout["spec"]["traffic"] = {"routePatch": {"name": "shop", "rule": "agent"}}
     rollout["spec"]["workload"] = {"deploymentRef": {"name": "support-agent"}, "port": 8080}
+    rollout["spec"]["gates"] = [{"name": "tool", "template": "error-rate", "action": "Standby"}]
+    rollout["spec"]["watch"] = {}
+    rollout["spec"]["standby"] = [{"releaseRef": {"name": "support-agent-4.1.0"}, "gates": ["tool"]}]
     rollout["spec"]["fallback"] = {"service": {"name": "support-agent-4-1-0", "port": 8080}}
     rollout["spec"]["hooks"] = [{"name": "undo", "at": "AfterRollback", "job": {"cronJob": "undo"}}]
     template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "support-agent"}}

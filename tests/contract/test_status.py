@@ -20,6 +20,7 @@ from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
+from agentrollouts.api.recovery.standby import StandbyRelease
 from agentrollouts.api.release import (
     AgentReleaseStatus,
     Change,
@@ -102,6 +103,13 @@ RELEASE_STATUS = AgentReleaseStatus(
     conditions=(READY,),
 )
 
+STANDBY = StandbyRelease(
+    release="support-agent-4.2.0-no-refunds",
+    version="4.2.0-no-refunds",
+    digest=DIGEST,
+    service=ServiceRef(name="support-agent-no-refunds", port=8080),
+    snapshot="support-agent-abababababababab",
+)
 RECORD = ReleaseRecord(
     release="status-1.0.0",
     version="1.0.0",
@@ -307,6 +315,9 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         by="dana@example.com",
         action="support-agent-q4v7m",
         since=NOW,
+        standby=STANDBY,
+        until=NOW,
+        trips=2,
     ),
     last_detour=LastDetour(
         id="4f2a91c0",
@@ -316,6 +327,8 @@ ROLLOUT_STATUS = AgentRolloutStatus(
         start_time=NOW,
         end_time=NOW,
         by="dana@example.com",
+        standby=STANDBY,
+        trips=2,
     ),
     hooks=(
         HookStatus(

@@ -197,6 +197,12 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
     )
     last.agents[OLD] = Behavior(failed=0.9)
     last.run(1200)
+    standby = {"releaseRef": {"name": OLDEST}, "gates": ["leak"], "returnAfterSeconds": 60}
+    spare = a_world_at_rest(
+        OLDEST, OLD, gates=[{**failing, "action": "Standby"}], watch={}, standby=[standby]
+    )
+    spare.agents[OLD] = Behavior(failed=0.9)
+    spare.run(1200)
 
     whole = {(ParentRef.__name__, name) for name in ParentRef.model_fields}  # written to the route as it is
     assert fields(AgentRolloutSpec).keys() - read - whole == set()

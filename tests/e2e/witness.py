@@ -59,6 +59,12 @@ class Version:
         return stable, canary
 
     @property
+    def in_stables_place(self) -> tuple[str, int]:
+        """Release and weight of stable, or of a standby, in a traffic ConfigMap."""
+        side = self._split["stable"]
+        return side["release"], side["weight"]
+
+    @property
     def attempt(self) -> int:
         """The number of the attempt that a traffic ConfigMap tells of."""
         return int(self._split["attempt"])

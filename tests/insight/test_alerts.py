@@ -13,6 +13,7 @@ from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
+from agentrollouts.api.recovery.standby import StandbyRelease
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.traffic import Detour, DetourCause
@@ -89,6 +90,21 @@ def degraded() -> RolloutBuilder:
         beyond_start_time=START,
     )
     return at_rest(watch={}).having(watched=(gate,))
+
+
+def on_standby() -> RolloutBuilder:
+    """A standby serves in the place of stable."""
+    standby = StandbyRelease(release=NEW, version="2.0.0", digest=f"sha256:{'b' * 64}", snapshot="snapshot")
+    detour = Detour(
+        id="4f2a91c1",
+        cause=DetourCause.STANDBY,
+        percent=100,
+        gate="errors",
+        message=SAID,
+        since=START,
+        standby=standby,
+    )
+    return at_rest().having(detour=detour)
 
 
 def detoured(percent: int) -> RolloutBuilder:
@@ -211,6 +227,17 @@ CASES: Final[dict[str, tuple[RolloutBuilder, Alert]]] = {
     "off": (
         detoured(100),
         an_alert(AlertName.SWITCHED_OFF, AlertSeverity.CRITICAL, OLD, timedelta(), "is switched off"),
+    ),
+    "on standby": (
+        on_standby(),
+        an_alert(
+            AlertName.ON_STANDBY,
+            AlertSeverity.WARNING,
+            NEW,
+            timedelta(),
+            "is served by a standby because errors failed",
+            SAID,
+        ),
     ),
     "partly off": (
         detoured(40),

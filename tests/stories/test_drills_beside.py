@@ -71,7 +71,7 @@ def test_no_drill_begins_while_the_agent_is_switched_off() -> None:
     world.rollout = world.rollout.replace(status=world.status.copy_with(next_drill_time=world.now))
     world.run(600)
 
-    assert drill(world).startswith("Refused: the agent is switched off: ")
+    assert drill(world).startswith("Refused: The agent is switched off. ")
     assert world.status.last_drill is None
 
     assert world.status.detour is not None

@@ -78,6 +78,7 @@ class OnFail(StrEnum):
     HOLD = "Hold"
     WARN = "Warn"
     SWITCH_OFF = "SwitchOff"
+    STANDBY = "Standby"
 
 
 class GateSource(ApiModel):
@@ -231,9 +232,10 @@ class Gate(ApiModel):
     whether stable recovered. Defaults to all stages that the type allows. A rollout needs at least one gate
     in Canary, unless a phase needs approval."""
     action: OnFail | None = None
-    """Consequence of a Fail: RollBack, Hold, Warn or SwitchOff. SwitchOff sends all traffic to `fallback` if
-    the release serves alone, as at rest with `watch`; beside stable, it is the same as RollBack. Defaults to
-    that of the severity."""
+    """Consequence of a Fail: RollBack, Hold, Warn, SwitchOff or Standby. SwitchOff sends all traffic to
+    `fallback` if the release serves alone, as at rest with `watch`. Standby sends it at rest to the first
+    entry of `standby` that names the gate. In an attempt, both are the same as RollBack, but SwitchOff also
+    switches off a first release. Defaults to that of the severity."""
     roll_back_after_seconds: Annotated[int, Field(ge=1, le=SECONDS_MAX)] | None = None
     """Time for which a Fail that holds may last before the canary is rolled back and quarantined, in seconds.
     An action of type Acknowledge extends it; a freeze, `paused` and an action of type Hold do not. Goes with
@@ -248,7 +250,8 @@ class Cap(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            cel("has(self.max) != has(self.maxPerRun)", "must have exactly one of `max` and `maxPerRun`")
+            cel("has(self.max) != has(self.maxPerRun)", "must have exactly one of `max` and `maxPerRun`"),
+            cel("self.action != 'Standby'", "`action: Standby` goes with gates, not with caps", "action"),
         )
     )
 

@@ -102,6 +102,7 @@ class Reason(StrEnum):
         "SwitchedOff",
         "A share of the traffic, or all of it, is sent elsewhere until someone switches the agent on.",
     )
+    ON_STANDBY = "OnStandby", "A standby serves in the place of stable, since a gate failed at rest."
     NO_HEALTHY_TARGET = "NoHealthyTarget", "There is no healthy release to roll back to."
     CAP_EXCEEDED = "CapExceeded", "The canary exceeded a cap."
 
@@ -253,6 +254,7 @@ class Reason(StrEnum):
     )
     ACTION_TAKEN = "ActionTaken", "An AgentRolloutAction took effect."
     ACTION_REFUSED = "ActionRefused", "An AgentRolloutAction had no effect."
+    STANDBY_NOT_READY = "StandbyNotReady", "A standby cannot serve in the place of stable."
     DETOUR_STARTED = "DetourStarted", "Traffic of the agent is sent elsewhere."
     DETOUR_ENDED = "DetourEnded", "The agent is switched on: its releases get the traffic again."
     ATTEMPT_STARTED = "AttemptStarted", "A new attempt began."
@@ -263,16 +265,10 @@ class Reason(StrEnum):
         "FuseBurning",
         "A gate that holds the attempt still fails; it rolls back soon unless someone acknowledges.",
     )
-    RECALLED = (
-        "Recalled",
-        "The rollout was created again; an earlier healthy release continues as stable.",
-    )
+    RECALLED = "Recalled", "The rollout was created again; an earlier healthy release is stable."
     PROMOTED = "Promoted", "The canary is healthy and became stable."
     ROLLBACK_STARTED = "RollbackStarted", "Traffic is being moved to the stable release."
-    NOT_ROLLED_BACK = (
-        "NotRolledBack",
-        "The write of a rollback is refused, so the release keeps its traffic; the operator retries.",
-    )
+    NOT_ROLLED_BACK = "NotRolledBack", "The write of a rollback is refused; the operator retries."
     ROLLBACK_LATE = "RollbackLate", "The rollback took longer than its budget."
     RECOVERED = "Recovered", "The metrics are as they were before the attempt."
     NOT_RECOVERED = "NotRecovered", "The metrics did not recover, so the cause is elsewhere."
@@ -288,10 +284,7 @@ class Reason(StrEnum):
 
     # Whether the members of a group ship and roll back together.
     GROUP_CONSISTENT = "GroupConsistent", "No member serves what it shipped together with a failed release."
-    GROUP_INCONSISTENT = (
-        "GroupInconsistent",
-        "A member still serves what it shipped together with a release that another member rolled back.",
-    )
+    GROUP_INCONSISTENT = "GroupInconsistent", "A member serves what it shipped together with a failed release."
 
     # Why a rollback was requested although no gate failed.
     GROUP_ROLLBACK = "GroupRollback", "Another member of the group rolled back what was shipped with it."

@@ -161,7 +161,7 @@ class ComponentDiff(ApiModel):
     """Version in this release. Absent if the component was removed."""
     change: Change
     """Kind of change. Major, Minor or Patch, by version; ContentOnly if only the content differs; Added;
-    Removed; for permissions Widened or Narrowed."""
+    Removed; for permissions Widened or Narrowed; for tools Narrowed if tools were only removed."""
 
 
 class SnapshotRef(ApiModel):

@@ -20,6 +20,7 @@ from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.recovery.drill import Drill
 from agentrollouts.api.recovery.hooks import MAX_HOOKS, Hook
+from agentrollouts.api.recovery.standby import MAX_STANDBYS, STANDBY_RULES, Standby
 from agentrollouts.api.release import ReleaseRef
 from agentrollouts.api.rollback import Rollback
 from agentrollouts.api.status import AgentRolloutStatus
@@ -163,6 +164,23 @@ class AgentRolloutSpec(ApiModel):
                 "their runs",
                 "metrics.labels.cohort",
             ),
+            cel(
+                "!has(self.standby) || self.standby.all(s, s.gates.all(n, "
+                "self.gates.exists(g, g.name == n && has(g.action) && g.action == 'Standby')))",
+                "`standby[].gates` must contain only names from `gates`, of gates with `action: Standby`",
+                "standby",
+            ),
+            cel(
+                "self.gates.all(g, !has(g.action) || g.action != 'Standby' || "
+                "(has(self.standby) && self.standby.exists(s, g.name in s.gates)))",
+                "a gate with `action: Standby` must be named in `standby[].gates`",
+                "gates",
+            ),
+            cel(
+                "!has(self.standby) || self.standby.size() == 0 || has(self.watch)",
+                "`standby` needs `watch`, which finds that stable fails",
+                "standby",
+            ),
             cel("self.agent == oldSelf.agent", "`agent` is immutable; create a new AgentRollout", "agent"),
         )
     )
@@ -227,6 +245,11 @@ class AgentRolloutSpec(ApiModel):
     fallback: Fallback | None = None
     """What answers while a detour sends traffic elsewhere: after an action of type SwitchOff, or a gate or
     cap with `action: SwitchOff`. If absent, the gateway answers with an error, such as 503."""
+    standby: Annotated[
+        tuple[Standby, ...], Field(max_length=MAX_STANDBYS, json_schema_extra=STANDBY_RULES)
+    ] = ()
+    """Releases that serve in the place of stable while a gate with `action: Standby` fails at rest. The first
+    that names the gate, is proven and has a ready endpoint is used. At most 8. Defaults to none."""
     workload: Workload | None = None
     """Deployment that the operator copies for each release without `serving`. A release with `serving` brings
     agents of its own. If absent, every release does."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.attempt import When
 from agentrollouts.api.gates import Better
+from agentrollouts.api.recovery.standby import Standby
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.cli.mistakes import WrongUseError, problems
 from agentrollouts.cli.readiness import Recovery, Releases, recovery, releases_of
@@ -30,16 +31,19 @@ WRONG_USE: Final = 2
 def run_plan(options: argparse.Namespace) -> int:
     """Print the forecast; 2 where the rollout or an argument is wrong."""
     try:
-        phases, cautious, suggestions, prepared = _forecast(options)
+        spec, releases = _read(options.file)
+        phases, cautious, suggestions, prepared = _forecast(spec, releases, options)
     except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
     if options.json:
         after: dict[str, Any] = {"afterRollback": [_as_json(phase) for phase in cautious]} if cautious else {}
-        after = {**after, "recovery": prepared.as_json(), "advice": suggestions}
+        if spec.standby:
+            after["standby"] = [each.to_json() for each in spec.standby]
+        after |= {"recovery": prepared.as_json(), "advice": suggestions}
         print(json.dumps({"phases": [_as_json(phase) for phase in phases], **after}))
     else:
-        print(_as_text(phases, cautious, suggestions, options.runs_per_hour))
+        print(_as_text(spec, phases, cautious, suggestions, options.runs_per_hour))
         print(f"\n{prepared.as_text()}")
     return 0
 
@@ -48,10 +52,9 @@ _Forecasts = tuple[tuple[PhaseForecast, ...], tuple[PhaseForecast, ...], tuple[s
 """Of the phases, of those after a rollback if they are others, what to change, and points of a recovery."""
 
 
-def _forecast(options: argparse.Namespace) -> _Forecasts:
+def _forecast(spec: AgentRolloutSpec, releases: Releases, options: argparse.Namespace) -> _Forecasts:
     if not 0 < options.runs_per_hour < math.inf:
         raise WrongUseError("--runs-per-hour: must be more than 0")
-    spec, releases = _read(options.file)
     gates, refusals = resolve_all(spec)
     refused_caps = resolve_caps(spec).refusals
     wrong = (*refusals, *refused_caps, *check(spec, gates), *stable.check(spec, gates))
@@ -106,6 +109,7 @@ def _usual(
 
 
 def _as_text(
+    spec: AgentRolloutSpec,
     phases: Sequence[PhaseForecast],
     cautious: Sequence[PhaseForecast],
     suggestions: Sequence[str],
@@ -115,7 +119,15 @@ def _as_text(
     lines = [f"At {runs_per_hour:,.6g} runs an hour:", *_blocks(phases)]
     if cautious:
         lines += ["", "After a rollback, until a release is Healthy:", *_blocks(cautious)]
+    if spec.standby:
+        lines += ["", "At rest, if a gate of stable fails:", *map(_standby, spec.standby)]
     return "\n".join([*lines, "", "What to change:", *(f"- {each}" for each in suggestions or ["nothing"])])
+
+
+def _standby(standby: Standby) -> str:
+    seconds = _span(standby.return_after_seconds)
+    names = " or ".join(standby.gates)
+    return f"  {names}: {standby.release_ref.name} serves for {seconds}, twice as long each time, up to 1 h"
 
 
 def _blocks(phases: Sequence[PhaseForecast]) -> list[str]:

@@ -39,8 +39,17 @@ REQUIREMENT_UNMET: Final = "RequirementUnmet"
 """A warning, there only while it is True: another agent does not serve what the stable release requires."""
 SWITCHED_OFF: Final = "SwitchedOff"
 """There only while it is True: a detour sends traffic elsewhere."""
+STANDBY_NOT_READY: Final = "StandbyNotReady"
+"""A warning, there only while it is True: a standby could not serve in the place of stable."""
 WARNINGS: Final = frozenset(
-    {ROUTE_CONFLICT, SHARE_EXCEEDED, ANNOTATION_IGNORED, REQUIREMENT_UNMET, SWITCHED_OFF}
+    {
+        ROUTE_CONFLICT,
+        SHARE_EXCEEDED,
+        ANNOTATION_IGNORED,
+        REQUIREMENT_UNMET,
+        SWITCHED_OFF,
+        STANDBY_NOT_READY,
+    }
 )
 """Conditions whose True is what is wrong."""
 

@@ -91,6 +91,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.RECORDS_NOT_SERVED: _person("install the CustomResourceDefinition of AgentRolloutRecord"),
     Reason.HELD_BY_PERSON: _intended("create an action of type Resume"),
     Reason.SWITCHED_OFF: _person("create an action of type SwitchOn, as the message shows"),
+    Reason.ON_STANDBY: _itself("stable serves again at the time in the message"),
     Reason.AWAITING_APPROVAL: _intended("create an action of type Approve, as the message shows"),
     # The plan.
     Reason.INVALID_SPEC: _person("correct the field"),
@@ -124,6 +125,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     Reason.NO_READY_ENDPOINTS: _object("an endpoint of the Service becomes ready"),
     Reason.REQUIREMENT_UNMET: _object("the other agent serves a version within the range"),
     Reason.BREAKS_DEPENDENT: _object("the other agent serves a release whose range includes this version"),
+    Reason.STANDBY_NOT_READY: _object("correct what the message says of each standby"),
     # The traffic.
     Reason.APPLYING: _itself("the route shows the weights"),
     Reason.NOT_ROLLED_BACK: _person("remove what refuses the write; the operator retries")._replace(

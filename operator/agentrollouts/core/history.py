@@ -36,6 +36,7 @@ def kept(
     needed = _reachable(history, 1 + max(HEALTHY_KEPT, spec.rollback.max_walk_back), banned)
     needed |= {entry.number for entry in (last_word(history),) if entry}
     needed |= {entry.number for entry in history if entry.number in repaired}
+    needed |= _standbys(history, {each.release_ref.name for each in spec.standby})
     needed |= _drilled(history, {entry.digest for entry in history if entry.number in needed})
     others = [entry.number for entry in history[: spec.history_limit] if entry.number not in needed]
     chosen = needed | set(others[: MOST_ENTRIES - len(needed)])
@@ -49,6 +50,16 @@ def _reachable(history: tuple[HistoryEntry, ...], most: int, banned: Container[s
         is_able = entry.outcome is Outcome.HEALTHY and entry.digest not in banned
         if is_able and len(numbers) < most and was_healthy(entry.record, status):
             numbers.setdefault(entry.digest, entry.number)
+    return set(numbers.values())
+
+
+def _standbys(history: tuple[HistoryEntry, ...], names: Container[str]) -> set[int]:
+    """Numbers of the newest end of each standby as a release, and of its newest drill: they may prove it."""
+    numbers = {
+        (entry.release, entry.kind is AttemptKind.DRILL): entry.number
+        for entry in reversed(history)
+        if entry.release in names and (entry.kind is not AttemptKind.DRILL or _is_drill_result(entry))
+    }
     return set(numbers.values())
 
 

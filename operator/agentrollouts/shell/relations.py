@@ -61,6 +61,7 @@ def entries(key: Ref, manifest: Manifest) -> Iterator[Hashable]:
         yield from ((UNDER_WAY,), (UNDER_WAY, key.namespace))
     if key.kind == ROLLOUT:
         yield (Ref(RELEASE, key.namespace, (_spec(manifest).get("releaseRef") or {}).get("name") or ""),)
+        yield from ((Ref(RELEASE, key.namespace, name),) for name in _standbys(manifest))
         yield from ((named,) for named in _named(manifest))
 
 
@@ -175,6 +176,12 @@ def _named(manifest: Manifest) -> Iterator[Ref]:
     """The objects of other owners in which a rollout sets weights."""
     namespace = manifest["metadata"]["namespace"]
     return (Ref(kind, namespace, name) for kind, name in table.named(_spec(manifest).get("traffic") or {}))
+
+
+def _standbys(manifest: Manifest) -> Iterator[str]:
+    """Names of the releases that may serve in the place of stable."""
+    listed = _spec(manifest).get("standby") or ()
+    return (str((each.get("releaseRef") or {}).get("name") or "") for each in listed)
 
 
 def _spec(manifest: Manifest) -> Manifest:

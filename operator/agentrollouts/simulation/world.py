@@ -208,6 +208,11 @@ class World(ApiServer):
             now=self.now + self.skew,
             rollout=self.rollout,
             release=self.releases.get(self.rollout.spec.release_ref.name),
+            standbys={
+                each.release_ref.name: self.releases[each.release_ref.name]
+                for each in self.rollout.spec.standby
+                if each.release_ref.name in self.releases
+            },
             endpoints_ready=self.has_endpoints and self._answers(self.rollout.spec.release_ref.name),
             endpoints={service: self._answers(name) for service, name in self.services.items()},
             traffic=dict(self.traffic),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentrollouts.api.components import COMPONENTS as NAMES
 from agentrollouts.api.release import Change, ComponentDiff
 from agentrollouts.core.release.content import ConfigMapData
-from agentrollouts.core.release.diff import diff
+from agentrollouts.core.release.diff import diff, only_narrows
 from tests.core.release.releases import COMPONENTS, SMALL, bundle_of, with_part
 
 WHOLE = bundle_of(COMPONENTS, {"support-guardrails": ConfigMapData({})}).text
@@ -120,3 +120,41 @@ def test_diff_names_exactly_what_differs(before: dict[str, int], after: dict[str
 
     for parent, child in (sides, reversed(sides)):
         assert {line.component for line in diff(parent.text, child.text)} == expected
+
+
+def a_tool(name: str, version: str = "1.0.0") -> dict[str, Any]:
+    """A tool by its name."""
+    return {"name": name, "version": version}
+
+
+@pytest.mark.parametrize(
+    ("after", "change"),
+    [
+        ([a_tool("read")], Change.NARROWED),
+        ([], Change.NARROWED),
+        ([a_tool("refund")], Change.NARROWED),
+        ([a_tool("refund"), a_tool("read")], Change.MINOR),
+        ([a_tool("read", "1.1.0")], Change.MINOR),
+        ([a_tool("read"), a_tool("send")], Change.MINOR),
+        ([a_tool("read"), a_tool("refund"), a_tool("send")], Change.MINOR),
+    ],
+)
+def test_tools_that_were_only_removed_narrow(after: list[dict[str, Any]], change: Change) -> None:
+    """Another tool, or another version of one, is more than less of the same; then the version decides."""
+    before = bundle_of(with_part("tools", version="1.0.0", items=[a_tool("read"), a_tool("refund")])).text
+    changed = bundle_of(with_part("tools", version="1.1.0", items=after)).text
+
+    entries = diff(before, changed)
+
+    assert entries == (entry("tools", change, after="1.1.0"),)
+    assert only_narrows(entries) == (change is Change.NARROWED)
+
+
+def test_a_bundle_that_differs_in_anything_else_does_not_only_narrow() -> None:
+    """No difference is not less either; all tools can go, but not all permissions, which are limits."""
+    narrowed = (entry("permissions", Change.NARROWED), entry("tools", Change.REMOVED, after=None))
+    assert only_narrows(narrowed)
+    assert not only_narrows(())
+    assert not only_narrows((*narrowed, entry("prompt", Change.CONTENT_ONLY)))
+    assert not only_narrows((entry("permissions", Change.REMOVED, after=None),))
+    assert not only_narrows((entry("model", Change.NARROWED),))

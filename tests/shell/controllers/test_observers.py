@@ -21,7 +21,7 @@ from agentrollouts.shell.controllers.release import ReleaseObserver
 from agentrollouts.shell.controllers.rollout_observer import RolloutObserver
 from agentrollouts.shell.inputs.endpoints import SERVICE_LABEL
 from agentrollouts.shell.inputs.poller import Poller
-from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, START, service_of, snapshot_of
+from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, OLDEST, START, service_of, snapshot_of
 from testkit.builders.observations import owned_snapshots, shown
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import RolloutBuilder, a_rollout
@@ -97,6 +97,22 @@ def test_an_observation_holds_the_world_of_one_rollout() -> None:
         )
         assert (obs.release and obs.release.metadata.name, {*obs.traffic}) == (NEW, {ROUTE, CONFIG})
         assert obs.snapshots[snapshot_of(NEW)].owner_references[0].name == AGENT
+
+    run(scenario())
+
+
+def test_the_standbys_that_exist_are_seen_without_a_read() -> None:
+    """At rest, whether one could serve costs nothing."""
+
+    async def scenario() -> None:
+        standby = [{"releaseRef": {"name": name}, "gates": ["tool"]} for name in (OLDEST, NEW)]
+        eyes = Eyes(a_rollout(standby=standby).asking_for(OLD).serving(OLD))
+        for name in (OLD, OLDEST):
+            eyes.cache.put(as_watched(a_ready_release(name)))
+        obs = await eyes.look()
+        assert [release.metadata.name for release in obs.standbys.values()] == [OLDEST]
+        assert {*obs.standbys} == {OLDEST}
+        assert eyes.api.reads == []
 
     run(scenario())
 

@@ -24,7 +24,7 @@ from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.action.people import Authority, of_phase, waivers_of, why_not
-from agentrollouts.core.containment.detour import ALL, id_of, where
+from agentrollouts.core.containment.detour import ALL, id_of, share_off, where
 from agentrollouts.core.states import LATCHED, current_phase
 
 
@@ -188,7 +188,7 @@ def _switch_off(action: AgentRolloutAction, status: AgentRolloutStatus, desk: De
     """The same detour however often it is taken: the route can be marked with it before the ledger has it."""
     spec, current = action.spec, status.detour
     percent, identity = spec.percent or ALL, id_of(action.metadata.uid)
-    if current and current.percent >= percent and current.id != identity:
+    if current and share_off(status) >= percent and current.id != identity:
         message = f"{current.percent}% is off by detour {current.id} already"
         return Fact(status, message, Reason.NOTHING_TO_DO)
     why = desk.indivisible or ("" if status.stable else "no release is stable yet, so nothing gets the rest")

@@ -38,7 +38,7 @@ from agentrollouts.core.metrics.reader import NOTHING_YET, tabulate
 from agentrollouts.core.metrics.table import Table
 from agentrollouts.core.states import is_progressing
 
-_ACTIONS = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK, OnFail.HOLD, OnFail.WARN)
+_ACTIONS = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK, OnFail.STANDBY, OnFail.HOLD, OnFail.WARN)
 _SEVERITIES = tuple(Severity)
 
 

@@ -18,6 +18,7 @@ from agentrollouts.core.analysis.caps import ResolvedCap, current_caps
 from agentrollouts.core.analysis.gate_status import comparable, judged_with, to_status
 from agentrollouts.core.analysis.observed import Observed
 from agentrollouts.core.attempt.segments import fresh
+from agentrollouts.core.containment.detour import on_standby
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import labels_of
@@ -42,8 +43,13 @@ def can_be_watched(gate: ResolvedGate) -> bool:
 
 
 def check(spec: AgentRolloutSpec, gates: Iterable[ResolvedGate]) -> Iterable[Refusal]:
-    """The names in `watch.gates` that no gate can answer to."""
-    able = {gate.name for gate in gates if can_be_watched(gate)}
+    """The names in `watch.gates` that no gate can answer to, and standbys that no gate can request."""
+    resolved = tuple(gates)
+    able = {gate.name for gate in resolved if can_be_watched(gate)}
+    for index, gate in enumerate(spec.gates):
+        if gate.action is OnFail.STANDBY and gate.name in {each.name for each in resolved} - able:
+            why = "`Standby` is for a gate that is evaluated at rest; add `limit` or `maxCount`"
+            yield Refusal(f"spec.gates[{index}].action", why)
     for index, name in enumerate((spec.watch and spec.watch.gates) or ()):
         if name not in able:
             yield Refusal(
@@ -61,7 +67,11 @@ def gates_at_rest(
     return tuple(
         replace(gate, no_data=NoDataPolicy.HOLD)
         for gate in gates
-        if can_be_watched(gate) and (gate.name in named if named else _severity(gate) is Severity.CRITICAL)
+        if can_be_watched(gate)
+        and (
+            gate.own_action is OnFail.STANDBY
+            or (gate.name in named if named else _severity(gate) is Severity.CRITICAL)
+        )
     )
 
 
@@ -84,21 +94,23 @@ def plan(
     spec, due = obs.rollout.spec, gates_at_rest(obs.rollout.spec, status, gates)
     if status.stable is None or not is_watched(spec, status) or not (due or caps):
         return None
-    namespace, release = obs.rollout.metadata.namespace, status.stable.release
+    serving = on_standby(status) or status.stable
+    namespace, release = obs.rollout.metadata.namespace, serving.release
     return plan_queries(
         due,
         Subject(namespace, spec.agent, release, None, labels_of(spec), alone=True),
-        counting_start=_start(status, status.stable, obs.now),
+        counting_start=_start(status, serving, obs.now),
         warmup_seconds=0,
         caps=[source for cap in caps for source in cap.sources],
     )
 
 
-def _start(status: AgentRolloutStatus, stable: ReleaseRecord, now: datetime) -> datetime:
+def _start(status: AgentRolloutStatus, serving: ReleaseRecord, now: datetime) -> datetime:
     """Nor does anything count from before a detour, which would start it again as soon as it ends."""
     hour = now.replace(minute=0, second=0, microsecond=0) - LONGEST
     switched_on = status.last_detour.end_time if status.last_detour else hour
-    return max(stable.healthy_time or hour, switched_on, hour)
+    began = status.detour.since if status.detour and status.detour.standby else hour
+    return max(serving.healthy_time or hour, switched_on, began, hour)
 
 
 def judge(

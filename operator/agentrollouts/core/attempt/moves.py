@@ -166,6 +166,15 @@ class Divert:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """A standby has served its time, or no longer answers: stable gets the traffic again."""
+
+    ended: LastDetour
+    """The detour that it ends."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShipInstead:
     """A detour ends with another release: it begins as the first one, and stable is in quarantine."""
 
@@ -253,6 +262,7 @@ Move = (
     | RollBack
     | RollBackStable
     | Divert
+    | Return
     | ShipInstead
     | Verify
     | Conclude

@@ -50,7 +50,11 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
         case moves.Replan() | moves.Rewatch():
             return _follow_new_plan(progress, move)
         case moves.Divert(detour):
-            return progress.then(detour=detour)
+            away = progress.then(detour=detour)
+            return away.then(watched=(), caps=()) if detour.standby else away  # they are about stable
+        case moves.Return(ended, message):
+            done = progress.then(detour=None, last_detour=ended, watched=(), caps=())
+            return done.tell(Reason.DETOUR_ENDED, message)
         case moves.ShipInstead(record, ended):
             return _begin(rollback.switched_off(progress, ended), record, State.INITIAL)
         case moves.RollBack() | moves.RollBackStable() | moves.Verify() | moves.Conclude() | moves.Prove():

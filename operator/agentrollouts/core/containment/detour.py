@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import Detour, DetourCause, LastDetour
 
 ALL: Final = 100
@@ -29,12 +29,26 @@ def _hashed(text: str) -> str:
 
 
 def share_off(status: AgentRolloutStatus) -> int:
-    """Percent of the traffic that no release gets."""
-    return status.detour.percent if status.detour else 0
+    """Percent of the traffic that no release gets; 0 while a standby serves."""
+    return status.detour.percent if status.detour and status.detour.standby is None else 0
 
 
-def where(rollout: AgentRollout, percent: int) -> str:
+def on_standby(status: AgentRolloutStatus) -> ReleaseRecord | None:
+    """The release that serves in the place of stable; None without one."""
+    standby = status.detour.standby if status.detour else None
+    return ReleaseRecord(**dict(standby)) if standby else None
+
+
+def with_standby(status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """The status as the traffic has to show it: with the standby in the place of stable."""
+    standby = on_standby(status)
+    return status.copy_with(stable=standby) if standby else status
+
+
+def where(rollout: AgentRollout, percent: int, standby: str = "") -> str:
     """What becomes of that share, as a clause."""
+    if standby:
+        return f"all traffic goes to {standby}, a standby"
     share, spec = "all traffic" if percent == ALL else f"{percent}% of the traffic", rollout.spec
     if spec.fallback:
         return f"{share} goes to Service {spec.fallback.service.name}"
@@ -51,12 +65,24 @@ def is_off(status: AgentRolloutStatus) -> bool:
 def begun(status: AgentRolloutStatus, detour: Detour) -> AgentRolloutStatus:
     """The status with that detour, unless as much is off already.
 
-    A detour that is raised is another one: who wants to end the smaller one did not mean this.
+    A detour that is raised is another one: who wants to end the smaller one did not mean this. Any other
+    replaces a standby, and a standby only a standby.
     """
-    return status if detour.percent <= share_off(status) else status.copy_with(detour=detour)
+    current = status.detour
+    if detour.standby is None:
+        return status if detour.percent <= share_off(status) else status.copy_with(detour=detour)
+    is_newer = current is None or (current.standby is not None and current.since < detour.since)
+    return status.copy_with(detour=detour) if is_newer else status
 
 
-def ended(status: AgentRolloutStatus, by: str, now: datetime) -> AgentRolloutStatus:
+def begins(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
+    """Whether the next status sends traffic elsewhere and the persisted one does not, or to another place."""
+    old, new = before.detour, after.detour
+    is_moved = new is not None and new.standby is not None and (old is None or old.id != new.id)
+    return is_moved or share_off(after) > share_off(before)
+
+
+def ended(status: AgentRolloutStatus, by: str | None, now: datetime) -> AgentRolloutStatus:
     """The status without its detour, which it remembers; what was measured before it proves nothing now."""
     detour = status.detour
     if detour is None:
@@ -69,6 +95,8 @@ def ended(status: AgentRolloutStatus, by: str, now: datetime) -> AgentRolloutSta
         start_time=detour.since,
         end_time=now,
         by=by,
+        standby=detour.standby,
+        trips=detour.trips,
     )
     return status.copy_with(detour=None, last_detour=last, watched=(), caps=())
 

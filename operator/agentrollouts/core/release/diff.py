@@ -5,8 +5,8 @@ AgentRelease may be gone long before; so both sides are texts of `bundle.json`.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from semantic_version import Version
 
@@ -24,7 +24,8 @@ def diff(parent: str, bundle: str) -> tuple[ComponentDiff, ...]:
 
     Returns:
         One entry for each component that differs. Which change it is follows from the versions, since they
-        are what an author says of a change; for permissions from the scopes, since those are what it does.
+        are what an author says of a change; for permissions from the scopes, since those are what it does,
+        and for tools that were only removed from the tools.
     """
     before, after = without_nulls(json.loads(parent)), without_nulls(json.loads(bundle))
     return tuple(
@@ -46,8 +47,8 @@ def _change(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any
         return Change.ADDED
     if after is None:
         return Change.REMOVED
-    scopes = _change_of_scopes(before, after) if name == "permissions" else None
-    return scopes or _change_of_version(Version(before["version"]), Version(after["version"]))
+    known = _BY_CONTENT[name](before, after) if name in _BY_CONTENT else None
+    return known or _change_of_version(Version(before["version"]), Version(after["version"]))
 
 
 def _change_of_scopes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change | None:
@@ -59,6 +60,31 @@ def _change_of_scopes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ch
     if old is None or new is None or old == new:
         return None
     return Change.NARROWED if new < old else Change.WIDENED
+
+
+def _change_of_tools(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change | None:
+    """Narrowed where tools were removed and nothing else differs but the version of the set."""
+    old, new = before.get("items") or [], after.get("items") or []
+    others = {"version", "items"}
+    is_same = {k: v for k, v in before.items() if k not in others} == {
+        k: v for k, v in after.items() if k not in others
+    }
+    is_part = len(new) < len(old) and all(tool in old for tool in new)
+    return Change.NARROWED if is_same and is_part else None
+
+
+_BY_CONTENT: Final = {"permissions": _change_of_scopes, "tools": _change_of_tools}
+"""Components of which the content says more than the version."""
+
+
+def only_narrows(entries: Iterable[ComponentDiff]) -> bool:
+    """Whether a bundle can do less than its parent, and differs in nothing else."""
+    listed = tuple(entries)
+    return bool(listed) and all(
+        (entry.change is Change.NARROWED and entry.component in _BY_CONTENT)
+        or (entry.component == "tools" and entry.change is Change.REMOVED)
+        for entry in listed
+    )
 
 
 def _scopes(permissions: Mapping[str, Any]) -> frozenset[str] | None:

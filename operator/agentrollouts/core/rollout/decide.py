@@ -29,6 +29,7 @@ from agentrollouts.core.rollout.drilling import begin, course
 from agentrollouts.core.rollout.neighbors.group import failed_at_rest, failed_on_trial
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.situation import Situation, assess
+from agentrollouts.core.rollout.standbys import course as standbys
 from agentrollouts.core.states import is_pending, is_progressing
 
 Check = Callable[[Situation], moves.Move | None]
@@ -79,6 +80,7 @@ PROGRESSING: Final[tuple[Check, ...]] = (
     terminating.canary_returns,  # its rollout is being deleted, so its plan no longer matters
     progressing.superseded,  # this canary is no longer desired; its plan, pauses and gates do not matter
     progressing.plan_changed,  # before any hold, which would be about the old plan
+    standbys.ends,  # a standby has served its time, or no longer answers
     detours.waits_for_switch_on,  # what is left is a return, which has no traffic to be judged by
     requested.held_by_person,  # a person's hold is named before any other
     progressing.paused,  # so is a pause in Git
@@ -105,6 +107,8 @@ PENDING: Final[tuple[Check, ...]] = (
     predecessor_known,  # what a predecessor knew comes before any decision made without it
     detours.harmful,  # what serves alone must not serve
     idle.stable_rolls_back_first,  # stable is being rolled back: the pending release can wait
+    standbys.ends,  # a standby has served its time, or no longer answers
+    standbys.stands_by,  # a release that can do less serves for a while
     idle.last_resort,  # and without a release to roll back to, the fallback is left
     terminating.begins_nothing,  # the rollout is being deleted
     idle.release_unknown,  # a name may be known again in a moment
@@ -121,6 +125,8 @@ IDLE: Final[tuple[Check, ...]] = (
     detours.harmful,  # what serves alone must not serve
     proof.proved,  # the cause of the last rollback while idle is known now
     idle.stable_failed,  # then the metrics of stable itself, where `spec.watch` enables them
+    standbys.ends,  # a standby has served its time, or no longer answers
+    standbys.stands_by,  # a release that can do less serves for a while
     idle.last_resort,  # without a release to roll back to, the fallback is left
     terminating.rests,  # the rollout is being deleted, and stable serves until it is gone
     idle.agent_taken,  # of two rollouts of one agent only the older one ships

@@ -29,10 +29,12 @@ from agentrollouts.core.conditions import (
     REQUIREMENT_UNMET,
     ROUTE_CONFLICT,
     SHARE_EXCEEDED,
+    STANDBY_NOT_READY,
     SWITCHED_OFF,
     set_condition,
     without_condition,
 )
+from agentrollouts.core.containment.detour import begins
 from agentrollouts.core.effects import Creation, Deletion, Effect, Event
 from agentrollouts.core.metrics.evidence import EvidenceQuery
 from agentrollouts.core.metrics.poll import Poll
@@ -66,11 +68,13 @@ from agentrollouts.core.rollout.requests.answering import Answer, answers, noted
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.snapshot_facts import fact_writes
 from agentrollouts.core.rollout.snapshot_owners import lost_records, owner_writes
+from agentrollouts.core.rollout.standbys import course as standbys
+from agentrollouts.core.rollout.standbys.reporting import not_ready
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import endpoints
 from agentrollouts.core.traffic.drift import restorations
 from agentrollouts.core.traffic.latch import is_latched
-from agentrollouts.core.traffic.state import TrafficState, begins_detour
+from agentrollouts.core.traffic.state import TrafficState
 from agentrollouts.core.workload.plan import Workloads
 from agentrollouts.core.workload.template import workload_name
 
@@ -181,7 +185,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
 def _goes_first(s: Situation, status: AgentRolloutStatus) -> bool:
     """Whether the route is written before the status: for what takes traffic away, and nothing else."""
     is_back = is_latched(status) and not s.routing.ends_detour(status)
-    return is_back or begins_detour(s.obs.status, status)
+    return is_back or begins(s.obs.status, status)
 
 
 def _without_written(
@@ -220,6 +224,7 @@ def _conditions(
         RECORDED: not_recorded(s.obs),
         REQUIREMENT_UNMET: requirement_unmet(s.obs),
         SWITCHED_OFF: switched_off(s, status),
+        STANDBY_NOT_READY: not_ready(s),
         GROUP_CONSISTENT: group_consistent(s.obs, status.copy_with(conditions=conditions)),
         DATA_RECOVERED: data_recovered(s, status),
     }
@@ -244,7 +249,7 @@ def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
     A hold for them would else end and begin again without a pause, where they are not watched.
     """
     if not is_progressing(s.obs.status):
-        return idle.unsure_of(s) | begin.unsure_of(s)
+        return idle.unsure_of(s) | begin.unsure_of(s) | standbys.unsure_of(s)
     if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
         return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
     return frozenset()
@@ -265,6 +270,7 @@ def _wake_at(
         deserted,
         s.now + idle.TARGET_POLL if s.requests.switch_on else None,
         edge,
+        standbys.wake_time(s, status),
         *others,
         None if is_under_way(status) else begin.wake_time(s, status.next_drill_time),
     )

@@ -5,14 +5,17 @@ anything else that could be missing.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
 
 from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.standby import LONGEST, StandbyRelease
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
+from agentrollouts.api.traffic import Detour
 from agentrollouts.core.attempt.ladder import counted
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash
@@ -20,7 +23,7 @@ from agentrollouts.core.conditions import READY, find_condition
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_drill, was_healthy
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.states import is_under_way
+from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.workload.template import service_of
 
 
@@ -55,10 +58,36 @@ def desired_release(obs: Observation) -> Desired | Problem:
     A `Problem` is the answer where no digest is known: the release is missing, not ready or of another agent.
     """
     rollout, status = obs.rollout, obs.status
-    record = _by_name(rollout.spec.release_ref.name, status) or _from_object(rollout, obs.release)
+    name = rollout.spec.release_ref.name
+    record = _by_name(name, status) or _from_object(rollout, name, obs.release, "spec.releaseRef")
     return (
         record if isinstance(record, Problem) else Desired(_classify(record, obs.written or rollout), record)
     )
+
+
+def standby_record(obs: Observation, name: str) -> ReleaseRecord | Problem:
+    """The release that an entry of `spec.standby` names, as it would be served."""
+    found = _by_name(name, obs.status)
+    return found or _from_object(obs.rollout, name, obs.standbys.get(name), "spec.standby")
+
+
+def credible(obs: Observation, mark: Detour | None) -> Detour | None:
+    """The mark on a traffic object; None for a standby that is not one of the spec, or lasts too long.
+
+    Anyone who may edit the route can write a mark, and must not choose what serves by it.
+    """
+    if mark is None or mark.standby is None:
+        return mark
+    names = {each.release_ref.name for each in obs.rollout.spec.standby}
+    record = standby_record(obs, mark.standby.release) if mark.standby.release in names else None
+    is_known = isinstance(record, ReleaseRecord) and mark.standby == standby_release(record)
+    is_short = mark.until is None or mark.until <= min(mark.since, obs.now) + timedelta(seconds=LONGEST)
+    return mark if is_known and is_short and not is_progressing(obs.status) else None
+
+
+def standby_release(record: ReleaseRecord) -> StandbyRelease:
+    """A release as a detour names it."""
+    return StandbyRelease(**{name: getattr(record, name) for name in StandbyRelease.model_fields})
 
 
 def about_to_start(obs: Observation) -> ReleaseRecord | None:
@@ -140,28 +169,29 @@ def _by_name(name: str, status: AgentRolloutStatus) -> ReleaseRecord | None:
     return next((record for record in (*present, *past) if record.release == name), None)
 
 
-def _from_object(rollout: AgentRollout, release: AgentRelease | None) -> ReleaseRecord | Problem:
-    name = rollout.spec.release_ref.name
+def _from_object(
+    rollout: AgentRollout, name: str, release: AgentRelease | None, field: str
+) -> ReleaseRecord | Problem:
     if release is None:
         return Problem(
             Reason.RELEASE_NOT_FOUND,
-            f"spec.releaseRef: no AgentRelease {name} in namespace {rollout.metadata.namespace}; "
+            f"{field}: no AgentRelease {name} in namespace {rollout.metadata.namespace}; "
             "create it or name another",
         )
     if release.spec.agent != rollout.spec.agent:
         return Problem(
             Reason.AGENT_MISMATCH,
-            f"spec.releaseRef: release {name} is for agent {release.spec.agent}, "
+            f"{field}: release {name} is for agent {release.spec.agent}, "
             f"but this rollout is for {rollout.spec.agent}",
         )
     status = release.status
     ready = find_condition(status.conditions, READY)
     if ready is None:
-        return Problem(Reason.PENDING, f"spec.releaseRef: release {name} has not been read yet")
+        return Problem(Reason.PENDING, f"{field}: release {name} has not been read yet")
     is_ready = ready.status is ConditionStatus.TRUE
     if not is_ready or status.digest is None or status.snapshot is None:
         why = f": {ready.message}" if ready.message else ""
-        return Problem(Reason.RELEASE_NOT_READY, f"spec.releaseRef: release {name} is not ready{why}")
+        return Problem(Reason.RELEASE_NOT_READY, f"{field}: release {name} is not ready{why}")
     record = ReleaseRecord(
         release=name,
         version=release.spec.version,

@@ -10,9 +10,10 @@ from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, is_off
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.history import is_returning
-from agentrollouts.core.rollout.desired import Desired, Standing
+from agentrollouts.core.rollout.desired import Desired, Standing, standby_release
 from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.rollout.standbys import choice as standbys
 from agentrollouts.core.states import is_pending, is_progressing
 from agentrollouts.core.traffic.endpoints import is_ready
 
@@ -23,21 +24,23 @@ def switched_off(s: Situation) -> moves.Move | None:
     if detour is None:
         return None
     if s.status.stable is None:
-        return moves.Supersede(_why(detour))
+        return moves.Supersede(in_the_way(detour))
     if s.requests.rollback or is_returning(s.status.canary, s.status):
         return None  # that person knows which release it is; and a return is a rollback itself
     return moves.RollBack(Trigger.SWITCH_OFF, Reason.SWITCHED_OFF, detour.message)
 
 
-def _why(detour: Detour) -> str:
-    """Why nothing moves forward."""
+def in_the_way(detour: Detour) -> str:
+    """Why nothing goes forward."""
+    if detour.standby:
+        return f"{detour.standby.release} serves in the place of stable. {detour.message}"
     return f"The agent is switched off. {detour.message}"
 
 
 def waits_for_switch_on(s: Situation) -> moves.Move | None:
     """A return to a healthy release is judged once it has the traffic."""
     detour = s.status.detour
-    return moves.StopClock(_why(detour)) if detour else None
+    return moves.StopClock(in_the_way(detour)) if detour else None
 
 
 def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
@@ -45,7 +48,12 @@ def obstacle(s: Situation, *, is_return: bool) -> Problem | None:
     detour = s.status.detour
     if detour is None or is_return:
         return None
-    return Problem(Reason.SWITCHED_OFF, _why(detour))
+    return Problem(reason_of(detour), in_the_way(detour))
+
+
+def reason_of(detour: Detour) -> Reason:
+    """A standby serves for a time; anything else lasts until someone ends it."""
+    return Reason.ON_STANDBY if detour.cause is DetourCause.STANDBY else Reason.SWITCHED_OFF
 
 
 def harmful(s: Situation) -> moves.Divert | None:
@@ -61,7 +69,7 @@ def harmful(s: Situation) -> moves.Divert | None:
 
 
 def last_resort(s: Situation, harm: str) -> moves.Divert | None:
-    """Stable fails, and there is no release to roll back to.
+    """Stable fails, and there is no release to roll back to: a standby serves, or else the fallback.
 
     Args:
         s: A rollout at rest.
@@ -69,7 +77,10 @@ def last_resort(s: Situation, harm: str) -> moves.Divert | None:
     """
     if not harm or s.spec.rollback.last_resort is not LastResort.FALLBACK or is_off(s.status):
         return None
-    return _divert(s, DetourCause.LAST_RESORT, f"{harm}; there is no release to roll back to")
+    record, message = standbys.find(s), f"{harm}; there is no release to roll back to"
+    move = _divert(s, DetourCause.LAST_RESORT, message)
+    standby = standby_release(record) if record else None
+    return moves.Divert(move.detour.copy_with(standby=standby))
 
 
 def _divert(s: Situation, cause: DetourCause, message: str, gate: str | None = None) -> moves.Divert:
@@ -92,6 +103,9 @@ def fix_of(s: Situation) -> ReleaseRecord | Problem | None:
     name = s.requests.switch_on.spec.release if s.requests.switch_on else None
     if name is None:
         return None
+    if s.status.detour and s.status.detour.cause is DetourCause.STANDBY:
+        why = "stable is not switched off; leave out release, and the attempt begins after that"
+        return Problem(Reason.REFUSED, why)
     requested = s.spec.release_ref.name
     if requested != name:
         return Problem(Reason.REFUSED, f"spec.releaseRef names {requested}, not {name}; change it first")

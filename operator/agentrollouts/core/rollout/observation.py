@@ -35,6 +35,8 @@ class Observation:
     """The rollout with all its phases, where `rollout` has only those that count."""
     release: AgentRelease | None = None
     """The release that `spec.releaseRef` names; None if no such object exists."""
+    standbys: Mapping[str, AgentRelease] = field(default_factory=dict)
+    """The releases that `spec.standby` names, by name; without those that do not exist."""
     endpoints_ready: bool | None = None
     """Whether that release's service has a ready endpoint.
 

@@ -22,7 +22,7 @@ from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds,
 from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.containment.detour import adopted
 from agentrollouts.core.effects import Problem
-from agentrollouts.core.rollout.desired import Desired, desired_release, missing_service
+from agentrollouts.core.rollout.desired import Desired, credible, desired_release, missing_service
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.switching_on import switched_on
 from agentrollouts.core.states import base_state
@@ -148,7 +148,7 @@ def assess(obs: Observation) -> Situation:
     if weights and traffic.is_shown:
         split = WeightsStatus(stable=weights.stable, canary=weights.canary)
         status = confirmed(status, split, obs.now, is_applied=report.problem is None)
-    status = adopted(status, routing.detour())
+    status = adopted(status, credible(obs, routing.detour()))
     indivisible = routing.indivisible()
     desk = Desk(obs.rollout, obs.now, _author(obs), obs.identity_proved, obs.authority, indivisible)
     requests = switched_on(obs, take(obs.actions, status, desk))

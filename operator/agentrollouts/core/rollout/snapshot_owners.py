@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agentrollouts.api.recovery.hooks import Moment
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome, ReleaseRecord
 from agentrollouts.core.attempt.status_draft import NO_INPUT
+from agentrollouts.core.containment.detour import on_standby
 from agentrollouts.core.effects import Write
 from agentrollouts.core.release.snapshot import is_owned, owner_write, release_write
 from agentrollouts.core.rollout.observation import Observation
@@ -31,7 +32,7 @@ def owner_writes(obs: Observation, status: AgentRolloutStatus) -> Iterator[Write
 
 def _needed(status: AgentRolloutStatus) -> Iterator[ReleaseRecord | HistoryEntry]:
     """What serves and what may be served again."""
-    yield from (record for record in (status.stable, status.canary) if record)
+    yield from (record for record in (status.stable, status.canary, on_standby(status)) if record)
     yield from (entry for entry in status.history if entry.outcome is Outcome.HEALTHY)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.containment.detour import on_standby
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic import gateways
@@ -26,10 +27,9 @@ def splits(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> bool:
 
 def services(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> frozenset[str]:
     """The Services whose endpoints decide; none at rest, and none during a rollback."""
-    if not splits(spec, status):
-        return frozenset()
-    records = (status.stable, status.canary)
-    return frozenset(record.service.name for record in records if record and record.service)
+    standby = on_standby(status) if spec.traffic.by_route else None
+    records = (status.stable, status.canary) if splits(spec, status) else ()
+    return frozenset(record.service.name for record in (standby, *records) if record and record.service)
 
 
 def is_ready(obs: Observed, record: ReleaseRecord | None) -> bool | None:

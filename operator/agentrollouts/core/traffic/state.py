@@ -10,7 +10,7 @@ from typing import Final
 from agentrollouts.api.attempt import State
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import Detour
-from agentrollouts.core.containment.detour import share_off
+from agentrollouts.core.containment.detour import begins
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
 from agentrollouts.core.history import is_returning
 from agentrollouts.core.traffic.latch import Latch, is_latched
@@ -128,7 +128,7 @@ class Routing:
             after: The traffic, compared with the next status.
             waits: Whether nothing must be written forward.
         """
-        if begins_detour(self._obs.status, status):
+        if begins(self._obs.status, status):
             yield from self._there(after.changes)
         elif is_latched(status) and not self.ends_detour(status):
             ours = self._there(after.changes)
@@ -140,7 +140,7 @@ class Routing:
 
     def ends_detour(self, status: AgentRolloutStatus) -> bool:
         """Whether the objects still show a detour that the next status does not have."""
-        return self.detour() is not None and not share_off(status)
+        return self.detour() is not None and status.detour is None
 
     def _there(self, changes: Iterable[Change]) -> Iterator[Change]:
         """The changes; while the garbage collector deletes our objects, only of those that are there."""
@@ -173,11 +173,6 @@ class Routing:
             is_rollback = False  # done, and the rollout that takes over the rule may have begun
         is_return = is_return or weights.diverted > 0
         return (weights == ALL_STABLE or is_return) and (is_rollback or not self._obs.rule_taken_by)
-
-
-def begins_detour(before: AgentRolloutStatus, after: AgentRolloutStatus) -> bool:
-    """Whether the next status sends traffic elsewhere and the persisted one does not, or less of it."""
-    return share_off(after) > share_off(before)
 
 
 def _has_split(status: AgentRolloutStatus) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.core.containment.detour import share_off
+from agentrollouts.core.containment.detour import on_standby, share_off, with_standby
 from agentrollouts.core.traffic.latch import is_latched
 
 FULL: Final = 100
@@ -44,7 +44,12 @@ ALL_STABLE: Final = Weights(canary=0)
 
 
 def desired_weights(status: AgentRolloutStatus) -> Weights | None:
-    """The desired split of the status, in a detour of what is left; None while there is nothing to send."""
+    """The desired split of the status, in a detour of what is left; None while there is nothing to send.
+
+    A standby has what stable and a canary would have.
+    """
+    if on_standby(status):
+        return ALL_STABLE
     weights, diverted = _weights(status), share_off(status)
     if not diverted:
         return weights
@@ -123,4 +128,4 @@ class Split:
 def desired_split(status: AgentRolloutStatus) -> Split | None:
     """The split that the status desires; None while there is nothing to serve."""
     weights = desired_weights(status)
-    return None if weights is None else Split(status, weights)
+    return None if weights is None else Split(with_standby(status), weights)

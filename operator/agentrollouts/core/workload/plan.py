@@ -82,7 +82,12 @@ class Workloads:
         workload = self.rollout.spec.workload
         trusted = (entry for entry in earlier_healthy(self.status) if is_trusted(entry, self.status))
         past = islice(trusted, workload.keep_warm if workload else 0)
-        return names_of(self.status.stable, self.status.canary, *(entry.record for entry in past))
+        standbys = {each.release_ref.name for each in self.rollout.spec.standby}
+        ready = frozenset(entry.name for entry in self.status.workloads if entry.release in standbys)
+        active = self.status.detour.standby if self.status.detour else None
+        if active and active.service:
+            ready |= {active.service.name}
+        return ready | names_of(self.status.stable, self.status.canary, *(entry.record for entry in past))
 
     @property
     def desired(self) -> frozenset[str]:

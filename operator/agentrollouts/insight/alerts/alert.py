@@ -20,6 +20,7 @@ class AlertName(StrEnum):
     DEGRADED = "AgentReleaseDegraded"
     BLIND = "AgentRolloutBlind"
     SWITCHED_OFF = "AgentRolloutSwitchedOff"
+    ON_STANDBY = "AgentRolloutOnStandby"
     HOOK_FAILED = "AgentRolloutHookFailed"
     GROUP_INCONSISTENT = "AgentRolloutGroupInconsistent"
     DRILL_FAILED = "AgentRolloutDrillFailed"

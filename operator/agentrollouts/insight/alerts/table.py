@@ -175,6 +175,14 @@ def _switched_off(rollout: AgentRollout) -> _Found | None:
     )
 
 
+def _on_standby(rollout: AgentRollout) -> _Found | None:
+    detour = rollout.status.detour
+    if detour is None or detour.standby is None:
+        return None
+    what = f"is served by a standby because {detour.gate or 'a gate'} failed"
+    return _Found(detour.since, detour.standby.release, what, detour.message)
+
+
 def _hook_failed(rollout: AgentRollout) -> _Found | None:
     repaired = _said(rollout.status, DATA_RECOVERED, ConditionStatus.FALSE)
     if repaired is None:
@@ -266,6 +274,7 @@ TABLE: Final[Mapping[AlertName, tuple[AlertSeverity, Row]]] = {
     AlertName.DEGRADED: (AlertSeverity.WARNING, _degraded),
     AlertName.BLIND: (AlertSeverity.WARNING, _blind),
     AlertName.SWITCHED_OFF: (AlertSeverity.WARNING, _switched_off),
+    AlertName.ON_STANDBY: (AlertSeverity.WARNING, _on_standby),
     AlertName.HOOK_FAILED: (AlertSeverity.WARNING, _hook_failed),
     AlertName.GROUP_INCONSISTENT: (AlertSeverity.WARNING, _group_inconsistent),
     AlertName.DRILL_FAILED: (AlertSeverity.WARNING, _drill_failed),

@@ -103,6 +103,7 @@ class RolloutObserver:
         namespace, name, agent = rollout.metadata.namespace, rollout.metadata.name, rollout.spec.agent
         rollout, refused, unattached = await self._permitted(rollout)
         release = await self._release(Ref(RELEASE, namespace, rollout.spec.release_ref.name))
+        standbys = await self._standbys(rollout)
         snapshots, altered = self._intact_snapshots(rollout, release)
         traffic = await self._traffic(rollout)
         actions = await self._actions.unanswered(_key_of(rollout))
@@ -110,6 +111,7 @@ class RolloutObserver:
             now=self._clock(),
             rollout=rollout,
             release=release,
+            standbys=standbys,
             traffic={(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in traffic},
             refused=refused,
             rule_taken_by=self._rival(rollout),
@@ -257,6 +259,15 @@ class RolloutObserver:
             return AgentRelease.model_validate(manifest) if manifest else None
         except ValidationError:  # its own reconcile tells what is wrong with it
             return None
+
+    async def _standbys(self, rollout: AgentRollout) -> dict[str, AgentRelease]:
+        """The releases that `spec.standby` names and that exist."""
+        namespace, names = (
+            rollout.metadata.namespace,
+            (each.release_ref.name for each in rollout.spec.standby),
+        )
+        found = {name: await self._release(Ref(RELEASE, namespace, name)) for name in names}
+        return {name: release for name, release in found.items() if release is not None}
 
     def _seen_endpoints(self, rollout: AgentRollout) -> Mapping[str, bool | None]:
         """What is known without a read, of the Services that the attempt in progress depends on."""

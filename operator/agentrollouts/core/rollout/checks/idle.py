@@ -11,7 +11,7 @@ from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.status_draft import next_number
-from agentrollouts.core.containment.detour import is_off
+from agentrollouts.core.containment.detour import is_off, on_standby
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout import detours
 from agentrollouts.core.rollout.checks.requested import rollback_order
@@ -28,6 +28,7 @@ from agentrollouts.core.rollout.rollback_target import (
     unasked,
 )
 from agentrollouts.core.rollout.situation import Situation, sentences
+from agentrollouts.core.rollout.standbys import choice as standbys
 from agentrollouts.core.traffic.latch import quoted
 
 TARGET_POLL: Final = timedelta(seconds=10)
@@ -76,7 +77,8 @@ def _harm(s: Situation) -> tuple[Trigger, Reason, str] | None:
     """What stable does that would roll a canary back."""
     failing = tuple(judgment for judgment in s.analysis.failing if judgment.action is OnFail.ROLL_BACK)
     exceeded = s.analysis.exceeded(OnFail.ROLL_BACK)
-    if not s.analysis.watches_stable or is_off(s.status) or not (failing or exceeded):
+    is_away = is_off(s.status) or on_standby(s.status) is not None  # then what is measured is not of stable
+    if not s.analysis.watches_stable or is_away or not (failing or exceeded):
         return None
     if failing:
         return Trigger.BREACH, Reason.GATE_FAILED, sentences(failing)
@@ -168,10 +170,10 @@ def stuck_stable(s: Situation) -> moves.Rest | None:
     """Stable should be rolled back, by an action or by its metrics, but cannot be yet."""
     if s.status.stable is None:
         return None
-    release = s.status.stable.release
+    release, is_measured = s.status.stable.release, on_standby(s.status) is None
     if deserted := _deserted_targets(s):
         return deserted
-    if harm := s.analysis.failure_of_stable({OnFail.ROLL_BACK}):
+    if is_measured and (harm := s.analysis.failure_of_stable({OnFail.ROLL_BACK})):
         led_here = "the last rollback led to this release and may not have helped"
         why = led_here if _led_here(s.status) else "there is no healthy release before it"
         return moves.Rest(
@@ -186,11 +188,11 @@ def stuck_stable(s: Situation) -> moves.Rest | None:
 
 def _worried(s: Situation) -> moves.Rest | None:
     """A gate or a cap has found stable degraded, and the only consequence is a report."""
-    fault = s.analysis.failure_of_stable({OnFail.HOLD})
-    if fault is None or s.status.stable is None:
+    fault = s.analysis.failure_of_stable({OnFail.HOLD, OnFail.STANDBY})
+    if fault is None or s.status.stable is None or on_standby(s.status):
         return None
     serves = "serves all traffic" if s.applied else "is stable"
-    message = f"{s.status.stable.release} {serves}, but {fault.message}"
+    message = f"{s.status.stable.release} {serves}, but {fault.message}{standbys.without(s)}"
     return moves.Rest(fault.reason, message)
 
 

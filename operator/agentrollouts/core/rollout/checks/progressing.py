@@ -29,7 +29,7 @@ from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
 from agentrollouts.core.traffic.latch import quoted
 
-BACK: Final = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK)
+BACK: Final = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK, OnFail.STANDBY)
 """What takes the traffic of a canary away."""
 UNANSWERED: Final = "The gates have not been evaluated yet"
 

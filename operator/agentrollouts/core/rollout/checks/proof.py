@@ -16,6 +16,7 @@ from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import is_unproved
+from agentrollouts.core.containment.detour import on_standby
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.rollout.checks.idle import rest
@@ -44,6 +45,8 @@ def proved(s: Situation) -> moves.Move | None:
 
 def _harm(s: Situation) -> str:
     """What is measured of stable that would roll it back; empty if nothing."""
+    if on_standby(s.status):
+        return ""
     failing = tuple(judgment for judgment in s.analysis.failing if judgment.action is OnFail.ROLL_BACK)
     return sentences(failing) or sentences(s.analysis.exceeded(OnFail.ROLL_BACK))
 

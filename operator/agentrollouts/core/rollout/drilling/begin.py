@@ -15,16 +15,18 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.action.freeze import frozen_by, next_edge
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.attempt.rollback import is_unproved
-from agentrollouts.core.history import earlier_healthy, is_trusted
+from agentrollouts.core.history import earlier_healthy, is_trusted, was_healthy
 from agentrollouts.core.record.backlog import cleared, is_behind
 from agentrollouts.core.recovery.drill.plan import is_due, plan_of
 from agentrollouts.core.recovery.hooks.step import ENDS
 from agentrollouts.core.rollout.checks import idle
 from agentrollouts.core.rollout.checks.workload import is_managed
 from agentrollouts.core.rollout.desired import Desired, Standing, missing_service
+from agentrollouts.core.rollout.detours import in_the_way
 from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.rollback_target import find_target
 from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.rollout.standbys import choice as standbys
 from agentrollouts.core.states import is_under_way
 from agentrollouts.core.traffic.endpoints import is_ready
 
@@ -58,7 +60,8 @@ def refusal(s: Situation) -> str:
         return why
     if record is None:
         names = [each.release for each in drillable(s)]
-        return f"{named} is not a rollback target; {' or '.join(names) if names else 'there is none'}"
+        others = " or ".join(names) if names else "there is none"
+        return f"{named} is neither a rollback target nor a standby; {others}"
     return _unserved(s, record) or "the rollout is not at rest"
 
 
@@ -70,18 +73,23 @@ def target(s: Situation) -> ReleaseRecord | None:
     able = drillable(s)
     if order := s.requests.drill:
         return next((record for record in able if record.release == order.spec.release), None)
-    return find_target(s) or next(iter(able), None)
+    return find_target(s) or next((record for record in able if was_healthy(record, s.status)), None)
 
 
 def drillable(s: Situation) -> tuple[ReleaseRecord, ...]:
-    """The releases that a rollback could choose, also those whose last drill failed; newest first."""
-    return tuple(
+    """The releases that a rollback could choose, also those whose last drill failed; newest first.
+
+    Then the standbys, on request only: a drill proves them.
+    """
+    targets = tuple(
         entry.record
         for entry in islice(earlier_healthy(s.status), s.spec.rollback.max_walk_back)
         if is_trusted(entry, s.status)
         and entry.snapshot in s.obs.snapshots
         and missing_service(s.spec, entry.record) is None
     )
+    names = {record.release for record in targets}
+    return (*targets, *(record for record in standbys.servable(s) if record.release not in names))
 
 
 def unsure_of(s: Situation) -> frozenset[str]:
@@ -139,7 +147,7 @@ def _frozen(s: Situation) -> str | None:
 
 
 def _switched_off(s: Situation) -> str | None:
-    return f"the agent is switched off: {s.status.detour.message}" if s.status.detour else None
+    return in_the_way(s.status.detour) if s.status.detour else None
 
 
 def _repairing(s: Situation) -> str | None:

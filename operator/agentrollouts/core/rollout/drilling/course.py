@@ -18,6 +18,7 @@ from agentrollouts.core.history import rollback_of
 from agentrollouts.core.recovery.drill.plan import plan_of
 from agentrollouts.core.rollout.checks import progressing
 from agentrollouts.core.rollout.desired import Standing
+from agentrollouts.core.rollout.detours import in_the_way
 from agentrollouts.core.rollout.neighbors.group import failed_at_rest
 from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import Situation, sentences
@@ -98,7 +99,7 @@ def _interruptions(s: Situation) -> Iterator[str]:
     elif s.desired.standing is not Standing.STABLE:
         yield f"spec.releaseRef names {s.desired.record.release}"
     if s.status.detour:
-        yield f"the agent is switched off: {s.status.detour.message}"
+        yield in_the_way(s.status.detour)
     if back := failed_at_rest(s):
         yield back.message
     if s.spec.paused:

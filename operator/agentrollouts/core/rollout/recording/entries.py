@@ -102,9 +102,9 @@ def _detour(s: Situation, after: AgentRolloutStatus) -> Iterator[Draft]:
     """The traffic is sent elsewhere, or no longer."""
     old, new, last = s.obs.status.detour, after.detour, after.last_detour
     if new and (old is None or old.id != new.id):
-        draft = now_of(
-            s, RecordEvent.DETOUR_STARTED, after, message=f"{new.percent}%, {new.cause}: {new.message}"
-        )
+        place = f", to {new.standby.release}" if new.standby else ""
+        told = f"{new.percent}%, {new.cause}{place}: {new.message}"
+        draft = now_of(s, RecordEvent.DETOUR_STARTED, after, message=told)
         order = next((each for each in s.obs.actions if each.metadata.name == new.action), None)
         yield draft.replace(**person_of(s, order)) if order else draft
     if old and new is None and last:

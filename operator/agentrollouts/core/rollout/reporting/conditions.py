@@ -26,6 +26,7 @@ from agentrollouts.core.conditions import (
 from agentrollouts.core.endings import NEEDS_A_PERSON
 from agentrollouts.core.history import rollback_of
 from agentrollouts.core.rollout.checks.terminating import DELETION
+from agentrollouts.core.rollout.detours import reason_of
 from agentrollouts.core.rollout.drilling.reporting import drill_sentence
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.rollout.reporting.blocked import not_rolled_back
@@ -76,7 +77,7 @@ def conditions_of(
     drilled = None if blocked else drill_sentence(s, status)
     reason, message = (Reason.NOT_ROLLED_BACK, blocked) if blocked else _headline(s, status, move, applied)
     if not blocked and (off := detour_sentence(s.obs.rollout, status)):
-        reason, message = Reason.SWITCHED_OFF, off
+        reason, message = reason_of(status.detour) if status.detour else reason, off
     holds, reason, message = _ready(status, reason, message, applied, traffic)
     if drilled and not isinstance(move, moves.Rest | moves.Enqueue):
         late = applied[1] is Reason.ROLLBACK_LATE

@@ -9,6 +9,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import SWITCHED_OFF, condition
 from agentrollouts.core.containment.detour import where
 from agentrollouts.core.effects import Event
+from agentrollouts.core.rollout.detours import reason_of
 from agentrollouts.core.rollout.situation import Situation
 
 
@@ -17,16 +18,20 @@ def sentence(rollout: AgentRollout, status: AgentRolloutStatus) -> str:
     detour, metadata = status.detour, rollout.metadata
     if detour is None:
         return ""
-    what = where(rollout, detour.percent)
+    what = where(rollout, detour.percent, detour.standby.release if detour.standby else "")
+    until = f" until {detour.until:%Y-%m-%d %H:%M:%S} UTC" if detour.until else ""
+    when = "to end this earlier" if until else "to end this"
     return (
-        f"{what[0].upper()}{what[1:]} since {detour.since:%Y-%m-%d %H:%M:%S} UTC; to end this, run "
+        f"{what[0].upper()}{what[1:]} since {detour.since:%Y-%m-%d %H:%M:%S} UTC{until}; {when}, run "
         f"agentrollouts switch-on {metadata.name} --namespace={metadata.namespace} --detour={detour.id} "
         f"--reason=.... {detour.message}"
     )
 
 
 def switched_off(s: Situation, status: AgentRolloutStatus) -> Condition | None:
-    """The condition; None without a detour."""
+    """The condition; None without a detour, and while a standby serves for a time."""
+    if status.detour and reason_of(status.detour) is Reason.ON_STANDBY:
+        return None
     text, generation = sentence(s.obs.rollout, status), s.obs.rollout.metadata.generation
     if not text:
         return None
@@ -39,10 +44,12 @@ def detour_events(before: AgentRolloutStatus, after: AgentRolloutStatus) -> Iter
     old, new = before.detour, after.detour
     if new and (old is None or old.id != new.id):
         cause = f"{new.cause} {new.gate}" if new.gate else new.cause.value
+        place = new.standby.release if new.standby else "no release"
+        until = f" until {new.until:%H:%M:%S} UTC" if new.until else ""
         message = (
-            f"{cause}: {new.percent}% of the traffic goes to no release (detour {new.id}). {new.message}"
+            f"{cause}: {new.percent}% of the traffic goes to {place}{until} (detour {new.id}). {new.message}"
         )
         yield Event(Reason.DETOUR_STARTED, message, is_warning=True)
-    if old and new is None:
-        by = after.last_detour.by if after.last_detour else "someone"
+    by = after.last_detour.by if after.last_detour else None
+    if old and new is None and by:  # the end of a standby is the Event of its move
         yield Event(Reason.DETOUR_ENDED, f"{by} ended detour {old.id}; the releases get the traffic again")

@@ -24,7 +24,14 @@ FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MI
 """Verdicts that are reported when a gate comes to have them."""
 
 QUIET: Final = frozenset(
-    {Reason.APPLYING, Reason.AWAITING_APPROVAL, Reason.HOOKS_RUNNING, Reason.PENDING, Reason.SWITCHED_OFF}
+    {
+        Reason.APPLYING,
+        Reason.AWAITING_APPROVAL,
+        Reason.HOOKS_RUNNING,
+        Reason.ON_STANDBY,
+        Reason.PENDING,
+        Reason.SWITCHED_OFF,
+    }
 )
 """Words of every normal course, and of what has an Event of its own."""
 

@@ -84,7 +84,7 @@ class ConfigMapRouter(OwnedRouter):
             "canary": _side(status.canary, weights.canary),
         }
         if status.detour:
-            shares["detour"] = {"id": status.detour.id, "percent": status.detour.percent}
+            shares["detour"] = _detour(status.detour)
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -94,6 +94,12 @@ class ConfigMapRouter(OwnedRouter):
                 "flags.json": _json(_flags(rollout.spec.agent, status, weights)),
             },
         }
+
+
+def _detour(detour: Detour) -> Mapping[str, Any]:
+    """What agents read of it; a standby is also in the place of stable."""
+    standby = {"standby": detour.standby.release} if detour.standby else {}
+    return {"id": detour.id, "percent": detour.percent, **standby}
 
 
 def _is_frozen(manifest: Manifest | None) -> bool:
