@@ -30,7 +30,7 @@ def switched_off(s: Situation) -> moves.Move | None:
 
 
 def _why(detour: Detour) -> str:
-    """What stands in the way of everything that goes forward."""
+    """What stops everything that goes forward."""
     return f"The agent is switched off. {detour.message}"
 
 
