@@ -47,6 +47,8 @@ EXCEPTIONS: Final = {
     "docs/decisions": "records of their day, which are not edited",
 }
 """Paths that are not scanned, each with its reason."""
+MACHINE: Final = re.compile(r"`Nobody`|^Nobody$")
+"""Values of the view that read like a phrase."""
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -90,7 +92,7 @@ def hits(texts: Iterable[tuple[str, str]]) -> list[str]:
         f"{name}: {match.group()!r}: write {instead}"
         for name, text in texts
         for pattern, instead in PATTERNS.items()
-        for match in re.finditer(pattern, " ".join(text.split()), re.IGNORECASE)
+        for match in re.finditer(pattern, " ".join(MACHINE.sub("", text).split()), re.IGNORECASE)
     ]
 
 

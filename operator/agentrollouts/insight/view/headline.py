@@ -177,7 +177,7 @@ def _of_git(rollout: AgentRollout) -> str:
 
 
 def _of_reasons(rollout: AgentRollout) -> str:
-    """What would end what stands in the way, first what a person has to do."""
+    """What would end what stops it, first what a person has to do."""
     status = rollout.status
     reasons = [Reason.of(reason) for reason in _reasons(status) if reason in ENDINGS]
     reasons.sort(key=lambda reason: (not is_for_a_person(reason), reason not in NEEDS_A_PERSON))

@@ -19,7 +19,7 @@ from testkit.builders.routes import THEIRS, a_shop
 from testkit.properties import usually
 from testkit.sequences import RELEASES, Edit, asking_for, behaving, sequences, setting, spec
 from testkit.world import Behavior, World, a_world
-from tests.insight.view.predicted import Watched, deadline, is_predicted, tick
+from tests.view.predicted import Watched, deadline, is_predicted, tick
 
 MINUTES = st.sampled_from([70.0, 350.0, 900.0])
 ERRORS = {"name": "errors", "template": "error-rate"}
@@ -84,14 +84,14 @@ def play(sequence: Sequence[tuple[Edit, float]]) -> None:
     event(f"{world.state}: {check(world, 3600)}")
 
 
-@usually(40)
+@usually(25)
 @given(sequences)
 def test_what_happens_first_was_predicted_for_that_time(sequence: Sequence[tuple[Edit, float]]) -> None:
     """Without new input, the first event is one of the predicted ones, at its time within one tick."""
     play(sequence)
 
 
-@usually(40)
+@usually(25)
 @given(about_agents, sequences)
 def test_drills_detours_and_fuses_are_predicted_too(
     before: Sequence[tuple[Edit, float]], after: Sequence[tuple[Edit, float]]

@@ -14,9 +14,9 @@ from agentrollouts.insight.view.reading import Known
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
 from agentrollouts.insight.view.words import Allowed, Needs
-from tests.insight.view.states import BUNDLES, WORLDS, seen
+from tests.view.states import BUNDLES, WORLDS, seen
 
-GOLDEN: Final = Path(__file__).parents[1] / "golden" / "view"
+GOLDEN: Final = Path(__file__).parent / "golden"
 STEER: Final = ("rollback", "hold", "promote", "switch-off")
 
 

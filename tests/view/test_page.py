@@ -13,7 +13,7 @@ import pytest
 
 from agentrollouts.insight.view import past, shape, words
 from tests.docs.pages import blocks, page, section
-from tests.insight.view.test_states import GOLDEN
+from tests.view.test_states import GOLDEN
 
 PAGE: Final = page("view.md")
 SECTIONS: Final = {
