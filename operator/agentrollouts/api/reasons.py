@@ -284,7 +284,7 @@ class Reason(StrEnum):
 
     # Whether the members of a group ship and roll back together.
     GROUP_CONSISTENT = "GroupConsistent", "No member serves what it shipped together with a failed release."
-    GROUP_INCONSISTENT = "GroupInconsistent", "A member serves what it shipped together with a failed release."
+    GROUP_INCONSISTENT = "GroupInconsistent", "A member serves what it shipped with a failed release."
 
     # Why a rollback was requested although no gate failed.
     GROUP_ROLLBACK = "GroupRollback", "Another member of the group rolled back what was shipped with it."

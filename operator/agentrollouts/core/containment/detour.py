@@ -45,10 +45,15 @@ def with_standby(status: AgentRolloutStatus) -> AgentRolloutStatus:
     return status.copy_with(stable=standby) if standby else status
 
 
-def where(rollout: AgentRollout, percent: int, standby: str = "") -> str:
-    """What becomes of that share, as a clause."""
-    if standby:
-        return f"all traffic goes to {standby}, a standby"
+def leads_to(rollout: AgentRollout, detour: Detour) -> str:
+    """What becomes of the traffic of a detour, as a clause."""
+    if detour.standby:
+        return f"all traffic goes to {detour.standby.release}, a standby"
+    return where(rollout, detour.percent)
+
+
+def where(rollout: AgentRollout, percent: int) -> str:
+    """What becomes of a share that no release gets, as a clause."""
     share, spec = "all traffic" if percent == ALL else f"{percent}% of the traffic", rollout.spec
     if spec.fallback:
         return f"{share} goes to Service {spec.fallback.service.name}"

@@ -5,7 +5,7 @@ from typing import Final
 
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.core.containment.detour import share_off
+from agentrollouts.core.containment.detour import on_standby, share_off
 from agentrollouts.core.states import is_progressing
 from agentrollouts.insight.view.shape import Running
 from agentrollouts.insight.view.words import Role
@@ -27,10 +27,15 @@ def _running(rollout: AgentRollout) -> Iterator[Running]:
     if canary and is_progressing(status):
         desired = round(share * left / FULL)
         yield _of(canary.release, canary.version, Role.CANARY, seen.canary if seen else None, desired)
-    if stable:
+    if standby := on_standby(status):
+        name, weight = standby.release, seen.stable if seen else None
+        yield _of(name, standby.version, Role.DETOUR, weight, FULL)
+    if stable and standby:
+        yield _of(stable.release, stable.version, Role.STABLE, 0 if seen else None, 0)
+    elif stable:
         desired = left - round(share * left / FULL)
         yield _of(stable.release, stable.version, Role.STABLE, seen.stable if seen else None, desired)
-    if status.detour:
+    if share_off(status):
         fallback = rollout.spec.fallback
         name = fallback.service.name if fallback else "nothing"
         off = FULL - seen.stable - seen.canary if seen else None

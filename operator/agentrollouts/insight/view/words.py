@@ -67,6 +67,8 @@ class Happens(StrEnum):
     VERIFIED = "Verified"
     DRILL_STARTED = "DrillStarted"
     SWITCHED_OFF = "SwitchedOff"
+    STANDBY_STARTED = "StandbyStarted"
+    SWITCHED_ON = "SwitchedOn"
 
 
 class Topic(StrEnum):

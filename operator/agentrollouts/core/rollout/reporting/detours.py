@@ -7,7 +7,7 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.conditions import SWITCHED_OFF, condition
-from agentrollouts.core.containment.detour import where
+from agentrollouts.core.containment.detour import leads_to
 from agentrollouts.core.effects import Event
 from agentrollouts.core.rollout.detours import reason_of
 from agentrollouts.core.rollout.situation import Situation
@@ -18,7 +18,7 @@ def sentence(rollout: AgentRollout, status: AgentRolloutStatus) -> str:
     detour, metadata = status.detour, rollout.metadata
     if detour is None:
         return ""
-    what = where(rollout, detour.percent, detour.standby.release if detour.standby else "")
+    what = leads_to(rollout, detour)
     until = f" until {detour.until:%Y-%m-%d %H:%M:%S} UTC" if detour.until else ""
     when = "to end this earlier" if until else "to end this"
     return (

@@ -10,7 +10,7 @@ from agentrollouts.core.gates.resolve import resolve_all
 from agentrollouts.core.states import is_progressing
 from agentrollouts.insight.view.running import FULL
 
-BACK: Final = frozenset({OnFail.ROLL_BACK, OnFail.SWITCH_OFF})
+BACK: Final = frozenset({OnFail.ROLL_BACK, OnFail.SWITCH_OFF, OnFail.STANDBY})
 
 
 def back_if(rollout: AgentRollout) -> str:

@@ -30,6 +30,7 @@ def pending(rollout: AgentRollout) -> Iterator[Next]:
 def at_rest(rollout: AgentRollout, now: datetime) -> Iterator[Next]:
     """Stable serves alone."""
     status, requested = rollout.status, rollout.spec.release_ref.name
+    yield from _returns(rollout, now)
     is_stable = status.stable is not None and status.stable.release == requested
     if not is_stable and state_of(status) not in NOT_AGAIN:
         yield _begins(rollout)
@@ -43,6 +44,19 @@ def at_rest(rollout: AgentRollout, now: datetime) -> Iterator[Next]:
         time = due if due > now else None
         yield Next(event=Happens.DRILL_STARTED, sentence=sentence, condition=condition, time=time)
     yield from _alone(rollout)
+
+
+def _returns(rollout: AgentRollout, now: datetime) -> Iterator[Next]:
+    """The time of a standby ends."""
+    detour, stable = rollout.status.detour, rollout.status.stable
+    if detour is None or detour.until is None or stable is None:
+        return
+    yield Next(
+        event=Happens.SWITCHED_ON,
+        sentence=f"{stable.release} gets the traffic again",
+        condition="if its Service has a ready endpoint",
+        time=detour.until if detour.until > now else None,
+    )
 
 
 def _begins(rollout: AgentRollout) -> Next:
@@ -65,6 +79,9 @@ def _alone(rollout: AgentRollout) -> Iterator[Next]:
         sentence = "all traffic goes to the fallback"
         condition = f"if {harm} and there is no release to roll back to"
         yield Next(event=Happens.SWITCHED_OFF, sentence=sentence, condition=condition, is_minor=True)
+    if spec.watch and spec.standby and (less := alone_if(rollout, {OnFail.STANDBY})) and not status.detour:
+        sentence, condition = "a standby serves in the place of stable", f"immediately if {less}"
+        yield Next(event=Happens.STANDBY_STARTED, sentence=sentence, condition=condition)
     if spec.watch and off:
         sentence = "all traffic goes to the fallback"
         yield Next(event=Happens.SWITCHED_OFF, sentence=sentence, condition=f"immediately if {off}")
