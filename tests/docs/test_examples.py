@@ -1,5 +1,6 @@
 """The agents of `examples/`: their files, their alert rules and what their pages name."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, Final, cast
@@ -8,6 +9,7 @@ import promql_parser
 import pytest
 import yaml
 
+from agentrollouts.main import main
 from tests.docs.pages import page
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
@@ -67,3 +69,34 @@ def test_alert_rules_query_series_that_exist(folder: Path) -> None:
         selector = cast("Any", promql_parser.parse(rule["expr"])).lhs
         matchers = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
         assert (selector.name in known, labels.items() <= matchers.items()) == (True, True), rule
+
+
+@pytest.mark.parametrize("folder", AGENTS, ids=lambda folder: folder.name)
+def test_a_breach_is_rolled_back(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In virtual time, all traffic is back with the first release, and each hook of the example succeeds."""
+    [rollout] = of_kind(folder, "AgentRollout")
+    releases = of_kind(folder, "AgentRelease")
+    rollout["spec"].pop("workload", None)  # the simulation makes no pods before its first second
+    for release in releases:
+        service = release["metadata"]["name"].replace(".", "-")
+        release["spec"].setdefault("serving", {"service": {"name": service, "port": 8080}})
+    good, bad = (release["metadata"]["name"] for release in releases)
+    world = {
+        "start": "2026-11-21T08:00:00Z",
+        "lasts": "2h",
+        "stable": good,
+        "runsPerHour": 2000,
+        "releases": {good: {}, bad: {"failed": 0.5}},
+    }
+    files = tmp_path / "objects.yaml", tmp_path / "world.yaml"
+    files[0].write_text(yaml.safe_dump_all([rollout, *releases]))
+    files[1].write_text(yaml.safe_dump(world))
+
+    assert main(["simulate", str(files[0]), "--world", str(files[1]), "--json"]) == 0
+
+    status = json.loads(capsys.readouterr().out)["status"]
+    last = status["lastRollback"]
+    assert (status["stable"]["release"], last["trigger"], last["reason"]) == (good, "Breach", "GateFailed")
+    assert [each["release"] for each in status["quarantined"]] == [bad]
+    ran = [(each["name"], each["state"]) for each in status["hooks"]]
+    assert sorted(ran) == sorted((hook["name"], "Succeeded") for hook in rollout["spec"]["hooks"])
