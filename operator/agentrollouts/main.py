@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[Command, str]] = {
     Command.EVALS: "cli.evals.evals:run_evals",
     Command.GATES: "cli.gates:run_gates",
     Command.JUDGE: "cli.judge:run_judge",
+    Command.LINT: "cli.lint.lint:run_lint",
     Command.PLAN: "cli.plan:run_plan",
     Command.REPORT: "cli.record.report:run_report",
     Command.ROLL_BACK_ALL: "cli.online.roll_back_all:run_roll_back_all",

@@ -38,9 +38,9 @@ class ApiServer:
         """Create an object, by default without storing it."""
         return self._send("POST", _path(manifest, named=False), manifest, dry_run=dry_run)
 
-    def update(self, manifest: dict[str, Any], part: str = "") -> Answer:
+    def update(self, manifest: dict[str, Any], part: str = "", *, dry_run: bool = False) -> Answer:
         """Replace an object, or one part of it such as its status."""
-        return self._send("PUT", _path(manifest, named=True) + part, manifest, dry_run=False)
+        return self._send("PUT", _path(manifest, named=True) + part, manifest, dry_run=dry_run)
 
     def delete(self, manifest: dict[str, Any]) -> Answer:
         """Remove an object."""

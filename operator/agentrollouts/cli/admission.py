@@ -13,7 +13,7 @@ from typing import Any, Final
 from agentrollouts.api.crd.manifest import crds
 from agentrollouts.api.model.base import DNS_SUBDOMAIN
 from agentrollouts.api.names import API_VERSION
-from agentrollouts.cli.cel import broken_rules
+from agentrollouts.cli.cel import ABSENT, broken_rules
 from agentrollouts.cli.structure import unknown_fields, violations, with_defaults
 
 _NAME_LENGTH: Final = 253
@@ -38,9 +38,15 @@ _METADATA: Final[Mapping[str, Any]] = {
 """ObjectMeta of Kubernetes, as far as a file can have it."""
 
 
+def kinds() -> tuple[str, ...]:
+    """Our kinds."""
+    return tuple(_schemas())
+
+
 def is_ours(document: object) -> bool:
     """Whether a document is an AgentRelease or an AgentRollout, of whatever version."""
-    return isinstance(document, dict) and document.get("kind") in _schemas()
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return isinstance(kind, str) and kind in _schemas()
 
 
 def completed_object(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,15 +55,22 @@ def completed_object(document: Mapping[str, Any]) -> dict[str, Any]:
     return dict(with_defaults(written, _schemas()[document["kind"]]))
 
 
-def refusals(document: Mapping[str, Any]) -> tuple[str, ...]:
+def refusals(document: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """What the API server would refuse in one of our objects: `path: problem; remedy` each, or nothing.
 
     Its status is ignored, since the API server ignores it too when an object is created.
+
+    Args:
+        document: The object as it is written.
+        before: A valid object of this kind and name that it replaces.
     """
     schema, completed = _schemas()[document["kind"]], completed_object(document)
     unknown = tuple(unknown_fields({key: document[key] for key in document if key != "status"}, schema))
     broken = (*_identity(completed), *violations(completed, schema))
-    return (*unknown, *broken) if broken else (*unknown, *broken_rules(completed, schema))
+    if broken:
+        return (*unknown, *broken)
+    old = ABSENT if before is None else completed_object(before)
+    return (*unknown, *broken_rules(completed, schema, before=old))
 
 
 def _identity(document: Mapping[str, Any]) -> Iterator[str]:
@@ -68,6 +81,8 @@ def _identity(document: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(metadata, dict):
         return  # the schema says so
     name = metadata.get("name")
+    if not name and metadata.get("generateName"):
+        return  # of an action that `kubectl create` makes
     if name is None or name == "":
         yield "metadata.name: Required value; give the object a name"
     elif isinstance(name, str) and not (len(name) <= _NAME_LENGTH and _is_name(name)):

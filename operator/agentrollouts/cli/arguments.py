@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agentrollouts.cli.evals.arguments import add_evals
+from agentrollouts.cli.lint.arguments import add_lint
 from agentrollouts.cli.online.arguments import add_actions
 from agentrollouts.cli.online.deps_arguments import add_deps
 from agentrollouts.cli.online.digest import add_who_served
@@ -28,6 +29,7 @@ class Command(StrEnum):
     EVALS = "evals"
     GATES = "gates"
     JUDGE = "judge"
+    LINT = "lint"
     PLAN = "plan"
     REPORT = "report"
     ROLL_BACK_ALL = "roll-back-all"
@@ -110,6 +112,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     add_derive(commands)
     add_deps(commands)
     add_evals(commands)
+    add_lint(commands)
     _add_simulate(_described(commands, Command.SIMULATE, "simulate a rollout in virtual time", SIMULATE_HELP))
     add_records(
         _described(

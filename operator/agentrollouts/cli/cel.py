@@ -1,6 +1,7 @@
 """Evaluates the CEL rules of a schema (`x-kubernetes-validations`) on an object.
 
-One half of `cli.admission`. Rules about a change (`oldSelf`) are left out: a file has no earlier version.
+One half of `cli.admission`. Rules about a change (`oldSelf`) need the object as it was before;
+without it they are left out, as the API server does for a new object.
 """
 
 import functools
@@ -17,35 +18,61 @@ from agentrollouts.cli.mistakes import place
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
+ABSENT: Final = object()
+"""Instead of a value that was not there before."""
 
 
-def broken_rules(value: Any, schema: Schema, path: Path = ()) -> Iterator[str]:  # noqa: ANN401 any JSON
+def broken_rules(
+    value: Any,  # noqa: ANN401 any JSON
+    schema: Schema,
+    path: Path = (),
+    before: Any = ABSENT,  # noqa: ANN401 any JSON
+) -> Iterator[str]:
     """Each rule that does not hold, by the field that it blames.
 
     Args:
         value: An object with its defaults, which the schema's other keywords accept.
         schema: Its structural schema.
         path: Where in the whole object it is.
+        before: The same object before a change.
     """
+    yield from _broken_here(value, schema, path, before)
+    if isinstance(value, dict):
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+        for key, child in value.items():
+            was = before.get(key, ABSENT) if isinstance(before, dict) else ABSENT
+            yield from broken_rules(child, properties.get(key, others), (*path, key), was)
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            was = _counterpart(item, before, schema)
+            yield from broken_rules(item, schema.get("items", {}), (*path, index), was)
+
+
+def _broken_here(value: Any, schema: Schema, path: Path, before: Any) -> Iterator[str]:  # noqa: ANN401 any JSON
+    """The rules of one node of the schema."""
     for rule in schema.get("x-kubernetes-validations", ()):
+        variables = {"self": _visible(value, schema)}
         if "oldSelf" in rule["rule"]:
-            continue
+            if before is ABSENT:
+                continue
+            variables["oldSelf"] = _visible(before, schema)
         blamed = (*path, *filter(None, rule.get("fieldPath", "").split(".")))
         where = place(blamed) or rule["message"].split("`")[1]  # a rule of the whole object names its field
         try:
-            holds = evaluate(rule["rule"], self=_visible(value, schema))
+            holds = evaluate(rule["rule"], **variables)
         except CELEvalError as error:
             yield f"{where}: Invalid value: {rule['message']} (rule failed: {error.args[0]})"
         else:
             if not holds:
                 yield f"{where}: Invalid value: {rule['message']}"
-    if isinstance(value, dict):
-        properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-        for key, child in value.items():
-            yield from broken_rules(child, properties.get(key, others), (*path, key))
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from broken_rules(item, schema.get("items", {}), (*path, index))
+
+
+def _counterpart(item: Any, before: Any, schema: Schema) -> Any:  # noqa: ANN401 any JSON
+    """The item of a list as it was before. Only items of a list of type map have an identity."""
+    keys: Sequence[str] = schema.get("x-kubernetes-list-map-keys", ())
+    if not keys or not isinstance(before, list):
+        return ABSENT
+    return next((each for each in before if all(each.get(key) == item.get(key) for key in keys)), ABSENT)
 
 
 def _visible(value: Any, schema: Schema) -> Any:  # noqa: ANN401 any JSON

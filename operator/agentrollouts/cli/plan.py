@@ -14,13 +14,11 @@ from agentrollouts.api.gates import Better
 from agentrollouts.api.recovery.standby import Standby
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.cli.mistakes import WrongUseError, problems
-from agentrollouts.cli.readiness import Recovery, Releases, recovery, releases_of
+from agentrollouts.cli.readiness import Releases, recovery, releases_of
 from agentrollouts.cli.reading import read_objects
-from agentrollouts.core.analysis import stable
-from agentrollouts.core.analysis.caps import resolve_caps
+from agentrollouts.core.analysis.analyze import refusals_of
 from agentrollouts.core.analysis.forecast import PhaseForecast, Sight, Usual, forecast, usual_of
 from agentrollouts.core.analysis.outlook import advice, change, headline
-from agentrollouts.core.analysis.recovery import check
 from agentrollouts.core.attempt.ladder import counted, extra_phases
 from agentrollouts.core.gates.gate import ResolvedGate
 from agentrollouts.core.gates.resolve import resolve_all
@@ -32,10 +30,13 @@ def run_plan(options: argparse.Namespace) -> int:
     """Print the forecast; 2 where the rollout or an argument is wrong."""
     try:
         spec, releases = _read(options.file)
-        phases, cautious, suggestions, prepared = _forecast(spec, releases, options)
+        _check(spec)
+        phases, cautious, advised = forecasts(spec, options.runs_per_hour, options.rate)
     except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
+    prepared = recovery(counted(spec, When.ALWAYS), resolve_all(spec).gates, releases)
+    suggestions = (*advised, *prepared.suggestions)
     if options.json:
         after: dict[str, Any] = {"afterRollback": [_as_json(phase) for phase in cautious]} if cautious else {}
         if spec.standby:
@@ -48,27 +49,32 @@ def run_plan(options: argparse.Namespace) -> int:
     return 0
 
 
-_Forecasts = tuple[tuple[PhaseForecast, ...], tuple[PhaseForecast, ...], tuple[str, ...], Recovery]
-"""Of the phases, of those after a rollback if they are others, what to change, and points of a recovery."""
+_Forecasts = tuple[tuple[PhaseForecast, ...], tuple[PhaseForecast, ...], tuple[str, ...]]
+"""Of the phases, of those after a rollback if they are others, and what to change."""
 
 
-def _forecast(spec: AgentRolloutSpec, releases: Releases, options: argparse.Namespace) -> _Forecasts:
-    if not 0 < options.runs_per_hour < math.inf:
+def _check(spec: AgentRolloutSpec) -> None:
+    if wrong := refusals_of(spec):  # what the operator would refuse with InvalidGate
+        raise WrongUseError("\n".join(map(str, wrong)))
+
+
+def forecasts(spec: AgentRolloutSpec, runs_per_hour: float, rates: Sequence[str] = ()) -> _Forecasts:
+    """The forecasts of a plan whose gates can be served.
+
+    Raises:
+        WrongUseError: the traffic or a rate is wrong.
+    """
+    if not 0 < runs_per_hour < math.inf:
         raise WrongUseError("--runs-per-hour: must be more than 0")
-    gates, refusals = resolve_all(spec)
-    refused_caps = resolve_caps(spec).refusals
-    wrong = (*refusals, *refused_caps, *check(spec, gates), *stable.check(spec, gates))
-    if wrong:  # what the operator would refuse with InvalidGate
-        raise WrongUseError("\n".join(f"{refusal.field}: {refusal.message}" for refusal in wrong))
-    usual = _usual(spec, {gate.name: gate for gate in gates}, options.rate)
+    gates = resolve_all(spec).gates
+    usual = _usual(spec, {gate.name: gate for gate in gates}, rates)
     usually = counted(spec, When.ALWAYS)
-    phases = forecast(usually, gates, options.runs_per_hour, usual)
-    prepared = recovery(usually, gates, releases)
-    suggestions = (*advice(usually, phases), *prepared.suggestions)
+    phases = forecast(usually, gates, runs_per_hour, usual)
+    suggestions = advice(usually, phases)
     if not extra_phases(spec):
-        return phases, (), suggestions, prepared
-    cautious = forecast(spec, gates, options.runs_per_hour, usual)
-    return phases, cautious, tuple(dict.fromkeys((*suggestions, *advice(spec, cautious)))), prepared
+        return phases, (), suggestions
+    cautious = forecast(spec, gates, runs_per_hour, usual)
+    return phases, cautious, tuple(dict.fromkeys((*suggestions, *advice(spec, cautious))))
 
 
 def _read(name: str) -> tuple[AgentRolloutSpec, Releases]:

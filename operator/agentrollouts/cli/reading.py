@@ -1,18 +1,40 @@
 """Reads the YAML and JSON files of the commands as kubectl does, and reports each mistake by its place."""
 
 import json
+import re
 import sys
 from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import yaml
 
 from agentrollouts.cli.mistakes import WrongUseError
 
+_LARGEST: Final = 20_000_000
+"""Characters and values of a document, with what its aliases repeat; etcd takes 1.5 MB of an object."""
+_INTEGER: Final = r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)"
+_FLOAT: Final = (
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+
 
 class Loader(yaml.SafeLoader):
-    """YAML as kubectl reads it: a repeated key is an error, and a date is text."""
+    """YAML as kubectl reads it: a repeated key is an error, dates and 10:30 are text, and 1e3 is 1000."""
+
+    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """Build a number, an integer if it is one."""
+        number: float = super().construct_yaml_float(node)
+        return int(number) if number.is_integer() else number
+
+    def construct_document(self, node: yaml.Node) -> Any:  # noqa: ANN401 any YAML
+        """Build a document, unless a few lines of aliases make it huge."""
+        if _size(node, {}) > _LARGEST:
+            problem = f"found aliases that repeat more than {_LARGEST:,} characters; write plain YAML"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 the signature is PyYAML's
         """Build a mapping, after a check that no key is repeated."""
@@ -31,10 +53,29 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_OTHERS: Final = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "int", "float", "value")}
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OTHERS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+for _name, _pattern in (("int", _INTEGER), ("float", _FLOAT)):
+    Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), list("-+.0123456789")
+    )
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), list("yYnN"))
+Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Characters and values of a node, with everything that aliases repeat."""
+    if id(node) not in known:
+        known[id(node)] = 1  # inside itself; JSON refuses that later
+        if isinstance(node, yaml.ScalarNode):
+            known[id(node)] += len(node.value)
+        else:
+            pairs = node.value if isinstance(node, yaml.MappingNode) else [(each,) for each in node.value]
+            known[id(node)] += sum(_size(child, known) for pair in pairs for child in pair)
+    return known[id(node)]
 
 
 def read_yaml(name: str) -> list[Any]:
@@ -60,7 +101,7 @@ def read_objects(name: str, *, among_others: bool = False) -> list[dict[str, Any
     """
     from agentrollouts.cli.admission import completed_object, is_ours, refusals  # noqa: PLC0415 slow, and the operator needs none of it
 
-    objects = [each for document in read_yaml(name) for each in _items(_as_json(name, document))]
+    objects = [each for document in read_yaml(name) for each in _items(as_json(name, document))]
     if not all(isinstance(each, dict) for each in objects):
         raise WrongUseError(f"{name}: must contain Kubernetes objects")
     ours = [each for each in objects if is_ours(each)]
@@ -87,12 +128,17 @@ def _documents(text: str) -> Iterator[Any]:
     yield from yaml.load_all(text, Loader=Loader)
 
 
-def _as_json(name: str, document: Any) -> Any:  # noqa: ANN401 any YAML
-    """What the API server gets: keys are text, and there is nothing that JSON does not have."""
+def as_json(name: str, document: Any) -> Any:  # noqa: ANN401 any YAML
+    """What the API server gets: keys are text, and there is nothing that JSON does not have.
+
+    Raises:
+        WrongUseError: there is.
+    """
     try:
-        return json.loads(json.dumps(document, default=str))
+        return json.loads(json.dumps(document, default=str, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        raise WrongUseError(f"{name}: contains itself, or a key that is not text; write plain YAML") from None
+        problem = "contains itself, a key that is not text, or a number that JSON does not have"
+        raise WrongUseError(f"{name}: {problem}; write plain YAML") from None
 
 
 def _title(document: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ def files(folder: Path, *objects: Manifest) -> str:
         for name, data in CONFIG_MAPS.items()
     ]
     path = folder / "objects.yaml"
-    path.write_text(yaml.safe_dump_all([*objects, *maps]))
+    path.write_text("---\n".join(map(as_yaml, [*objects, *maps])))
     return str(path)
 
 

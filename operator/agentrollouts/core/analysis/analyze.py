@@ -172,6 +172,12 @@ def _plan(
     return plan_of_subject(obs, status, gates, caps)
 
 
+def refusals_of(spec: AgentRolloutSpec) -> tuple[Refusal, ...]:
+    """What in gates and caps cannot be served as it is written, before anything is observed."""
+    gates, refused = resolve_all(spec)
+    return _refusals(spec, gates, (*refused, *resolve_caps(spec).refusals))
+
+
 def _refusals(
     spec: AgentRolloutSpec, gates: tuple[ResolvedGate, ...], refused: tuple[Refusal, ...]
 ) -> tuple[Refusal, ...]:
