@@ -13,7 +13,7 @@ SHORT = {
     "people": (exhaustive.play_people, 12),
     "workloads": (exhaustive.play_managed, 40),
     "recoveries": (exhaustive.play_recoveries, 12),
-    "pairs": (pairs.play, 16),
+    "pairs": (pairs.play, 8),
 }
 
 
