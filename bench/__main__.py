@@ -8,7 +8,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from bench.figures import active, breach, breaches, going_back, group, idle, records, rest, switch_off
+from bench.figures import (
+    active,
+    breach,
+    breaches,
+    going_back,
+    going_back_hooked,
+    group,
+    idle,
+    records,
+    rest,
+    surrounded,
+    switch_off,
+)
 from bench.rig import meters
 from bench.rig.crowd import Crowd
 from bench.rig.report import Result, as_json, as_markdown, load, machine
@@ -39,13 +51,20 @@ def main() -> int:
         help="measure an operator that is the only one and has no Lease",
     )
     sizes = group.Sizes()
-    parser.add_argument("--rollouts", type=int, default=sizes.rollouts, help="of the figure group")
+    parser.add_argument(
+        "--rollouts", type=int, default=sizes.rollouts, help="of the figures group, surrounded and switch-off"
+    )
     parser.add_argument(
         "--members", type=int, default=sizes.members, help="of each group in the figure group"
     )
     parser.add_argument("--runs", type=int, default=sizes.runs, help="of the figure group")
     options = parser.parse_args()
-    figures = {**FIGURES, "group": _group(group.Sizes(options.rollouts, options.members, options.runs))}
+    figures: dict[str, Callable[[Install], Result]] = {
+        **FIGURES,
+        "group": _group(group.Sizes(options.rollouts, options.members, options.runs)),
+        "surrounded": partial(_surrounded, size=options.rollouts),
+        "switch-off": partial(_switch_off, size=options.rollouts),
+    }
     install = partial(_installed, has_lease=not options.without_lease)
     where, results = machine() + ", without a Lease" * options.without_lease, []
     if not options.json:
@@ -133,11 +152,31 @@ def _group(sizes: group.Sizes) -> Callable[[Install], Result]:
     return lambda install: _on_a_stack(install, measure)
 
 
-def _switch_off(install: Install) -> Result:
+def _switch_off(install: Install, size: int = SIZE) -> Result:
     async def measure(stack: Stack, server: ApiServer, _: OperatorProcess) -> Result:
-        return await switch_off.measure(server, stack.processes["prometheus"], SIZE)
+        return await switch_off.measure(server, stack.processes["prometheus"], size)
 
     return _on_a_stack(install, measure)
+
+
+def _going_back_hooked(install: Install) -> Result:
+    async def measure(stack: Stack, server: ApiServer, operator: OperatorProcess) -> Result:
+        plain, hooked = (Crowd(server, SIZE // 2, prefix=prefix) for prefix in ("agent", "hooked"))
+        for crowd in (plain, hooked):
+            await crowd.settle(seconds=600)
+        return await going_back_hooked.measure(stack, server, plain, hooked, operator)
+
+    return _on_a_stack(install, measure)
+
+
+def _surrounded(install: Install, size: int = SIZE) -> Result:
+    def unlimited(stack: Stack) -> OperatorProcess:
+        operator = install(stack)
+        most = {"rolloutsPerNamespace": 2 * size, "releasesPerNamespace": 4 * size}
+        operator.change_settings(limits={**most, "releaseBytesPerNamespace": 2**40})
+        return operator
+
+    return _on_a_stack(unlimited, lambda stack, server, _: surrounded.measure(stack, server, size))
 
 
 def _breach(install: Install) -> Result:
@@ -157,6 +196,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "going-back": _going_back,
     "going-back-hanging": partial(_going_back, prometheus_hangs=True),
     "going-back-unrecorded": lambda install: _going_back(_unrecorded(install)),
+    "going-back-hooked": _going_back_hooked,
     "active": _active(active.USUAL),
     "active-many": _active(active.MANY),
     "breaches": _breaches,
@@ -165,6 +205,7 @@ FIGURES: Final[Mapping[str, Callable[[Install], Result]]] = {
     "records": _records,
     "group": _group(group.Sizes()),
     "switch-off": _switch_off,
+    "surrounded": _surrounded,
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from campaigns.tenants import campaign as tenants
 from campaigns.tenants import soak
 from campaigns.virtual.clock_jumps import CLOCK_JUMPS
 from campaigns.virtual.exhaustive import EXHAUSTIVE, PEOPLE, RECOVERIES, WORKLOADS
+from campaigns.virtual.pairs import PAIRS
 from campaigns.virtual.planted_bugs import PLANTED
 from campaigns.virtual.properties import PROPERTIES
 from campaigns.virtual.sequences import SEQUENCES
@@ -38,6 +39,7 @@ CAMPAIGNS: Final[Sequence[Campaign]] = (
     PEOPLE,
     WORKLOADS,
     RECOVERIES,
+    PAIRS,
     PLANTED,
     TAMPERING,
     crash.CAMPAIGN,

@@ -1,4 +1,4 @@
-"""CronJobs from which Jobs of hooks are copied, as a team would apply them."""
+"""CronJobs from which Jobs of hooks are copied, and the right to copy them, as a team would apply them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,4 +15,22 @@ def a_cron_job(namespace: str, name: str, pod: Mapping[str, Any]) -> dict[str, A
             "suspend": True,
             "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
         },
+    }
+
+
+def hook_rights(namespace: str, operator: str, at_home: str) -> dict[str, Any]:
+    """The RoleBinding by which a namespace permits Jobs of hooks.
+
+    Args:
+        namespace: Where the rollouts are.
+        operator: Name of the operator and of its account.
+        at_home: The operator's own namespace.
+    """
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{operator}-hooks"}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": f"{operator}-hooks", "namespace": namespace},
+        "roleRef": role,
+        "subjects": [{"kind": "ServiceAccount", "name": operator, "namespace": at_home}],
     }

@@ -5,7 +5,7 @@ hand as the demo's are.
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sandbox import scenarios
@@ -16,9 +16,14 @@ NAMESPACE: Final = "bench"
 ROLLOUTS: Final = "/apis/agentrollouts.dev/v1alpha1/agentrollouts"
 ROUTES: Final = "/apis/gateway.networking.k8s.io/v1/httproutes"
 
+_OURS: Final = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}"
+
 STABLE: Final = "1.0.0"
 NEXT: Final = "1.1.0"
 PERSON: Final = "robin@example.com"
+
+Looks = Callable[[Manifest], bool]
+"""What is waited for, of the newest version of a rollout."""
 
 
 class Crowd:
@@ -28,33 +33,46 @@ class Crowd:
         server: where they are.
         size: how many.
         spec: fields of every rollout's spec, beside ours.
+        prefix: of the names of its agents.
+        requires: what every release requires of other agents.
     """
 
-    def __init__(self, server: ApiServer, size: int, spec: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        size: int,
+        spec: Mapping[str, Any] | None = None,
+        *,
+        prefix: str = "agent",
+        requires: Sequence[Manifest] = (),
+    ) -> None:
         self._server = server
         self._spec = dict(spec or {})
-        self.names: Final = tuple(f"agent-{index:03}" for index in range(size))
+        self._requires = list(requires)
+        self.names: Final = tuple(f"{prefix}-{index:03}" for index in range(size))
 
-    async def settle(self, seconds: float = 120) -> None:
-        """Make all of it and wait until every rollout is Healthy.
+    async def settle(self, seconds: float = 120, looks: Looks | None = None) -> None:
+        """Make all of it and wait until every rollout is Healthy, or looks as it should.
 
         Raises:
             TimeoutError: one was not in time.
         """
         await self._server.apply(f"/api/v1/namespaces/{NAMESPACE}", _namespace())
         await self._server.apply_all(by_path(NAMESPACE, map(_service_of, (STABLE, NEXT))))
-        releases = (release(name, version) for name in self.names for version in (STABLE, NEXT))
+        releases = (
+            release(name, version, self._requires) for name in self.names for version in (STABLE, NEXT)
+        )
         await self._server.apply_all({_path("agentreleases", one): one for one in releases})
         rollouts = (_rollout(name, self._spec) for name in self.names)
         await self._server.apply_all({_path("agentrollouts", one): one for one in rollouts})
-        await self._all(self.names, is_healthy, seconds)
+        await self.all(self.names, looks or is_healthy, seconds)
 
     async def begin_canaries(self, names: Iterable[str], seconds: float = 120) -> None:
         """Ask for the next release of these agents and wait until it has its first share of the traffic."""
         names = tuple(names)
         for name in names:
             await self.ask(name, NEXT)
-        await self._all(names, in_canary, seconds)
+        await self.all(names, in_canary, seconds)
 
     async def ask_back(self, name: str) -> None:
         """Ask for the stable release again, by a patch of one field."""
@@ -62,39 +80,49 @@ class Crowd:
 
     async def act_back(self, name: str) -> None:
         """Have the canary of the second attempt rolled back, as a person with that right would."""
-        await self._act(_action(name, "back", type="RollBack", attempt=2, release=f"{name}-{NEXT}"))
+        await self.act(name, "back", type="RollBack", attempt=2, release=f"{name}-{NEXT}")
 
     async def switch_off(self, name: str) -> None:
         """Have all traffic sent to the fallback."""
-        await self._act(_action(name, "off", type="SwitchOff"))
+        await self.act(name, "off", type="SwitchOff")
 
     async def switch_on(self, name: str) -> None:
         """End the detour that the status shows."""
-        path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrollouts/{name}"
-        rollout = await self._server.get(path)
-        await self._act(_action(name, "on", type="SwitchOn", detour=rollout["status"]["detour"]["id"]))
+        rollout = await self.get(name)
+        await self.act(name, "on", type="SwitchOn", detour=rollout["status"]["detour"]["id"])
 
-    async def _act(self, action: Manifest) -> None:
-        path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrolloutactions"
-        await self._server.create_as(PERSON, path, action)
+    async def get(self, name: str) -> Manifest:
+        """A rollout now."""
+        return await self._server.get(f"{_OURS}/agentrollouts/{name}")
+
+    async def act(self, name: str, what: str, **spec: object) -> None:
+        """Request something of a rollout, as a person with that right would."""
+        await self._server.create_as(PERSON, f"{_OURS}/agentrolloutactions", _action(name, what, **spec))
+
+    async def forget_releases(self, names: Iterable[str]) -> None:
+        """Delete all releases of these agents."""
+        for name in names:
+            for version in (STABLE, NEXT):
+                await self._server.delete(f"{_OURS}/agentreleases/{name}-{version}")
 
     async def ask(self, name: str, version: str) -> None:
         """Ask for a version of an agent."""
-        await self._change(name, {"releaseRef": {"name": f"{name}-{version}"}})
+        await self.change(name, {"releaseRef": {"name": f"{name}-{version}"}})
 
     async def join(self, name: str, group: str) -> None:
         """Put a rollout into a group."""
-        await self._change(name, {"group": group})
+        await self.change(name, {"group": group})
 
-    async def _change(self, name: str, spec: Mapping[str, Any]) -> None:
-        path = f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/agentrollouts/{name}"
-        await self._server.merge(path, {"spec": dict(spec)})
+    async def change(self, name: str, spec: Mapping[str, Any]) -> None:
+        """Change some fields of a rollout's spec, by a merge."""
+        await self._server.merge(f"{_OURS}/agentrollouts/{name}", {"spec": dict(spec)})
 
     async def at_rest(self, names: Iterable[str], seconds: float = 60) -> None:
         """Wait until nothing is under way any more for these agents."""
-        await self._all(names, is_over, seconds)
+        await self.all(names, is_over, seconds)
 
-    async def _all(self, names: Iterable[str], looks: Any, seconds: float) -> None:  # noqa: ANN401 a predicate
+    async def all(self, names: Iterable[str], looks: Looks, seconds: float = 120) -> None:
+        """Wait until these rollouts look so, and nothing changes."""
         async with Onlooker(self._server, ROLLOUTS) as onlooker:
             for name in names:
                 await onlooker.until(NAMESPACE, name, looks, seconds=seconds)
@@ -136,12 +164,23 @@ def is_over(rollout: Manifest) -> bool:
     return _state(rollout) in {"Healthy", "RolledBack"}
 
 
-def release(agent: str, version: str) -> Manifest:
+def in_state(state: str) -> Looks:
+    """Whether the attempt is in that state."""
+    return lambda rollout: _state(rollout) == state
+
+
+def is_known(rollout: Manifest) -> bool:
+    """Whether the status is about the newest spec."""
+    known = rollout.get("status", {}).get("observedGeneration")
+    return bool(known == rollout["metadata"]["generation"])
+
+
+def release(agent: str, version: str, requires: Sequence[Manifest] = ()) -> Manifest:
     """A release with a bundle of the size of the demo's, and a digest of its own."""
     manifest: Manifest = copy.deepcopy(scenarios.load_release(scenarios.HEALTHY))
     manifest["metadata"] = {"name": f"{agent}-{version}", "namespace": NAMESPACE}
     spec = manifest["spec"]
-    spec |= {"agent": agent, "version": version}
+    spec |= {"agent": agent, "version": version, "requires": list(requires)}
     spec["components"]["prompt"]["inline"]["system"] += f"You are {agent} {version}."
     spec["serving"]["service"] = {"name": _service_of(version), "port": PORT}
     return manifest
@@ -176,7 +215,7 @@ def _state(rollout: Manifest) -> str | None:
 
 
 def _path(plural: str, manifest: Manifest) -> str:
-    return f"/apis/agentrollouts.dev/v1alpha1/namespaces/{NAMESPACE}/{plural}/{manifest['metadata']['name']}"
+    return f"{_OURS}/{plural}/{manifest['metadata']['name']}"
 
 
 def _service_of(version: str) -> str:

@@ -1,16 +1,30 @@
 """What is read before and after a segment of time: counters of the kernel, the API server, Prometheus."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from sandbox.people.apiserver import ApiServer
 from sandbox.programs.process import Process
 
 _WRITTEN: Final = frozenset({"agentrollouts", "agentreleases", "configmaps", "events", "httproutes"})
+_SEEN: Final = _WRITTEN | {
+    "agentfreezes",
+    "agentrolloutactions",
+    "agentrolloutrecords",
+    "cronjobs",
+    "deployments",
+    "endpointslices",
+    "grpcroutes",
+    "jobs",
+}
+"""Kinds that the operator reads or writes; not Services, which the API server itself lists now and then."""
+_WATCHES: Final = frozenset({"CONNECT", "WATCH", "WATCHLIST"})
 _WRITES: Final = frozenset({"APPLY", "CREATE", "DELETE", "PATCH", "POST", "PUT"})
 _QUERIES: Final = frozenset({"/api/v1/query", "/api/v1/query_range"})
 _MIB: Final = 1 << 20
@@ -54,14 +68,31 @@ async def api_writes(server: ApiServer) -> float:
     )
 
 
+async def api_requests(server: ApiServer) -> Counter[str]:
+    """Requests so far, by anyone, for kinds that the operator sees, by verb and kind; no watches."""
+    found = _samples(
+        await server.text("/metrics"),
+        "apiserver_request",
+        lambda labels: labels.get("resource") in _SEEN and labels.get("verb") not in _WATCHES,
+    )
+    counts = Counter[str]()
+    for sample in found:  # the same verb and kind have several, by answer
+        counts[f"{sample.labels['verb']} {sample.labels['resource']}"] += int(sample.value)
+    return counts
+
+
 def queries(metrics: str) -> float:
     """How often a Prometheus, whose own metrics these are, was asked."""
     return _sum(metrics, "prometheus_http_requests", lambda labels: labels.get("handler") in _QUERIES)
 
 
 def _sum(metrics: str, counter: str, selects: Callable[[Mapping[str, str]], bool]) -> float:
-    return sum(
-        sample.value
+    return sum(sample.value for sample in _samples(metrics, counter, selects))
+
+
+def _samples(metrics: str, counter: str, selects: Callable[[Mapping[str, str]], bool]) -> Iterator[Sample]:
+    return (
+        sample
         for family in text_string_to_metric_families(metrics)
         if family.name == counter
         for sample in family.samples

@@ -19,8 +19,8 @@ Manifest = Mapping[str, Any]
 LATCH: Final = "agentrollouts.dev/rolled-back"
 LATCHED: Final = ("RollingBack", "Verifying", "RolledBack")  # in which the route is written before the status
 ENDS: Final = ("Healthy", "RolledBack", "Superseded")
-UNTRIED: Final = ("SpecReverted", "Superseded")
-"""Reasons of ends that say nothing about the release."""
+UNTRIED: Final = ("SpecReverted", "Superseded", "DrillPassed", "DrillFailed", "DrillSkipped")
+"""Reasons of ends that say nothing about the release, or that are a rollback on purpose."""
 MAY_LAST: Final = ("CapExceeded", "GateFailed", "Inconclusive", "SharedCause")
 """Holds that end by themselves once the metrics change, which they may never do."""
 RAMP_STEPS: Final = 10
@@ -257,7 +257,8 @@ class Observer:
         sentence = f"in state {state} nothing says what is waited for: {sorted(conditions)}"
         waits = [conditions[kind] for kind in ("Reconciling", "Stalled") if kind in conditions]
         is_told = any(condition["status"] == "True" and condition["reason"] for condition in waits)
-        self.check(state is None or state in ENDS or is_told, "L1", sentence, time)
+        is_rest = state is None or state in ENDS or self.attempt.get("kind") == "Drill"
+        self.check(is_rest or is_told, "L1", sentence, time)
         hold = self.attempt.get("hold")
         if state == "Held":
             is_explained = bool(hold and hold["reason"] and hold["message"] and hold["since"])

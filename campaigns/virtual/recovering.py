@@ -1,7 +1,7 @@
 """What can happen to the small world besides, where it has `spec.fallback` and `spec.hooks`.
 
-A Job succeeds, fails or vanishes, people run a hook again or waive it, and they switch the agent off, in part
-or as a whole, and on again.
+A Job succeeds, fails or vanishes, people run a hook again or waive it, they switch the agent off, in part or
+as a whole, and on again, and they request drills.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import Final
 
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.recovery.hooks import HookState, HookStatus
+from agentrollouts.api.status import Outcome
 from campaigns.virtual.happenings import ALWAYS, FEW_ANSWERS, LEADER, MEASURED, Happening
 from campaigns.virtual.small_world import Small
 
@@ -85,6 +86,14 @@ def _switch_on_late(world: Small) -> bool:
     return last is not None and world.request(ActionType.SWITCH_ON, LEADER, detour=last.id)
 
 
+def _drill(world: Small) -> bool:
+    """The newest release before stable that was healthy."""
+    stable, history = world.status.stable, world.status.history
+    healthy = (entry.release for entry in history if entry.outcome is Outcome.HEALTHY)
+    target = next((release for release in healthy if stable and release != stable.release), None)
+    return target is not None and world.request(ActionType.DRILL, LEADER, release=target)
+
+
 RECOVERIES: Final[Mapping[str, Happening]] = {
     "switch off": _switch_off,
     "switch off a part": _switch_off_a_part,
@@ -96,6 +105,7 @@ RECOVERIES: Final[Mapping[str, Happening]] = {
     "job vanishes": _vanish,
     "redo": _redo,
     "waive": _waive,
+    "drill": _drill,
 }
 EVERY_RECOVERY: Final = {**ALWAYS, **RECOVERIES, **{what: MEASURED[what] for what in FEW_ANSWERS}}
 """With one answer of Prometheus for each thing that a gate can do, as with every act of a person."""

@@ -1,8 +1,10 @@
-"""The part of `equivalence` that is about detours and hooks: what decisions read of them."""
+"""The part of `equivalence` that is about detours, hooks and drills: what decisions read of them."""
 
 from agentrollouts.api.recovery.hooks import HookState, HookStatus
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.containment.mark import read_mark
 from agentrollouts.core.effects import Manifest
+from agentrollouts.core.history import has_failed_drill, is_drill, rollback_of
 from agentrollouts.simulation.world import World
 
 Key = tuple[object, ...]
@@ -28,13 +30,25 @@ def mark_key(world: World, manifest: Manifest) -> Key:
 
 
 def recovery_key(world: World) -> Key:
-    """The detour, the hooks that matter, and whether the affected window is still to become final."""
+    """The detour, the hooks that matter, the drill, and whether the affected window is to become final."""
     detour, window, attempt = world.status.detour, world.status.affected_window, world.status.attempt
     if not world.rollout.spec.hooks:
         return (detour and detour.percent,)
     now = attempt.number if attempt else 0
     hooks = tuple(_hook(world, entry, now - entry.attempt) for entry in _left(world, now))
-    return detour and detour.percent, window and (window.attempt == now, window.is_final), hooks
+    final = window and (window.attempt == now, window.is_final)
+    return detour and detour.percent, final, hooks, *_drill(world.status)
+
+
+def _drill(status: AgentRolloutStatus) -> Key:
+    """Whether the attempt is a drill, what it has shown so far, and which releases have failed one."""
+    digests = {entry.digest for entry in status.history}
+    failed = tuple(sorted(digest for digest in digests if has_failed_drill(digest, status)))
+    drill, rollback = status.last_drill, rollback_of(status)
+    if not is_drill(status) or drill is None:
+        return (failed,)
+    seen = rollback and (rollback.trigger, rollback.observed_time is not None)
+    return failed, drill.outcome, bool(drill.runs), drill.decided_to_last_run_seconds is None, seen
 
 
 def _left(world: World, now: int) -> list[HookStatus]:

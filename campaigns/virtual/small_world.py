@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.workload import StampedWorkload
@@ -180,5 +181,9 @@ RECOVERY: Final[Mapping[str, Any]] = {
 
 
 def recovery_beginning() -> Small:
-    """The same, with a fallback and two hooks."""
-    return beginning(a_rollout(**PLAN, **RECOVERY).serving(OLD).asking_for(OLD))
+    """The same, with a fallback and two hooks; `NEW` serves, so `OLD` can be drilled."""
+    served = a_rollout(**PLAN, **RECOVERY).serving(OLD).serving(NEW).asking_for(NEW)
+    done = served.trying(NEW).changing(number=2, state=State.HEALTHY, weight=100)
+    world = beginning(done.having(canary=None))
+    world.ever_healthy.add(NEW)
+    return world

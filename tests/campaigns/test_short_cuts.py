@@ -3,7 +3,7 @@
 import pytest
 
 from campaigns.cases import Choice, Play
-from campaigns.virtual import clock_jumps, exhaustive, planted_bugs, sequences, simulated
+from campaigns.virtual import clock_jumps, exhaustive, pairs, planted_bugs, sequences, simulated
 
 SHORT = {
     "simulated": (simulated.play, 60),
@@ -13,6 +13,7 @@ SHORT = {
     "people": (exhaustive.play_people, 12),
     "workloads": (exhaustive.play_managed, 40),
     "recoveries": (exhaustive.play_recoveries, 12),
+    "pairs": (pairs.play, 8),
 }
 
 

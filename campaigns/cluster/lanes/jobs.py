@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from campaigns.cluster.lanes.recorder import Manifest
-from testkit.cron_jobs import a_cron_job
+from testkit.cron_jobs import a_cron_job, hook_rights
 
 KEEP: Final = "keep"
 REPAIR: Final = "repair"
@@ -27,17 +27,7 @@ def hooks(namespace: str, operator: str, at_home: str) -> dict[str, Manifest]:
         operator: Name of the operator and of its account.
         at_home: The operator's own namespace.
     """
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": f"{operator}-hooks", "namespace": namespace},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": f"{operator}-hooks",
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": operator, "namespace": at_home}],
-    }
+    binding = hook_rights(namespace, operator, at_home)
     path = f"{_RIGHTS}/{namespace}/rolebindings/{operator}-hooks"
     jobs = f"{_BATCH}/{namespace}/cronjobs"
     made = {f"{jobs}/{name}": a_cron_job(namespace, name, _POD) for name in (KEEP, REPAIR)}

@@ -14,6 +14,8 @@ _DROPPED: Final = frozenset(
     {
         "course",  # when the status was written, and what was measured then
         "creationTimestamp",
+        "decidedToLastRunSeconds",
+        "decidedToRoutedSeconds",
         "elapsedSeconds",  # how far a clock had run when it was stopped
         "extensions",
         "id",  # of a detour: follows from an action, or from the time

@@ -1,4 +1,4 @@
-"""The courses that lead back in another way than by a gate of the canary: detours, hooks and groups.
+"""The courses that lead back in another way than by a gate of the canary: detours, hooks, groups and drills.
 
 Beside `courses`, which has those of a plan.
 """
@@ -47,6 +47,14 @@ HOOKED: Final[dict[str, Any]] = {
 }
 GROUPED: Final[dict[str, Any]] = {**JUDGED, "phases": WAITING, "group": "pair"}
 
+DRILLED: Final[dict[str, Any]] = {
+    **JUDGED,
+    "phases": ONE,
+    "drill": {"everySeconds": 366 * 24 * 3600, "weight": 20, "durationSeconds": 10},
+    "rollback": {"verify": {"withinSeconds": 30, "watchSeconds": 30}},
+}
+"""A drill that begins only on request, and ends once its last runs were seen."""
+
 
 def _is_off(scene: Scene) -> bool:
     """Everything goes to the fallback, and the attempt that follows waits."""
@@ -73,6 +81,17 @@ def _has_recovered(scene: Scene) -> bool:
     """The rollback is over, and what it was to repair is repaired."""
     states = [entry["state"] for entry in scene.status.get("hooks", ())]
     return scene.is_over("RolledBack", FIRST) and states == ["Succeeded"] * 3
+
+
+def _drills(scene: Scene) -> Any:  # noqa: ANN401 the same
+    return scene.act("Drill", ANA, release=f"{scene.agent}-{FIRST}")
+
+
+def _is_drilled(scene: Scene) -> bool:
+    """The drill has shown what it was to show, and what was requested serves as before."""
+    last, attempt = scene.status.get("lastDrill", {}), scene.attempt
+    has_ended = (attempt.get("kind"), attempt.get("state")) == ("Drill", "RolledBack")
+    return has_ended and last.get("outcome") == "Passed" and scene.is_ready(SECOND)
 
 
 def _both_are_back(scene: Scene) -> bool:
@@ -113,6 +132,8 @@ RECOVERY: Final = (
         _both_are_back,
         failing={SECOND: 0.9},
     ),
+    Course("drill", DRILLED, [Step(at_once, _drills)], _is_drilled, before=(FIRST, SECOND)),
 )
 """`off`: during a canary; `on`: and on again; `alone`: by a gate of a release that serves alone; `hooks`:
-before traffic and after a rollback; `group`: one of two breaches, and the other one follows."""
+before traffic and after a rollback; `group`: one of two breaches, and the other one follows; `drill`: of the
+release before, on request."""
