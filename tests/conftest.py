@@ -10,6 +10,7 @@ import pytest
 
 import testkit.properties  # noqa: F401  # loads the profile of property tests
 from sandbox.isolation import namespace
+from sandbox.parts import parts
 from sandbox.stack import Stack
 
 LOGS = pytest.StashKey[str]()
@@ -40,6 +41,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """
     started = Stack(quiet=True)
     started.start()
+    started.apply(parts.feature_flag_api())
     yield started
     failed = bool(request.session.testsfailed)
     started.close(keep_logs=failed)

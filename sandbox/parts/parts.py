@@ -206,6 +206,11 @@ def gateway_api() -> Path:
     return _GATEWAY_API.find()
 
 
+def feature_flag_api() -> Path:
+    """A stand-in for the CRD of the OpenFeature operator; the file says why."""
+    return Path(__file__).parent / "featureflags" / "crd.yaml"
+
+
 def monitoring_api() -> Path:
     """The folder that holds the Prometheus operator's CRDs that the chart uses.
 

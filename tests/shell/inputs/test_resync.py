@@ -67,9 +67,9 @@ def test_the_cache_is_filled_once_the_api_server_answers() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
-def test_without_the_gateway_api_there_are_no_routes(kind: str) -> None:
-    """The operator starts anyway; an old version of that API has no GRPCRoute."""
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute", "FeatureFlag"])
+def test_kinds_of_others_can_be_missing(kind: str) -> None:
+    """The operator starts anyway; an old version of the Gateway API has no GRPCRoute."""
 
     async def scenario() -> None:
         desk = Desk(Unsteady(unserved=kind))
@@ -78,6 +78,23 @@ def test_without_the_gateway_api_there_are_no_routes(kind: str) -> None:
         assert desk.cache.get(RELEASE) == release
 
     run(scenario())
+
+
+def test_a_missing_kind_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Most clusters lack some kind for good; the warning comes again if it was there in between."""
+
+    async def scenario() -> None:
+        api = Unsteady(unserved="FeatureFlag")
+        desk = Desk(api)
+        for unserved in ("FeatureFlag", "FeatureFlag", "", "FeatureFlag"):
+            api.unserved = unserved
+            await desk.resync.fill()
+
+    run(scenario())
+
+    assert [record.message.partition("; ")[2] for record in caplog.records] == [
+        "rollouts without `traffic.featureFlag` are served"
+    ] * 2
 
 
 def test_without_our_own_kinds_it_waits_for_them() -> None:

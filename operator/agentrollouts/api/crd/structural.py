@@ -142,7 +142,7 @@ def _copied(node: Schema) -> Schema:
 
 def _children(node: Schema, defs: Schema) -> Schema:
     children: Schema = {}
-    if "properties" in node:
+    if node.get("properties"):  # the API server stores no empty ones, so another writer would see a conflict
         children["properties"] = {name: _node(child, defs) for name, child in node["properties"].items()}
     for key in ("items", "additionalProperties"):
         if node.get(key, True) is True:  # whatever is in it

@@ -7,13 +7,14 @@ from typing import Any, Final
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.api.traffic import Detour
 from agentrollouts.core.effects import Deletion, Manifest, Problem, Write
 from agentrollouts.core.traffic.manifests import Objects, metadata_of
+from agentrollouts.core.traffic.routers.flags import flags
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
 from agentrollouts.core.traffic.routers.router import Change
-from agentrollouts.core.traffic.weights import FULL, Split, Weights
+from agentrollouts.core.traffic.weights import Split
 
 SUFFIX: Final = "-traffic"
 FLAG_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
@@ -63,8 +64,8 @@ class ConfigMapRouter(OwnedRouter):
                 yield from (Deletion(current), write)
 
     def detours(self) -> Iterator[Detour]:
-        """Only without a route: many people can edit a ConfigMap who may not edit routes."""
-        return iter(()) if self.obs.rollout.spec.traffic.by_route else super().detours()
+        """Only if nothing else splits: many people can edit a ConfigMap who may not edit routes or flags."""
+        return super().detours() if self.obs.rollout.spec.traffic.by_config_map else iter(())
 
     def share(self, record: ReleaseRecord) -> int | None:
         """As `split.json` says."""
@@ -91,7 +92,9 @@ class ConfigMapRouter(OwnedRouter):
             "metadata": metadata_of(rollout, status, cls.name(rollout)),
             "data": {
                 "split.json": _json(shares),
-                "flags.json": _json(_flags(rollout.spec.agent, status, weights)),
+                "flags.json": _json(
+                    {"$schema": FLAG_SCHEMA, "flags": flags(rollout.spec.agent, status, weights)}
+                ),
             },
         }
 
@@ -125,44 +128,6 @@ def _side(record: ReleaseRecord | None, weight: int) -> Mapping[str, Any] | None
         "snapshot": record.snapshot,
         "weight": weight,
     }
-
-
-def _flags(agent: str, status: AgentRolloutStatus, weights: Weights) -> Mapping[str, Any]:
-    """A flag in flagd's format, and in a detour a second one.
-
-    The canary comes first and the total is constant: then a user who got the canary at 5% keeps it at 25%
-    (measured with openfeature-provider-flagd 0.6.1).
-    """
-    sides = [(status.canary, weights.canary), (status.stable, weights.stable)]
-    shares = [[record.release, weight] for record, weight in sides if record is not None]
-    switch = {f"{agent}-enabled": _switch(weights.diverted)} if weights.diverted else {}
-    if not shares:  # nothing has served yet
-        return {"$schema": FLAG_SCHEMA, "flags": switch}
-    flag: dict[str, Any] = {
-        "state": "ENABLED",
-        "variants": {record.release: record.snapshot for record, _ in sides if record is not None},
-        "defaultVariant": shares[-1][0],
-    }
-    if len(shares) > 1:
-        key = {"cat": [{"var": "$flagd.flagKey"}, {"var": "targetingKey"}]}
-        flag["targeting"] = {"fractional": [key, *shares]}
-    return {"$schema": FLAG_SCHEMA, "flags": {f"{agent}-release": flag, **switch}}
-
-
-def _switch(percent: int) -> Mapping[str, Any]:
-    """The flag by which an agent finds out whether it is switched off, for this user; absent while it is not.
-
-    `off` comes first: a user for whom it is off stays off while the share rises.
-    """
-    flag: dict[str, Any] = {
-        "state": "ENABLED",
-        "variants": {"on": True, "off": False},
-        "defaultVariant": "off",
-    }
-    if percent < FULL:
-        key = {"cat": [{"var": "$flagd.flagKey"}, {"var": "targetingKey"}]}
-        flag["targeting"] = {"fractional": [key, ["off", percent], ["on", FULL - percent]]}
-    return flag
 
 
 def _json(value: object) -> str:

@@ -5,7 +5,7 @@ from the decision itself, so that stable gets its traffic with the first write.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from agentrollouts.core.effects import Manifest
 from agentrollouts.core.traffic.backends import backends, backends_of_rule, rules_of
 from agentrollouts.core.traffic.buckets import bucket_count
 from agentrollouts.core.traffic.gateways import route_of
-from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, is_ours, metadata_of
+from agentrollouts.core.traffic.manifests import ROUTE_API, Objects, metadata_of
 from agentrollouts.core.traffic.routers.owned import OwnedRouter
 from agentrollouts.core.traffic.weights import FULL, Split, share_of
 
@@ -34,6 +34,11 @@ class OwnRouteRouter(OwnedRouter, Generic[Spec]):
     @abstractmethod
     def field(cls, traffic: Traffic) -> Spec | None:
         """The field for this kind of route; None if it is absent."""
+
+    @classmethod
+    def is_wanted(cls, traffic: Traffic) -> bool:
+        """By that field."""
+        return cls.field(traffic) is not None
 
     @classmethod
     @abstractmethod
@@ -79,12 +84,6 @@ class OwnRouteRouter(OwnedRouter, Generic[Spec]):
         """Whether the route is as it has to be, and keeps no user with a canary at weight 0."""
         return super().shows(current, desired) and not _is_sticky(current)
 
-    def leftovers(self) -> Iterator[Manifest]:
-        """The route, once `spec` no longer needs it."""
-        route = self._unwanted(self.obs.rollout, self.obs.traffic)
-        if route is not None:
-            yield route
-
     def share(self, record: ReleaseRecord) -> int | None:
         """By the main rule, or the most that another rule gives it if that gives it nothing.
 
@@ -105,17 +104,9 @@ class OwnRouteRouter(OwnedRouter, Generic[Spec]):
         return shared.pop() if len(shared) == 1 else None
 
     @classmethod
-    def _unwanted(cls, rollout: AgentRollout, seen: Objects) -> Manifest | None:
-        """A route of ours that `spec` no longer needs."""
-        route = seen.get((cls.kind, cls.name(rollout)))
-        if cls.field(rollout.spec.traffic) or route is None or not is_ours(route, rollout):
-            return None
-        return route
-
-    @classmethod
     def _left(cls, rollout: AgentRollout, seen: Objects) -> Spec | None:
         """An unwanted route moves requests until it is deleted, so it is kept right."""
-        route = cls._unwanted(rollout, seen)
+        route = cls.unwanted(rollout, seen)
         try:
             return cls.read(route.get("spec")) if route else None
         except ValidationError:  # someone replaced it by another route

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.api.traffic import Detour
+from agentrollouts.api.traffic import Detour, Traffic
 from agentrollouts.core.effects import Manifest, Write
 from agentrollouts.core.ownership import is_owned_by
 from agentrollouts.core.traffic.latch import Latch, without_message
@@ -22,6 +22,11 @@ class OwnedRouter(Router):
     def name(cls, rollout: AgentRollout) -> str:
         """Name of the object."""
         return rollout.metadata.name
+
+    @classmethod
+    def is_wanted(cls, traffic: Traffic) -> bool:  # noqa: ARG003 a default looks at nothing
+        """Whether the spec has this object; always, for one that no field names."""
+        return True
 
     @classmethod
     @abstractmethod
@@ -69,6 +74,19 @@ class OwnedRouter(Router):
         if not content or not covers(current, content) or record not in {status.stable, status.canary}:
             return None
         return 0 if record == status.canary else FULL
+
+    def leftovers(self) -> Iterator[Manifest]:
+        """The object, once the spec no longer has it."""
+        left = self.unwanted(self.obs.rollout, self.obs.traffic)
+        yield from [] if left is None else [left]
+
+    @classmethod
+    def unwanted(cls, rollout: AgentRollout, seen: Objects) -> Manifest | None:
+        """An object of ours that the spec no longer has."""
+        manifest = seen.get((cls.kind, cls.name(rollout)))
+        if cls.is_wanted(rollout.spec.traffic) or manifest is None or not is_ours(manifest, rollout):
+            return None
+        return manifest
 
     @classmethod
     def made_for(cls, kind: str, name: str) -> Iterator[str]:
