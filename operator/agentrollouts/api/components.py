@@ -14,7 +14,6 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from agentrollouts.api.model.base import ApiModel, Digest, ObjectName, SemVer, VersionRange
 from agentrollouts.api.model.immutable import kept_order, kept_presence, together, unchanged
 from agentrollouts.api.model.marks import list_map
-from agentrollouts.api.recovery.tools import MAX_TOOLS, ToolName
 
 ComponentName = Literal[
     "prompt",
@@ -32,6 +31,11 @@ ComponentName = Literal[
 
 COMPONENTS: Final[tuple[ComponentName, ...]] = get_args(ComponentName)
 """All ten names."""
+
+MAX_TOOLS: Final = 128
+"""Tools of one bundle."""
+ToolName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
+"""The name of a tool."""
 
 FreeForm = Annotated[
     dict[str, Any],

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from agentrollouts.api.components import COMPONENTS, ComponentName, Components
+from agentrollouts.api.components import COMPONENTS, MAX_TOOLS, ComponentName, Components, ToolName
 from agentrollouts.api.model.base import (
     ApiModel,
     Digest,
@@ -26,7 +26,6 @@ from agentrollouts.api.model.immutable import kept_presence, together, unchanged
 from agentrollouts.api.model.marks import AGE, LIST_SET, Column, Resource, cel, list_map, ready_column, rules
 from agentrollouts.api.names import API_VERSION
 from agentrollouts.api.objects import Conditions, ObjectMeta
-from agentrollouts.api.recovery.tools import MAX_TOOLS, ToolName
 
 
 class RiskTier(StrEnum):

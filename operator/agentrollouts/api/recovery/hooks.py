@@ -10,10 +10,10 @@ from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
+from agentrollouts.api.components import ToolName
 from agentrollouts.api.model.base import DNS_SUBDOMAIN, ApiModel, DnsLabel, Message, ObjectName, Time
 from agentrollouts.api.model.marks import LIST_SET, cel, rules
 from agentrollouts.api.people.action import PersonalAct
-from agentrollouts.api.recovery.tools import ToolName
 
 MAX_HOOKS: Final = 8
 """Hooks of one plan."""

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import Field
-
+from agentrollouts.api.components import MAX_TOOLS
 from agentrollouts.api.names import GROUP
 from agentrollouts.api.objects import ObjectMeta
 
 TOOLS: Final = f"{GROUP}/tools"
 """Annotation of a snapshot: the name of each tool, and whether a call has an effect outside the agent."""
-MAX_TOOLS: Final = 128
-"""Tools of one bundle."""
 MAX_TEXT: Final = 64 * 1024
 """Characters of the annotation above which someone else wrote it."""
 
-ToolName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
-"""The name of a tool."""
 Tools = Mapping[str, bool]
 """The name of each tool, and whether a call has an effect outside the agent."""
 
