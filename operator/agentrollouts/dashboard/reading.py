@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.action.request import Answer
 from agentrollouts.dashboard.acting import ticket
 from agentrollouts.dashboard.api import OURS, Api, ApiError, Manifest
@@ -25,7 +25,7 @@ from agentrollouts.dashboard.watched import Name
 from agentrollouts.insight.records import attempts
 from agentrollouts.insight.render.page import to_html
 from agentrollouts.insight.report import Case, report
-from agentrollouts.insight.view.reading import Known
+from agentrollouts.insight.view.reading import BUNDLE, Known, named
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
 
@@ -52,9 +52,7 @@ class Reading:
 
     async def of(self, name: Name, rollout: Manifest, reader: Reader) -> Seen:
         """The view, and the buttons that the reader may press."""
-        status = _status(rollout)
-        known = await self._known(name.namespace, status) if status else {}
-        seen = view(rollout, known, datetime.now(UTC))
+        seen = view(rollout, await self._known(rollout), datetime.now(UTC))
         types = {ActionType(each.type) for each in seen.actions if each.type in set(ActionType)}
         try:
             rights, unsure = await self._reviews.of(name, types), ""
@@ -82,24 +80,24 @@ class Reading:
         is_newest = status is not None and status.attempt is not None and status.attempt.number == number
         return to_html(report(Case(record, status if is_newest else None, tuple(_read(releases["items"])))))
 
-    async def _known(self, namespace: str, status: AgentRolloutStatus) -> dict[str, Known]:
-        """What is known of the releases that the status names."""
-        records = {each.release: each for each in (status.canary, status.stable) if each}
-        found = await asyncio.gather(*(self._one(namespace, each) for each in records.values()))
-        return dict(zip(records, found, strict=True))
+    async def _known(self, rollout: Manifest) -> dict[str, Known]:
+        """What is known of the releases that a person compares."""
+        namespace = rollout["metadata"]["namespace"]
+        names = dict(named(rollout))
+        found = await asyncio.gather(*(self._one(namespace, *each) for each in names.items()))
+        return dict(zip(names, found, strict=True))
 
-    async def _one(self, namespace: str, record: ReleaseRecord) -> Known:
-        release, bundle = await asyncio.gather(
-            self._api.find(f"{OURS}/namespaces/{namespace}/agentreleases/{record.release}"),
-            self._bundle(namespace, record.snapshot),
-        )
-        return Known(release, bundle)
+    async def _one(self, namespace: str, name: str, snapshot: str | None) -> Known:
+        release = self._api.find(f"{OURS}/namespaces/{namespace}/agentreleases/{name}")
+        if snapshot is None:
+            return Known(await release, None)
+        return Known(*await asyncio.gather(release, self._bundle(namespace, snapshot)))
 
     async def _bundle(self, namespace: str, snapshot: str) -> str | None:
         key = (namespace, snapshot)
         if key not in self._bundles:
             found = await self._api.find(f"/api/v1/namespaces/{namespace}/configmaps/{snapshot}")
-            self._bundles[key] = ((found or {}).get("data") or {}).get("bundle.json")
+            self._bundles[key] = ((found or {}).get("data") or {}).get(BUNDLE)
             if len(self._bundles) > SNAPSHOTS:
                 self._bundles.popitem(last=False)
         return self._bundles[key]

@@ -1,16 +1,12 @@
 """From the cluster to the view of a rollout: the rollout, the releases that it names, and their bundles."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
 
-from agentrollouts.insight.view.reading import Known
+from agentrollouts.insight.view.reading import BUNDLE, Known, named
 from agentrollouts.insight.view.shape import View
 from agentrollouts.insight.view.view import view
 from agentrollouts.plugin.kubectl import Kubectl, Manifest
-
-_BUNDLE: Final = "bundle.json"
 
 
 def now() -> datetime:
@@ -42,21 +38,5 @@ class Releases:
         started = self.kubectl.start("get", *objects, where, "--ignore-not-found", "--output=json")
         found = {(each["kind"], each["metadata"]["name"]): each for each in started.list()}
         for name, snapshot in missing.items() if found else ():
-            bundle = found.get(("ConfigMap", snapshot or ""), {}).get("data", {}).get(_BUNDLE)
+            bundle = found.get(("ConfigMap", snapshot or ""), {}).get("data", {}).get(BUNDLE)
             self.known[name] = Known(found.get(("AgentRelease", name)), bundle)
-
-
-def named(rollout: Manifest) -> Iterator[tuple[str, str | None]]:
-    """The releases that a person compares: stable, the canary, the desired one; each with its snapshot."""
-    status, spec = rollout.get("status") or {}, rollout.get("spec") or {}
-    records = {each["release"]: each["snapshot"] for each in _records(status)}
-    desired = (spec.get("releaseRef") or {}).get("name")
-    serving = [each["release"] for each in (status.get("stable"), status.get("canary")) if each]
-    for name in dict.fromkeys([*serving, *([desired] if desired else [])]):
-        yield name, records.get(name)
-
-
-def _records(status: Manifest) -> Iterator[Manifest]:
-    for each in (*reversed(status.get("history") or ()), status.get("canary"), status.get("stable")):
-        if each:
-            yield each
