@@ -7,6 +7,7 @@ from typing import Final
 from agentrollouts.api.analysis import OnTimeout
 from agentrollouts.api.attempt import AttemptKind, State, When
 from agentrollouts.api.gates import NoDataPolicy
+from agentrollouts.api.names import LABEL_AGENT
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.people.freeze import InFlight
@@ -21,8 +22,9 @@ from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.observation import Observation
 from agentrollouts.core.states import ENDS, LATCHED, TRANSITIONS
-from agentrollouts.core.traffic.manifests import ROUTES
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES
 from agentrollouts.simulation.cluster import weights_of_config as weights_of
+from agentrollouts.simulation.cluster import weights_of_flag
 from testkit import recording
 from testkit.builders.names import service_of
 
@@ -116,10 +118,13 @@ def check_patch(before: Manifest, after: Manifest) -> None:
 
 
 def _written_weights(manifest: Manifest) -> list[dict[str, int]]:
-    """By Service or release, of each rule of a route."""
+    """By Service or release, of each rule of a route, of a flag or of a ConfigMap."""
     if manifest["kind"] in ROUTES:
         rules = manifest["spec"]["rules"]
         return [{ref["name"]: ref["weight"] for ref in rule["backendRefs"]} for rule in rules]
+    if manifest["kind"] == FEATURE_FLAG:
+        flags = weights_of_flag(manifest, manifest["metadata"]["labels"][LABEL_AGENT])
+        return [flags] if flags else []
     return [weights_of(manifest)] if "data" in manifest else []
 
 

@@ -20,7 +20,17 @@ from testkit.builders.freezes import a_freeze
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
 from testkit.builders.releases import a_ready_release, not_ready
 from testkit.builders.rollouts import PLAN, a_rollout
-from testkit.builders.routes import BY_PATCH, CONFIG, ROUTE, THEIRS, a_backend, a_shop, their_route
+from testkit.builders.routes import (
+    BY_FLAG,
+    BY_PATCH,
+    CONFIG,
+    FLAG,
+    ROUTE,
+    THEIRS,
+    a_backend,
+    a_shop,
+    their_route,
+)
 from testkit.world import Behavior, World, a_world
 
 RELEASES: Final = (OLDEST, OLD, NEW, NEXT)
@@ -171,6 +181,7 @@ PLANS: Final[tuple[Edit, ...]] = (
     spec(traffic={}),
     spec(traffic=PLAN["traffic"]),
     spec(traffic=BY_PATCH),
+    spec(traffic=BY_FLAG),
     spec(traffic={"routePatch": {"name": "another", "rule": "agent"}}),
     spec(caps=[{"name": "spend", "metric": "agent_run_cost_usd_sum", "max": "50"}]),
     spec(caps=[]),
@@ -198,6 +209,7 @@ FAULTS: Final[tuple[Edit, ...]] = (
     meddling_with_theirs(0, 100),
     meddling_with_theirs(),
     losing(ROUTE),
+    losing(FLAG),
     losing(THEIRS),
     losing(CONFIG),
     *(crashing(effects) for effects in range(4)),

@@ -12,6 +12,10 @@ CONFIG: Final = ("ConfigMap", f"{AGENT}-traffic")
 
 BY_ROUTE: Final[Mapping[str, Any]] = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
 
+FLAG: Final = ("FeatureFlag", AGENT)
+
+BY_FLAG: Final[Mapping[str, Any]] = {"featureFlag": {}}
+
 THEIRS: Final = ("HTTPRoute", "shop")
 """A route of somebody else."""
 

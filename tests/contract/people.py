@@ -18,6 +18,7 @@ GROUPS: Final = {
     "configmaps": "/api/v1",
     "cronjobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
+    "featureflags": "/apis/core.openfeature.dev/v1beta1",
     "grpcroutes": "/apis/gateway.networking.k8s.io/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
     "jobs": "/apis/batch/v1",

@@ -45,6 +45,7 @@ ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
 RULES: Final = {
     "route-makers": {"resources": ["httproutes"], "verbs": ["create"]},
     "grpc-route-makers": {"resources": ["grpcroutes"], "verbs": ["create"]},
+    "flag-makers": {"resources": ["featureflags"], "verbs": ["create"]},
     "shop-patchers": {"resources": ["httproutes"], "verbs": ["patch"], "resourceNames": ["shop"]},
     "writers": {"resources": ["agentreleases"], "verbs": ["create", "update", "patch"]},
     "tone-readers": {"resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["tone"]},
@@ -52,12 +53,13 @@ RULES: Final = {
 }
 ONLY_THESE: Final = {"policies": {"authority": False}}
 """Those about people's authority are in `authority/`."""
-API_GROUPS: Final = ["", "agentrollouts.dev", "gateway.networking.k8s.io"]
+API_GROUPS: Final = ["", "agentrollouts.dev", "gateway.networking.k8s.io", "core.openfeature.dev"]
 PEOPLE: Final = {
     "dana": ["edit"],
     "lee": ["edit", "route-makers"],
     "ali": ["edit", "shop-patchers"],
     "gia": ["edit", "grpc-route-makers"],
+    "fay": ["edit", "flag-makers"],
     "nina": ["writers", "tone-readers"],
     "sam": ["status-writers"],
 }
@@ -117,6 +119,17 @@ def a_grpc_route(name: str, *filters: dict[str, Any], **metadata: object) -> dic
     """A GRPCRoute with one Service and these filters."""
     rule = {"backendRefs": [{"name": "stable", "port": 80}], "filters": list(filters)}
     return a_route(name, [rule], **metadata) | {"kind": "GRPCRoute"}
+
+
+def a_flag(name: str, **metadata: object) -> dict[str, Any]:
+    """A FeatureFlag."""
+    flag = {"state": "ENABLED", "variants": {"a": "a"}, "defaultVariant": "a"}
+    return {
+        "apiVersion": "core.openfeature.dev/v1beta1",
+        "kind": "FeatureFlag",
+        "metadata": {"name": name, "namespace": WHERE, **metadata},
+        "spec": {"flagSpec": {"flags": {f"{name}-release": flag}}},
+    }
 
 
 def a_deployment(name: str, namespace: str = WHERE, **metadata: object) -> dict[str, Any]:
@@ -183,6 +196,8 @@ STORED: Final = (
     a_route("someones"),
     a_route("claimed", annotations={**CLAIM, "team": "shop"}, labels={"team": "shop"}),
     a_route("support", **marks()),
+    a_flag("shop"),
+    a_flag("support", **marks()),
     a_deployment("shop"),
     a_service("shop"),
     a_deployment("support-1-0-0", **stamp()),
@@ -271,7 +286,7 @@ def test_the_api_server_finds_no_type_error(world: Stack) -> None:
     """Each policy is checked against the schemas of its kinds, without a warning."""
     found = type_errors(world, policies(ONLY_THESE))
 
-    assert (len(found), {name: errors for name, errors in found.items() if errors != {}}) == (7, {})
+    assert (len(found), {name: errors for name, errors in found.items() if errors != {}}) == (8, {})
 
 
 @pytest.mark.parametrize(
@@ -284,6 +299,12 @@ def test_the_api_server_finds_no_type_error(world: Stack) -> None:
         ("gia", {"grpcRoute": ROUTE}, None),
         ("gia", {"httpRoute": ROUTE}, "spec.traffic.httpRoute: gia may not create httproutes in namespace"),
         ("lee", {"grpcRoute": ROUTE}, "spec.traffic.grpcRoute: lee may not create grpcroutes in namespace"),
+        ("fay", {"featureFlag": {}}, None),
+        (
+            "lee",
+            {"featureFlag": {}},
+            "spec.traffic.featureFlag: lee may not create featureflags in namespace",
+        ),
         ("dana", {"routePatch": PATCH}, "spec.traffic.routePatch: dana may not patch the httproute shop in"),
         ("lee", {"routePatch": PATCH}, "spec.traffic.routePatch: lee may not patch the httproute shop in"),
         ("ali", {"routePatch": PATCH}, None),
@@ -422,6 +443,7 @@ NOT_CREATED: Final = "which it did not create"
 ONLY_WEIGHTS: Final = "may change only weights and its own annotation in the HTTPRoute"
 
 
+WITHOUT_FLAGS: Final = [{"op": "replace", "path": "/spec/flagSpec/flags", "value": {}}]
 MIRROR: Final = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "spy", "port": 80}}}
 """Sends a copy of each request elsewhere."""
 
@@ -574,6 +596,13 @@ ACTS: Final[dict[str, tuple[Callable[[Someone], Answer], str | None]]] = {
         lambda us: us.create(a_grpc_route("a", MIRROR, **marks("a"))),
         "no route with filters",
     ),
+    # FeatureFlags.
+    "creates a FeatureFlag": (lambda us: us.create(a_flag("a", **marks("a"))), None),
+    "creates a FeatureFlag without marks": (lambda us: us.create(a_flag("a")), NOT_CREATED),
+    "writes its FeatureFlag": (lambda us: us.patch(a_flag("support"), WITHOUT_FLAGS), None),
+    "deletes its FeatureFlag": (lambda us: us.delete(a_flag("support")), None),
+    "writes someone's FeatureFlag": (lambda us: us.patch(a_flag("shop"), WITHOUT_FLAGS), NOT_CREATED),
+    "deletes someone's FeatureFlag": (lambda us: us.delete(a_flag("shop")), NOT_CREATED),
     # HTTPRoutes of others.
     "deletes someone's": (lambda us: us.delete(a_route("someones")), ONLY_WEIGHTS),
     "deletes a claimed one": (lambda us: us.delete(a_route("claimed")), ONLY_WEIGHTS),
@@ -698,7 +727,7 @@ def test_policies_are_rendered_where_they_are_served() -> None:
         }
 
     tenants = {"traffic-rights", "content-rights"}
-    own = {"own-configmaps", "own-routes", "own-workloads", "own-actions", "uninstall"}
+    own = {"own-configmaps", "own-flags", "own-routes", "own-workloads", "own-actions", "uninstall"}
     authority = {"actions", "operator-only", "freezes"}
     assert names({}) == names({}, STAMPED) == set()
     everything = tenants | own | authority

@@ -34,6 +34,7 @@ from testkit.builders.names import AGENT, NEW, OLD, OLDEST, START, digest_of, se
 from testkit.builders.observations import an_observation
 from testkit.builders.releases import a_ready_release
 from testkit.builders.rollouts import a_rollout
+from testkit.builders.routes import BY_FLAG
 from testkit.requirements import BILLING, requiring
 from testkit.workloads import TEMPLATE, WORKLOAD
 from testkit.world import Behavior, a_world, a_world_at_rest
@@ -155,6 +156,7 @@ def test_each_field_of_a_rollout_is_read(read: set[Field]) -> None:
         {"httpRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"], **BY_KIND}},
         {"grpcRoute": {"parentRefs": [{"name": "public"}], "hostnames": ["here"]}},
         {"routePatch": {"name": "shop", "rule": "agent"}},
+        BY_FLAG,
     ):
         for state in State:
             obs = an_observation(a_rollout(**FULL, traffic=traffic).in_state(state))

@@ -22,7 +22,8 @@ from tests.e2e.witness import Witness
 
 NUMBERS = itertools.count(1)
 MISTAKES = re.compile(
-    r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|routes|workloads)'|Failed to reconcile"
+    r"Traceback|is forbidden: User|'agentrollouts-own-(?:configmaps|flags|routes|workloads)'"
+    r"|Failed to reconcile"
 )
 """What the operator's log may never hold: a bug, or a right that the chart or its policies forgot."""
 ON_PURPOSE = re.compile(

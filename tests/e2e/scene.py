@@ -33,6 +33,10 @@ HALF: Final = [phase("half", 50, 600)]
 """A plan that lasts longer than any test."""
 
 
+OBJECTS: Final = {"httpRoute": "HTTPRoute", "grpcRoute": "GRPCRoute", "featureFlag": "FeatureFlag"}
+"""The kind of the object that moves requests, by the field of `traffic`."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """One namespace, and all that a test needs around it."""
@@ -124,14 +128,15 @@ class Shop:
         self.asked = ""
         self.ref = scene.ref("AgentRollout", agent)
         self.config = scene.ref("ConfigMap", f"{agent}-traffic")
-        self.route = scene.ref("GRPCRoute" if "grpcRoute" in self._traffic else "HTTPRoute", agent)
+        self.route = scene.ref(OBJECTS.get(next(iter(self._traffic), ""), "HTTPRoute"), agent)
 
     def ships(self, version: str, *, failing: float | None = None, **spec: object) -> None:
         """Make a release and ask for it, as one commit would; `spec` changes the plan from now on."""
         name = f"{self.agent}-{version}"
         if failing is not None:
             self.scene.agents.fail(self.scene.namespace, name, failing)
-        is_routed = bool((self.spec | spec).get("traffic"))
+        traffic = cast("Manifest", (self.spec | spec).get("traffic", {}))
+        is_routed = bool(traffic.keys() - {"featureFlag"})
         if is_routed:
             self.scene.api.apply(*a_service(self.scene.namespace, service_of(name)))
         self.scene.api.apply(a_release(self.scene.namespace, self.agent, version, service=is_routed))
@@ -177,7 +182,7 @@ class Shop:
     @property
     def traffic(self) -> Ref:
         """The object that moves requests."""
-        return self.route if {"httpRoute", "grpcRoute"} & self._traffic.keys() else self.config
+        return self.route if OBJECTS.keys() & self._traffic.keys() else self.config
 
     @property
     def _traffic(self) -> Manifest:

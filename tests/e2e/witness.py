@@ -17,7 +17,7 @@ import requests
 
 from agentrollouts.adapters.cluster.resources import Ref
 from agentrollouts.api.names import ANNOTATION_DETOUR, ANNOTATION_ROLLED_BACK
-from agentrollouts.core.traffic.manifests import ROUTES
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES
 from sandbox.stack import Stack
 from tests.e2e.api import Api, Manifest
 
@@ -28,6 +28,7 @@ WATCHED: Final = (
     "AgentRolloutAction",
     "ConfigMap",
     "Event",
+    "FeatureFlag",
     "GRPCRoute",
     "HTTPRoute",
 )
@@ -54,6 +55,10 @@ class Version:
             backends = self.manifest["spec"]["rules"][-1]["backendRefs"]
             first, second = [*(backend["weight"] for backend in backends), 0][:2]
             return first, second
+        if self.manifest["kind"] == FEATURE_FLAG:
+            [flag] = (flag for name, flag in self._flags.items() if name.endswith("-release"))
+            drawn = flag.get("targeting", {"fractional": [None, ["", 0], ["", 100]]})["fractional"][1:]
+            return drawn[1][1], drawn[0][1]
         sides = (self._split["stable"], self._split["canary"])
         stable, canary = (side["weight"] if side else 0 for side in sides)
         return stable, canary
@@ -74,6 +79,11 @@ class Version:
         annotations = self.manifest["metadata"].get("annotations") or {}
         attempt: str | None = annotations.get(ANNOTATION_ROLLED_BACK)
         return attempt
+
+    @property
+    def _flags(self) -> Manifest:
+        flags: Manifest = self.manifest["spec"]["flagSpec"]["flags"]
+        return flags
 
     @property
     def _split(self) -> Manifest:

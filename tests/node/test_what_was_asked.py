@@ -21,6 +21,10 @@ RARE: Final = {
     "delete gateway.networking.k8s.io/grpcroutes",  # the same
     "get gateway.networking.k8s.io/grpcroutes",  # the same
     "patch gateway.networking.k8s.io/grpcroutes",  # the same
+    "create core.openfeature.dev/featureflags",  # a rollout of an agent that reads flags
+    "delete core.openfeature.dev/featureflags",  # the same
+    "get core.openfeature.dev/featureflags",  # the same
+    "patch core.openfeature.dev/featureflags",  # the same
     "get agentrollouts.dev/agentfreezes",  # after a conflict
     "get agentrollouts.dev/agentreleases",  # the same
     "get agentrollouts.dev/agentrolloutactions",  # the same

@@ -13,7 +13,7 @@ from agentrollouts.core.traffic.manifests import key_of
 from agentrollouts.core.traffic.route_claim import is_claimed
 from agentrollouts.core.traffic.state import Routing
 from testkit.builders.rollouts import PLAN
-from testkit.builders.routes import BY_PATCH, BY_ROUTE, CONFIG, ROUTE, THEIRS
+from testkit.builders.routes import BY_FLAG, BY_PATCH, BY_ROUTE, CONFIG, FLAG, ROUTE, THEIRS
 from testkit.invariants import snapshots_needed
 from testkit.properties import usually
 from testkit.sequences import RELEASES, Edit, a_world_of_four, check_rest, sequences, setting, spec
@@ -45,6 +45,7 @@ def test_the_same_observation_gives_the_same_decision(sequence: list[tuple[Edit,
 @few
 @example([(spec(traffic=BY_PATCH), 70.0), (spec(traffic={}), 70.0)])
 @example([(spec(traffic=BY_PATCH), 70.0), (spec(traffic=BY_ROUTE), 70.0)])
+@example([(spec(traffic=BY_FLAG), 70.0), (spec(traffic=BY_ROUTE), 70.0)])
 @given(sequences)
 def test_from_every_state_going_back_is_the_next_write(sequence: list[tuple[Edit, float]]) -> None:
     """`releaseRef` set to the stable release, whatever is wrong: the very next decision writes 100/0."""
@@ -88,14 +89,14 @@ def _back(status: AgentRolloutStatus) -> AgentRolloutStatus:
 
 
 def _first_to_move(world: World) -> set[tuple[str, str]]:
-    """The objects of which one has to be written first: routes where any can be, or else the ConfigMap."""
+    """The objects of which one must be written first: routes if any can be, or else the flag or ConfigMap."""
     obs = world.observe()
     desired, theirs = obs.rollout.spec.traffic, obs.traffic.get(THEIRS)
     is_set = desired.route_patch and theirs and not Routing(obs).state(_back(obs.status)).blocked
     is_left = theirs is not None and is_claimed(theirs, obs.rollout.metadata.name)
     is_owned = desired.http_route or ROUTE in world.traffic
     routes = {key for key, is_movable in ((ROUTE, is_owned), (THEIRS, is_set or is_left)) if is_movable}
-    return routes or {CONFIG}
+    return routes or {FLAG if desired.feature_flag or FLAG in world.traffic else CONFIG}
 
 
 @few

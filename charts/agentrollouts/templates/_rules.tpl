@@ -1,6 +1,6 @@
 {{/*
 What the operator may do, each verb with its reason. No wildcard, no Secrets, no escalate, bind or impersonate. Children go
-by owner reference. Deleted are only a route that its rollout no longer needs, a frozen traffic ConfigMap before it is written,
+by owner reference. Deleted are only a route or FeatureFlag that its rollout no longer needs, a frozen traffic ConfigMap before it is written,
 and old actions that are answered.
 */}}
 {{- define "agentrollouts.rules" -}}
@@ -53,6 +53,15 @@ and old actions that are answered.
     - create  # the route that a rollout owns
     - patch   # its weights by server-side apply, those in a user's route by JSON patch
     - delete  # the owned route, once traffic.httpRoute or traffic.grpcRoute is taken from the spec
+- apiGroups: [core.openfeature.dev]
+  resources: [featureflags]
+  verbs:
+    - get     # whether the name is taken
+    - list    # the start of the watch; by label, which RBAC cannot say
+    - watch   # foreign writes to a FeatureFlag of ours
+    - create  # the FeatureFlag of a rollout
+    - patch   # its weights by server-side apply; the removal of fields that someone else added, by JSON patch
+    - delete  # once traffic.featureFlag is taken from the spec
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs:

@@ -164,6 +164,10 @@ class Reason(StrEnum):
         "GatewayAPIMissing",
         "The cluster does not have this kind of route; install the Gateway API.",
     )
+    FEATURE_FLAG_MISSING = (
+        "FeatureFlagMissing",
+        "The cluster does not have the kind FeatureFlag; install the CRDs of the OpenFeature operator.",
+    )
     NOT_ACCEPTED = "NotAccepted", "The Gateway did not accept the route."
     REFS_NOT_RESOLVED = "RefsNotResolved", "The Gateway cannot resolve a backend of the route."
     PARTIALLY_INVALID = "PartiallyInvalid", "The Gateway ignored a part of the route."

@@ -182,6 +182,10 @@ class RoutePatch(ApiModel):
     route as accepted and its references as resolved before the canary advances. Defaults to false."""
 
 
+class FeatureFlagTraffic(ApiModel):
+    """A FeatureFlag of the OpenFeature operator that the operator owns, named after the rollout."""
+
+
 class Traffic(ApiModel):
     """How the weights reach the requests.
 
@@ -192,8 +196,9 @@ class Traffic(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
-                "[has(self.httpRoute), has(self.grpcRoute), has(self.routePatch)].filter(f, f).size() < 2",
-                "may have only one of `httpRoute`, `grpcRoute` and `routePatch`",
+                "[has(self.httpRoute), has(self.grpcRoute), has(self.routePatch), has(self.featureFlag)]"
+                ".filter(f, f).size() < 2",
+                "may have only one of `httpRoute`, `grpcRoute`, `routePatch` and `featureFlag`",
             )
         )
     )
@@ -204,11 +209,20 @@ class Traffic(ApiModel):
     """GRPCRoute that the operator owns, named after the rollout, for agents that serve gRPC."""
     route_patch: RoutePatch | None = None
     """Rule of an HTTPRoute that you own, with a backend for each release. The operator sets its weights."""
+    feature_flag: FeatureFlagTraffic | None = None
+    """FeatureFlag that the operator owns, named after the rollout, for agents that run all releases in one
+    process and get the flag `<agent>-release` from flagd. Write `{}`: it has no fields. The cluster must
+    serve `core.openfeature.dev/v1beta1`."""
 
     @property
     def by_route(self) -> bool:
         """Whether a gateway splits the requests, so that each release needs a Service."""
         return self.own_route is not None or self.route_patch is not None
+
+    @property
+    def by_config_map(self) -> bool:
+        """Whether agents read their split in the ConfigMap, and nothing else moves requests."""
+        return not self.by_route and self.feature_flag is None
 
     @property
     def own_route(self) -> OwnRoute | None:

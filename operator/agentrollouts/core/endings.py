@@ -131,6 +131,7 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     ),
     Reason.ROLLBACK_LATE: _itself("the route shows the rollback"),
     Reason.GATEWAY_API_MISSING: _object("install the Gateway API"),
+    Reason.FEATURE_FLAG_MISSING: _object("install the CRDs of the OpenFeature operator"),
     Reason.GATEWAY_UNREADABLE: _object("the Gateway and its class can be read"),
     Reason.NOT_ACCEPTED: _object("the Gateway accepts the route")._replace(is_measured=True),
     Reason.NO_GATEWAY: _object("the Gateway of the route accepts it"),

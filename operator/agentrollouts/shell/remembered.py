@@ -9,7 +9,7 @@ from typing import Any, Final
 from agentrollouts.adapters.cluster.resources import Manifest
 from agentrollouts.api.names import FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_RELEASE, LABEL_ROLLOUT
 from agentrollouts.core.release.snapshot import head_of
-from agentrollouts.core.traffic.manifests import ROUTES
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES
 from agentrollouts.shell.relations import CONFIG_MAP, FREEZE, RELEASE, ROLLOUT
 
 _METADATA: Final = (
@@ -39,7 +39,7 @@ def remembered(manifest: Manifest) -> Manifest:
             kept[field] = _ours(metadata[field])
     if manifest["kind"] == ROLLOUT and "labels" in metadata:
         kept["labels"] = metadata["labels"]  # freezes select by them
-    if manifest["kind"] in {*ROUTES, CONFIG_MAP} and (others := _others(manifest)):
+    if manifest["kind"] in {*ROUTES, FEATURE_FLAG, CONFIG_MAP} and (others := _others(manifest)):
         kept["managedFields"] = others  # the writer of our weights is reported
     small = {**manifest, "metadata": kept}
     if manifest["kind"] == CONFIG_MAP and LABEL_ROLLOUT not in (metadata.get("labels") or {}):

@@ -21,7 +21,7 @@ from agentrollouts.core.effects import Deletion, Effect, Event, Manifest, Patch,
 from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.requests.answering import Answer
 from agentrollouts.core.traffic.gateways import route_of
-from agentrollouts.core.traffic.manifests import ROUTES, key_of
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES, key_of
 from agentrollouts.core.workload.template import service_of, stamped, stamped_service
 from agentrollouts.simulation import cluster
 
@@ -56,13 +56,15 @@ class ApiServer:
         return self.rollout.status
 
     def shares(self) -> dict[str, int]:
-        """Percent of the requests by release, as the route says; without one, as the ConfigMap says."""
+        """Percent of the requests by release, as the route or the flag says; without them, the ConfigMap."""
         name, patched = self.rollout.metadata.name, self.rollout.spec.traffic.route_patch
         owned = (self.traffic[kind, name] for kind in ROUTES if (kind, name) in self.traffic)
         if patched and (route := self.traffic.get((cluster.ROUTE, patched.name))):
             weights = cluster.weights_of_route(route, patched.rule)
         elif route := (None if patched else route_of(self.rollout, self.traffic)) or next(owned, None):
             weights = cluster.weights_of_route(route)
+        elif flag := self.traffic.get((FEATURE_FLAG, name)):
+            return cluster.weights_of_flag(flag, self.rollout.spec.agent)
         else:
             config = self.traffic.get((cluster.CONFIG_MAP, f"{name}-traffic"))
             return cluster.weights_of_config(config) if config else {}

@@ -120,6 +120,25 @@ def weights_of_config(config: Manifest) -> dict[str, int]:
     return {side["release"]: side["weight"] for side in (split["stable"], split["canary"]) if side}
 
 
+def weights_of_flag(manifest: Manifest, agent: str) -> dict[str, int]:
+    """Percent of the users by release, as a FeatureFlag of ours says."""
+    flags = manifest["spec"]["flagSpec"]["flags"]
+    flag, switch = flags.get(f"{agent}-release"), flags.get(f"{agent}-enabled", {})
+    if flag is None:
+        return {}
+    on = 100 - sum(weight for variant, weight in _drawn(switch) if variant == "off")
+    drawn = _drawn(flag)
+    total = sum(weight for _, weight in drawn) or 1
+    return {variant: round(on * weight / total) for variant, weight in drawn}
+
+
+def _drawn(flag: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The variants of a flag that are drawn by user, or the one that all users get."""
+    if "targeting" in flag:
+        return [(variant, weight) for variant, weight in flag["targeting"]["fractional"][1:]]
+    return [(flag["defaultVariant"], 100)] if flag else []
+
+
 def noted(snapshot: ObjectMeta, manifest: Manifest, manager: str) -> ObjectMeta:
     """The snapshot's metadata after an apply of facts, or of one owner's entry."""
     metadata = manifest["metadata"]

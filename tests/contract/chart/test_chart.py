@@ -43,6 +43,7 @@ RULES = {
     ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete"},
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "create", "patch", "delete"},
     ("gateway.networking.k8s.io", "grpcroutes"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("core.openfeature.dev", "featureflags"): {"get", "list", "watch", "create", "patch", "delete"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
     ("", "events"): {"create"},
 }
@@ -223,6 +224,7 @@ def test_no_role_is_wide(values: Mapping[str, Any]) -> None:
         ("agentrollouts.dev", "agentrolloutactions"),
         ("gateway.networking.k8s.io", "httproutes"),
         ("gateway.networking.k8s.io", "grpcroutes"),
+        ("core.openfeature.dev", "featureflags"),
         ("", "configmaps"),
     }
 

@@ -29,7 +29,7 @@ from agentrollouts.simulation.cluster import after, applied
 from testkit.builders.names import NEW, OLD, START
 from testkit.builders.observations import an_observation
 from testkit.builders.rollouts import a_rollout
-from testkit.builders.routes import BY_PATCH, BY_ROUTE
+from testkit.builders.routes import BY_FLAG, BY_PATCH, BY_ROUTE
 
 ANY_TEXT = st.text(st.characters(), max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]))
 ANNOTATIONS_BYTES = 256 * 1024
@@ -71,7 +71,9 @@ def weights(write: Effect) -> object:
     return {key: value for key, value in write.manifest.items() if key != "metadata"}
 
 
-@pytest.mark.parametrize("traffic", [BY_ROUTE, BY_PATCH, {}], ids=["route", "patch", "config"])
+@pytest.mark.parametrize(
+    "traffic", [BY_ROUTE, BY_PATCH, BY_FLAG, {}], ids=["route", "patch", "flag", "config"]
+)
 def test_the_bare_form_of_a_rollback_has_the_same_weights_and_no_sentence(traffic: Mapping[str, Any]) -> None:
     """First without the sentence, then without the mark; the weights are those of the full write."""
     obs, status = rolled_back("errors: 8 of 19 runs failed 🙂", traffic)
@@ -89,7 +91,9 @@ def test_the_bare_form_of_a_rollback_has_the_same_weights_and_no_sentence(traffi
             assert "Breach" not in json.dumps([plain.manifest, getattr(plain, "operations", ())])
 
 
-@pytest.mark.parametrize("traffic", [BY_ROUTE, BY_PATCH, {}], ids=["route", "patch", "config"])
+@pytest.mark.parametrize(
+    "traffic", [BY_ROUTE, BY_PATCH, BY_FLAG, {}], ids=["route", "patch", "flag", "config"]
+)
 def test_a_bare_rollback_is_complete(traffic: Mapping[str, Any]) -> None:
     """A route with the bare mark counts as shown: nothing is written again, and the rollback goes on."""
     obs, status = rolled_back("errors: 8 of 19 runs failed", traffic)
@@ -99,7 +103,9 @@ def test_a_bare_rollback_is_complete(traffic: Mapping[str, Any]) -> None:
     assert Routing(seen_after(obs, bare)).state(status).is_shown
 
 
-@pytest.mark.parametrize("traffic", [BY_ROUTE, BY_PATCH, {}], ids=["route", "patch", "config"])
+@pytest.mark.parametrize(
+    "traffic", [BY_ROUTE, BY_PATCH, BY_FLAG, {}], ids=["route", "patch", "flag", "config"]
+)
 def test_a_forward_write_has_no_plainer_form(traffic: Mapping[str, Any]) -> None:
     """Weights forward are not written without what belongs to them."""
     obs = an_observation(a_rollout(traffic=traffic).serving(OLD).trying(NEW))
@@ -110,7 +116,7 @@ def test_a_forward_write_has_no_plainer_form(traffic: Mapping[str, Any]) -> None
         assert bare_forms(write) == ()
 
 
-@given(text=ANY_TEXT, traffic=st.sampled_from([BY_ROUTE, BY_PATCH, {}]))
+@given(text=ANY_TEXT, traffic=st.sampled_from([BY_ROUTE, BY_PATCH, BY_FLAG, {}]))
 @example("🙂" * 250_000, BY_ROUTE)
 @example("\ud83d" * 1_000_000, BY_PATCH)
 @example("\x00" * 1_000_000, {})

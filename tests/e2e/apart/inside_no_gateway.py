@@ -1,4 +1,4 @@
-"""A cluster without the Gateway API. Run by `test_no_gateway.py` inside a sandbox of its own.
+"""A cluster without the kinds of others. Run by `test_no_gateway.py` inside a sandbox of its own.
 
 By hand: `python -m sandbox run -- python -m pytest tests/e2e/apart/inside_no_gateway.py`.
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.parts import parts
 from sandbox.stack import Stack
 from tests.e2e.manifests import phase, routed
 from tests.e2e.scene import Scene, is_ours
@@ -21,8 +22,8 @@ def stack() -> Iterator[Stack]:
         yield started
 
 
-def test_the_gateway_api_comes_later(given: Scene) -> None:
-    """Without it the ConfigMap splits, and a route is missed by name until it comes; without a restart."""
+def test_the_kinds_of_others_come_later(given: Scene) -> None:
+    """Without them the ConfigMap splits, and each is missed by name until it comes; without a restart."""
     pid = given.operator.process.pid
     (split,) = given.serving("split")
     split.ships("2.0.0", phases=HALF)
@@ -32,9 +33,16 @@ def test_the_gateway_api_comes_later(given: Scene) -> None:
     assert "install" in message
     assert "HTTPRoute" in message
     assert wanting.ready["status"] == "False"
+    flagged = given.shop("flagged", traffic={"featureFlag": {}})
+    message = given.says("AgentRollout", "flagged", "TrafficApplied", "FeatureFlagMissing")
+    assert "install" in message
+    assert "FeatureFlag" in message
 
     given.stack.install_gateway_api()
+    given.stack.apply(parts.feature_flag_api())
 
+    flagged.comes_to("Healthy")
+    flagged.is_back()
     wanting.comes_to("Healthy")
     wanting.ships("2.0.0", phases=HALF)
     wanting.is_counting()

@@ -8,7 +8,7 @@ from tests.e2e.scene import Scene, Shop
 IDLE = 20
 SECONDS = 15
 WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
-OURS = {"agentreleases", "agentrollouts", "configmaps", "events", "grpcroutes", "httproutes"}
+OURS = {"agentreleases", "agentrollouts", "configmaps", "events", "featureflags", "grpcroutes", "httproutes"}
 
 
 def test_at_rest_nothing_is_written(given: Scene) -> None:

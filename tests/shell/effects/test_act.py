@@ -105,6 +105,20 @@ def test_a_write_that_fails_becomes_a_problem_and_the_next_one_is_done_all_the_s
     run(scenario())
 
 
+def test_a_missing_kind_is_named_by_its_own_reason() -> None:
+    """The Gateway API does not bring the kind FeatureFlag."""
+
+    async def scenario() -> None:
+        hands = Hands()
+        error = NotServedError("no such kind")
+        hands.api.on_write = failing(error, "apply", "FeatureFlag")
+        flag = Write(an_object(ROUTE._replace(kind="FeatureFlag"), spec={"weight": 5}), FIELD_MANAGER)
+        assert await hands.actor.apply((flag, WRITES[1])) == Problem(Reason.FEATURE_FLAG_MISSING, str(error))
+        assert hands.api.objects.keys() == {CONFIG}
+
+    run(scenario())
+
+
 def test_of_several_failures_the_first_is_told() -> None:
     """It is about the write that moves requests."""
 

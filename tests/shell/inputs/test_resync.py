@@ -67,9 +67,9 @@ def test_the_cache_is_filled_once_the_api_server_answers() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
-def test_without_the_gateway_api_there_are_no_routes(kind: str) -> None:
-    """The operator starts anyway; an old version of that API has no GRPCRoute."""
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute", "FeatureFlag"])
+def test_kinds_of_others_can_be_missing(kind: str) -> None:
+    """The operator starts anyway; an old version of the Gateway API has no GRPCRoute."""
 
     async def scenario() -> None:
         desk = Desk(Unsteady(unserved=kind))

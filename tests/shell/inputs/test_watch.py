@@ -8,7 +8,7 @@ import kopf
 import pytest
 
 from agentrollouts.adapters.cluster.resources import KINDS, Ref
-from agentrollouts.core.traffic.manifests import GRPC_ROUTE
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, GRPC_ROUTE
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.inputs.watch import configure, log_in, register
@@ -16,7 +16,7 @@ from agentrollouts.shell.relations import ACTION, CONFIG_MAP, FREEZE, RELEASE, R
 from agentrollouts.shell.workqueue import WorkQueue
 from tests.adapters.server import answer, serving
 
-WATCHED = (RELEASE, ROLLOUT, ACTION, FREEZE, CONFIG_MAP, ROUTE, GRPC_ROUTE)
+WATCHED = (RELEASE, ROLLOUT, ACTION, FREEZE, CONFIG_MAP, ROUTE, GRPC_ROUTE, FEATURE_FLAG)
 
 
 def an_event(verb: str, version: int) -> bytes:

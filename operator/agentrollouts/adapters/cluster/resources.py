@@ -50,6 +50,7 @@ KINDS: Final[Mapping[str, Resource]] = {
     "Deployment": Resource("apps/v1", "deployments"),
     "EndpointSlice": Resource("discovery.k8s.io/v1", "endpointslices"),
     "Event": Resource("v1", "events"),
+    "FeatureFlag": Resource("core.openfeature.dev/v1beta1", "featureflags"),
     "GRPCRoute": Resource("gateway.networking.k8s.io/v1", "grpcroutes"),
     "Gateway": Resource("gateway.networking.k8s.io/v1", "gateways"),
     "HTTPRoute": Resource("gateway.networking.k8s.io/v1", "httproutes"),

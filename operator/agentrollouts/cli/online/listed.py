@@ -121,4 +121,6 @@ class Listed:
             return f"HTTPRoute {traffic['routePatch'].get('name')}"
         if "grpcRoute" in traffic:
             return f"GRPCRoute {name}"
+        if "featureFlag" in traffic:
+            return f"FeatureFlag {name}"
         return f"HTTPRoute {name}" if "httpRoute" in traffic else f"ConfigMap {name}-traffic"

@@ -40,7 +40,9 @@ def where(rollout: AgentRollout, percent: int) -> str:
         return f"{share} goes to Service {spec.fallback.service.name}"
     if spec.traffic.by_route:
         return f"{share} goes to no Service, so the gateway answers with an error"
-    return f"{share} is off, as ConfigMap {rollout.metadata.name}-traffic tells the agents"
+    name = rollout.metadata.name
+    told = f"ConfigMap {name}-traffic" if spec.traffic.by_config_map else f"FeatureFlag {name}"
+    return f"{share} is off, as {told} tells the agents"
 
 
 def is_off(status: AgentRolloutStatus) -> bool:

@@ -32,7 +32,7 @@ def restorations(obs: Observed, state: TrafficState) -> Iterator[Event]:
         return  # the spec was edited, and wants something else now
     if obs.traffic_problem:
         return  # reported when it was first tried; it cannot be restored
-    for kind, name in _changed(obs, state):
+    for kind, name in dict.fromkeys(_changed(obs, state)):
         manifest = obs.traffic.get((kind, name))
         if manifest is None:
             yield _event(f"{kind} {name} was deleted; the operator restored it")

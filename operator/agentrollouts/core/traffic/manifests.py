@@ -17,6 +17,7 @@ Objects = Mapping[tuple[str, str], Manifest]
 """Manifests by kind and name."""
 
 
+FEATURE_FLAG: Final = "FeatureFlag"
 ROUTE_API: Final = "gateway.networking.k8s.io"
 HTTP_ROUTE: Final = "HTTPRoute"
 GRPC_ROUTE: Final = "GRPCRoute"

@@ -27,7 +27,7 @@ from agentrollouts.core.ownership import OWNERS
 from agentrollouts.core.record.silent import with_silent_record
 from agentrollouts.core.release.snapshot import fitting
 from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
-from agentrollouts.core.traffic.manifests import ROUTES, is_made_for
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES, is_made_for
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.effects.events import EventSender
@@ -178,8 +178,7 @@ class Actor:
         except ClusterError as error:
             logger.warning("%s", error)
             await self._see(_target(effect), error)
-            reason = next((why for kind, why in REASONS if isinstance(error, kind)), Reason.WRITE_FAILED)
-            return Problem(reason, str(error)), isinstance(error, REFUSALS)
+            return Problem(_reason(error, _target(effect)), str(error)), isinstance(error, REFUSALS)
 
     async def _carry_out(self, effect: Effect) -> Problem | None:
         match effect:
@@ -228,6 +227,12 @@ class Actor:
             async with asyncio.timeout(SEEING_SECONDS):
                 if existing := await self._cluster.get(ref):
                     self._intake.put_unseen(existing)
+
+
+def _reason(error: ClusterError, ref: Ref) -> Reason:
+    if isinstance(error, NotServedError) and ref.kind == FEATURE_FLAG:
+        return Reason.FEATURE_FLAG_MISSING
+    return next((why for kind, why in REASONS if isinstance(error, kind)), Reason.WRITE_FAILED)
 
 
 def _target(effect: Effect) -> Ref:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from agentrollouts.adapters.cluster.errors import ClusterError, ForbiddenError, NotServedError
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from agentrollouts.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
-from agentrollouts.core.traffic.manifests import GRPC_ROUTE
+from agentrollouts.core.traffic.manifests import FEATURE_FLAG, GRPC_ROUTE
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.relations import ACTION, CONFIG_MAP, FREEZE, RELEASE, ROLLOUT, ROUTE
@@ -29,6 +29,7 @@ WATCHED: Final[Mapping[str, Mapping[str, str] | None]] = {
     CONFIG_MAP: {LABEL_MANAGED_BY: FIELD_MANAGER},
     ROUTE: None,
     GRPC_ROUTE: None,
+    FEATURE_FLAG: {LABEL_MANAGED_BY: FIELD_MANAGER},
     RELEASE: None,
     ACTION: None,
     FREEZE: None,
@@ -41,6 +42,7 @@ Children first: a rollout whose route is not known yet would be taken to have no
 
 MISSABLE: Final[Mapping[str, str]] = {
     ROUTE: "rollouts that split by ConfigMap are served",
+    FEATURE_FLAG: "rollouts without `traffic.featureFlag` are served",
     GRPC_ROUTE: "rollouts without `traffic.grpcRoute` are served",
     ACTION: "people cannot act on rollouts until the CRDs and the role of this version are installed",
     FREEZE: "freezes stop nothing until the CRDs and the role of this version are installed",

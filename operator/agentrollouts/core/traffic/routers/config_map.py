@@ -64,8 +64,8 @@ class ConfigMapRouter(OwnedRouter):
                 yield from (Deletion(current), write)
 
     def detours(self) -> Iterator[Detour]:
-        """Only without a route: many people can edit a ConfigMap who may not edit routes."""
-        return iter(()) if self.obs.rollout.spec.traffic.by_route else super().detours()
+        """Only if nothing else splits: many people can edit a ConfigMap who may not edit routes or flags."""
+        return super().detours() if self.obs.rollout.spec.traffic.by_config_map else iter(())
 
     def share(self, record: ReleaseRecord) -> int | None:
         """As `split.json` says."""

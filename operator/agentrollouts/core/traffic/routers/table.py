@@ -6,6 +6,7 @@ from typing import Any, Final
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.effects import Manifest, Patch
 from agentrollouts.core.traffic.routers.config_map import ConfigMapRouter
+from agentrollouts.core.traffic.routers.feature_flag import FeatureFlagRouter
 from agentrollouts.core.traffic.routers.grpc_route import GrpcRouteRouter
 from agentrollouts.core.traffic.routers.http_route import HttpRouteRouter
 from agentrollouts.core.traffic.routers.route_patch import RoutePatchRouter
@@ -15,6 +16,7 @@ ROUTERS: Final[tuple[type[Router], ...]] = (
     RoutePatchRouter,
     HttpRouteRouter,
     GrpcRouteRouter,
+    FeatureFlagRouter,
     ConfigMapRouter,
 )
 """All routers, in the order in which their objects are written: those that move requests first."""
