@@ -80,6 +80,23 @@ def test_kinds_of_others_can_be_missing(kind: str) -> None:
     run(scenario())
 
 
+def test_a_missing_kind_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Most clusters lack some kind for good; the warning comes again if it was there in between."""
+
+    async def scenario() -> None:
+        api = Unsteady(unserved="FeatureFlag")
+        desk = Desk(api)
+        for unserved in ("FeatureFlag", "FeatureFlag", "", "FeatureFlag"):
+            api.unserved = unserved
+            await desk.resync.fill()
+
+    run(scenario())
+
+    assert [record.message.partition("; ")[2] for record in caplog.records] == [
+        "rollouts without `traffic.featureFlag` are served"
+    ] * 2
+
+
 def test_without_our_own_kinds_it_waits_for_them() -> None:
     """Nothing can be decided before they are installed."""
 

@@ -79,6 +79,8 @@ class Resync:
         self._namespaces = namespaces
         self._versions: dict[tuple[str, str | None], str] = {}
         """Of lists that no watch has followed yet."""
+        self._missing: set[str] = set()
+        """Kinds of which a warning has said that the cluster lacks them."""
 
     async def fill(self) -> None:
         """List everything; tried until it succeeds."""
@@ -125,10 +127,14 @@ class Resync:
                     unseen.discard(Ref.of(manifest))
                     self._intake.put(manifest)
             self._versions[kind, namespace] = version
+            self._missing.discard(kind)
         except (NotServedError, ForbiddenError) as error:
             if kind not in MISSABLE or (kind == ROUTE and isinstance(error, ForbiddenError)):
                 raise
-            logger.warning("%s; %s", error, MISSABLE[kind])
+            if kind not in self._missing:  # once: most clusters lack one of them for good
+                logger.warning("%s; %s", error, MISSABLE[kind])
+            if isinstance(error, NotServedError):
+                self._missing.add(kind)
             if isinstance(error, ForbiddenError):
                 return  # what is known may still be there: a freeze does not end for a lost right
         for key in unseen:
