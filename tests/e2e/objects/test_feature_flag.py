@@ -33,10 +33,9 @@ def test_a_bad_canary_is_rolled_back_in_the_flag(given: Scene) -> None:
     marked = {version.weights for version in versions if version.latch}
 
     assert ((50, 50) in {version.weights for version in versions}, marked) == (True, {BACK})
-    assert flags(shop)["breached-release"]["targeting"]["fractional"][1:] == [
-        [f"breached-{SECOND}", 0],
-        ["breached-1.0.0", 100],
-    ]
+    flag = flags(shop)["breached-release"]
+    assert (flag["defaultVariant"], list(flag["variants"])) == ("breached-1.0.0", ["breached-1.0.0"])
+    assert "targeting" not in flag
 
 
 def test_switching_off_and_on_restores_the_flag_exactly(given: Scene) -> None:
