@@ -47,7 +47,7 @@ def test_a_release_without_the_tool_serves_until_its_time_is_over(given: Scene) 
         shop.until("it says so", lambda: shop.ready.get("reason") == "OnStandby")
         detour = shop.status["detour"]
         assert (detour["cause"], detour["gate"]) == ("Standby", "refund-tool")
-        assert (shop.status["stable"]["release"], shop.status.get("quarantined")) == (STABLE, None)
+        assert (shop.status["stable"]["release"], shop.status.get("quarantined")) == (STABLE, [])
         seconds.append((detour["trips"], seconds_between(detour["since"], detour["until"])))
         given.agents.call(given.namespace, STABLE, 0.0)
         shop.until("stable serves again", partial(serves, shop, STABLE))
