@@ -21,7 +21,7 @@ from agentrollouts.plugin.options import EPILOG, Session, flags
 LONGEST: Final = 32_768
 """Characters of a line of an error."""
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-VERBS: Final = ("status", "list", "diff", "history", "who-can", "dashboard", "version")
+VERBS: Final = ("status", "list", "diff", "history", "check", "who-can", "dashboard", "version")
 ACTIONS: Final = (
     "rollback",
     "approve",
