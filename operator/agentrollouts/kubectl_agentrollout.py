@@ -21,7 +21,7 @@ from agentrollouts.plugin.options import EPILOG, Session, flags
 LONGEST: Final = 32_768
 """Characters of a line of an error."""
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-VERBS: Final = ("status", "list", "diff", "history", "version")
+VERBS: Final = ("status", "list", "diff", "history", "check", "who-can", "dashboard", "version")
 ACTIONS: Final = (
     "rollback",
     "approve",
@@ -53,7 +53,8 @@ class Plugin(click.Group):
         """The command of this name, if there is one."""
         del ctx
         if cmd_name in VERBS:
-            found: click.Command = import_module(f"agentrollouts.plugin.commands.{cmd_name}").command
+            module = import_module(f"agentrollouts.plugin.commands.{cmd_name.replace('-', '_')}")
+            found: click.Command = module.command
             return found
         if cmd_name in ACTIONS:
             act: click.Command = import_module("agentrollouts.plugin.commands.act").command(cmd_name)

@@ -1,0 +1,47 @@
+"""Lines about what a rollout uses beside its releases: hooks, the template, and the fallback."""
+
+from collections.abc import Iterator
+
+from agentrollouts.api.names import LABEL_HOOK, LABEL_TEMPLATE
+from agentrollouts.api.rollout import AgentRollout
+from agentrollouts.insight.check.lines import Line, Manifest, Mark, Seen
+
+
+def around(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:
+    """All of them."""
+    for cron_job in dict.fromkeys(each.job.cron_job for each in rollout.spec.hooks):
+        yield _cron_job(seen, cron_job)
+    if rollout.spec.workload:
+        yield _template(seen, rollout.spec.workload.deployment_ref.name)
+    if rollout.spec.fallback:
+        name, page = rollout.spec.fallback.service.name, "create it; see docs/switch-off.md"
+        found = seen.find("Service", name, page)
+        yield found if isinstance(found, Line) else Line(Mark.GOOD, f"the fallback, Service {name}, exists")
+
+
+def _cron_job(seen: Seen, name: str) -> Line:
+    found = seen.find("CronJob", name, "create it, suspended and labeled; see docs/hooks.md")
+    if isinstance(found, Line):
+        return found
+    wrong = [] if _has_label(found, LABEL_HOOK) else [f'the label {LABEL_HOOK}: "true"']
+    wrong += [] if (found.get("spec") or {}).get("suspend") is True else ["`suspend: true`"]
+    if wrong:
+        lacks = f"CronJob {name} does not have {' and '.join(wrong)}"
+        return Line(Mark.PROBLEM, lacks, "set it, or no hook can use the CronJob; see docs/hooks.md")
+    return Line(Mark.GOOD, f"CronJob {name} can be a hook")
+
+
+def _template(seen: Seen, name: str) -> Line:
+    found = seen.find("Deployment", name, "create it, labeled and with `replicas: 0`; see docs/workloads.md")
+    if isinstance(found, Line):
+        return found
+    wrong = [] if _has_label(found, LABEL_TEMPLATE) else [f'the label {LABEL_TEMPLATE}: "true"']
+    wrong += [] if (found.get("spec") or {}).get("replicas") == 0 else ["`replicas: 0`"]
+    if wrong:
+        lacks = f"Deployment {name} does not have {' and '.join(wrong)}"
+        return Line(Mark.PROBLEM, lacks, "set it, or no release can be made of it; see docs/workloads.md")
+    return Line(Mark.GOOD, f"Deployment {name} can be a template")
+
+
+def _has_label(manifest: Manifest, label: str) -> bool:
+    return ((manifest.get("metadata") or {}).get("labels") or {}).get(label) == "true"
