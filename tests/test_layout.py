@@ -29,9 +29,10 @@ MOST_FILES: Final = 15
 BANNER: Final = re.compile(r"^\s*# ?(-{3,}|={3,})", re.MULTILINE)
 
 LAYERS: Final = "tests > campaigns | bench > testkit > sandbox > operator | agent"
-PARTS: Final = "main > process > cli | plugin | shell > adapters | simulation > insight > core > api"
+PARTS: Final = "main > process > cli | dashboard | plugin | shell > adapters > insight > core > api"
 PURE: Final = "insight, core and api do no I/O, know no clock and no library that does"
 PLUGIN: Final = "the plugin knows the cluster through kubectl alone"
+PAGE: Final = "the page speaks to the API server through kubectl alone"
 CYCLES: Final = "no import cycle between siblings anywhere"
 ADAPTERS: Final = "adapters do not know each other"
 PLANTED: Final = (
@@ -51,6 +52,7 @@ PLANTED: Final = (
         ADAPTERS,
     ),
     ("agentrollouts/plugin/loading.py", "from agentrollouts.adapters.cluster import errors", PLUGIN),
+    ("agentrollouts/dashboard/api.py", "import prometheus_client", PAGE),
     ("agentrollouts/shell/inputs/intake.py", "from agentrollouts.shell.effects import act", CYCLES),
     ("sandbox/isolation/kernel.py", "from sandbox.programs import web", CYCLES),
 )

@@ -131,7 +131,7 @@ def _as_text(
 
 
 def _standby(standby: Standby) -> str:
-    seconds = _span(standby.return_after_seconds)
+    seconds = _span(standby.seconds)
     names = " or ".join(standby.gates)
     return f"  {names}: {standby.release_ref.name} serves for {seconds}, twice as long each time, up to 1 h"
 

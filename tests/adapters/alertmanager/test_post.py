@@ -21,7 +21,7 @@ BODY = b'[{"labels":{"alertname":"a"}}]'
 
 def server(url: str, **fields: Any) -> Alertmanager:  # noqa: ANN401 - any field of the settings
     """The settings of an Alertmanager."""
-    return Alertmanager(name="default", url=url, timeout_seconds=30, **fields)
+    return Alertmanager(**{"name": "default", "url": url, "timeout_seconds": 30, **fields})
 
 
 async def post(target: Alertmanager, body: bytes) -> Result:
@@ -81,7 +81,7 @@ async def test_a_post_is_json_with_the_headers_of_the_settings(tmp_path: Path) -
 async def test_what_a_server_does_is_an_outcome(behavior: Any, fields: Any, expected: Result) -> None:  # noqa: ANN401
     """Nothing raises, redirects are not followed, and no text of the server is repeated."""
     async with serving(behavior) as receiver:
-        target = server(receiver.url).model_copy(update=fields)
+        target = server(receiver.url, **fields)
         assert await post(target, BODY) == expected
         assert len(receiver.requests) <= 1
 

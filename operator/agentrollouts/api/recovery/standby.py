@@ -11,6 +11,8 @@ from agentrollouts.api.model.marks import LIST_SET, cel, rules
 from agentrollouts.api.release import ReleaseRef, ServiceRef
 
 MAX_STANDBYS: Final = 8
+USUAL: Final = 900
+"""Seconds after which stable is tried again, if the plan does not say."""
 LONGEST: Final = 3600
 """Seconds after which stable is tried again, however often a gate has tripped."""
 
@@ -29,10 +31,15 @@ class Standby(ApiModel):
     """Release of the same agent. It keeps its agents running."""
     gates: Annotated[tuple[DnsLabel, ...], Field(min_length=1, max_length=16, json_schema_extra=LIST_SET)]
     """Names of the gates that send all traffic to it, each with `action: Standby`."""
-    return_after_seconds: Annotated[int, Field(ge=10, le=LONGEST)] = 900
+    return_after_seconds: Annotated[int, Field(ge=10, le=LONGEST)] | None = None
     """Time after which stable serves again, in seconds, at most an hour. Each further trip within a day
     doubles it, up to an hour, since no metric can show that what is not called works again. Defaults to
     900."""
+
+    @property
+    def seconds(self) -> int:
+        """Time of the first trip."""
+        return self.return_after_seconds or USUAL
 
 
 STANDBY_RULES: Final = rules(

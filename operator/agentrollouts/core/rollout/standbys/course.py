@@ -99,7 +99,7 @@ def _trips(s: Situation, gate: str) -> int:
 
 def _duration(standby: Standby, trips: int) -> timedelta:
     doublings = min(trips - 1, LONGEST.bit_length())  # more of them change nothing
-    return timedelta(seconds=min(standby.return_after_seconds << doublings, LONGEST))
+    return timedelta(seconds=min(standby.seconds << doublings, LONGEST))
 
 
 def _relieved(s: Situation, detour: Detour, standby: ReleaseRecord) -> moves.Divert | None:

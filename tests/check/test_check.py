@@ -18,7 +18,7 @@ from agentrollouts.insight.check.lines import Found, Line, Mark, Seen
 from testkit.builders.names import AGENT, NEW, OLD, START
 from testkit.builders.rollouts import a_rollout
 from testkit.properties import usually
-from tests.insight.view.test_total import FULL, damaged
+from tests.view.test_total import FULL, damaged
 
 ROOT: Final = Path(__file__).parents[2]
 FORBIDDEN: Final = 'Error from server (Forbidden): x is forbidden: User "v" cannot get resource'
