@@ -160,7 +160,7 @@ class Stack:
             ProcessError: Traefik did not start.
         """
         self.kubectl.apply(parts.gateway_api())
-        self.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+        self.kubectl.wait_kinds()
         if not self._with_gateway:
             return
         self.kubectl.apply([gateway.gateway_class(), gateway.gateway("default")])

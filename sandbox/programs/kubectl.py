@@ -80,6 +80,17 @@ class Kubectl:
                     raise
                 time.sleep(_POLL_SECONDS)
 
+    def wait_kinds(self, *crds: str, seconds: float = 60) -> None:
+        """Wait until CRDs are served, by default all of them.
+
+        Repeated, since kubectl fails on a CRD that is so new that its conditions are null.
+
+        Raises:
+            CommandError: they were not within that time.
+        """
+        names = [f"crd/{name}" for name in crds] or ["crd", "--all"]
+        self.insist("wait", *names, "--for=condition=Established", "--timeout=5s", seconds=seconds)
+
     def get(self, *arguments: str) -> dict[str, Any]:
         """Read one object, or a list with its `items`.
 

@@ -181,7 +181,7 @@ def test_no_git_tool_prunes_the_rollout_or_blanks_a_prompt() -> None:
 def tools(stack: Stack, api_server: ApiServer) -> Stack:  # noqa: ARG001 it installs our kinds
     """The sandbox with our kinds, and those of Flux and Argo CD."""
     stack.apply(parts.gitops_tools())
-    stack.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+    stack.kubectl.wait_kinds()
     stack.apply(
         [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
     )

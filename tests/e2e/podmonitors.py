@@ -34,7 +34,7 @@ def install(stack: Stack) -> None:
     """Have the API server accept PodMonitors."""
     stack.apply(CRD)
     name = CRD["metadata"]["name"]
-    stack.kubectl("wait", f"crd/{name}", "--for=condition=Established", "--timeout=60s")
+    stack.kubectl.wait_kinds(name)
 
 
 def target_labels(monitor: Mapping[str, Any], pod: Mapping[str, str]) -> dict[str, str]:

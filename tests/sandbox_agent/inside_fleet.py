@@ -31,9 +31,7 @@ def stack() -> Iterator[Stack]:
     """One stack for all tests of this file, with our CRDs."""
     with Stack(quiet=True) as started:
         started.apply(list(manifest.crds()))
-        started.kubectl(
-            "wait", "crd/agentreleases.agentrollouts.dev", "--for=condition=Established", "--timeout=60s"
-        )
+        started.kubectl.wait_kinds("agentreleases.agentrollouts.dev")
         yield started
 
 

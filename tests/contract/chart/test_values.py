@@ -125,7 +125,7 @@ def test_the_matrix_has_all_values() -> None:
 def test_the_api_server_accepts_each_row(stack: Stack, row: str) -> None:
     """Each object of each row passes the server's validation, those of the Prometheus operator too."""
     stack.apply(parts.monitoring_api())
-    stack.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+    stack.kubectl.wait_kinds()
     for name in (NAMESPACE, *NAMESPACES):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     objects = [*policies(MATRIX[row]), *hooks(MATRIX[row], SERVED)]

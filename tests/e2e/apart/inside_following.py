@@ -28,7 +28,7 @@ STATUS: Final = {
 def followed(stack: Stack) -> Iterator["subprocess.Popen[str]"]:
     """The command, which follows a rollout and writes lines."""
     stack.apply(CRDS)
-    stack.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+    stack.kubectl.wait_kinds()
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": WHERE}})
     stack.apply([a_release(WHERE, "x", "1.0.0"), a_rollout(WHERE, "x", "x-1.0.0")])
     patch = ("patch", "agentrollout", "x", f"--namespace={WHERE}", "--subresource=status", "--type=merge")
