@@ -68,7 +68,7 @@ verify: crds gates ## Fail if the generated files differ from the committed ones
 	@git diff --exit-code -- $(CRD_COPIES) || { echo "The CRDs differ from the models: commit what make crds wrote"; exit 1; }
 	@git diff --exit-code -- $(GATES_PAGE) || { echo "$(GATES_PAGE) differs from the templates: commit what make gates wrote"; exit 1; }
 
-check: lint verify test image-test node-test ## Run everything that CI runs
+check: lint verify docs test image-test node-test ## Run everything that CI runs
 
 # The pages lie there as in the repository, so that the links between them hold in both.
 docs: $(INSTALLED) ## Build the site of the docs in .state/site; a broken link is an error

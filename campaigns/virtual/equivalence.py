@@ -29,7 +29,7 @@ from agentrollouts.core.conditions import find_condition
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.history import was_healthy
 from agentrollouts.core.rollout.desired import is_given_up
-from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
+from agentrollouts.core.rollout.snapshots.facts import HEALTHY, QUARANTINED
 from agentrollouts.core.states import ENDS, JUDGED, LATCHED, base_state
 from agentrollouts.simulation import cluster
 from agentrollouts.simulation.world import World

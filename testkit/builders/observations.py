@@ -14,7 +14,7 @@ from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import Outcome
 from agentrollouts.core.effects import Manifest, Patch
 from agentrollouts.core.rollout.observation import Observation
-from agentrollouts.core.rollout.snapshot_facts import fact_writes
+from agentrollouts.core.rollout.snapshots.facts import fact_writes
 from agentrollouts.core.traffic.manifests import ROUTES, key_of
 from agentrollouts.core.traffic.state import Routing
 from agentrollouts.simulation.cluster import accepted, after, applied, noted

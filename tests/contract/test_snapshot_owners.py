@@ -12,7 +12,7 @@ from agentrollouts.api.recovery.tools import TOOLS, Tools, tools_of
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.core.effects import Write
 from agentrollouts.core.release.snapshot import owner_write, snapshot_write
-from agentrollouts.core.rollout.snapshot_facts import with_own_facts
+from agentrollouts.core.rollout.snapshots.facts import with_own_facts
 from sandbox.stack import Stack
 from tests.core.release.releases import SMALL, a_release, bundle_of
 

@@ -16,7 +16,7 @@ from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.core.effects import Event, Manifest, Patch
 from agentrollouts.core.release.content import ConfigMapData
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
-from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER, HEALTHY, QUARANTINED
+from agentrollouts.core.rollout.snapshots.facts import FACTS_MANAGER, HEALTHY, QUARANTINED
 from agentrollouts.core.traffic.buckets import bucket_count
 from agentrollouts.core.workload.template import replicas_of, workload_name
 from agentrollouts.simulation.json_patch import patched

@@ -196,7 +196,7 @@ def test_the_course_adds_no_write(failed: float, monkeypatch: pytest.MonkeyPatch
     for is_kept in (True, False):
         if not is_kept:
             monkeypatch.setattr(
-                "agentrollouts.core.rollout.decision.with_look", lambda _before, status, *_: status
+                "agentrollouts.core.rollout.conclude.with_look", lambda _before, status, *_: status
             )
         world = a_world(a_rollout().serving(OLD), OLD)
         world.ship(NEW, Behavior(failed=failed))

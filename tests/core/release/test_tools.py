@@ -12,7 +12,7 @@ from agentrollouts.api.objects import ObjectMeta
 from agentrollouts.api.recovery.tools import TOOLS, Tools, annotations_of, external_actions, tools_of
 from agentrollouts.core.release.bundle import read_bundle
 from agentrollouts.core.release.decide import ReleaseObservation, decide_release
-from agentrollouts.core.rollout.snapshot_facts import with_own_facts
+from agentrollouts.core.rollout.snapshots.facts import with_own_facts
 from testkit.builders.names import START
 from tests.core.release.releases import SMALL, a_release, bundle_of
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.core.rollout.snapshot_facts import HEALTHY, QUARANTINED
+from agentrollouts.core.rollout.snapshots.facts import HEALTHY, QUARANTINED
 from agentrollouts.shell.cache import Cache
 from agentrollouts.shell.inputs.intake import Intake
 from agentrollouts.shell.workqueue import Shares, WorkQueue

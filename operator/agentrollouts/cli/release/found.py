@@ -111,7 +111,7 @@ def of_snapshot(manifest: Manifest, name: str) -> Origin:
     Raises:
         WrongUseError: the snapshot has other content than its name says.
     """
-    from agentrollouts.core.rollout.snapshot_facts import healthy_of  # noqa: PLC0415 slow, and rarely needed
+    from agentrollouts.core.rollout.snapshots.facts import healthy_of  # noqa: PLC0415 slow, and rarely needed
 
     metadata, data = manifest["metadata"], manifest.get("data") or {}
     agent = str((metadata.get("labels") or {}).get(LABEL_AGENT) or "")

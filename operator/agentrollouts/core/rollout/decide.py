@@ -24,7 +24,8 @@ from agentrollouts.core.rollout.checks import (
 )
 from agentrollouts.core.rollout.checks.holds import hold
 from agentrollouts.core.rollout.checks.recall import predecessor_known
-from agentrollouts.core.rollout.decision import Decision, conclude
+from agentrollouts.core.rollout.conclude import conclude
+from agentrollouts.core.rollout.decision import Decision
 from agentrollouts.core.rollout.drilling import begin, course
 from agentrollouts.core.rollout.neighbors.group import failed_at_rest, failed_on_trial
 from agentrollouts.core.rollout.observation import Observation

@@ -26,7 +26,7 @@ from agentrollouts.core.effects import Deletion, Effect, Event, Patch, Problem, 
 from agentrollouts.core.ownership import OWNERS
 from agentrollouts.core.record.silent import with_silent_record
 from agentrollouts.core.release.snapshot import fitting
-from agentrollouts.core.rollout.snapshot_facts import FACTS_MANAGER
+from agentrollouts.core.rollout.snapshots.facts import FACTS_MANAGER
 from agentrollouts.core.traffic.manifests import FEATURE_FLAG, ROUTES, is_made_for
 from agentrollouts.core.traffic.plain_writes import bare_forms, bare_statuses
 from agentrollouts.shell.cache import Cache

@@ -6,7 +6,7 @@ Used alike by the watch, by the lists at start, and by `act` for the answers to 
 from collections.abc import Callable, Iterable
 
 from agentrollouts.adapters.cluster.resources import Manifest, Ref
-from agentrollouts.core.rollout.snapshot_facts import with_own_facts
+from agentrollouts.core.rollout.snapshots.facts import with_own_facts
 from agentrollouts.shell.cache import Cache, version_of
 from agentrollouts.shell.index.groups import Woken
 from agentrollouts.shell.relations import ACTION, FREEZE, RELEASE, ROLLOUT, frozen, is_answered, rollout_of

@@ -11,7 +11,7 @@ from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.rollout.decide import decide
-from agentrollouts.core.rollout.snapshot_facts import (
+from agentrollouts.core.rollout.snapshots.facts import (
     FACTS_MANAGER,
     HEALTHY,
     QUARANTINED,

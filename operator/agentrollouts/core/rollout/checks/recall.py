@@ -13,7 +13,7 @@ from agentrollouts.core.attempt.rollback import QUARANTINE_LIMIT
 from agentrollouts.core.release.snapshot import snapshot_name
 from agentrollouts.core.rollout.desired import Desired, Standing, missing_service
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.rollout.snapshot_facts import Healthy, ban_of, healthy_of
+from agentrollouts.core.rollout.snapshots.facts import Healthy, ban_of, healthy_of
 
 
 def predecessor_known(s: Situation) -> moves.Move | None:

@@ -1,0 +1,272 @@
+"""From a move to a decision: the next status, its conditions, the writes and the next poll.
+
+A status is written only if it says something new, so a rollout at rest writes nothing, and one in progress
+does not write at every result of Prometheus.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from agentrollouts.api.objects import Condition
+from agentrollouts.api.reasons import Reason
+from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
+from agentrollouts.core.action.freeze import next_edge
+from agentrollouts.core.action.retention import expired
+from agentrollouts.core.analysis.analyze import poll, with_query
+from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.course import with_look
+from agentrollouts.core.attempt.fuses import next_time
+from agentrollouts.core.attempt.fuses import noted as noted_fuse
+from agentrollouts.core.attempt.segments import is_same_segment
+from agentrollouts.core.attempt.status_draft import Progress
+from agentrollouts.core.attempt.transition import advance
+from agentrollouts.core.attempt.window import with_weights
+from agentrollouts.core.conditions import (
+    ANNOTATION_IGNORED,
+    DATA_RECOVERED,
+    GROUP_CONSISTENT,
+    RECORDED,
+    REQUIREMENT_UNMET,
+    ROUTE_CONFLICT,
+    SHARE_EXCEEDED,
+    STANDBY_NOT_READY,
+    SWITCHED_OFF,
+    set_condition,
+    without_condition,
+)
+from agentrollouts.core.containment.detour import begins
+from agentrollouts.core.effects import Event
+from agentrollouts.core.record.backlog import cleared
+from agentrollouts.core.recovery.drill.plan import next_time as next_drill_time
+from agentrollouts.core.rollout import beginning, detours
+from agentrollouts.core.rollout.checks import idle
+from agentrollouts.core.rollout.checks.fuses import burning
+from agentrollouts.core.rollout.checks.hooks import hooks_of
+from agentrollouts.core.rollout.checks.workload import workloads
+from agentrollouts.core.rollout.commands import create_action
+from agentrollouts.core.rollout.decision import Decision
+from agentrollouts.core.rollout.desired import Desired
+from agentrollouts.core.rollout.drilling import begin
+from agentrollouts.core.rollout.neighbors.consistency import group_consistent
+from agentrollouts.core.rollout.neighbors.group import with_membership
+from agentrollouts.core.rollout.recording.entries import entries
+from agentrollouts.core.rollout.recording.evidence import evidence_query
+from agentrollouts.core.rollout.recording.writing import may_be_cleared, recorded
+from agentrollouts.core.rollout.reporting.conditions import conditions_of, route_conflict
+from agentrollouts.core.rollout.reporting.detours import detour_events, switched_off
+from agentrollouts.core.rollout.reporting.hooks import data_recovered, hook_events
+from agentrollouts.core.rollout.reporting.ignored import annotation_ignored
+from agentrollouts.core.rollout.reporting.records import not_recorded
+from agentrollouts.core.rollout.reporting.requirements import requirement_unmet
+from agentrollouts.core.rollout.reporting.shares import share_exceeded
+from agentrollouts.core.rollout.reporting.size import bounded
+from agentrollouts.core.rollout.reporting.status_change import are_numbers_due, is_news
+from agentrollouts.core.rollout.reporting.warning_events import notices
+from agentrollouts.core.rollout.requests.answering import answers, noted
+from agentrollouts.core.rollout.situation import Situation
+from agentrollouts.core.rollout.snapshots.facts import fact_writes
+from agentrollouts.core.rollout.snapshots.owners import lost_records, owner_writes
+from agentrollouts.core.rollout.standbys import course as standbys
+from agentrollouts.core.rollout.standbys.reporting import not_ready
+from agentrollouts.core.states import is_progressing, is_under_way
+from agentrollouts.core.traffic import endpoints
+from agentrollouts.core.traffic.drift import restorations
+from agentrollouts.core.traffic.latch import is_latched
+from agentrollouts.core.traffic.state import TrafficState
+from agentrollouts.core.workload.plan import Workloads
+from agentrollouts.core.workload.template import workload_name
+
+
+def conclude(s: Situation, move: moves.Move) -> Decision:
+    """Turn the move into a decision."""
+    progress = _with_fuse(s, advance(Progress(s.spec, s.status, s.now), move))
+    traffic = _traffic(s, progress.status)
+    requests = noted(s, move, progress.status, is_shown=traffic.is_shown)
+    hooks = hooks_of(s, beginning.awaiting_hooks(s, move), progress.status)
+    status = hooks.after(with_membership(requests.status, s.obs))
+    questions, pods, reads = poll(s.analysis, status), _workloads(s, move), hooks.reads(status)
+    is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
+    conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
+    status = _completed(s, move, status.copy_with(conditions=conditions), pods)
+    news = is_news(s, status)
+    status, is_due = _without_written(s, status, is_due=news or are_numbers_due(s.obs, status))
+    writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
+    decision = Decision(
+        writes=(*writes, *owner_writes(s.obs, status), *fact_writes(s.obs)),
+        rests_on_status=bool(writes) and not _goes_first(s, status),
+        status=_written(s, status) if is_due else None,
+        is_news=news,
+        lost=lost_records(s.obs, status),
+        is_blocked=any(condition.reason == Reason.NOT_ROLLED_BACK for condition in status.conditions),
+        events=tuple(_events(s, status, (*requests.events, *progress.events), progress, is_written=news)),
+        answers=answers(s, move, replace(requests, status=status)),
+        awaits_proof=requests.awaits_proof,
+        services=endpoints.services(s.spec, status),
+        unsure_of=_unsure_of(s, move) | detours.unread(s),
+        unread=frozenset() if writes else pods.unread(),
+        hook_reads=reads,
+        evidence=evidence_query(s, status),
+        poll=questions,
+        wake_at=_wake_at(s, status, move, pods.until(), hooks.until(reads)),
+    )
+    if is_due:  # chores rest on the persisted status, so they wait until that is the new one
+        return decision
+    return replace(
+        decision,
+        chores=tuple(pods.changes()),
+        creations=tuple(hooks.creations()),
+        expired=expired(s.obs.answered, s.obs.rollout),
+    )
+
+
+def _traffic(s: Situation, status: AgentRolloutStatus) -> TrafficState:
+    """The traffic by the next status; computed once if it is that of the persisted one."""
+    before = s.obs.status
+    is_same = is_same_segment(before, status) and before.detour == status.detour
+    return s.traffic if is_same else s.routing.state(status)
+
+
+def _completed(
+    s: Situation, move: moves.Move, status: AgentRolloutStatus, pods: Workloads
+) -> AgentRolloutStatus:
+    """With what follows from the rest of it, within the size that a status may have."""
+    return bounded(
+        status.copy_with(
+            observed_generation=s.obs.rollout.metadata.generation,
+            workloads=pods.noted(_recalled(s, move)),
+            requested_weight=_requested_weight(s, status),
+            next_drill_time=next_drill_time(s.obs.rollout, status, s.now),
+            record=recorded(s, entries(s, move, status), status),
+        )
+    )
+
+
+def _events(
+    s: Situation, status: AgentRolloutStatus, made: tuple[Event, ...], progress: Progress, *, is_written: bool
+) -> Iterator[Event]:
+    """In the order in which people should read them; warnings only if the status that has them is written."""
+    yield from made
+    yield from detour_events(s.obs.status, status)
+    yield from hook_events(s.obs.status, status)
+    if is_written:
+        yield from notices(s, status, progress.events)
+    yield from restorations(s.obs, s.traffic)
+
+
+def _goes_first(s: Situation, status: AgentRolloutStatus) -> bool:
+    """Whether the route is written before the status: for what takes traffic away, and nothing else."""
+    is_back = is_latched(status) and not s.routing.ends_detour(status)
+    return is_back or begins(s.obs.status, status)
+
+
+def _without_written(
+    s: Situation, status: AgentRolloutStatus, *, is_due: bool
+) -> tuple[AgentRolloutStatus, bool]:
+    """Without the entries that their record has, if it is written anyway or at rest; whether it is due."""
+    left = cleared(status.record, s.obs.record.head)
+    if left is status.record or not (is_due or may_be_cleared(status)):
+        return status, is_due
+    return status.copy_with(record=left), True
+
+
+def _written(s: Situation, status: AgentRolloutStatus) -> AgentRolloutStatus:
+    """The status with what only one that is written has: none of it is a reason to write it."""
+    return with_query(s.analysis, with_weights(with_look(s.obs.status, status, s.spec, s.now)))
+
+
+def _with_fuse(s: Situation, progress: Progress) -> Progress:
+    """With the fuse that burns after the move, and what is announced about it."""
+    status = progress.status
+    number = status.attempt.number if status.attempt else 0
+    return noted_fuse(progress, burning(s, status), create_action(s.obs.rollout, "acknowledge", number))
+
+
+def _conditions(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, traffic: TrafficState, *, is_polled: bool
+) -> tuple[Condition, ...]:
+    """The persisted conditions, as they are now; warnings are there only while they hold."""
+    conditions = status.conditions
+    for condition in conditions_of(s, status, move, traffic):
+        conditions = set_condition(conditions, condition)
+    warnings = {
+        ROUTE_CONFLICT: route_conflict(s.obs),
+        ANNOTATION_IGNORED: annotation_ignored(s.obs),
+        SHARE_EXCEEDED: share_exceeded(s.obs) if is_polled else None,
+        RECORDED: not_recorded(s.obs),
+        REQUIREMENT_UNMET: requirement_unmet(s.obs),
+        SWITCHED_OFF: switched_off(s, status),
+        STANDBY_NOT_READY: not_ready(s),
+        GROUP_CONSISTENT: group_consistent(s.obs, status.copy_with(conditions=conditions)),
+        DATA_RECOVERED: data_recovered(s, status),
+    }
+    for kind, warning in warnings.items():
+        conditions = set_condition(conditions, warning) if warning else without_condition(conditions, kind)
+    return conditions
+
+
+def _requested_weight(s: Situation, status: AgentRolloutStatus) -> int | None:
+    """The share of the release that people want; by digest, as two names may be one behavior."""
+    weights = status.weights
+    if weights is None:
+        return None
+    digest = s.desired.record.digest if isinstance(s.desired, Desired) else None
+    sides = ((status.stable, weights.stable), (status.canary, weights.canary))
+    return next((weight for record, weight in sides if record and record.digest == digest), 0)
+
+
+def _unsure_of(s: Situation, move: moves.Move) -> frozenset[str]:
+    """If endpoints have not been read yet, before stable is rolled back or a step forward is made.
+
+    A hold for them would else end and begin again without a pause, where they are not watched.
+    """
+    if not is_progressing(s.obs.status):
+        return idle.unsure_of(s) | begin.unsure_of(s) | standbys.unsure_of(s)
+    if isinstance(move, moves.EnterPhase | moves.Rise | moves.Bake | moves.Promote | moves.Resume):
+        return endpoints.services(s.spec, s.status) - s.obs.endpoints.keys()
+    return frozenset()
+
+
+def _wake_at(
+    s: Situation, status: AgentRolloutStatus, move: moves.Move, *others: datetime | None
+) -> datetime | None:
+    """The earliest time at which the decision may be another one though nothing changed."""
+    lost = status.attempt.endpoints_lost_time if status.attempt and not is_latched(status) else None
+    deserted = lost + endpoints.grace(s.spec) if lost else None
+    edge = next_edge(s.obs.freezes, s.now) if is_under_way(status) else None
+    fuse = status.attempt.fuse if status.attempt else None
+    times: tuple[datetime | None, ...] = (
+        next_time(fuse, s.now) if fuse else None,
+        getattr(move, "until", None),
+        s.gateways.until,
+        deserted,
+        s.now + idle.TARGET_POLL if s.requests.switch_on else None,
+        edge,
+        standbys.wake_time(s, status),
+        *others,
+        None if is_under_way(status) else begin.wake_time(s, status.next_drill_time),
+    )
+    return min((time for time in times if time and time > s.now), default=None)
+
+
+def _workloads(s: Situation, move: moves.Move) -> Workloads:
+    """The workloads, with what the move needs of them."""
+    record = move.record if isinstance(move, moves.Enqueue | moves.Begin) else None
+    starting = record if record and beginning.awaits_pods(s, record) else None
+    target = idle.cold_target(s) if s.spec.workload and not is_progressing(s.status) else None
+    return workloads(s, starting, target)
+
+
+def _recalled(s: Situation, move: moves.Move) -> ReleaseRecord | None:
+    """The release that an earlier rollout has left as stable, if that rollout made its agents."""
+    stable = move.stable if isinstance(move, moves.Recall) else None
+    is_ours = stable and stable.service and stable.service.name == workload_name(stable.release)
+    return stable if is_ours and s.spec.workload else None
+
+
+def _raises_what_is_lost(s: Situation) -> bool:
+    """Whether the canary would get more than it was ever seen to have, without a ready endpoint."""
+    attempt, confirmed = s.status.attempt, s.obs.status.weights
+    if attempt is None or attempt.endpoints_lost_time is None or not is_progressing(s.obs.status):
+        return False
+    return attempt.weight > (confirmed.canary if confirmed else 0)
