@@ -88,7 +88,7 @@ def conclude(s: Situation, move: moves.Move) -> Decision:
     questions, pods, reads = poll(s.analysis, status), _workloads(s, move), hooks.reads(status)
     is_polled = questions is not None or is_progressing(status)  # between two segments there is no poll
     conditions = _conditions(s, status, move, traffic, is_polled=is_polled)
-    status = _completed(s, move, status.copy_with(conditions=conditions), pods)
+    status = _completed(s, move, status, conditions, pods)
     news = is_news(s, status)
     status, is_due = _without_written(s, status, is_due=news or are_numbers_due(s.obs, status))
     writes = tuple(s.routing.writes(status, s.traffic, traffic, waits=_raises_what_is_lost(s)))
@@ -128,12 +128,17 @@ def _traffic(s: Situation, status: AgentRolloutStatus) -> TrafficState:
 
 
 def _completed(
-    s: Situation, move: moves.Move, status: AgentRolloutStatus, pods: Workloads
+    s: Situation,
+    move: moves.Move,
+    status: AgentRolloutStatus,
+    conditions: tuple[Condition, ...],
+    pods: Workloads,
 ) -> AgentRolloutStatus:
     """With what follows from the rest of it, within the size that a status may have."""
     return bounded(
         status.copy_with(
             observed_generation=s.obs.rollout.metadata.generation,
+            conditions=conditions,
             workloads=pods.noted(_recalled(s, move)),
             requested_weight=_requested_weight(s, status),
             next_drill_time=next_drill_time(s.obs.rollout, status, s.now),
