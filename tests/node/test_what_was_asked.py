@@ -30,6 +30,7 @@ RARE: Final = {
     "get agentrollouts.dev/agentrolloutactions",  # the same
     "get agentrollouts.dev/agentrollouts",  # the same
     "update agentrollouts.dev/agentfreezes/status",  # a freeze
+    "watch core.openfeature.dev/featureflags",  # a cluster with the OpenFeature operator
     "list namespaces",  # never: kopf asks only where it is given patterns of names
     "watch namespaces",  # the same
 }
