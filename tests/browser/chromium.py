@@ -21,6 +21,8 @@ MISSING: Final = (
     else ""
 )
 """What this machine lacks; empty if nothing."""
+IS_SKIPPED: Final = bool(MISSING) and os.environ.get("CI") != "true"
+"""Where everything must run, what is missing is a failure."""
 _FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",  # tests run as root in containers, and only our own pages are opened

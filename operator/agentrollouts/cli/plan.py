@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agentrollouts.api.attempt import When
 from agentrollouts.api.gates import Better
-from agentrollouts.api.recovery.standby import Standby
+from agentrollouts.api.recovery.standby import USUAL, Standby
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.cli.mistakes import WrongUseError, problems
 from agentrollouts.cli.readiness import Releases, recovery, releases_of
@@ -131,7 +131,7 @@ def _as_text(
 
 
 def _standby(standby: Standby) -> str:
-    seconds = _span(standby.seconds)
+    seconds = _span(standby.return_after_seconds or USUAL)
     names = " or ".join(standby.gates)
     return f"  {names}: {standby.release_ref.name} serves for {seconds}, twice as long each time, up to 1 h"
 

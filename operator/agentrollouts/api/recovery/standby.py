@@ -36,11 +36,6 @@ class Standby(ApiModel):
     doubles it, up to an hour, since no metric can show that what is not called works again. Defaults to
     900."""
 
-    @property
-    def seconds(self) -> int:
-        """Time of the first trip."""
-        return self.return_after_seconds or USUAL
-
 
 STANDBY_RULES: Final = rules(
     cel(

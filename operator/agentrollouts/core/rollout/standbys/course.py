@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.gates import OnFail
-from agentrollouts.api.recovery.standby import LONGEST, Standby
+from agentrollouts.api.recovery.standby import LONGEST, USUAL, Standby
 from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import Detour, DetourCause
@@ -99,7 +99,7 @@ def _trips(s: Situation, gate: str) -> int:
 
 def _duration(standby: Standby, trips: int) -> timedelta:
     doublings = min(trips - 1, LONGEST.bit_length())  # more of them change nothing
-    return timedelta(seconds=min(standby.seconds << doublings, LONGEST))
+    return timedelta(seconds=min((standby.return_after_seconds or USUAL) << doublings, LONGEST))
 
 
 def _relieved(s: Situation, detour: Detour, standby: ReleaseRecord) -> moves.Divert | None:
