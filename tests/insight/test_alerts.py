@@ -21,12 +21,12 @@ from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.core.conditions import (
     DATA_RECOVERED,
     GROUP_CONSISTENT,
+    METRICS_CONDITION,
     READY,
     STALLED,
     SWITCHED_OFF,
     TRAFFIC_APPLIED,
 )
-from agentrollouts.core.rollout.situation import METRICS_CONDITION
 from agentrollouts.insight.alerts.alert import Alert, AlertName, AlertSeverity
 from agentrollouts.insight.alerts.table import BLIND_AFTER, MOST_BYTES, NEWS_FOR, PATIENCE, TABLE, alerts
 from testkit.builders.names import AGENT, NAMESPACE, NEW, NEXT, OLD, OLDEST, START, digest_of

@@ -22,6 +22,8 @@ TRAFFIC_APPLIED: Final = "TrafficApplied"
 ROLLBACK_READY: Final = "RollbackReady"
 """Whether a healthy release could take over all traffic now, and how many points of a recovery hold."""
 
+METRICS_CONDITION: Final = "MetricsAvailable"
+"""Of a rollout whose gates are evaluated: whether its metrics can be used."""
 GROUP_CONSISTENT: Final = "GroupConsistent"
 """Of a rollout in a group: whether each member could roll back what it shipped with a failed release."""
 DATA_RECOVERED: Final = "DataRecovered"

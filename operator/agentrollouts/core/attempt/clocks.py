@@ -1,6 +1,7 @@
 """The clocks of an attempt: how long a phase has run, when it ends, and what starts a clock."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from agentrollouts.api.attempt import Attempt, Hold, State
 from agentrollouts.api.people.action import Acknowledged
@@ -8,6 +9,11 @@ from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, WeightsStatus
 from agentrollouts.api.verdict import GateStatus
 from agentrollouts.core.states import JUDGED, base_state
+
+ERROR_GRACE: Final = timedelta(seconds=600)
+"""How long Prometheus may fail before the attempt is held (docs/metrics.md)."""
+SILENCE_GRACE: Final = timedelta(seconds=300)
+"""How long a metric may be missing or stale before the attempt is held."""
 
 
 def elapsed(attempt: Attempt, now: datetime) -> float:

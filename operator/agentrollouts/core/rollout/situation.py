@@ -7,7 +7,7 @@ newest result of Prometheus.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 from agentrollouts.api.attempt import Attempt, State
 from agentrollouts.api.objects import ConditionStatus
@@ -19,7 +19,7 @@ from agentrollouts.core.action.facts import Desk
 from agentrollouts.core.action.take import Requests, take
 from agentrollouts.core.analysis.analyze import Analysis, analyze
 from agentrollouts.core.attempt.clocks import confirmed, elapsed, phase_seconds, status_on_time
-from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.conditions import METRICS_CONDITION, find_condition
 from agentrollouts.core.containment.detour import adopted
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.rollout.desired import Desired, credible, desired_release, missing_service
@@ -28,13 +28,6 @@ from agentrollouts.core.rollout.switching_on import switched_on
 from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic import endpoints, gateways
 from agentrollouts.core.traffic.state import Routing, TrafficState
-
-ERROR_GRACE: Final = timedelta(seconds=600)
-"""How long Prometheus may fail before the attempt is held (gates.md, situation table)."""
-SILENCE_GRACE: Final = timedelta(seconds=300)
-"""How long a metric may be missing or stale before the attempt is held (same table)."""
-
-METRICS_CONDITION: Final = "MetricsAvailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.conditions import (
     DATA_RECOVERED,
     GROUP_CONSISTENT,
+    METRICS_CONDITION,
     READY,
     STALLED,
     SWITCHED_OFF,
@@ -29,7 +30,6 @@ from agentrollouts.core.conditions import (
     find_condition,
 )
 from agentrollouts.core.history import is_drill, rollback_of
-from agentrollouts.core.rollout.situation import METRICS_CONDITION
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.insight.alerts.alert import Alert, AlertName, AlertSeverity, Span
 

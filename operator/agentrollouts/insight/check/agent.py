@@ -6,9 +6,8 @@ from typing import Final
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.verdict import GateStatus, Verdict
-from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.conditions import METRICS_CONDITION, find_condition
 from agentrollouts.core.gates.wording import count, share_of
-from agentrollouts.core.rollout.situation import METRICS_CONDITION
 from agentrollouts.core.states import is_progressing
 from agentrollouts.core.traffic.weights import FULL
 from agentrollouts.insight.check.lines import Line, Mark

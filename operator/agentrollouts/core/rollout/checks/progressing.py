@@ -12,7 +12,7 @@ from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.attempt import moves
-from agentrollouts.core.attempt.clocks import due_time
+from agentrollouts.core.attempt.clocks import ERROR_GRACE, SILENCE_GRACE, due_time
 from agentrollouts.core.attempt.rollback import REASONS
 from agentrollouts.core.attempt.schedule import phase_at_weight, plan_hash, rises_left
 from agentrollouts.core.effects import Problem
@@ -26,7 +26,7 @@ from agentrollouts.core.rollout.checks.verifying import verifying
 from agentrollouts.core.rollout.desired import Desired, Standing
 from agentrollouts.core.rollout.neighbors.group import failed_on_trial
 from agentrollouts.core.rollout.neighbors.rivals import rival
-from agentrollouts.core.rollout.situation import ERROR_GRACE, SILENCE_GRACE, Situation, sentences
+from agentrollouts.core.rollout.situation import Situation, sentences
 from agentrollouts.core.traffic.latch import quoted
 
 BACK: Final = (OnFail.SWITCH_OFF, OnFail.ROLL_BACK, OnFail.STANDBY)

@@ -13,7 +13,9 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollback import LastRollback
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.core.attempt import moves
+from agentrollouts.core.attempt.clocks import ERROR_GRACE, SILENCE_GRACE
 from agentrollouts.core.conditions import (
+    METRICS_CONDITION,
     READY,
     RECONCILING,
     ROLLBACK_READY,
@@ -42,13 +44,7 @@ from agentrollouts.core.rollout.reporting.progress import (
     with_measured,
 )
 from agentrollouts.core.rollout.reporting.readiness import rollback_ready
-from agentrollouts.core.rollout.situation import (
-    ERROR_GRACE,
-    METRICS_CONDITION,
-    SILENCE_GRACE,
-    Situation,
-    sentences,
-)
+from agentrollouts.core.rollout.situation import Situation, sentences
 from agentrollouts.core.states import is_progressing, is_under_way
 from agentrollouts.core.traffic import gateways
 from agentrollouts.core.traffic.conflicts import NAMED

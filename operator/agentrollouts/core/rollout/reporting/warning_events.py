@@ -13,11 +13,11 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.analysis.analyze import exceeded_caps
-from agentrollouts.core.conditions import RECONCILING, STALLED, WARNINGS
+from agentrollouts.core.conditions import METRICS_CONDITION, RECONCILING, STALLED, WARNINGS
 from agentrollouts.core.effects import Event
 from agentrollouts.core.endings import ENDINGS, UNVARYING
 from agentrollouts.core.rollout.reporting.progress import steady
-from agentrollouts.core.rollout.situation import METRICS_CONDITION, Situation
+from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.states import is_progressing
 
 FOUND: Final = frozenset({Verdict.FAIL, Verdict.SHARED_CAUSE, Verdict.TRAFFIC_MISMATCH})

@@ -11,12 +11,11 @@ from agentrollouts.api.reasons import Reason
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.core.action.people import of_phase
 from agentrollouts.core.attempt.approvals import needed
-from agentrollouts.core.attempt.clocks import due_time
+from agentrollouts.core.attempt.clocks import ERROR_GRACE, SILENCE_GRACE, due_time
 from agentrollouts.core.attempt.schedule import rises_left, steps_of
-from agentrollouts.core.conditions import find_condition
+from agentrollouts.core.conditions import METRICS_CONDITION, find_condition
 from agentrollouts.core.endings import ENDINGS
 from agentrollouts.core.history import is_returning
-from agentrollouts.core.rollout.situation import ERROR_GRACE, METRICS_CONDITION, SILENCE_GRACE
 from agentrollouts.core.states import base_state
 from agentrollouts.core.traffic.endpoints import grace
 from agentrollouts.insight.view.coming.causes import back_if, hold_if
