@@ -18,6 +18,7 @@ from agentrollouts.api.people.action import (
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
 from agentrollouts.api.record.progress import EvidenceState, RecordPart, RecordStatus
+from agentrollouts.api.recovery.detour import Detour, DetourCause, LastDetour
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.recovery.standby import StandbyRelease
@@ -39,7 +40,6 @@ from agentrollouts.api.status import (
     ReleaseRecord,
     WeightsStatus,
 )
-from agentrollouts.api.traffic import Detour, DetourCause, LastDetour
 from agentrollouts.api.verdict import (
     Baseline,
     BoundCounts,

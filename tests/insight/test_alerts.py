@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from agentrollouts.api.attempt import AttemptKind, State
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.recovery.drill import DrillOutcome, LastDrill
 from agentrollouts.api.recovery.hooks import HookState, HookStatus, Moment
 from agentrollouts.api.recovery.standby import StandbyRelease
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.rollout import AgentRollout
-from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.api.verdict import GateStatus, Severity, Verdict
 from agentrollouts.core.conditions import (
     DATA_RECOVERED,

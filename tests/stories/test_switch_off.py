@@ -8,7 +8,7 @@ import pytest
 from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
-from agentrollouts.api.traffic import DetourCause
+from agentrollouts.api.recovery.detour import DetourCause
 from agentrollouts.core.conditions import SWITCHED_OFF, find_condition
 from agentrollouts.core.rollout.decide import decide
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of

@@ -28,11 +28,11 @@ from agentrollouts.api.objects import Conditions
 from agentrollouts.api.people.action import Retried, TakenAction
 from agentrollouts.api.record.entry import MAX_COURSE, Look
 from agentrollouts.api.record.progress import RecordStatus
+from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.recovery.hooks import MAX_HOOK_STATES, HookStatus
 from agentrollouts.api.release import Requirement, ServiceRef
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
-from agentrollouts.api.traffic import Detour, LastDetour
 from agentrollouts.api.verdict import CapStatus, GateStatus, QueryStatus
 from agentrollouts.api.workload import StampedWorkload
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.names import ANNOTATION_DETOUR
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.containment.detour import adopted, begun, ended, id_at, id_of, share_off
 from agentrollouts.core.containment.mark import annotations_of, read_mark
 from agentrollouts.core.traffic.weights import Split, Weights, desired_weights

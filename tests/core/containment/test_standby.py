@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import AttemptKind, State
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.status import AgentRolloutStatus, HistoryEntry, Outcome
-from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.containment.detour import begins, begun, share_off
 from agentrollouts.core.history import kept
 from agentrollouts.core.rollout.desired import credible, standby_release

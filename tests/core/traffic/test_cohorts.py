@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrollouts.api.attempt import State
-from agentrollouts.api.traffic import Detour, DetourCause
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.core.effects import Manifest, Write
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.states import LATCHED

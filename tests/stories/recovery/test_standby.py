@@ -8,8 +8,8 @@ import pytest
 from agentrollouts.api.attempt import State
 from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import DetourCause
 from agentrollouts.api.release import AgentRelease
-from agentrollouts.api.traffic import DetourCause
 from agentrollouts.core.conditions import STANDBY_NOT_READY, SWITCHED_OFF, find_condition
 from testkit.builders.names import NEW, NEXT, OLD, OLDEST, service_of
 from testkit.builders.routes import BY_PATCH, BY_ROUTE, CONFIG, ROUTE, THEIRS, a_shop

@@ -20,9 +20,9 @@ from agentrollouts.api.people.action import (
     Retried,
 )
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.rollout import AgentRollout, Approval
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.action.people import Authority, of_phase, waivers_of, why_not
 from agentrollouts.core.containment.detour import ALL, id_of, share_off, where
 from agentrollouts.core.states import LATCHED, current_phase

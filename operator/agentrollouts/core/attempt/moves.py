@@ -8,10 +8,10 @@ from datetime import datetime
 
 from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.status import HistoryEntry, Quarantined, ReleaseRecord
-from agentrollouts.api.traffic import Detour, LastDetour
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Final
 
 from agentrollouts.api.attempt import Attempt, AttemptKind, State, Trigger
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import LastDetour
 from agentrollouts.api.rollback import LastRollback, VerifyOutcome
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, Quarantined, ReleaseRecord, WeightsStatus
-from agentrollouts.api.traffic import LastDetour
 from agentrollouts.core.attempt import drills, moves
 from agentrollouts.core.attempt import window as window_of
 from agentrollouts.core.attempt.ladder import ladder_of

@@ -11,6 +11,7 @@ from agentrollouts.api.attempt import Attempt, AttemptKind, Hold, RequiredApprov
 from agentrollouts.api.people.action import Promotion
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.record.entry import Look
+from agentrollouts.api.recovery.detour import Detour, LastDetour
 from agentrollouts.api.recovery.drill import LastDrill
 from agentrollouts.api.recovery.hooks import HookState
 from agentrollouts.api.rollback import AffectedWindow, LastRollback
@@ -23,7 +24,6 @@ from agentrollouts.api.status import (
     ReleaseRecord,
     WeightsStatus,
 )
-from agentrollouts.api.traffic import Detour, LastDetour
 from agentrollouts.api.verdict import CapStatus, GateStatus
 from agentrollouts.core.attempt.clocks import elapsed
 from agentrollouts.core.effects import Event

@@ -4,9 +4,9 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
+from agentrollouts.api.recovery.detour import Detour, DetourCause, LastDetour
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.api.traffic import Detour, DetourCause, LastDetour
 
 ALL: Final = 100
 """Percent of everything."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from agentrollouts.api.names import ANNOTATION_DETOUR, ANNOTATION_DETOUR_MESSAGE
-from agentrollouts.api.traffic import Detour
+from agentrollouts.api.recovery.detour import Detour
 
 MESSAGE: Final = "message"
 """What stands by itself, as the API server might refuse a text where it accepts the rest."""

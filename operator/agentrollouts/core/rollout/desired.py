@@ -11,11 +11,11 @@ from enum import Enum, auto
 from agentrollouts.api.attempt import State, Trigger
 from agentrollouts.api.objects import ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.recovery.standby import LONGEST, StandbyRelease
 from agentrollouts.api.release import AgentRelease
 from agentrollouts.api.rollout import AgentRollout, AgentRolloutSpec
 from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
-from agentrollouts.api.traffic import Detour
 from agentrollouts.core.attempt.ladder import counted
 from agentrollouts.core.attempt.rollback import is_unproved
 from agentrollouts.core.attempt.schedule import plan_hash

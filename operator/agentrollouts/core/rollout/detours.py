@@ -3,9 +3,9 @@
 from agentrollouts.api.attempt import Trigger
 from agentrollouts.api.gates import OnFail
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, is_off
 from agentrollouts.core.effects import Problem

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from agentrollouts.api.names import FIELD_MANAGER
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus
-from agentrollouts.api.traffic import Detour
 from agentrollouts.core.containment.mark import annotations_of, read_mark
 from agentrollouts.core.effects import Manifest
 from agentrollouts.core.ownership import OWNERS, is_owned_by, owned_metadata

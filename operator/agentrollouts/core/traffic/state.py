@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agentrollouts.api.attempt import State
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.api.traffic import Detour
 from agentrollouts.core.containment.detour import begins
 from agentrollouts.core.effects import Deletion, Effect, Manifest, Patch, Problem, Write
 from agentrollouts.core.history import is_returning

@@ -12,12 +12,12 @@ from agentrollouts.api.attempt import AttemptKind, State
 from agentrollouts.api.model.text import within_bytes
 from agentrollouts.api.objects import Condition, ConditionStatus
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import DetourCause
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.recovery.hooks import HookState, Moment
 from agentrollouts.api.rollback import VerifyOutcome
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, Outcome
-from agentrollouts.api.traffic import DetourCause
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.conditions import (
     DATA_RECOVERED,

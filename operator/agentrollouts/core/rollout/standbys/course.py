@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agentrollouts.api.gates import OnFail
+from agentrollouts.api.recovery.detour import Detour, DetourCause
 from agentrollouts.api.recovery.standby import LONGEST, USUAL, Standby
 from agentrollouts.api.rollback import LastResort
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.api.traffic import Detour, DetourCause
 from agentrollouts.core.attempt import moves
 from agentrollouts.core.containment.detour import ALL, ended, id_at, on_standby
 from agentrollouts.core.rollout.desired import standby_release

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from agentrollouts.api.names import FIELD_MANAGER
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.api.traffic import Detour
 from agentrollouts.core.effects import Deletion, Manifest, Problem, Write
 from agentrollouts.core.traffic.manifests import Objects, metadata_of
 from agentrollouts.core.traffic.routers.flags import flags

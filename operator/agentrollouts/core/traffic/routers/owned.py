@@ -4,9 +4,10 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 from agentrollouts.api.names import FIELD_MANAGER
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.api.traffic import Detour, Traffic
+from agentrollouts.api.traffic import Traffic
 from agentrollouts.core.effects import Manifest, Write
 from agentrollouts.core.ownership import is_owned_by
 from agentrollouts.core.traffic.latch import Latch, without_message

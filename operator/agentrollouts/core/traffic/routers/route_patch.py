@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
-from agentrollouts.api.traffic import Detour, RoutePatch
+from agentrollouts.api.traffic import RoutePatch
 from agentrollouts.core.containment.mark import content_of, read_content
 from agentrollouts.core.effects import Manifest, Patch, Problem
 from agentrollouts.core.ownership import OWNERS

@@ -9,9 +9,9 @@ class methods need no observation: with them the shell finds the objects that co
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
+from agentrollouts.api.recovery.detour import Detour
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import ReleaseRecord
-from agentrollouts.api.traffic import Detour
 from agentrollouts.core.effects import Deletion, Manifest, Patch, Problem, Write
 from agentrollouts.core.traffic.latch import Latch
 from agentrollouts.core.traffic.observed import Observed
