@@ -29,6 +29,7 @@ from sandbox.programs.alerting import Sink
 from sandbox.programs.process import Process
 from sandbox.stack import Stack
 from tests.docs.pages import blocks, page
+from tests.e2e.apart.replicas import leader_and_other, leads
 from tests.e2e.scene import HALF, SECOND, Scene, Shop
 from tests.e2e.witness import eventually
 
@@ -85,18 +86,6 @@ def replicas(
 def operator(replicas: tuple[OperatorProcess, OperatorProcess]) -> OperatorProcess:
     """The first of them."""
     return replicas[0]
-
-
-def leads(replica: OperatorProcess) -> bool:
-    """Whether a replica says that it holds the Lease."""
-    return replica.process.running and "\nagentrollouts_leader 1.0" in web.get(replica.metrics_url)
-
-
-def leader_and_other(*replicas: OperatorProcess) -> tuple[OperatorProcess, OperatorProcess]:
-    """The one that holds the Lease, and the one that does not."""
-    eventually("one replica leads", lambda: any(map(leads, replicas)))
-    first, second = replicas
-    return (first, second) if leads(first) else (second, first)
 
 
 def fails(given: Scene, agent: str) -> Shop:

@@ -11,6 +11,7 @@ import pytest
 from sandbox.operator import OperatorProcess
 from sandbox.programs import web
 from sandbox.stack import Stack
+from tests.e2e.apart.replicas import leader_and_other, leads
 from tests.e2e.manifests import phase
 from tests.e2e.scene import Scene, now
 from tests.e2e.witness import eventually
@@ -38,18 +39,6 @@ def replicas(stack: Stack) -> Iterator[tuple[OperatorProcess, OperatorProcess]]:
 def operator(replicas: tuple[OperatorProcess, OperatorProcess]) -> OperatorProcess:
     """The first of them."""
     return replicas[0]
-
-
-def leads(replica: OperatorProcess) -> bool:
-    """Whether a replica says that it holds the Lease."""
-    return replica.process.running and "\nagentrollouts_leader 1.0" in web.get(replica.metrics_url)
-
-
-def leader_and_other(*replicas: OperatorProcess) -> tuple[OperatorProcess, OperatorProcess]:
-    """The one that holds the Lease, and the one that does not."""
-    eventually("one replica leads", lambda: any(map(leads, replicas)))
-    first, second = replicas
-    return (first, second) if leads(first) else (second, first)
 
 
 def test_one_leads_and_the_other_is_warm(
