@@ -49,12 +49,8 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _resume(progress)
         case moves.Replan() | moves.Rewatch():
             return _follow_new_plan(progress, move)
-        case moves.Divert(detour):
-            away = progress.then(detour=detour)
-            return away.then(watched=(), caps=()) if detour.standby else away  # they are about stable
-        case moves.Return(ended, message):
-            done = progress.then(detour=None, last_detour=ended, watched=(), caps=())
-            return done.tell(Reason.DETOUR_ENDED, message)
+        case moves.Divert() | moves.Return():
+            return _detour(progress, move)
         case moves.ShipInstead(record, ended):
             return _begin(rollback.switched_off(progress, ended), record, State.INITIAL)
         case moves.RollBack() | moves.RollBackStable() | moves.Verify() | moves.Conclude() | moves.Prove():
@@ -65,6 +61,15 @@ def advance(progress: Progress, move: moves.Move) -> Progress:  # noqa: C901, PL
             return _supersede(progress, message)
         case _:
             assert_never(move)
+
+
+def _detour(progress: Progress, move: moves.Divert | moves.Return) -> Progress:
+    """A detour that the operator begins or ends alone; what was measured of stable is not about a standby."""
+    if isinstance(move, moves.Return):
+        done = progress.then(detour=None, last_detour=move.ended, watched=(), caps=())
+        return done.tell(Reason.DETOUR_ENDED, move.message)
+    away = progress.then(detour=move.detour)
+    return away.then(watched=(), caps=()) if move.detour.standby else away
 
 
 def _clock(progress: Progress, move: moves.StopClock | moves.StartClock) -> Progress:
