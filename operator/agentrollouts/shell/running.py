@@ -163,13 +163,7 @@ class Operator:
         self._exit.callback(hooks.close)
         rollouts = RolloutObserver(cache, cluster, poller, permits=permits, endpoints=endpoints)
         releases = self._release_observer(cluster, cache, release_permits)
-        metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
-        telemetry.registry.register(metrics)
-        onlookers = Onlookers(metrics, AlertBoard())
-        channel = Client()
-        self._exit.callback(channel.close)
-        poster = AlertPoster(onlookers.alerts, settings, telemetry.alerts_posted, may_write, channel)
-        self._followers.append(poster.replace)
+        onlookers, poster = self._onlookers(may_write)
         controllers: dict[str, Controller] = {
             ROLLOUT: RolloutController(rollouts, actor, poller, telemetry, onlookers, hooks),
             RELEASE: ReleaseController(
@@ -181,6 +175,17 @@ class Operator:
         self._spawn(self._follow_settings(intake), "settings")
         tasks = {"events": sender.work, "records": recorder.work, "alerts": poster.work}
         return partial(self._begin, settings.workers + SPARE_WORKERS, reconciler, tasks)
+
+    def _onlookers(self, may_write: Callable[[], bool]) -> tuple[Onlookers, AlertPoster]:
+        """What is noted of each decision for people, and what posts their alerts."""
+        metrics = RolloutMetrics(lambda: self._watcher.settings.telemetry.per_rollout)
+        self.telemetry.registry.register(metrics)
+        onlookers, channel = Onlookers(metrics, AlertBoard()), Client()
+        self._exit.callback(channel.close)
+        on_post = self.telemetry.alerts_posted
+        poster = AlertPoster(onlookers.alerts, self._watcher.settings, on_post, may_write, channel)
+        self._followers.append(poster.replace)
+        return onlookers, poster
 
     def _begin(self, workers: int, reconciler: Reconciler, tasks: Mapping[str, Work]) -> None:
         """Start what decides and writes."""
