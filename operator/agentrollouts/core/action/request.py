@@ -76,6 +76,29 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> dict[str, Any
     Raises:
         OpenRequestError: the request must say something that the rollout does not show.
     """
+    spec = {
+        "rollout": request.rollout,
+        "type": request.type.value,
+        **_subject(request, rollout),
+        "target": request.target,
+        "force": request.force or None,
+        "forSeconds": request.for_seconds,
+        "percent": request.percent,
+        "hook": request.hook,
+        "reason": request.reason,
+        "requestedBy": user,
+    }
+    name = {"name": request.name} if request.name else {"generateName": f"{request.rollout}-"}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"namespace": request.namespace, **name},
+        "spec": {field: value for field, value in spec.items() if value is not None},
+    }
+
+
+def _subject(request: Request, rollout: Manifest) -> dict[str, Any]:
+    """What it is about: as requested, else as the status of the rollout shows it."""
     attempt, release, phase = request.attempt, request.release, request.phase
     if request.type is ActionType.RETRY and not (attempt and release):
         release = release or _only_quarantined(rollout)
@@ -87,28 +110,11 @@ def manifest_of(request: Request, rollout: Manifest, user: str) -> dict[str, Any
     if request.type in {ActionType.APPROVE, ActionType.PROMOTE} and not phase:
         phase = _phase(_attempt(rollout))
     is_on = request.type is ActionType.SWITCH_ON
-    detour = request.detour or (_detour(rollout) if is_on else None)
-    spec = {
-        "rollout": request.rollout,
-        "type": request.type.value,
+    return {
         "attempt": _number(request, rollout, attempt),
         "phase": phase,
         "release": release,
-        "target": request.target,
-        "force": request.force or None,
-        "forSeconds": request.for_seconds,
-        "percent": request.percent,
-        "detour": detour,
-        "hook": request.hook,
-        "reason": request.reason,
-        "requestedBy": user,
-    }
-    name = {"name": request.name} if request.name else {"generateName": f"{request.rollout}-"}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"namespace": request.namespace, **name},
-        "spec": {field: value for field, value in spec.items() if value is not None},
+        "detour": request.detour or (_detour(rollout) if is_on else None),
     }
 
 
