@@ -17,7 +17,7 @@ PLAN: Final[Mapping[str, Any]] = {
 """A plan that people alone judge."""
 SLOW: Final = {"phases": [PLAN["phases"][0] | {"durationSeconds": LONG}]}
 UNHOOKED: Final = {"hooks": [{"name": "keep", "at": "BeforeTraffic", "job": {"cronJob": "missing"}}]}
-"""The attempt waits for a hook that nobody has made."""
+"""The attempt waits for a hook that no one has made."""
 UNSEEN: Final = {"rollback": {"verify": {"withinSeconds": 600, "watchSeconds": 0}}}
 """No gateway runs, so nothing shows that traffic follows the route."""
 UNROUTED: Final = {
