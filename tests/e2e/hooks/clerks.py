@@ -39,20 +39,20 @@ class Store:
             (folder / name).write_text("{}")
         (folder / "journal.jsonl").touch()
 
-    def run(self, number: int, release: str) -> None:
+    def run(self, number: int, release: str, began: datetime) -> None:
         """One run, while no hook changes the store: a refund, and what is remembered of the customer."""
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._refund(number, release)
+            self._refund(number, release, began)
 
-    def _refund(self, number: int, release: str) -> None:
+    def _refund(self, number: int, release: str, began: datetime) -> None:
         customer = f"new-{number}" if number % NEW == 0 else f"customer-{number % CUSTOMERS}"
         due = number % 3
         paid = due if release == GOOD else 2 * due + 1
         wish = "likes tea" if release == GOOD else "gets every refund"
         self._change("ledger.json", customer, lambda balance: (balance or 0) + paid)
         self._change("memory.json", customer, lambda _: {"note": wish, "release": release})
-        run = {"id": f"run-{number}", "time": datetime.now(UTC).isoformat(), "release": release}
+        run = {"id": f"run-{number}", "time": began.isoformat(), "release": release}
         with (self.folder / "journal.jsonl").open("a") as journal:
             journal.write(json.dumps({**run, "customer": customer, "due": due, "paid": paid}) + "\n")
 
@@ -106,8 +106,9 @@ class Clerks:
         for number in count():
             if self._is_over.wait(RUN_SECONDS):
                 return
+            began = datetime.now(UTC)  # before the split is read: the traffic that it is part of
             if release := self._release(number):
-                self._store.run(number, release)
+                self._store.run(number, release, began)
                 is_failed = release == BAD and number % 2 == 0
                 self._runs[release, "failed" if is_failed else "completed"] += 1
 

@@ -8,6 +8,7 @@ import json
 import shlex
 import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,7 +151,8 @@ def without_the_bad_release(store: Store) -> tuple[bytes, bytes]:
     """Ledger and memory of the same runs, all of them by 4.1.0."""
     reference = Store(store.folder.parent / "reference")
     for each in store.runs():
-        reference.run(int(each["id"].removeprefix("run-")), GOOD)
+        began = datetime.fromisoformat(each["time"])
+        reference.run(int(each["id"].removeprefix("run-")), GOOD, began)
     assert [run["id"] for run in reference.runs()] == [run["id"] for run in store.runs()]
     assert any(int(run["id"].removeprefix("run-")) % NEW == 0 for run in reference.runs())
     return reference.bytes()
