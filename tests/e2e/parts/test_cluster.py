@@ -223,7 +223,7 @@ async def test_what_the_account_may_not_do_is_forbidden(stack: Stack) -> None:
         "metadata": {"namespace": NAMESPACE, "name": "nobody"},
     }
     stack.apply(account)
-    nobody = await Cluster.connect(stack.account_kubeconfig(NAMESPACE, "nobody"))
+    nobody = await Cluster.connect(stack.account_kubeconfig(NAMESPACE, "nobody"), timeout_seconds=60)
     with pytest.raises(ForbiddenError, match="cannot get resource"):
         await nobody.get(Ref("ConfigMap", NAMESPACE, "fields"))
     await nobody.close()
@@ -241,7 +241,7 @@ async def test_a_frozen_api_server_ends_a_call_at_its_deadline(stack: Stack) -> 
     finally:
         server.resume()
     assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 5
-    patient = await Cluster.connect(stack.kubeconfig)
+    patient = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     assert await patient.get(Ref("ConfigMap", "default", "absent")) is None
     await patient.close()
     await connected.close()
