@@ -40,9 +40,9 @@ class Version:
 CURRENT: Final = Version()
 """The version of this checkout."""
 
-_INSTALL_SECONDS: Final = 60
-_KINDS_SECONDS: Final = 30
-_POLICIES_SECONDS: Final = 30
+_INSTALL_SECONDS: Final = 150
+_KINDS_SECONDS: Final = 120
+_POLICIES_SECONDS: Final = 120
 
 
 class OperatorProcess:

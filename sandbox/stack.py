@@ -183,14 +183,14 @@ class Stack:
         """Wait until the Gateway of a namespace is programmed.
 
         Raises:
-            CommandError: it was not within 30 s.
+            CommandError: it was not within two minutes.
         """
         self.kubectl(
             "wait",
             f"gateway/{gateway.NAME}",
             f"--namespace={namespace}",
             "--for=condition=Programmed",
-            "--timeout=30s",
+            "--timeout=120s",
         )
 
     def add_target(self, name: str, address: str, labels: Mapping[str, str]) -> None:
@@ -201,7 +201,7 @@ class Stack:
         """Have Prometheus scrape a target no more."""
         self._monitoring.remove_target(name)
 
-    def query(self, expression: str, seconds: float = 2) -> list[dict[str, Any]]:
+    def query(self, expression: str, seconds: float = 30) -> list[dict[str, Any]]:
         """Ask Prometheus itself; the rows of the answer, as its HTTP API writes them.
 
         Args:

@@ -13,7 +13,7 @@ from tests.node.processes import find_process
 IMAGE: Final = {"repository": "localhost/agentrollouts", "tag": "dev", "pullPolicy": "Never"}
 NAMELESS: Final = {**IMAGE, "repository": "localhost/agentrollouts-nameless"}
 """The same image without the line of its user in /etc/passwd, as others may build it."""
-READY_SECONDS: Final = 60
+READY_SECONDS: Final = 120
 """Within which both replicas are Ready after `helm install`."""
 
 _SELECTOR: Final = "app.kubernetes.io/name=agentrollouts"
