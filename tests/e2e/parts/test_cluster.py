@@ -59,12 +59,17 @@ def route(canary: int) -> Manifest:
     }
 
 
-@pytest.fixture
-async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
-    """A connection as administrator, and a namespace to work in."""
+@pytest.fixture(scope="module")
+def kinds(stack: Stack) -> None:
+    """Our kinds are served, and there is a namespace to work in."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     stack.apply(Path("crds"))
-    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=60)
+    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=120)
+
+
+@pytest.fixture
+async def cluster(stack: Stack, kinds: None) -> AsyncIterator[Cluster]:  # noqa: ARG001 they must be served
+    """A connection as administrator."""
     connected = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     yield connected
     await connected.close()
