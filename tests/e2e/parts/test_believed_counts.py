@@ -140,7 +140,7 @@ def look(prometheus: Scraped, agent: str, gate: ResolvedGate) -> Sighted:
     census = census_of([gate], (), Subject("shop", agent, CANARY, STABLE))
     assert census is not None
     query = {"query": render_census(census, first=True), "time": prometheus.at.timestamp()}
-    answer = requests.post(f"{prometheus.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
+    answer = requests.post(f"{prometheus.stack.prometheus_url}/api/v1/query", data=query, timeout=60).json()
     assert answer["status"] == "success", answer
     return sighted(census, [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]])
 
