@@ -40,6 +40,8 @@ class Version:
 CURRENT: Final = Version()
 """The version of this checkout."""
 
+_LEASE_LOST: Final = 3
+"""The exit code after which the kubelet starts it again: the API server did not answer for seconds."""
 _INSTALL_SECONDS: Final = 150
 _KINDS_SECONDS: Final = 120
 _POLICIES_SECONDS: Final = 120
@@ -189,6 +191,7 @@ class OperatorProcess:
             healthy=functools.partial(web.answers, f"{self.url}/readyz"),
             environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "POD_ID": self.pod}
             | ({} if source is None else {"PYTHONPATH": str(source)}),
+            restarts_after=_LEASE_LOST,
         )
 
     def _helm(self, *arguments: str) -> str:

@@ -238,6 +238,7 @@ class Stack:
         *,
         healthy: Callable[[], bool] | None = None,
         environment: Mapping[str, str] | None = None,
+        restarts_after: int | None = None,
     ) -> Process:
         """Make a further program part of the stack, not started yet: it logs and ends like the others.
 
@@ -246,6 +247,7 @@ class Stack:
             command: program and arguments.
             healthy: asks it whether it serves.
             environment: variables beside ours.
+            restarts_after: an exit code after which it is started again.
 
         Raises:
             SandboxError: a program of that name runs.
@@ -254,7 +256,9 @@ class Stack:
         if former is not None and former.running:
             raise SandboxError(f"a program named {name} runs already; stop it first")
         log = self.logs / f"{name}.log"
-        self.processes[name] = Process(name, command, log, healthy=healthy, environment=environment)
+        self.processes[name] = Process(
+            name, command, log, healthy=healthy, environment=environment, restarts_after=restarts_after
+        )
         return self.processes[name]
 
     def _prepare(self) -> None:
