@@ -134,7 +134,7 @@ class OperatorProcess:
         draft.write_text(yaml.safe_dump(current | settings))
         draft.rename(self.settings_file)
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 120) -> None:
         """Start it, after `install` if that was not done yet, and wait until it is ready.
 
         Args:

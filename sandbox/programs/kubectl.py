@@ -80,7 +80,7 @@ class Kubectl:
                     raise
                 time.sleep(_POLL_SECONDS)
 
-    def wait_kinds(self, *crds: str, seconds: float = 60) -> None:
+    def wait_kinds(self, *crds: str, seconds: float = 120) -> None:
         """Wait until CRDs are served, by default all of them.
 
         Repeated, since kubectl fails on a CRD that is so new that its conditions are null.

@@ -75,7 +75,7 @@ class Process:
             if self._restarts_after is not None:
                 threading.Thread(target=self._follow, args=(self._child,), daemon=True).start()
 
-    def wait_healthy(self, seconds: float = 60) -> None:
+    def wait_healthy(self, seconds: float = 120) -> None:
         """Wait until it serves.
 
         Args:
@@ -92,7 +92,7 @@ class Process:
                 raise ProcessError(self._story(f"did not become healthy within {seconds:g} s"))
             time.sleep(_POLL_SECONDS)
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 120) -> None:
         """Start it and wait until it serves.
 
         Args:
