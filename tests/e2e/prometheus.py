@@ -52,6 +52,8 @@ def line(metric: str, agent: str, release: str, value: float, **labels: str) -> 
     return f"{Selector(metric, tuple(Matcher(key, '=', text) for key, text in all_labels.items()))} {value}"
 
 
+START, END = 4, 16
+"""Numbers of the scrapes between which is counted."""
 Scenario = Callable[[int], Iterable[str]]
 """The lines that an agent exports at scrape number k, from 1."""
 
