@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 INSIDE_SECONDS = 1800
-"""For all tests of a file that runs inside; there each of them has the limit of any test."""
+"""For many tests in one: a file that runs inside, or a campaign. There each step has a limit of its own."""
 ROOT = Path(__file__).resolve().parents[1]
 
 

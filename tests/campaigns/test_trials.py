@@ -2,11 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from campaigns.cases import Case, Choice
 from campaigns.cluster import outages, rivals, stale, trials, watches
 from campaigns.cluster.lanes.lane import PATIENCE, Site
 from campaigns.cluster.outages import Manner
 from sandbox.stack import Stack
+from tests.inside import INSIDE_SECONDS
+
+pytestmark = pytest.mark.timeout(INSIDE_SECONDS)
 
 ALL = Choice(seed=1)
 
