@@ -18,19 +18,19 @@ within() {  # within SECONDS WHAT COMMAND...: until the command succeeds
 }
 led_by_another() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$before" ]; }
 
-helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reuse-values --wait --timeout 60s \
+helm upgrade --install "$name" "charts/$name" --namespace "$name" --create-namespace --reuse-values --wait --timeout 120s \
   --set "image.repository=${1%:*}" --set "image.tag=${1##*:}" --set image.pullPolicy=Never >/dev/null
 [ "$(kubectl get deployment "$name" --namespace "$name" --output jsonpath='{.status.readyReplicas}')" = 2 ]
 echo "the chart is installed, and two replicas are Ready"
 
 kubectl create namespace check >/dev/null
 kubectl apply --namespace check --filename "$examples/release-minimal.yaml" --filename "$examples/rollout-configmap-only.yaml" >/dev/null
-within 30 "a rollout has its traffic ConfigMap" split
+within 120 "a rollout has its traffic ConfigMap" split
 weights=$(split) before=$(leader)
 
 kubectl delete pod "$before" --namespace "$name" --wait=false >/dev/null
-within 20 "the other replica leads after the leader's pod was deleted" led_by_another
-kubectl rollout status deployment "$name" --namespace "$name" --timeout=60s >/dev/null
+within 120 "the other replica leads after the leader's pod was deleted" led_by_another
+kubectl rollout status deployment "$name" --namespace "$name" --timeout=120s >/dev/null
 [ "$(split)" = "$weights" ]
 echo "the weights are as they were"
 kubectl delete namespace check --wait=false >/dev/null

@@ -26,7 +26,7 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 143' TERM INT
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
   if docker info >/dev/null 2>&1 || ! kill -0 "$daemon" 2>/dev/null; then break; fi
   sleep 0.1
 done

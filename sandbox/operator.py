@@ -40,9 +40,11 @@ class Version:
 CURRENT: Final = Version()
 """The version of this checkout."""
 
-_INSTALL_SECONDS: Final = 60
-_KINDS_SECONDS: Final = 30
-_POLICIES_SECONDS: Final = 30
+_LEASE_LOST: Final = 3
+"""The exit code after which the kubelet starts it again: the API server did not answer for seconds."""
+_INSTALL_SECONDS: Final = 150
+_KINDS_SECONDS: Final = 120
+_POLICIES_SECONDS: Final = 120
 
 
 class OperatorProcess:
@@ -132,7 +134,7 @@ class OperatorProcess:
         draft.write_text(yaml.safe_dump(current | settings))
         draft.rename(self.settings_file)
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 120) -> None:
         """Start it, after `install` if that was not done yet, and wait until it is ready.
 
         Args:
@@ -189,6 +191,7 @@ class OperatorProcess:
             healthy=functools.partial(web.answers, f"{self.url}/readyz"),
             environment={"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "POD_ID": self.pod}
             | ({} if source is None else {"PYTHONPATH": str(source)}),
+            restarts_after=_LEASE_LOST,
         )
 
     def _helm(self, *arguments: str) -> str:

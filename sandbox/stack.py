@@ -183,14 +183,14 @@ class Stack:
         """Wait until the Gateway of a namespace is programmed.
 
         Raises:
-            CommandError: it was not within 30 s.
+            CommandError: it was not within two minutes.
         """
         self.kubectl(
             "wait",
             f"gateway/{gateway.NAME}",
             f"--namespace={namespace}",
             "--for=condition=Programmed",
-            "--timeout=30s",
+            "--timeout=120s",
         )
 
     def add_target(self, name: str, address: str, labels: Mapping[str, str]) -> None:
@@ -201,7 +201,7 @@ class Stack:
         """Have Prometheus scrape a target no more."""
         self._monitoring.remove_target(name)
 
-    def query(self, expression: str, seconds: float = 2) -> list[dict[str, Any]]:
+    def query(self, expression: str, seconds: float = 30) -> list[dict[str, Any]]:
         """Ask Prometheus itself; the rows of the answer, as its HTTP API writes them.
 
         Args:
@@ -238,6 +238,7 @@ class Stack:
         *,
         healthy: Callable[[], bool] | None = None,
         environment: Mapping[str, str] | None = None,
+        restarts_after: int | None = None,
     ) -> Process:
         """Make a further program part of the stack, not started yet: it logs and ends like the others.
 
@@ -246,6 +247,7 @@ class Stack:
             command: program and arguments.
             healthy: asks it whether it serves.
             environment: variables beside ours.
+            restarts_after: an exit code after which it is started again.
 
         Raises:
             SandboxError: a program of that name runs.
@@ -254,7 +256,9 @@ class Stack:
         if former is not None and former.running:
             raise SandboxError(f"a program named {name} runs already; stop it first")
         log = self.logs / f"{name}.log"
-        self.processes[name] = Process(name, command, log, healthy=healthy, environment=environment)
+        self.processes[name] = Process(
+            name, command, log, healthy=healthy, environment=environment, restarts_after=restarts_after
+        )
         return self.processes[name]
 
     def _prepare(self) -> None:

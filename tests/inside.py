@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+INSIDE_SECONDS = 1800
+"""For many tests in one: a file that runs inside, or a campaign. There each step has a limit of its own."""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -20,7 +22,7 @@ def run_inside(file: Path) -> "subprocess.CompletedProcess[str]":
     return in_sandbox("pytest", "-q", "-p", "no:cacheprovider", str(file))
 
 
-def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 120) -> None:
     """Ask until the answer is yes.
 
     Raises:

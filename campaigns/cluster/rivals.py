@@ -21,6 +21,8 @@ from campaigns.cluster.trials import LANES, course_named
 SECONDS: Final = 20
 """How long the tool goes on."""
 _EVERY_SECONDS: Final = 1.0
+WEIGHTS: Final = (40, 60)
+"""What the other one wants."""
 PATIENT: Final = 5
 """So many times the operator answers at once; then it waits longer and longer."""
 BOUND_SECONDS: Final = 3.0
@@ -28,11 +30,16 @@ BOUND_SECONDS: Final = 3.0
 
 
 class Rival:
-    """Writes the route of a scene, and remembers when."""
+    """Writes the route of a scene, and remembers when.
 
-    def __init__(self, times: int, weights: tuple[int, int]) -> None:
-        self._times = times
-        self._weights = weights
+    Args:
+        times: So often.
+        bound: Seconds within which the route must be right after its last write.
+    """
+
+    def __init__(self, times: int, bound: float) -> None:
+        self.times = times
+        self.bound = bound
         self.count = 0
         self.wrong_for = 0.0
         """Seconds from its last write until the route was right again."""
@@ -45,9 +52,9 @@ class Rival:
         rules = route["spec"]["rules"]
         backends = [
             rules[0]["backendRefs"][0] | {"name": service_of(version), "weight": weight}
-            for version, weight in zip((FIRST, SECOND), self._weights, strict=True)
+            for version, weight in zip((FIRST, SECOND), WEIGHTS, strict=True)
         ]
-        for _ in range(self._times):
+        for _ in range(self.times):
             await scene.server.merge(path, {"spec": {"rules": [rules[0] | {"backendRefs": backends}]}})
             self.count += 1
             await asyncio.sleep(_EVERY_SECONDS)
@@ -57,7 +64,7 @@ class Rival:
             manifest = scene.observer.get("HTTPRoute", scene.namespace, scene.agent)
             return manifest is not None and shares(manifest) == right
 
-        await scene.observer.until(is_right, 10 * BOUND_SECONDS)
+        await scene.observer.until(is_right, self.bound + 30)
         self.wrong_for = time.monotonic() - began
 
 
@@ -78,17 +85,16 @@ def _with(course: Course, place: int, rival: Rival) -> Course:
 
 
 async def _rivalry(
-    lane: Lane, *, name: str, times: int, calm: dict[str, Played], tell: Tell, state: str
+    lane: Lane, *, name: str, rival: Rival, calm: dict[str, Played], tell: Tell, state: str
 ) -> None:
     course, place = _states()[state]
-    rival = Rival(times, (40, 60))
     played = await lane.play(_with(course, place, rival), Network(), calm[course.name].end)
     problems = list(played.broken)
     ours = sum("/httproutes/" in write for write in played.writes)
     usual = sum("/httproutes/" in write for write in calm[course.name].writes)
-    if ours - usual > rival.count or (times > PATIENT and ours - usual == rival.count):
+    if ours - usual > rival.count or (rival.times > PATIENT and ours - usual == rival.count):
         problems.append(f"{ours - usual} writes of ours for {rival.count} of the other")
-    if rival.wrong_for > BOUND_SECONDS:
+    if rival.wrong_for > rival.bound:
         problems.append(f"wrong for {rival.wrong_for:.1f} s after the last foreign write")
     tell(Case(name, "; ".join(problems) or None, counts=rival.count))
 
@@ -98,7 +104,7 @@ def play(choice: Choice) -> Iterator[Case]:
     return on_own_site(lambda site, tell: play_on(site, choice, tell))
 
 
-async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
+async def play_on(site: Site, choice: Choice, tell: Tell, bound: float = BOUND_SECONDS) -> None:
     """The campaign on a stack that runs."""
     cases = {
         f"{who}-{state}": (times, state)
@@ -110,7 +116,7 @@ async def play_on(site: Site, choice: Choice, tell: Tell) -> None:
     async with lanes_on(site, min(LANES, len(cases))) as lanes:
         calm = await played_calm(lanes, courses.values(), tell)
         jobs: list[Job] = [
-            partial(_rivalry, name=name, times=times, calm=calm, tell=tell, state=state)
+            partial(_rivalry, name=name, rival=Rival(times, bound), calm=calm, tell=tell, state=state)
             for name, (times, state) in cases.items()
         ]
         await share(lanes, jobs)

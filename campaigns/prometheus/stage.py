@@ -107,6 +107,10 @@ class Stage:
             PATIENCE,
         )
 
+    async def replan(self, name: str, phases: Sequence[Manifest]) -> None:
+        """Change the plan of a rollout."""
+        await self.server.merge(path("agentrollouts", name), {"spec": {"phases": list(phases)}})
+
     async def break_down(self, faults: Iterable[Fault], victims: Mapping[str, Fault]) -> None:
         """Switch all of these on."""
         faults = tuple(faults)

@@ -44,10 +44,15 @@ class Reading:
 
 
 @asynccontextmanager
-async def metered(operator: OperatorProcess) -> AsyncIterator[Reading]:
-    """Look at the operator for as long as the context lasts; the reading is complete afterwards."""
+async def metered(operator: OperatorProcess, most: float) -> AsyncIterator[Reading]:
+    """Look at the operator for as long as the context lasts; the reading is complete afterwards.
+
+    Args:
+        operator: It must run.
+        most: Seconds after which a probe has failed.
+    """
     reading = Reading()
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=most)
     async with aiohttp.ClientSession(operator.url, timeout=timeout) as session:
         before = await lags(session)
         probing = asyncio.create_task(_probe(session, operator, reading))

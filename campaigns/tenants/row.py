@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from campaigns.cases import Case
 from campaigns.tenants.agents import Agent
-from campaigns.tenants.meters import Reading, metered
+from campaigns.tenants.meters import TIMEOUT_SECONDS, Reading, metered
 from campaigns.tenants.stage import FindSource, Stage
 
 ASKED: Final = 32
@@ -27,8 +27,8 @@ BREACHED: Final = 16
 ratio of 2 by the offsets alone; with 8 canaries that begin at once, 22% do."""
 BRIEF_ASKED: Final = 5
 BRIEF_BREACHED: Final = 2
-BRIEF_SECONDS: Final = 10.0
-"""What a way back may take in a brief run: a busy machine must not fail a test."""
+BRIEF_SECONDS: Final = 60.0
+"""What a way back or a probe may take in a brief run: a busy machine must not fail a test."""
 PAUSE_SECONDS: Final = 0.2
 """Between two ways back."""
 APART_SECONDS: Final = 0.618
@@ -95,7 +95,8 @@ async def played(row: Row, *, is_brief: bool) -> Case:
         before = await _ways(stage, askers, calm)
         await stage.victims.at_rest(askers)
         await _begin_canaries(stage, askers, others)
-        async with metered(stage.operator) as reading, row.attack(stage):
+        most = BRIEF_SECONDS if is_brief else TIMEOUT_SECONDS
+        async with metered(stage.operator, most) as reading, row.attack(stage):
             during = await _ways(stage, askers, others)
             problems = [] if row.also is None else list(await row.also(stage))
         print(_line(row, before, during, reading), file=sys.stderr)

@@ -25,7 +25,7 @@ from sandbox.people.apiserver import ApiServer, Manifest, Onlooker
 
 BARE: Final = "bare"
 """A namespace without rollouts."""
-PATIENCE_SECONDS: Final = 40.0
+PATIENCE_SECONDS: Final = 120.0
 """A way back that takes longer counts as this long."""
 SETTLING_SECONDS: Final = 180.0
 

@@ -20,7 +20,7 @@ from sandbox.programs.process import Process
 from sandbox.stack import Stack
 
 _ACCOUNT: Final = "support-agent"
-_RIGHTS_SECONDS: Final = 10
+_RIGHTS_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ VARIABLE: Final = "AGENTROLLOUTS_CGROUP"
 
 _ROOT: Final = Path("/sys/fs/cgroup")
 _CPUSET: Final = ("cpuset.cpus", "cpuset.mems")
-_SECONDS: Final = 5.0
+_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
 

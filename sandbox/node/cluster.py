@@ -22,7 +22,7 @@ from sandbox.stack import Stack
 
 NODE: Final = "node"
 
-_IMPORT_SECONDS: Final = 90
+_IMPORT_SECONDS: Final = 240
 _OWN_FOLDERS: Final = ("/run", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods")
 """containerd, the kubelet and the plugins have these built in; in memory, nothing of them stays behind."""
 
@@ -107,7 +107,7 @@ class Cluster(Stack):
         }
         for name, flags in commands.items():
             self.add_process(name, [program, name, *flags]).launch()
-        self.kubectl.insist("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s", seconds=90)
+        self.kubectl.insist("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s", seconds=180)
 
     def _write(self, name: str, text: str) -> Path:
         path = self._folder / name

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.errors import CommandError
 
-_SECONDS = 60
+_SECONDS = 150
 _POLL_SECONDS = 0.05
 
 
@@ -46,7 +46,7 @@ class Kubectl:
             What it printed.
 
         Raises:
-            CommandError: it failed, or took longer than a minute.
+            CommandError: it failed, or took longer than any wait of ours.
         """
         command = [str(self._program), *arguments]
         try:
@@ -80,7 +80,7 @@ class Kubectl:
                     raise
                 time.sleep(_POLL_SECONDS)
 
-    def wait_kinds(self, *crds: str, seconds: float = 60) -> None:
+    def wait_kinds(self, *crds: str, seconds: float = 120) -> None:
         """Wait until CRDs are served, by default all of them.
 
         Repeated, since kubectl fails on a CRD that is so new that its conditions are null.

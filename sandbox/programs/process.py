@@ -7,6 +7,7 @@ minutes. Faults of a program are played through `stop`, `start`, `pause` and `re
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ class Process:
         log: its output is appended to this file.
         healthy: asks the program whether it serves; an OSError counts as no. Without it, running is enough.
         environment: variables beside those of this process.
+        restarts_after: an exit code after which it is started again, as the kubelet does.
     """
 
     def __init__(
@@ -36,12 +38,17 @@ class Process:
         *,
         healthy: Callable[[], bool] | None = None,
         environment: Mapping[str, str] | None = None,
+        restarts_after: int | None = None,
     ) -> None:
         self.name = name
         self.log = log
         self._command = [str(part) for part in command]
         self._healthy = healthy
         self._environment = os.environ | dict(environment or {})
+        self._restarts_after = restarts_after
+        self._is_wanted = False
+        """Whether someone started it and has not stopped it since."""
+        self._changes = threading.RLock()
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,23 +67,15 @@ class Process:
         Raises:
             ProcessError: the program cannot be executed.
         """
-        if self.running:
-            return
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
-            try:
-                self._child = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=self._environment,
-                    process_group=0,  # Ctrl-C is for our own process, which then closes the stack in order
-                )
-            except OSError as error:
-                raise ProcessError(f"{self.name} cannot be executed: {error}") from error
+        with self._changes:
+            if self.running:
+                return
+            self._child = self._execute()
+            self._is_wanted = True
+            if self._restarts_after is not None:
+                threading.Thread(target=self._follow, args=(self._child,), daemon=True).start()
 
-    def wait_healthy(self, seconds: float = 60) -> None:
+    def wait_healthy(self, seconds: float = 120) -> None:
         """Wait until it serves.
 
         Args:
@@ -93,7 +92,7 @@ class Process:
                 raise ProcessError(self._story(f"did not become healthy within {seconds:g} s"))
             time.sleep(_POLL_SECONDS)
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 120) -> None:
         """Start it and wait until it serves.
 
         Args:
@@ -115,6 +114,8 @@ class Process:
         Returns:
             The exit code, negative for a signal; None if it never ran.
         """
+        with self._changes:
+            self._is_wanted = False
         if self._child is not None and self.running:
             self._child.send_signal(how)
             try:
@@ -144,6 +145,28 @@ class Process:
     def tail(self, lines: int = _LAST_LINES) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _execute(self) -> "subprocess.Popen[bytes]":
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            try:
+                return subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    process_group=0,  # Ctrl-C is for our own process, which then closes the stack in order
+                )
+            except OSError as error:
+                raise ProcessError(f"{self.name} cannot be executed: {error}") from error
+
+    def _follow(self, child: "subprocess.Popen[bytes]") -> None:
+        """Wait for the end of one run of it, and begin the next if the exit code says so."""
+        code = child.wait()
+        with self._changes:
+            if code == self._restarts_after and self._is_wanted and self._child is child:
+                self.launch()
 
     def _signal(self, number: signal.Signals) -> "subprocess.Popen[bytes]":
         if self._child is None or not self.running:

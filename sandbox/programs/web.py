@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def get(
-    url: str, *, headers: Mapping[str, str] | None = None, ca_file: Path | None = None, seconds: float = 2
+    url: str, *, headers: Mapping[str, str] | None = None, ca_file: Path | None = None, seconds: float = 30
 ) -> str:
     """Fetch a text.
 
@@ -37,9 +37,9 @@ def get(
 
 
 def answers(url: str, *, headers: Mapping[str, str] | None = None, ca_file: Path | None = None) -> bool:
-    """Whether a request succeeds now."""
+    """Whether a request succeeds now, which is within 2 s: a server that hangs does not."""
     try:
-        get(url, headers=headers, ca_file=ca_file)
+        get(url, headers=headers, ca_file=ca_file, seconds=2)
     except OSError:
         return False
     return True

@@ -2,10 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from campaigns.cases import Case, Choice
 from campaigns.cluster import crash
 from campaigns.cluster.lanes.lane import Site
 from sandbox.stack import Stack
+from tests.inside import INSIDE_SECONDS
+
+pytestmark = pytest.mark.timeout(INSIDE_SECONDS)
 
 
 def test_killed_at_some_writes(stack: Stack) -> None:

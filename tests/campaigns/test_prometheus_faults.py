@@ -1,6 +1,10 @@
 """A sample of the campaign, in a sandbox of its own: a dozen faults for seconds, and nothing is timed."""
 
-from tests.inside import in_sandbox
+import pytest
+
+from tests.inside import INSIDE_SECONDS, in_sandbox
+
+pytestmark = pytest.mark.timeout(INSIDE_SECONDS)
 
 
 def test_a_sample_of_the_faults() -> None:

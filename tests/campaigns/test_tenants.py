@@ -3,7 +3,9 @@
 import pytest
 
 from campaigns.tenants.campaign import ROWS
-from tests.inside import in_sandbox
+from tests.inside import INSIDE_SECONDS, in_sandbox
+
+pytestmark = pytest.mark.timeout(INSIDE_SECONDS)
 
 
 @pytest.mark.parametrize("row", [row.name for row in ROWS if row.is_sample])

@@ -2,11 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from campaigns.cases import Case, Choice
 from campaigns.cluster import outages, rivals, stale, trials, watches
-from campaigns.cluster.lanes.lane import Site
+from campaigns.cluster.lanes.lane import PATIENCE, Site
 from campaigns.cluster.outages import Manner
 from sandbox.stack import Stack
+from tests.inside import INSIDE_SECONDS
+
+pytestmark = pytest.mark.timeout(INSIDE_SECONDS)
 
 ALL = Choice(seed=1)
 
@@ -34,7 +39,8 @@ def test_a_person_edits_the_route(stack: Stack) -> None:
 
     async def play() -> None:
         async with Site.of(stack) as site:
-            await rivals.play_on(site, Choice(seed=1, only="person-rolled-back"), cases.append)
+            chosen = Choice(seed=1, only="person-rolled-back")
+            await rivals.play_on(site, chosen, cases.append, bound=PATIENCE)
 
     asyncio.run(play())
 

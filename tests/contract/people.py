@@ -106,7 +106,7 @@ class Someone:
             params=query,
             data=None if body is None else json.dumps(body),
             headers={"Content-Type": form},
-            timeout=30,
+            timeout=120,
         )
         return Answer(response.status_code, response.json())
 

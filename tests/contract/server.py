@@ -49,7 +49,7 @@ class ApiServer:
     def _send(self, method: str, path: str, body: dict[str, Any], *, dry_run: bool) -> Answer:
         parameters = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         url = f"{self._url}/apis/{API_VERSION}/namespaces/{NAMESPACE}/{path}"
-        response = self._session.request(method, url, params=parameters, json=body, timeout=30)
+        response = self._session.request(method, url, params=parameters, json=body, timeout=120)
         return Answer(response.status_code, response.json())
 
 

@@ -28,7 +28,7 @@ async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
     """A connection to the real API server, without a snapshot."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     stack.kubectl("delete", "configmaps", "--all", f"--namespace={NAMESPACE}")
-    connection = await Cluster.connect(stack.kubeconfig)
+    connection = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     yield connection
     await connection.close()
 

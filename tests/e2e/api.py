@@ -100,7 +100,7 @@ class Api:
     def find(self, ref: Ref) -> Manifest | None:
         """The object as it is now; None if there is none."""
         path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
-        answer = self._session.get(f"{self._url}{path}", timeout=30)
+        answer = self._session.get(f"{self._url}{path}", timeout=120)
         if answer.status_code == NOT_FOUND:
             return None
         answer.raise_for_status()
@@ -123,7 +123,7 @@ class Api:
 
     def served(self) -> Counter[str]:
         """Number of requests that the API server has served, from all clients, by verb and resource."""
-        answer = self._session.get(f"{self._url}/metrics", timeout=30)
+        answer = self._session.get(f"{self._url}/metrics", timeout=120)
         answer.raise_for_status()
         families = text_string_to_metric_families(answer.text)
         samples = (s for family in families if family.name == "apiserver_request" for s in family.samples)
@@ -149,7 +149,7 @@ class Api:
             data=encoded(body),
             headers={"Content-Type": form, **(headers or {})},
             params=parameters,
-            timeout=30,
+            timeout=120,
         )
         assert answer.ok, f"{method} {path}: {answer.text}"
         stored: Manifest = answer.json()

@@ -52,6 +52,8 @@ def line(metric: str, agent: str, release: str, value: float, **labels: str) -> 
     return f"{Selector(metric, tuple(Matcher(key, '=', text) for key, text in all_labels.items()))} {value}"
 
 
+START, END = 4, 16
+"""Numbers of the scrapes between which is counted."""
 Scenario = Callable[[int], Iterable[str]]
 """The lines that an agent exports at scrape number k, from 1."""
 
@@ -76,7 +78,7 @@ class Exporter(ThreadingHTTPServer):
     def time_of(self, k: int) -> datetime:
         """When scrape `k` began; waits for the one after it, as then `k` is stored."""
         with self.scraped:
-            assert self.scraped.wait_for(lambda: len(self.times) > k, timeout=40)
+            assert self.scraped.wait_for(lambda: len(self.times) > k, timeout=120)
             return self.times[k - 1]
 
 
@@ -91,7 +93,7 @@ class Scraped:
     def ask(self, plan: QueryPlan, text: str | None = None) -> QueryResult:
         """The answer to a plan's one request, or to another text for it."""
         query = {"query": text or render(plan, self.at), "time": self.at.timestamp()}
-        answer = requests.post(f"{self.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
+        answer = requests.post(f"{self.stack.prometheus_url}/api/v1/query", data=query, timeout=60).json()
         assert answer["status"] == "success", answer
         rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
         return to_result(plan, self.at, rows)

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar
 
@@ -32,7 +32,7 @@ WATCHED: Final = (
     "GRPCRoute",
     "HTTPRoute",
 )
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds before a wait gives up: no test depends on the speed of a machine. `bench/` measures that."""
 _AGAIN_SECONDS: Final = 0.2
 
@@ -112,17 +112,23 @@ class _Life:
 
 
 class Witness:
-    """Watches all namespaces from `with` on."""
+    """Watches all namespaces from `with` on.
 
-    def __init__(self, stack: Stack) -> None:
+    Args:
+        stack: It must run.
+        kinds: What it watches.
+    """
+
+    def __init__(self, stack: Stack, kinds: Iterable[str] = WATCHED) -> None:
         self._stack = stack
+        self._kinds = kinds
         self._api = Api(stack)
         self._lives: dict[Ref, _Life] = defaultdict(_Life)
         self._news = threading.Condition()
         self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
-        for kind in WATCHED:
+        for kind in self._kinds:
             threading.Thread(target=self._watch, args=(kind,), daemon=True, name=f"watch {kind}").start()
         return self
 

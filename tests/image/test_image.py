@@ -5,8 +5,6 @@ import os
 import subprocess
 from typing import Final
 
-import pytest
-
 IMAGE: Final = os.environ.get("AGENTROLLOUTS_IMAGE", "localhost/agentrollouts:dev")
 LOCKED_DOWN: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
 COUNTS: Final = {
@@ -14,8 +12,6 @@ COUNTS: Final = {
     "plannedPhases": 3,
     "phases": [{"canary": {"bad": 8, "total": 50}, "stable": {"bad": 11, "total": 950}}],
 }
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def run(*command: str, entrypoint: str | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:

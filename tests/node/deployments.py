@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sandbox import scenarios
 from sandbox.node.cluster import Cluster
+from tests.e2e.witness import PATIENCE
 from tests.node.processes import find_process
 
 IMAGE: Final = "localhost/agentrollouts-demo-agent:dev"
@@ -35,16 +36,16 @@ def deploy(cluster: Cluster, release: str, namespace: str = NAMESPACE) -> str:
     Returns:
         The name of its pod, which is Ready and scraped.
     """
-    within = f"--namespace={namespace}"
+    within, patience = f"--namespace={namespace}", f"--timeout={PATIENCE:g}s"
     manifest = scenarios.load_release(release)
     cluster.apply({**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}})
     path = "{.status.snapshot.name}"
-    cluster.kubectl("wait", f"agentrelease/{release}", within, f"--for=jsonpath={path}", "--timeout=60s")
+    cluster.kubectl("wait", f"agentrelease/{release}", within, f"--for=jsonpath={path}", patience)
     stored = cluster.kubectl.get(f"agentrelease/{release}", within)
     service = stored["spec"]["serving"]["service"]["name"]
     metadata = {"name": service, "namespace": namespace}
     cluster.apply(_manifests(release, metadata, stored["status"]["snapshot"]["name"]))
-    cluster.kubectl("rollout", "status", f"deployment/{service}", within, "--timeout=50s")
+    cluster.kubectl("rollout", "status", f"deployment/{service}", within, patience)
     (pod,) = cluster.kubectl.get("pods", within, f"--selector=release={release}")["items"]
     labels = {"job": "agents", "namespace": namespace, "agent": AGENT, "release": release}
     cluster.add_target(_target(namespace, release), f"{pod['status']['podIP']}:{PORT}", labels)
@@ -103,7 +104,11 @@ def _manifests(release: str, metadata: Manifest, snapshot: str) -> list[Manifest
         "imagePullPolicy": "Never",
         "args": [part for flag in flags.items() for part in flag],
         "securityContext": _SECURITY,
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": PORT},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,
+        },
         "volumeMounts": [
             {"name": "bundle", "mountPath": _MOUNTED, "readOnly": True},
             {"name": "traffic", "mountPath": _TRAFFIC, "readOnly": True},

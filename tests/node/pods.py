@@ -13,7 +13,9 @@ from tests.node.processes import find_process
 IMAGE: Final = {"repository": "localhost/agentrollouts", "tag": "dev", "pullPolicy": "Never"}
 NAMELESS: Final = {**IMAGE, "repository": "localhost/agentrollouts-nameless"}
 """The same image without the line of its user in /etc/passwd, as others may build it."""
-READY_SECONDS: Final = 60
+LEASE_LOST: Final = 3
+"""The exit code of a container that lost the Lease."""
+READY_SECONDS: Final = 120
 """Within which both replicas are Ready after `helm install`."""
 
 _SELECTOR: Final = "app.kubernetes.io/name=agentrollouts"
@@ -102,3 +104,13 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 def restarts(pod: Mapping[str, Any]) -> int:
     """How often the containers of a pod were started again."""
     return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", []))
+
+
+def has_crashed(pod: Mapping[str, Any]) -> bool:
+    """Whether a container of a pod was started again, and not since it lost the Lease.
+
+    That it loses when the API server does not answer for seconds, as on a machine that stalls.
+    """
+    statuses = pod["status"].get("containerStatuses", [])
+    ends = [status["lastState"].get("terminated", {}).get("exitCode") for status in statuses]
+    return restarts(pod) > 0 and LEASE_LOST not in ends

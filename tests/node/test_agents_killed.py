@@ -5,10 +5,11 @@ One attempt for all, with requests and gates. Each test leaves it in progress, a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 
+from agentrollouts.adapters.cluster.resources import Manifest, Ref
 from sandbox.node.cluster import Cluster
 from sandbox.people.load import Ledger, LoadGenerator, LoadPlan
 from sandbox.programs import web
@@ -35,6 +36,7 @@ PHASES: Final = [
 ]
 """Each but the last waits for a person, so a test knows when a weight may rise."""
 RATE: Final = 40
+T = TypeVar("T")
 ANSWERS: Final = 10
 """How many requests a release answers before it counts as reachable."""
 
@@ -52,6 +54,8 @@ class Attempt:
     pods: dict[str, str]
     """The pod of a release, by version."""
     ledger: Ledger
+    endpoints: Witness
+    """Every version of the EndpointSlices."""
     number: int
 
     def approve(self) -> None:
@@ -70,14 +74,14 @@ class Attempt:
         versions = self.shop.scene.witness.versions(self.shop.route, since)
         return next(version for version in versions if version.weights != before)
 
-    def kill_until(self, version: str, what: str, condition: Callable[[], object]) -> None:
-        """Kill a release's process, and each one that replaces it, until something is true."""
+    def kill_until(self, version: str, what: str, condition: Callable[[], T | None]) -> T:
+        """Kill a release's process, and each one that replaces it, until a condition gives something true."""
 
-        def killed() -> object:
+        def killed() -> T | None:
             kill(self.pods[version])
             return condition()
 
-        eventually(what, killed)
+        return eventually(what, killed)
 
     def is_missed(self, version: str) -> bool:
         """Whether the status reports that a release has no ready endpoint."""
@@ -86,13 +90,17 @@ class Attempt:
         ready = self.shop.ready
         return ready.get("reason") == "Held" and service_of(f"{AGENT}-{version}") in ready["message"]
 
-    def ready_at(self, version: str) -> int:
-        """The version of the cluster at which the endpoint of a release became ready, and it still is."""
-        selector = f"--selector=kubernetes.io/service-name={service_of(f'{AGENT}-{version}')}"
-        kubectl = self.shop.scene.stack.kubectl
-        (endpoints,) = kubectl.get("endpointslices", f"--namespace={NAMESPACE}", selector)["items"]
-        assert [endpoint["conditions"]["ready"] for endpoint in endpoints["endpoints"]] == [True]
-        return int(endpoints["metadata"]["resourceVersion"])
+    def absent_at(self, version: str) -> int | None:
+        """The version of the EndpointSlice if the release is not ready now, and the status reports that."""
+        if not self.is_missed(version):
+            return None
+        newest = self.endpoints.versions(self._endpoints_of(version))[-1]
+        return None if is_ready(newest.manifest) else newest.number
+
+    def was_ready_between(self, version: str, first: int, last: int) -> bool:
+        """Whether the endpoint of a release was ready at some moment between two versions of the cluster."""
+        versions = self.endpoints.versions(self._endpoints_of(version))
+        return any(first < each.number < last and is_ready(each.manifest) for each in versions)
 
     def record_lost(self, figures: dict[str, float], since: float, when: str) -> None:
         """Record how many requests no release has answered since then."""
@@ -125,14 +133,35 @@ class Attempt:
         assert not status.get("lastRollback"), status["lastRollback"]
         assert not status.get("quarantined"), status["quarantined"]
 
+    def _endpoints_of(self, version: str) -> Ref:
+        """The EndpointSlice of a release, which stays while its pod does."""
+        selector = f"--selector=kubernetes.io/service-name={service_of(f'{AGENT}-{version}')}"
+        kubectl = self.shop.scene.stack.kubectl
+        (endpoints,) = kubectl.get("endpointslices", f"--namespace={NAMESPACE}", selector)["items"]
+        return Ref.of(endpoints)
+
     def _weights(self, since: float) -> list[tuple[int, int]]:
         """The weights since then, without repetitions."""
         versions = self.shop.scene.witness.versions(self.shop.route, since)
         return without_repetitions(version.weights for version in versions)
 
 
+def is_ready(endpoints: Manifest) -> bool:
+    """Whether the one endpoint of a release is ready."""
+    return [endpoint["conditions"]["ready"] for endpoint in endpoints["endpoints"] or ()] == [True]
+
+
 @pytest.fixture(scope="module")
-def attempt(stack: Cluster, operator: OperatorPods, witness: Witness, agents: Agents) -> Iterator[Attempt]:
+def endpoints(stack: Cluster) -> Iterator[Witness]:
+    """Readiness at every moment: a probe can fail again by the time that a test reads it."""
+    with Witness(stack, ["EndpointSlice"]) as watching:
+        yield watching
+
+
+@pytest.fixture(scope="module")
+def attempt(
+    stack: Cluster, operator: OperatorPods, witness: Witness, agents: Agents, endpoints: Witness
+) -> Iterator[Attempt]:
     """A canary at 10%, and customers of both releases."""
     scene = Scene(NAMESPACE, stack, operator, witness, agents, Api(stack))
     scene.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
@@ -147,7 +176,7 @@ def attempt(stack: Cluster, operator: OperatorPods, witness: Witness, agents: Ag
         pods[CANARY] = deploy(stack, f"{AGENT}-{CANARY}", NAMESPACE)
         shop.asks_for(CANARY)
         shop.comes_to("AwaitingApproval")
-        yield Attempt(shop, pods, ledger, shop.attempt["number"])
+        yield Attempt(shop, pods, ledger, endpoints, shop.attempt["number"])
     check_every_version(scene)
     scene.api.delete(shop.ref)
     for version in pods:
@@ -174,11 +203,11 @@ def test_nothing_moves_until_a_killed_process_answers_again(
     attempt.shop.comes_to("AwaitingApproval")
     killed = now()
 
-    attempt.kill_until(version, "its absence is seen", lambda: attempt.is_missed(version))
+    absent = attempt.kill_until(version, "its absence is seen", lambda: attempt.absent_at(version))
     attempt.approve()
 
     risen = attempt.rises(since=killed)
-    assert attempt.ready_at(version) < risen.number
+    assert attempt.was_ready_between(version, absent, risen.number)
     attempt.check_whole()
     when = f"kill -9 of the process of {SIDES[version]}"
     figures[f"from {when} until the attempt resumes"] = risen.time - killed

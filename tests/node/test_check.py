@@ -12,7 +12,7 @@ def test_the_checks_of_make_kind_pass(stack: Cluster, operator: OperatorPods) ->
     image = f"{IMAGE['repository']}:{IMAGE['tag']}"
     done = subprocess.run(  # noqa: S603  # our own
         [ROOT / "image" / "check.sh", image],
-        env=stack.environment, capture_output=True, text=True, check=False, timeout=200,
+        env=stack.environment, capture_output=True, text=True, check=False, timeout=400,
     )  # fmt: skip
     operator.install()
 

@@ -45,7 +45,8 @@ def test_a_bad_release_is_rolled_back_in_pods(
     health = f"{stack.gateway_url}/healthz"
     eventually("a route", lambda: web.answers(health, headers={"Host": story.HOST}))
 
-    with LoadGenerator(LoadPlan(f"{stack.gateway_url}/run", host=story.HOST, rate=100)) as ledger:
+    plan = LoadPlan(f"{stack.gateway_url}/run", host=story.HOST, rate=100, timeout_seconds=60)
+    with LoadGenerator(plan) as ledger:
         witness.wait(
             "4.1.0 is stable",
             lambda: condition_of(witness.get(ROLLOUT), "Ready").get("status") == "True",

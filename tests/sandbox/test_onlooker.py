@@ -30,7 +30,7 @@ def saw(server: Watched, state: str) -> float:
 
     async def scenario() -> float:
         async with Onlooker(server, "/things") as onlooker:  # type: ignore[arg-type]  # all that it needs
-            return await onlooker.until("n", "a", lambda manifest: manifest["state"] == state, seconds=5)
+            return await onlooker.until("n", "a", lambda manifest: manifest["state"] == state, seconds=60)
 
     return asyncio.run(scenario())
 

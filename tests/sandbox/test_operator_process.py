@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from tests.inside import run_inside
+import pytest
+
+from tests.inside import INSIDE_SECONDS, run_inside
 
 
+@pytest.mark.timeout(INSIDE_SECONDS)
 def test_inside() -> None:
     """Everything that `inside_operator.py` states about the operator as a process holds."""
     done = run_inside(Path(__file__).with_name("inside_operator.py"))

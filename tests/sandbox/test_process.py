@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.errors import ProcessError
 from sandbox.programs.process import Process
+from tests.inside import eventually
 
 SERVE = "import pathlib, signal; print('serving', flush=True); pathlib.Path('{flag}').touch(); signal.pause()"
 
@@ -89,6 +90,37 @@ def test_ends_at_start(tmp_path: Path, flag: Path) -> None:
 
     log = tmp_path / "server.log"
     assert str(failed.value) == f"server ended with exit code 1; the end of its log {log}:\nport 1 is taken"
+
+
+def test_restarts(tmp_path: Path, flag: Path) -> None:
+    """A program that ends with the one exit code is started again, with another one or stopped it is not."""
+    ends = tmp_path / "ends"
+    script = (
+        f"import pathlib, sys, time; ends = pathlib.Path({str(ends)!r})\n"
+        f"pathlib.Path({str(flag)!r}).touch()\n"
+        "while not ends.exists(): time.sleep(0.01)\n"
+        "code = int(ends.read_text()); ends.unlink(); sys.exit(code)"
+    )
+    command, draft = [sys.executable, "-c", script], tmp_path / "draft"
+    server = Process("server", command, tmp_path / "server.log", healthy=flag.exists, restarts_after=3)
+
+    def end(code: int) -> None:
+        flag.unlink()
+        draft.write_text(str(code))
+        draft.rename(ends)
+
+    server.start()
+    first = server.pid
+    end(3)
+    eventually(flag.exists)
+    assert (server.running, server.pid != first) == (True, True)
+    assert server.stop() == -signal.SIGKILL
+    assert not server.running
+    flag.unlink()
+    server.start()
+    end(4)
+    eventually(lambda: not server.running)
+    assert (server.stop(), flag.exists()) == (4, False)
 
 
 def test_never_healthy(tmp_path: Path, flag: Path) -> None:

@@ -3,6 +3,7 @@
 A stack needs a sandbox of its own (its ports are fixed), so each test starts one.
 """
 
+import contextlib
 import os
 import select
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from sandbox.parts import parts
 from sandbox.stack import STATE
-from tests.inside import run_inside
+from tests.inside import INSIDE_SECONDS, run_inside
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = "Stack(with_gateway=False, with_gateway_api=False, quiet=True)"
@@ -35,9 +36,10 @@ def processes_of(ancestor: int) -> dict[int, list[str]]:
     """The command lines of all descendants of a process, by PID."""
     command_lines = {ancestor: ["", ""]}
     for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda folder: int(folder.name)):
-        parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        if parent in command_lines:
-            command_lines[int(folder.name)] = [*(folder / "cmdline").read_text().split("\0"), ""]
+        with contextlib.suppress(OSError):  # of another program, and ended meanwhile
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in command_lines:
+                command_lines[int(folder.name)] = [*(folder / "cmdline").read_text().split("\0"), ""]
     return command_lines
 
 
@@ -75,13 +77,14 @@ def line_of(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
-def ends(pidfd: int, seconds: float = 10) -> bool:
+def ends(pidfd: int, seconds: float = 60) -> bool:
     """Whether a process has ended or does so within that time."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return poll.poll(seconds * 1000) != []
 
 
+@pytest.mark.timeout(INSIDE_SECONDS)
 def test_inside() -> None:
     """Everything that `inside_stack.py` states about a running stack holds."""
     done = run_inside(Path(__file__).with_name("inside_stack.py"))
@@ -102,7 +105,7 @@ def test_two_at_once(spawn: Spawn) -> None:
     both = [spawn(python(script, *names)) for names in (("mine", "yours"), ("yours", "mine"))]
     assert [line_of(running) for running in both] == ["\n", "\n"]
 
-    answers = [running.communicate("go on\n", timeout=60)[0] for running in both]
+    answers = [running.communicate("go on\n", timeout=120)[0] for running in both]
 
     assert answers == ["namespace/mine\n\n", "namespace/yours\n\n"]
 

@@ -119,8 +119,9 @@ def test_two_releases_behind_one_route(
     stack.apply(route())
     eventually(lambda: web.answers(f"{stack.gateway_url}/healthz", headers={"Host": HOST}))
 
-    with LoadGenerator(LoadPlan(f"{stack.gateway_url}/run", host=HOST, rate=None, limit=400)) as ledger:
-        assert ledger.wait_until(lambda: ledger.counts().total() == 400, seconds=60)
+    plan = LoadPlan(f"{stack.gateway_url}/run", host=HOST, rate=None, limit=400, timeout_seconds=60)
+    with LoadGenerator(plan) as ledger:
+        assert ledger.wait_until(lambda: ledger.counts().total() == 400, seconds=120)
 
     assert [endpoint(stack, name) for name in BACKENDS] == [(["10.77.0.11"], True), (["10.77.0.12"], True)]
     assert ledger.counts() == Counter(dict.fromkeys(releases, 200))

@@ -30,9 +30,9 @@ from sandbox.programs.process import Process
 from sandbox.stack import Stack
 from testkit.agents import Agents
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds for each step of a course, crashes included, on a busy machine."""
-SETTLING: Final = 45.0
+SETTLING: Final = 120.0
 """Seconds from an end as a person sees it to the last detail of it. An operator that was killed at its last
 write needs 20 of them to start on a busy machine."""
 _QUIET_TRIES: Final = 20

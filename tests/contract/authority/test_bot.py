@@ -32,11 +32,11 @@ class Bot:
 
     def create(self, action: dict[str, Any], **who: str) -> requests.Response:
         """Create an action, without storing it."""
-        return self._session.post(self._url, params={"dryRun": "All"}, json=action, headers=who, timeout=30)
+        return self._session.post(self._url, params={"dryRun": "All"}, json=action, headers=who, timeout=120)
 
     def read(self, **who: str) -> requests.Response:
         """List actions."""
-        return self._session.get(self._url, headers=who, timeout=30)
+        return self._session.get(self._url, headers=who, timeout=120)
 
 
 APPROVAL: Final = an_action(ActionType.APPROVE, None, phase="canary-5")

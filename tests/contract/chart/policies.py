@@ -15,7 +15,7 @@ SERVED: Final = f"--api-versions=admissionregistration.k8s.io/v1/{POLICY}"
 STAMPED: Final = f"--api-versions=admissionregistration.k8s.io/v1/{MUTATING}"
 """What tells helm that the API server serves a kind of policy."""
 OK, CREATED, FORBIDDEN, INVALID = 200, 201, 403, 422
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds until the API server knows a new policy or role at the latest."""
 
 

@@ -23,7 +23,7 @@ def helm(*arguments: str, kubeconfig: Path | None = None) -> subprocess.Complete
     """Run helm; whether it succeeded is for the test to say."""
     command = [str(parts.helm()), *arguments]
     cluster = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
-    return subprocess.run([*command, *cluster], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
+    return subprocess.run([*command, *cluster], capture_output=True, text=True, timeout=150, check=False)  # noqa: S603 - ours
 
 
 def with_values(values: Mapping[str, Any]) -> list[str]:

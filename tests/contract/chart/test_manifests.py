@@ -19,7 +19,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file."""
     written = tmp_path_factory.mktemp("manifests") / "install.yaml"
     command = ["make", "--no-print-directory", "manifests", f"MANIFEST={written}"]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)  # noqa: S603 ours
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=150)  # noqa: S603 ours
     return written
 
 

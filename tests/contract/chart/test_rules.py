@@ -41,7 +41,7 @@ def test_each_alert_fires_when_it_should_and_only_then(tmp_path: Path) -> None:
         [parts.promtool(), "test", "rules", str(tests)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
 

@@ -30,7 +30,7 @@ def installed(stack: Stack, previous: Version) -> Iterator[Stack]:
     for name in (NAMESPACE, *NAMESPACES):
         stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     run(stack, "install", *WHERE, str(previous.chart), "--take-ownership", "--force-conflicts")
-    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=60)
+    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=120)
     for manifest in examples():
         stack.apply(manifest)
     yield stack

@@ -66,5 +66,5 @@ def test_it_says_that_there_is_no_answer_and_continues(
 
     assert all("  no answer: " in line for line in gap), gap
     followed.terminate()
-    assert followed.wait(timeout=60) == 143
+    assert followed.wait(timeout=120) == 143
     assert left_over(WHERE) == []

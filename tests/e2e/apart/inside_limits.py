@@ -12,8 +12,8 @@ import pytest
 from sandbox.operator import OperatorProcess
 from sandbox.programs import gateway
 from sandbox.stack import Stack
-from tests.e2e.manifests import FIRST, a_release, phase, routed
-from tests.e2e.scene import Scene, condition_of
+from tests.e2e.manifests import FIRST, a_release, routed
+from tests.e2e.scene import HALF, Scene, condition_of
 
 MOST = 3
 READY, REFUSED = "Materialized", "LimitExceeded"
@@ -61,7 +61,7 @@ def test_hostnames_are_granted_by_namespace(given: Scene, operator: OperatorProc
     """A hostname of another team gets no route; one that exists stays, and its canary is rolled back."""
     shop = given.shop("open", traffic=routed(given.namespace))
     shop.comes_to("Healthy")
-    shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+    shop.ships("2.0.0", phases=HALF)
     shop.is_counting()
     operator.change_settings(gateways=[{"gateways": ["default/public"], "hosts": ["*.support.example.com"]}])
     try:

@@ -9,10 +9,8 @@ import pytest
 
 from sandbox.parts import parts
 from sandbox.stack import Stack
-from tests.e2e.manifests import phase, routed
-from tests.e2e.scene import Scene, is_ours
-
-HALF = [phase("half", 50, 60)]
+from tests.e2e.manifests import routed
+from tests.e2e.scene import HALF, Scene, is_ours
 
 
 @pytest.fixture(scope="session")

@@ -184,7 +184,7 @@ def uninstall(stack: Stack, operator: OperatorProcess, commands: str) -> None:
     """Run commands that end with `helm uninstall`; the operator's pods end with it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{stack.environment['PATH']}"
     environment = stack.environment | {"PATH": path}
-    subprocess.run(["/bin/sh", "-ec", commands], env=environment, check=True, timeout=120)  # noqa: S603 ours
+    subprocess.run(["/bin/sh", "-ec", commands], env=environment, check=True, timeout=240)  # noqa: S603 ours
     operator.stop()
 
 

@@ -5,9 +5,12 @@ They need a sandbox of their own.
 
 from pathlib import Path
 
-from tests.inside import run_inside
+import pytest
+
+from tests.inside import INSIDE_SECONDS, run_inside
 
 
+@pytest.mark.timeout(INSIDE_SECONDS)
 def test_inside() -> None:
     """Everything that `inside_alerts.py` states holds."""
     done = run_inside(Path(__file__).with_name("inside_alerts.py"))

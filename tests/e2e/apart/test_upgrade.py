@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.inside import run_inside
+from tests.inside import INSIDE_SECONDS, run_inside
 
 
-@pytest.mark.timeout(600)  # it starts an operator six times
+@pytest.mark.timeout(INSIDE_SECONDS)
 def test_inside() -> None:
     """Everything that `inside_upgrade.py` states holds."""
     done = run_inside(Path(__file__).with_name("inside_upgrade.py"))

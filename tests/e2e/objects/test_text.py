@@ -43,7 +43,7 @@ async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
     """A connection as administrator, and a namespace to work in."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     stack.apply(Path("crds"))
-    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=60)
+    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=120)
     connected = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     yield connected
     await connected.close()

@@ -24,12 +24,11 @@ from agentrollouts.core.metrics.closer_look import closer_look
 from agentrollouts.core.metrics.queries import Subject, plan_queries
 from agentrollouts.core.metrics.reader import tabulate
 from agentrollouts.core.metrics.table import Table
-from sandbox.stack import Stack
 from testkit.gates import a_gate, read_all
-from tests.e2e.prometheus import Scraped, line, near, scraped
+from tests.e2e.prometheus import START, Scraped, line, near
 
 STABLE, CANARY, OLDER = "shop-4.1.0", "shop-4.2.0", "shop-3.9.0"
-START, END, HALF = 4, 16, 10
+HALF = 10
 SIXTH = Explains(weight=1 / 6)
 """Two runs of the canary beside ten of stable at each scrape."""
 
@@ -108,13 +107,6 @@ def lost(k: int) -> Iterator[str]:
 SCENARIOS = (relabeled, respelled, past, flapping, lagging, restarted, misnamed, lost)
 
 
-@pytest.fixture(scope="module")
-def answers(stack: Stack) -> Iterator[Scraped]:
-    """What Prometheus knows once all scenarios are over."""
-    with scraped(stack, SCENARIOS, START, END) as prometheus:
-        yield prometheus
-
-
 def read(prometheus: Scraped, agent: str, gate: ResolvedGate = ERRORS) -> Present:
     """Query one agent as an attempt of it would, the second time with a closer look at what is suspicious."""
     subject = Subject("shop", agent, CANARY, STABLE, known_releases=(OLDER,))
@@ -140,7 +132,7 @@ def look(prometheus: Scraped, agent: str, gate: ResolvedGate) -> Sighted:
     census = census_of([gate], (), Subject("shop", agent, CANARY, STABLE))
     assert census is not None
     query = {"query": render_census(census, first=True), "time": prometheus.at.timestamp()}
-    answer = requests.post(f"{prometheus.stack.prometheus_url}/api/v1/query", data=query, timeout=10).json()
+    answer = requests.post(f"{prometheus.stack.prometheus_url}/api/v1/query", data=query, timeout=60).json()
     assert answer["status"] == "success", answer
     return sighted(census, [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]])
 

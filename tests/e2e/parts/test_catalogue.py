@@ -21,12 +21,10 @@ from agentrollouts.core.gates.templates import TEMPLATES
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from sandbox.stack import Stack
 from testkit.gates import read_all
-from tests.e2e.prometheus import Scraped, near, scraped
+from tests.e2e.prometheus import END, START, Scraped, near
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
-START, END = 3, 15
 SCRAPES: Final = END - START
 OURS, OTEL, LITELLM = MetricConvention
 
@@ -135,7 +133,7 @@ def agent_of(name: str, convention: MetricConvention) -> str:
 
 
 def exported(k: int) -> Iterator[str]:
-    """Everything at scrape `k`; the canary's series are born at the sixth, with what they grew until then."""
+    """Everything at scrape `k`; the canary's series are born at the seventh, with what they have then."""
     for (name, convention), export in EXPORTED.items():
         agent, release = LABELS[convention]
         for version, rate in RATES.items():
@@ -153,11 +151,7 @@ def exported(k: int) -> Iterator[str]:
                 yield f"{metric}{{{text}}} {growth * steps}"
 
 
-@pytest.fixture(scope="module")
-def answers(stack: Stack) -> Iterator[Scraped]:
-    """What Prometheus knows once everything has been exported."""
-    with scraped(stack, [exported], START, END) as prometheus:
-        yield prometheus
+SCENARIOS: Final = (exported,)
 
 
 def read(prometheus: Scraped, name: str, convention: MetricConvention) -> tuple[ResolvedGate, Present]:

@@ -59,12 +59,17 @@ def route(canary: int) -> Manifest:
     }
 
 
-@pytest.fixture
-async def cluster(stack: Stack) -> AsyncIterator[Cluster]:
-    """A connection as administrator, and a namespace to work in."""
+@pytest.fixture(scope="module")
+def kinds(stack: Stack) -> None:
+    """Our kinds are served, and there is a namespace to work in."""
     stack.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     stack.apply(Path("crds"))
-    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=60)
+    stack.kubectl.insist("get", "agentreleases,agentrollouts", "--all-namespaces", seconds=120)
+
+
+@pytest.fixture
+async def cluster(stack: Stack, kinds: None) -> AsyncIterator[Cluster]:  # noqa: ARG001 they must be served
+    """A connection as administrator."""
     connected = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     yield connected
     await connected.close()
@@ -223,7 +228,7 @@ async def test_what_the_account_may_not_do_is_forbidden(stack: Stack) -> None:
         "metadata": {"namespace": NAMESPACE, "name": "nobody"},
     }
     stack.apply(account)
-    nobody = await Cluster.connect(stack.account_kubeconfig(NAMESPACE, "nobody"))
+    nobody = await Cluster.connect(stack.account_kubeconfig(NAMESPACE, "nobody"), timeout_seconds=60)
     with pytest.raises(ForbiddenError, match="cannot get resource"):
         await nobody.get(Ref("ConfigMap", NAMESPACE, "fields"))
     await nobody.close()
@@ -241,7 +246,7 @@ async def test_a_frozen_api_server_ends_a_call_at_its_deadline(stack: Stack) -> 
     finally:
         server.resume()
     assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 5
-    patient = await Cluster.connect(stack.kubeconfig)
+    patient = await Cluster.connect(stack.kubeconfig, timeout_seconds=60)
     assert await patient.get(Ref("ConfigMap", "default", "absent")) is None
     await patient.close()
     await connected.close()

@@ -8,20 +8,16 @@ from collections.abc import Iterator
 from dataclasses import astuple
 from typing import Final
 
-import pytest
-
 from agentrollouts.api.verdict import Verdict
 from agentrollouts.core.gates.reading import Reading
 from agentrollouts.core.gates.selector import LabelNames
 from agentrollouts.core.judge.facts import PlanPosition
 from agentrollouts.core.judge.judge import Judgment, judge
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from sandbox.stack import Stack
 from testkit.gates import a_gate, read_all
-from tests.e2e.prometheus import Scraped, line, near, scraped
+from tests.e2e.prometheus import END, START, Scraped, line, near
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
-START, END = 4, 16
 RUNS: Final = ((CANARY, "", 5000, 120), (STABLE, "", 15000, 180), (STABLE, "high-risk", 5000, 400))
 """Release, cohort, runs and failures between the two scrapes."""
 
@@ -35,11 +31,7 @@ def biased(k: int) -> Iterator[str]:
             yield line("agent_runs_total", "biased", release, value, outcome=outcome, **labels)
 
 
-@pytest.fixture(scope="module")
-def answers(stack: Stack) -> Iterator[Scraped]:
-    """What Prometheus knows once all was exported."""
-    with scraped(stack, (biased,), START, END) as prometheus:
-        yield prometheus
+SCENARIOS: Final = (biased,)
 
 
 def judged(prometheus: Scraped, labels: LabelNames) -> tuple[tuple[float, ...], Judgment]:

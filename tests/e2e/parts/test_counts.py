@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import astuple, replace
 from datetime import timedelta
 
-import pytest
-
 from agentrollouts.api.gates import Gate, GateSource, GateType
 from agentrollouts.api.rollout import AgentRolloutSpec
 from agentrollouts.api.verdict import Baseline, Verdict
@@ -19,13 +17,10 @@ from agentrollouts.core.judge.facts import GateMemory, PlanPosition
 from agentrollouts.core.judge.judge import judge
 from agentrollouts.core.metrics.promql import for_namespace, render
 from agentrollouts.core.metrics.queries import Subject, plan_queries
-from sandbox.stack import Stack
 from testkit.gates import read_all
-from tests.e2e.prometheus import Scraped, line, near, scraped
+from tests.e2e.prometheus import START, Scraped, line, near
 
 STABLE, CANARY = "shop-4.1.0", "shop-4.2.0"
-START, END = 4, 16
-"""Numbers of the scrapes between which is counted."""
 
 SPEC = AgentRolloutSpec.model_validate({"agent": "a", "releaseRef": {"name": "r"}})
 BUCKETS = GateSource(buckets="agent_run_duration_seconds_bucket")
@@ -126,13 +121,6 @@ def proxied(k: int) -> Iterator[str]:
 
 
 SCENARIOS = (births, reset, uncovered, flawless, absent, gone, broken, slow, dear, sluggish, proxied)
-
-
-@pytest.fixture(scope="module")
-def answers(stack: Stack) -> Iterator[Scraped]:
-    """What Prometheus knows once all scenarios are over."""
-    with scraped(stack, SCENARIOS, START, END) as prometheus:
-        yield prometheus
 
 
 def read(

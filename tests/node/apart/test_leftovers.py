@@ -33,9 +33,9 @@ from sandbox.node.cluster import Cluster
 with Cluster(pathlib.Path(sys.argv[2])) as cluster:
     sleeps = dict(name="sleeps", image="localhost/agentrollouts-pause:dev", imagePullPolicy="Never")
     pod = dict(apiVersion="v1", kind="Pod", metadata=dict(name="pod", namespace="default"))
-    cluster.kubectl.insist("get", "serviceaccount/default", seconds=30)
+    cluster.kubectl.insist("get", "serviceaccount/default", seconds=120)
     cluster.apply(dict(pod, spec=dict(containers=[sleeps])))
-    cluster.kubectl("wait", "pod/pod", "--for=condition=Ready", "--timeout=50s")
+    cluster.kubectl("wait", "pod/pod", "--for=condition=Ready", "--timeout=120s")
     print("Ready", flush=True)
     signal.pause()
 """
@@ -86,8 +86,8 @@ def test_nothing_remains(program: str, how: str, code: int) -> None:
     if how == "is told to end":
         node.terminate()
 
-    assert node.wait(60) == code
-    eventually(lambda: traces() == before, 10)
+    assert node.wait(120) == code
+    eventually(lambda: traces() == before)
     made = set(STATE.iterdir()) - logs
     assert bool(made) == (how != "ends")  # the logs of what did not end well are kept
     for folder in made:

@@ -53,7 +53,7 @@ class Answers(BaseHTTPRequestHandler):
         self.respond(content, content[: len(content) // 2] if faulty else content)
         if self.path in self.server.hanging:
             self.wfile.flush()
-            self.server.end.wait(30)
+            self.server.end.wait(120)
 
     def respond(self, content: bytes, sent: bytes | None = None) -> None:
         """Announce the content and send it, or what is given instead."""
