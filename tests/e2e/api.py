@@ -77,15 +77,15 @@ class Api:
             applied.append(self._send("PATCH", path, manifest, form, fieldManager=manager, force="true"))
         return applied
 
-    def patch(self, ref: Ref, change: Manifest) -> None:
-        """Change some fields, as `kubectl edit` would."""
-        path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
-        self._send("PATCH", path, change, "application/merge-patch+json", fieldManager=SOMEBODY)
+    def patch(self, ref: Ref, change: Manifest, *, dry_run: str | None = None) -> None:
+        """Change some fields, as `kubectl edit` would; nothing is stored with "All"."""
+        path, form = RESOURCES[ref.kind].path(ref.namespace or None, ref.name), "application/merge-patch+json"
+        self._send("PATCH", path, change, form, fieldManager=SOMEBODY, dryRun=dry_run)
 
-    def create(self, manifest: Manifest) -> Manifest:
-        """Create an object, as `kubectl create` would."""
+    def create(self, manifest: Manifest, *, dry_run: str | None = None) -> Manifest:
+        """Create an object, as `kubectl create` would; nothing is stored with "All"."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"].get("namespace"))
-        return self._send("POST", path, manifest)
+        return self._send("POST", path, manifest, dryRun=dry_run)
 
     def delete(self, ref: Ref, **options: object) -> None:
         """Delete an object, without waiting until it is gone."""
@@ -100,7 +100,7 @@ class Api:
     def find(self, ref: Ref) -> Manifest | None:
         """The object as it is now; None if there is none."""
         path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
-        answer = self._session.get(f"{self._url}{path}", timeout=30)
+        answer = self._session.get(f"{self._url}{path}", timeout=60)
         if answer.status_code == NOT_FOUND:
             return None
         answer.raise_for_status()
@@ -123,7 +123,7 @@ class Api:
 
     def served(self) -> Counter[str]:
         """Number of requests that the API server has served, from all clients, by verb and resource."""
-        answer = self._session.get(f"{self._url}/metrics", timeout=30)
+        answer = self._session.get(f"{self._url}/metrics", timeout=60)
         answer.raise_for_status()
         families = text_string_to_metric_families(answer.text)
         samples = (s for family in families if family.name == "apiserver_request" for s in family.samples)
@@ -141,7 +141,7 @@ class Api:
         body: Manifest,
         form: str = "application/json",
         headers: Mapping[str, str] | None = None,
-        **parameters: str,
+        **parameters: str | None,
     ) -> Manifest:
         answer = self._session.request(
             method,
@@ -149,7 +149,7 @@ class Api:
             data=encoded(body),
             headers={"Content-Type": form, **(headers or {})},
             params=parameters,
-            timeout=30,
+            timeout=60,
         )
         assert answer.ok, f"{method} {path}: {answer.text}"
         stored: Manifest = answer.json()
