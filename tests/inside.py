@@ -20,7 +20,7 @@ def run_inside(file: Path) -> "subprocess.CompletedProcess[str]":
     return in_sandbox("pytest", "-q", "-p", "no:cacheprovider", str(file))
 
 
-def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 120) -> None:
     """Ask until the answer is yes.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.errors import CommandError
 
-_SECONDS = 60
+_SECONDS = 120
 _POLL_SECONDS = 0.05
 
 
@@ -46,7 +46,7 @@ class Kubectl:
             What it printed.
 
         Raises:
-            CommandError: it failed, or took longer than a minute.
+            CommandError: it failed, or took longer than two minutes.
         """
         command = [str(self._program), *arguments]
         try:

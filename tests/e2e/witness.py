@@ -32,7 +32,7 @@ WATCHED: Final = (
     "GRPCRoute",
     "HTTPRoute",
 )
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds before a wait gives up: no test depends on the speed of a machine. `bench/` measures that."""
 _AGAIN_SECONDS: Final = 0.2
 
