@@ -41,6 +41,8 @@ GIT: Final = "git"
 SOMEBODY: Final = "somebody"
 """The field manager of hasty hands."""
 
+A_DAY: Final = 24 * 3600
+"""Seconds. By default the API server ends a watch after 30 to 60 minutes; all tests may take longer."""
 
 IN_ITS_NAME: Final = {
     "Impersonate-User": "system:serviceaccount:agentrollouts:agentrollouts",
@@ -114,10 +116,11 @@ class Api:
         change, form = {"status": manifest["status"]}, "application/merge-patch+json"
         self._send("PATCH", f"{path}/status", change, form, headers=IN_ITS_NAME)
 
-    def watch(self, kind: str) -> Iterator[Manifest]:
-        """Watch events of a kind, from what exists on, until the API server ends the watch."""
+    def watch(self, kind: str, since: str | None = None) -> Iterator[Manifest]:
+        """Watch events of a kind until the API server ends it: since a version, or what exists first."""
         path = f"{self._url}{RESOURCES[kind].path(None)}"
-        with self._session.get(path, params={"watch": "1"}, stream=True, timeout=(5, 3600)) as answer:
+        options = {"watch": "1", "timeoutSeconds": str(A_DAY), "resourceVersion": since}
+        with self._session.get(path, params=options, stream=True, timeout=(60, A_DAY)) as answer:
             answer.raise_for_status()
             yield from map(json.loads, filter(None, answer.iter_lines()))
 
