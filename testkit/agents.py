@@ -19,6 +19,7 @@ from sandbox.stack import Stack
 RUNS_PER_SECOND: Final = 200
 USUAL_FAILURES: Final = 0.01
 TRAFFIC: Final = "-traffic"
+ALL: Final = 100
 
 Release = tuple[str, str, str]
 """Namespace, agent and release, as in the labels."""
@@ -40,6 +41,7 @@ class Agents:
         self._runs: defaultdict[Release, float] = defaultdict(float)
         self._failed: defaultdict[Release, float] = defaultdict(float)
         self._shares: dict[tuple[str, str], float] = {}
+        self._shares_alone: dict[tuple[str, str], float] = {}
         self._approvals: dict[tuple[str, str], float] = {}
         self._approved: defaultdict[Release, float] = defaultdict(float)
         self._tools: dict[tuple[str, str], float] = {}
@@ -75,6 +77,10 @@ class Agents:
         """From now on this share of a release's runs fails."""
         self._shares[namespace, release] = share
 
+    def fail_alone(self, namespace: str, release: str, share: float) -> None:
+        """From the next time on at which a release has all traffic, this share of its runs fails."""
+        self._shares_alone[namespace, release] = share
+
     def approve(self, namespace: str, release: str, share: float) -> None:
         """From its first run on, a release decides, and approves this share."""
         self._approvals[namespace, release] = share
@@ -99,7 +105,9 @@ class Agents:
                         continue
                     release = (namespace, split["agent"], side["release"])
                     runs = seconds * RUNS_PER_SECOND * side["weight"] / 100
-                    share = self._shares.get((namespace, side["release"]), USUAL_FAILURES)
+                    shares = self._shares_alone if side["weight"] == ALL else {}
+                    usual = self._shares.get((namespace, side["release"]), USUAL_FAILURES)
+                    share = shares.get((namespace, side["release"]), usual)
                     self._runs[release] += runs
                     self._failed[release] += runs * share
                     self._approved[release] += runs * self._approvals.get((namespace, side["release"]), 0.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 Done = subprocess.CompletedProcess[str]
 
 
-def run(kubeconfig: Path, arguments: Sequence[str], seconds: float = 60, *, text: str = "") -> Done:
+def run(kubeconfig: Path, arguments: Sequence[str], seconds: float = 120, *, text: str = "") -> Done:
     """Run `agentrollouts` to its end, with this text on its standard input."""
     return subprocess.run(  # noqa: S603 ours
         [sys.executable, "-m", "agentrollouts.main", *arguments],

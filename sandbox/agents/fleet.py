@@ -94,7 +94,7 @@ class Fleet:
         """
         self.set_ready(release, ready=release in self.instances)
 
-    def deploy(self, release: str, seconds: float = 30) -> AgentInstance:
+    def deploy(self, release: str, seconds: float = 100) -> AgentInstance:
         """Start the agent of a release and return when it answers, is ready, and Prometheus knows of it.
 
         The operator must have written the snapshot by then, or do so within the time.

@@ -41,6 +41,8 @@ GIT: Final = "git"
 SOMEBODY: Final = "somebody"
 """The field manager of hasty hands."""
 
+A_DAY: Final = 24 * 3600
+"""Seconds. By default the API server ends a watch after 30 to 60 minutes; all tests may take longer."""
 
 IN_ITS_NAME: Final = {
     "Impersonate-User": "system:serviceaccount:agentrollouts:agentrollouts",
@@ -77,15 +79,15 @@ class Api:
             applied.append(self._send("PATCH", path, manifest, form, fieldManager=manager, force="true"))
         return applied
 
-    def patch(self, ref: Ref, change: Manifest) -> None:
-        """Change some fields, as `kubectl edit` would."""
-        path = RESOURCES[ref.kind].path(ref.namespace or None, ref.name)
-        self._send("PATCH", path, change, "application/merge-patch+json", fieldManager=SOMEBODY)
+    def patch(self, ref: Ref, change: Manifest, *, dry_run: str | None = None) -> None:
+        """Change some fields, as `kubectl edit` would; nothing is stored with "All"."""
+        path, form = RESOURCES[ref.kind].path(ref.namespace or None, ref.name), "application/merge-patch+json"
+        self._send("PATCH", path, change, form, fieldManager=SOMEBODY, dryRun=dry_run)
 
-    def create(self, manifest: Manifest) -> Manifest:
-        """Create an object, as `kubectl create` would."""
+    def create(self, manifest: Manifest, *, dry_run: str | None = None) -> Manifest:
+        """Create an object, as `kubectl create` would; nothing is stored with "All"."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"].get("namespace"))
-        return self._send("POST", path, manifest)
+        return self._send("POST", path, manifest, dryRun=dry_run)
 
     def delete(self, ref: Ref, **options: object) -> None:
         """Delete an object, without waiting until it is gone."""
@@ -114,10 +116,11 @@ class Api:
         change, form = {"status": manifest["status"]}, "application/merge-patch+json"
         self._send("PATCH", f"{path}/status", change, form, headers=IN_ITS_NAME)
 
-    def watch(self, kind: str) -> Iterator[Manifest]:
-        """Watch events of a kind, from what exists on, until the API server ends the watch."""
+    def watch(self, kind: str, since: str | None = None) -> Iterator[Manifest]:
+        """Watch events of a kind until the API server ends it: since a version, or what exists first."""
         path = f"{self._url}{RESOURCES[kind].path(None)}"
-        with self._session.get(path, params={"watch": "1"}, stream=True, timeout=(5, 3600)) as answer:
+        options = {"watch": "1", "timeoutSeconds": str(A_DAY), "resourceVersion": since}
+        with self._session.get(path, params=options, stream=True, timeout=(60, A_DAY)) as answer:
             answer.raise_for_status()
             yield from map(json.loads, filter(None, answer.iter_lines()))
 
@@ -141,7 +144,7 @@ class Api:
         body: Manifest,
         form: str = "application/json",
         headers: Mapping[str, str] | None = None,
-        **parameters: str,
+        **parameters: str | None,
     ) -> Manifest:
         answer = self._session.request(
             method,

@@ -4,6 +4,7 @@ from typing import Final
 
 from agentrollouts.adapters.cluster.resources import Ref
 from tests.e2e.api import Api, Manifest
+from tests.e2e.known import may
 from tests.e2e.scene import Scene
 
 DANA: Final = "dana@example.com"
@@ -35,23 +36,8 @@ def dana_in(scene: Scene) -> Api:
     }
     scene.api.apply(role, binding)
     dana = Api(scene.stack, DANA)
-    scene.witness.wait("dana may edit", lambda: may_edit(dana, scene))
+    may(scene, DANA, "patch", "configmaps")
     return dana
-
-
-def may_edit(dana: Api, scene: Scene) -> bool:
-    """Whether the API server knows the role of a new binding."""
-    mark: Manifest = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "hers", "namespace": scene.namespace},
-    }
-    try:
-        dana.apply(mark)
-    except AssertionError:
-        scene.api.apply({**mark, "metadata": {**mark["metadata"], "name": "tick"}})  # another look
-        return False
-    return True
 
 
 def metadata_of(scene: Scene, ref: Ref) -> Manifest:

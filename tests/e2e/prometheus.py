@@ -18,10 +18,13 @@ from sandbox.agents.metrics_page import metrics_page
 from sandbox.stack import Stack
 
 
-def runs_seen(stack: Stack, namespace: str, release: str, outcome: str = ".*") -> float:
-    """How many runs of a release, with some outcome, Prometheus has seen."""
+def runs_seen(
+    stack: Stack, namespace: str, release: str, outcome: str = ".*", at: datetime | None = None
+) -> float:
+    """How many runs of a release, with some outcome, Prometheus has seen by now, or had seen at a time."""
     labels = f'namespace="{namespace}",release="{release}",outcome=~"{outcome}"'
-    return sum(float(row["value"][1]) for row in stack.query(f"sum(agent_runs_total{{{labels}}})"))
+    then = "" if at is None else f" @ {at.timestamp() + 0.001:.3f}"  # times of a status are rounded to 1 ms
+    return sum(float(row["value"][1]) for row in stack.query(f"sum(agent_runs_total{{{labels}}}{then})"))
 
 
 @contextmanager

@@ -75,9 +75,9 @@ class Scene:
             shop.is_counting(phase="half")
         return shops
 
-    def runs_seen(self, release: str, outcome: str = ".*") -> float:
-        """How many runs of a release Prometheus has seen."""
-        return runs_seen(self.stack, self.namespace, release, outcome)
+    def runs_seen(self, release: str, outcome: str = ".*", at: datetime | None = None) -> float:
+        """How many runs of a release Prometheus has seen by now, or had seen at a time."""
+        return runs_seen(self.stack, self.namespace, release, outcome, at)
 
     def ref(self, kind: str, name: str) -> Ref:
         """An object of this namespace."""
@@ -223,6 +223,11 @@ class Shop:
         self.comes_to(state, phase=phase)
         self.until("the clock runs", lambda: self.attempt.get("clockStartTime"))
 
+    def is_seen(self) -> None:
+        """Wait until the operator has decided on the rollout as it is written now."""
+        generation = self.scene.api.get(self.ref)["metadata"]["generation"]
+        self.until("it is seen", lambda: self.ready.get("observedGeneration") == generation)
+
     def is_back(self) -> None:
         """Wait until stable has everything."""
         self.until("stable 100, canary 0", lambda: self.weights() == BACK)
@@ -251,7 +256,10 @@ class Shop:
         return self.scene.api.create(action)
 
     def answer(self, action: Manifest) -> tuple[str, str]:
-        """Wait for the last answer to an action: its reason, and its sentence."""
+        """Wait for the last answer to an action: its reason, and its sentence.
+
+        The status has it before; then the witness knows that status too.
+        """
         ref = Ref.of(action)
 
         def answered() -> Manifest | None:
@@ -259,6 +267,7 @@ class Shop:
             return ready if ready.get("reason") in FINAL else None
 
         ready = self.scene.witness.wait(f"an answer to {ref}", answered)
+        self.scene.witness.catch_up(self.ref)
         return ready["reason"], ready["message"]
 
     def is_rolled_back_for(self, reason: str) -> None:

@@ -8,12 +8,14 @@ from typing import Final
 from sandbox import scenarios
 from sandbox.agents.fleet import Fleet
 from sandbox.people.load import Answer, Ledger, LoadGenerator, LoadPlan
-from tests.e2e.scene import Scene, Shop, now
+from tests.e2e.scene import Scene, Shop
 from tests.e2e.witness import PATIENCE
 
 AGENT: Final = "support-agent"
-QUIET_SECONDS: Final = 2.0
-"""How long a release must get no request, of 60 a second, to count as out of the traffic."""
+QUIET_ANSWERS: Final = 120
+"""So many answers of others, one after the other, show that a release is out of the traffic."""
+ANSWER_SECONDS: Final = 60
+"""A request that is answered later than that counts as lost."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def version_of(release: str) -> str:
 def customers(given: Scene) -> LoadGenerator:
     """Requests through the gateway."""
     host = f"{given.namespace}.example.com"
-    return LoadGenerator(LoadPlan(f"{given.stack.gateway_url}/run", host=host, rate=60))
+    url = f"{given.stack.gateway_url}/run"
+    return LoadGenerator(LoadPlan(url, host=host, rate=60, timeout_seconds=ANSWER_SECONDS))
 
 
 def gets_requests(ledger: Ledger, release: str) -> None:
@@ -70,11 +73,13 @@ def gets_requests(ledger: Ledger, release: str) -> None:
     assert ledger.wait_until(lambda: ledger.counts()[release] >= 20, seconds=PATIENCE), ledger.counts()
 
 
-def gets_no_more_requests(ledger: Ledger, release: str) -> None:
-    """Wait until a release has answered no request for some time in which others did."""
+def gets_no_more_requests(ledger: Ledger, release: str, answers: int = QUIET_ANSWERS) -> None:
+    """Wait until others have given so many answers since the last one of a release."""
 
     def is_over() -> bool:
-        return now() - (ledger.last_seen(release) or 0) > QUIET_SECONDS
+        last = ledger.last(release)
+        since = ledger.counts(last.answered) if last else ledger.counts()
+        return since.total() - since[release] - since[""] >= answers
 
     assert ledger.wait_until(is_over, seconds=PATIENCE), ledger.counts()
 

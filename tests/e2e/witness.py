@@ -4,7 +4,6 @@ Tests wait on it instead of polling, and ask it afterwards what was true in betw
 the operator says of itself: weights are read from the traffic objects.
 """
 
-import contextlib
 import json
 import threading
 import time
@@ -212,10 +211,16 @@ class Witness:
                 assert time.monotonic() < deadline, f"still changing after {PATIENCE} s"
 
     def _watch(self, kind: str) -> None:
+        newest: str | None = None
         while not self._is_over.is_set():
-            with contextlib.suppress(requests.RequestException):
-                for event in Api(self._stack).watch(kind):
+            try:
+                for event in Api(self._stack).watch(kind, newest):
                     self._record(kind, event)
+                    newest = event["object"]["metadata"].get("resourceVersion")
+            except requests.HTTPError:
+                newest = None  # too old to continue from there
+            except requests.RequestException:
+                pass  # it continues from there; a new watch would not show what was deleted meanwhile
             self._is_over.wait(_AGAIN_SECONDS)
 
     def _record(self, kind: str, event: dict[str, Any]) -> None:

@@ -215,6 +215,26 @@ def test_a_scale_down_names_the_version_that_was_seen() -> None:
     assert cold.until() == START + SOON
 
 
+@pytest.mark.parametrize("is_cold", [True, False])
+def test_what_a_rollback_waits_for_gets_pods(*, is_cold: bool) -> None:
+    """Also if the process that took them away ended before it noted that in the status."""
+    plan = a_rollout(workload={**WORKLOAD, "keepWarm": 0}).remembering(OLDEST).serving(OLD)
+    there = {("Service", service_of(OLDEST)): made("Service", OLDEST), ("Deployment", AGENT): TEMPLATE}
+    awaited = the_workloads(
+        plan.having(workloads=(entry(OLDEST, is_cold=is_cold),)),
+        starting=None,
+        target=a_record(OLDEST),
+        may_shrink=True,
+        seen=there | {("Deployment", service_of(OLDEST)): made("Deployment", OLDEST, replicas=0)},
+    )
+
+    [patch] = awaited.changes()
+
+    assert isinstance(patch, Patch)
+    assert patch.operations[-1] == {"op": "add", "path": "/spec/replicas", "value": WORKLOAD["replicas"]}
+    assert awaited.until() == START + SOON
+
+
 @pytest.mark.parametrize(
     ("release", "digest"), [(NEW, "sha256:" + "0" * 64), (NEW.replace(".", "-"), digest_of(NEW))]
 )

@@ -1,11 +1,9 @@
 """Drills under live load: real agents behind the gateway, and a record of who answered each customer."""
 
-import time
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sandbox import scenarios
-from sandbox.people.load import Ledger
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import QUICK, phase, routed
 from tests.e2e.scene import BACK, Scene, condition_of, now, seconds_between
@@ -36,19 +34,12 @@ def drills(front: Storefront, release: str, seconds: int) -> Manifest:
     shop, gates = front.shop, QUICK["gates"]
     drill = {"everySeconds": YEAR, "weight": WEIGHT, "durationSeconds": seconds}
     shop.asks_for(version_of(shop.asked), gates=gates, drill=drill)
-    shop.until("the plan is known", lambda: shop.ready.get("observedGeneration") == generation(front))
+    shop.is_seen()
     assert shop.answer(shop.act("Drill", release=release))[0] == "Done"
     shop.until("the drill is over", lambda: shop.status["lastDrill"].get("outcome"))
     last: Manifest = shop.status["lastDrill"]
     assert (last["target"], last["weight"]) == (release, WEIGHT)
     return last
-
-
-def generation(front: Storefront) -> int:
-    """Of the rollout as Git wrote it last."""
-    found = front.shop.scene.api.find(front.shop.ref)
-    assert found is not None
-    return int(found["metadata"]["generation"])
 
 
 def shipped(front: Storefront, release: str) -> None:
@@ -59,13 +50,6 @@ def shipped(front: Storefront, release: str) -> None:
     front.shop.comes_to("Healthy")
     front.shop.until("it serves", lambda: front.shop.ready.get("reason") == "Healthy")
     eventually(f"runs of {release}", lambda: front.shop.scene.runs_seen(release))
-
-
-def last_answer(ledger: Ledger, release: str) -> datetime:
-    """When customers had the last answer of a release."""
-    seen = ledger.last_seen(release)
-    assert seen is not None
-    return datetime.now().astimezone() - timedelta(seconds=time.monotonic() - seen)
 
 
 def test_a_drill_under_load_loses_no_request(given: Scene) -> None:
@@ -82,7 +66,7 @@ def test_a_drill_under_load_loses_no_request(given: Scene) -> None:
 
         last = drills(front, OLDER, seconds=10)
         gets_no_more_requests(ledger, OLDER)
-        ended = now()
+        ended, answered = now(), ledger.counts()[OLDER]
 
     assert last["outcome"] == "Passed", last
     assert last["message"] == f"{last['runs']} runs at {WEIGHT}%, and all traffic returned to stable"
@@ -94,7 +78,7 @@ def test_a_drill_under_load_loses_no_request(given: Scene) -> None:
     assert last["decidedToRoutedSeconds"] == f"{seconds:.3f}"
     last_run = timedelta(seconds=float(last["decidedToLastRunSeconds"]))
     seen = datetime.fromisoformat(rollback["decidedTime"]) + last_run
-    assert seen >= last_answer(ledger, OLDER), "the last run that customers saw is in the sample of that time"
+    assert given.runs_seen(OLDER, at=seen) >= answered, "the sample of that time has each answered run"
     weights = [version.weights for version in given.witness.versions(front.shop.route, begun)]
     assert list(dict.fromkeys(weights)) == [BACK, (100 - WEIGHT, WEIGHT)]
     versions = [version.manifest for version in given.witness.versions(front.shop.ref, begun)]

@@ -1,16 +1,19 @@
 """Cohorts on the real gateway, counted at the customers: who serves them, and what agents are told."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Final
 
 import pytest
 
 from sandbox import scenarios
 from sandbox.agents.fleet import Fleet
-from sandbox.people.load import Ledger, LoadGenerator, LoadPlan
+from sandbox.people.load import Answer, Ledger, LoadGenerator, LoadPlan
 from tests.e2e.manifests import phase, routed
 from tests.e2e.scene import BACK, Scene, Shop, now
+from tests.e2e.storefront import ANSWER_SECONDS, gets_no_more_requests
 from tests.e2e.witness import PATIENCE
 
 AGENT: Final = "support-agent"
@@ -27,6 +30,8 @@ CALLERS: Final = {
 """Headers of three kinds of customers. The last ones pretend to be a cohort."""
 ENOUGH: Final = 150
 """Answers: of a share of a half, the chance of less than 30% or more than 70% is below one in a million."""
+QUIET: Final = 50
+"""Answers of stable after the last one of the canary, to customers who were all served by the canary."""
 
 
 def ships(shop: Shop, fleet: Fleet, release: str) -> None:
@@ -60,18 +65,29 @@ def a_shop(given: Scene, route: dict[str, Any], **spec: object) -> Shop:
 def customers(given: Scene, headers: tuple[tuple[str, str], ...]) -> LoadGenerator:
     """Requests through the gateway, all with these headers."""
     host = f"{given.namespace}.example.com"
-    return LoadGenerator(LoadPlan(f"{given.stack.gateway_url}/run", host=host, rate=25, headers=headers))
+    url = f"{given.stack.gateway_url}/run"
+    return LoadGenerator(LoadPlan(url, host=host, rate=25, headers=headers, timeout_seconds=ANSWER_SECONDS))
+
+
+def sent_since(ledger: Ledger, since: float) -> list[Answer]:
+    """The answers to requests that were not under way before."""
+    return [answer for answer in ledger.answers(since) if answer.sent >= since]
 
 
 def told(ledger: Ledger, since: float) -> set[tuple[str, str]]:
     """Which releases answered, and the cohort that each was told."""
-    return {(answer.release, answer.cohort) for answer in ledger.answers(since)}
+    return {(answer.release, answer.cohort) for answer in sent_since(ledger, since)}
 
 
 def collect(ledgers: dict[str, Ledger], since: float) -> None:
     """Wait until all have enough answers."""
     for ledger in ledgers.values():
-        assert ledger.wait_until(lambda ledger=ledger: len(ledger.answers(since)) >= ENOUGH, seconds=PATIENCE)  # type: ignore[misc]
+        assert ledger.wait_until(partial(has_enough, ledger, since), seconds=PATIENCE)
+
+
+def has_enough(ledger: Ledger, since: float) -> bool:
+    """Whether there are enough answers to requests that were sent since then."""
+    return len(sent_since(ledger, since)) >= ENOUGH
 
 
 def test_who_serves_a_cohort_and_what_its_agent_is_told(given: Scene, fleet: Fleet) -> None:
@@ -85,13 +101,13 @@ def test_who_serves_a_cohort_and_what_its_agent_is_told(given: Scene, fleet: Fle
         shop.is_counting(phase="half")
         testers = ledgers["testers"]
         assert testers.wait_until(lambda: testers.counts()[CANARY] > 0, seconds=PATIENCE)
-        split = now() + 1  # requests in flight are answered
+        split = now()
         collect(ledgers, split)
 
         assert told(testers, split) == {(CANARY, "testers")}
         assert told(ledgers["high-risk"], split) == {(STABLE, "high-risk")}
         assert told(ledgers["forgers"], split) == {(STABLE, ""), (CANARY, "")}
-        share = ledgers["forgers"].counts(split)
+        share = Counter(answer.release for answer in sent_since(ledgers["forgers"], split))
         assert 0.3 < share[CANARY] / share.total() < 0.7, share
 
         before = now()
@@ -101,7 +117,7 @@ def test_who_serves_a_cohort_and_what_its_agent_is_told(given: Scene, fleet: Fle
         rules = back.manifest["spec"]["rules"]
         weighted = [[ref["name"] for ref in rule["backendRefs"] if ref["weight"]] for rule in rules]
         assert weighted == [[STABLE.replace(".", "-")]] * 3, "testers move in the write of the rollback"
-        assert testers.wait_until(lambda: now() - (testers.last_seen(CANARY) or 0) > 2, seconds=PATIENCE)
+        gets_no_more_requests(testers, CANARY, QUIET)
         after = now()
         collect(ledgers, after)
 
@@ -122,13 +138,13 @@ def test_a_user_keeps_its_release_until_the_rollback(given: Scene, fleet: Fleet)
         ships(shop, fleet, CANARY)
         first = ledgers["00"]
         assert first.wait_until(lambda: first.counts()[CANARY] > 0, seconds=PATIENCE)
-        split = now() + 1  # requests in flight are answered
+        split = now()
         collect(ledgers, split)
         served = {bucket: {release for release, _ in told(each, split)} for bucket, each in ledgers.items()}
         assert served == {bucket: {release} for bucket, release in users.items()}
 
         shop.asks_for(STABLE.removeprefix(f"{AGENT}-"))
-        assert first.wait_until(lambda: now() - (first.last_seen(CANARY) or 0) > 2, seconds=PATIENCE)
+        gets_no_more_requests(first, CANARY, QUIET)
         after = now()
         collect(ledgers, after)
 

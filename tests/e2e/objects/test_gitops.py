@@ -145,7 +145,7 @@ def test_the_course_as_git_tools_see_it(given: Scene) -> None:
     release = given.now("AgentRelease", f"agent-{SECOND}")
     assert release is not None
     assert (kstatus(release), health_of("agentrelease", release)) == ("Current", "Healthy")
-    waited = ["wait", "--for=condition=Ready", f"--namespace={given.namespace}", "--timeout=60s"]
+    waited = ["wait", "--for=condition=Ready", f"--namespace={given.namespace}", "--timeout=100s"]
     assert "condition met" in given.stack.kubectl(*waited, "agentrollout.agentrollouts.dev/agent")
 
 

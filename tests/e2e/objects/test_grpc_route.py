@@ -1,20 +1,8 @@
 """`traffic.grpcRoute` on a real gateway: the GRPCRoute is accepted, its weights move, a rollback is 100/0."""
 
-from typing import Any
-
+from tests.e2e.known import reported
 from tests.e2e.manifests import FIRST, routed, service_of
-from tests.e2e.scene import BACK, HALF, SECOND, Scene, Shop
-
-
-def says(shop: Shop) -> dict[str, bool]:
-    """What the gateway reports on the current generation of the route."""
-    route: dict[str, Any] = shop.scene.api.get(shop.route)
-    return {
-        said["type"]: said["status"] == "True"
-        for parent in route["status"]["parents"]
-        for said in parent["conditions"]
-        if said["observedGeneration"] == route["metadata"]["generation"]
-    }
+from tests.e2e.scene import BACK, HALF, SECOND, Scene
 
 
 def test_a_grpc_route_is_accepted_split_and_rolled_back(given: Scene) -> None:
@@ -26,7 +14,7 @@ def test_a_grpc_route_is_accepted_split_and_rolled_back(given: Scene) -> None:
     route = given.api.get(shop.route)
 
     assert (route["kind"], shop.weights()) == ("GRPCRoute", (50, 50))
-    assert says(shop) == {"Accepted": True, "ResolvedRefs": True}
+    assert reported(given, shop.route) == {"Accepted": True, "ResolvedRefs": True}
     names = [service_of(f"caller-{version}") for version in (FIRST, SECOND)]
     assert [ref["name"] for ref in route["spec"]["rules"][0]["backendRefs"]] == names
     assert given.api.find(given.ref("HTTPRoute", "caller")) is None
@@ -36,4 +24,4 @@ def test_a_grpc_route_is_accepted_split_and_rolled_back(given: Scene) -> None:
     shop.comes_to("RolledBack")
     canary = [version for version in given.witness.versions(shop.route) if version.latch]
     assert {version.weights for version in canary} == {BACK}
-    assert says(shop) == {"Accepted": True, "ResolvedRefs": True}
+    assert reported(given, shop.route) == {"Accepted": True, "ResolvedRefs": True}

@@ -12,8 +12,10 @@ from tests.e2e.scene import Scene
 def two_rollouts(given: Scene) -> Scene:
     """One rollout that was rolled back and one that serves."""
     serves, broke = given.serving("serves", "broke")
-    broke.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 60)])
+    broke.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 600)])
     broke.comes_to("RolledBack")
+    broke.until("it is at rest", lambda: broke.ready.get("reason") == "Quarantined")
+    broke.until("its record is written", lambda: not broke.status["record"]["unwritten"])
     assert serves.ready["status"] == "True"
     return given
 
@@ -68,10 +70,12 @@ def test_one_kind_by_any_of_its_names(given: Scene, word: str) -> None:
 
 def test_describe(two_rollouts: Scene) -> None:
     """`kubectl describe` tells the story by Events and the sentence with its numbers."""
+    events = {"AttemptStarted", "PhaseStarted", "RollbackStarted", "RolledBack", "Quarantined"}
+    two_rollouts.witness.wait("its Events", lambda: events <= {*two_rollouts.events("broke")})
+
     text = two_rollouts.stack.kubectl("describe", "aro", "broke", f"--namespace={two_rollouts.namespace}")
 
-    for word in ("AttemptStarted", "PhaseStarted", "RollbackStarted", "RolledBack", "Quarantined"):
-        assert word in text
+    assert [event for event in events if event not in text] == []
     assert re.search(r"errors: canary served .* of .* runs but had .* of .* failures", text), text
 
 
@@ -94,7 +98,7 @@ def test_explain(given: Scene, field: str, words: list[str]) -> None:
 
 def test_waits(given: Scene) -> None:
     """`kubectl wait` returns for Ready when a rollout is healthy, and for Stalled after a quarantine."""
-    where = (f"--namespace={given.namespace}", "--timeout=60s")
+    where = (f"--namespace={given.namespace}", "--timeout=100s")
     shop = given.shop("awaited")
     given.stack.kubectl("wait", "--for=condition=Ready", "aro/awaited", *where)
     given.stack.kubectl("wait", "--for=condition=Ready", f"arel/awaited-{FIRST}", *where)

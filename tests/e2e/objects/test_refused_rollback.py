@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agentrollouts.adapters.cluster.resources import Ref
 from sandbox.programs import web
 from tests.e2e.api import Manifest
+from tests.e2e.known import refuses_the_operator, use_up
 from tests.e2e.manifests import phase, routed
 from tests.e2e.scene import Scene, Shop, condition_of
 from tests.e2e.witness import eventually
@@ -124,11 +125,11 @@ def in_canary(given: Scene, agent: str, *, by_route: bool) -> Shop:
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "words"),
+    ("obstacle", "refusal", "words"),
     [
-        (by_policy, "frozen for the holidays"),
-        (by_rights, "cannot patch resource"),
-        (by_webhook, "does an admission webhook hang?"),
+        (by_policy, "frozen for the holidays", "frozen for the holidays"),
+        (by_rights, "cannot patch resource", "cannot patch resource"),
+        (by_webhook, "failed calling webhook", "does an admission webhook hang?"),
     ],
     ids=["policy", "rights", "webhook"],
 )
@@ -136,6 +137,7 @@ def in_canary(given: Scene, agent: str, *, by_route: bool) -> Shop:
 def test_a_refused_rollback_is_loud_and_then_goes_through(
     given: Scene,
     obstacle: Callable[[Scene], AbstractContextManager[None]],
+    refusal: str,
     words: str,
     *,
     by_route: bool,
@@ -143,7 +145,7 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
     """Ready says who keeps which share and why, Stalled is True, one Warning; the metric counts it."""
     shop = in_canary(given, "refused", by_route=by_route)
     with obstacle(given):
-        given.witness.holds("the API server knows the obstacle", lambda: True, 2)
+        refuses_the_operator(given, shop.traffic, refusal)
         shop.act("RollBack", release=shop.asked)
         message = given.says("AgentRollout", "refused", "Ready", "NotRolledBack")
         assert message.startswith("NOT ROLLED BACK: 50% still on refused-2.0.0: ")
@@ -162,17 +164,7 @@ def test_a_refused_rollback_is_loud_and_then_goes_through(
 def test_a_quota_that_refuses_the_object_again_is_loud(given: Scene) -> None:
     """Someone deletes the traffic ConfigMap of a canary, and the quota is used up."""
     shop = in_canary(given, "quota", by_route=False)
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "full", "namespace": given.namespace},
-        "spec": {"hard": {"count/configmaps": "1"}},
-    }
-    given.api.apply(quota)
-    given.api.replace_status(
-        quota | {"status": {"hard": {"count/configmaps": "1"}, "used": {"count/configmaps": "1"}}}
-    )
-    given.witness.holds("the API server knows the quota", lambda: True, 2)
+    use_up(given, "full", "count/configmaps")
     given.api.delete(shop.config)
     shop.act("RollBack", release=shop.asked)
     message = given.says("AgentRollout", "quota", "Ready", "NotRolledBack")

@@ -12,6 +12,7 @@ from sandbox.agents.endpoints import a_service
 from tests.e2e.api import Manifest
 from tests.e2e.manifests import a_release, phase, routed, service_of
 from tests.e2e.scene import Scene, Shop
+from tests.e2e.witness import eventually
 
 LAST_RUNS: Final = 2
 WORKLOAD: Final = {
@@ -55,15 +56,18 @@ def a_template(namespace: str, level: str = "info") -> Manifest:
 
 def find_object(scene: Scene, version: str, kind: str = "Deployment") -> Manifest | None:
     """The object of a release as it is now."""
-    listed: Manifest = scene.stack.kubectl.get(kind, f"--namespace={scene.namespace}")
-    name = service_of(f"agent-{version}")
-    return next((item for item in listed["items"] if item["metadata"]["name"] == name), None)
+    return scene.api.find(scene.ref(kind, service_of(f"agent-{version}")))
 
 
 def replicas(scene: Scene, version: str) -> int | None:
     """The replicas of the Deployment of a release."""
     deployment = find_object(scene, version)
     return None if deployment is None else int(deployment["spec"]["replicas"])
+
+
+def comes_to_replicas(scene: Scene, version: str, expected: int) -> None:
+    """Wait for the replicas of the Deployment of a release; no watch of the witness shows them."""
+    eventually(f"{version} has {expected} replicas", lambda: replicas(scene, version) == expected)
 
 
 def are_ready(scene: Scene, version: str, *, ready: bool = True) -> None:
@@ -94,7 +98,7 @@ def shop(given: Scene) -> Shop:
 
 def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     """From a missing right to a promotion: each step waits for pods, and the one before keeps its own."""
-    shop.until("a Deployment", lambda: replicas(given, "1.0.0") == 2)
+    comes_to_replicas(given, "1.0.0", 2)
     assert shop.attempt["state"] == "Pending"
     service = find_object(given, "1.0.0", "Service")
     assert service is not None
@@ -115,7 +119,7 @@ def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     shop.comes_to("Healthy")
     given.api.apply(a_template(given.namespace, level="debug"))
     ships(shop, "2.0.0")
-    shop.until("a second Deployment", lambda: replicas(given, "2.0.0") == 2)
+    comes_to_replicas(given, "2.0.0", 2)
     are_ready(given, "2.0.0")
     shop.comes_to("AwaitingApproval")
     same = find_object(given, "1.0.0")
@@ -124,7 +128,7 @@ def test_releases_get_pods_and_lose_them(given: Scene, shop: Shop) -> None:
     shop.act("Approve", phase="asked")
     shop.comes_to("Healthy")
 
-    shop.until("1.0.0 has no pods", lambda: replicas(given, "1.0.0") == 0)
+    comes_to_replicas(given, "1.0.0", 0)
     assert replicas(given, "2.0.0") == 2
     shop.until("that is told", lambda: [e for e in shop.status["workloads"] if e.get("scaledDownTime")])
 
@@ -134,20 +138,20 @@ def test_a_rollback_at_rest_waits_for_the_pods_of_a_cold_release(given: Scene, s
     for version in ("1.0.0", "2.0.0"):
         if version != "1.0.0":
             ships(shop, version)
-        shop.until("a Deployment", lambda version=version: replicas(given, version) == 2)  # type: ignore[misc]
+        comes_to_replicas(given, version, 2)
         are_ready(given, version)
         if version != "1.0.0":
             shop.comes_to("AwaitingApproval")
             shop.act("Approve", phase="asked")
         shop.comes_to("Healthy")
-    shop.until("1.0.0 has no pods", lambda: replicas(given, "1.0.0") == 0)
+    comes_to_replicas(given, "1.0.0", 0)
     are_ready(given, "1.0.0", ready=False)
 
     shop.act("RollBack", release="agent-2.0.0")
     given.operator.kill()
     given.operator.start()
 
-    shop.until("1.0.0 gets pods", lambda: replicas(given, "1.0.0") == 2)
+    comes_to_replicas(given, "1.0.0", 2)
     assert shop.status["stable"]["release"] == "agent-2.0.0"
     are_ready(given, "1.0.0")
     shop.until("stable again", lambda: shop.status["stable"]["release"] == "agent-1.0.0")

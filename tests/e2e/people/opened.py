@@ -12,7 +12,7 @@ from typing import Any, Final
 from sandbox.stack import Stack
 from tests.browser.chromium import Page, page
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 120.0
 """Seconds until something must be on the page."""
 
 

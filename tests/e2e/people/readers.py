@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.e2e.known import may
 from tests.e2e.scene import Scene
 
 VIEWER: Final = "vera@example.com"
@@ -18,7 +19,7 @@ _ACT: Final = [
 
 
 def readers_in(scene: Scene) -> None:
-    """Give both their rights in this namespace."""
+    """Give both their rights in this namespace, and wait until they have them."""
     for name, user, rules in (("looks", VIEWER, _LOOK), ("acts", EDITOR, _LOOK + _ACT)):
         role = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -38,3 +39,5 @@ def readers_in(scene: Scene) -> None:
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         }
         scene.api.apply(role, binding)
+    may(scene, VIEWER, "get", "configmaps")
+    may(scene, EDITOR, "create", "agentrolloutactions.agentrollouts.dev")

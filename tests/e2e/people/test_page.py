@@ -14,6 +14,7 @@ from tests.e2e.scene import SECOND, Scene, Shop
 
 REASON = "customers report wrong refunds"
 ATTACK = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+DONE = "was rolled back to agent-1.0.0"
 ROLL_BACK = f"Roll back agent-{SECOND}"
 
 pytestmark = pytest.mark.skipif(IS_SKIPPED, reason=MISSING)
@@ -46,12 +47,14 @@ def test_a_click_rolls_back(given: Scene, shop: Shop, tmp_path: Path) -> None:
         await typed(tab, REASON)
         await press(tab, ROLL_BACK)
         await until(tab, "document.getElementById('headline').innerText.includes('Quarantined')")
-        assert "was rolled back to agent-1.0.0" in await text(tab, "request")
+        await until(tab, f"document.getElementById('request').innerText.includes({json.dumps(DONE)})")
 
     on_page(given, EDITOR, tmp_path, story)
 
     shop.is_back()
-    [action] = given.witness.all("AgentRolloutAction", given.namespace)
+    [action] = given.witness.wait(
+        "the action", lambda: given.witness.all("AgentRolloutAction", given.namespace)
+    )
     assert (action["spec"]["type"], action["spec"]["reason"]) == ("RollBack", REASON)
     assert (action["spec"]["requestedBy"], action["spec"]["attempt"]) == (EDITOR, 2)
 

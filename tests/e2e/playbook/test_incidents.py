@@ -13,11 +13,12 @@ from testkit.agents import USUAL_FAILURES
 from tests.command import run
 from tests.e2e.manifests import FIRST, phase
 from tests.e2e.scene import BACK, HALF, SECOND, Scene, seconds_between
+from tests.e2e.witness import eventually
 
 Note = Callable[[str, object], None]
 
-SOON = 60
-"""Seconds within which a release that harms is rolled back, from its first request on."""
+SOON = 120
+"""Seconds within which a release that harms is rolled back, from its first request on, on any machine."""
 GATES = [
     {"name": "errors", "template": "error-rate", "minSamples": 10},
     {"name": "tools", "template": "tool-errors", "severity": "High", "minSamples": 10},
@@ -73,10 +74,9 @@ def test_a_tool_that_fails_while_the_agent_compensates(given: Scene, record_prop
 def test_a_provider_that_got_worse_is_not_blamed_on_the_canary(given: Scene) -> None:
     """Both fail more often, by the same factor: the attempt waits at its weight until that is over."""
     (shop,) = given.serving("shop", gates=[{**GATES[0], "maxRatio": "1.5"}])
-    shop.ships(SECOND, phases=[phase("half", 50, 8)])
-    shop.is_counting(phase="half")
     for version in (FIRST, SECOND):
         given.agents.fail(given.namespace, f"shop-{version}", 0.2)
+    shop.ships(SECOND, phases=[phase("half", 50, 8)])
 
     shop.comes_to("Held")
     assert shop.weights() == (50, 50)
@@ -93,7 +93,7 @@ def test_a_provider_that_got_worse_is_replaced(given: Scene, record_property: No
     """At rest, a release with another model is derived from the one that serves, and shipped as any other."""
     (shop,) = given.serving("shop")
     given.agents.fail(given.namespace, f"shop-{FIRST}", 0.2)
-    given.witness.wait("failures", lambda: given.runs_seen(f"shop-{FIRST}", "failed") > 50)
+    eventually("failures", lambda: given.runs_seen(f"shop-{FIRST}", "failed") > 50)
 
     begun = time.monotonic()
     derived(given, f"shop-{FIRST}", "--version=1.0.1", "--set=model=anthropic/claude-x-2026-09-01")

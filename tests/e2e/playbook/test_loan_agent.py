@@ -16,6 +16,7 @@ import pytest
 from tests.command import run
 from tests.e2e.manifests import FIRST, a_release, phase
 from tests.e2e.scene import BACK, Scene, Shop, seconds_between
+from tests.e2e.witness import eventually
 
 GOLDEN: Final = Path(__file__).parent / "golden" / "loan-report.md"
 
@@ -47,7 +48,7 @@ def rolled_back(given: Scene) -> Shop:
     for version, share in ((FIRST, USUAL), ("2.0.0", GENEROUS)):
         given.agents.approve(given.namespace, f"loans-{version}", share)
     (shop,) = given.serving("loans", **PLAN)
-    given.witness.wait("a past", lambda: given.runs_seen(f"loans-{FIRST}") > 3000)
+    eventually("a past", lambda: given.runs_seen(f"loans-{FIRST}") > 3000)
     child = a_release(given.namespace, "loans", "2.0.0", parent={"name": f"loans-{FIRST}"})
     given.api.apply(child)
     shop.asks_for("2.0.0", phases=[phase("half", 50, 600)])

@@ -17,7 +17,7 @@ def environment(stack: Stack, **changes: str) -> dict[str, str]:
     return found | {"PATH": path, "COLUMNS": "120"} | changes
 
 
-def kubectl(stack: Stack, *arguments: str, seconds: float = 60, **changes: str) -> Done:
+def kubectl(stack: Stack, *arguments: str, seconds: float = 120, **changes: str) -> Done:
     """Run kubectl to its end, as the administrator."""
     return subprocess.run(  # noqa: S603 ours
         ["kubectl", *arguments],  # noqa: S607 that of the sandbox
@@ -29,7 +29,7 @@ def kubectl(stack: Stack, *arguments: str, seconds: float = 60, **changes: str) 
     )
 
 
-def plugin(stack: Stack, *arguments: str, seconds: float = 60, **changes: str) -> Done:
+def plugin(stack: Stack, *arguments: str, seconds: float = 120, **changes: str) -> Done:
     """Run `kubectl agentrollout` to its end, as the administrator."""
     return kubectl(stack, "agentrollout", *arguments, seconds=seconds, **changes)
 

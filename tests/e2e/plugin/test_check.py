@@ -131,7 +131,7 @@ def test_the_page_ends_with_its_kubectl(given: Scene, stack: Stack) -> None:
         assert len(below) == 1
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
         process.stdout.close()
 
     eventually(lambda: not any(Path(f"/proc/{each}/cmdline").exists() for each in below))

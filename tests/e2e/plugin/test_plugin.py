@@ -42,7 +42,9 @@ def test_a_rollback_is_requested_in_our_name_and_followed(given: Scene, stack: S
     times = [float(step[1]) for step in steps if step]
     assert times == sorted(times)
     assert lines[-1].endswith(f"kubectl agentrollout status refunds -n {given.namespace} -w")
-    (action,) = given.witness.all("AgentRolloutAction", given.namespace)
+    (action,) = given.witness.wait(
+        "the action", lambda: given.witness.all("AgentRolloutAction", given.namespace)
+    )
     assert {key: action["spec"][key] for key in ("type", "attempt", "release", "reason")} == {
         "type": "RollBack",
         "attempt": 2,
@@ -76,7 +78,7 @@ def test_waiting_ends_with_what_became_of_it(given: Scene, stack: Stack) -> None
     assert re.fullmatch(r"agentrolloutaction\.agentrollouts\.dev/calm-\w+\n", rolled.stdout)
     times = [line.split("  ")[0] for line in back.stdout.splitlines()]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z", each) for each in times), back.stdout
-    assert left_over(given.namespace) == []
+    eventually(lambda: left_over(given.namespace) == [])
 
 
 def test_a_refusal_is_the_sentence_of_kubectl(given: Scene, stack: Stack) -> None:
@@ -137,12 +139,12 @@ def test_a_screen_follows_until_it_is_interrupted(given: Scene, stack: Stack, nu
     screen = pexpect.spawn(
         "kubectl", command, env=environment(stack, TERM="xterm"), encoding="utf-8", dimensions=(50, 120)
     )
-    screen.expect(rf"screen-{FIRST}.*100%", timeout=60)
+    screen.expect(rf"screen-{FIRST}.*100%", timeout=120)
     shop.ships(SECOND, phases=[{"name": "half", "weight": 50, "durationSeconds": 600}])
-    screen.expect(rf"screen-{SECOND}.* 50%", timeout=60)
+    screen.expect(rf"screen-{SECOND}.* 50%", timeout=120)
 
     screen.kill(number)
-    screen.expect(pexpect.EOF, timeout=30)
+    screen.expect(pexpect.EOF, timeout=120)
     screen.close()
 
     assert screen.exitstatus == 128 + number

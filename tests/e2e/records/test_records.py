@@ -7,8 +7,10 @@ from typing import Any, Final
 import rfc8785
 
 from sandbox.operator import OperatorProcess
+from tests.e2e.known import use_up
 from tests.e2e.manifests import phase
 from tests.e2e.scene import SECOND, Scene, Shop, condition_of
+from tests.e2e.witness import eventually
 
 Manifest = dict[str, Any]
 THIRD: Final = "3.0.0"
@@ -61,12 +63,13 @@ def test_each_attempt_leaves_its_record(given: Scene, operator: OperatorProcess)
     assert {len(series["values"]) for series in record["spec"]["evidence"]["series"]} == {31}
     assert "Recorded" not in {condition["type"] for condition in shop.status["conditions"]}
     hashes = {entry["hash"] for each in (healthy, record) for entry in each["spec"]["entries"]}
-    assert hashes <= {line["id"] for line in exported(operator)}
+    eventually("the lines are exported", lambda: hashes <= {line["id"] for line in exported(operator)})
 
 
 def exported(operator: OperatorProcess) -> list[Manifest]:
-    """The lines among the operator's output: exactly one object each."""
-    lines = [line for line in operator.log_text().splitlines() if line.startswith('{"specversion"')]
+    """The whole lines among the operator's output: exactly one object each."""
+    whole = operator.log_text().rpartition("\n")[0]
+    lines = [line for line in whole.splitlines() if line.startswith('{"specversion"')]
     return [dict(json.loads(line)) for line in lines]
 
 
@@ -74,12 +77,7 @@ def test_a_rollback_does_not_wait_for_records_that_are_refused(given: Scene) -> 
     """A quota refuses the record: the condition says so, a breach is rolled back, all is written later."""
     (shop,) = given.serving("refused-records", phases=[phase("half", 50, 5)])
     record_of(given, shop)
-    count = {"count/agentrolloutrecords.agentrollouts.dev": "1"}
-    metadata = {"name": "no-records", "namespace": given.namespace}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": count}}
-    given.api.apply(quota)
-    given.api.replace_status(quota | {"status": {"hard": count, "used": count}})
-    given.witness.holds("the API server knows the quota", lambda: True, 2)
+    use_up(given, "no-records", "count/agentrolloutrecords.agentrollouts.dev")
 
     shop.ships(SECOND, failing=0.5, phases=[phase("half", 50, 600)])
     shop.is_rolled_back_for("GateFailed")

@@ -7,14 +7,14 @@ from sandbox.agents.fleet import Fleet
 from sandbox.people.load import Answer, LoadGenerator, LoadPlan
 from tests.e2e.manifests import a_rollout, phase, routed
 from tests.e2e.scene import BACK, Scene
-from tests.e2e.witness import Version
+from tests.e2e.witness import PATIENCE, Version
 
 AGENT: Final = "support-agent"
 REQUESTS: Final = 1000
 LAG_SECONDS: Final = 10.0
 """Between a version of the route and the moment when the gateway, and the witness, know it."""
 PLAN: Final[dict[str, Any]] = {
-    "phases": [phase("half", 50, 120)],
+    "phases": [phase("half", 50, 600)],
     "gates": [{"name": "errors", "template": "error-rate", "minSamples": 50}],
 }
 
@@ -26,7 +26,7 @@ def ships(scene: Scene, fleet: Fleet, release: str) -> str:
     scene.api.apply(manifest)
     fleet.deploy(release)
     scene.api.apply(a_rollout(scene.namespace, AGENT, release, traffic=routed(scene.namespace), **PLAN))
-    stored = scene.manifest("AgentRelease", release)
+    stored = scene.now("AgentRelease", release)
     assert stored is not None
     return str(stored["status"]["digest"])
 
@@ -48,12 +48,13 @@ def test_each_answer_names_a_release_that_had_weight_then(given: Scene) -> None:
         good = ships(given, fleet, scenarios.HEALTHY)
         given.witness.wait("a route", lambda: given.witness.versions(route))
         host = given.witness.versions(route)[-1].manifest["spec"]["hostnames"][0]
-        with LoadGenerator(LoadPlan(f"{given.stack.gateway_url}/run", host=host, rate=100)) as ledger:
+        url = f"{given.stack.gateway_url}/run"
+        with LoadGenerator(LoadPlan(url, host=host, rate=100, timeout_seconds=PATIENCE)) as ledger:
             given.says("AgentRollout", AGENT, "Ready", "Healthy")
             bad = ships(given, fleet, scenarios.BAD_PROMPT)
-            assert ledger.wait_until(lambda: ledger.counts()[scenarios.BAD_PROMPT] > 0, 60)
+            assert ledger.wait_until(lambda: ledger.counts()[scenarios.BAD_PROMPT] > 0, PATIENCE)
             given.witness.wait("100/0", lambda: given.witness.versions(route)[-1].weights == BACK)
-            assert ledger.wait_until(lambda: ledger.counts().total() >= REQUESTS, 60)
+            assert ledger.wait_until(lambda: ledger.counts().total() >= REQUESTS, PATIENCE)
     finally:
         for release in list(fleet.instances):
             fleet.stop(release)

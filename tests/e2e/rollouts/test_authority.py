@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.docs.pages import blocks, page, section
 from tests.docs.reader import Reader
+from tests.e2e.known import may
 from tests.e2e.manifests import FIRST, phase
 from tests.e2e.scene import Scene
 
@@ -25,12 +26,15 @@ def test_the_page_holds(given: Scene, tmp_path: Path) -> None:
 
     rights, approve, hold, back = (section(PAGE, title) for title in TITLES)
     reader.play(rights)
+    for name in ("dana", "lee", "ali", "robin"):
+        may(given, f"{name}@example.com", "create", "agentrolloutactions.agentrollouts.dev")
     reader.play(approve)
-    shop.comes_to("Canary", phase="most")
+    shop.is_counting(phase="most")
     reader.play(hold)
     assert shop.weights() == (10, 90)
     reader.play(back)
 
     shop.is_back()
+    shop.until("a rollback", lambda: shop.status.get("lastRollback"))
     assert shop.status["stable"]["release"] == f"{AGENT}-{FIRST}"
     assert "robin@example.com requested a rollback" in shop.status["lastRollback"]["message"]

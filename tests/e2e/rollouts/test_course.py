@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.known import reported
 from tests.e2e.manifests import FIRST, phase, routed
 from tests.e2e.scene import BACK, Scene, is_ours
 
@@ -30,9 +31,10 @@ def test_a_first_release_and_a_good_one(given: Scene) -> None:
 def test_quarantine(given: Scene) -> None:
     """What was rolled back is not tried again by a resync, a label or a restart; a new digest is."""
     (shop,) = given.serving("again", traffic=routed(given.namespace))
-    shop.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 60)])
+    shop.ships("2.0.0", failing=0.9, phases=[phase("half", 50, 600)])
     shop.comes_to("RolledBack")
     shop.until("Stalled", lambda: shop.ready.get("reason") == "Quarantined")
+    assert reported(given, shop.route) == {"Accepted": True, "ResolvedRefs": True}
     before, number = given.now("HTTPRoute", "again"), shop.attempt["number"]
 
     shop.asks_for("2.0.0")
@@ -54,10 +56,10 @@ def test_quarantine(given: Scene) -> None:
 def test_superseded(given: Scene) -> None:
     """Another release in mid-canary first takes the canary's traffic away, then begins at the first phase."""
     (shop,) = given.serving("other")
-    shop.ships("2.0.0", phases=[phase("few", 20, 5), phase("half", 50, 60)])
+    shop.ships("2.0.0", phases=[phase("few", 20, 5), phase("half", 50, 600)])
     shop.is_counting(phase="half")
 
-    shop.ships("3.0.0")
+    shop.ships("3.0.0", phases=[phase("few", 20, 600), phase("half", 50, 600)])
     shop.is_counting(phase="few")
     shop.until("the new canary has its weight", lambda: shop.weights() == (80, 20))
 
@@ -84,7 +86,7 @@ def test_side_by_side(given: Scene) -> None:
 def test_a_foreign_edit(given: Scene, traffic: str) -> None:
     """Weights that somebody else writes into our object are put back at once."""
     (shop,) = given.serving("mine", traffic=routed(given.namespace))
-    shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+    shop.ships("2.0.0", phases=[phase("half", 50, 600)])
     shop.is_counting()
     ref = shop.route if traffic == "HTTPRoute" else shop.config
     manifest = given.witness.get(ref)
@@ -108,7 +110,7 @@ def test_a_foreign_edit(given: Scene, traffic: str) -> None:
 def test_deletion(given: Scene) -> None:
     """With the rollout go its route and ConfigMap, in mid-canary too, and nothing stays in Terminating."""
     (shop,) = given.serving("gone", traffic=routed(given.namespace))
-    shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+    shop.ships("2.0.0", phases=[phase("half", 50, 600)])
     shop.is_counting()
 
     given.api.delete(shop.ref)
@@ -123,9 +125,9 @@ def test_deletion(given: Scene) -> None:
 def test_deletion_of_the_namespace(given: Scene) -> None:
     """A namespace is deleted with everything in it, even in mid-canary: nothing is recreated or blocks it."""
     (shop,) = given.serving("evicted", traffic=routed(given.namespace))
-    shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+    shop.ships("2.0.0", phases=[phase("half", 50, 600)])
     shop.is_counting()
 
-    given.stack.kubectl("delete", "namespace", given.namespace, "--timeout=40s")
+    given.stack.kubectl("delete", "namespace", given.namespace, "--timeout=100s")
 
     assert [given.witness.now(ref) for ref in (shop.ref, shop.route, shop.config)] == [None, None, None]

@@ -25,7 +25,7 @@ def freeze(scene: Scene, **spec: Any) -> Ref:  # noqa: ANN401 any value of JSON
 
 def test_a_canary_is_held_and_goes_on_when_the_freeze_is_deleted(given: Scene) -> None:
     """One second after its creation nothing goes forward; a release that comes then waits."""
-    ramp = [phase("ramp", 90, 20) | {"rampSeconds": 20}]
+    ramp = [phase("ramp", 90, 40) | {"rampSeconds": 40}]
     held, waiting = given.serving("held", "waiting", phases=[phase("half", 50, 5)])
     held.ships(SECOND, phases=ramp)
     held.is_counting(phase="ramp")

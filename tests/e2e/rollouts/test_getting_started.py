@@ -56,6 +56,6 @@ def test_the_page_works_as_it_is_written(
         status = stack.kubectl.get("aro/order-agent", f"--namespace={NAMESPACE}")["status"]
         return str(status.get("lastRollback", {}).get("from")) == "order-agent-1.1.0"
 
-    eventually(is_rolled_back, 60)
+    eventually(is_rolled_back)
     reader.play(HAPPENED)
     reader.play(AFTER)

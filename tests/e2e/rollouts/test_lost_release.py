@@ -9,7 +9,7 @@ def test_stable_release_deleted(given: Scene) -> None:
     """Its snapshot outlives it in the real garbage collector, and both ways back to it still work."""
     shops = given.serving("breaks", "reverted")
     for shop in shops:
-        shop.ships("2.0.0", phases=[phase("half", 50, 60)])
+        shop.ships("2.0.0", phases=[phase("half", 50, 600)])
         shop.is_counting()
     snapshots = [given.ref("ConfigMap", shop.status["stable"]["snapshot"]) for shop in shops]
 
@@ -29,7 +29,7 @@ def test_stable_release_deleted(given: Scene) -> None:
         shop.comes_to("RolledBack")
         assert shop.weights() == BACK
     assert [shop.status["lastRollback"]["trigger"] for shop in shops] == ["Breach", "SpecReverted"]
-    assert reverted.ready["status"] == "True"
+    reverted.until("Ready at what serves", lambda: reverted.ready.get("status") == "True")
     assert all(given.witness.now(snapshot) for snapshot in snapshots)
 
     breaks.asks_for(FIRST)

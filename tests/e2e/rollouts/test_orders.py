@@ -6,7 +6,7 @@ from tests.e2e.scene import Scene
 
 def test_taken_back_tried_again_and_taken_back_days_later(given: Scene) -> None:
     """The canary by one action, its second try by another, and by a third what was found healthy."""
-    (shop,) = given.serving("doubted", phases=[phase("half", 50, 60)])
+    (shop,) = given.serving("doubted", phases=[phase("half", 50, 600)])
     first, second = f"{shop.agent}-{FIRST}", f"{shop.agent}-2.0.0"
     shop.ships("2.0.0")
     shop.is_counting()

@@ -71,11 +71,12 @@ def test_switched_off_and_on_without_prometheus(given: Scene, front: Storefront)
     front.starts(CANARY)
     fallback = scenarios.load_release(CANARY)["spec"]["serving"]["service"]
     front.shop.asks_for(version_of(STABLE), fallback={"service": fallback})
+    front.shop.is_seen()
     patched = (front.shop.manifest["spec"]["traffic"].get("routePatch") or {}).get("name")
     route = given.ref("HTTPRoute", patched or AGENT)
 
     def spec() -> object:
-        return (given.witness.get(route) or {}).get("spec")
+        return (given.witness.now(route) or {}).get("spec")
 
     before = spec()
     with customers(given) as ledger, stopped(given.stack):

@@ -18,6 +18,7 @@ def test_at_rest_nothing_is_written(given: Scene) -> None:
         shop.comes_to("Healthy")
         shop.is_back()
         shop.until("told", partial(shows, shop, 100))
+        shop.until("its record is written", partial(is_recorded, shop))
     given.witness.wait_for_rest(3)
     before = writes(given)
 
@@ -29,6 +30,11 @@ def test_at_rest_nothing_is_written(given: Scene) -> None:
 def shows(shop: Shop, weight: int) -> bool:
     """Whether the status tells stable's weight."""
     return bool(shop.status["weights"]["stable"] == weight)
+
+
+def is_recorded(shop: Shop) -> bool:
+    """Whether nothing of its record is left in the status."""
+    return not shop.status["record"]["unwritten"]
 
 
 def writes(given: Scene) -> Counter[str]:

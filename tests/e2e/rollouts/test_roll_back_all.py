@@ -48,7 +48,7 @@ def test_nothing_in_progress_writes_nothing(given: Scene, account: Path) -> None
     shop.until("its record is written", lambda: not shop.status["record"]["unwritten"])
     before = given.api.get(shop.ref)["metadata"]["resourceVersion"]
 
-    done = run(account, ["roll-back-all", f"--namespace={given.namespace}"], seconds=60)
+    done = run(account, ["roll-back-all", f"--namespace={given.namespace}"])
 
     assert (done.returncode, done.stderr, done.stdout) == (
         0,
@@ -66,8 +66,8 @@ def test_without_an_operator_it_ends_in_time_and_says_what_to_do(
     operator.stop()
     try:
         command = ["roll-back-all", f"--namespace={given.namespace}", "--timeout=2"]
-        strict = run(account, command, seconds=60)
-        lenient = run(account, [*command, "--best-effort"], seconds=60)
+        strict = run(account, command)
+        lenient = run(account, [*command, "--best-effort"])
         assert shop.weights() == (50, 50)
     finally:
         operator.start()
@@ -89,7 +89,7 @@ def test_without_rights_it_is_one_sentence(given: Scene, stack: Stack) -> None:
     stack.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name})
     kubeconfig = stack.account_kubeconfig(given.namespace, "nobody")
 
-    done = run(kubeconfig, ["roll-back-all"], seconds=60)
+    done = run(kubeconfig, ["roll-back-all"])
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Failed to list AgentRollout in all namespaces: ")

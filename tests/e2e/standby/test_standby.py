@@ -58,6 +58,7 @@ def test_a_release_without_the_tool_serves_until_its_time_is_over(given: Scene) 
     shop.until("the standby serves", partial(serves, shop, SPARE))
     assert shop.answer(shop.act("SwitchOff"))[0] == "Done"
     shop.until("it is off", lambda: shop.weights() == (0, 0))
+    shop.until("it says so", lambda: shop.ready.get("reason") == "SwitchedOff")
     given.agents.call(given.namespace, STABLE, 0.0)
     off = shop.status["detour"]
     assert (off["cause"], "standby" in off) == ("SwitchOff", False)

@@ -189,15 +189,17 @@ class Workloads:
         return min((time for time in times if time > self.now), default=None)
 
     def _open(self) -> Iterator[tuple[StampedWorkload, Task]]:
-        """The workloads that may not be as they should be."""
+        """The workloads that may not be as they should be; the status may lag behind a scale-down."""
         if self.rollout.spec.workload is None or self.rollout.metadata.deletion_timestamp:
             return
         desired, starts, status = self.desired, names_of(self.starting), self.status
+        awaited = names_of(self.target)
         needed = names_of(status.stable, status.canary, self.starting, self.target)
         for entry in status.workloads:
             if entry.name in desired:
                 is_cold = entry.scaled_down_time is not None and (self.may_shrink or entry.name in needed)
-                if is_cold or (entry.name in starts and not self._is_warm(entry.name)):
+                is_new = entry.name in starts and not self._is_warm(entry.name)
+                if is_cold or is_new or entry.name in awaited:
                     yield entry, Task.UP
             elif self.may_shrink and self._will_end(entry) and self._due(entry) <= self.now:
                 yield entry, Task.DOWN if self._is_kept(entry) else Task.GONE
