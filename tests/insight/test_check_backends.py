@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agentrollouts.api.release import ServiceRef
+from agentrollouts.api.release import ServiceRef, Serving
 from agentrollouts.insight.check.lines import Found, Line, Mark, Seen
 from agentrollouts.insight.check.release import releases, services
 from testkit.builders.names import NEW, OLD, START, service_of
@@ -23,7 +23,7 @@ def test_no_service_is_looked_for_behind_a_pool() -> None:
         .build()
     )
     release = a_ready_release(NEW)
-    desired = release.replace(spec=release.spec.replace(serving={"service": POOL.to_json()})).to_json()
+    desired = release.replace(spec=release.spec.replace(serving=Serving(service=POOL))).to_json()
     seen = Seen(START, rollout.to_json(), kinds={"AgentRelease": Found({NEW: desired})})
 
     assert list(services(seen, rollout)) == [service_of(OLD)]

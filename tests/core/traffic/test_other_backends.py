@@ -12,8 +12,8 @@ from agentrollouts.api.people.action import ActionType
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.drill import DrillOutcome
 from agentrollouts.api.recovery.hooks import HookStatus, Moment
-from agentrollouts.api.release import ServiceRef
-from agentrollouts.core.effects import Manifest
+from agentrollouts.api.release import ServiceRef, Serving
+from agentrollouts.core.effects import Manifest, Patch
 from agentrollouts.core.recovery.hooks.input import variables
 from agentrollouts.core.rollout.decide import decide
 from agentrollouts.core.rollout.observation import Observation
@@ -23,7 +23,7 @@ from agentrollouts.core.rollout.snapshots.facts import Healthy
 from agentrollouts.core.rollout.standbys.choice import unfit
 from agentrollouts.core.traffic.backends import backends
 from agentrollouts.core.traffic.endpoints import is_ready, services
-from agentrollouts.core.traffic.manifests import HTTP_ROUTE, latch
+from agentrollouts.core.traffic.manifests import latch
 from agentrollouts.core.traffic.state import Routing
 from agentrollouts.core.workload.use import names_of
 from agentrollouts.simulation.cluster import after
@@ -211,7 +211,7 @@ def a_pool_world(failed: float = 0.02, traffic: dict[str, Any] | None = None) ->
     world.agents[NEW] = Behavior(failed=failed)
     for release in (OLD, NEW):
         made = world.releases[release]
-        serving = {"service": a_pool(service_of(release)).to_json()}
+        serving = Serving(service=a_pool(service_of(release)))
         world.releases[release] = made.replace(spec=made.spec.replace(serving=serving))
     world.ask_for(NEW)
     return world
@@ -266,11 +266,8 @@ def test_a_rule_of_someone_else_can_have_pools() -> None:
     builder = trying(traffic=BY_PATCH)
     stranger = a_backend(service_of(NEW), 0)
     route = their_rule(pool_ref(service_of(OLD), 100), pool_ref(service_of(NEW), 0), stranger)
-    [patch] = [
-        each
-        for each in Routing(seeing(builder, route)).state(builder.status).changes
-        if each.manifest["kind"] == HTTP_ROUTE
-    ]
+    changes = Routing(seeing(builder, route)).state(builder.status).changes
+    [patch] = [each for each in changes if isinstance(each, Patch)]
     refs = after(patch, route)["spec"]["rules"][1]["backendRefs"]
 
     assert refs == [pool_ref(service_of(OLD), 95), pool_ref(service_of(NEW), 5), stranger]
@@ -352,7 +349,7 @@ def test_two_releases_cannot_share_a_pool() -> None:
     """A route could not distinguish them."""
     builder = pooled(a_rollout(traffic=BY_ROUTE).serving(OLD)).asking_for(NEW)
     release = a_ready_release(NEW)
-    shared = release.replace(spec=release.spec.replace(serving={"service": OLD_POOL.to_json()}))
+    shared = release.replace(spec=release.spec.replace(serving=Serving(service=OLD_POOL)))
     status = decide(an_observation(builder, release=shared)).status
 
     assert status is not None

@@ -10,7 +10,9 @@ from tests.e2e.manifests import FIRST, a_release, phase, routed, service_of
 from tests.e2e.scene import BACK, HALF, SECOND, Scene, Shop, condition_of
 
 GROUP: Final = "inference.networking.k8s.io"
-GRACE: Final = 3
+LONG: Final = {"intervalSeconds": 1, "endpointGraceSeconds": 600}
+SHORT: Final = {"intervalSeconds": 1, "endpointGraceSeconds": 3}
+"""How long a canary may be without a backend: longer than any test, and then no longer."""
 
 
 def a_pool(namespace: str, name: str) -> Manifest:
@@ -82,12 +84,15 @@ def test_a_canary_between_pools_is_promoted_and_the_next_one_rolled_back(given: 
 
 def test_a_gateway_that_does_not_know_pools_stops_the_attempt(given: Scene) -> None:
     """It reports InvalidKind; the canary does not advance, the state says why, and the grace ends it."""
-    plan = {"gates": [], "analysis": {"intervalSeconds": 1, "endpointGraceSeconds": GRACE}}
+    phases = [phase("some", 20, 1), phase("half", 50, 600)]
     [shop] = given.serving("mixed", traffic=routed(given.namespace))
-    ships(shop, SECOND, phases=[phase("some", 20, 1), phase("half", 50, 600)], **plan)
+    ships(shop, SECOND, phases=phases, gates=[], analysis=LONG)
 
     message = given.says("AgentRollout", "mixed", "TrafficApplied", "RefsNotResolved")
     assert "InvalidKind" in message
+    shop.until("the loss is noted", lambda: shop.attempt.get("endpointsLostTime"))
+    assert shop.attempt["weight"] == 20
+    shop.asks_for(SECOND, analysis=SHORT)
     shop.is_rolled_back_for("NoReadyEndpoints")
     shop.comes_to("RolledBack")
     weights = {version.weights for version in given.witness.versions(shop.route)}
