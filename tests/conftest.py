@@ -42,6 +42,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     started = Stack(quiet=True)
     started.start()
     started.apply(parts.feature_flag_api())
+    started.apply(parts.inference_pool_api())
     yield started
     failed = bool(request.session.testsfailed)
     started.close(keep_logs=failed)

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[Command, str]] = {
     Command.REPORT: "cli.record.report:run_report",
     Command.ROLL_BACK_ALL: "cli.online.roll_back_all:run_roll_back_all",
     Command.SIMULATE: "cli.simulate:run_simulate",
+    Command.SNAPSHOT_NAME: "cli.release.snapshot_name:run_snapshot_name",
     Command.WHO_SERVED: "cli.online.who_served:run_who_served",
     Command.VERIFY_RECORD: "cli.record.verify:run_verify_record",
     Command.EXPORT_RECORD: "cli.record.export:run_export_record",

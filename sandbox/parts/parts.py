@@ -211,6 +211,11 @@ def feature_flag_api() -> Path:
     return Path(__file__).parent / "featureflags" / "crd.yaml"
 
 
+def inference_pool_api() -> Path:
+    """A stand-in for the CRD of the Gateway API Inference Extension; the file says why."""
+    return Path(__file__).parent / "inferencepools" / "crd.yaml"
+
+
 def monitoring_api() -> Path:
     """The folder that holds the Prometheus operator's CRDs that the chart uses.
 

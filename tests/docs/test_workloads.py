@@ -1,7 +1,11 @@
 """`docs/workloads.md`: its objects and its command beside what the operator does with them."""
 
 import json
+import shlex
+from pathlib import Path
+from typing import Final
 
+import pytest
 import yaml
 
 from agentrollouts.api.reasons import Reason
@@ -11,10 +15,12 @@ from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Problem
 from agentrollouts.core.workload.plan import Workloads
 from agentrollouts.core.workload.template import service_of, stamped, unfit
+from agentrollouts.main import main
 from testkit.builders.names import START
 from testkit.builders.releases import a_record
 from tests.docs.pages import blocks, page
 
+ROOT: Final = Path(__file__).parents[2]
 PAGE = page("workloads.md")
 OBJECTS = [manifest for text in blocks(PAGE, "yaml") for manifest in yaml.safe_load_all(text)]
 TEMPLATE, ROLLOUT, RELEASE = (
@@ -50,6 +56,18 @@ def test_the_template_can_be_copied_for_the_release() -> None:
         "agentrollouts.dev/release",
     )
     assert [word for word in added if word not in text or f"`{word}`" not in PAGE] == []
+
+
+def test_the_name_of_the_snapshot_is_the_one_on_the_page(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the command prints it for that file."""
+    [block] = [each for each in blocks(PAGE, "console") if "snapshot-name" in each]
+    command, _, expected = block.partition("\n")
+    monkeypatch.chdir(ROOT)
+
+    assert main(shlex.split(command.removeprefix("$ agentrollouts "))) == 0
+    assert capsys.readouterr().out == expected
 
 
 def test_the_command_is_the_one_that_the_condition_contains() -> None:

@@ -21,6 +21,7 @@ RESOURCES: Final = {
     "Service": Resource("v1", "services"),
     "ServiceAccount": Resource("v1", "serviceaccounts"),
     "Pod": Resource("v1", "pods"),
+    "InferencePool": Resource("inference.networking.k8s.io/v1", "inferencepools"),
     "ResourceQuota": Resource("v1", "resourcequotas"),
     "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
     "ClusterRole": Resource("rbac.authorization.k8s.io/v1", "clusterroles"),

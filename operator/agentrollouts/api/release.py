@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from agentrollouts.api.components import COMPONENTS, MAX_TOOLS, ComponentName, Components, ToolName
 from agentrollouts.api.model.base import (
+    DNS_SUBDOMAIN,
     ApiModel,
     Digest,
     DnsLabel,
@@ -54,20 +55,89 @@ class Source(ApiModel):
     """User name of the person or tool that made it. An approval by that user does not count."""
 
 
+def _none_for_service(kind: str | None) -> str | None:
+    """Absent and Service are the same, and have to compare as the same."""
+    return None if kind == "Service" else kind
+
+
 class ServiceRef(ApiModel):
-    """A Service in the same namespace."""
+    """A Service in the same namespace, or another backend that a route can have."""
 
     name: DnsLabel
     """Name of the Service."""
-    port: Annotated[int, Field(ge=1, le=65535)]
-    """Port of the Service, 1 to 65535."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port of the Service, 1 to 65535. Required for a Service, and absent for an InferencePool."""
+    kind: Annotated[
+        Annotated[str, Field(max_length=63, pattern=r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$")] | None,
+        AfterValidator(_none_for_service),
+    ] = None
+    """Kind of the backend: Service, or one that the gateway supports, such as InferencePool. The operator
+    does not read other kinds, so their endpoints are unknown. Defaults to Service."""
+    group: Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN)] | None = None
+    """API group of that kind, such as `inference.networking.k8s.io`. Required with a `kind` other than
+    Service."""
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a Service, so that its endpoints can be known."""
+        return self.kind is None
+
+    @property
+    def key(self) -> str:
+        """What distinguishes it from the other backends of a route; the name, for a Service."""
+        return backend_key(self.group, self.kind, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.kind or 'Service'} {self.name}"
+
+
+def backend_key(group: str | None, kind: str | None, name: str) -> str:
+    """The key of a backend with these fields of a `backendRef`."""
+    kind, group = kind or "Service", group or ""
+    return name if (kind, group) == ("Service", "") else f"{kind}.{group}/{name}"
+
+
+_OTHER_KIND = "has(self.service.kind) && self.service.kind != 'Service'"
+_PORT = cel(f"({_OTHER_KIND}) || has(self.service.port)", "`port` is required for a Service", "service.port")
+
+SERVICE_ONLY: Final = rules(
+    cel(
+        f"!({_OTHER_KIND}) && !has(self.service.group)",
+        "`service` must be a Service; only a release can have another `kind` of backend",
+        "service.kind",
+    ),
+    _PORT,
+)
+"""What holds for a model with a `service` that is a Service."""
 
 
 class Serving(ApiModel):
     """How requests reach the agents that run this release."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                f"!has(self.service.group) || ({_OTHER_KIND})",
+                "`group` goes with a `kind` other than Service; remove it, or add the `kind`",
+                "service.group",
+            ),
+            cel(
+                f"!({_OTHER_KIND}) || has(self.service.group)",
+                "`group` is required with that `kind`, such as inference.networking.k8s.io",
+                "service.group",
+            ),
+            _PORT,
+            cel(
+                "!has(self.service.kind) || self.service.kind != 'InferencePool' || !has(self.service.port)",
+                "`port` must be absent for an InferencePool, which names its ports itself",
+                "service.port",
+            ),
+        )
+    )
+
     service: ServiceRef
-    """Service that selects the pods of this release and of no other."""
+    """Service that selects the pods of this release and of no other; or such an InferencePool, if the rollout
+    splits traffic with a route whose gateway supports it."""
 
 
 class Requirement(ApiModel):

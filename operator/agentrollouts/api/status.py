@@ -64,13 +64,18 @@ class ReleaseRecord(ApiModel):
     digest: Digest
     """Identity of the behavior."""
     service: ServiceRef | None = None
-    """Service in front of its agents."""
+    """Service, or other backend, in front of its agents."""
     snapshot: ObjectName
     """Name of the ConfigMap that contains the bundle."""
     healthy_time: Time | None = None
     """Time at which it became healthy."""
     requires: Requirements = ()
     """Other agents that the release works with, and their versions."""
+
+    @property
+    def service_name(self) -> str | None:
+        """Name of its Service, whose endpoints can be known; None without one, or with another backend."""
+        return self.service.name if self.service and self.service.is_service else None
 
 
 class WeightsStatus(ApiModel):
@@ -114,7 +119,7 @@ class HistoryEntry(ApiModel):
     digest: Digest
     """Identity of the behavior."""
     service: ServiceRef | None = None
-    """Service in front of its agents."""
+    """Service, or other backend, in front of its agents."""
     snapshot: ObjectName
     """Name of the ConfigMap that contains the bundle."""
     outcome: Outcome

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from agentrollouts.api.model.base import ApiModel, DnsLabel, ObjectName
 from agentrollouts.api.model.marks import LIST_SET, cel, list_map, rules
-from agentrollouts.api.release import ServiceRef
+from agentrollouts.api.release import SERVICE_ONLY, ServiceRef
 
 
 class ParentKind(StrEnum):
@@ -238,6 +238,8 @@ class Traffic(ApiModel):
 
 class Fallback(ApiModel):
     """What answers instead of the agent while a detour sends its traffic elsewhere."""
+
+    model_config = ConfigDict(json_schema_extra=SERVICE_ONLY)
 
     service: ServiceRef
     """Service in the same namespace, such as a queue for people or a plain page. With `traffic.routePatch`,

@@ -16,7 +16,7 @@ from agentrollouts.cli.online.deps_arguments import add_deps
 from agentrollouts.cli.online.digest import add_who_served
 from agentrollouts.cli.record.arguments import EXPORT_RECORD_HELP, VERIFY_RECORD_HELP, add_records
 from agentrollouts.cli.record.report_arguments import add_report
-from agentrollouts.cli.release.arguments import add_derive
+from agentrollouts.cli.release.arguments import add_derive, add_snapshot_name
 
 
 class Command(StrEnum):
@@ -34,6 +34,7 @@ class Command(StrEnum):
     REPORT = "report"
     ROLL_BACK_ALL = "roll-back-all"
     SIMULATE = "simulate"
+    SNAPSHOT_NAME = "snapshot-name"
     WHO_SERVED = "who-served"
     VERIFY_RECORD = "verify-record"
     EXPORT_RECORD = "export-record"
@@ -110,6 +111,7 @@ def _add_described(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     add_who_served(commands)
     add_derive(commands)
+    add_snapshot_name(commands)
     add_deps(commands)
     add_evals(commands)
     add_lint(commands)

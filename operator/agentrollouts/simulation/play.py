@@ -140,8 +140,8 @@ def _serve_already(world: World, name: str) -> None:
         }
     )
     status = AgentRolloutStatus(stable=record, weights=WeightsStatus(stable=100, canary=0), history=(entry,))
-    if world.rollout.spec.workload and record.service and release.spec.serving is None:
-        made = StampedWorkload(name=record.service.name, release=name, digest=record.digest)
+    if world.rollout.spec.workload and record.service_name and release.spec.serving is None:
+        made = StampedWorkload(name=record.service_name, release=name, digest=record.digest)
         status = status.replace(workloads=(made,))
         world.stamp(record, release)
     world.rollout = world.rollout.replace(status=status)

@@ -56,6 +56,6 @@ class StandbyRelease(ApiModel):
     digest: Digest
     """Identity of the behavior."""
     service: ServiceRef | None = None
-    """Service in front of its agents."""
+    """Service, or other backend, in front of its agents."""
     snapshot: ObjectName
     """Name of the ConfigMap that contains the bundle."""

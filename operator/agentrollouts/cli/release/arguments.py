@@ -1,4 +1,4 @@
-"""The arguments of `agentrollouts derive`."""
+"""The arguments of `agentrollouts derive` and `agentrollouts snapshot-name`."""
 
 import argparse
 import re
@@ -7,6 +7,7 @@ from typing import Final
 from agentrollouts.api.model.base import DNS_SUBDOMAIN
 
 DERIVE: Final = "derive"
+SNAPSHOT_NAME: Final = "snapshot-name"
 _NAME_LENGTH: Final = 63
 """Of a release, as its name is the value of a label."""
 
@@ -20,6 +21,35 @@ BASE is printed to standard error.
 Releases are read from the cluster, or with --file from files. Of a release that was deleted, the snapshot is
 enough. Nothing is written: apply what is printed. The exit code is 0, 1 if the cluster cannot be read, and 2
 if the command was used wrongly, if the tools do not fit the prompt, or if nothing would change."""
+
+SNAPSHOT_NAME_HELP: Final = """\
+Print the name of the ConfigMap that the operator will make of each AgentRelease in files, one on each line,
+for a Deployment that mounts it. The name is of the content, so no cluster is needed:
+
+  agentrollouts snapshot-name -f release.yaml
+
+Content is inline, an artifact, or in a ConfigMap that is in the files too. That ConfigMap must have the same
+content in the cluster. The exit code is 0, or 2 if a file cannot be used, or if a name cannot be known."""
+
+
+def add_snapshot_name(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        SNAPSHOT_NAME,
+        help="print the name of the ConfigMap that a release will have",
+        description=SNAPSHOT_NAME_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-f", "--file", action="append", required=True, metavar="FILE", help="YAML file or -; can be repeated"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="form of the output: names, or a list of release, name and digest (default: text)",
+    )
 
 
 def add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

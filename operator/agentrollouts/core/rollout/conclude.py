@@ -265,7 +265,7 @@ def _workloads(s: Situation, move: moves.Move) -> Workloads:
 def _recalled(s: Situation, move: moves.Move) -> ReleaseRecord | None:
     """The release that an earlier rollout has left as stable, if that rollout made its agents."""
     stable = move.stable if isinstance(move, moves.Recall) else None
-    is_ours = stable and stable.service and stable.service.name == workload_name(stable.release)
+    is_ours = stable and stable.service_name == workload_name(stable.release)
     return stable if is_ours and s.spec.workload else None
 
 

@@ -15,7 +15,7 @@ from agentrollouts.core.rollout.neighbors.rivals import rival
 from agentrollouts.core.rollout.situation import Situation, sentences
 from agentrollouts.core.rollout.standbys import choice as standbys
 from agentrollouts.core.states import is_pending, is_progressing
-from agentrollouts.core.traffic.endpoints import is_ready
+from agentrollouts.core.traffic.endpoints import is_ready, service_names
 
 
 def switched_off(s: Situation) -> moves.Move | None:
@@ -136,14 +136,12 @@ def _waits(s: Situation, record: ReleaseRecord) -> str:
     if record.snapshot not in s.obs.snapshots:
         return f"ConfigMap {record.snapshot} with its bundle has not been seen"
     if s.spec.traffic.by_route and is_ready(s.obs, record) is False:
-        service = record.service.name if record.service else ""
-        return f"Service {service} of {record.release} has no ready endpoint"
+        return f"{record.service} of {record.release} has no ready endpoint"
     return ""
 
 
 def unread(s: Situation) -> frozenset[str]:
     """The Services whose endpoints decide whether a SwitchOn takes effect, and that have not been read."""
     fix = fix_of(s)
-    service = fix.service if isinstance(fix, ReleaseRecord) else None
-    needed = {service.name} if service and s.spec.traffic.by_route else set()
+    needed = service_names([fix]) if isinstance(fix, ReleaseRecord) and s.spec.traffic.by_route else set()
     return (s.requests.unread | needed) - s.obs.endpoints.keys()

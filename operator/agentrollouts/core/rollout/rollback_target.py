@@ -11,7 +11,7 @@ from agentrollouts.core.history import earlier_healthy, has_failed_drill, is_tru
 from agentrollouts.core.recovery.group.requirements import misfit
 from agentrollouts.core.rollout.desired import missing_service
 from agentrollouts.core.rollout.situation import Situation
-from agentrollouts.core.traffic.endpoints import is_ready
+from agentrollouts.core.traffic.endpoints import is_ready, service_names
 
 
 def candidates(s: Situation) -> tuple[ReleaseRecord, ...]:
@@ -64,7 +64,7 @@ def begun_target(s: Situation) -> ReleaseRecord | None:
     Endpoints do not matter here: what was written is finished, and never moved on to a third release.
     """
     targets, shown = candidates(s), s.routing.target()
-    begun = (record for record in targets if record.service and record.service.name == shown)
+    begun = (record for record in targets if record.service and record.service.key == shown)
     return next(begun, None) or find_target(s, forced=True)
 
 
@@ -80,5 +80,4 @@ def unasked(s: Situation) -> frozenset[str]:
     """Services of candidates whose endpoints have not been read yet."""
     if not s.spec.traffic.by_route:
         return frozenset()
-    named = (record.service.name for record in candidates(s) if record.service)
-    return frozenset(name for name in named if name not in s.obs.endpoints)
+    return service_names(candidates(s)) - s.obs.endpoints.keys()

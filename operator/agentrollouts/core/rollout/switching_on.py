@@ -20,7 +20,7 @@ def switched_on(obs: Observation, requests: Requests) -> Requests:
         return requests
     left = ended(status, order.spec.requested_by, obs.now)
     routed = _served(left) if obs.rollout.spec.traffic.by_route else ()
-    services = {record.service.name: record.release for record in routed if record.service}
+    services = {record.service_name: record.release for record in routed if record.service_name}
     if unread := services.keys() - obs.endpoints.keys():
         return replace(requests, unread=frozenset(unread))
     deserted = [name for name in services if obs.endpoints[name] is False]

@@ -1,17 +1,29 @@
-"""The backends of any route, ours or not: to which Services it sends requests."""
+"""The backends of any route, ours or not: to what it sends requests."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agentrollouts.api.release import backend_key
 from agentrollouts.core.effects import Manifest
 
 Backend = tuple[str, int]
-"""Name of the Service, and weight; one that names no weight has 1 (Gateway API, HTTPBackendRef)."""
+"""Its key, which is the name of a Service, and weight; one that names no weight has 1 (Gateway API,
+HTTPBackendRef)."""
+
+
+def key_of_ref(ref: Mapping[str, Any]) -> str:
+    """The key of a `backendRef`."""
+    return backend_key(ref.get("group"), ref.get("kind"), str(ref.get("name")))
+
+
+def name_of(key: str) -> str:
+    """The name of a backend, of whatever kind."""
+    return key.rpartition("/")[2]
 
 
 def backends_of_rule(rule: Mapping[str, Any]) -> Iterator[Backend]:
     """Those of one rule."""
-    return ((str(ref.get("name")), ref.get("weight", 1)) for ref in rule.get("backendRefs") or ())
+    return ((key_of_ref(ref), ref.get("weight", 1)) for ref in rule.get("backendRefs") or ())
 
 
 def rules_of(route: Manifest) -> Iterator[Mapping[str, Any]]:
@@ -26,5 +38,5 @@ def backends(route: Manifest) -> Iterator[Backend]:
 
 
 def weighted(routes: Iterable[Manifest]) -> frozenset[str]:
-    """Names of the Services to which routes send requests."""
+    """The backends to which routes send requests; Services by their names."""
     return frozenset(name for route in routes for name, weight in backends(route) if weight)

@@ -35,8 +35,8 @@ def unmarked(cohorts: Iterable[Cohort]) -> Mapping[str, Any]:
 
 
 def backend(service: ServiceRef, weight: int) -> dict[str, Any]:
-    """A Service as a backend of a rule."""
-    return {"group": "", "kind": "Service", "weight": weight} | service.model_dump(by_alias=True)
+    """A Service, or whatever else serves a release, as a backend of a rule."""
+    return {"group": "", "kind": "Service", "weight": weight} | service.to_json()
 
 
 def _server(gets: Gets, split: Split) -> ReleaseRecord | None:

@@ -4,7 +4,7 @@ Three answers are possible: True, False (proved by the API server), and None. Wh
 back, and never ends what was proved.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from agentrollouts.api.rollout import AgentRolloutSpec
@@ -29,17 +29,31 @@ def services(spec: AgentRolloutSpec, status: AgentRolloutStatus) -> frozenset[st
     """The Services whose endpoints decide; none at rest, and none during a rollback."""
     standby = on_standby(status) if spec.traffic.by_route else None
     records = (status.stable, status.canary) if splits(spec, status) else ()
-    return frozenset(record.service.name for record in (standby, *records) if record and record.service)
+    return service_names((standby, *records))
+
+
+def service_names(records: Iterable[ReleaseRecord | None]) -> frozenset[str]:
+    """The Services of these releases; nothing is known of the endpoints of another kind of backend."""
+    names = (record.service_name for record in records if record)
+    return frozenset(name for name in names if name is not None)
 
 
 def is_ready(obs: Observed, record: ReleaseRecord | None) -> bool | None:
     """Whether a release has a ready endpoint; None if it has no Service, or if that is unknown."""
-    return obs.endpoints.get(record.service.name) if record and record.service else None
+    name = record.service_name if record else None
+    return None if name is None else obs.endpoints.get(name)
 
 
 def canary_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:
-    """Whether the canary can answer requests: it has a ready endpoint, and gateways find its Service."""
-    return False if next(unresolved(obs, status, report), None) else is_ready(obs, status.canary)
+    """Whether the canary can answer requests: it has a ready endpoint, and gateways find its Service.
+
+    Without a Service, that gateways find its backend is all that can be known.
+    """
+    if next(unresolved(obs, status, report), None):
+        return False
+    if status.canary and status.canary.service and status.canary.service_name is None:
+        return True if report.problem is None else None
+    return is_ready(obs, status.canary)
 
 
 def stable_answers(obs: Observed, status: AgentRolloutStatus, report: gateways.Report) -> bool | None:

@@ -16,7 +16,7 @@ from agentrollouts.api.status import AgentRolloutStatus
 from agentrollouts.api.traffic import OwnRoute, RoutePatch
 from agentrollouts.core.conditions import TRAFFIC_APPLIED, find_condition
 from agentrollouts.core.effects import Manifest, Problem
-from agentrollouts.core.traffic.backends import backends_of_rule
+from agentrollouts.core.traffic.backends import backends_of_rule, name_of
 from agentrollouts.core.traffic.manifests import HTTP_ROUTE, ROUTE_API, ROUTES, Objects, own_route
 from agentrollouts.core.traffic.observed import Observed
 
@@ -133,8 +133,8 @@ def _is_elsewhere(route: Manifest, route_spec: OwnRoute | RoutePatch, text: str)
     """
     rules = (route.get("spec") or {}).get("rules") or ()
     own = [rule for rule in rules if isinstance(route_spec, OwnRoute) or rule.get("name") == route_spec.rule]
-    shares = {name for rule in own for name, weight in backends_of_rule(rule) if weight}
-    others = {name for rule in rules for name, _ in backends_of_rule(rule)} - shares
+    shares = {name_of(key) for rule in own for key, weight in backends_of_rule(rule) if weight}
+    others = {name_of(key) for rule in rules for key, _ in backends_of_rule(rule)} - shares
     return any(names(text, name) for name in others) and not any(names(text, name) for name in shares)
 
 

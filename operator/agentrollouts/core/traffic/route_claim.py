@@ -18,6 +18,7 @@ from agentrollouts.api.names import GROUP
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.status import ReleaseRecord
 from agentrollouts.core.effects import Manifest, Patch, Problem
+from agentrollouts.core.traffic.backends import key_of_ref
 from agentrollouts.core.traffic.latch import UNTOLD, Latch, trigger_of
 from agentrollouts.core.traffic.weights import FULL, share_of
 
@@ -36,9 +37,9 @@ class Claim(ApiModel):
     rule: str
     """Name of the rule."""
     stable: str | None = None
-    """Service that gets everything once the rollout is gone."""
+    """Key of the backend that gets everything once the rollout is gone."""
     services: tuple[str, ...] = ()
-    """All Services whose weights were set."""
+    """Keys of all backends whose weights were set."""
     rolled_back: int | None = None
     """The latch: the attempt that was rolled back."""
     trigger: str | None = None
@@ -67,7 +68,7 @@ class Rule:
     route: str
     """Name of its route."""
     services: tuple[str | None, ...]
-    """The Service of each backend; None for a backend that is not a Service in the namespace of the route."""
+    """The key of each backend; None for a backend that is not in the namespace of the route."""
     refs: Sequence[Manifest]
     is_sticky: bool = False
     """Whether it keeps users on the backend that they got first."""
@@ -103,9 +104,7 @@ def rule_of(route: Manifest, name: str) -> Rule | Problem:
 
 
 def _service(ref: Manifest, namespace: str | None) -> str | None:
-    is_local = ref.get("namespace") in {None, namespace}
-    is_service = (ref.get("group") or "", ref.get("kind", "Service")) == ("", "Service")
-    return str(ref.get("name")) if is_local and is_service else None
+    return key_of_ref(ref) if ref.get("namespace") in {None, namespace} else None
 
 
 def claim_of(route: Manifest | None, rollout: str) -> Claim | None:

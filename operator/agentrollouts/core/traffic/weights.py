@@ -72,13 +72,13 @@ def share_of(record: ReleaseRecord, weights: Iterable[tuple[str | None, int]]) -
 
     Args:
         record: The release.
-        weights: The backends, each as its Service and its weight.
+        weights: The backends, each as its key and its weight.
     """
     backends = tuple(weights)
     total = sum(weight for _, weight in backends)
     if record.service is None or not total:
         return None
-    return -(-FULL * sum(weight for name, weight in backends if name == record.service.name) // total)
+    return -(-FULL * sum(weight for key, weight in backends if key == record.service.key) // total)
 
 
 def is_shown_back(status: AgentRolloutStatus, share: Callable[[ReleaseRecord], int | None]) -> bool:
@@ -106,7 +106,7 @@ class Split:
         return (self.status.stable, self.weights.stable), (self.status.canary, self.weights.canary)
 
     def backends(self, spec: AgentRolloutSpec) -> tuple[tuple[ServiceRef, int], ...]:
-        """Each Service of the route with its weight; in a detour, the fallback has its share.
+        """Each backend of the route with its weight; in a detour, the fallback has its share.
 
         If nothing is left for the releases, and there is a fallback, it is the only one.
         """

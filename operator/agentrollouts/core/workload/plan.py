@@ -85,7 +85,7 @@ class Workloads:
         standbys = {each.release_ref.name for each in self.rollout.spec.standby}
         ready = frozenset(entry.name for entry in self.status.workloads if entry.release in standbys)
         active = self.status.detour.standby if self.status.detour else None
-        if active and active.service:
+        if active and active.service and active.service.is_service:
             ready |= {active.service.name}
         return ready | names_of(self.status.stable, self.status.canary, *(entry.record for entry in past))
 
@@ -144,10 +144,10 @@ class Workloads:
             return self.status.workloads
         entries = [entry for listed in self._listed() if (entry := self._as_seen(listed))]
         for record, time in ((self.starting, None), (recalled, self.now)):
-            if record and record.service and record.service.name not in {entry.name for entry in entries}:
+            if record and record.service_name and record.service_name not in {e.name for e in entries}:
                 entries.append(
                     StampedWorkload(
-                        name=record.service.name,
+                        name=record.service_name,
                         release=record.release,
                         digest=record.digest,
                         scaled_down_time=time,

@@ -155,7 +155,7 @@ def stamped(
 
 def stamped_service(rollout: AgentRollout, record: ReleaseRecord) -> Manifest:
     """The Service of a release, which selects its pods and no others."""
-    port = record.service.port if record.service else 0
+    port = (record.service and record.service.port) or 0
     return {
         "apiVersion": "v1",
         "kind": SERVICE,

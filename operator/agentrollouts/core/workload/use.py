@@ -7,7 +7,7 @@ from agentrollouts.api.status import AgentRolloutStatus, Outcome, ReleaseRecord
 
 def names_of(*records: ReleaseRecord | None) -> frozenset[str]:
     """Names of the Services of releases, which are those of their Deployments."""
-    return frozenset(record.service.name for record in records if record and record.service)
+    return frozenset(record.service_name for record in records if record and record.service_name)
 
 
 def left_time(status: AgentRolloutStatus, release: str) -> datetime | None:

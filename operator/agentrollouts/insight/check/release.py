@@ -24,6 +24,7 @@ def releases(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:
     yield from _desired(seen, rollout)
     for name in services(seen, rollout):
         yield from _service(seen, name)
+    yield from _unwatched(rollout)
 
 
 def _is_read(rollout: AgentRollout) -> Line:
@@ -56,10 +57,19 @@ def services(seen: Seen, rollout: AgentRollout) -> Iterator[str]:
     if not rollout.spec.traffic.by_route:
         return
     desired = seen.kinds.get("AgentRelease", Found()).objects.get(rollout.spec.release_ref.name) or {}
-    own = (((desired.get("spec") or {}).get("serving") or {}).get("service") or {}).get("name")
+    front = ((desired.get("spec") or {}).get("serving") or {}).get("service") or {}
+    own = front.get("name") if front.get("kind", "Service") == "Service" else None
     records = (rollout.status.canary, rollout.status.stable)
-    known = [each.service.name for each in records if each and each.service]
-    yield from dict.fromkeys([*([own] if own else []), *known])
+    known = [each.service_name for each in records if each]
+    yield from dict.fromkeys(name for name in (own, *known) if name)
+
+
+def _unwatched(rollout: AgentRollout) -> Iterator[Line]:
+    """Releases behind another kind of backend; what the gateway says about it is said of the route."""
+    for each in (rollout.status.canary, rollout.status.stable):
+        if rollout.spec.traffic.by_route and each and each.service and not each.service.is_service:
+            sentence = f"{each.service} of {each.release} is not a Service, so its endpoints are not read"
+            yield Line(Mark.UNKNOWN, sentence)
 
 
 def _desired(seen: Seen, rollout: AgentRollout) -> Iterator[Line]:

@@ -131,9 +131,9 @@ class RolloutObserver:
         )
         obs = replace(obs, same_door=self._same_door(obs))
         starting = about_to_start(obs)
-        if starting is None or starting.service is None:
+        if starting is None or starting.service_name is None:
             return obs
-        return replace(obs, endpoints_ready=await self._has_ready_endpoint(namespace, starting.service.name))
+        return replace(obs, endpoints_ready=await self._has_ready_endpoint(namespace, starting.service_name))
 
     async def with_reads(
         self, obs: Observation, services: frozenset[str], unread: frozenset[Key] = frozenset()

@@ -125,8 +125,8 @@ def _release(record: ReleaseRecord) -> dict[str, Any]:
 
 
 def _url(rollout: AgentRollout, record: ReleaseRecord | None) -> str | None:
-    """The address of a release inside the cluster, not through the gateway."""
-    if record is None or record.service is None:
+    """The address of a release inside the cluster, not through the gateway; None if it has no Service."""
+    if record is None or record.service is None or not record.service.is_service:
         return None
     service = record.service
     return f"http://{service.name}.{rollout.metadata.namespace}.svc:{service.port}"

@@ -59,5 +59,5 @@ def _absence(s: Situation) -> str:
 
 
 def _service(record: ReleaseRecord | None) -> str:
-    service = record.service.name if record and record.service else "none"
-    return f"Service {service} of {record.release if record else 'no release'}"
+    service = record.service if record and record.service else "Service none"
+    return f"{service} of {record.release if record else 'no release'}"

@@ -203,7 +203,7 @@ def _deserted_targets(s: Situation) -> moves.Rest | None:
     if stable is None or attempt is None or not is_due or not targets or find_target(s):
         return None
     cause = f"though {why}" if why else "as requested"
-    services = ", ".join(f"Service {r.service.name} of {r.release}" for r in targets if r.service)
+    services = ", ".join(f"{r.service} of {r.release}" for r in targets if r.service)
     verb = "has" if len(targets) == 1 else "each have"
     cure = "its pods are being started; wait" if is_managed(s, targets[0]) else "start its agents"
     return moves.Rest(

@@ -12,11 +12,11 @@ from agentrollouts.core.workload.plan import Workloads
 
 def is_managed(s: Situation, record: ReleaseRecord) -> bool:
     """Whether the operator makes the agents of a release: it has no Service of its own."""
-    if s.spec.workload is None or record.service is None:
+    if s.spec.workload is None or record.service_name is None:
         return False
     release = s.obs.release
     is_named = release is not None and release.metadata.name == record.release
-    is_listed = any(entry.name == record.service.name for entry in s.status.workloads)
+    is_listed = any(entry.name == record.service_name for entry in s.status.workloads)
     return is_listed or (is_named and release is not None and release.spec.serving is None)
 
 

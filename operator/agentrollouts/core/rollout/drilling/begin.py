@@ -28,7 +28,7 @@ from agentrollouts.core.rollout.rollback_target import find_target
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.standbys import choice as standbys
 from agentrollouts.core.states import is_under_way
-from agentrollouts.core.traffic.endpoints import is_ready
+from agentrollouts.core.traffic.endpoints import is_ready, service_names
 
 Obstacle = Callable[[Situation], str | None]
 """What keeps a drill from beginning, in a sentence; None if nothing."""
@@ -46,7 +46,8 @@ def begins(s: Situation) -> moves.Move | None:
     if without := _unserved(s, record):
         if order:
             return None  # the answer to the action says it
-        outcome = DrillOutcome.SKIPPED if is_managed(s, record) else DrillOutcome.FAILED
+        proves_nothing = is_managed(s, record) or (s.spec.traffic.by_route and not record.service_name)
+        outcome = DrillOutcome.SKIPPED if proves_nothing else DrillOutcome.FAILED
         return moves.SkipDrill(record, outcome, without, by)
     plan = plan_of(s.spec)
     return moves.BeginDrill(record, plan.weight, plan.duration_seconds, by)
@@ -97,8 +98,7 @@ def unsure_of(s: Situation) -> frozenset[str]:
     is_near = s.requests.drill is not None or is_due(s.spec, s.status, s.now)
     if not is_near or not s.spec.traffic.by_route or obstacle(s):
         return frozenset()
-    named = (record.service.name for record in drillable(s) if record.service)
-    return frozenset(name for name in named if name not in s.obs.endpoints)
+    return service_names(drillable(s)) - s.obs.endpoints.keys()
 
 
 def wake_time(s: Situation, due: datetime | None) -> datetime | None:
@@ -185,7 +185,9 @@ def _unserved(s: Situation, record: ReleaseRecord) -> str | None:
     stable = s.status.stable
     if stable and stable.service == record.service:
         return f"it names the same Service as {stable.release}, so a route cannot tell them apart"
+    if not record.service.is_service:
+        return f"{record.service} of {record.release} is not a Service, so its endpoints are unknown"
     if is_ready(s.obs, record) is True:
         return None
     cause = "; the operator keeps no pods of it" if is_managed(s, record) else "; start its agents"
-    return f"Service {record.service.name} of {record.release} has no ready endpoint{cause}"
+    return f"{record.service} of {record.release} has no ready endpoint{cause}"

@@ -211,7 +211,7 @@ def _healthy(status: AgentRolloutStatus, agent: str, digest: str) -> Mapping[str
         "release": record.release,
         "time": _text(max(moments)),
         "version": record.version,
-        **({"service": {"name": service.name, "port": service.port}} if service else {}),
+        **({"service": service.to_json()} if service else {}),
         **({"requires": [each.to_json() for each in record.requires]} if record.requires else {}),
     }
 

@@ -95,6 +95,8 @@ def _obstacles(s: Situation, record: ReleaseRecord) -> Iterator[str]:
         yield f"ConfigMap {record.snapshot} with the bundle of {name} is gone; apply its AgentRelease again"
     if problem := missing_service(s.spec, record):
         yield problem.message
+    elif s.spec.traffic.by_route and record.service and not record.service.is_service:
+        yield f"{record.service} of {name} is not a Service, so its endpoints are unknown; name another"
     elif not _has_pods(s, record):
         yield f"the operator has made no Deployment for {name}; give it `serving`, or ship it once"
     if problem := s.routing.obstacle((record,), is_return=True):
@@ -106,7 +108,7 @@ def _has_pods(s: Situation, record: ReleaseRecord) -> bool:
     release = s.obs.standbys.get(record.release)
     is_own = s.spec.workload is None or (release is not None and release.spec.serving is not None)
     made = {entry.name for entry in s.status.workloads}
-    return is_own or (record.service is not None and record.service.name in made)
+    return is_own or record.service_name in made
 
 
 def _unproven(s: Situation, record: ReleaseRecord) -> str | None:

@@ -17,7 +17,7 @@ from agentrollouts.core.containment.detour import ALL, ended, id_at, on_standby
 from agentrollouts.core.rollout.desired import standby_release
 from agentrollouts.core.rollout.situation import Situation
 from agentrollouts.core.rollout.standbys.choice import find, fit
-from agentrollouts.core.traffic.endpoints import is_ready
+from agentrollouts.core.traffic.endpoints import is_ready, service_names
 from agentrollouts.core.traffic.weights import desired_split
 
 REMEMBERED: Final = timedelta(days=1)
@@ -60,8 +60,7 @@ def unsure_of(s: Situation) -> frozenset[str]:
     """Services whose endpoints decide who serves now, and that have not been read."""
     if not s.spec.traffic.by_route:
         return frozenset()
-    services = (record.service.name for record in _in_question(s) if record.service)
-    return frozenset(name for name in services if name not in s.obs.endpoints)
+    return service_names(_in_question(s)) - s.obs.endpoints.keys()
 
 
 def wake_time(s: Situation, status: AgentRolloutStatus) -> datetime | None:
@@ -151,4 +150,4 @@ def _is_last_resort(s: Situation) -> bool:
 
 
 def _service(record: ReleaseRecord) -> str:
-    return f"Service {record.service.name}" if record.service else "the Service"
+    return str(record.service or "the Service")

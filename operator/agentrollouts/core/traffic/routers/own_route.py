@@ -98,7 +98,7 @@ class OwnRouteRouter(OwnedRouter, Generic[Spec]):
         return known[-1] if 0 < known[-1] < FULL else in_buckets or max(known)
 
     def target(self) -> str | None:
-        """The only Service with a weight in the route that splits the requests."""
+        """The only backend with a weight in the route that splits the requests."""
         route = route_of(self.obs.rollout, self.obs.traffic) or {}
         shared = {name for name, weight in backends(route) if weight}
         return shared.pop() if len(shared) == 1 else None

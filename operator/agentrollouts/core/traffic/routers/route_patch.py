@@ -12,6 +12,7 @@ from typing import Any, Final
 from agentrollouts.api.names import API_VERSION, FIELD_MANAGER, LABEL_MANAGED_BY
 from agentrollouts.api.reasons import Reason
 from agentrollouts.api.recovery.detour import Detour
+from agentrollouts.api.release import ServiceRef
 from agentrollouts.api.rollout import AgentRollout
 from agentrollouts.api.status import AgentRolloutStatus, ReleaseRecord
 from agentrollouts.api.traffic import RoutePatch
@@ -92,7 +93,7 @@ class RoutePatchRouter(Router):
     def indivisible(self) -> str | None:
         """The fallback is not a backend of the rule."""
         fallback, rule = self.obs.rollout.spec.fallback, self._rule
-        if fallback is None or not isinstance(rule, Rule) or fallback.service.name in rule.services:
+        if fallback is None or not isinstance(rule, Rule) or fallback.service.key in rule.services:
             return None
         return (
             f"{rule} has no backend for the fallback, Service {fallback.service.name}; add it with weight 0"
@@ -103,7 +104,7 @@ class RoutePatchRouter(Router):
         return self._rule.share(record) if isinstance(self._rule, Rule) else None
 
     def target(self) -> str | None:
-        """The Service of stable, as the claim names it."""
+        """The backend of stable, as the claim names it."""
         route = route_of(self.obs.rollout, self.obs.traffic)
         claim = self._claims[route["metadata"]["name"]] if route else None
         return claim.stable if claim else None
@@ -180,14 +181,14 @@ class RoutePatchRouter(Router):
 
     @cached_property
     def _ours(self) -> frozenset[str]:
-        """The fallback, and the Services of our releases: recorded, set before, or desired now."""
+        """The fallback, and the backends of our releases: recorded, set before, or desired now."""
         status, spec, release = self.obs.status, self.obs.rollout.spec, self.obs.release
         records = (status.stable, status.canary, *status.history)
-        names = {record.service.name for record in records if record and record.service}
+        names = {record.service.key for record in records if record and record.service}
         if release and release.spec.serving and release.spec.agent == spec.agent:
-            names.add(release.spec.serving.service.name)
+            names.add(release.spec.serving.service.key)
         if spec.fallback:
-            names.add(spec.fallback.service.name)
+            names.add(spec.fallback.service.key)
         claim = self._claims.get(self._desired.name) if self._desired else None
         return frozenset(names | set(claim.services if claim else ()))
 
@@ -203,7 +204,7 @@ class RoutePatchRouter(Router):
             return ()  # without a Service there is nothing to send its share to
         shares = dict.fromkeys(self._ours, 0)
         for backend, weight in reversed(split.backends(self.obs.rollout.spec)):
-            shares[backend.name] = weight
+            shares[backend.key] = weight
         services = sorted({service for service in rule.services if service and service in shares})
         metadata, before = self.obs.rollout.metadata, self._claims[rule.route]
         claim = _claim(metadata.uid, split.status, rule.name, services)
@@ -234,17 +235,30 @@ def _twice(rule: Rule, ours: AbstractSet[str]) -> Problem | None:
     twice = next((service for service in named if named.count(service) > 1), None)
     if twice is None:
         return None
-    return _surprise(f"{rule} lists Service {twice} twice; keep one backend")
+    return _surprise(f"{rule} lists {_titled(twice)} twice; keep one backend")
 
 
 def _missing(rule: Rule, records: Iterable[ReleaseRecord | None]) -> Problem | None:
     for record in records:
-        if record and record.service and record.service.name not in rule.services:
-            example = f"{{name: {record.service.name}, port: {record.service.port}, weight: 0}}"
+        if record and record.service and record.service.key not in rule.services:
+            example = _example(record.service)
             return _surprise(
                 f"{rule} has no backend for release {record.release}; add {example} to its backendRefs"
             )
     return None
+
+
+def _example(service: ServiceRef) -> str:
+    """A backend as it is written in a route."""
+    fields = service.to_json() | {"weight": 0}
+    order = ("group", "kind", "name", "port", "weight")
+    return "{" + ", ".join(f"{name}: {fields[name]}" for name in order if name in fields) + "}"
+
+
+def _titled(key: str) -> str:
+    """A key in a sentence: kind and name."""
+    kind, _, name = key.rpartition("/")
+    return f"{kind.partition('.')[0] or 'Service'} {name}"
 
 
 def _stranger(rule: Rule, ours: AbstractSet[str]) -> Problem | None:
@@ -268,7 +282,7 @@ def _claim(uid: str, status: AgentRolloutStatus, rule: str, services: Iterable[s
     return Claim(
         uid=uid,
         rule=rule,
-        stable=status.stable.service.name if status.stable and status.stable.service else None,
+        stable=status.stable.service.key if status.stable and status.stable.service else None,
         services=tuple(services),
         rolled_back=latch.number if latch else None,
         trigger=latch.trigger if latch else None,

@@ -79,7 +79,7 @@ class Router(Protocol):
         return None
 
     def target(self) -> str | None:
-        """The Service that a rollback has given all traffic; None if that cannot be seen."""
+        """Key of the backend that a rollback has given all traffic; None if that cannot be seen."""
         return None
 
     @classmethod
