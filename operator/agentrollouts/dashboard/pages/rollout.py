@@ -46,13 +46,13 @@ class Requested:
 
 
 def rollout_page(
-    view: View, reader: Reader, *, chart: Markup | None, requested: Requested | None, problem: str, query: str
+    view: View, reader: Reader, *, chart: Content, requested: Requested | None, problem: Content, query: str
 ) -> str:
     """The page; what a person needs at once stands above everything else."""
     where = address(view)
     return frame(
         f"{view.namespace}/{view.name}",
-        [("Rollouts", "/"), (view.namespace, None), (view.name, None)],
+        [("Rollouts", "/"), (view.namespace, f"/{quote(view.namespace, safe='')}"), (view.name, None)],
         _headline(view),
         element("div", _running(view), _next(view), class_="columns"),
         _form(view, reader, where),
