@@ -12,7 +12,9 @@ from aiohttp import web
 
 from agentrollouts.dashboard.acting import WrongFormError, create, request_of
 from agentrollouts.dashboard.api import ApiError
+from agentrollouts.dashboard.comparing import compared
 from agentrollouts.dashboard.markup import Markup
+from agentrollouts.dashboard.pages.difference import difference
 from agentrollouts.dashboard.pages.frame import unanswered
 from agentrollouts.dashboard.pages.listing import listing
 from agentrollouts.dashboard.pages.rollout import Reader, rollout_page
@@ -42,7 +44,7 @@ class Pages:
     def routes(self) -> list[web.RouteDef]:
         """Where each is. No name of a namespace contains a dot."""
         namespace, name = "{namespace:[a-z0-9][-a-z0-9]*}", "{name:[a-z0-9][-a-z0-9.]*}"
-        rollout = f"/{namespace}/{name}"
+        rollout, release = f"/{namespace}/{name}", name.replace("name:", "before:")
         return [
             web.get("/", self.list),
             web.get("/style.css", _style),
@@ -54,6 +56,7 @@ class Pages:
             web.post(rollout, self.act),
             web.get(f"{rollout}/events", self.events),
             web.get(f"{rollout}/attempts/{{number:[0-9]+}}", self.attempt),
+            web.get(f"/{namespace}/releases/{release}...{release.replace('before', 'after')}", self.compare),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
@@ -98,6 +101,12 @@ class Pages:
         if document is None:
             return _page(sorry(f"There is no record of attempt {number}"), 404)
         return _page(document)
+
+    async def compare(self, request: web.Request) -> web.Response:
+        """Two releases."""
+        namespace, before, after = (request.match_info[each] for each in ("namespace", "before", "after"))
+        found = await compared(self.source.desk(request).api, namespace, before, after)
+        return _page(difference(namespace, before, after, found))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """When to draw a page again."""
