@@ -22,7 +22,7 @@ async function draw() {
       page.querySelectorAll("[data-live]").forEach(replace);
       isSignedOut = answer.status === 401;
       if (answer.ok) document.title = page.title;
-      else if (!isSignedOut) setTimeout(draw, 1000 * RETRY_SECONDS);
+      else if (answer.status >= 500) setTimeout(draw, 1000 * RETRY_SECONDS); // of all else the stream reports the end
     }
   } catch {
     // The stream of events reports what is wrong, and draws again once it is back.
